@@ -1,0 +1,243 @@
+"""What was typed, taken apart: the global options, the command, and the command's own arguments.
+
+Only the module of the command that is asked for is imported; all of them only for the overview and for completion.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
+
+from backprop_tui.cli import output
+from backprop_tui.domain.errors import UsageError
+
+if TYPE_CHECKING:
+    from backprop_tui.cli.session import Session
+
+_COMMANDS = "backprop_tui.cli.commands"
+
+# In the order of the overview.
+COMMANDS: dict[str, str] = {
+    "run": f"{_COMMANDS}.run",
+    "resume": f"{_COMMANDS}.resume",
+    "list": f"{_COMMANDS}.list",
+    "status": f"{_COMMANDS}.status",
+    "stop": f"{_COMMANDS}.stop",
+    "pause": f"{_COMMANDS}.pause",
+    "continue": f"{_COMMANDS}.continue_",
+    "logs": f"{_COMMANDS}.logs",
+    "wait": f"{_COMMANDS}.wait",
+    "queue": f"{_COMMANDS}.queue",
+    "show": f"{_COMMANDS}.show",
+    "compare": f"{_COMMANDS}.compare",
+    "edit": f"{_COMMANDS}.edit",
+    "export": f"{_COMMANDS}.export",
+    "remove": f"{_COMMANDS}.remove",
+    "clean": f"{_COMMANDS}.clean",
+    "config": f"{_COMMANDS}.config",
+    "doctor": f"{_COMMANDS}.doctor",
+    "completion": f"{_COMMANDS}.completion",
+}
+
+# Those whose words after `--` are a command line of the user's own; handed over as `arguments.after_dashes`.
+_TAKES_COMMAND_LINE = frozenset({"run"})
+
+DESCRIPTION = "Queue, watch and time-box machine-learning training runs from the terminal, and never lose one."
+
+_SWITCHES = {
+    "--no-ui": "work headless, without the dashboard",
+    "--json": "answer in JSON",
+    "--verbose": "say more of what is done, and show where a fault of ours happened",
+    "--dry-run": "go through everything, the governor's decision too, and start or change nothing",
+}
+_CONFIG = "--config"
+_CONFIG_HELP = "the user's configuration file to use instead of the usual config.toml"
+
+
+class Command(Protocol):
+    """What a module in `cli/commands` must have."""
+
+    SUMMARY: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def execute(self, arguments: argparse.Namespace, session: Session) -> int: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GlobalOptions:
+    """What may stand before or after any command; `config` None is the user's own file."""
+
+    config: str | None = None
+    no_ui: bool = False
+    json: bool = False
+    verbose: bool = False
+    dry_run: bool = False
+    version: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """One command as it was typed; `execute` None where no command was."""
+
+    options: GlobalOptions
+    arguments: argparse.Namespace
+    execute: Callable[[argparse.Namespace, Session], int] | None = None
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Raises UsageError instead of leaving the program, takes no abbreviations, and prints by way of `output`."""
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - argparse's own arguments
+        settings.setdefault("allow_abbrev", False)
+        super().__init__(**settings)
+
+    def actions(self) -> Sequence[argparse.Action]:
+        """Every option and argument."""
+        return self._actions
+
+    def error(self, message: str) -> NoReturn:
+        """Never returns.
+
+        Raises:
+            UsageError: with the option's name and where help is found.
+        """
+        unknown = "unrecognized arguments: "
+        if message.startswith(unknown):
+            message = self._advise(message.removeprefix(unknown))
+        raise UsageError(f"{message.removeprefix('argument ')} (see: {self.prog} --help)")
+
+    def _advise(self, unknown: str) -> str:
+        word = unknown.split(maxsplit=1)[0]
+        if not word.startswith("-"):
+            return f"unexpected argument {unknown}"
+        import difflib  # only to mend a mistake
+
+        known = [*self._option_string_actions, *_SWITCHES, _CONFIG]
+        near = difflib.get_close_matches(word.partition("=")[0], known, n=1)
+        return f"unknown option {unknown}" + (f"; did you mean {near[0]}?" if near else "")
+
+    def _print_message(self, message: str, file: Any = None) -> None:  # noqa: ANN401 - as argparse has it
+        output.line(message.rstrip("\n"))
+
+
+def parse(words: Sequence[str]) -> Invocation:
+    """Takes apart what was typed after the program's name.
+
+    Raises:
+        UsageError: an unknown command or option, or a bad value.
+        SystemExit: help was asked for and printed.
+    """
+    ours, after_dashes = _split_at_dashes(words)
+    options, rest = _take_global_options(ours)
+    if options.version:
+        return Invocation(options=options, arguments=argparse.Namespace())
+    if not rest or rest[0].startswith("-"):
+        return _without_command(options, rest, after_dashes)
+    name, *rest = rest
+    module = load(name)
+    parser = command_parser(name, module)
+    if name not in _TAKES_COMMAND_LINE and after_dashes is not None:
+        rest = [*rest, "--", *after_dashes]
+    arguments = _parse_command(parser, rest)
+    arguments.after_dashes = after_dashes
+    return Invocation(options=options, arguments=arguments, execute=module.execute)
+
+
+def load(name: str) -> Command:
+    """The module of a command.
+
+    Raises:
+        UsageError: there is no such command; names the nearest.
+    """
+    path = COMMANDS.get(name)
+    if path is None:
+        import difflib
+
+        near = difflib.get_close_matches(name, COMMANDS, n=1)
+        advice = f"did you mean {near[0]}?" if near else "backprop-tui --help lists them"
+        script = f" To run it: backprop-tui run {name}" if name.endswith((".py", ".sh")) else ""
+        raise UsageError(f"unknown command {name!r}; {advice}{script}")
+    return cast("Command", importlib.import_module(path))
+
+
+def command_parser(name: str, module: Command) -> CommandParser:
+    """The parser of one command; global options are described by it and taken out before it parses."""
+    parser = CommandParser(prog=f"backprop-tui {name}", description=module.SUMMARY, epilog=_epilog())
+    module.add_arguments(parser)
+    return parser
+
+
+def full_parser() -> argparse.ArgumentParser:
+    """The parser of all commands and options, for the overview and for completion; imports every command."""
+    parser = CommandParser(
+        prog="backprop-tui", description=DESCRIPTION, epilog="backprop-tui COMMAND --help tells more."
+    )
+    _describe_global_options(parser)
+    parser.add_argument("--version", action="store_true", help="print the version")
+    subparsers = parser.add_subparsers(metavar="COMMAND", dest="command", title="commands")
+    for name in COMMANDS:
+        module = load(name)
+        subparser = subparsers.add_parser(name, help=module.SUMMARY, description=module.SUMMARY)
+        module.add_arguments(subparser)
+        _describe_global_options(subparser)
+    return parser
+
+
+def _describe_global_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("global options")
+    for option, text in _SWITCHES.items():
+        group.add_argument(option, action="store_true", help=text)
+    group.add_argument(_CONFIG, metavar="PATH", help=_CONFIG_HELP)
+
+
+def _epilog() -> str:
+    return f"Global options, before or after the command: {' '.join(_SWITCHES)} {_CONFIG} PATH --version --help"
+
+
+def _split_at_dashes(words: Sequence[str]) -> tuple[list[str], list[str] | None]:
+    """What stands before the first `--`, and what after it: None where there is none."""
+    if "--" not in words:
+        return list(words), None
+    place = words.index("--")
+    return list(words[:place]), list(words[place + 1 :])
+
+
+def _take_global_options(words: Sequence[str]) -> tuple[GlobalOptions, list[str]]:
+    """Global options and what is left; an option's value cannot be taken for one, argparse refuses such values too."""
+    found: dict[str, Any] = {}
+    rest: list[str] = []
+    left = iter(words)
+    for word in left:
+        if word in _SWITCHES or word == "--version":
+            found[word[2:].replace("-", "_")] = True
+        elif word == _CONFIG:
+            found["config"] = next(left, "")
+        elif word.startswith(_CONFIG + "="):
+            found["config"] = word.partition("=")[2]
+        else:
+            rest.append(word)
+    if found.get("config") == "":
+        raise UsageError("--config: expected the path of a configuration file")
+    return GlobalOptions(**found), rest
+
+
+def _without_command(options: GlobalOptions, rest: list[str], after_dashes: list[str] | None) -> Invocation:
+    if rest and rest[0] in ("-h", "--help"):
+        full_parser().print_help()
+        raise SystemExit(0)
+    if rest:
+        raise UsageError(f"unknown option {rest[0]} before a command (see: backprop-tui --help)")
+    if after_dashes is not None:
+        raise UsageError("'--' before a command; to run a command line: backprop-tui run -- COMMAND ...")
+    return Invocation(options=options, arguments=argparse.Namespace())
+
+
+def _parse_command(parser: CommandParser, words: list[str]) -> argparse.Namespace:
+    """Options may stand between the positional arguments, except where commands of commands follow."""
+    if any(action.nargs in (argparse.PARSER, argparse.REMAINDER) for action in parser.actions()):
+        return parser.parse_args(words)
+    return parser.parse_intermixed_args(words)

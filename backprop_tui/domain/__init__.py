@@ -1,0 +1,1 @@
+"""The nouns and rules of runs: pure values and functions, no I/O, no clock, no await."""

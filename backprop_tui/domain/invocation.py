@@ -1,0 +1,87 @@
+"""What a script is started with and told: arguments and environment of one attempt."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+
+from backprop_tui.domain.lifecycle import timebox_seconds
+from backprop_tui.domain.run import Run
+
+# The original tool passed these to every script. A strict argparse script dies of an unknown flag, so a script gets
+# only those that its own source mentions.
+ORIGINAL_FLAGS = ("--run-id", "--max-minutes", "--framework", "--checkpoint-every-seconds", "--resume-from")
+
+
+def mentioned_flags(source: str) -> tuple[str, ...]:
+    """Those of the original's flags that stand as quoted words in a script's source."""
+    return tuple(flag for flag in ORIGINAL_FLAGS if f'"{flag}"' in source or f"'{flag}'" in source)
+
+
+def arguments(run: Run) -> tuple[str, ...]:
+    """The command line of the newest attempt."""
+    command = run.spec.command
+    return (*command, *(word for flag, value in _flags(run) if not _given(flag, command) for word in (flag, value)), *_resume_words(run))
+
+
+def _given(flag: str, command: tuple[str, ...]) -> bool:
+    return any(word == flag or word.startswith(flag + "=") for word in command)
+
+
+def _flags(run: Run) -> Iterator[tuple[str, str]]:
+    values = {
+        "--run-id": run.id,
+        "--max-minutes": _minutes(timebox_seconds(run)),
+        "--framework": run.spec.framework,
+        "--checkpoint-every-seconds": _number(run.spec.checkpoint_every_seconds),
+        "--resume-from": run.attempt.resumed_from if run.spec.resume_arg is None else None,
+    }
+    for flag in run.spec.understood_flags:
+        value = values[flag]
+        if value is not None:
+            yield flag, value
+
+
+def _resume_words(run: Run) -> list[str]:
+    path = run.attempt.resumed_from
+    if path is None or run.spec.resume_arg is None:
+        return []
+    # Split first: a path with a space stays one word.
+    return [word.replace("{path}", path) for word in shlex.split(run.spec.resume_arg)]
+
+
+def environment(run: Run, run_directory: str, captured: Mapping[str, str]) -> dict[str, str]:
+    """The captured environment with what the script is told.
+
+    `BACKPROP_DEADLINE` is the wall time (seconds since the epoch) at which the timebox ends if nothing pauses the run.
+    """
+    limit = timebox_seconds(run)
+    told = {
+        "BACKPROP_RUN_ID": run.id,
+        "BACKPROP_RUN_NAME": run.name,
+        "BACKPROP_RUN_DIR": run_directory,
+        "BACKPROP_ATTEMPT": str(run.attempt.number),
+        "BACKPROP_FRAMEWORK": run.spec.framework,
+        "BACKPROP_MAX_MINUTES": _minutes(limit),
+        "BACKPROP_DEADLINE": None if limit is None else f"{run.attempt.started_at + limit:.3f}",
+        "BACKPROP_RESUME_FROM": run.attempt.resumed_from,
+        "BACKPROP_CHECKPOINT_EVERY_SECONDS": _number(run.spec.checkpoint_every_seconds),
+        "PYTHONUNBUFFERED": "1",
+    }
+    kept = {name: value for name, value in captured.items() if name not in told}
+    return kept | {name: value for name, value in told.items() if value is not None} | _visible_gpus(run)
+
+
+def _visible_gpus(run: Run) -> dict[str, str]:
+    """GPUs are handed over by UUID; a run that asked for none sees none; a machine without GPUs is left alone."""
+    if run.attempt.gpus:
+        return {"CUDA_VISIBLE_DEVICES": ",".join(gpu.uuid for gpu in run.attempt.gpus)}
+    return {"CUDA_VISIBLE_DEVICES": ""} if run.spec.gpus == 0 else {}
+
+
+def _minutes(seconds: float | None) -> str | None:
+    return None if seconds is None else _number(seconds / 60)
+
+
+def _number(value: float | None) -> str | None:
+    return None if value is None else f"{value:.6g}"

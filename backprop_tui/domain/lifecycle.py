@@ -1,0 +1,140 @@
+"""How a run goes from attempt to attempt: pure steps from one record to the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from backprop_tui.domain.live import Live
+from backprop_tui.domain.run import Attempt, Cause, Ended, Gpu, Queued, Run, Starting
+from backprop_tui.domain.status import Status, check_transition
+
+RETRY_BACKOFF_SECONDS = 5.0
+LONGEST_BACKOFF_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one attempt ended, as its guardian saw it."""
+
+    status: Status
+    exit_code: int | None = None
+    signal: str | None = None
+    reason: str | None = None
+    cause: Cause | None = None
+
+
+def begin(run: Run, *, now: float, boot_id: str, gpus: tuple[Gpu, ...] = (), vram_claim_bytes: int = 0) -> Run:
+    """A queued run, admitted: one more attempt, from the checkpoint its place in the queue names."""
+    assert isinstance(run.state, Queued)
+    attempt = Attempt(
+        number=len(run.attempts) + 1,
+        started_at=now,
+        boot_id=boot_id,
+        resumed_from=run.state.resume_from,
+        gpus=gpus,
+        vram_claim_bytes=vram_claim_bytes,
+    )
+    return run.with_attempt(attempt).to(Starting(since=now))
+
+
+def take_back(run: Run, *, now: float, reason: str) -> Run:
+    """A `starting` run whose script was never started goes back to its place, as if never admitted."""
+    attempt = run.attempt
+    queued = run.to(Queued(since=now, reason=reason, resume_from=attempt.resumed_from))
+    return replace(queued, attempts=run.attempts[:-1])
+
+
+def fold(run: Run, live: Live | None) -> Run:
+    """What the live record knows of the newest attempt, written into the run."""
+    if live is None or not run.attempts or live.attempt != run.attempt.number:
+        return run
+    attempt = replace(
+        run.attempt, running_seconds=live.clock.running_seconds, paused_seconds=live.clock.paused_seconds
+    )
+    return replace(
+        run.with_attempt(attempt),
+        step=live.step if live.step is not None else run.step,
+        metrics={**run.metrics, **live.metrics},
+        checkpoints=live.checkpoints or run.checkpoints,
+        peak=live.peak,
+        requests_offset=max(run.requests_offset, live.requests_offset),
+    )
+
+
+def conclude(run: Run, outcome: Outcome, *, now: float, resume_from: str | None) -> Run:
+    """The attempt is over: the run ends, or goes back to the queue for a retry or its next slice.
+
+    Args:
+        run: The record, with what its live record knew already folded in.
+        outcome: How the attempt ended.
+        now: Wall time of the end.
+        resume_from: The newest sound checkpoint, None when there is none.
+    """
+    check_transition(run.status, outcome.status)
+    attempt = replace(
+        run.attempt, ended_at=now, status=outcome.status, exit_code=outcome.exit_code, signal=outcome.signal
+    )
+    run = run.with_attempt(attempt)
+    return _next_slice(run, outcome, now, resume_from) or _retry(run, outcome, now, resume_from) or _end(run, outcome, now)
+
+
+def _end(run: Run, outcome: Outcome, now: float) -> Run:
+    end = Ended(
+        at=now,
+        status=outcome.status,
+        exit_code=outcome.exit_code,
+        signal=outcome.signal,
+        reason=outcome.reason,
+        cause=outcome.cause,
+    )
+    return run.to(end)
+
+
+def _next_slice(run: Run, outcome: Outcome, now: float, resume_from: str | None) -> Run | None:
+    total = run.spec.total_seconds
+    if outcome.status is not Status.TIMEBOXED or total is None or resume_from is None:
+        return None
+    if used_seconds(run) >= total:
+        return None
+    # Behind all that wait: several experiments share the machine fairly.
+    return replace(run.to(Queued(since=now, reason="next slice", resume_from=resume_from)), position=now)
+
+
+def _retry(run: Run, outcome: Outcome, now: float, resume_from: str | None) -> Run | None:
+    failures = failures_in_a_row(run.attempts)
+    if outcome.status is not Status.FAILED or failures > run.spec.retries:
+        return None
+    backoff = min(RETRY_BACKOFF_SECONDS * 2.0 ** (failures - 1), LONGEST_BACKOFF_SECONDS)
+    reason = f"retry {failures} of {run.spec.retries}"
+    return run.to(Queued(since=now, reason=reason, not_before=now + backoff, resume_from=resume_from))
+
+
+def failures_in_a_row(attempts: tuple[Attempt, ...]) -> int:
+    """How many of the newest attempts failed one after the other."""
+    count = 0
+    for attempt in reversed(attempts):
+        if attempt.status is not Status.FAILED:
+            break
+        count += 1
+    return count
+
+
+def used_seconds(run: Run) -> float:
+    """Running time of all attempts, pauses excluded."""
+    return sum(attempt.running_seconds for attempt in run.attempts)
+
+
+def timebox_seconds(run: Run) -> float | None:
+    """The limit of the next or current attempt: the timebox, or what is left of `total_seconds` where that is less."""
+    limit, total = run.spec.max_run_seconds, run.spec.total_seconds
+    if total is None:
+        return limit
+    earlier = sum(attempt.running_seconds for attempt in run.attempts if attempt.ended_at is not None)
+    left = max(1.0, total - earlier)
+    return left if limit is None else min(limit, left)
+
+
+def resume(run: Run, *, now: float, resume_from: str | None) -> Run:
+    """An ended run goes back to the queue, behind the others."""
+    queued = Queued(since=now, reason="resumed", resume_from=resume_from)
+    return replace(run.to(queued), position=now)

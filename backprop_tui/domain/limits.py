@@ -1,0 +1,42 @@
+"""What a run is allowed, and what the machine allows to all runs together."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+GIGABYTE = 1_000_000_000
+MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryLimit:
+    """How much memory of a GPU a run may use: a share of the GPU's total, or bytes; exactly one of the two is set."""
+
+    fraction: float | None = None
+    bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunLimits:
+    """Thresholds that are settled when a run is queued and travel with it; 0 switches a check off."""
+
+    min_free_ram_bytes: int = 4 * GIGABYTE
+    max_load_per_core: float = 2.0
+    min_free_disk_bytes: int = GIGABYTE
+    max_parallel: int | None = None  # None: the machine's
+    gpu_min_free_vram_bytes: int = 2500 * MEGABYTE
+    gpu_max_temp_celsius: float = 85.0
+    gpu_resume_margin_celsius: float = 5.0
+    gpu_memory_limit: MemoryLimit | None = None
+    on_overheat: str = "pause"  # pause, stop, warn
+    on_nan: str = "warn"  # warn, stop
+    max_pause_seconds: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineLimits:
+    """What the supervisor reads from the user's config.toml alone."""
+
+    max_parallel: int = 2
+    start_burst: int = 4
+    starts_per_minute: float = 1.0
+    sample_seconds: float = 1.0

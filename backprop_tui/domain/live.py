@@ -1,0 +1,90 @@
+"""What changes each second of a running run: the clock, the pause, the stop, the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from backprop_tui.domain.run import Checkpoint, Peak, Run
+from backprop_tui.domain.status import Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """Seconds running and paused up to `mark` on CLOCK_MONOTONIC of boot `boot_id`; since then one of the two goes on."""
+
+    running_seconds: float = 0.0
+    paused_seconds: float = 0.0
+    mark: float = 0.0
+    boot_id: str = ""
+
+    def at(self, now: float, *, paused: bool) -> Clock:
+        """The clock moved on to `now`, a monotonic time of the same boot."""
+        passed = max(0.0, now - self.mark)
+        return Clock(
+            running_seconds=self.running_seconds + (0.0 if paused else passed),
+            paused_seconds=self.paused_seconds + (passed if paused else 0.0),
+            mark=now,
+            boot_id=self.boot_id,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """Stopped by SIGSTOP since a wall time, by a person or by a guard ("heat", "ram")."""
+
+    since: float
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopping:
+    """Our intent to end the script, recorded before the first signal.
+
+    `stage` counts the signals given: 0 none yet, 1 stop signal, 2 TERM, 3 KILL. `deadline` is the monotonic
+    time of the next one.
+    """
+
+    status: Status  # what the end will be: timeboxed or stopped
+    by: str
+    reason: str
+    since: float
+    stage: int
+    deadline: float
+    cause: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """live.json: never fsynced, may be lost; the run's end folds what matters into run.json."""
+
+    attempt: int
+    runner_pid: int
+    script_pid: int | None
+    clock: Clock
+    time: float
+    log_offset: int = 0
+    log_generation: int = 0
+    requests_offset: int = 0
+    step: int | None = None
+    epoch: float | None = None
+    total_steps: int | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    checkpoints: tuple[Checkpoint, ...] = ()
+    pause: Pause | None = None
+    stopping: Stopping | None = None
+    warned: bool = False
+    peak: Peak = field(default_factory=Peak)
+    ram_bytes: int | None = None
+    cpu_percent: float | None = None
+    problem: str | None = None  # what the guardian cannot do: unkillable processes, disk full
+
+
+def shown_status(run: Run, live: Live | None) -> Status:
+    """The status people see: the record's, refined by the live record of the same attempt."""
+    if run.status is not Status.RUNNING or live is None or live.attempt != run.attempt.number:
+        return run.status
+    if live.stopping is not None:
+        return Status.STOPPING
+    return Status.PAUSED if live.pause is not None else Status.RUNNING

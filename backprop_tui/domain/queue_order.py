@@ -1,0 +1,35 @@
+"""The order of the queue: priority first, then first come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from backprop_tui.domain.run import Run
+
+
+def in_order(queued: Iterable[Run]) -> list[Run]:
+    """Higher priority first; among equals the lower position, which is the time of queueing unless it was moved."""
+    return sorted(queued, key=lambda run: (-run.priority, run.position, run.id))
+
+
+def moved(run: Run, queue: Sequence[Run], place: int) -> Run:
+    """The run put at a place of the queue, 1 being the first; it takes the priority of the run it comes before.
+
+    Args:
+        run: A queued run.
+        queue: The whole queue in order.
+        place: Where it shall stand; past the end is the end.
+    """
+    others = [other for other in queue if other.id != run.id]
+    index = max(0, min(place - 1, len(others)))
+    before = others[index - 1] if index > 0 else None
+    after = others[index] if index < len(others) else None
+    if before is None and after is None:
+        return run
+    if after is None or (before is not None and before.priority == run.priority != after.priority):
+        assert before is not None
+        return replace(run, priority=before.priority, position=before.position + 1)
+    if before is None or before.priority != after.priority:
+        return replace(run, priority=after.priority, position=after.position - 1)
+    return replace(run, priority=after.priority, position=(before.position + after.position) / 2)

@@ -1,0 +1,21 @@
+"""Times as the public files and JSON show them: ISO 8601, UTC, milliseconds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def iso(time: float | None) -> str | None:
+    """Seconds since the epoch as `2026-01-31T09:05:07.250Z`; None stays None."""
+    if time is None:
+        return None
+    return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def from_iso(text: str | None) -> float | None:
+    """The inverse of `iso`.
+
+    Raises:
+        ValueError: not such a time.
+    """
+    return None if text is None else datetime.fromisoformat(text).timestamp()

@@ -1,0 +1,1 @@
+"""The supervisor of one user's runs on one machine."""

@@ -1,0 +1,39 @@
+"""A queued run as the governor's admission sees it, an active one as its guard does."""
+
+from __future__ import annotations
+
+from backprop_tui.domain.active import ActiveRun
+from backprop_tui.domain.live import Live
+from backprop_tui.domain.run import Run
+from backprop_tui.domain.snapshot import AwaitedRun, Candidate
+
+
+def candidate_of(run: Run, awaited: tuple[AwaitedRun, ...], learned_peak_bytes: int | None) -> Candidate:
+    """A queued run that asks to start."""
+    return Candidate(
+        id=run.id,
+        name=run.name,
+        limits=run.spec.limits,
+        gpus_wanted=run.spec.gpus,
+        gpu_ids=run.spec.gpu_ids,
+        visible_gpus=run.spec.visible_gpus,
+        learned_peak_bytes=learned_peak_bytes,
+        awaited=awaited,
+    )
+
+
+def active_of(run: Run, live: Live | None, now: float) -> ActiveRun:
+    """An admitted run; `now` is a wall time."""
+    attempt = run.attempt
+    live = live if live is not None and live.attempt == attempt.number else None
+    pause = None if live is None else live.pause
+    return ActiveRun(
+        id=run.id,
+        name=run.name,
+        started_at=attempt.started_at,
+        limits=run.spec.limits,
+        gpu_uuids=tuple(gpu.uuid for gpu in attempt.gpus),
+        paused_by=None if pause is None else pause.by,
+        paused_seconds=0.0 if pause is None else max(0.0, now - pause.since),
+        stopping=live is not None and live.stopping is not None,
+    )

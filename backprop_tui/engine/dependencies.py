@@ -1,0 +1,45 @@
+"""`--after`: what a queued run still waits for, and whether that can ever come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backprop_tui.domain.errors import BackpropError
+from backprop_tui.domain.run import Run
+from backprop_tui.domain.snapshot import AwaitedRun
+from backprop_tui.domain.status import ENDED, Status
+from backprop_tui.engine.book import Book
+
+GOOD_ENDS = frozenset({Status.COMPLETED, Status.TIMEBOXED})
+
+
+@dataclass(frozen=True, slots=True)
+class Hopeless:
+    """What it waits for will not come: why, in words."""
+
+    reason: str
+
+
+def awaited(run: Run, book: Book) -> tuple[AwaitedRun, ...] | Hopeless:
+    """The runs that must still end before this one may start."""
+    waiting: list[AwaitedRun] = []
+    for dependency in run.spec.after:
+        other = _find(dependency.run, book)
+        if other is None:
+            if not dependency.any_end:
+                return Hopeless(f"waited for {dependency.run}, which was removed")
+        elif other.status not in ENDED:
+            waiting.append(AwaitedRun(name=other.name, status=other.status))
+        elif other.status not in GOOD_ENDS and not dependency.any_end:
+            return Hopeless(f"waited for {other.name}, which ended {other.status}")
+    return tuple(waiting)
+
+
+def _find(run_id: str, book: Book) -> Run | None:
+    known = book.run(run_id)
+    if known is not None:
+        return known
+    try:
+        return book.directory(run_id).read()
+    except BackpropError:
+        return None

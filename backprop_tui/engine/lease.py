@@ -1,0 +1,66 @@
+"""From taking the lease to giving it up: the first pass, the loop, and a last look so that nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+
+from backprop_tui.engine.bell import Bell
+from backprop_tui.engine.book import Book
+from backprop_tui.engine.guarding import Guard
+from backprop_tui.engine.machine import Machine
+from backprop_tui.engine.measuring import HostMeasurements
+from backprop_tui.engine.queue_keeper import Passed, QueueKeeper
+from backprop_tui.launchers.local import LocalLauncher
+from backprop_tui.launchers.supervisor_process import sign_lease
+from backprop_tui.processes.linux import rename_process
+from backprop_tui.store.home import Home
+from backprop_tui.store.locks import Lock, try_lock
+
+LARGEST_LOG_BYTES = 1 << 20
+
+
+def hold_lease(home: Home, config_path: str, lease: Lock, requests: socket.socket) -> None:
+    """Supervises until nothing is unfinished; whoever queues a run at the last moment is seen."""
+    rename_process("backprop-superv")
+    _shorten_log(home)
+    measurements = HostMeasurements(home)
+    machine = Machine(home, config_path, measurements)
+    book = Book(home)
+    keeper = QueueKeeper(book, machine, LocalLauncher(requests))
+    guard = Guard(home, machine, measurements)
+    held: Lock | None = lease
+    while held is not None:
+        bell = Bell(home)
+        first = keeper.pass_over((), explain=False)
+        _supervise(home, keeper, machine, guard, bell, first)
+        # A front end marks its run first, then rings, then tries the lease. So either it found the bell down and the
+        # lease free and starts the next supervisor, or it came before this look.
+        bell.take_down()
+        held.close()
+        book.refresh()
+        held = try_lock(lease.path) if book.runs() else None
+        if held is not None:
+            sign_lease(held)
+
+
+def _supervise(home: Home, keeper: QueueKeeper, machine: Machine, guard: Guard, bell: Bell, first: Passed) -> None:
+    # Loaded only now, with the first run on its way.
+    import asyncio
+
+    from backprop_tui.engine.supervisor import Supervisor
+
+    async def supervise() -> None:
+        await Supervisor(home, keeper, machine, guard, bell).supervise(first)
+
+    asyncio.run(supervise())
+
+
+def _shorten_log(home: Home) -> None:
+    """stderr is supervisor.log, appended to by every supervisor of this host."""
+    try:
+        if os.fstat(sys.stderr.fileno()).st_size > LARGEST_LOG_BYTES:
+            os.ftruncate(sys.stderr.fileno(), 0)
+    except OSError:
+        return

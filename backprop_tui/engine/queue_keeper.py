@@ -1,0 +1,208 @@
+"""Keeps the queue: one pass recovers what lost its guardian, decides who starts, and starts it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from backprop_tui.domain.admission import Hold, decide
+from backprop_tui.domain.edits import edited, with_timebox
+from backprop_tui.domain.lifecycle import begin
+from backprop_tui.domain.queue_order import in_order
+from backprop_tui.domain.reasons import Check, HoldReason
+from backprop_tui.domain.requests import EditRequest, StopRequest, TimeboxRequest
+from backprop_tui.domain.run import Cause, Ended, Queued, Run
+from backprop_tui.domain.snapshot import Candidate, Placement, Snapshot
+from backprop_tui.domain.status import Status
+from backprop_tui.engine.book import Book
+from backprop_tui.engine.candidates import candidate_of
+from backprop_tui.engine.dependencies import Hopeless, awaited
+from backprop_tui.engine.machine import Machine
+from backprop_tui.engine.recovery import Adopt, recover
+from backprop_tui.launchers.launcher import GuardianHandle, Launcher
+from backprop_tui.processes.linux import boot_id
+from backprop_tui.store.locks import Lock
+from backprop_tui.store.run_directory import RunDirectory
+
+# What holds the first in the queue for these holds everybody.
+FOR_ALL = frozenset({Check.QUEUE_HELD, Check.STARTS})
+# Reasons are worked out for so many; who waits further back waits for these first.
+EXPLAINED_RUNS = 100
+
+
+@dataclass(slots=True)
+class Passed:
+    """What one pass found and did."""
+
+    snapshot: Snapshot
+    runs: list[Run] = field(default_factory=list)  # all of this host that are marked; unchanged ones are the same objects
+    guardians: dict[str, GuardianHandle] = field(default_factory=dict)
+    unguarded: list[str] = field(default_factory=list)  # active, and somebody else's guardian has their lock
+    holds: dict[str, Hold] = field(default_factory=dict)
+    places: dict[str, int] = field(default_factory=dict)
+
+
+class QueueKeeper:
+    """Owns the queue of one host while its process holds the lease."""
+
+    def __init__(self, book: Book, machine: Machine, launcher: Launcher) -> None:
+        self._book = book
+        self._machine = machine
+        self._launcher = launcher
+
+    def pass_over(self, watched: Iterable[str], *, explain: bool) -> Passed:
+        """One pass; `watched` are the runs whose guardians are known to live. `explain`: every reason of every run.
+
+        Raises:
+            StorageFailed: disk full or the like; what was done before stands.
+            LaunchFailed: the launcher is gone.
+        """
+        self._book.refresh()
+        known = set(watched)
+        passed = Passed(snapshot=self._machine.snapshot(self._book.active()))
+        for run in self._book.active():
+            if run.id not in known:
+                self._recover(run, passed)
+        if passed.guardians or passed.unguarded:
+            passed.snapshot = self._machine.snapshot(self._book.active())
+        self._admit(passed, explain=explain)
+        passed.runs = self._book.runs()
+        return passed
+
+    def _recover(self, run: Run, passed: Passed) -> None:
+        directory = self._book.directory(run.id)
+        lock = _try_lock(directory)
+        if lock is None:
+            passed.unguarded.append(run.id)
+            return
+        with lock:
+            run = directory.read()
+            if run.status not in (Status.STARTING, Status.RUNNING):
+                self._book.put(run)
+                return
+            found = recover(directory, run)
+            if isinstance(found, Adopt):
+                passed.guardians[run.id] = self._launcher.launch(directory.path, lock, adopting=True)
+            else:
+                self._book.put(found.run)
+
+    def _admit(self, passed: Passed, *, explain: bool) -> None:
+        now = time.time()
+        queue = in_order(self._book.queued())
+        machine_is_full = False
+        for place, run in enumerate(queue, start=1):
+            passed.places[run.id] = place
+            if place > EXPLAINED_RUNS and (machine_is_full or not explain):
+                continue
+            if machine_is_full and not explain and run.spec.limits.max_parallel is None:
+                continue
+            hold = self._consider(run, passed, now)
+            if hold is None:
+                continue
+            passed.holds[run.id] = hold
+            checks = {reason.check for reason in hold.reasons}
+            if checks & FOR_ALL and not explain:
+                return
+            machine_is_full = machine_is_full or (Check.PARALLEL in checks and run.spec.limits.max_parallel is None)
+
+    def _consider(self, run: Run, passed: Passed, now: float) -> Hold | None:
+        """Starts the run, ends it, or says why it waits."""
+        waits_for = awaited(run, self._book)
+        if isinstance(waits_for, Hopeless):
+            self._end_unstarted(run, waits_for.reason)
+            return None
+        candidate = candidate_of(run, waits_for, self._machine.learned_peak(run))
+        decision = decide(candidate, passed.snapshot)
+        backoff = _backoff(run, now)
+        if isinstance(decision, Hold) or backoff is not None:
+            reasons = decision.reasons if isinstance(decision, Hold) else ()
+            return Hold(reasons=(*(() if backoff is None else (backoff,)), *reasons))
+        self._start(run, candidate, decision.placement, passed)
+        return None
+
+    def _start(self, run: Run, candidate: Candidate, placement: Placement, passed: Passed) -> None:
+        directory = self._book.directory(run.id)
+        lock = _try_lock(directory)
+        if lock is None:
+            return  # a front end edits it this moment
+        with lock:
+            # Somebody may have edited, stopped or started it since the book was written.
+            run = self._obey(directory, directory.read())
+            if not isinstance(run.state, Queued) or run.id != candidate.id:
+                self._book.put(run)
+                return
+            starting = begin(
+                run,
+                now=time.time(),
+                boot_id=boot_id(),
+                gpus=placement.gpus or (),
+                vram_claim_bytes=placement.claim_bytes,
+            )
+            directory.write(starting, durable=True)
+            directory.append_event("admitted", _where(placement), time=time.time())
+            self._book.put(starting)
+            passed.snapshot = passed.snapshot.with_started(candidate, placement)
+            self._machine.started(passed.snapshot)
+            passed.guardians[run.id] = self._launcher.launch(directory.path, lock, adopting=False)
+
+    def _obey(self, directory: RunDirectory, run: Run) -> Run:
+        """Requests that were written while a lock was busy; the run is queued, and we hold its lock."""
+        requests, offset = directory.requests_after(run.requests_offset)
+        if offset == run.requests_offset:
+            return run
+        run = replace(run, requests_offset=offset)
+        for request in requests:
+            match request:
+                case StopRequest(reason=reason):
+                    run = run.to(Ended(at=time.time(), status=Status.STOPPED, reason=reason))
+                    directory.forget_environment()
+                    break
+                case EditRequest():
+                    run = edited(run, request)
+                case TimeboxRequest():
+                    run = with_timebox(run, request)
+                case _:
+                    continue
+        directory.write(run, durable=True)
+        return run
+
+    def _end_unstarted(self, run: Run, reason: str) -> None:
+        directory = self._book.directory(run.id)
+        lock = _try_lock(directory)
+        if lock is None:
+            return
+        with lock:
+            run = directory.read()
+            if isinstance(run.state, Queued):
+                cause = Cause(kind="dependency", evidence=reason)
+                now = time.time()
+                run = run.to(Ended(at=now, status=Status.STOPPED, reason=reason, cause=cause))
+                directory.write(run, durable=True)
+                directory.append_event("ended", reason, time=now, status=Status.STOPPED)
+                directory.forget_environment()
+            self._book.put(run)
+
+
+def _try_lock(directory: RunDirectory) -> Lock | None:
+    try:
+        return directory.try_lock()
+    except FileNotFoundError:
+        return None  # removed this moment
+
+
+def _backoff(run: Run, now: float) -> HoldReason | None:
+    state = run.state
+    if not isinstance(state, Queued) or state.not_before is None or state.not_before <= now:
+        return None
+    seconds = state.not_before - now
+    message = f"{state.reason or 'again'} in {seconds:.0f} s"
+    return HoldReason(check=Check.STARTS, figure=round(seconds, 1), limit=0, message=message)
+
+
+def _where(placement: Placement) -> str:
+    if placement.gpus is None:
+        return "admitted"
+    if not placement.gpus:
+        return "admitted without a GPU"
+    return "admitted on GPU " + ", ".join(str(gpu.index) for gpu in placement.gpus)

@@ -1,0 +1,1 @@
+"""Ways to make a runner start for a run directory."""

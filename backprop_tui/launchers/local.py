@@ -1,0 +1,33 @@
+"""Starts guardians on this machine, by asking the fork server."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+from backprop_tui.launchers.launcher import GuardianHandle, LaunchFailed
+from backprop_tui.store.locks import Lock
+
+ANSWER_SECONDS = 10.0
+
+
+class LocalLauncher:
+    """The supervisor's end of the fork server's socket."""
+
+    __slots__ = ("_requests",)
+
+    def __init__(self, requests: socket.socket) -> None:
+        self._requests = requests
+        requests.settimeout(ANSWER_SECONDS)
+
+    def launch(self, run_folder: str, lock: Lock, *, adopting: bool) -> GuardianHandle:
+        """See `Launcher.launch`."""
+        message = json.dumps({"folder": run_folder, "adopting": adopting}).encode("ascii")
+        try:
+            socket.send_fds(self._requests, [message], [lock.descriptor])
+            answer, descriptors, _, _ = socket.recv_fds(self._requests, 64, 1)
+        except OSError as error:
+            raise LaunchFailed(f"the fork server does not answer: {error}") from error
+        if not answer or not descriptors:
+            raise LaunchFailed("the fork server is gone")
+        return GuardianHandle(pid=int(answer), pidfd=descriptors[0])

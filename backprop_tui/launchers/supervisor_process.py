@@ -1,0 +1,111 @@
+"""Starts the one supervisor of this user and machine where none lives, and rings the bell of the one that does."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from dataclasses import dataclass
+
+from backprop_tui.domain.errors import StateUnavailable
+from backprop_tui.processes.linux import boot_id
+from backprop_tui.store.home import Home
+from backprop_tui.store.locks import Lock, try_lock
+
+LOCK, BELL, LOG = "supervisor.lock", "bell", "supervisor.log"
+INHERITED_LOCK = 3  # the descriptor under which a supervisor inherits its lease
+_PROGRAM = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "supervise.py")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupervisorProcess:
+    """How to call the supervisor of a state directory; `config_path` is the user's config.toml, whether it exists or not."""
+
+    home: Home
+    config_path: str
+
+    def call(self) -> None:
+        """There is unfinished work: a living supervisor looks at once, else one is started, detached.
+
+        Raises:
+            StateUnavailable: another machine of the same name holds the lease of this state directory.
+        """
+        if not self.ring():
+            self.ensure()
+
+    def ensure(self) -> None:
+        """Starts a supervisor where none lives; one that lives is left in peace.
+
+        Raises:
+            StateUnavailable: as `call`.
+        """
+        lock = try_lock(self.home.host_file(LOCK))
+        if lock is None:
+            # It is being born, or about to end: then it looks once more after giving up the lease.
+            refuse_other_machine(self.home)
+            return
+        with lock:
+            self._spawn(lock)
+
+    def ring(self) -> bool:
+        """Wakes a living supervisor; False where nobody listens. See fifo(7): ENXIO means no reader."""
+        try:
+            descriptor = os.open(self.home.host_file(BELL), os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno in (errno.ENXIO, errno.ENOENT):
+                return False
+            raise
+        try:
+            os.write(descriptor, b"!")
+        except BlockingIOError:
+            pass  # so many rings are waiting that one more says nothing new
+        except BrokenPipeError:
+            return False
+        finally:
+            os.close(descriptor)
+        return True
+
+    def _spawn(self, lock: Lock) -> None:
+        """A new session of its own, with the standard library alone: it starts in a few milliseconds."""
+        home = self.home
+        log = home.host_file(LOG)
+        os.posix_spawn(
+            sys.executable,
+            [sys.executable, "-I", "-S", _PROGRAM, home.root, home.host, self.config_path],
+            os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, lock.descriptor, INHERITED_LOCK),
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+        )
+
+
+def sign_lease(lock: Lock) -> None:
+    """Writes whose the lease is: pid and boot id, so that a namesake on another machine can be told apart."""
+    os.ftruncate(lock.descriptor, 0)
+    os.pwrite(lock.descriptor, f"{os.getpid()} {boot_id()}\n".encode("ascii"), 0)
+
+
+def refuse_other_machine(home: Home) -> None:
+    """Raises:
+    StateUnavailable: the lease of this host name is held on another machine.
+    """
+    owner = lease_owner(home)
+    if owner is not None and owner[1] != boot_id():
+        raise StateUnavailable(
+            f"{home.host_file(LOCK)}: held by another machine that is also called {home.host!r}; "
+            "set BACKPROP_HOST to a name of its own on one of them"
+        )
+
+
+def lease_owner(home: Home) -> tuple[int, str] | None:
+    """Pid and boot id that the newest supervisor signed with; None where nobody has."""
+    try:
+        with open(home.host_file(LOCK), encoding="ascii") as file:
+            words = file.read().split()
+    except FileNotFoundError:
+        return None
+    return (int(words[0]), words[1]) if len(words) == 2 and words[0].isdigit() else None  # noqa: PLR2004 - as signed

@@ -1,0 +1,120 @@
+r"""Splits a growing byte log into lines.
+
+`\n`, `\r\n` and a bare `\r` end a line, so that each state of a progress bar is one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+LONGEST_LINE_BYTES = 64 * 1024
+
+_ESCAPES = re.compile(
+    rb"\x1b(?:"
+    rb"\[[0-?]*[ -/]*[@-~]"  # control sequences: colours, cursor, erasing
+    rb"|\][^\x07\x1b]*(?:\x07|\x1b\\)"  # operating system commands: titles, links
+    rb"|[PX^_][^\x1b]*\x1b\\"  # strings to the device
+    rb"|[ -/]*[0-~]"  # the short ones
+    rb")?"
+)
+_BACKSPACES = re.compile("(\x08+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Whole lines with their terminators; `end` is the byte of the log just after the last of them.
+
+    A line longer than LONGEST_LINE_BYTES may stand in it shortened, and `lines` leaves it out.
+    """
+
+    content: bytes
+    end: int
+
+    def lines(self) -> Iterator[tuple[bytes, int]]:
+        """Each line with its terminator, and the byte of the log just after it."""
+        position = self.end - len(self.content)
+        for line in self.content.splitlines(keepends=True):
+            position += len(line)
+            if len(line) <= LONGEST_LINE_BYTES or len(line.rstrip(b"\r\n")) <= LONGEST_LINE_BYTES:
+                yield line, position
+
+
+class LineSplitter:
+    """Takes a log in chunks of any size and gives its whole lines; keeps one line's begin at most."""
+
+    __slots__ = ("_pending", "_pending_bytes", "_position")
+
+    def __init__(self, offset: int = 0) -> None:
+        self._position = offset
+        self._pending = bytearray()  # the last line's begin; cut where the line is too long to be given
+        self._pending_bytes = 0  # its length in the log
+
+    @property
+    def position(self) -> int:
+        """The byte of the log that the next chunk begins with."""
+        return self._position
+
+    @property
+    def offset(self) -> int:
+        """The end of the last whole line: a new splitter may go on from here."""
+        return self._position - self._pending_bytes
+
+    def feed(self, chunk: bytes) -> Block | None:
+        r"""The lines that end within the chunk; None when none does.
+
+        A `\r` at the very end waits for the next byte, which may be the `\n` that belongs to it.
+        """
+        self._position += len(chunk)
+        if self._pending[-1:] != b"\r" and b"\n" not in chunk and b"\r" not in chunk:
+            self._keep(chunk)
+            return None
+        text = bytes(self._pending) + chunk if self._pending else chunk
+        end = max(text.rfind(b"\n"), text.rfind(b"\r", 0, -1)) + 1
+        if end == 0:
+            self._keep(chunk)
+            return None
+        self._forget()
+        self._keep(text[end:])
+        return Block(content=text[:end], end=self.offset)
+
+    def finish(self) -> Block | None:
+        """The last line, which no terminator ends, once the log cannot grow; None when there is none."""
+        if not self._pending:
+            return None
+        rest = bytes(self._pending)
+        self._forget()
+        return Block(content=rest, end=self._position)
+
+    def _keep(self, rest: bytes) -> None:
+        """Keeps one byte more than a line may have, so that a line too long is known as such."""
+        self._pending_bytes += len(rest)
+        self._pending += rest[: max(0, LONGEST_LINE_BYTES + 1 - len(self._pending))]
+        if rest.endswith(b"\r") and not self._pending.endswith(b"\r"):
+            self._pending += b"\r"
+
+    def _forget(self) -> None:
+        self._pending.clear()
+        self._pending_bytes = 0
+
+
+def shown_text(line: bytes) -> str:
+    """A line as a terminal would show it: no terminator, no escape sequences, overwritten characters replaced."""
+    if b"\x1b" in line:
+        line = _ESCAPES.sub(b"", line)
+    text = line.decode("utf-8", "replace").rstrip("\r\n")
+    return _overwritten(text) if "\b" in text else text
+
+
+def _overwritten(text: str) -> str:
+    r"""A `\b` moves the cursor back and erases nothing: what is not written over stays."""
+    cells: list[str] = []
+    cursor = 0
+    for part in _BACKSPACES.split(text):
+        if part.startswith("\b"):
+            cursor = max(0, cursor - len(part))
+        else:
+            cells[cursor : cursor + len(part)] = part
+            cursor += len(part)
+    return "".join(cells)

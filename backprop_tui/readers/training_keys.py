@@ -1,0 +1,111 @@
+"""What the keys of a printed object say of training: its step, its metrics, the checkpoint it announces."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from backprop_tui.readers.printed_numbers import number, step_count
+from backprop_tui.readers.values import CheckpointSaved, Progress
+
+# Keys are compared without case, dashes and underscores. The first of a row that is there counts.
+STEP_KEYS = ("step", "globalstep", "iteration", "iter")
+TOTAL_KEYS = ("totalsteps", "maxsteps")
+EPOCH_KEYS = ("epoch",)
+EVENT_KEYS = ("event", "type")
+CHECKPOINT_EVENTS = ("checkpointsaved", "savedcheckpoint", "checkpoint")
+PATH_KEYS = ("path", "checkpointpath", "checkpoint", "ckptpath", "file", "filename")
+
+# How names end that measure a model and that no configuration has; the short ones only as a word of their own.
+MEASURE_ENDINGS = ("loss", "accuracy", "perplexity")
+MEASURE_WORDS = frozenset(("acc", "acc1", "nll", "ppl", "reward"))
+
+LARGEST_EPOCH = 1_000_000  # beyond, it is a time in seconds since 1970
+MOST_METRICS = 256
+LONGEST_NAME = 120  # a longer key says nothing
+LONGEST_PATH = 4096
+
+_BETWEEN_WORDS = re.compile(r"[^a-z0-9]+")
+# What is shown in terminals must not steer them, and must be encodable.
+_UNSHOWABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def progress_in(fields: Mapping[str, object], *, alone: bool, offset: int) -> Progress | None:
+    """The progress that the fields tell; None where they have neither a step nor a measure such as a loss.
+
+    `alone` says that nothing else stood on the line: then an epoch is enough.
+    """
+    figures = {name: figure for name, value in fields.items() if (figure := number(value)) is not None}
+    names = {_plain(name): name for name in figures if len(name) <= LONGEST_NAME}
+    step = step_count(_take(STEP_KEYS, names, figures))
+    epoch = _epoch(_take(EPOCH_KEYS, names, figures))
+    total_steps = step_count(_take(TOTAL_KEYS, names, figures))
+    if total_steps is None:
+        total_steps = _take_bare_total(names, figures, step)
+    metrics = _metrics(figures)
+    if step is None and not any(map(is_measure, metrics)) and (epoch is None or not alone):
+        return None
+    return Progress(offset=offset, step=step, epoch=epoch, total_steps=total_steps, metrics=metrics)
+
+
+def checkpoint_in(fields: Mapping[str, object], *, offset: int) -> CheckpointSaved | None:
+    """The checkpoint that the fields announce; None where they announce none, or one without a usable path."""
+    texts = {
+        _plain(name): value
+        for name, value in fields.items()
+        if isinstance(value, str) and len(name) <= LONGEST_NAME and len(value) <= LONGEST_PATH
+    }
+    if not any(_plain(texts.get(key, "")) in CHECKPOINT_EVENTS for key in EVENT_KEYS):
+        return None
+    path = next((texts[key] for key in PATH_KEYS if _is_path(texts.get(key, ""))), None)
+    if path is None:
+        return None
+    names = {_plain(name): name for name in fields if len(name) <= LONGEST_NAME}
+    steps = (number(fields[names[key]]) for key in STEP_KEYS if key in names)
+    return CheckpointSaved(offset=offset, path=path, step=step_count(next(steps, None)))
+
+
+def is_measure(name: str) -> bool:
+    """Whether a metric of that name is printed only by what trains or evaluates: train_loss, valAccuracy, eval/ppl."""
+    lowered = name.lower()
+    return lowered.endswith(MEASURE_ENDINGS) or _BETWEEN_WORDS.split(lowered)[-1] in MEASURE_WORDS
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
+
+
+def _take(keys: Iterable[str], names: Mapping[str, str], figures: dict[str, float]) -> float | None:
+    """Takes the figure of the first key that is there out of the figures."""
+    for key in keys:
+        if key in names:
+            return figures.pop(names[key])
+    return None
+
+
+def _take_bare_total(names: Mapping[str, str], figures: dict[str, float], step: int | None) -> int | None:
+    """A bare `total` counts only beside a step that it can be the total of; else it is a metric, as a sum of losses."""
+    if step is None or "total" not in names:
+        return None
+    total = step_count(figures[names["total"]])
+    if total is None or total < step:
+        return None
+    del figures[names["total"]]
+    return total
+
+
+def _epoch(figure: float | None) -> float | None:
+    return figure if figure is not None and 0 <= figure <= LARGEST_EPOCH else None
+
+
+def _metrics(figures: Mapping[str, float]) -> dict[str, float]:
+    metrics = {name: figure for name, figure in figures.items() if _is_name(name)}
+    return metrics if len(metrics) <= MOST_METRICS else dict(list(metrics.items())[:MOST_METRICS])
+
+
+def _is_name(name: str) -> bool:
+    return 0 < len(name) <= LONGEST_NAME and _UNSHOWABLE.search(name) is None
+
+
+def _is_path(text: str) -> bool:
+    return text.strip() != "" and _UNSHOWABLE.search(text) is None

@@ -1,0 +1,134 @@
+"""How a guardian comes to its script: by starting it, or by adopting one whose guardian died."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from dataclasses import dataclass, replace
+
+from backprop_tui.domain.errors import BrokenRecord
+from backprop_tui.domain.invocation import arguments, environment
+from backprop_tui.domain.live import Clock, Live
+from backprop_tui.domain.run import Run
+from backprop_tui.processes.identity import Identity
+from backprop_tui.processes.linux import boot_id
+from backprop_tui.runner.script import CannotStart, Launch, start_script
+from backprop_tui.runner.tree import Tree
+from backprop_tui.runner.watched import WatchedScript
+from backprop_tui.store.locks import Lock, try_lock
+from backprop_tui.store.run_directory import RunDirectory
+
+PID_WRITTEN_WITHIN_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The script lived when the supervisor looked and is gone now; nobody saw its exit status."""
+
+
+def start(directory: RunDirectory, run: Run) -> WatchedScript | CannotStart | Gone:
+    """Starts the newest attempt's script, unless one lives in this directory already: then that one is adopted."""
+    lock = try_lock(directory.script_lock)
+    if lock is None:
+        return adopt(directory, run)
+    with lock:
+        os.ftruncate(lock.descriptor, 0)
+        try:
+            started = start_script(_launch(directory, run), lock.descriptor)
+        except BrokenRecord as error:
+            return CannotStart(what=error.path, problem=error.problem, not_found=True)
+        except OSError as error:
+            return CannotStart(what=error.filename or directory.log, problem=error.strerror or str(error), not_found=False)
+    return WatchedScript.child(started) if isinstance(started, Identity) else started
+
+
+def _launch(directory: RunDirectory, run: Run) -> Launch:
+    """Raises:
+    BrokenRecord: the captured environment is gone.
+    """
+    return Launch(
+        attempt=run.attempt.number,
+        arguments=arguments(run),
+        environment=environment(run, directory.path, directory.read_environment()),
+        cwd=run.spec.cwd,
+        process=run.spec.process,
+        log_path=directory.log,
+    )
+
+
+def adopt(directory: RunDirectory, run: Run) -> WatchedScript | CannotStart | Gone:
+    """Takes over the script that script.lock names, once it is sure that it is this run's."""
+    identity = _named_script(directory, run.attempt.number)
+    script = None if identity is None else WatchedScript.adopt(identity)
+    if script is not None and _belongs(script, directory):
+        return script
+    return Gone()
+
+
+def _named_script(directory: RunDirectory, attempt: int) -> Identity | None:
+    """The lock may be held by a child that has not written its pid yet, or that dies before it can."""
+    end = time.monotonic() + PID_WRITTEN_WITHIN_SECONDS
+    while True:
+        named = directory.script_identity()
+        if named is not None and named[0] == attempt:
+            return Identity(named[1], named[2])
+        lock = try_lock(directory.script_lock)
+        if lock is not None:
+            lock.close()
+            return None
+        if time.monotonic() > end:
+            return None
+        time.sleep(0.01)
+
+
+def _belongs(script: WatchedScript, directory: RunDirectory) -> bool:
+    """Its environment names this directory; before its exec it still is a fork of a guardian, which holds the lock."""
+    try:
+        with open(f"/proc/{script.identity.pid}/environ", "rb") as file:
+            variables = file.read().split(b"\0")
+    except OSError:
+        return True  # a zombie has no environment any more; its start time was compared
+    marks = [one for one in variables if one.startswith(b"BACKPROP_RUN_DIR=")]
+    return not marks or marks == [b"BACKPROP_RUN_DIR=" + os.fsencode(directory.path)]
+
+
+def first_live(run: Run, script: WatchedScript | None, earlier: Live | None) -> Live:
+    """The live record this guardian begins with: the one of the guardian before it, or a new one."""
+    now = time.monotonic()
+    script_pid = None if script is None else script.identity.pid
+    if earlier is not None and earlier.attempt == run.attempt.number and earlier.clock.boot_id == boot_id():
+        return _taken_over(earlier, script_pid)
+    return Live(
+        attempt=run.attempt.number,
+        runner_pid=os.getpid(),
+        script_pid=script_pid,
+        clock=Clock(mark=now, boot_id=boot_id()),
+        time=time.time(),
+        log_offset=0 if earlier is None else earlier.log_offset,
+        log_generation=0 if earlier is None else earlier.log_generation,
+        requests_offset=run.requests_offset,
+        step=run.step,
+        metrics=run.metrics,
+        checkpoints=run.checkpoints,
+        peak=run.peak,
+    )
+
+
+def _taken_over(earlier: Live, script_pid: int | None) -> Live:
+    return replace(earlier, runner_pid=os.getpid(), script_pid=script_pid)
+
+
+def make_agree(script: WatchedScript, tree: Tree, live: Live) -> None:
+    """After an adoption: the processes do what the record says. A ladder that was begun goes on by itself."""
+    if script.has_died():
+        return
+    if live.pause is not None:
+        tree.freeze()
+    else:
+        tree.signal_all(signal.SIGCONT)
+
+
+def held(directory: RunDirectory, descriptor: int) -> Lock:
+    """The run's lock as it was inherited."""
+    return Lock(directory.file("lock"), descriptor)

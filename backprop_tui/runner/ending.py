@@ -1,0 +1,95 @@
+"""The end of an attempt: sweep what is left, read the log to its end, write the outcome until it is written."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from backprop_tui.domain.causes import cause_of_failure
+from backprop_tui.domain.errors import StorageFailed
+from backprop_tui.domain.lifecycle import Outcome, conclude, fold
+from backprop_tui.domain.live import Live, Stopping
+from backprop_tui.domain.run import Cause, Ended, Run
+from backprop_tui.domain.status import Status
+from backprop_tui.runner.recorder import Recorder
+from backprop_tui.runner.script import CannotStart
+from backprop_tui.runner.watched import Exit
+from backprop_tui.store.checkpoints import newest_sound
+from backprop_tui.store.run_directory import RunDirectory
+
+TAIL_BYTES = 16 << 10
+WRITE_AGAIN_SECONDS = 1.0
+
+
+def outcome_of(exit_: Exit, stopping: Stopping | None, directory: RunDirectory) -> Outcome:
+    """What the end means. After a signal of ours it is never a failure, whatever the script made of it."""
+    signal_name = None if exit_.signal is None else signal_named(exit_.signal)
+    if stopping is not None:
+        cause = None if stopping.cause is None else Cause(kind=stopping.cause, evidence=stopping.reason)
+        return Outcome(
+            status=stopping.status, exit_code=exit_.code, signal=signal_name, reason=stopping.reason, cause=cause
+        )
+    if not exit_.is_known:
+        return Outcome(status=Status.LOST, reason="ended without an exit status that anyone saw")
+    if exit_.code == 0:
+        return Outcome(status=Status.COMPLETED, exit_code=0)
+    cause = cause_of_failure(exit_code=exit_.code, signal=signal_name, last_lines=last_lines(directory))
+    return Outcome(
+        status=Status.FAILED, exit_code=exit_.code, signal=signal_name, reason=cause.evidence, cause=cause
+    )
+
+
+def outcome_of_no_start(failure: CannotStart) -> Outcome:
+    """The program could not be executed at all."""
+    reason = f"cannot start {failure.what}: {failure.problem}"
+    kind = "file_not_found" if failure.not_found else "unknown"
+    return Outcome(status=Status.FAILED, reason=reason, cause=Cause(kind=kind, evidence=reason))
+
+
+def signal_named(number: int) -> str:
+    """SIGKILL for 9; real-time signals by number."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIG{number}"
+
+
+def last_lines(directory: RunDirectory) -> list[str]:
+    """The end of the log as text, oldest line first."""
+    try:
+        with open(directory.log, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - TAIL_BYTES))
+            return file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+
+
+def write_end(directory: RunDirectory, run: Run, live: Live, outcome: Outcome, recorder: Recorder) -> Run:
+    """Writes the end durably; while the disk is full it stays and tries again, for no end may be lost."""
+    run = fold(run, live)
+    checkpoint = newest_sound(run.checkpoints)
+    while True:
+        now = time.time()
+        concluded = conclude(run, outcome, now=now, resume_from=None if checkpoint is None else checkpoint.path)
+        try:
+            directory.write(concluded, durable=True)
+        except StorageFailed as error:
+            recorder.change(problem=f"the end cannot be written: {error}")
+            time.sleep(WRITE_AGAIN_SECONDS)
+            continue
+        _tell_end(recorder, concluded, outcome)
+        return concluded
+
+
+def _tell_end(recorder: Recorder, run: Run, outcome: Outcome) -> None:
+    recorder.tell(
+        "ended" if isinstance(run.state, Ended) else "attempt_ended",
+        outcome.reason or outcome.status,
+        status=outcome.status,
+        exit_code=outcome.exit_code,
+        signal=outcome.signal,
+    )
+    if not isinstance(run.state, Ended):
+        recorder.tell("queued", run.state.reason or "queued again")  # type: ignore[union-attr]

@@ -1,0 +1,67 @@
+"""What a script's log says becomes the run's step, metrics and checkpoints; a loss that is no number is told."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Mapping, Sequence
+
+from backprop_tui.domain.run import Checkpoint, Spec
+from backprop_tui.domain.status import Status
+from backprop_tui.readers.values import CheckpointSaved, Progress
+from backprop_tui.runner.ladder import Ladder
+from backprop_tui.runner.recorder import Recorder
+
+KEPT_CHECKPOINTS = 20
+
+
+class Figures:
+    """Takes in values as they were read, oldest first."""
+
+    __slots__ = ("_ladder", "_recorder", "_spec", "_told_nan")
+
+    def __init__(self, recorder: Recorder, ladder: Ladder, spec: Spec) -> None:
+        self._recorder = recorder
+        self._ladder = ladder
+        self._spec = spec
+        self._told_nan = False
+
+    def take_in(self, values: Sequence[Progress | CheckpointSaved], cwd: str) -> None:
+        """Updates the live record; `cwd` is where a relative checkpoint path starts."""
+        live = self._recorder.live
+        metrics = dict(live.metrics)
+        step, epoch, total = live.step, live.epoch, live.total_steps
+        for value in values:
+            if isinstance(value, CheckpointSaved):
+                self._add_checkpoint(value, cwd, step)
+                continue
+            step = value.step if value.step is not None else step
+            epoch = value.epoch if value.epoch is not None else epoch
+            total = value.total_steps if value.total_steps is not None else total
+            metrics.update(value.metrics)
+            self._look_at_loss(dict(value.metrics), step)
+        self._recorder.change(step=step, epoch=epoch, total_steps=total, metrics=metrics)
+
+    def _add_checkpoint(self, saved: CheckpointSaved, cwd: str, step: int | None) -> None:
+        path = os.path.normpath(os.path.join(cwd, saved.path))
+        try:
+            size = os.stat(path).st_size
+        except OSError:
+            size = None
+        at_step = saved.step if saved.step is not None else step
+        checkpoint = Checkpoint(path=path, step=at_step, saved_at=time.time(), size_bytes=size)
+        # A file that is written over and over is one checkpoint, the newest.
+        others = [known for known in self._recorder.live.checkpoints if known.path != path]
+        self._recorder.commit(checkpoints=(*others, checkpoint)[-KEPT_CHECKPOINTS:])
+        self._recorder.tell("checkpoint", f"checkpoint at step {at_step}: {path}", path=path, step=at_step)
+
+    def _look_at_loss(self, metrics: Mapping[str, float], step: int | None) -> None:
+        bad = [name for name, value in metrics.items() if "loss" in name.lower() and not math.isfinite(value)]
+        if not bad or self._told_nan:
+            return
+        self._told_nan = True
+        message = f"{bad[0]} is {metrics[bad[0]]} at step {step}"
+        self._recorder.tell("nan", message)
+        if self._spec.limits.on_nan == "stop":
+            self._ladder.begin(Status.STOPPED, by="guard", reason=message, now=time.monotonic(), cause="nan_loss")

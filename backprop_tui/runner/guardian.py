@@ -1,0 +1,157 @@
+"""Guards one running script: its timebox, its log, what is asked of it, until it is dead."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from backprop_tui.domain.errors import BackpropError
+from backprop_tui.domain.lifecycle import timebox_seconds
+from backprop_tui.domain.run import Run
+from backprop_tui.domain.status import Status
+from backprop_tui.launchers.supervisor_process import SupervisorProcess
+from backprop_tui.readers.values import CheckpointSaved, Progress
+from backprop_tui.runner.figures import Figures
+from backprop_tui.runner.ladder import Ladder
+from backprop_tui.runner.log_follower import LogFollower
+from backprop_tui.runner.obedience import Obedience
+from backprop_tui.runner.recorder import Recorder
+from backprop_tui.runner.resources import ResourceMeter
+from backprop_tui.runner.tree import Tree
+from backprop_tui.runner.watched import REAPED_WITHIN_SECONDS, Exit, WatchedScript
+from backprop_tui.store.run_directory import RunDirectory
+
+TICK_SECONDS = 0.2
+CALL_SUPERVISOR_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """What one guardian guards, put together before it begins to wait."""
+
+    directory: RunDirectory
+    script: WatchedScript
+    tree: Tree
+    recorder: Recorder
+    log: LogFollower
+    supervisor: SupervisorProcess
+
+
+class Guardian:
+    """One loop of named steps, five times a second; the script's death wakes it at once."""
+
+    def __init__(self, charge: Charge, run: Run, wake: int) -> None:
+        self._charge = charge
+        self._recorder = charge.recorder
+        self.run = run
+        self.ladder = Ladder(run.spec.stop, charge.tree, charge.recorder)
+        self.figures = Figures(charge.recorder, self.ladder, run.spec)
+        self._obedience = Obedience(charge.directory, charge.tree, charge.recorder, self.ladder)
+        self._meter = ResourceMeter(charge.tree, charge.recorder)
+        self._wake = wake
+        self._poll = select.poll()
+        self._poll.register(charge.script.pidfd, select.POLLIN)
+        self._poll.register(wake, select.POLLIN)
+        self._call_supervisor_at = time.monotonic() + CALL_SUPERVISOR_SECONDS
+        self._session_ends = False
+
+    def wait_for_death(self) -> Exit:
+        """Guards until the script's process is dead; how it ended, all None where nobody saw it."""
+        script = self._charge.script
+        while not script.has_died():
+            now = time.monotonic()
+            busy = self._tick(now)
+            if script.has_died():
+                break
+            self._wait(0.0 if busy else self._seconds_to_next_tick(now))
+        return self._collect()
+
+    def _tick(self, now: float) -> bool:
+        """One round; whether more of the log is waiting to be read."""
+        self._charge.tree.reap()
+        if self._session_ends:
+            self.ladder.begin(Status.STOPPED, by="session", reason="the session or machine is ending", now=now)
+        self.run = self._obedience.obey(self.run, now)
+        busy = self.read_log()
+        self._keep_timebox(now)
+        self.ladder.climb(now)
+        self._meter.sample(now)
+        self._call_supervisor(now)
+        self._recorder.flush(now)
+        return busy
+
+    def read_log(self) -> bool:
+        """Reads the next chunk of the log; whether more is waiting."""
+        try:
+            values, more = self._charge.log.read(time.time())
+        except BackpropError as error:
+            self._recorder.change(problem=str(error))
+            return False
+        self.take_in(values)
+        return more
+
+    def take_in(self, values: Sequence[Progress | CheckpointSaved]) -> None:
+        """What the log said becomes part of the live record."""
+        if values:
+            self.figures.take_in(values, self.run.spec.cwd)
+            self._recorder.change(log_offset=self._charge.log.offset, log_generation=self._charge.log.generation)
+
+    def _keep_timebox(self, now: float) -> None:
+        limit = timebox_seconds(self.run)
+        live = self._recorder.live
+        if limit is None or live.stopping is not None or live.pause is not None:
+            return
+        left = limit - live.clock.at(now, paused=False).running_seconds
+        plan = self.run.spec.stop
+        if plan.warn_signal is not None and not live.warned and left <= plan.warn_seconds:
+            self._recorder.commit(warned=True)
+            self._recorder.tell("warned", f"{plan.warn_signal}: {max(0.0, left):.0f} s of the timebox left")
+            self._charge.tree.signal_group(signal.Signals[plan.warn_signal])
+        if left <= 0:
+            self.ladder.begin(Status.TIMEBOXED, by="timebox", reason=f"at its limit of {limit / 60:g} min", now=now)
+
+    def _call_supervisor(self, now: float) -> None:
+        """A supervisor that died is started again by whoever notices: the queue never stops."""
+        if now >= self._call_supervisor_at:
+            self._call_supervisor_at = now + CALL_SUPERVISOR_SECONDS
+            try:
+                self._charge.supervisor.ensure()
+            except (BackpropError, OSError) as error:
+                self._recorder.change(problem=f"no supervisor could be started: {error}")
+
+    def _seconds_to_next_tick(self, now: float) -> float:
+        """Up to a fifth of a second; less where the timebox ends before."""
+        limit, live = timebox_seconds(self.run), self._recorder.live
+        if limit is None or live.stopping is not None or live.pause is not None:
+            return TICK_SECONDS
+        left = limit - live.clock.at(now, paused=False).running_seconds
+        return min(TICK_SECONDS, max(0.001, left))
+
+    def _wait(self, seconds: float) -> None:
+        for descriptor, _ in self._poll.poll(seconds * 1000):
+            if descriptor == self._wake and os.read(self._wake, 512):
+                # SIGTERM: the session or the machine is ending, or the disk is too full for a request.
+                self._session_ends = True
+
+    def _collect(self) -> Exit:
+        """An adopted script's status may only be readable once its foster parent reaps it."""
+        script = self._charge.script
+        end = time.monotonic() + REAPED_WITHIN_SECONDS
+        while (found := script.collect()) is None:
+            if time.monotonic() > end:
+                return script.give_up()
+            time.sleep(0.01)
+        return found
+
+    def clock_stopped(self) -> None:
+        """Counts the time up to the script's death."""
+        live = self._recorder.live
+        self._recorder.change(clock=live.clock.at(time.monotonic(), paused=live.pause is not None), pause=None)
+
+    def last_requests(self) -> Run:
+        """Edits that came while the script was dying; what asks for more than that is moot."""
+        return self._obedience.obey_the_dead(self.run)

@@ -1,0 +1,123 @@
+"""Reads a run's log as it grows: progress into metrics.jsonl, checkpoints and figures to the guardian."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from backprop_tui.domain.times import iso
+from backprop_tui.readers.registry import LogReader
+from backprop_tui.readers.values import CheckpointSaved, Progress
+from backprop_tui.store.fields import encode_metrics
+from backprop_tui.store.files import append_line, dump
+from backprop_tui.store.run_directory import RunDirectory, read_lines
+
+CHUNK_BYTES = 1 << 20
+# A script that prints faster than anyone can read it is read again from near its end.
+LONGEST_BACKLOG_BYTES = 64 << 20
+SKIP_TO_BYTES = 8 << 20
+
+
+class LogFollower:
+    """Follows one log from an offset; `generation` counts how often the log was found shorter than read."""
+
+    def __init__(self, directory: RunDirectory, *, offset: int, generation: int, metrics_from: int) -> None:
+        self._directory = directory
+        self._path = directory.log
+        self._reader = LogReader(offset)
+        self._position = offset
+        self._metrics_from = metrics_from
+        self.generation = generation
+        self.skipped_bytes = 0
+
+    @property
+    def offset(self) -> int:
+        """The end of the last whole line that was read."""
+        return self._reader.offset
+
+    def read(self, time: float) -> tuple[Sequence[Progress | CheckpointSaved], bool]:
+        """What the next chunk says, and whether more is waiting; progress is in metrics.jsonl once this returns."""
+        size = self._size()
+        if size < self._position:
+            self._start_again()
+        if size == self._position:
+            return (), False
+        if size - self._position > LONGEST_BACKLOG_BYTES:
+            self._skip_to(size - SKIP_TO_BYTES)
+        with open(self._path, "rb", buffering=0) as file:
+            file.seek(self._position)
+            chunk = file.read(CHUNK_BYTES) or b""
+        self._position += len(chunk)
+        values = self._reader.feed(chunk)
+        self._record(values, time)
+        return values, self._position < size
+
+    def finish(self, time: float) -> Sequence[Progress | CheckpointSaved]:
+        """Everything up to the end of the log, a last line without an end too; the script is dead."""
+        found: list[Progress | CheckpointSaved] = []
+        more = True
+        while more:
+            values, more = self.read(time)
+            found.extend(values)
+        last = self._reader.feed(b"\n")
+        self._record(last, time)
+        return (*found, *last)
+
+    def _size(self) -> int:
+        try:
+            return os.stat(self._path).st_size
+        except FileNotFoundError:
+            return 0
+
+    def _start_again(self) -> None:
+        """Somebody truncated the log."""
+        self.generation += 1
+        self._reader = LogReader(0)
+        self._position = self._metrics_from = 0
+
+    def _skip_to(self, offset: int) -> None:
+        self.skipped_bytes += offset - self._position
+        self._reader = LogReader(offset)
+        self._reader.feed(b"")
+        self._position = offset
+
+    def _record(self, values: Sequence[Progress | CheckpointSaved], time: float) -> None:
+        lines = [
+            dump(
+                {
+                    "time": iso(time),
+                    "step": value.step,
+                    "epoch": value.epoch,
+                    "metrics": encode_metrics(dict(value.metrics)),
+                    "offset": value.offset,
+                    "generation": self.generation,
+                }
+            )
+            for value in values
+            if isinstance(value, Progress) and value.offset > self._metrics_from
+        ]
+        if lines:
+            append_line(self._directory.file("metrics.jsonl"), b"\n".join(lines))
+
+
+def recover_offset(directory: RunDirectory, generation: int) -> int:
+    """Where metrics.jsonl ends: cuts a torn last line, which a killed runner may leave; 0 when there is nothing."""
+    path = directory.file("metrics.jsonl")
+    cut_torn_line(path)
+    offsets = [line["offset"] for line in read_lines(path) if line.get("generation") == generation]
+    return max((offset for offset in offsets if isinstance(offset, int)), default=0)
+
+
+def cut_torn_line(path: str) -> None:
+    """Cuts what stands behind the last line end."""
+    try:
+        with open(path, "r+b") as file:
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(0, end - CHUNK_BYTES))
+            start = file.tell()
+            tail = file.read()
+            whole = tail.rfind(b"\n") + 1
+            if whole < len(tail) and (whole or start == 0):
+                file.truncate(start + whole)
+    except FileNotFoundError:
+        return

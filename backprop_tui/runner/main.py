@@ -1,0 +1,160 @@
+"""The life of one guardian process, from the fork to the written end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import traceback
+from dataclasses import dataclass
+
+from backprop_tui.domain.errors import BackpropError
+from backprop_tui.domain.run import Run, Running, Starting
+from backprop_tui.domain.status import Status
+from backprop_tui.launchers.supervisor_process import SupervisorProcess
+from backprop_tui.processes.linux import become_subreaper, rename_process
+from backprop_tui.runner.birth import Gone, adopt, first_live, held, make_agree, start
+from backprop_tui.runner.ending import outcome_of, outcome_of_no_start, write_end
+from backprop_tui.runner.guardian import Charge, Guardian
+from backprop_tui.runner.log_follower import LogFollower, cut_torn_line, recover_offset
+from backprop_tui.runner.recorder import Recorder
+from backprop_tui.runner.script import CannotStart
+from backprop_tui.runner.tree import Tree
+from backprop_tui.runner.watched import Exit, WatchedScript
+from backprop_tui.store.run_directory import RunDirectory
+
+SWEEP_GRACE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """Which run, with the inherited lock that gives the right to write its record; `adopting` a script that lives."""
+
+    folder: str
+    lock_descriptor: int
+    adopting: bool
+    supervisor: SupervisorProcess
+
+
+def guard(assignment: Assignment) -> None:
+    """The whole life; the run's lock dies with this process, not before the end is written."""
+    wake = _become_guardian()
+    directory = RunDirectory(assignment.folder)
+    lock = held(directory, assignment.lock_descriptor)
+    try:
+        _guard(directory, assignment, wake)
+    except BackpropError as error:
+        _leave_word(directory, str(error))
+        raise
+    finally:
+        lock.close()
+
+
+def _become_guardian() -> int:
+    """Own session, own signals, foster parent of every orphan of the run; returns the descriptor signals wake."""
+    os.setsid()
+    os.chdir("/")
+    os.umask(0o077)
+    # Ignored SIGCHLD would survive every exec and lose the script's exit status.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+    signal.set_wakeup_fd(writing)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    become_subreaper()
+    rename_process("backprop-run")
+    return reading
+
+
+def _guard(directory: RunDirectory, assignment: Assignment, wake: int) -> None:
+    run = directory.read()
+    earlier = directory.read_live()
+    began = (adopt if assignment.adopting else start)(directory, run)
+    script = began if isinstance(began, WatchedScript) else None
+    recorder = Recorder(directory, first_live(run, script, earlier))
+    run = _tell_start(directory, run, recorder, script)
+    if script is None:
+        _end_without_script(directory, run, recorder, began)
+        return
+    charge = Charge(
+        directory=directory,
+        script=script,
+        tree=Tree(script, directory.path),
+        recorder=recorder,
+        log=_follow_log(directory, recorder.live, cut=assignment.adopting),
+        supervisor=assignment.supervisor,
+    )
+    guardian = Guardian(charge, run, wake)
+    if script.adopted:
+        make_agree(script, charge.tree, recorder.live)
+    _finish(guardian, charge, guardian.wait_for_death())
+
+
+def _tell_start(directory: RunDirectory, run: Run, recorder: Recorder, script: WatchedScript | None) -> Run:
+    if script is not None and isinstance(run.state, Starting):
+        run = run.to(Running(since=time.time()))
+        directory.write(run, durable=False)
+    recorder.commit()
+    if script is not None and not script.adopted:
+        recorder.tell("started", f"attempt {run.attempt.number}", pid=script.identity.pid, attempt=run.attempt.number)
+    elif script is not None:
+        recorder.tell("adopted", "its guardian died; another one took over", pid=script.identity.pid)
+    return run
+
+
+def _follow_log(directory: RunDirectory, live: Live, *, cut: bool) -> LogFollower:
+    """After an adoption: again from the smaller of the two offsets, each file gets only what lies beyond its own."""
+    if not cut:
+        return LogFollower(
+            directory, offset=live.log_offset, generation=live.log_generation, metrics_from=live.log_offset
+        )
+    cut_torn_line(directory.file("events.jsonl"))
+    metrics_offset = recover_offset(directory, live.log_generation)
+    return LogFollower(
+        directory,
+        offset=min(live.log_offset, metrics_offset) if metrics_offset else live.log_offset,
+        generation=live.log_generation,
+        metrics_from=metrics_offset,
+    )
+
+
+def _finish(guardian: Guardian, charge: Charge, exit_: Exit) -> None:
+    guardian.clock_stopped()
+    stuck = charge.tree.sweep(grace_seconds=SWEEP_GRACE_SECONDS)
+    while stuck:
+        charge.recorder.commit(problem=f"cannot be killed (in the kernel): pids {', '.join(map(str, stuck))}")
+        time.sleep(1.0)
+        stuck = charge.tree.kill()
+    guardian.take_in(charge.log.finish(time.time()))
+    run = guardian.last_requests()
+    outcome = outcome_of(exit_, charge.recorder.live.stopping, charge.directory)
+    concluded = write_end(charge.directory, run, charge.recorder.live, outcome, charge.recorder)
+    _forget_environment(charge.directory, concluded)
+
+
+def _end_without_script(
+    directory: RunDirectory, run: Run, recorder: Recorder, began: WatchedScript | CannotStart | Gone
+) -> None:
+    if isinstance(began, CannotStart):
+        outcome = outcome_of_no_start(began)
+    else:
+        Tree(None, directory.path).sweep(grace_seconds=SWEEP_GRACE_SECONDS)
+        outcome = outcome_of(Exit(), recorder.live.stopping, directory)
+    concluded = write_end(directory, run, recorder.live, outcome, recorder)
+    _forget_environment(directory, concluded)
+
+
+def _forget_environment(directory: RunDirectory, run: Run) -> None:
+    if run.status is not Status.QUEUED:
+        directory.forget_environment()
+
+
+def _leave_word(directory: RunDirectory, message: str) -> None:
+    """A guardian that cannot go on says so where people look; its script, if it lives, is adopted by the next."""
+    try:
+        directory.append_event("guardian_failed", message, time=time.time())
+    except BackpropError:
+        traceback.print_exc()

@@ -1,0 +1,67 @@
+"""What the guardian writes while its run goes on: the live record, the story, the resources."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+from backprop_tui.domain.errors import StorageFailed
+from backprop_tui.domain.live import Live
+from backprop_tui.domain.times import iso
+from backprop_tui.store.files import append_line, dump
+from backprop_tui.store.run_directory import RunDirectory
+
+LIVE_SECONDS = 1.0
+
+
+class Recorder:
+    """Holds the live record; writes it at most once a second, or at once where an intent must be on disk first."""
+
+    __slots__ = ("_directory", "_dirty", "_written", "live")
+
+    def __init__(self, directory: RunDirectory, live: Live) -> None:
+        self._directory = directory
+        self.live = live
+        self._dirty = True
+        self._written = 0.0
+
+    def change(self, **changes: Any) -> None:  # noqa: ANN401 - the fields of Live, checked by its constructor
+        """Changes fields of the live record; on disk within a second."""
+        self.live = replace(self.live, **changes)
+        self._dirty = True
+
+    def commit(self, **changes: Any) -> None:  # noqa: ANN401 - as `change`
+        """Changes fields and has them on disk when this returns, unless the disk is full."""
+        self.change(**changes)
+        self._write(time.monotonic())
+
+    def flush(self, now: float) -> None:
+        """Writes what changed, once a second; `now` is monotonic."""
+        if self._dirty and now - self._written >= LIVE_SECONDS:
+            self._write(now)
+
+    def _write(self, now: float) -> None:
+        self._written = now
+        self.live = replace(self.live, time=time.time())
+        try:
+            self._directory.write_live(self.live)
+        except StorageFailed:
+            # It may be lost at any time; a full disk must not end the run. The next write says so.
+            self.live = replace(self.live, problem="live.json cannot be written: disk full?")
+            return
+        self._dirty = False
+
+    def tell(self, kind: str, message: str, **figures: object) -> None:
+        """One event of the run's story."""
+        try:
+            self._directory.append_event(kind, message, time=time.time(), **figures)
+        except StorageFailed:
+            self.change(problem="events.jsonl cannot be written: disk full?")
+
+    def resources(self, **figures: object) -> None:
+        """One line of resources.jsonl."""
+        try:
+            append_line(self._directory.file("resources.jsonl"), dump({"time": iso(time.time()), **figures}))
+        except StorageFailed:
+            self.change(problem="resources.jsonl cannot be written: disk full?")

@@ -1,0 +1,123 @@
+"""Starts the script: the forked child writes who it is into script.lock, keeps that lock as its stdin, and execs."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from backprop_tui.domain.run import Process
+from backprop_tui.processes.identity import Identity, stat_fields
+
+_START_TIME = 19
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """Everything the forked child needs, made ready before the fork."""
+
+    attempt: int
+    arguments: Sequence[str]
+    environment: Mapping[str, str]
+    cwd: str
+    process: Process
+    log_path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CannotStart:
+    """The script's program could not be executed: what was tried, the system's words."""
+
+    what: str
+    problem: str
+    not_found: bool
+
+
+def start_script(launch: Launch, script_lock: int) -> Identity | CannotStart:
+    """Forks and executes; returns once the script's program runs or was found not to.
+
+    Args:
+        launch: What to execute.
+        script_lock: Descriptor of the held script.lock; the child keeps it as stdin, the caller closes its own.
+    """
+    log = os.open(launch.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+    pid = os.fork()
+    if pid == 0:
+        _become_script(launch, script_lock, log, writing)
+    os.close(log)
+    os.close(writing)
+    try:
+        failure = _read_to_end(reading)
+    finally:
+        os.close(reading)
+    if failure:
+        os.waitpid(pid, 0)
+        return CannotStart(**json.loads(failure))
+    return Identity(pid, _start_time(pid))
+
+
+def _start_time(pid: int) -> int:
+    fields = stat_fields(pid)
+    assert fields is not None, "an unreaped child has a stat file"
+    return int(fields[_START_TIME])
+
+
+def _read_to_end(descriptor: int) -> bytes:
+    content = b""
+    while chunk := os.read(descriptor, 4096):
+        content += chunk
+    return content
+
+
+def _become_script(launch: Launch, script_lock: int, log: int, failure: int) -> None:
+    """Never returns: becomes the script, or reports why not and exits."""
+    what = launch.arguments[0]
+    try:
+        os.setsid()
+        _reset_signals()
+        record = f"{launch.attempt} {os.getpid()} {_start_time(os.getpid())}\n"
+        os.write(script_lock, record.encode("ascii"))
+        os.dup2(script_lock, 0)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        _apply(launch.process)
+        what = launch.cwd
+        os.chdir(launch.cwd)
+        what = launch.arguments[0]
+        os.execvpe(what, list(launch.arguments), dict(launch.environment))
+    except OSError as error:
+        told = {"what": what, "problem": error.strerror, "not_found": isinstance(error, FileNotFoundError)}
+        os.write(failure, json.dumps(told).encode("ascii"))
+    finally:
+        os._exit(127)
+
+
+def _reset_signals() -> None:
+    """A process started in the background may have inherited SIGINT ignored, which would survive the exec."""
+    for number in signal.valid_signals():
+        if number not in (signal.SIGKILL, signal.SIGSTOP):
+            try:
+                signal.signal(number, signal.SIG_DFL)
+            except OSError:
+                continue  # the C library keeps some real-time signals to itself
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _apply(process: Process) -> None:
+    """The umask, niceness and limits of the shell in which the run was queued."""
+    os.umask(process.umask)
+    now = os.nice(0)
+    if process.nice > now:  # less nice needs privileges that we do not have
+        os.nice(process.nice - now)
+    for name, soft, hard in process.rlimits:
+        number = getattr(resource, name, None)
+        if number is None:
+            continue
+        try:
+            resource.setrlimit(number, (soft, hard))
+        except (ValueError, OSError):
+            continue  # a hard limit that is lower here cannot be raised again

@@ -1,0 +1,122 @@
+"""All processes of a run: found, signalled, frozen, swept; those in sessions of their own too."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from backprop_tui.processes.identity import DEAD_STATES, Identity, identify, send_signal, state_of
+from backprop_tui.processes.tree import descendants, with_marker
+from backprop_tui.runner.watched import WatchedScript
+
+STOPPED_STATES = (b"T", b"t")
+WALK_SECONDS = 0.01
+FREEZE_SECONDS = 2.0
+
+
+class Tree:
+    """The script, its descendants and, after an adoption, whatever carries the run's mark in its environment."""
+
+    __slots__ = ("_marker", "_script")
+
+    def __init__(self, script: WatchedScript | None, run_folder: str) -> None:
+        """`script` None: it is gone, and only what it left behind is looked for."""
+        self._script = script
+        self._marker = b"BACKPROP_RUN_DIR=" + os.fsencode(run_folder)
+
+    def members(self) -> list[Identity]:
+        """Every living process of the run; zombies are reaped where they are ours, and not named."""
+        self.reap()
+        found: dict[int, Identity] = {}
+        for pid in self._pids():
+            identity = identify(pid)
+            if identity is not None and state_of(pid) not in DEAD_STATES:
+                found[pid] = identity
+        return list(found.values())
+
+    def _pids(self) -> set[int]:
+        # Subreaper: whatever the script leaves behind becomes a child of this process.
+        pids = set(descendants(os.getpid()))
+        script = self._script
+        if script is None or script.adopted:
+            # Orphans from before the adoption belong to somebody else's subreaper.
+            if script is not None and not script.is_reaped:
+                pids |= {script.identity.pid, *descendants(script.identity.pid)}
+            pids |= set(with_marker(self._marker)) - {os.getpid()}
+        return pids
+
+    def reap(self) -> None:
+        """Reaps every dead child; a tree that forks fast would else drown each walk in zombies."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            script = self._script
+            if script is not None and not script.adopted and pid == script.identity.pid:
+                script.reaped(status)
+
+    def signal_group(self, number: int) -> None:
+        """Signals the script's process group; its leader is not reaped, so the group is the script's."""
+        if self._script is None or self._script.has_died():
+            return
+        try:
+            os.killpg(self._script.identity.pid, number)
+        except ProcessLookupError:
+            return  # it died this moment
+
+    def signal_all(self, number: int) -> int:
+        """Signals every living process of the run; returns how many there were."""
+        return sum(send_signal(member, number) for member in self.members())
+
+    def freeze(self) -> bool:
+        """Stops every process, until two walks find nothing moving; False when some would not stop in time."""
+        self.signal_group(signal.SIGSTOP)
+        end = time.monotonic() + FREEZE_SECONDS
+        quiet_walks = 0
+        while quiet_walks < 2:  # noqa: PLR2004 - a fork may fall between one walk and its end
+            moving = [member for member in self.members() if state_of(member.pid) not in STOPPED_STATES]
+            quiet_walks = 0 if moving else quiet_walks + 1
+            for member in moving:
+                send_signal(member, signal.SIGSTOP)
+            if moving:
+                if time.monotonic() > end:
+                    return False
+                time.sleep(WALK_SECONDS)
+        return True
+
+    def thaw(self) -> None:
+        """Continues every process."""
+        self.signal_all(signal.SIGCONT)
+
+    def sweep(self, *, grace_seconds: float) -> list[int]:
+        """Ends what the dead script left behind: TERM, grace, KILL; returns the pids that no KILL could end."""
+        if not self.members() and not self.members():
+            return []
+        self.signal_all(signal.SIGTERM)
+        self.thaw()
+        self._wait_until_empty(grace_seconds)
+        return self.kill()
+
+    def kill(self) -> list[int]:
+        """KILL to all, until two walks in a row find nobody; returns the pids that would not die in time."""
+        end = time.monotonic() + FREEZE_SECONDS
+        empty_walks = 0
+        while empty_walks < 2:  # noqa: PLR2004 - a fork may fall between one walk and its end
+            members = self.members()
+            empty_walks = 0 if members else empty_walks + 1
+            for member in members:
+                send_signal(member, signal.SIGKILL)
+            if members:
+                if time.monotonic() > end:
+                    return [member.pid for member in members]
+                time.sleep(WALK_SECONDS)
+        return []
+
+    def _wait_until_empty(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and self.members():
+            time.sleep(WALK_SECONDS)

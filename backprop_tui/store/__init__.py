@@ -1,0 +1,1 @@
+"""Files: run directories, the index, locks, requests."""

@@ -1,0 +1,119 @@
+"""Reading and writing files so that a reader never sees half of one and a crash loses nothing that was promised."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from backprop_tui.domain.errors import BrokenRecord, StorageFailed
+
+_NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR)
+
+
+@contextmanager
+def storage(path: str) -> Iterator[None]:
+    """Translates an OSError on `path` into a StorageFailed that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageFailed(f"{path}: {error.strerror or error}") from error
+
+
+def write_atomically(path: str, content: bytes, *, durable: bool) -> None:
+    """Replaces a file as a whole; the caller holds the lock that makes it the only writer.
+
+    Durable means that it survives a power cut once this returns (temp, fsync, rename, fsync of the directory); else it
+    survives the death of any process.
+
+    Raises:
+        StorageFailed: disk full, or another input/output error; the old file is untouched.
+    """
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".{name}.tmp")
+    with storage(path):
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            write_all(descriptor, content)
+            if durable:
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.rename(temporary, path)
+        if durable:
+            sync_folder(folder)
+
+
+def write_all(descriptor: int, content: bytes) -> None:
+    """Writes every byte, however many calls it takes."""
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def sync_folder(folder: str) -> None:
+    """Makes the names in a directory survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def append_line(path: str, line: bytes) -> None:
+    """Appends one line in one write, so that lines of several writers do not mix.
+
+    Raises:
+        StorageFailed: disk full, or another input/output error.
+    """
+    with storage(path):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            write_all(descriptor, line + b"\n")
+        finally:
+            os.close(descriptor)
+
+
+def read_bytes(path: str) -> bytes | None:
+    """The whole file; None when it does not exist.
+
+    Raises:
+        StorageFailed: it exists and cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        if error.errno in _NOTHING_THERE:
+            return None
+        raise StorageFailed(f"{path}: {error.strerror or error}") from error
+
+
+def read_object(path: str) -> dict[str, object] | None:
+    """The JSON object in a file; None when the file does not exist.
+
+    Raises:
+        BrokenRecord: it is no JSON object.
+    """
+    content = read_bytes(path)
+    return None if content is None else parse_object(path, content)
+
+
+def parse_object(path: str, content: bytes) -> dict[str, object]:
+    """Raises:
+    BrokenRecord: the bytes read from `path` are no JSON object.
+    """
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise BrokenRecord(path, f"not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise BrokenRecord(path, "not a JSON object")
+    return value
+
+
+def dump(value: object) -> bytes:
+    """Compact JSON, ASCII only: undecodable bytes of names and paths survive as lone surrogates."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")

@@ -1,0 +1,228 @@
+"""experiments.json: the index of all runs. The truth is in runs/; this may be lost and is built anew from there.
+
+It holds what is unfinished and about the newest thousand; older ones move to monthly files of the same form, and
+recent.json holds what `list` shows, so that nothing on a hot path reads the whole history.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import time
+from collections.abc import Collection, Iterable, Mapping
+
+from backprop_tui.domain.errors import BrokenRecord, StorageFailed
+from backprop_tui.domain.status import ENDED
+from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.files import dump, parse_object, read_bytes, write_atomically
+from backprop_tui.store.home import Home
+from backprop_tui.store.locks import wait_for_lock
+from backprop_tui.store.original import is_original, records_of_original
+from backprop_tui.store.run_codec import SCHEMA_VERSION
+from backprop_tui.store.run_directory import RunDirectory
+
+KEPT = 1000
+SLACK = 200  # so that not every new run rewrites a monthly file
+RECENT = 50
+LOCK_SECONDS = 30.0
+
+Records = dict[str, JsonObject]
+
+
+def update(home: Home, changed: Mapping[str, JsonObject], removed: Collection[str] = ()) -> None:
+    """Writes records into the index and takes removed ones out; two processes at once lose nothing.
+
+    Raises:
+        StorageFailed: the index could not be written, or somebody held its lock for too long.
+    """
+    with _lock(home):
+        records = _read_or_rebuild(home)
+        records.update(changed)
+        for run_id in removed:
+            records.pop(run_id, None)
+        if removed:
+            _remove_from_months(home, removed)
+        ended = _newest_first(record for record in records.values() if record["status"] in ENDED)
+        if len(ended) > KEPT + SLACK:
+            _move_to_months(home, ended[KEPT:])
+            for record in ended[KEPT:]:
+                del records[str(record["id"])]
+        _write(home.index, records)
+        _write(home.recent, {str(record["id"]): record for record in ended[:RECENT]})
+
+
+def read_recent(home: Home) -> Records:
+    """The newest ended runs that are indexed; quick whatever the history."""
+    try:
+        return _read(home.recent) or read_newest(home)
+    except BrokenRecord:
+        return read_newest(home)
+
+
+def read_newest(home: Home) -> Records:
+    """What experiments.json holds; from `runs/` where it is broken. Changes nothing."""
+    try:
+        records = _read(home.index)
+    except BrokenRecord:
+        return scan_runs(home)
+    return scan_runs(home) if records is None else records
+
+
+def read_all(home: Home) -> Records:
+    """Every indexed run, the monthly files too."""
+    records: Records = {}
+    for path in _monthly_files(home):
+        try:
+            records.update(_read(path) or {})
+        except BrokenRecord:
+            records.update(scan_runs(home))
+    records.update(read_newest(home))
+    return records
+
+
+def rebuild(home: Home) -> int:
+    """Builds the index anew from `runs/`; returns the number of runs.
+
+    Raises:
+        StorageFailed: it could not be written.
+    """
+    records = scan_runs(home)
+    update(home, records)
+    return len(records)
+
+
+def scan_runs(home: Home) -> Records:
+    """Reads every run directory; one that is broken is left out. Slow: only where the index is missing or broken."""
+    records: Records = {}
+    try:
+        names = os.listdir(home.runs)
+    except FileNotFoundError:
+        return records
+    for name in names:
+        if name.startswith("."):
+            continue
+        try:
+            records[name] = RunDirectory(home.run_folder(name)).shown()
+        except BrokenRecord:
+            continue
+    return records
+
+
+def _lock(home: Home) -> _Held:
+    return _Held(home)
+
+
+class _Held:
+    """The index lock, for the time of one update."""
+
+    def __init__(self, home: Home) -> None:
+        self._path = home.index_lock
+
+    def __enter__(self) -> None:
+        self._lock = wait_for_lock(self._path, seconds=LOCK_SECONDS)
+        if self._lock is None:
+            raise StorageFailed(f"{self._path}: held by another process for more than {LOCK_SECONDS:.0f} seconds")
+
+    def __exit__(self, *_: object) -> None:
+        if self._lock is not None:
+            self._lock.close()
+
+
+def _read_or_rebuild(home: Home) -> Records:
+    """The index as the next writer needs it; what cannot be read, or is not ours, is kept aside byte for byte."""
+    content = read_bytes(home.index)
+    if content is None:
+        return scan_runs(home)
+    try:
+        source = parse_object(home.index, content)
+    except BrokenRecord:
+        source = None
+    if source is not None and is_original(source):
+        _keep_aside(home, "original")
+        return scan_runs(home) | records_of_original(source)
+    records = None if source is None else _records(source)
+    if records is None:
+        if not is_original_array(content):
+            _keep_aside(home, f"broken-{int(time.time())}")
+            return scan_runs(home)
+        _keep_aside(home, "original")
+        return scan_runs(home) | records_of_original(parse_object("", b'{"experiments":' + content + b"}"))
+    return records
+
+
+def is_original_array(content: bytes) -> bool:
+    """Whether the file is a bare array, a form the original may have written."""
+    return content.lstrip().startswith(b"[") and content.rstrip().endswith(b"]")
+
+
+def _keep_aside(home: Home, why: str) -> None:
+    """A hard link, so that the name experiments.json never points at nothing."""
+    kept = os.path.join(home.root, f"experiments.{why}.json")
+    number = 1
+    while os.path.exists(kept):
+        number += 1
+        kept = os.path.join(home.root, f"experiments.{why}-{number}.json")
+    try:
+        os.link(home.index, kept)
+    except OSError as error:
+        raise StorageFailed(f"{kept}: {error.strerror}: the old index must be kept before a new one is written") from error
+
+
+def _read(path: str) -> Records | None:
+    content = read_bytes(path)
+    if content is None:
+        return None
+    if is_original_array(content):
+        content = b'{"experiments":' + content + b"}"
+    source = parse_object(path, content)
+    if is_original(source):
+        return records_of_original(source)
+    records = _records(source)
+    if records is None:
+        raise BrokenRecord(path, "no index of a version we know")
+    return records
+
+
+def _records(source: JsonObject) -> Records | None:
+    records = source.get("experiments")
+    if source.get("schema_version") != SCHEMA_VERSION or not isinstance(records, dict):
+        return None
+    return {key: record for key, record in records.items() if isinstance(record, dict) and "status" in record}
+
+
+def _write(path: str, records: Records) -> None:
+    write_atomically(path, dump({"schema_version": SCHEMA_VERSION, "experiments": records}), durable=True)
+
+
+def _newest_first(records: Iterable[JsonObject]) -> list[JsonObject]:
+    return sorted(records, key=lambda record: str(record.get("created_at") or ""), reverse=True)
+
+
+def _monthly_files(home: Home) -> list[str]:
+    return sorted(glob.glob(os.path.join(glob.escape(home.root), "experiments-[0-9][0-9][0-9][0-9]-[0-9][0-9].json")))
+
+
+def _move_to_months(home: Home, records: Iterable[JsonObject]) -> None:
+    """Written before the index loses them: a crash in between leaves them in both, which does no harm."""
+    months: dict[str, Records] = {}
+    for record in records:
+        created = str(record.get("created_at") or "")
+        month = created[:7] if re.fullmatch(r"\d{4}-\d{2}", created[:7]) else "1970-01"
+        months.setdefault(month, {})[str(record["id"])] = record
+    for month, moved in months.items():
+        path = os.path.join(home.root, f"experiments-{month}.json")
+        try:
+            old = _read(path) or {}
+        except BrokenRecord:
+            os.rename(path, f"{path}.broken-{int(time.time())}")
+            old = {}
+        _write(path, old | moved)
+
+
+def _remove_from_months(home: Home, removed: Collection[str]) -> None:
+    for path in _monthly_files(home):
+        records = _read(path) or {}
+        kept = {run_id: record for run_id, record in records.items() if run_id not in removed}
+        if len(kept) < len(records):
+            _write(path, kept)

@@ -1,0 +1,77 @@
+"""The live record of a run to JSON and back."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from backprop_tui.domain.live import Clock, Live, Pause, Stopping
+from backprop_tui.domain.status import Status
+from backprop_tui.domain.times import iso
+from backprop_tui.store import fields
+from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.run_codec import decode_checkpoint, decode_peak
+
+
+def encode_live(live: Live) -> JsonObject:
+    """The content of live.json."""
+    checkpoints = [{**asdict(checkpoint), "saved_at": iso(checkpoint.saved_at)} for checkpoint in live.checkpoints]
+    return {**asdict(live), "metrics": fields.encode_metrics(live.metrics), "checkpoints": checkpoints}
+
+
+def decode_live(source: JsonObject) -> Live:
+    """Raises:
+    WrongField: a field is not what it must be.
+    """
+    return Live(
+        attempt=fields.integer(source, "attempt"),
+        runner_pid=fields.integer(source, "runner_pid"),
+        script_pid=fields.optional_integer(source, "script_pid"),
+        clock=_decode_clock(fields.nested(source, "clock")),
+        time=fields.number(source, "time"),
+        log_offset=fields.integer(source, "log_offset"),
+        log_generation=fields.integer(source, "log_generation"),
+        requests_offset=fields.integer(source, "requests_offset"),
+        step=fields.optional_integer(source, "step"),
+        epoch=fields.optional_number(source, "epoch"),
+        total_steps=fields.optional_integer(source, "total_steps"),
+        metrics=fields.decode_metrics(source, "metrics"),
+        checkpoints=tuple(decode_checkpoint(one) for one in fields.objects(source, "checkpoints")),
+        pause=_decode_pause(source),
+        stopping=_decode_stopping(source),
+        warned=bool(source.get("warned")),
+        peak=decode_peak(fields.nested(source, "peak")),
+        ram_bytes=fields.optional_integer(source, "ram_bytes"),
+        cpu_percent=fields.optional_number(source, "cpu_percent"),
+        problem=fields.optional_text(source, "problem"),
+    )
+
+
+def _decode_clock(source: JsonObject) -> Clock:
+    return Clock(
+        running_seconds=fields.number(source, "running_seconds"),
+        paused_seconds=fields.number(source, "paused_seconds"),
+        mark=fields.number(source, "mark"),
+        boot_id=fields.text(source, "boot_id"),
+    )
+
+
+def _decode_pause(source: JsonObject) -> Pause | None:
+    pause = fields.nested(source, "pause")
+    if not pause:
+        return None
+    return Pause(since=fields.number(pause, "since"), by=fields.text(pause, "by"), reason=fields.text(pause, "reason"))
+
+
+def _decode_stopping(source: JsonObject) -> Stopping | None:
+    stopping = fields.nested(source, "stopping")
+    if not stopping:
+        return None
+    return Stopping(
+        status=Status(fields.text(stopping, "status")),
+        by=fields.text(stopping, "by"),
+        reason=fields.text(stopping, "reason"),
+        since=fields.number(stopping, "since"),
+        stage=fields.integer(stopping, "stage"),
+        deadline=fields.number(stopping, "deadline"),
+        cause=fields.optional_text(stopping, "cause"),
+    )

@@ -1,0 +1,90 @@
+"""Reads the records of the original Backprop tool: camelCase keys, times in milliseconds, any of three layouts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from backprop_tui.domain.status import Status
+from backprop_tui.domain.times import iso
+from backprop_tui.store.fields import JsonObject
+
+_ENDS = {status.value: status for status in (Status.COMPLETED, Status.FAILED, Status.STOPPED, Status.TIMEBOXED)}
+
+
+def is_original(source: Mapping[str, Any]) -> bool:
+    """Whether an object read from experiments.json is the original's, not ours."""
+    return "schema_version" not in source and any(True for _ in _records(source))
+
+
+def records_of_original(source: Mapping[str, Any]) -> dict[str, JsonObject]:
+    """Its records in the public shape, by id; what it never stored is null."""
+    return {str(record["id"]): _convert(record) for record in _records(source)}
+
+
+def _records(source: Mapping[str, Any]) -> Iterator[JsonObject]:
+    """Layouts: `{"experiments": [...]}`, `{"experiments": {id: ...}}` or `{id: ...}`."""
+    inner = source.get("experiments", source)
+    pairs = inner.items() if isinstance(inner, dict) else ((None, one) for one in inner if isinstance(inner, list))
+    for key, record in pairs:
+        if isinstance(record, dict) and ("scriptPath" in record or "startTime" in record):
+            yield {"id": key, **record}
+
+
+def _convert(record: Mapping[str, Any]) -> JsonObject:
+    """The original leaves `running` for ever when its terminal closes: nobody knows how such a run ended."""
+    status = _ENDS.get(str(record.get("status")), Status.LOST)
+    started, ended = _seconds(record.get("startTime")), _seconds(record.get("endTime"))
+    script = record.get("scriptPath")
+    step, loss = record.get("lastStep"), record.get("lastLoss")
+    checkpoints = [_checkpoint(one) for one in record.get("checkpoints") or [] if isinstance(one, dict | str)]
+    last = record.get("lastCheckpoint")
+    if last and all(checkpoint["path"] != last for checkpoint in checkpoints):
+        checkpoints.append(_checkpoint(last))
+    return {
+        "id": str(record["id"]),
+        "name": str(record.get("name") or record["id"]),
+        "status": status,
+        "reason": "recorded by the original Backprop",
+        "command": [script] if script else [],
+        "script": script,
+        "cwd": None,
+        "host": None,
+        "launcher": None,
+        "framework": record.get("framework"),
+        "priority": 0,
+        "group": None,
+        "tags": [],
+        "note": None,
+        "gpus": [],
+        "max_run_minutes": None,
+        "created_at": iso(started),
+        "started_at": iso(started),
+        "ended_at": iso(ended),
+        "duration_seconds": None if started is None or ended is None else round(ended - started, 3),
+        "paused_seconds": None,
+        "exit_code": None,
+        "signal": None,
+        "step": step if isinstance(step, int) else None,
+        "metrics": {"loss": loss} if isinstance(loss, int | float) else {},
+        "checkpoints": checkpoints,
+        "log_path": None,
+        "attempts": [],
+        "peak": {"ram_bytes": None, "vram_bytes": None, "temperature_celsius": None},
+        "hold_reasons": [],
+        "cause": None,
+        "git": None,
+    }
+
+
+def _checkpoint(one: object) -> JsonObject:
+    """A path, or an object with `path`, `step` and a time in milliseconds."""
+    if isinstance(one, dict):
+        path, step = one.get("path"), one.get("step")
+        saved = _seconds(one.get("timestamp") or one.get("time"))
+        return {"path": path, "step": step, "saved_at": iso(saved), "size_bytes": None, "sound": None}
+    return {"path": one, "step": None, "saved_at": None, "size_bytes": None, "sound": None}
+
+
+def _seconds(milliseconds: object) -> float | None:
+    return milliseconds / 1000 if isinstance(milliseconds, int | float) and not isinstance(milliseconds, bool) else None

@@ -1,0 +1,245 @@
+"""A run to JSON and back. The public part has the shape of INTERFACE's `run`; what only we need stands under "record"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from backprop_tui.domain.errors import BrokenRecord
+from backprop_tui.domain.lifecycle import fold, timebox_seconds
+from backprop_tui.domain.live import Live, shown_status
+from backprop_tui.domain.run import (
+    Attempt,
+    Cause,
+    Checkpoint,
+    Ended,
+    Git,
+    Gpu,
+    Peak,
+    Queued,
+    Run,
+    Running,
+    Starting,
+    State,
+)
+from backprop_tui.domain.status import Status
+from backprop_tui.domain.times import iso
+from backprop_tui.store import fields
+from backprop_tui.store.fields import JsonObject, WrongField
+from backprop_tui.store.spec_codec import decode_spec, encode_spec
+
+SCHEMA_VERSION = 1
+
+
+def public(run: Run, run_folder: str, *, live: Live | None = None, holds: Sequence[JsonObject] = ()) -> JsonObject:
+    """The run as `status RUN --json` shows it: the record, what the live record adds, why it is held."""
+    status = shown_status(run, live)
+    run = fold(run, live)
+    first = run.attempts[0] if run.attempts else None
+    last = run.attempts[-1] if run.attempts else None
+    end = run.state if isinstance(run.state, Ended) else None
+    return {
+        "id": run.id,
+        "name": run.name,
+        "status": status,
+        "reason": _reason(run, live, holds),
+        "command": list(run.spec.command),
+        "script": run.spec.script,
+        "cwd": run.spec.cwd,
+        "host": run.host,
+        "launcher": run.spec.launcher,
+        "framework": run.spec.framework,
+        "priority": run.priority,
+        "group": run.group,
+        "tags": list(run.tags),
+        "note": run.note,
+        "gpus": [] if last is None else [asdict(gpu) for gpu in last.gpus],
+        "max_run_minutes": None if run.spec.max_run_seconds is None else run.spec.max_run_seconds / 60,
+        "created_at": iso(run.created_at),
+        "started_at": iso(first.started_at if first else None),
+        "ended_at": iso(end.at if end else None),
+        "duration_seconds": round(sum(a.running_seconds + a.paused_seconds for a in run.attempts), 3) if first else None,
+        "paused_seconds": round(sum(a.paused_seconds for a in run.attempts), 3) if first else None,
+        "exit_code": end.exit_code if end else None,
+        "signal": end.signal if end else None,
+        "step": run.step,
+        "metrics": fields.encode_metrics(run.metrics),
+        "checkpoints": [_encode_checkpoint(checkpoint) for checkpoint in run.checkpoints],
+        "log_path": f"{run_folder}/output.log",
+        "attempts": [_encode_attempt(attempt) for attempt in run.attempts],
+        "peak": asdict(run.peak),
+        "hold_reasons": list(holds),
+        "cause": asdict(end.cause) if end and end.cause else None,
+        "git": asdict(run.git) if run.git else None,
+    }
+
+
+def _reason(run: Run, live: Live | None, holds: Sequence[JsonObject]) -> str | None:
+    match run.state:
+        case Ended(reason=reason):
+            return reason
+        case Queued(reason=reason):
+            return str(holds[0]["message"]) if holds else reason
+    if live is None:
+        return None
+    if live.stopping is not None:
+        return live.stopping.reason
+    return live.pause.reason if live.pause is not None else None
+
+
+def encode_run(run: Run, run_folder: str) -> JsonObject:
+    """The content of run.json."""
+    record = {
+        "spec": encode_spec(run.spec),
+        "state": _encode_state(run.state),
+        "attempts": [
+            {
+                "boot_id": attempt.boot_id,
+                "gpus": [asdict(gpu) for gpu in attempt.gpus],
+                "vram_claim_bytes": attempt.vram_claim_bytes,
+                "running_seconds": attempt.running_seconds,
+                "paused_seconds": attempt.paused_seconds,
+            }
+            for attempt in run.attempts
+        ],
+        "position": run.position,
+        "requests_offset": run.requests_offset,
+        "timebox_seconds": timebox_seconds(run),
+    }
+    return {"schema_version": SCHEMA_VERSION, **public(run, run_folder), "record": record}
+
+
+def decode_run(path: str, source: JsonObject) -> Run:
+    """Raises:
+    BrokenRecord: the object read from `path` is no run of a version we know.
+    """
+    version = source.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise BrokenRecord(path, f"schema_version {version!r} is not {SCHEMA_VERSION}: written by another version")
+    try:
+        return _decode_run(source)
+    except (WrongField, TypeError, ValueError, KeyError) as error:
+        raise BrokenRecord(path, str(error)) from error
+
+
+def _decode_run(source: JsonObject) -> Run:
+    record = fields.nested(source, "record")
+    git = source.get("git")
+    return Run(
+        id=fields.text(source, "id"),
+        name=fields.text(source, "name"),
+        host=fields.text(source, "host"),
+        created_at=fields.time(source, "created_at"),
+        position=fields.number(record, "position"),
+        spec=decode_spec(source, fields.nested(record, "spec")),
+        state=_decode_state(fields.nested(record, "state")),
+        priority=fields.integer(source, "priority"),
+        group=fields.optional_text(source, "group"),
+        tags=fields.texts(source, "tags"),
+        note=fields.optional_text(source, "note"),
+        attempts=_decode_attempts(source, record),
+        checkpoints=tuple(decode_checkpoint(one) for one in fields.objects(source, "checkpoints")),
+        step=fields.optional_integer(source, "step"),
+        metrics=fields.decode_metrics(source, "metrics"),
+        peak=decode_peak(fields.nested(source, "peak")),
+        git=None if git is None else Git(**git),
+        requests_offset=fields.integer(record, "requests_offset"),
+    )
+
+
+def _encode_checkpoint(checkpoint: Checkpoint) -> JsonObject:
+    return {
+        "path": checkpoint.path,
+        "step": checkpoint.step,
+        "saved_at": iso(checkpoint.saved_at),
+        "size_bytes": checkpoint.size_bytes,
+        "sound": checkpoint.sound,
+    }
+
+
+def decode_checkpoint(source: JsonObject) -> Checkpoint:
+    """Raises: WrongField."""
+    return Checkpoint(
+        path=fields.text(source, "path"),
+        step=fields.optional_integer(source, "step"),
+        saved_at=fields.time(source, "saved_at"),
+        size_bytes=fields.optional_integer(source, "size_bytes"),
+        sound=source.get("sound"),
+    )
+
+
+def decode_peak(source: JsonObject) -> Peak:
+    """Raises: WrongField."""
+    return Peak(
+        ram_bytes=fields.optional_integer(source, "ram_bytes"),
+        vram_bytes=fields.optional_integer(source, "vram_bytes"),
+        temperature_celsius=fields.optional_number(source, "temperature_celsius"),
+    )
+
+
+def _encode_attempt(attempt: Attempt) -> JsonObject:
+    return {
+        "number": attempt.number,
+        "started_at": iso(attempt.started_at),
+        "ended_at": iso(attempt.ended_at),
+        "status": attempt.status,
+        "exit_code": attempt.exit_code,
+        "signal": attempt.signal,
+        "resumed_from": attempt.resumed_from,
+    }
+
+
+def _decode_attempts(source: JsonObject, record: JsonObject) -> tuple[Attempt, ...]:
+    pairs = zip(fields.objects(source, "attempts"), fields.objects(record, "attempts"), strict=True)
+    return tuple(_decode_attempt(shown, kept) for shown, kept in pairs)
+
+
+def _decode_attempt(shown: JsonObject, kept: JsonObject) -> Attempt:
+    status = fields.optional_text(shown, "status")
+    return Attempt(
+        number=fields.integer(shown, "number"),
+        started_at=fields.time(shown, "started_at"),
+        boot_id=fields.text(kept, "boot_id"),
+        ended_at=fields.optional_time(shown, "ended_at"),
+        status=None if status is None else Status(status),
+        exit_code=fields.optional_integer(shown, "exit_code"),
+        signal=fields.optional_text(shown, "signal"),
+        resumed_from=fields.optional_text(shown, "resumed_from"),
+        gpus=tuple(Gpu(index=fields.integer(gpu, "index"), uuid=fields.text(gpu, "uuid")) for gpu in kept["gpus"]),
+        vram_claim_bytes=fields.integer(kept, "vram_claim_bytes"),
+        running_seconds=fields.number(kept, "running_seconds"),
+        paused_seconds=fields.number(kept, "paused_seconds"),
+    )
+
+
+def _encode_state(state: State) -> JsonObject:
+    plain: dict[str, Any] = asdict(state)
+    return {"kind": type(state).__name__.lower(), **plain}
+
+
+def _decode_state(source: JsonObject) -> State:
+    match fields.text(source, "kind"):
+        case "queued":
+            return Queued(
+                since=fields.number(source, "since"),
+                reason=fields.optional_text(source, "reason"),
+                not_before=fields.optional_number(source, "not_before"),
+                resume_from=fields.optional_text(source, "resume_from"),
+            )
+        case "starting":
+            return Starting(since=fields.number(source, "since"))
+        case "running":
+            return Running(since=fields.number(source, "since"))
+        case "ended":
+            cause = source.get("cause")
+            return Ended(
+                at=fields.number(source, "at"),
+                status=Status(fields.text(source, "status")),
+                exit_code=fields.optional_integer(source, "exit_code"),
+                signal=fields.optional_text(source, "signal"),
+                reason=fields.optional_text(source, "reason"),
+                cause=None if cause is None else Cause(**cause),
+            )
+        case other:
+            raise WrongField(f"state {other!r} is none that this version knows")

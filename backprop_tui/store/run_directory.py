@@ -1,0 +1,178 @@
+"""The directory of one run: its record, its live record, its story, what is asked of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+
+from backprop_tui.domain.errors import BrokenRecord
+from backprop_tui.domain.live import Live
+from backprop_tui.domain.requests import Request
+from backprop_tui.domain.run import Run
+from backprop_tui.domain.times import iso
+from backprop_tui.store.fields import JsonObject, WrongField
+from backprop_tui.store.files import append_line, dump, parse_object, read_bytes, read_object, storage, write_atomically
+from backprop_tui.store.live_codec import decode_live, encode_live
+from backprop_tui.store.locks import Lock, is_locked, try_lock
+from backprop_tui.store.request_codec import decode_request, encode_request
+from backprop_tui.store.run_codec import decode_run, encode_run, public
+
+
+class RunDirectory:
+    """Reads and writes the files of one run; only the holder of `lock` may write run.json, live.json and events."""
+
+    __slots__ = ("path",)
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def file(self, name: str) -> str:
+        """The path of a file in it."""
+        return os.path.join(self.path, name)
+
+    @property
+    def log(self) -> str:
+        """What the script printed, byte for byte."""
+        return self.file("output.log")
+
+    @property
+    def script_lock(self) -> str:
+        """Held by the script as its stdin; names its attempt, pid and start time."""
+        return self.file("script.lock")
+
+    def try_lock(self) -> Lock | None:
+        """The right to write run.json, or None while somebody has it.
+
+        Raises:
+            FileNotFoundError: the run was removed.
+        """
+        return try_lock(self.file("lock"))
+
+    def has_guardian(self) -> bool:
+        """Whether somebody holds the right to write run.json: the runner of a live run."""
+        return is_locked(self.file("lock"))
+
+    def read(self) -> Run:
+        """Raises:
+        BrokenRecord: run.json is missing or not what it should be.
+        """
+        path = self.file("run.json")
+        source = read_object(path)
+        if source is None:
+            raise BrokenRecord(path, "missing")
+        return decode_run(path, source)
+
+    def write(self, run: Run, *, durable: bool) -> None:
+        """Raises:
+        StorageFailed: nothing was changed.
+        """
+        write_atomically(self.file("run.json"), dump(encode_run(run, self.path)), durable=durable)
+
+    def read_live(self) -> Live | None:
+        """The live record; None where there is none, or it is broken: it may be lost at any time."""
+        path = self.file("live.json")
+        content = read_bytes(path)
+        if content is None:
+            return None
+        try:
+            return decode_live(parse_object(path, content))
+        except (BrokenRecord, WrongField):
+            return None
+
+    def write_live(self, live: Live) -> None:
+        """Raises:
+        StorageFailed: the old one stays.
+        """
+        write_atomically(self.file("live.json"), dump(encode_live(live)), durable=False)
+
+    def shown(self, holds: Sequence[JsonObject] = ()) -> JsonObject:
+        """The run as the public JSON shows it at this moment.
+
+        Raises:
+            BrokenRecord: as `read`.
+        """
+        run = self.read()
+        live = self.read_live() if run.attempts else None
+        return public(run, self.path, live=live, holds=holds)
+
+    def append_event(self, kind: str, message: str, *, time: float, **figures: object) -> None:
+        """Adds one line to the run's story.
+
+        Raises:
+            StorageFailed: disk full, or another input/output error.
+        """
+        append_line(self.file("events.jsonl"), dump({"time": iso(time), "event": kind, "message": message, **figures}))
+
+    def append_request(self, request: Request) -> None:
+        """Asks the guardian; it looks five times a second.
+
+        Raises:
+            StorageFailed: the request was not recorded.
+        """
+        append_line(self.file("requests.jsonl"), encode_request(request))
+
+    def requests_after(self, offset: int) -> tuple[list[Request], int]:
+        """Whole request lines beyond `offset`, and the offset behind them."""
+        path = self.file("requests.jsonl")
+        try:
+            if os.stat(path).st_size <= offset:
+                return [], offset
+        except FileNotFoundError:
+            return [], offset
+        with storage(path), open(path, "rb") as file:
+            file.seek(offset)
+            content = file.read()
+        whole = content[: content.rfind(b"\n") + 1]
+        decoded = (decode_request(line) for line in whole.splitlines())
+        return [request for request in decoded if request is not None], offset + len(whole)
+
+    def write_environment(self, environment: Mapping[str, str]) -> None:
+        """Keeps the captured environment, for its owner alone; undecodable bytes survive.
+
+        Raises:
+            StorageFailed: it could not be kept.
+        """
+        write_atomically(self.file("environment"), dump(dict(environment)), durable=True)
+
+    def read_environment(self) -> dict[str, str]:
+        """Raises:
+        BrokenRecord: it is gone or broken, so that the run cannot be started.
+        """
+        path = self.file("environment")
+        content = read_bytes(path)
+        if content is None:
+            raise BrokenRecord(path, "the captured environment is gone")
+        return {name: str(value) for name, value in parse_object(path, content).items()}
+
+    def forget_environment(self) -> None:
+        """After the final end: it may hold secrets."""
+        try:
+            os.unlink(self.file("environment"))
+        except FileNotFoundError:
+            return
+
+    def script_identity(self) -> tuple[int, int, int] | None:
+        """Attempt, pid and start time (clock ticks since boot) that the script wrote before it became the script."""
+        content = read_bytes(self.script_lock) or b""
+        words = content.split()
+        if len(words) != 3:  # noqa: PLR2004 - attempt, pid, start time
+            return None
+        try:
+            attempt, pid, start = (int(word) for word in words)
+        except ValueError:
+            return None
+        return attempt, pid, start
+
+
+def read_lines(path: str) -> list[JsonObject]:
+    """The whole lines of a JSON-lines file; torn and foreign ones are skipped, a missing file has none."""
+    found: list[JsonObject] = []
+    for line in (read_bytes(path) or b"").splitlines():
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(value, dict):
+            found.append(value)
+    return found

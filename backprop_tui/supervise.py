@@ -1,0 +1,66 @@
+"""The supervisor's process: `python -I -S supervise.py ROOT HOST CONFIG`, its lease on descriptor 3.
+
+Started with the standard library alone. It forks the fork server while it is small, makes its first pass, and only
+then loads asyncio: the first run of an idle machine waits for one Python, not for two.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+
+
+def main(arguments: list[str]) -> None:
+    """Supervises until nothing is left to do."""
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    from backprop_tui.launchers.supervisor_process import INHERITED_LOCK, LOCK, SupervisorProcess, sign_lease
+    from backprop_tui.store.home import Home
+    from backprop_tui.store.locks import Lock
+
+    root, host, config_path = arguments
+    home = Home(root, host)
+    _detach()
+    os.set_inheritable(INHERITED_LOCK, False)
+    lease = Lock(home.host_file(LOCK), INHERITED_LOCK)
+    sign_lease(lease)
+    requests = _fork_server(lease, SupervisorProcess(home=home, config_path=config_path))
+    from backprop_tui.engine.lease import hold_lease
+
+    hold_lease(home, config_path, lease, requests)
+
+
+def _detach() -> None:
+    from backprop_tui.processes.linux import become_subreaper
+
+    os.chdir("/")
+    os.umask(0o077)
+    for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(ignored, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    become_subreaper()
+
+
+def _fork_server(lease, supervisor) -> socket.socket:
+    """Our end of its socket; it holds nothing else of ours."""
+    from backprop_tui.runner.fork_server import serve
+
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if os.fork() == 0:
+        code = 70
+        try:
+            ours.close()
+            lease.close()
+            serve(theirs, supervisor)
+            code = 0
+        finally:
+            os._exit(code)
+    theirs.close()
+    return ours
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,1 @@
+"""Tests of backprop-tui, in the rooms of the package they test."""

@@ -1,0 +1,85 @@
+"""What is loaded when: measured in fresh interpreters, since import contracts see neither cost nor laziness."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+import backprop_tui
+
+PACKAGE = Path(backprop_tui.__file__).parent
+
+NOT_FOR_A_QUICK_COMMAND = {"textual", "rich", "psutil", "pynvml", "asyncio"}
+NOT_FOR_A_RUNNER = {"asyncio", "subprocess", "tempfile", "logging", "tomllib", "multiprocessing"}
+
+# The rooms that live in processes started by `python -I -S`, where no site-packages exist.
+STANDARD_LIBRARY_ROOMS = ("domain", "store", "readers", "runner", "engine")
+
+PRINT_LOADED = "import json, sys; print(); print(json.dumps(sorted(sys.modules)))"
+
+
+def _modules_of(room: str) -> list[str]:
+    """The dotted names of every module of a room; a file that is itself a program is named like any other."""
+    names = []
+    for path in sorted((PACKAGE / room).rglob("*.py")):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        names.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+    return names
+
+
+def _loaded_by(statements: str, *options: str) -> set[str]:
+    """The modules loaded in a fresh interpreter once the statements ran."""
+    script = f"import sys\nsys.path.insert(0, {str(PACKAGE.parent)!r})\n{statements}\n{PRINT_LOADED}"
+    command = [sys.executable, *options, "-c", script]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    assert finished.returncode == 0, finished.stderr
+    return set(json.loads(finished.stdout.splitlines()[-1]))
+
+
+def _needs(module: str) -> None:
+    if find_spec(module) is None:
+        pytest.skip(f"{module} is not there yet")
+
+
+def test_the_measurement_sees_what_a_statement_loads() -> None:
+    assert "asyncio" in _loaded_by("import asyncio")
+
+
+@pytest.mark.parametrize("module", ["backprop_tui.cli", "backprop_tui.main"])
+def test_importing_the_commands_loads_nothing_heavy(module: str) -> None:
+    _needs(module)
+    assert not _loaded_by(f"import {module}") & NOT_FOR_A_QUICK_COMMAND
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["list", "--json"], ["status"], ["status", "--json"]], ids=" ".join)
+def test_list_and_status_run_without_anything_heavy(arguments: list[str]) -> None:
+    _needs("backprop_tui.main")
+    statements = f"""
+sys.argv = ["backprop-tui", *{arguments!r}]
+from backprop_tui.main import main
+try:
+    code = main()
+except SystemExit as exit:
+    code = exit.code
+assert code in (0, None), code
+"""
+    assert not _loaded_by(statements) & NOT_FOR_A_QUICK_COMMAND
+
+
+@pytest.mark.parametrize("room", STANDARD_LIBRARY_ROOMS)
+def test_the_room_imports_where_no_package_is_installed(room: str) -> None:
+    statements = "".join(f"import {name}\n" for name in _modules_of(room))
+    loaded = _loaded_by(statements, "-I", "-S")
+    assert not any("site-packages" in str(name) for name in loaded)
+    assert set(_modules_of(room)) <= loaded
+
+
+@pytest.mark.parametrize("room", ["domain", "store", "readers", "runner"])
+def test_a_runner_can_load_the_room_without_anything_heavy(room: str) -> None:
+    statements = "".join(f"import {name}\n" for name in _modules_of(room))
+    assert not _loaded_by(statements, "-I", "-S") & NOT_FOR_A_RUNNER

@@ -1,0 +1,135 @@
+"""An example script, run in a process of its own, and what it printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+TIMEOUT_SECONDS = 60
+# The tests' own interpreter need not have torch: this variable names another one that does.
+TORCH_PYTHON_VARIABLE = "TORCH_PYTHON"
+
+Line = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transcript:
+    """What one process printed, a line each, and how it ended."""
+
+    lines: list[Line]
+    exit_code: int
+    complaint: str
+
+    @property
+    def progress(self) -> list[Line]:
+        return [line for line in self.lines if "event" not in line]
+
+    @property
+    def checkpoints(self) -> list[Line]:
+        return [line for line in self.lines if line.get("event") == "checkpoint_saved"]
+
+    @property
+    def last_checkpoint(self) -> str:
+        path = self.checkpoints[-1]["path"]
+        assert isinstance(path, str)
+        return path
+
+    def checkpoint_of(self, step: int) -> str:
+        (path,) = (line["path"] for line in self.checkpoints if line["step"] == step)
+        assert isinstance(path, str)
+        return path
+
+    def curve_after(self, step: int) -> list[Line]:
+        return [line for line in self.progress if line["step"] > step]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A script of `examples/`, and the interpreter that has what it imports."""
+
+    name: str
+    python: str
+    epochs_to_accuracy: int
+
+    def run(
+        self, folder: Path, *flags: str, environment: Mapping[str, str] | None = None, wrapper: tuple[str, ...] = ()
+    ) -> Transcript:
+        """Run the script to its end, by itself."""
+        ended = subprocess.run(
+            [*wrapper, *self._command(flags)],
+            cwd=folder,
+            env=_environment(environment),
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
+        lines = [json.loads(line) for line in ended.stdout.splitlines()]
+        return Transcript(lines=lines, exit_code=ended.returncode, complaint=ended.stderr)
+
+    def run_until(
+        self,
+        folder: Path,
+        seen: Callable[[Line], bool],
+        then: signal.Signals,
+        *flags: str,
+        wrapper: tuple[str, ...] = (),
+    ) -> Transcript:
+        """Send a signal once a line is seen that the test waits for."""
+        command = [*wrapper, *self._command(flags)]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            command, cwd=folder, env=_environment(None), stdout=pipe, stderr=pipe, text=True
+        ) as process:
+            try:
+                lines = list(_lines_with_a_signal(process, seen, then))
+                assert process.stderr is not None
+                complaint = process.stderr.read()
+                exit_code = process.wait(TIMEOUT_SECONDS)
+            finally:
+                process.kill()
+        return Transcript(lines=lines, exit_code=exit_code, complaint=complaint)
+
+    def _command(self, flags: tuple[str, ...]) -> list[str]:
+        return [self.python, str(EXAMPLES / self.name), *flags]
+
+
+def _lines_with_a_signal(
+    process: subprocess.Popen[str], seen: Callable[[Line], bool], then: signal.Signals
+) -> Iterator[Line]:
+    assert process.stdout is not None
+    sent = False
+    for text in process.stdout:
+        line = json.loads(text)
+        if not sent and seen(line):
+            process.send_signal(then)
+            sent = True
+        yield line
+
+
+def _environment(added: Mapping[str, str] | None) -> dict[str, str]:
+    """Ours, without what a supervisor of these tests themselves may have told us."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("BACKPROP_")} | dict(added or {})
+
+
+def numpy_example() -> Example:
+    return Example(name="train_digits.py", python=sys.executable, epochs_to_accuracy=60)
+
+
+def torch_example() -> Example:
+    """The PyTorch one; skips the test where its interpreter has no torch."""
+    python = os.environ.get(TORCH_PYTHON_VARIABLE, sys.executable)
+    question = "import importlib.util, sys; sys.exit(importlib.util.find_spec('torch') is None)"
+    if subprocess.run([python, "-c", question], check=False).returncode != 0:
+        pytest.skip(f"{python} has no torch; {TORCH_PYTHON_VARIABLE} may name an interpreter that has")
+    return Example(name="train_torch.py", python=python, epochs_to_accuracy=15)

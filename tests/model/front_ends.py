@@ -1,0 +1,167 @@
+"""Commands: they queue, stop and resume, and wake a supervisor where none answers; then they are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.model.rules import Rules
+from tests.model.state import BELL, LEASE, RUN, Process, Request, State, lowest_unused
+
+# --- how anybody wakes a supervisor ---
+
+
+def rings(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """Whoever has the bell's read end will look at the queue before it exits. Nobody has: see to it oneself."""
+    if state.is_free(BELL):
+        yield state.move(me, me.to("takes_lease"))
+    else:
+        yield from _goes_on(state, me)
+
+
+def takes_lease(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """No work left: nothing to do. Busy: its holder looks at the queue once more after it has let go."""
+    if state.disk.has_work and state.is_free(LEASE):
+        yield state.move(me, me.to("spawns_supervisor", take=LEASE))
+    else:
+        yield from _goes_on(state, me)
+
+
+def spawns_supervisor(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """The new process inherits the lease."""
+    family = lowest_unused({process.family for process in state.processes})
+    supervisor = Process("supervisor", "opens_bell", holds=LEASE, family=family)
+    yield state.move(me, me.to("lets_go"), supervisor)
+
+
+def lets_go(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """Closes its own copy of the lease."""
+    yield from _goes_on(state, me, drop=LEASE)
+
+
+def _goes_on(state: State, me: Process, *, drop: int = 0) -> Iterator[State]:
+    yield state.move(me, *([me.to(me.then, drop=drop)._replace(then="")] if me.then else []))
+
+
+def _leaves(state: State, me: Process) -> State:
+    """A command that changes nothing (more) still sees to it that work that is there is done."""
+    return state.move(me, *([me.to("rings", drop=RUN)] if state.disk.has_work else []))
+
+
+# --- queue ---
+
+
+def builds(state: State, me: Process, rules: Rules) -> Iterator[State]:
+    """In a temporary directory, which nobody sees."""
+    yield state.move(me, me.to("marks" if rules.marker_before_run else "renames"))
+
+
+def marks(state: State, me: Process, rules: Rules) -> Iterator[State]:
+    """A run must never be without its marker."""
+    after = me.to("renames" if rules.marker_before_run else "rings")
+    yield state.move(me, after, disk=state.disk._replace(marker=True))
+
+
+def renames(state: State, me: Process, rules: Rules) -> Iterator[State]:
+    """Now the run exists, queued."""
+    after = me.to("rings" if rules.marker_before_run else "marks")
+    yield state.move(me, after, disk=state.disk.write(state.disk.run._replace(status="queued"), durably=True))
+
+
+# --- stop ---
+
+
+def reads_status(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """Without a lock: what it says may be old a moment later."""
+    match state.disk.run.status:
+        case "absent":
+            return
+        case "ended":
+            yield _leaves(state, me)
+        case "queued":
+            yield state.move(me, me.to("takes_queued_run"))
+        case _:
+            yield state.move(me, me.to("appends"))
+
+
+def takes_queued_run(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """Busy: somebody is just starting or recovering it, and will read the request."""
+    yield state.move(me, me.to("edits", take=RUN) if state.is_free(RUN) else me.to("appends"))
+
+
+def edits(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """Under the lock the status is certain: still queued, it ends here and now."""
+    if state.disk.run.status != "queued":
+        yield state.move(me, me.to("appends", drop=RUN))
+        return
+    after = me.to("rings", drop=RUN)
+    yield state.move(me, after, disk=state.disk.write(state.disk.run._replace(status="ended"), durably=True))
+
+
+def appends(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """One line in requests.jsonl, under no lock."""
+    request = Request(asked=state.disk.run.asked, ends=sum(state.history.ends))
+    after = me.to("rings")._replace(then="waits", attempt=state.disk.run.asked)
+    yield state.move(me, after, disk=state.disk._replace(requests=(*state.disk.requests, request)))
+
+
+def waits(state: State, me: Process, rules: Rules) -> Iterator[State]:
+    """The command returns when the effect is recorded; nobody there to bring it about: wake somebody."""
+    run = state.disk.run
+    if run.status == "ended" or run.asked > me.attempt:
+        yield _leaves(state, me)
+    elif rules.waiting_command_wakes and state.is_free(LEASE) and state.is_free(BELL):
+        yield state.move(me, me.to("takes_lease")._replace(then="waits"))
+
+
+# --- resume ---
+
+
+def awaits_end(state: State, me: Process, rules: Rules) -> Iterator[State]:
+    """Only what has ended can be resumed; its end may not be indexed yet."""
+    if state.disk.run.status == "ended":
+        yield state.move(me, me.to("takes_ended_run" if rules.resume_marks_under_run_lock else "marks_early"))
+
+
+def marks_early(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    yield state.move(me, me.to("takes_ended_run"), disk=state.disk._replace(marker=True))
+
+
+def takes_ended_run(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """Busy: the supervisor indexes it, for a moment; try again."""
+    if state.is_free(RUN):
+        yield state.move(me, me.to("checks_end", take=RUN))
+
+
+def checks_end(state: State, me: Process, rules: Rules) -> Iterator[State]:
+    """Under the lock the status is certain: somebody else may have resumed it."""
+    if state.disk.run.status != "ended":
+        yield _leaves(state, me)
+    else:
+        yield state.move(me, me.to("marks_again" if rules.resume_marks_under_run_lock else "asks_again"))
+
+
+def marks_again(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """The supervisor may have removed the marker up to the moment in which the lock was taken."""
+    yield state.move(me, me.to("asks_again"), disk=state.disk._replace(marker=True))
+
+
+def asks_again(state: State, me: Process, rules: Rules) -> Iterator[State]:
+    """Queued again; what was requested of earlier attempts is void, by the same write."""
+    run = state.disk.run
+    requests_from = len(state.disk.requests) if rules.resume_discards_old_requests else run.requests_from
+    run = run._replace(status="queued", asked=run.asked + 1, requests_from=requests_from)
+    disk = state.disk.write(run, durably=False)._replace(indexed=False)
+    yield state.move(me, me.to("rings", drop=RUN), disk=disk)
+
+
+STEPS = {
+    step.__name__: step
+    for step in (
+        *(rings, takes_lease, spawns_supervisor, lets_go),
+        *(builds, marks, renames),
+        *(reads_status, takes_queued_run, edits, appends, waits),
+        *(awaits_end, marks_early, takes_ended_run, checks_end, marks_again, asks_again),
+    )
+}
+
+WAKING = {step.__name__: step for step in (takes_lease, spawns_supervisor, lets_go)}

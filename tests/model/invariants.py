@@ -1,0 +1,80 @@
+"""What must hold: in every state, at every step, and at the end of every story."""
+
+from __future__ import annotations
+
+from tests.model.state import LEASE, RUN, SCRIPT, Process, State
+
+
+
+def one_live_script(_before: State, _actor: Process | None, after: State) -> bool:
+    return sum(process.role == "script" and process.at == "runs" for process in after.processes) <= 1
+
+
+def one_end_per_attempt(_before: State, _actor: Process | None, after: State) -> bool:
+    return max(after.history.ends) <= 1
+
+
+def executed_only_when_asked(_before: State, _actor: Process | None, after: State) -> bool:
+    """Each attempt at most once, and no more attempts than somebody, or the run's slices, asked for."""
+    executed = after.history.execs
+    return max(executed) <= 1 and sum(executed) <= after.disk.run.asked + after.history.slices
+
+
+def run_json_written_under_its_lock(before: State, actor: Process | None, after: State) -> bool:
+    """The rename that makes the run needs no lock: nobody knows the run before."""
+    was_there = before.disk.run.status != "absent"
+    return actor is None or before.disk.run == after.disk.run or not was_there or actor.has(RUN)
+
+
+def unfinished_run_has_its_marker(_before: State, _actor: Process | None, after: State) -> bool:
+    return after.disk.marker or not after.disk.run.is_unfinished
+
+
+def no_start_against_an_old_stop(before: State, _actor: Process | None, after: State) -> bool:
+    """A stop that came before the last attempt ended forbids the next one."""
+    starts = before.disk.run.status == "queued" and after.disk.run.status == "starting"
+    if not starts or not before.disk.has_request:
+        return True
+    unread = before.disk.requests[max(before.disk.offset, before.disk.run.requests_from) :]
+    return all(request.ends == sum(before.history.ends) for request in unread)
+
+
+def no_stop_from_before_the_resume(before: State, _actor: Process | None, after: State) -> bool:
+    """An attempt that somebody resumed is stopped by nothing that was requested earlier."""
+    obeys = after.disk.intent != before.disk.intent or (
+        before.disk.run.status == "queued"
+        and after.disk.run.status == "ended"
+        and after.disk.run.requests_from > before.disk.run.requests_from
+    )
+    return not obeys or after.disk.requests[-1].asked == before.disk.run.asked
+
+
+SAFETY = (
+    one_live_script,
+    one_end_per_attempt,
+    executed_only_when_asked,
+    run_json_written_under_its_lock,
+    unfinished_run_has_its_marker,
+    no_start_against_an_old_stop,
+    no_stop_from_before_the_resume,
+)
+
+
+def is_settled(state: State) -> bool:
+    """The end of every story: all gone, the run ended and indexed; or an endless script in the best of hands."""
+    disk = state.disk
+    if not state.processes:
+        never_came_to_be = disk.run.status == "absent"  # its marker is swept when it is old
+        return never_came_to_be or (disk.run.status == "ended" and disk.indexed and not disk.marker)
+    return state.endless and not disk.has_request and _is_well_kept(state)
+
+
+def _is_well_kept(state: State) -> bool:
+    """Running and watched, a supervisor ready for the next run, and nobody else there."""
+    at = {process.role: process for process in state.processes}
+    if len(state.processes) != len(at) or set(at) != {"script", "runner", "supervisor", "fork server"}:
+        return False
+    guarded = at["runner"].at == "watches" and at["runner"].has(RUN) and at["script"].at == "runs"
+    ready = at["supervisor"].at == "looks" and at["supervisor"].has(LEASE) and at["fork server"].at == "serves"
+    nobody_blocks = at["fork server"].holds & (LEASE | RUN | SCRIPT) == 0 == at["runner"].holds & (LEASE | SCRIPT)
+    return state.disk.run.status == "running" and guarded and ready and nobody_blocks

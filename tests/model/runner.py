@@ -1,0 +1,197 @@
+"""The runner: the guardian of one attempt, as the parent of its script or as the adopter of another's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.model.front_ends import WAKING
+from tests.model.rules import Rules
+from tests.model.script import dies
+from tests.model.state import LEASE, RUN, SCRIPT, SOCKET, Process, State, lowest_unused
+
+# --- start ---
+
+
+def closes_inherited(state: State, me: Process, rules: Rules) -> Iterator[State]:
+    """It is a fork of the fork server, whose end of the socket would otherwise outlive it."""
+    drop = SOCKET if rules.runner_closes_socket else 0
+    first_step = "takes_script_lock" if me.errand == "start" else "tests_script_lock"
+    if not me.has(RUN):
+        first_step = "takes_run_lock"
+    yield state.move(me, me.to(first_step, drop=drop)._replace(family=me.family if me.has(SOCKET) and not drop else 0))
+
+
+def takes_run_lock(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """What a runner does that did not inherit it."""
+    if state.is_free(RUN):
+        first_step = "takes_script_lock" if me.errand == "start" else "tests_script_lock"
+        yield state.move(me, me.to(first_step, take=RUN))
+
+
+def takes_script_lock(state: State, me: Process, rules: Rules) -> Iterator[State]:
+    """Busy: a script lives, so never start another."""
+    if not rules.script_lock:
+        yield state.move(me, me.to("truncates_record"))
+    elif state.is_free(SCRIPT):
+        yield state.move(me, me.to("truncates_record", take=SCRIPT))
+    else:
+        yield state.move(me, me.to("tests_script_lock")._replace(errand="adopt"))
+
+
+def truncates_record(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    yield state.move(me, me.to("forks"), disk=state.disk._replace(record=None))
+
+
+def forks(state: State, me: Process, rules: Rules) -> Iterator[State]:
+    """The child has lock 3 from its first moment."""
+    recorded = set() if state.disk.record is None else {state.disk.record[1]}
+    pid = lowest_unused({process.pid for process in state.processes} | recorded)
+    first_step = "records_itself" if rules.child_records_itself else "execs"
+    child = Process("script", first_step, holds=me.holds & SCRIPT, pid=pid, attempt=me.attempt)
+    yield state.move(me, me.to("awaits_exec")._replace(pid=pid), child)
+
+
+def awaits_exec(state: State, me: Process, rules: Rules) -> Iterator[State]:
+    """The close-on-exec pipe ends when the child has execed or died."""
+    child = state.script(me.pid)
+    if child is None or child.at in {"runs", "zombie"}:
+        yield state.move(me, me.to("closes_script_lock" if rules.child_records_itself else "records_child"))
+
+
+def records_child(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """What a runner does whose child does not record itself."""
+    yield state.move(me, me.to("closes_script_lock"), disk=state.disk._replace(record=(me.attempt, me.pid)))
+
+
+def closes_script_lock(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    yield state.move(me, me.to("writes_running", drop=SCRIPT))
+
+
+def writes_running(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    disk = state.disk.write(state.disk.run._replace(status="running"), durably=False)
+    yield state.move(me, me.to("watches"), disk=disk)
+
+
+# --- adopt ---
+
+
+def tests_script_lock(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """As in Recover, the lock before the record; as long as a script lives unrecorded, again and again."""
+    recorded = state.disk.record is not None and state.disk.record[0] == me.attempt
+    if state.is_free(SCRIPT):
+        yield state.move(me, me.to("reads_record"))
+    elif recorded:
+        yield state.move(me, me.to("opens_script"))
+
+
+def reads_record(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    if state.disk.record is not None and state.disk.record[0] == me.attempt:
+        yield state.move(me, me.to("opens_script"))
+    else:
+        yield state.move(me, me.to("takes_back"))
+
+
+def opens_script(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """By pidfd, with the start time compared. A stop that was under way goes on."""
+    assert state.disk.record is not None
+    pid = state.disk.record[1]
+    if not state.is_alive(pid):
+        step = "sweeps"
+    elif state.disk.intent == me.attempt:
+        step = "signals"
+    else:
+        step = "writes_running" if state.disk.run.status == "starting" else "watches"
+    yield state.move(me, me.to(step)._replace(pid=pid))
+
+
+def takes_back(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """The child died before it recorded itself: it never started."""
+    run = state.disk.run
+    disk = state.disk.write(run._replace(status="queued", attempt=run.attempt - 1), durably=False)
+    yield state.move(me, me.to("releases_run"), disk=disk)
+
+
+# --- watch ---
+
+
+def watches(state: State, me: Process, rules: Rules) -> Iterator[State]:
+    """An exit, a request, and the lease: whichever comes first."""
+    if not state.is_alive(me.pid):
+        yield state.move(me, me.to("reaps"))
+    if state.disk.has_request:
+        yield state.move(me, me.to("records_intent" if rules.intent_and_offset_in_one_write else "records_offset"))
+    if state.is_free(LEASE) and state.disk.has_work:
+        yield state.move(me, me.to("takes_lease")._replace(then="watches"))
+
+
+def records_offset(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """One write too early: whoever adopts the script believes the request obeyed."""
+    yield state.move(me, me.to("records_intent"), disk=state.disk._replace(offset=len(state.disk.requests)))
+
+
+def records_intent(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """The intent and the requests that it comes from, in one write of live.json; only then the signal."""
+    disk = state.disk._replace(intent=me.attempt, offset=len(state.disk.requests))
+    yield state.move(me, me.to("signals"), disk=disk)
+
+
+def signals(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """The ladder up to KILL; its steps differ only in how long they take."""
+    script = state.script(me.pid)
+    if script is not None and script.at != "zombie":
+        state = dies(state, script)
+    yield state.move(me, me.to("watches"))
+
+
+# --- end ---
+
+
+def reaps(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """A parent sees the exit status; an adopter may not."""
+    script = state.script(me.pid)
+    state = state if script is None else state.move(script)
+    yield state.move(me, me.to("sweeps"))
+
+
+def sweeps(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    yield state.move(me, me.to("reads_last_requests"))
+
+
+def reads_last_requests(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """What was asked to stop gets no further slice; nor what an adopter saw end."""
+    asked_to_stop = state.disk.has_request or state.disk.intent == me.attempt
+    another = me.errand == "start" and state.slices_left > 0 and not asked_to_stop
+    yield state.move(me, me.to("writes_slice_end" if another else "writes_end"))
+
+
+def writes_end(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    disk = state.disk.write(state.disk.run._replace(status="ended"), durably=True)
+    yield state.move(me, me.to("releases_run"), disk=disk).recorded_end(me.attempt)
+
+
+def writes_slice_end(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """The attempt ends and the run queues for its next slice, in one write."""
+    disk = state.disk.write(state.disk.run._replace(status="queued"), durably=True)
+    after = state.move(me, me.to("releases_run"), disk=disk).recorded_end(me.attempt)
+    history = after.history._replace(slices=after.history.slices + 1)
+    yield after._replace(slices_left=after.slices_left - 1, history=history)
+
+
+def releases_run(state: State, me: Process, rules: Rules) -> Iterator[State]:
+    """Somebody must index the end and start the next run: no supervisor there, wake one, as the last act."""
+    if rules.runner_wakes_at_its_end:
+        yield state.move(me, me.to("takes_lease", drop=RUN))
+    else:
+        yield state.move(me)
+
+
+STEPS = WAKING | {
+    step.__name__: step
+    for step in (
+        *(closes_inherited, takes_run_lock, takes_script_lock, truncates_record, forks),
+        *(awaits_exec, records_child, closes_script_lock, writes_running),
+        *(tests_script_lock, reads_record, opens_script, takes_back),
+        *(watches, records_offset, records_intent, signals),
+        *(reaps, sweeps, reads_last_requests, writes_end, writes_slice_end, releases_run),
+    )
+}

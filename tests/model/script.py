@@ -1,0 +1,37 @@
+"""The script: a child of the runner that becomes the user's program, and may do as it likes from then on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.model.rules import Rules
+from tests.model.state import SCRIPT, Process, State
+
+
+def records_itself(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """Attempt, process id and start time into script.lock, which it holds as its stdin."""
+    yield state.move(me, me.to("execs"), disk=state.disk._replace(record=(me.attempt, me.pid)))
+
+
+def execs(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """From here on it counts as executed. The program may be missing: the child tells the runner and exits."""
+    yield state.move(me, me.to("runs")).recorded_exec(me.attempt)
+    yield dies(state, me)
+
+
+def runs(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """It ends by itself, unless it is endless; and it may close its stdin, and lock 3 with it."""
+    if not state.endless:
+        yield dies(state, me)
+    if me.has(SCRIPT):
+        yield state.move(me, me.to("runs", drop=SCRIPT))
+
+
+def dies(state: State, script: Process) -> State:
+    """A zombie until its parent reaps it; without its parent nobody sees its exit status."""
+    has_parent = any(p.role == "runner" and p.pid == script.pid and p.errand == "start" for p in state.processes)
+    zombie = script.to("zombie")._replace(holds=0)
+    return state.move(script, *([zombie] if has_parent else []))
+
+
+STEPS = {step.__name__: step for step in (records_itself, execs, runs)}

@@ -1,0 +1,144 @@
+"""The world of the model: the files of one run, the processes around it, and the locks that these hold.
+
+Named tuples, for they are hashed and compared a million times. A lock is held as long as any process has its
+descriptor: so descriptors are what is modelled, and a lock is free when nobody has one.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+# Descriptors, as bits.
+LEASE = 1  # lock 1, supervisor.lock: who may admit runs
+RUN = 2  # lock 2, runs/<id>/lock: who may write run.json
+SCRIPT = 4  # lock 3, runs/<id>/script.lock: the script lives
+BELL = 8  # the read end of the bell: ringing reports whether somebody has it
+SOCKET = 16  # the fork server's end of the socket: its supervisor reads an end of file when nobody has it
+
+NO_PROCESS = 0
+
+
+class RunJson(NamedTuple):
+    """run.json."""
+
+    status: str = "absent"  # absent queued starting running ended
+    attempt: int = 0  # the newest attempt, counted from 1
+    asked: int = 1  # how often somebody asked for the run: queued once, and every resume
+    requests_from: int = 0  # requests before this one were made before the last resume
+    this_boot: bool = True  # the boot id of the attempt is that of this boot
+
+    @property
+    def is_unfinished(self) -> bool:
+        return self.status in {"queued", "starting", "running"}
+
+
+class Request(NamedTuple):
+    """A stop in requests.jsonl, and two facts of its moment that no process knows: only the invariants read them."""
+
+    asked: int
+    ends: int
+
+
+class Disk(NamedTuple):
+    """All files."""
+
+    run: RunJson = RunJson()
+    durable: RunJson = RunJson()  # what a power cut would leave of run.json
+    marker: bool = False  # active/<id>
+    indexed: bool = False  # experiments.json knows how the run ended
+    record: tuple[int, int] | None = None  # script.lock's content: attempt, process id
+    intent: int = 0  # live.json: the attempt that we have decided to stop
+    offset: int = 0  # live.json: requests consumed
+    requests: tuple[Request, ...] = ()
+
+    @property
+    def has_request(self) -> bool:
+        """A stop is waiting to be obeyed."""
+        return len(self.requests) > max(self.offset, self.run.requests_from)
+
+    @property
+    def has_work(self) -> bool:
+        """What a look into active/ finds: a marker without a run is no work."""
+        return self.marker and self.run.status != "absent"
+
+    def write(self, run: RunJson, *, durably: bool) -> Disk:
+        return self._replace(run=run, durable=run if durably else self.durable)
+
+
+class Process(NamedTuple):
+    """A process: its role, the step it takes next, its descriptors, and what it remembers."""
+
+    role: str
+    at: str
+    holds: int = 0
+    family: int = 0  # joins a supervisor and its fork server
+    pid: int = NO_PROCESS  # of a script: its own; of a runner: its script's
+    attempt: int = 0  # of a script or runner: the attempt it works for; of a stopper: the asking it aims at
+    errand: str = ""  # start or adopt
+    then: str = ""  # where to go on after waking a supervisor; nowhere: exit
+
+    def to(self, at: str, *, take: int = 0, drop: int = 0) -> Process:
+        """The process before its next step, with some more or fewer descriptors."""
+        return self._replace(at=at, holds=(self.holds | take) & ~drop)
+
+    def has(self, descriptor: int) -> bool:
+        return bool(self.holds & descriptor)
+
+
+class History(NamedTuple):
+    """What happened, for the invariants: no process knows it."""
+
+    execs: tuple[int, ...] = (0, 0, 0)  # of each attempt
+    ends: tuple[int, ...] = (0, 0, 0)
+    slices: int = 0  # attempts that the run itself asked for after the first
+
+
+class State(NamedTuple):
+    """Everything at one moment, and how much may yet go wrong."""
+
+    disk: Disk
+    processes: tuple[Process, ...]  # sorted: which of two equals is which does not matter
+    history: History = History()
+    endless: bool = False  # the script never ends by itself
+    slices_left: int = 0
+    kills_left: int = 0
+    power_cuts_left: int = 0
+    abandoned: bool = False  # the last process that would have gone on was killed: the next command must
+
+    def is_free(self, lock: int) -> bool:
+        return not any(process.holds & lock for process in self.processes)
+
+    def find(self, role: str, *, family: int) -> Process | None:
+        return next((p for p in self.processes if p.role == role and p.family == family), None)
+
+    def script(self, pid: int) -> Process | None:
+        """The script of that process id, be it a zombie."""
+        return next((p for p in self.processes if p.role == "script" and p.pid == pid), None)
+
+    def is_alive(self, pid: int) -> bool:
+        """A zombie counts as dead."""
+        script = self.script(pid)
+        return script is not None and script.at != "zombie"
+
+    def move(self, before: Process, *after: Process, disk: Disk | None = None) -> State:
+        """The state once a process has become another, or several, or none, and has written."""
+        processes = list(self.processes)
+        processes.remove(before)
+        processes.extend(after)
+        processes.sort()
+        return self._replace(processes=tuple(processes), disk=self.disk if disk is None else disk)
+
+    def recorded_end(self, attempt: int) -> State:
+        return self._replace(history=self.history._replace(ends=_one_more(self.history.ends, attempt)))
+
+    def recorded_exec(self, attempt: int) -> State:
+        return self._replace(history=self.history._replace(execs=_one_more(self.history.execs, attempt)))
+
+
+def lowest_unused(used: set[int]) -> int:
+    """A number for something new; reusing small ones keeps equal states equal."""
+    return next(number for number in range(1, len(used) + 2) if number not in used)
+
+
+def _one_more(counts: tuple[int, ...], attempt: int) -> tuple[int, ...]:
+    return (*counts[: attempt - 1], counts[attempt - 1] + 1, *counts[attempt:])

@@ -1,0 +1,190 @@
+"""The supervisor: passes over the queue, recovers what others left, and makes sure of the queue before it exits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.model.rules import Rules
+from tests.model.state import BELL, LEASE, RUN, SCRIPT, SOCKET, Process, State
+
+
+def opens_bell(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """It was born with the lease."""
+    yield state.move(me, me.to("looks", take=BELL))
+
+
+def looks(state: State, me: Process, rules: Rules) -> Iterator[State]:
+    """The loop: a fork server first, then one pass after the other as long as a run is unfinished or not indexed.
+
+    The fork server says when it is ready, for until then it has the lease too: a supervisor that exits meanwhile would
+    find the lease busy in its last look, and nobody behind it.
+    """
+    server = state.find("fork server", family=me.family)
+    if server is None:
+        inherited = me.holds & (LEASE | BELL)
+        forked = Process("fork server", "closes_inherited", holds=SOCKET | inherited, family=me.family)
+        yield state.move(me, me, forked)
+    elif server.at == "closes_inherited" and rules.waits_until_server_is_ready:
+        return
+    elif not state.disk.has_work:
+        yield state.move(me, me.to("closes_bell"))
+    elif state.is_free(RUN):
+        yield state.move(me, me.to("reads_run", take=RUN))
+
+
+# --- a pass ---
+
+
+def reads_run(state: State, me: Process, rules: Rules) -> Iterator[State]:
+    """Read again under lock 2, and the requests with it."""
+    run = state.disk.run
+    if run.status == "ended":
+        yield state.move(me, me.to("indexes"))
+    elif run.status == "queued" and state.disk.has_request and rules.pass_reads_requests:
+        yield state.move(me, me.to("ends_unstarted"))
+    elif run.status == "queued":
+        yield state.move(me, me.to("writes_starting"))
+    elif not run.this_boot and rules.boot_is_compared:
+        yield state.move(me, me.to("writes_lost"))
+    else:
+        yield state.move(me, me.to("tests_script_lock" if rules.script_lock_tested_before_record_read else "reads_early"))
+
+
+def indexes(state: State, me: Process, rules: Rules) -> Iterator[State]:
+    """experiments.json first, the marker after it."""
+    after = me.to("removes_marker", drop=0 if rules.unmarks_under_run_lock else RUN)
+    yield state.move(me, after, disk=state.disk._replace(indexed=True))
+
+
+def removes_marker(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """Still under lock 2: whoever resumes the run marks it again under the same lock."""
+    yield state.move(me, me.to("looks", drop=RUN), disk=state.disk._replace(marker=False))
+
+
+def ends_unstarted(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """A stop that reached a queued run while its lock was busy."""
+    run = state.disk.run._replace(status="ended", requests_from=len(state.disk.requests))
+    yield state.move(me, me.to("looks", drop=RUN), disk=state.disk.write(run, durably=True))
+
+
+# --- start ---
+
+
+def writes_starting(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    run = state.disk.run
+    run = run._replace(status="starting", attempt=run.attempt + 1, this_boot=True)
+    yield state.move(me, me.to("hands_over")._replace(errand="start"), disk=state.disk.write(run, durably=True))
+
+
+def hands_over(state: State, me: Process, rules: Rules) -> Iterator[State]:
+    """The descriptor of lock 2 travels to the fork server; nobody at the other end: nobody has it."""
+    server = state.find("fork server", family=me.family)
+    if server is None:
+        yield state.move(me, me.to("closes_run_lock"))
+    elif server.at == "serves":
+        passed = RUN if rules.runner_inherits_run_lock else 0
+        errand = server.to("forks", take=passed)._replace(errand=me.errand, attempt=state.disk.run.attempt)
+        kept = me.to("awaits_reply", drop=RUN & ~passed)
+        yield state.move(me, kept).move(server, errand)
+
+
+def awaits_reply(state: State, me: Process, rules: Rules) -> Iterator[State]:
+    """The reply comes by the fork server's step. An end of file in its place says nothing about the runner."""
+    if not any(p.has(SOCKET) and p.family == me.family for p in state.processes):
+        keeps_off = rules.keeps_off_when_server_vanished or me.errand == "adopt"
+        yield state.move(me, me.to("closes_run_lock" if keeps_off else "takes_back"))
+
+
+def closes_run_lock(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """The runner has it; or nobody, then the next pass recovers the run."""
+    yield state.move(me, me.to("looks", drop=RUN)._replace(errand=""))
+
+
+def takes_back(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """It certainly never started: queued again, and the attempt's number is free again."""
+    run = state.disk.run
+    run = run._replace(status="queued", attempt=run.attempt - 1)
+    yield state.move(me, me.to("closes_run_lock"), disk=state.disk.write(run, durably=False))
+
+
+# --- recover ---
+
+
+def tests_script_lock(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """Before the record is read: a script that is there and unrecorded now has the lock now."""
+    if state.is_free(SCRIPT):
+        yield state.move(me, me.to("reads_record"))
+    else:
+        yield state.move(me, me.to("hands_over")._replace(errand="adopt"))
+
+
+def reads_record(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """Lock 3 is free. A record of an earlier attempt counts as none."""
+    record = state.disk.record
+    if record is None or record[0] != state.disk.run.attempt:
+        yield state.move(me, me.to("takes_back"))
+    elif state.is_alive(record[1]):
+        yield state.move(me, me.to("hands_over")._replace(errand="adopt"))
+    else:
+        yield state.move(me, me.to("writes_lost"))
+
+
+def reads_early(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """The wrong way round: the script may record itself, run and exit before the lock is tested."""
+    record = state.disk.record
+    if record is None or record[0] != state.disk.run.attempt:
+        yield state.move(me, me.to("tests_late"))
+    else:
+        yield state.move(me, me.to("tests_script_lock"))
+
+
+def tests_late(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    if state.is_free(SCRIPT):
+        yield state.move(me, me.to("takes_back"))
+    else:
+        yield state.move(me, me.to("hands_over")._replace(errand="adopt"))
+
+
+def writes_lost(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """It ran, and nobody saw how it ended."""
+    run = state.disk.run
+    after = state.move(me, me.to("looks", drop=RUN), disk=state.disk.write(run._replace(status="ended"), durably=True))
+    yield after.recorded_end(run.attempt)
+
+
+# --- the way out ---
+
+
+def closes_bell(state: State, me: Process, rules: Rules) -> Iterator[State]:
+    """First, so that whoever rings from now on sees to it himself."""
+    yield state.move(me, me.to("releases_lease", drop=BELL if rules.bell_closed_before_the_last_look else 0))
+
+
+def releases_lease(state: State, me: Process, rules: Rules) -> Iterator[State]:
+    """Second, so that whoever finds it busy can rely on the look that follows.
+
+    By unlocking: to close it would release nothing while whoever spawned this supervisor has yet to close its copy.
+    """
+    after = state.move(me, *([me.to("looks_again", drop=LEASE)] if rules.looks_again_before_exit else []))
+    if me.has(LEASE) and rules.lease_is_unlocked:
+        after = after._replace(processes=tuple(sorted(p.to(p.at, drop=LEASE) for p in after.processes)))
+    yield after
+
+
+def looks_again(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """Work came in between: go on, unless another supervisor is at it."""
+    if state.disk.has_work and state.is_free(LEASE):
+        yield state.move(me, me.to("opens_bell", take=LEASE))
+    else:
+        yield state.move(me)
+
+
+STEPS = {
+    step.__name__: step
+    for step in (
+        *(opens_bell, looks, reads_run, indexes, removes_marker, ends_unstarted),
+        *(writes_starting, hands_over, awaits_reply, closes_run_lock, takes_back),
+        *(tests_script_lock, reads_record, reads_early, tests_late, writes_lost),
+        *(closes_bell, releases_lease, looks_again),
+    )
+}
