@@ -10,6 +10,11 @@ import os
 import signal
 import socket
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from backprop_tui.launchers.supervisor_process import SupervisorProcess
+    from backprop_tui.store.locks import Lock
 
 
 def main(arguments: list[str]) -> None:
@@ -44,7 +49,7 @@ def _detach() -> None:
     become_subreaper()
 
 
-def _fork_server(lease, supervisor) -> socket.socket:
+def _fork_server(lease: Lock, supervisor: SupervisorProcess) -> socket.socket:
     """Our end of its socket; it holds nothing else of ours."""
     from backprop_tui.runner.fork_server import serve
 

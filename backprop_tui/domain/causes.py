@@ -36,7 +36,7 @@ def cause_of_failure(*, exit_code: int | None, signal: str | None, last_lines: l
         return Cause(
             kind="killed_by_signal",
             evidence=signal,
-            advice="something outside backprop-tui sent it; for SIGKILL look for the kernel's out-of-memory killer in dmesg",
+            advice="something outside backprop-tui sent it; after SIGKILL look in dmesg for the out-of-memory killer",
         )
     for line in reversed(last_lines):
         for kind, pattern, advice in _KNOWN:

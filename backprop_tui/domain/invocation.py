@@ -21,7 +21,8 @@ def mentioned_flags(source: str) -> tuple[str, ...]:
 def arguments(run: Run) -> tuple[str, ...]:
     """The command line of the newest attempt."""
     command = run.spec.command
-    return (*command, *(word for flag, value in _flags(run) if not _given(flag, command) for word in (flag, value)), *_resume_words(run))
+    told = [word for flag, value in _flags(run) if not _given(flag, command) for word in (flag, value)]
+    return (*command, *told, *_resume_words(run))
 
 
 def _given(flag: str, command: tuple[str, ...]) -> bool:

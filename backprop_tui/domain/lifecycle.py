@@ -25,12 +25,12 @@ class Outcome:
 
 def begin(run: Run, *, now: float, boot_id: str, gpus: tuple[Gpu, ...] = (), vram_claim_bytes: int = 0) -> Run:
     """A queued run, admitted: one more attempt, from the checkpoint its place in the queue names."""
-    assert isinstance(run.state, Queued)
+    resume_from = run.state.resume_from if isinstance(run.state, Queued) else None
     attempt = Attempt(
         number=len(run.attempts) + 1,
         started_at=now,
         boot_id=boot_id,
-        resumed_from=run.state.resume_from,
+        resumed_from=resume_from,
         gpus=gpus,
         vram_claim_bytes=vram_claim_bytes,
     )
@@ -48,9 +48,7 @@ def fold(run: Run, live: Live | None) -> Run:
     """What the live record knows of the newest attempt, written into the run."""
     if live is None or not run.attempts or live.attempt != run.attempt.number:
         return run
-    attempt = replace(
-        run.attempt, running_seconds=live.clock.running_seconds, paused_seconds=live.clock.paused_seconds
-    )
+    attempt = replace(run.attempt, running_seconds=live.clock.running_seconds, paused_seconds=live.clock.paused_seconds)
     return replace(
         run.with_attempt(attempt),
         step=live.step if live.step is not None else run.step,
@@ -75,7 +73,8 @@ def conclude(run: Run, outcome: Outcome, *, now: float, resume_from: str | None)
         run.attempt, ended_at=now, status=outcome.status, exit_code=outcome.exit_code, signal=outcome.signal
     )
     run = run.with_attempt(attempt)
-    return _next_slice(run, outcome, now, resume_from) or _retry(run, outcome, now, resume_from) or _end(run, outcome, now)
+    again = _next_slice(run, outcome, now, resume_from) or _retry(run, outcome, now, resume_from)
+    return again or _end(run, outcome, now)
 
 
 def _end(run: Run, outcome: Outcome, now: float) -> Run:

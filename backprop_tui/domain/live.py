@@ -11,7 +11,7 @@ from backprop_tui.domain.status import Status
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clock:
-    """Seconds running and paused up to `mark` on CLOCK_MONOTONIC of boot `boot_id`; since then one of the two goes on."""
+    """Seconds running and paused up to `mark`, on CLOCK_MONOTONIC of boot `boot_id`; since then one of them goes on."""
 
     running_seconds: float = 0.0
     paused_seconds: float = 0.0

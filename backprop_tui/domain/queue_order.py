@@ -25,11 +25,10 @@ def moved(run: Run, queue: Sequence[Run], place: int) -> Run:
     index = max(0, min(place - 1, len(others)))
     before = others[index - 1] if index > 0 else None
     after = others[index] if index < len(others) else None
-    if before is None and after is None:
-        return run
-    if after is None or (before is not None and before.priority == run.priority != after.priority):
-        assert before is not None
+    if before is not None and (after is None or before.priority == run.priority != after.priority):
         return replace(run, priority=before.priority, position=before.position + 1)
+    if after is None:
+        return run
     if before is None or before.priority != after.priority:
         return replace(run, priority=after.priority, position=after.position - 1)
     return replace(run, priority=after.priority, position=(before.position + after.position) / 2)

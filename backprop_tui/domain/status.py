@@ -41,8 +41,10 @@ _FOLLOWERS: dict[Status, frozenset[Status]] = {
 
 
 def check_transition(old: Status, new: Status) -> None:
-    """Raises:
-    IllegalTransition: `new` may not follow `old`.
+    """Says nothing where `new` may follow `old`.
+
+    Raises:
+        IllegalTransition: `new` may not follow `old`.
     """
     if new not in _FOLLOWERS[old]:
         raise IllegalTransition(old, new)

@@ -59,7 +59,7 @@ class HostReading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readings:
-    """Everything measured at one moment; `probe_problem` says why the GPU probe is broken, None when it works or none is wanted."""
+    """Everything measured at one moment; `probe_problem` says why the GPU probe is broken, None when it is not."""
 
     time: float
     host: HostReading

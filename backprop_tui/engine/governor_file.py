@@ -22,8 +22,10 @@ def encode_reason(reason: HoldReason) -> JsonObject:
 
 
 def write_governor(home: Home, passed: Passed, time: float) -> None:
-    """Raises:
-    StorageFailed: disk full or the like; the old one stays.
+    """Writes what the last pass decided.
+
+    Raises:
+        StorageFailed: disk full or the like; the old one stays.
     """
     state = governor_state(passed.snapshot, passed.holds.values(), waiting=len(passed.places))
     content = {

@@ -1,4 +1,4 @@
-"""Brings what changed into the index, off the critical path, and takes the marker from runs that are ended and indexed."""
+"""Brings what changed into the index, off the critical path, and unmarks the runs that are ended and indexed."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ LARGEST_LOG_BYTES = 1 << 20
 def hold_lease(home: Home, config_path: str, lease: Lock, requests: socket.socket) -> None:
     """Supervises until nothing is unfinished; whoever queues a run at the last moment is seen."""
     rename_process("backprop-superv")
-    _shorten_log(home)
+    _shorten_log()
     measurements = HostMeasurements(home)
     machine = Machine(home, config_path, measurements)
     book = Book(home)
@@ -57,8 +57,8 @@ def _supervise(home: Home, keeper: QueueKeeper, machine: Machine, guard: Guard, 
     asyncio.run(supervise())
 
 
-def _shorten_log(home: Home) -> None:
-    """stderr is supervisor.log, appended to by every supervisor of this host."""
+def _shorten_log() -> None:
+    """Stderr is supervisor.log, appended to by every supervisor of this host."""
     try:
         if os.fstat(sys.stderr.fileno()).st_size > LARGEST_LOG_BYTES:
             os.ftruncate(sys.stderr.fileno(), 0)

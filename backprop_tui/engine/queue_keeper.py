@@ -36,7 +36,7 @@ class Passed:
     """What one pass found and did."""
 
     snapshot: Snapshot
-    runs: list[Run] = field(default_factory=list)  # all of this host that are marked; unchanged ones are the same objects
+    runs: list[Run] = field(default_factory=list)  # all that are marked; unchanged ones are the same objects
     guardians: dict[str, GuardianHandle] = field(default_factory=dict)
     unguarded: list[str] = field(default_factory=list)  # active, and somebody else's guardian has their lock
     holds: dict[str, Hold] = field(default_factory=dict)

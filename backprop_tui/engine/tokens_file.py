@@ -27,8 +27,10 @@ def read_tokens(home: Home, now: float, limits: MachineLimits) -> TokenBucket:
 
 
 def write_tokens(home: Home, bucket: TokenBucket) -> None:
-    """Raises:
-    StorageFailed: the next supervisor would grant the same start again.
+    """Keeps the bucket for the next supervisor.
+
+    Raises:
+        StorageFailed: the next supervisor would grant the same start again.
     """
     content = dump({"tokens": bucket.tokens, "as_of": bucket.as_of, "boot_id": boot_id()})
     write_atomically(home.host_file(FILE), content, durable=False)

@@ -19,7 +19,7 @@ _PROGRAM = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SupervisorProcess:
-    """How to call the supervisor of a state directory; `config_path` is the user's config.toml, whether it exists or not."""
+    """How to call the supervisor of a state directory; `config_path` is the user's config.toml, which may not exist."""
 
     home: Home
     config_path: str
@@ -90,8 +90,10 @@ def sign_lease(lock: Lock) -> None:
 
 
 def refuse_other_machine(home: Home) -> None:
-    """Raises:
-    StateUnavailable: the lease of this host name is held on another machine.
+    """Two machines of one name on one state directory would each start the other's runs.
+
+    Raises:
+        StateUnavailable: the lease of this host name is held on another machine.
     """
     owner = lease_owner(home)
     if owner is not None and owner[1] != boot_id():
@@ -108,4 +110,4 @@ def lease_owner(home: Home) -> tuple[int, str] | None:
             words = file.read().split()
     except FileNotFoundError:
         return None
-    return (int(words[0]), words[1]) if len(words) == 2 and words[0].isdigit() else None  # noqa: PLR2004 - as signed
+    return (int(words[0]), words[1]) if len(words) == 2 and words[0].isdigit() else None

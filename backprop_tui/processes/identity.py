@@ -52,7 +52,7 @@ def open_pidfd(identity: Identity) -> int | None:
 
 
 def send_signal(identity: Identity, number: int) -> bool:
-    """Signals exactly that process; says whether it was there. Raises: PermissionError for another user's."""
+    """Signals exactly that process; says whether it was there."""
     pidfd = open_pidfd(identity)
     if pidfd is None:
         return False
@@ -78,7 +78,7 @@ def is_alive(identity: Identity) -> bool:
 
 
 def wait_status_of_stranger(pidfd: int, pid: int) -> int | None:
-    """The wait status of a dead process that is not our child: from its pidfd, else from the zombie; None if unknown."""
+    """The wait status of a dead process that is not our child, from its pidfd or its zombie; None if unknown."""
     status = exit_status_of_stranger(pidfd)
     if status is not None:
         return status

@@ -23,7 +23,7 @@ class TreeUsage:
 
 
 def children(pid: int) -> list[int]:
-    """Direct children, of every thread; empty for a process that is gone. Needs CONFIG_PROC_CHILDREN, as all distributions have."""
+    """Direct children, of every thread; empty for a process that is gone. See proc(5), /proc/PID/task/TID/children."""
     found: list[int] = []
     try:
         threads = os.listdir(f"/proc/{pid}/task")
@@ -83,9 +83,7 @@ def usage(pids: Iterable[int]) -> TreeUsage:
         ticks += int(fields[_USER_TICKS]) + int(fields[_SYSTEM_TICKS])
         private += pages[0] - pages[1]
         shared = max(shared, pages[1])
-    return TreeUsage(
-        cpu_seconds=ticks / _TICKS_PER_SECOND, ram_bytes=(private + shared) * _PAGE_BYTES, processes=count
-    )
+    return TreeUsage(cpu_seconds=ticks / _TICKS_PER_SECOND, ram_bytes=(private + shared) * _PAGE_BYTES, processes=count)
 
 
 def _resident_pages(pid: int) -> tuple[int, int] | None:

@@ -39,13 +39,16 @@ def start(directory: RunDirectory, run: Run) -> WatchedScript | CannotStart | Go
         except BrokenRecord as error:
             return CannotStart(what=error.path, problem=error.problem, not_found=True)
         except OSError as error:
-            return CannotStart(what=error.filename or directory.log, problem=error.strerror or str(error), not_found=False)
+            problem = error.strerror or str(error)
+            return CannotStart(what=error.filename or directory.log, problem=problem, not_found=False)
     return WatchedScript.child(started) if isinstance(started, Identity) else started
 
 
 def _launch(directory: RunDirectory, run: Run) -> Launch:
-    """Raises:
-    BrokenRecord: the captured environment is gone.
+    """What the child needs, read before the fork.
+
+    Raises:
+        BrokenRecord: the captured environment is gone.
     """
     return Launch(
         attempt=run.attempt.number,

@@ -35,9 +35,7 @@ def outcome_of(exit_: Exit, stopping: Stopping | None, directory: RunDirectory) 
     if exit_.code == 0:
         return Outcome(status=Status.COMPLETED, exit_code=0)
     cause = cause_of_failure(exit_code=exit_.code, signal=signal_name, last_lines=last_lines(directory))
-    return Outcome(
-        status=Status.FAILED, exit_code=exit_.code, signal=signal_name, reason=cause.evidence, cause=cause
-    )
+    return Outcome(status=Status.FAILED, exit_code=exit_.code, signal=signal_name, reason=cause.evidence, cause=cause)
 
 
 def outcome_of_no_start(failure: CannotStart) -> Outcome:

@@ -12,6 +12,7 @@ from backprop_tui.domain.status import Status
 from backprop_tui.readers.values import CheckpointSaved, Progress
 from backprop_tui.runner.ladder import Ladder
 from backprop_tui.runner.recorder import Recorder
+from backprop_tui.store.checkpoints import stored_size_bytes
 
 KEPT_CHECKPOINTS = 20
 
@@ -45,12 +46,8 @@ class Figures:
 
     def _add_checkpoint(self, saved: CheckpointSaved, cwd: str, step: int | None) -> None:
         path = os.path.normpath(os.path.join(cwd, saved.path))
-        try:
-            size = os.stat(path).st_size
-        except OSError:
-            size = None
         at_step = saved.step if saved.step is not None else step
-        checkpoint = Checkpoint(path=path, step=at_step, saved_at=time.time(), size_bytes=size)
+        checkpoint = Checkpoint(path=path, step=at_step, saved_at=time.time(), size_bytes=stored_size_bytes(path))
         # A file that is written over and over is one checkpoint, the newest.
         others = [known for known in self._recorder.live.checkpoints if known.path != path]
         self._recorder.commit(checkpoints=(*others, checkpoint)[-KEPT_CHECKPOINTS:])

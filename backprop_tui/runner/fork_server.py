@@ -74,7 +74,7 @@ def _guard(assignment: Assignment) -> None:
         os.set_inheritable(assignment.lock_descriptor, False)
         guard(assignment)
         code = 0
-    except BaseException:  # the boundary of a process: nothing above it but os._exit
+    except BaseException:  # noqa: BLE001 - the boundary of a process: nothing above it but os._exit
         traceback.print_exc()
     finally:
         os._exit(code)

@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import time
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -90,6 +91,10 @@ class Guardian:
             values, more = self._charge.log.read(time.time())
         except BackpropError as error:
             self._recorder.change(problem=str(error))
+            return False
+        except Exception as error:  # noqa: BLE001 - boundary: no fault in a log's reading may leave a script unguarded
+            traceback.print_exc()
+            self._recorder.change(problem=f"its log cannot be read: {error}")
             return False
         self.take_in(values)
         return more

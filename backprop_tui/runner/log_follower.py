@@ -59,7 +59,7 @@ class LogFollower:
         while more:
             values, more = self.read(time)
             found.extend(values)
-        last = self._reader.feed(b"\n")
+        last = self._reader.finish()
         self._record(last, time)
         return (*found, *last)
 
@@ -78,7 +78,6 @@ class LogFollower:
     def _skip_to(self, offset: int) -> None:
         self.skipped_bytes += offset - self._position
         self._reader = LogReader(offset)
-        self._reader.feed(b"")
         self._position = offset
 
     def _record(self, values: Sequence[Progress | CheckpointSaved], time: float) -> None:

@@ -9,6 +9,7 @@ import traceback
 from dataclasses import dataclass
 
 from backprop_tui.domain.errors import BackpropError
+from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run, Running, Starting
 from backprop_tui.domain.status import Status
 from backprop_tui.launchers.supervisor_process import SupervisorProcess

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
+from backprop_tui.domain.edits import edited, with_timebox
 from backprop_tui.domain.live import Pause
 from backprop_tui.domain.requests import (
     ContinueRequest,
@@ -17,7 +17,6 @@ from backprop_tui.domain.requests import (
 )
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status
-from backprop_tui.domain.edits import edited, with_timebox
 from backprop_tui.runner.ladder import Ladder
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.tree import Tree

@@ -10,9 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from backprop_tui.domain.run import Process
-from backprop_tui.processes.identity import Identity, stat_fields
-
-_START_TIME = 19
+from backprop_tui.processes.identity import Identity, identify
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +59,10 @@ def start_script(launch: Launch, script_lock: int) -> Identity | CannotStart:
 
 
 def _start_time(pid: int) -> int:
-    fields = stat_fields(pid)
-    assert fields is not None, "an unreaped child has a stat file"
-    return int(fields[_START_TIME])
+    identity = identify(pid)
+    if identity is None:
+        raise ProcessLookupError(pid)  # cannot be: nobody but us reaps it
+    return identity.start_time
 
 
 def _read_to_end(descriptor: int) -> bytes:
@@ -88,7 +87,7 @@ def _become_script(launch: Launch, script_lock: int, log: int, failure: int) -> 
         what = launch.cwd
         os.chdir(launch.cwd)
         what = launch.arguments[0]
-        os.execvpe(what, list(launch.arguments), dict(launch.environment))
+        os.execvpe(what, list(launch.arguments), dict(launch.environment))  # noqa: S606 - what was asked for
     except OSError as error:
         told = {"what": what, "problem": error.strerror, "not_found": isinstance(error, FileNotFoundError)}
         os.write(failure, json.dumps(told).encode("ascii"))

@@ -77,7 +77,7 @@ class Tree:
         self.signal_group(signal.SIGSTOP)
         end = time.monotonic() + FREEZE_SECONDS
         quiet_walks = 0
-        while quiet_walks < 2:  # noqa: PLR2004 - a fork may fall between one walk and its end
+        while quiet_walks < 2:
             moving = [member for member in self.members() if state_of(member.pid) not in STOPPED_STATES]
             quiet_walks = 0 if moving else quiet_walks + 1
             for member in moving:
@@ -105,7 +105,7 @@ class Tree:
         """KILL to all, until two walks in a row find nobody; returns the pids that would not die in time."""
         end = time.monotonic() + FREEZE_SECONDS
         empty_walks = 0
-        while empty_walks < 2:  # noqa: PLR2004 - a fork may fall between one walk and its end
+        while empty_walks < 2:
             members = self.members()
             empty_walks = 0 if members else empty_walks + 1
             for member in members:

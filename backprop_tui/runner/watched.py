@@ -33,7 +33,7 @@ class Exit:
 
 
 class WatchedScript:
-    """A script process; `pidfd` becomes readable when it dies. `adopted`: not our child, so wait(2) knows nothing of it."""
+    """A script; `pidfd` becomes readable when it dies. `adopted`: not our child, so wait(2) knows nothing of it."""
 
     __slots__ = ("_exit", "_poll", "adopted", "identity", "pidfd")
 

@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Mapping
+from typing import Self
 
 from backprop_tui.domain.errors import BrokenRecord, StorageFailed, UsageError
 from backprop_tui.domain.run import Run
@@ -21,7 +22,9 @@ class IdTaken(UsageError):
     """There is a run of that id already."""
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(f"--run-id {run_id}: there is a run of that id; go on with it by: backprop-tui resume {run_id}")
+        super().__init__(
+            f"--run-id {run_id}: taken by another run; go on with that one by: backprop-tui resume {run_id}"
+        )
         self.run_id = run_id
 
 
@@ -97,7 +100,7 @@ class Submission:
             raise StorageFailed(f"--key {key!r}: another submission with this key has not ended")
         self._lock: Lock = lock
 
-    def __enter__(self) -> Submission:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -102,8 +102,10 @@ def read_object(path: str) -> dict[str, object] | None:
 
 
 def parse_object(path: str, content: bytes) -> dict[str, object]:
-    """Raises:
-    BrokenRecord: the bytes read from `path` are no JSON object.
+    """The JSON object that was read from `path`.
+
+    Raises:
+        BrokenRecord: the bytes read from `path` are no JSON object.
     """
     try:
         value = json.loads(content)

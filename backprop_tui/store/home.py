@@ -11,11 +11,14 @@ RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def check_run_id(run_id: str) -> None:
-    """Raises:
-    UsageError: the id cannot be the name of a directory on every file system.
+    """An id becomes the name of a directory.
+
+    Raises:
+        UsageError: the id cannot be the name of a directory on every file system.
     """
     if not RUN_ID.fullmatch(run_id):
-        raise UsageError(f"--run-id {run_id!r}: use 1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or digit")
+        rule = "use 1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or digit"
+        raise UsageError(f"--run-id {run_id!r}: {rule}")
 
 
 class Home:

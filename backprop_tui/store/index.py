@@ -166,7 +166,7 @@ def _keep_aside(home: Home, why: str) -> None:
     try:
         os.link(home.index, kept)
     except OSError as error:
-        raise StorageFailed(f"{kept}: {error.strerror}: the old index must be kept before a new one is written") from error
+        raise StorageFailed(f"{kept}: {error.strerror}; the old index must be kept before it is replaced") from error
 
 
 def _read(path: str) -> Records | None:

@@ -19,8 +19,10 @@ def encode_live(live: Live) -> JsonObject:
 
 
 def decode_live(source: JsonObject) -> Live:
-    """Raises:
-    WrongField: a field is not what it must be.
+    """The inverse of `encode_live`.
+
+    Raises:
+        WrongField: a field is not what it must be.
     """
     return Live(
         attempt=fields.integer(source, "attempt"),

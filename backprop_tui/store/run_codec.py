@@ -1,4 +1,4 @@
-"""A run to JSON and back. The public part has the shape of INTERFACE's `run`; what only we need stands under "record"."""
+"""A run to JSON and back: the public part as people and scripts see it; what only we need stands under "record"."""
 
 from __future__ import annotations
 
@@ -37,6 +37,8 @@ def public(run: Run, run_folder: str, *, live: Live | None = None, holds: Sequen
     status = shown_status(run, live)
     run = fold(run, live)
     first = run.attempts[0] if run.attempts else None
+    seconds = sum(attempt.running_seconds + attempt.paused_seconds for attempt in run.attempts)
+    paused_seconds = sum(attempt.paused_seconds for attempt in run.attempts)
     last = run.attempts[-1] if run.attempts else None
     end = run.state if isinstance(run.state, Ended) else None
     return {
@@ -59,8 +61,8 @@ def public(run: Run, run_folder: str, *, live: Live | None = None, holds: Sequen
         "created_at": iso(run.created_at),
         "started_at": iso(first.started_at if first else None),
         "ended_at": iso(end.at if end else None),
-        "duration_seconds": round(sum(a.running_seconds + a.paused_seconds for a in run.attempts), 3) if first else None,
-        "paused_seconds": round(sum(a.paused_seconds for a in run.attempts), 3) if first else None,
+        "duration_seconds": round(seconds, 3) if first else None,
+        "paused_seconds": round(paused_seconds, 3) if first else None,
         "exit_code": end.exit_code if end else None,
         "signal": end.signal if end else None,
         "step": run.step,
@@ -111,8 +113,10 @@ def encode_run(run: Run, run_folder: str) -> JsonObject:
 
 
 def decode_run(path: str, source: JsonObject) -> Run:
-    """Raises:
-    BrokenRecord: the object read from `path` is no run of a version we know.
+    """The inverse of `encode_run`.
+
+    Raises:
+        BrokenRecord: the object read from `path` is no run of a version we know.
     """
     version = source.get("schema_version")
     if version != SCHEMA_VERSION:

@@ -54,8 +54,10 @@ class RunDirectory:
         return is_locked(self.file("lock"))
 
     def read(self) -> Run:
-        """Raises:
-        BrokenRecord: run.json is missing or not what it should be.
+        """The record.
+
+        Raises:
+            BrokenRecord: run.json is missing or not what it should be.
         """
         path = self.file("run.json")
         source = read_object(path)
@@ -64,8 +66,10 @@ class RunDirectory:
         return decode_run(path, source)
 
     def write(self, run: Run, *, durable: bool) -> None:
-        """Raises:
-        StorageFailed: nothing was changed.
+        """Replaces the record.
+
+        Raises:
+            StorageFailed: nothing was changed.
         """
         write_atomically(self.file("run.json"), dump(encode_run(run, self.path)), durable=durable)
 
@@ -81,8 +85,10 @@ class RunDirectory:
             return None
 
     def write_live(self, live: Live) -> None:
-        """Raises:
-        StorageFailed: the old one stays.
+        """Replaces the live record.
+
+        Raises:
+            StorageFailed: the old one stays.
         """
         write_atomically(self.file("live.json"), dump(encode_live(live)), durable=False)
 
@@ -136,8 +142,10 @@ class RunDirectory:
         write_atomically(self.file("environment"), dump(dict(environment)), durable=True)
 
     def read_environment(self) -> dict[str, str]:
-        """Raises:
-        BrokenRecord: it is gone or broken, so that the run cannot be started.
+        """The captured environment.
+
+        Raises:
+            BrokenRecord: it is gone or broken, so that the run cannot be started.
         """
         path = self.file("environment")
         content = read_bytes(path)
@@ -156,7 +164,7 @@ class RunDirectory:
         """Attempt, pid and start time (clock ticks since boot) that the script wrote before it became the script."""
         content = read_bytes(self.script_lock) or b""
         words = content.split()
-        if len(words) != 3:  # noqa: PLR2004 - attempt, pid, start time
+        if len(words) != 3:
             return None
         try:
             attempt, pid, start = (int(word) for word in words)

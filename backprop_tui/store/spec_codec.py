@@ -22,8 +22,10 @@ def encode_spec(spec: Spec) -> JsonObject:
 
 
 def decode_spec(public: Mapping[str, Any], private: Mapping[str, Any]) -> Spec:
-    """Raises:
-    WrongField: a field is not what it must be.
+    """The inverse of `encode_spec`, with what the public part says.
+
+    Raises:
+        WrongField: a field is not what it must be.
     """
     return Spec(
         command=fields.texts(public, "command"),

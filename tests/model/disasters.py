@@ -57,7 +57,7 @@ def _somebody_goes_on(state: State, rules: Rules) -> bool:
 
 
 def _goes_on(state: State, process: Process, rules: Rules) -> bool:
-    if process.role == "script" or (process.at == "lets_go" and not process.then):
+    if process.role == "script" or process.at == "exits" or (process.at == "lets_go" and not process.then):
         return False
     if process.role == "fork server" and state.find("supervisor", family=process.family) is None:
         return rules.server_wakes

@@ -25,6 +25,7 @@ class Rules:
     server_closes_run_lock: bool = True  # once the runner has it
     runner_closes_socket: bool = True  # of the fork server it was forked from
     keeps_off_when_server_vanished: bool = True  # no reply: a runner may live, so write nothing
+    may_give_up_waiting: bool = False
     server_wakes: bool = False  # an offer, not yet a rule: the fork server tries the lease when its supervisor died
 
     # Once is once

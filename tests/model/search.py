@@ -10,7 +10,7 @@ from tests.model import fork_server, front_ends, runner, script, supervisor
 from tests.model.disasters import kills, next_commands, power_cuts
 from tests.model.invariants import SAFETY, is_settled
 from tests.model.rules import Rules
-from tests.model.state import LEASE, SOCKET, Process, State
+from tests.model.state import BELL, LEASE, SOCKET, Process, State
 
 STEPS = {
     "command": front_ends.STEPS,
@@ -102,8 +102,8 @@ def _goes_unseen(state: State, process: Process, rules: Rules) -> bool:
     """
     if process.at in UNSEEN:
         return True
-    if process.at == "lets_go":
-        return not process.has(LEASE)
+    if process.at in {"lets_go", "exits"}:
+        return not process.has(LEASE | BELL)
     if process.at == "serves" and process.holds == SOCKET and not rules.server_wakes:
         return state.find("supervisor", family=process.family) is None
     return False

@@ -93,6 +93,8 @@ def awaits_reply(state: State, me: Process, rules: Rules) -> Iterator[State]:
     if not any(p.has(SOCKET) and p.family == me.family for p in state.processes):
         keeps_off = rules.keeps_off_when_server_vanished or me.errand == "adopt"
         yield state.move(me, me.to("closes_run_lock" if keeps_off else "takes_back"))
+    elif rules.may_give_up_waiting:
+        yield state.move(me, me.to("closes_run_lock"))
 
 
 def closes_run_lock(state: State, me: Process, _rules: Rules) -> Iterator[State]:
@@ -165,7 +167,7 @@ def releases_lease(state: State, me: Process, rules: Rules) -> Iterator[State]:
 
     By unlocking: to close it would release nothing while whoever spawned this supervisor has yet to close its copy.
     """
-    after = state.move(me, *([me.to("looks_again", drop=LEASE)] if rules.looks_again_before_exit else []))
+    after = state.move(me, me.to("looks_again" if rules.looks_again_before_exit else "exits", drop=LEASE))
     if me.has(LEASE) and rules.lease_is_unlocked:
         after = after._replace(processes=tuple(sorted(p.to(p.at, drop=LEASE) for p in after.processes)))
     yield after
@@ -176,7 +178,12 @@ def looks_again(state: State, me: Process, _rules: Rules) -> Iterator[State]:
     if state.disk.has_work and state.is_free(LEASE):
         yield state.move(me, me.to("opens_bell", take=LEASE))
     else:
-        yield state.move(me)
+        yield state.move(me, me.to("exits"))
+
+
+def exits(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """Sees nothing any more, and closes whatever is left."""
+    yield state.move(me)
 
 
 STEPS = {
@@ -185,6 +192,6 @@ STEPS = {
         *(opens_bell, looks, reads_run, indexes, removes_marker, ends_unstarted),
         *(writes_starting, hands_over, awaits_reply, closes_run_lock, takes_back),
         *(tests_script_lock, reads_record, reads_early, tests_late, writes_lost),
-        *(closes_bell, releases_lease, looks_again),
+        *(closes_bell, releases_lease, looks_again, exits),
     )
 }

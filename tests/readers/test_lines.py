@@ -74,6 +74,13 @@ def test_a_line_beyond_the_bound_is_dropped_and_the_next_ones_keep_their_offsets
     assert _split(*chunks) == [(b"a\n", 2), (b"b\n", len(log))]
 
 
+@pytest.mark.parametrize("terminator", [b"\n", b"\r\n", b"\r"])
+def test_a_line_beyond_the_bound_ends_even_where_a_chunk_does(terminator: bytes) -> None:
+    log = b"x" * (2 * LONGEST_LINE_BYTES) + terminator + b"b\n"
+    for cut in range(len(log) - 4, len(log)):
+        assert _split(log[:cut], log[cut:]) == [(b"b\n", len(log))]
+
+
 @pytest.mark.parametrize("chunk_bytes", [1000, 1 << 16, 1 << 20])
 def test_a_line_of_just_the_bound_is_kept(chunk_bytes: int) -> None:
     log = b"x" * LONGEST_LINE_BYTES + b"\r\n"

@@ -146,6 +146,12 @@ def test_a_damaged_safetensors_file_says_what_is_wrong(tmp_path: Path, content: 
     assert reason in _reason(is_sound(_write(tmp_path / "model.safetensors", content)))
 
 
+def test_a_safetensors_header_beyond_the_limit_of_the_format_is_not_read(tmp_path: Path) -> None:
+    path = _write(tmp_path / "model.safetensors", (100_000_001).to_bytes(8, "little"))
+    os.truncate(path, 100_000_100)  # sparse: it takes no disk
+    assert "header does not fit" in _reason(is_sound(path))
+
+
 @pytest.mark.parametrize("name", ["model.pt", "model.pth", "last.ckpt", "state.pkl"])
 def test_a_pickle_is_known_by_its_first_byte(tmp_path: Path, name: str) -> None:
     assert is_sound(_write(tmp_path / name, pickle.dumps([1, 2])))
