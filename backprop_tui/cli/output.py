@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -25,7 +26,7 @@ def json_line(value: object) -> None:
 
 
 def raw(content: bytes) -> None:
-    """Bytes as they are, past the text layer, at once.
+    """Bytes as they are, past the text layer, at once, however long the reader takes.
 
     Raises:
         BrokenPipeError: nobody reads any more.
@@ -34,6 +35,34 @@ def raw(content: bytes) -> None:
     view = memoryview(content)
     while view:
         view = view[os.write(sys.stdout.fileno(), view) :]
+
+
+def accept(content: memoryview) -> int:
+    """Writes as much as the reader takes without making us wait; how many bytes that was.
+
+    Raises:
+        BrokenPipeError: nobody reads any more.
+    """
+    descriptor = sys.stdout.fileno()
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    written = 0
+    # A pipe that is ready takes so much at least; a terminal held by Ctrl-S is not ready. See pipe(7).
+    while written < len(content) and poll.poll(0):
+        written += os.write(descriptor, content[written : written + select.PIPE_BUF])
+    return written
+
+
+def is_closed() -> bool:
+    """Whether nobody can read what we write any more: the other end of the pipe or terminal is gone."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return bool(poll.poll(0))
+
+
+def is_terminal() -> bool:
+    """Whether a person sees stdout."""
+    return sys.stdout.isatty()
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: frozenset[int] = frozenset()) -> None:

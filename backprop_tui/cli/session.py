@@ -6,7 +6,9 @@ import os
 import socket
 from dataclasses import dataclass
 
+from backprop_tui.config.load import Settings, load
 from backprop_tui.config.paths import state_directory, user_config_path
+from backprop_tui.domain.errors import UsageError
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.store.home import Home
 
@@ -17,6 +19,7 @@ class Session:
 
     home: Home
     config_path: str  # the user's config.toml, or what --config names; it may not exist
+    config_named: bool = False  # by --config
     json: bool = False
     verbose: bool = False
     dry_run: bool = False
@@ -27,14 +30,36 @@ class Session:
         """The supervisor of this user and machine."""
         return SupervisorProcess(home=self.home, config_path=self.config_path)
 
+    def settings(self) -> Settings:
+        """The settings in force here, before the options of a command.
+
+        Raises:
+            UsageError: the file that --config names is not there, or some layer holds something wrong.
+        """
+        if self.config_named and not os.path.exists(self.config_path):
+            raise UsageError(f"--config {self.config_path}: there is no such file")
+        return load(options={}, environment=os.environ, directory=here(), user_file=self.config_path)
+
 
 def host_name() -> str:
     """The name of this machine in the records; BACKPROP_HOST tells namesakes apart."""
     return os.environ.get("BACKPROP_HOST") or socket.gethostname()
 
 
+def here() -> str:
+    """The directory the command was given in.
+
+    Raises:
+        UsageError: it was removed.
+    """
+    try:
+        return os.getcwd()
+    except FileNotFoundError as error:
+        raise UsageError("the directory you are in was removed; go to another one") from error
+
+
 def open_session(*, config: str | None, **flags: bool) -> Session:
     """Finds the state directory; makes nothing."""
     home = Home(str(state_directory()), host_name())
-    path = os.path.abspath(config) if config is not None else str(user_config_path())
-    return Session(home=home, config_path=path, **flags)
+    path = os.path.abspath(config) if config is not None else user_config_path()
+    return Session(home=home, config_path=path, config_named=config is not None, **flags)

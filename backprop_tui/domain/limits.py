@@ -1,4 +1,5 @@
 """What a run is allowed, and what the machine allows to all runs together."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from backprop_tui.domain.active import ActiveRun
+from backprop_tui.domain.governor.active import ActiveRun
+from backprop_tui.domain.governor.snapshot import AwaitedRun, Candidate
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run
-from backprop_tui.domain.snapshot import AwaitedRun, Candidate
 
 
 def candidate_of(run: Run, awaited: tuple[AwaitedRun, ...], learned_peak_bytes: int | None) -> Candidate:

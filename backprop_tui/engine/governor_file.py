@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import asdict
 
-from backprop_tui.domain.governor_state import governor_state
-from backprop_tui.domain.reasons import HoldReason
+from backprop_tui.domain.governor.governor_state import governor_state
+from backprop_tui.domain.governor.reasons import HoldReason
 from backprop_tui.domain.times import iso
 from backprop_tui.engine.queue_keeper import Passed
 from backprop_tui.store.fields import JsonObject

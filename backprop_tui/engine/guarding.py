@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from backprop_tui.domain.guard import GuardState, step
+from backprop_tui.domain.governor.guard import GuardState, step
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status
 from backprop_tui.engine.candidates import active_of

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from backprop_tui.config.machine import machine_limits
-from backprop_tui.domain.claims import Claim, settle
 from backprop_tui.domain.errors import BackpropError
+from backprop_tui.domain.governor.claims import Claim, settle
+from backprop_tui.domain.governor.snapshot import Snapshot, claims_of
 from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.domain.run import Run
-from backprop_tui.domain.snapshot import Snapshot, claims_of
 from backprop_tui.domain.telemetry import Readings
 from backprop_tui.engine.candidates import active_of
 from backprop_tui.engine.tokens_file import read_tokens, write_tokens

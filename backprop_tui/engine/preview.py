@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from backprop_tui.domain.admission import Decision, Hold, decide
+from backprop_tui.domain.governor.admission import Decision, Hold, decide
+from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.queue_order import in_order
-from backprop_tui.domain.reasons import Check, HoldReason
 from backprop_tui.domain.run import Run
 from backprop_tui.engine.book import Book
 from backprop_tui.engine.candidates import candidate_of

@@ -6,14 +6,14 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from backprop_tui.domain.admission import Hold, decide
 from backprop_tui.domain.edits import edited, with_timebox
+from backprop_tui.domain.governor.admission import Hold, decide
+from backprop_tui.domain.governor.reasons import Check, HoldReason
+from backprop_tui.domain.governor.snapshot import Candidate, Placement, Snapshot
 from backprop_tui.domain.lifecycle import begin
 from backprop_tui.domain.queue_order import in_order
-from backprop_tui.domain.reasons import Check, HoldReason
 from backprop_tui.domain.requests import EditRequest, StopRequest, TimeboxRequest
 from backprop_tui.domain.run import Cause, Ended, Queued, Run
-from backprop_tui.domain.snapshot import Candidate, Placement, Snapshot
 from backprop_tui.domain.status import Status
 from backprop_tui.engine.book import Book
 from backprop_tui.engine.candidates import candidate_of

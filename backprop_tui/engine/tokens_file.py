@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from backprop_tui.domain.errors import BackpropError
+from backprop_tui.domain.governor.tokens import TokenBucket, full
 from backprop_tui.domain.limits import MachineLimits
-from backprop_tui.domain.tokens import TokenBucket, full
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store import fields
 from backprop_tui.store.fields import WrongField

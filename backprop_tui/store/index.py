@@ -18,7 +18,7 @@ from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import dump, parse_object, read_bytes, write_atomically
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import wait_for_lock
-from backprop_tui.store.original import is_original, records_of_original
+from backprop_tui.store.original import original_records
 from backprop_tui.store.run_codec import SCHEMA_VERSION
 from backprop_tui.store.run_directory import RunDirectory
 
@@ -36,7 +36,7 @@ def update(home: Home, changed: Mapping[str, JsonObject], removed: Collection[st
     Raises:
         StorageFailed: the index could not be written, or somebody held its lock for too long.
     """
-    with _lock(home):
+    with _Held(home):
         records = _read_or_rebuild(home)
         records.update(changed)
         for run_id in removed:
@@ -109,10 +109,6 @@ def scan_runs(home: Home) -> Records:
     return records
 
 
-def _lock(home: Home) -> _Held:
-    return _Held(home)
-
-
 class _Held:
     """The index lock, for the time of one update."""
 
@@ -130,30 +126,19 @@ class _Held:
 
 
 def _read_or_rebuild(home: Home) -> Records:
-    """The index as the next writer needs it; what cannot be read, or is not ours, is kept aside byte for byte."""
+    """The index as the next writer needs it; what is broken, or the original's, is kept aside byte for byte."""
     content = read_bytes(home.index)
     if content is None:
         return scan_runs(home)
+    original = original_records(content)
+    if original is not None:
+        _keep_aside(home, "original")
+        return original | scan_runs(home)
     try:
-        source = parse_object(home.index, content)
+        return _parse(home.index, content)
     except BrokenRecord:
-        source = None
-    if source is not None and is_original(source):
-        _keep_aside(home, "original")
-        return scan_runs(home) | records_of_original(source)
-    records = None if source is None else _records(source)
-    if records is None:
-        if not is_original_array(content):
-            _keep_aside(home, f"broken-{int(time.time())}")
-            return scan_runs(home)
-        _keep_aside(home, "original")
-        return scan_runs(home) | records_of_original(parse_object("", b'{"experiments":' + content + b"}"))
-    return records
-
-
-def is_original_array(content: bytes) -> bool:
-    """Whether the file is a bare array, a form the original may have written."""
-    return content.lstrip().startswith(b"[") and content.rstrip().endswith(b"]")
+        _keep_aside(home, f"broken-{int(time.time())}")
+        return scan_runs(home)
 
 
 def _keep_aside(home: Home, why: str) -> None:
@@ -173,21 +158,15 @@ def _read(path: str) -> Records | None:
     content = read_bytes(path)
     if content is None:
         return None
-    if is_original_array(content):
-        content = b'{"experiments":' + content + b"}"
+    original = original_records(content)
+    return _parse(path, content) if original is None else original
+
+
+def _parse(path: str, content: bytes) -> Records:
     source = parse_object(path, content)
-    if is_original(source):
-        return records_of_original(source)
-    records = _records(source)
-    if records is None:
-        raise BrokenRecord(path, "no index of a version we know")
-    return records
-
-
-def _records(source: JsonObject) -> Records | None:
     records = source.get("experiments")
     if source.get("schema_version") != SCHEMA_VERSION or not isinstance(records, dict):
-        return None
+        raise BrokenRecord(path, f"schema_version {source.get('schema_version')!r} is not {SCHEMA_VERSION}")
     return {key: record for key, record in records.items() if isinstance(record, dict) and "status" in record}
 
 

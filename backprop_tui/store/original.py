@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from backprop_tui.domain.status import Status
@@ -12,20 +13,31 @@ from backprop_tui.store.fields import JsonObject
 _ENDS = {status.value: status for status in (Status.COMPLETED, Status.FAILED, Status.STOPPED, Status.TIMEBOXED)}
 
 
-def is_original(source: Mapping[str, Any]) -> bool:
-    """Whether an object read from experiments.json is the original's, not ours."""
-    return "schema_version" not in source and any(True for _ in _records(source))
+def original_records(content: bytes) -> dict[str, JsonObject] | None:
+    """The original's records in the public shape, by id; None where the file is not the original's.
+
+    What it never stored is null.
+    """
+    if content.startswith(b'{"schema_version"'):
+        return None
+    try:
+        source = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(source, dict) and "schema_version" in source:
+        return None
+    found = {str(record["id"]): _convert(record) for record in _records(source)}
+    return found or None
 
 
-def records_of_original(source: Mapping[str, Any]) -> dict[str, JsonObject]:
-    """Its records in the public shape, by id; what it never stored is null."""
-    return {str(record["id"]): _convert(record) for record in _records(source)}
-
-
-def _records(source: Mapping[str, Any]) -> Iterator[JsonObject]:
-    """Layouts: `{"experiments": [...]}`, `{"experiments": {id: ...}}` or `{id: ...}`."""
-    inner = source.get("experiments", source)
-    pairs = inner.items() if isinstance(inner, dict) else ((None, one) for one in inner if isinstance(inner, list))
+def _records(source: object) -> Iterator[JsonObject]:
+    """Layouts: `[...]` or `{id: ...}`, bare or as the value of "experiments"."""
+    inner = source.get("experiments", source) if isinstance(source, dict) else source
+    pairs: Iterable[tuple[object, object]] = ()
+    if isinstance(inner, dict):
+        pairs = inner.items()
+    elif isinstance(inner, list):
+        pairs = ((None, one) for one in inner)
     for key, record in pairs:
         if isinstance(record, dict) and ("scriptPath" in record or "startTime" in record):
             yield {"id": key, **record}

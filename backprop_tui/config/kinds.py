@@ -1,0 +1,199 @@
+"""Kinds of values that a setting may have, each with its reader from TOML, JSON, the environment or an option."""
+
+from __future__ import annotations
+
+import math
+import re
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from backprop_tui.domain.limits import GIGABYTE, MemoryLimit
+
+NONE = "none"
+Value = bool | int | float | str | tuple[str, ...] | None
+
+
+class WrongValue(ValueError):
+    """The value is not one that the key may have; the message says what it may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Reads one kind of value.
+
+    `read` takes what TOML or JSON gives, or a text from the environment or an option.
+    """
+
+    read: Callable[[object], Value]
+
+
+def number(*, above: float | None = None, least: float | None = None, optional: bool = False) -> Kind:
+    """A number with a fraction; `above` excludes the bound, `least` includes it; `optional` accepts "none"."""
+
+    def read(raw: object) -> Value:
+        if optional and _is_none(raw):
+            return None
+        value = _float(raw)
+        if (above is not None and value <= above) or (least is not None and value < least):
+            bound = f"more than {above:g}" if above is not None else f"at least {least:g}"
+            raise WrongValue(f"must be {bound}" + (', or "none"' if optional else ""))
+        return value
+
+    return Kind(read)
+
+
+def integer(*, least: int) -> Kind:
+    """A whole number."""
+
+    def read(raw: object) -> Value:
+        value = _float(raw)
+        if value != int(value) or value < least:
+            raise WrongValue(f"must be a whole number, at least {least}")
+        return int(value)
+
+    return Kind(read)
+
+
+def choice(*allowed: str) -> Kind:
+    """One of some words."""
+
+    def read(raw: object) -> Value:
+        if raw not in allowed:
+            raise WrongValue(f"must be one of {', '.join(allowed)}")
+        return str(raw)
+
+    return Kind(read)
+
+
+def boolean() -> Kind:
+    """True or false; in the environment also 1, 0, yes, no, on, off."""
+
+    def read(raw: object) -> Value:
+        if isinstance(raw, bool):
+            return raw
+        word = str(raw).strip().lower()
+        if word in ("true", "1", "yes", "on"):
+            return True
+        if word in ("false", "0", "no", "off"):
+            return False
+        raise WrongValue("must be true or false")
+
+    return Kind(read)
+
+
+def text(*, optional: bool = False) -> Kind:
+    """A text that is not empty; `optional` accepts "none"."""
+
+    def read(raw: object) -> Value:
+        if optional and _is_none(raw):
+            return None
+        if not isinstance(raw, str) or not raw:
+            raise WrongValue("must be a text")
+        return raw
+
+    return Kind(read)
+
+
+def texts() -> Kind:
+    """A list of texts; in the environment and in options separated by commas."""
+
+    def read(raw: object) -> Value:
+        if isinstance(raw, str):
+            raw = [word.strip() for word in raw.split(",") if word.strip()]
+        if not isinstance(raw, Sequence) or not all(isinstance(item, str) for item in raw):
+            raise WrongValue("must be a list of texts")
+        return tuple(raw)
+
+    return Kind(read)
+
+
+def signal_name() -> Kind:
+    """A signal: INT, SIGINT or its number; kept as INT."""
+    return Kind(lambda raw: parse_signal(str(raw)).removeprefix("SIG"))
+
+
+def warning() -> Kind:
+    """SIGNAL@SECONDS before the limit, or "none"."""
+
+    def read(raw: object) -> Value:
+        if _is_none(raw):
+            return None
+        name, seconds = parse_warning(str(raw))
+        return f"{name.removeprefix('SIG')}@{seconds:g}"
+
+    return Kind(read)
+
+
+def memory_limit() -> Kind:
+    """A share of a GPU's memory ("80%"), GB ("8"), or "none"."""
+
+    def read(raw: object) -> Value:
+        if _is_none(raw):
+            return None
+        parse_memory_limit(str(raw))
+        return str(raw)
+
+    return Kind(read)
+
+
+def parse_signal(word: str) -> str:
+    """SIGINT for "INT", "sigint" or "2".
+
+    Raises:
+        WrongValue: there is no such signal, or a process cannot receive it.
+    """
+    name = word.strip().upper()
+    try:
+        number_ = int(name) if name.isdecimal() else getattr(signal.Signals, "SIG" + name.removeprefix("SIG"))
+        return signal.Signals(number_).name
+    except (AttributeError, ValueError):
+        raise WrongValue(f"no signal is called {word!r}; use INT, TERM, USR1 or another of `kill -l`") from None
+
+
+def parse_warning(word: str) -> tuple[str, float]:
+    """Signal name and seconds of "USR1@60".
+
+    Raises:
+        WrongValue: not of that form.
+    """
+    name, at, seconds = word.partition("@")
+    if not at:
+        raise WrongValue('must be SIGNAL@SECONDS, as "USR1@60", or "none"')
+    return parse_signal(name), _positive(seconds)
+
+
+def parse_memory_limit(word: str) -> MemoryLimit:
+    """The limit in "80%" (of the GPU) or "8" (GB).
+
+    Raises:
+        WrongValue: not of that form.
+    """
+    match = re.fullmatch(r"\s*([0-9.]+)\s*(%|GB?|)\s*", word, re.IGNORECASE)
+    amount = _positive(match.group(1)) if match else 0.0
+    if match is None or (match.group(2) == "%" and amount > 100):
+        raise WrongValue('must be a share of the GPU as "80%" or GB as "8"')
+    return MemoryLimit(fraction=amount / 100) if match.group(2) == "%" else MemoryLimit(bytes=int(amount * GIGABYTE))
+
+
+def _positive(word: str) -> float:
+    value = _float(word)
+    if value <= 0:
+        raise WrongValue("must be more than 0")
+    return value
+
+
+def _float(raw: object) -> float:
+    if isinstance(raw, bool) or not isinstance(raw, int | float | str):
+        raise WrongValue("must be a number")
+    try:
+        value = float(raw)
+    except ValueError:
+        raise WrongValue("must be a number") from None
+    if not math.isfinite(value):
+        raise WrongValue("must be a finite number")
+    return value
+
+
+def _is_none(raw: object) -> bool:
+    return raw is None or (isinstance(raw, str) and raw.strip().lower() == NONE)

@@ -1,0 +1,100 @@
+"""Writes the user's config.toml: one key at a time, or the whole example."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from backprop_tui.config.errors import ConfigError, unknown_key
+from backprop_tui.config.files import read_file
+from backprop_tui.config.keys import KEYS, Key
+from backprop_tui.config.kinds import NONE, Value, WrongValue
+
+
+def set_key(path: str, name: str, word: str) -> Value:
+    """Sets one key in a file, keeping the other keys; comments in the file are lost, as TOML writers lose them.
+
+    Raises:
+        ConfigError: there is no such key, the value is wrong, or the file is or cannot be written.
+    """
+    if name not in KEYS:
+        raise unknown_key("config set", name, KEYS)
+    try:
+        value = KEYS[name].kind.read(word)
+    except WrongValue as error:
+        raise ConfigError("config set", f"{name} {word!r}: {error}") from error
+    values = {key: setting.value for key, setting in read_file(path).items()}
+    values[name] = value
+    _write(path, _toml(values))
+    return value
+
+
+def init(path: str) -> None:
+    """Writes the commented example where no file is.
+
+    Raises:
+        ConfigError: there is one already, or it cannot be written.
+    """
+    if os.path.lexists(path):
+        raise ConfigError(path, "exists already; change it with `backprop-tui config set KEY VALUE` or an editor")
+    _write(path, example())
+
+
+def example() -> str:
+    """config.example.toml: every key with its meaning and its default; a key without a default is commented out."""
+    lines = ["# Settings of backprop-tui; every value here is the default. Its place: `backprop-tui config path`."]
+    section = ""
+    for key in KEYS.values():
+        if key.section != section:
+            section = key.section
+            lines += ["", f"[{section}]"]
+        lines += ["", *_example_of(key)]
+    return "\n".join(lines) + "\n"
+
+
+def _example_of(key: Key) -> Iterator[str]:
+    yield f"# {key.help}"
+    yield f"{key.leaf} = {_literal(key.default)}"
+
+
+def _literal(value: Value) -> str:
+    match value:
+        case None:
+            return f'"{NONE}"'
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return f'"{value}"'
+        case tuple():
+            return "[" + ", ".join(f'"{item}"' for item in value) + "]"
+        case _:
+            return f"{value:g}"
+
+
+def _toml(values: dict[str, Value]) -> str:
+    import tomli_w
+
+    tree: dict[str, object] = {}
+    for key in KEYS.values():
+        if key.name not in values:
+            continue
+        value = values[key.name]
+        table = tree.setdefault(key.section, {}) if key.section else tree
+        if isinstance(table, dict):
+            table[key.leaf] = NONE if value is None else list(value) if isinstance(value, tuple) else value
+    return tomli_w.dumps(tree)
+
+
+def _write(path: str, content: str) -> None:
+    folder = os.path.dirname(path)
+    aside = f"{path}.tmp-{os.getpid()}"
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(aside, path)
+    except OSError as error:
+        raise ConfigError(path, f"cannot be written: {error.strerror}") from error

@@ -1,0 +1,124 @@
+"""Whether one GPU is fit for one run now: health, reservation, temperature, free VRAM.
+
+A figure that is missing switches its check off for that GPU: unified memory and MIG have no memory figure, some
+drivers no temperature. A GPU that does not answer is never fit.
+"""
+
+from __future__ import annotations
+
+from backprop_tui.domain.governor.active import BY_HEAT
+from backprop_tui.domain.governor.claims import free_after_claims, outstanding_bytes
+from backprop_tui.domain.governor.figures import duration, gigabytes_down, gigabytes_up, plain
+from backprop_tui.domain.governor.heat import continue_below_celsius, start_below_celsius
+from backprop_tui.domain.governor.reasons import Check, HoldReason
+from backprop_tui.domain.governor.snapshot import Candidate, Snapshot
+from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
+
+
+def unfit_reasons(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading) -> tuple[HoldReason, ...]:
+    """All that speaks against starting the run on this GPU now; of one that does not answer, that alone."""
+    silence = _health(snapshot, gpu)
+    if silence is not None:
+        return (silence,)
+    reasons = (check(candidate, snapshot, gpu) for check in (_reservation, _temperature, _memory))
+    return tuple(reason for reason in reasons if reason is not None)
+
+
+def needed_bytes(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading) -> int:
+    """The free VRAM that a run needs to start on a GPU.
+
+    The margin above a learned peak is for the company of other runs. Without it on a GPU of its own, a run that once
+    filled a card would never start again.
+    """
+    if snapshot.runs_on(gpu):
+        return candidate.claim_bytes
+    return max(candidate.limits.gpu_min_free_vram_bytes, candidate.learned_peak_bytes or 0)
+
+
+def _health(snapshot: Snapshot, gpu: GpuReading) -> HoldReason | None:
+    if snapshot.answers(gpu):
+        return None
+    because = f": {gpu.problem}" if gpu.problem else ""
+    health = gpu.health
+    match health:
+        case GpuHealth.LOST:
+            state = "lost"
+        case GpuHealth.UNKNOWN:
+            state = "never answered"
+        case GpuHealth.OK | GpuHealth.HOT | GpuHealth.STALE:
+            health = GpuHealth.STALE
+            state = f"not answering for {duration(gpu.age_seconds + snapshot.readings_age_seconds)}"
+    return HoldReason(
+        check=Check.GPU_HEALTH,
+        figure=health.value,
+        limit=GpuHealth.OK.value,
+        gpu=gpu.index,
+        message=f"GPU {gpu.index} {state}{because}",
+    )
+
+
+def _reservation(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading) -> HoldReason | None:
+    reservation = snapshot.reservation
+    if reservation is None or reservation.run_id == candidate.id or gpu.uuid not in reservation.gpu_uuids:
+        return None
+    message = f"GPU {gpu.index} kept for {reservation.run_name}"
+    return HoldReason(check=Check.GPU_COUNT, figure=0, limit=1, gpu=gpu.index, message=message)
+
+
+def _temperature(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading) -> HoldReason | None:
+    """Where a run is paused for heat, a start would keep it so: both wait for the same temperature."""
+    limits, temperature = candidate.limits, gpu.temperature_celsius
+    if limits.gpu_max_temp_celsius <= 0 or temperature is None:
+        return None
+    below = start_below_celsius(limits)
+    if any(run.paused_by == BY_HEAT for run in snapshot.runs_on(gpu)):
+        below = min(below, continue_below_celsius(limits))
+    if temperature < below:
+        return None
+    return HoldReason(
+        check=Check.GPU_TEMPERATURE,
+        figure=temperature,
+        limit=below,
+        gpu=gpu.index,
+        message=f"GPU {gpu.index} at {plain(temperature)} C, waiting below {plain(below)}",
+    )
+
+
+def _memory(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading) -> HoldReason | None:
+    free = free_after_claims(gpu, snapshot.claims)
+    needed = needed_bytes(candidate, snapshot, gpu)
+    if candidate.limits.gpu_min_free_vram_bytes <= 0 or free is None or free >= needed:
+        return None
+    return HoldReason(
+        check=Check.GPU_MEMORY,
+        figure=max(0, free),
+        limit=needed,
+        gpu=gpu.index,
+        message=f"GPU {gpu.index}{_memory_words(snapshot, gpu, free, needed)}",
+    )
+
+
+def _memory_words(snapshot: Snapshot, gpu: GpuReading, free: int, needed: int) -> str:
+    """What stands in the way: the size of the card, a claim, somebody else's process, or just what is in use."""
+    total = gpu.memory_total_bytes or 0
+    if total < needed:
+        return f" has {gigabytes_down(total)} GB in all, needs {gigabytes_up(needed)}"
+    claimed = outstanding_bytes(gpu, snapshot.claims)
+    if claimed and free + claimed >= needed:
+        return f" claimed by {_largest_claimant(snapshot, gpu)}, still loading"
+    words = f": {gigabytes_down(max(0, free))} GB free, needs {gigabytes_up(needed)}"
+    stranger = _largest_foreign_process(gpu)
+    if stranger is not None and free + (stranger.memory_bytes or 0) >= needed:
+        owner = f" ({stranger.owner})" if stranger.owner else ""
+        words += f", pid {stranger.pid}{owner} holds {gigabytes_down(stranger.memory_bytes or 0)}"
+    return words
+
+
+def _largest_claimant(snapshot: Snapshot, gpu: GpuReading) -> str:
+    claims = [claim for claim in snapshot.claims if claim.gpu_uuid == gpu.uuid]
+    return max(claims, key=lambda claim: outstanding_bytes(gpu, [claim])).run_name
+
+
+def _largest_foreign_process(gpu: GpuReading) -> GpuProcess | None:
+    foreign = [process for process in gpu.processes if process.run is None and process.memory_bytes is not None]
+    return max(foreign, key=lambda process: process.memory_bytes or 0, default=None)

@@ -1,0 +1,106 @@
+"""The governor says in one line whether runs start, and if not, why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from backprop_tui.domain.governor.admission import Hold, decide
+from backprop_tui.domain.governor.governor_state import GovernorMode, GovernorState, governor_line, governor_state
+from backprop_tui.domain.governor.snapshot import AwaitedRun, Candidate, Snapshot
+from backprop_tui.domain.limits import MachineLimits, RunLimits
+from tests.domain.governor.machines import CALM_HOST, active_run, candidate, claim, gb, gpu, snapshot
+
+LIMITS = MachineLimits(max_parallel=6, start_burst=4, starts_per_minute=1.0)
+TWO_RUN = (active_run("a"), active_run("b"))
+
+
+def after_pass(machine: Snapshot, *queue: Candidate) -> GovernorState:
+    decisions = (decide(run, machine) for run in queue)
+    holds = [decision for decision in decisions if isinstance(decision, Hold)]
+    return governor_state(machine, holds, waiting=len(queue))
+
+
+def clauses(machine: Snapshot, *queue: Candidate) -> tuple[str, tuple[str, ...]]:
+    line = governor_line(after_pass(machine, *queue))
+    return line.word, line.clauses
+
+
+def test_an_idle_machine_says_that_nothing_waits() -> None:
+    assert clauses(snapshot(limits=LIMITS, tokens=4.0)) == ("open", ("nothing waits",))
+
+
+def test_an_open_one_says_what_room_is_left() -> None:
+    machine = snapshot(limits=LIMITS, tokens=3.9, active=TWO_RUN)
+    assert clauses(machine) == ("open", ("3 starts free", "2 of 6 in parallel"))
+    unlimited = replace(machine, limits=MachineLimits(max_parallel=0, starts_per_minute=0.0))
+    assert clauses(unlimited) == ("open", ("2 in parallel",))
+
+
+@pytest.mark.parametrize(
+    ("machine", "clause"),
+    [
+        (
+            snapshot(gpu(1, celsius=84.0), active=(active_run("vit", 1, paused_by="heat"),)),
+            "GPU 1 at 84 C, waiting below 80",
+        ),
+        (snapshot(host=replace(CALM_HOST, ram_available_bytes=gb(3.1))), "RAM 3.1 GB free, keeps 4"),
+        (snapshot(limits=LIMITS, tokens=1 - 41 / 60), "next start in 0:41 (4 starts in 4 min)"),
+        (
+            snapshot(
+                gpu(3, used_gb=8),
+                active=(active_run("wav2vec-ft", 3),),
+                claims=(claim(active_run("wav2vec-ft"), 15, index=3),),
+            ),
+            "GPU 3 claimed by wav2vec-ft, still loading",
+        ),
+    ],
+)
+def test_a_holding_one_says_thing_figure_and_need(machine: Snapshot, clause: str) -> None:
+    assert clauses(machine, candidate()) == ("holding", (clause,))
+
+
+def test_a_conservative_one_says_so_even_when_nothing_waits() -> None:
+    machine = replace(snapshot(probe_problem="driver mismatch"), probe_broken_since="14:02")
+    expected = ("GPU probe broken since 14:02 (nvml: driver mismatch), one run at a time",)
+    assert clauses(machine) == ("conservative", expected)
+    assert clauses(replace(machine, active=TWO_RUN), candidate()) == ("conservative", expected)
+
+
+def test_a_held_queue_says_by_whom_and_how_it_is_released() -> None:
+    machine = replace(snapshot(active=(*TWO_RUN, active_run("c"))), queue_held=True)
+    assert clauses(machine, candidate()) == ("held by you", ("nothing new starts, 3 go on", "H releases"))
+    assert after_pass(machine).state is GovernorMode.HOLDING
+    assert clauses(replace(machine, active=()))[1] == ("nothing new starts", "H releases")
+
+
+def test_no_supervisor_is_said_too() -> None:
+    line = governor_line(None)
+    assert (line.word, line.clauses) == ("no supervisor", ("nothing starts; taking over",))
+
+
+def test_a_run_that_waits_for_another_run_is_not_held_by_the_governor() -> None:
+    waiting = candidate(awaited=(AwaitedRun(name="nano-lm", status="running"),))
+    assert clauses(snapshot(limits=LIMITS, tokens=4.0), waiting) == ("open", ("4 starts free", "0 of 6 in parallel"))
+
+
+def test_each_check_is_named_once_for_each_gpu_however_many_runs_it_holds() -> None:
+    machine = snapshot(gpu(0, used_gb=22.5), gpu(1, used_gb=23))
+    larger = candidate("larger", limits=RunLimits(gpu_min_free_vram_bytes=gb(5)))
+    assert clauses(machine, candidate(), larger) == (
+        "holding",
+        ("GPU 0: 1.5 GB free, needs 2.5", "GPU 1: 1 GB free, needs 2.5"),
+    )
+
+
+def test_the_most_blocking_reason_comes_first_whatever_the_order_of_the_queue() -> None:
+    host = replace(CALM_HOST, load_1m=40.0)
+    machine = snapshot(gpu(0, used_gb=23), host=host, limits=LIMITS, tokens=0.5)
+    checks = [reason.check for reason in after_pass(machine, candidate(gpus_wanted=0), candidate()).reasons]
+    assert checks == ["gpu_memory", "load", "starts"]
+
+
+def test_start_tokens_are_shown_with_their_fractions_or_not_at_all() -> None:
+    assert after_pass(snapshot(limits=LIMITS, tokens=2.5)).start_tokens == 2.5
+    assert after_pass(snapshot(limits=MachineLimits(starts_per_minute=0.0))).start_tokens is None

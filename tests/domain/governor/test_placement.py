@@ -1,0 +1,208 @@
+"""Each GPU is judged for itself, and a run goes to the fit ones with most free VRAM."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from backprop_tui.domain.governor.placement import place
+from backprop_tui.domain.governor.reasons import Check
+from backprop_tui.domain.governor.snapshot import Candidate, Placement, Reservation, Snapshot
+from backprop_tui.domain.limits import RunLimits
+from backprop_tui.domain.run import Gpu
+from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
+from tests.domain.governor.machines import active_run, candidate, claim, gb, gpu, process, snapshot, uuid_of
+
+
+def indices(run: Candidate, machine: Snapshot) -> list[int] | None:
+    """The GPUs the run was placed on; None where what it sees is left as it is."""
+    placement = place(run, machine)
+    assert isinstance(placement, Placement), placement
+    return None if placement.gpus is None else [gpu.index for gpu in placement.gpus]
+
+
+def reasons(run: Candidate, machine: Snapshot) -> list[str]:
+    held = place(run, machine)
+    assert isinstance(held, tuple), held
+    return [reason.message for reason in held]
+
+
+def test_the_gpu_with_most_free_vram_is_taken() -> None:
+    machine = snapshot(gpu(0, used_gb=10), gpu(1, used_gb=4), gpu(2, used_gb=8))
+    assert place(candidate(), machine) == Placement(gpus=(Gpu(index=1, uuid=uuid_of(1)),), claim_bytes=gb(2.5))
+
+
+def test_claims_count_as_used() -> None:
+    loading = active_run("wav2vec-ft", 1)
+    machine = snapshot(gpu(0, used_gb=10), gpu(1, used_gb=4), active=(loading,), claims=(claim(loading, 8, index=1),))
+    assert indices(candidate(), machine) == [0]
+
+
+def test_of_equal_gpus_the_lower_index_is_taken() -> None:
+    assert indices(candidate(), snapshot(gpu(1), gpu(0), gpu(2))) == [0]
+
+
+def test_runs_that_claim_nothing_spread_over_gpus_without_memory_figures() -> None:
+    unified = (gpu(0, total_gb=None, used_gb=None), gpu(1, total_gb=None, used_gb=None))
+    assert indices(candidate(), snapshot(*unified)) == [0]
+    assert indices(candidate(), snapshot(*unified, active=(active_run("a", 0),))) == [1]
+
+
+def test_several_gpus_are_distinct_and_told_by_index() -> None:
+    machine = snapshot(gpu(0, used_gb=9), gpu(1, used_gb=2), gpu(2, used_gb=12), gpu(3, used_gb=1))
+    assert indices(candidate(gpus_wanted=3), machine) == [0, 1, 3]
+
+
+class TestWithoutGpus:
+    """Runs that need no GPU never wait for one."""
+
+    def test_zero_hides_all(self) -> None:
+        assert indices(candidate(gpus_wanted=0), snapshot(gpu(health=GpuHealth.LOST))) == []
+
+    def test_a_machine_without_gpus_leaves_the_script_as_it_is(self) -> None:
+        assert indices(candidate(), snapshot()) is None
+
+    @pytest.mark.parametrize("hidden", [(), ("",), ("-1",), ("NoDevFiles",)])
+    def test_gpus_hidden_by_the_environment_are_not_waited_for(self, hidden: tuple[str, ...]) -> None:
+        assert indices(candidate(visible_gpus=hidden), snapshot(gpu(celsius=99.0))) is None
+
+    def test_gpus_that_were_asked_for_and_are_not_there_are_waited_for(self) -> None:
+        assert reasons(candidate(gpus_wanted=2), snapshot()) == ["needs 2 GPUs, machine has none"]
+        assert reasons(candidate(gpus_wanted=2), snapshot(gpu())) == ["needs 2 GPUs, machine has 1"]
+
+
+class TestChoice:
+    """What the user chose, and what the environment shows."""
+
+    MACHINE = snapshot(gpu(0), gpu(1, used_gb=5), gpu(2, used_gb=6), gpu(3, used_gb=7))
+
+    def test_chosen_gpus_are_all_taken(self) -> None:
+        assert indices(candidate(gpu_ids=("2", "3")), self.MACHINE) == [2, 3]
+
+    def test_fewer_may_be_wanted_than_chosen(self) -> None:
+        assert indices(candidate(gpu_ids=("2", "3"), gpus_wanted=1), self.MACHINE) == [2]
+
+    def test_a_uuid_or_its_beginning_names_a_gpu(self) -> None:
+        assert indices(candidate(gpu_ids=(uuid_of(2), "gpu-0003")), self.MACHINE) == [2, 3]
+
+    def test_an_unknown_one_is_named(self) -> None:
+        assert reasons(candidate(gpu_ids=("7",)), self.MACHINE) == ["needs 1 GPU, none of those chosen (7) here"]
+
+    def test_cuda_visible_devices_restricts_the_choice(self) -> None:
+        assert indices(candidate(visible_gpus=("3", "1")), self.MACHINE) == [1]
+        assert reasons(candidate(visible_gpus=("1",), gpus_wanted=2), self.MACHINE) == [
+            "needs 2 GPUs, CUDA_VISIBLE_DEVICES shows 1"
+        ]
+
+    def test_an_entry_that_names_no_gpu_hides_those_after_it(self) -> None:
+        assert indices(candidate(visible_gpus=("2", "9", "0")), self.MACHINE) == [2]
+
+
+class TestUnfit:
+    """Why a GPU is not taken."""
+
+    @pytest.mark.parametrize(
+        ("unfit", "message"),
+        [
+            (gpu(celsius=84.0), "GPU 0 at 84 C, waiting below 82"),
+            (gpu(celsius=82.0), "GPU 0 at 82 C, waiting below 82"),
+            (gpu(used_gb=23.1), "GPU 0: 0.9 GB free, needs 2.5"),
+            (gpu(total_gb=2.0), "GPU 0 has 2 GB in all, needs 2.5"),
+            (
+                gpu(health=GpuHealth.LOST, problem="Xid 79, fallen off the bus"),
+                "GPU 0 lost: Xid 79, fallen off the bus",
+            ),
+            (gpu(health=GpuHealth.STALE, age_seconds=12.0), "GPU 0 not answering for 0:12"),
+            (gpu(age_seconds=3.5), "GPU 0 not answering for 0:04"),
+            (gpu(health=GpuHealth.UNKNOWN), "GPU 0 never answered"),
+        ],
+    )
+    def test_it_is_said_in_words(self, unfit: GpuReading, message: str) -> None:
+        assert reasons(candidate(), snapshot(unfit)) == [message]
+        assert indices(candidate(), snapshot(unfit, gpu(1, used_gb=20))) == [1]
+
+    def test_a_hot_gpu_is_judged_by_the_runs_own_limit(self) -> None:
+        machine = snapshot(gpu(celsius=86.0, health=GpuHealth.HOT))
+        assert indices(candidate(limits=RunLimits(gpu_max_temp_celsius=90.0)), machine) == [0]
+        assert indices(candidate(limits=RunLimits(gpu_max_temp_celsius=0.0)), machine) == [0]
+
+    def test_where_a_run_is_paused_for_heat_a_start_waits_as_it_does(self) -> None:
+        paused = active_run("vit-b16", 0, paused_by="heat")
+        assert reasons(candidate(), snapshot(gpu(celsius=81.0), active=(paused,))) == [
+            "GPU 0 at 81 C, waiting below 80"
+        ]
+        assert indices(candidate(), snapshot(gpu(celsius=81.0), active=(active_run("a", 0),))) == [0]
+
+    def test_missing_figures_switch_their_checks_off(self) -> None:
+        assert indices(candidate(), snapshot(gpu(celsius=None, total_gb=None, used_gb=None))) == [0]
+        assert indices(candidate(), snapshot(gpu(used_gb=None))) == [0]
+
+    def test_exactly_what_is_needed_is_enough(self) -> None:
+        assert indices(candidate(), snapshot(gpu(used_gb=21.5, celsius=81.9))) == [0]
+
+    def test_no_smallest_free_vram_means_no_check_of_it(self) -> None:
+        run = candidate(limits=RunLimits(gpu_min_free_vram_bytes=0), learned_peak_bytes=gb(20))
+        assert place(run, snapshot(gpu(used_gb=23))) == Placement(
+            gpus=(Gpu(index=0, uuid=uuid_of(0)),), claim_bytes=gb(1)
+        )
+
+    def test_a_claim_in_the_way_is_named(self) -> None:
+        loading, other = active_run("wav2vec-ft", 0), active_run("tiny", 0)
+        machine = snapshot(gpu(used_gb=8), active=(loading, other), claims=(claim(other, 1), claim(loading, 15)))
+        assert reasons(candidate(), machine) == ["GPU 0 claimed by wav2vec-ft, still loading"]
+
+    def test_somebody_elses_process_is_named_by_pid_and_owner(self) -> None:
+        foreign = GpuProcess(pid=40412, memory_bytes=gb(21.3), owner="mika")
+        ours = process("a", 2.0)
+        assert reasons(candidate(), snapshot(gpu(used_gb=23.3, processes=(ours, foreign)))) == [
+            "GPU 0: 0.7 GB free, needs 2.5, pid 40412 (mika) holds 21.3"
+        ]
+
+    def test_several_gpus_that_do_not_fit_are_counted_and_each_named(self) -> None:
+        machine = snapshot(gpu(0, celsius=84.0), gpu(1, used_gb=23.1))
+        assert reasons(candidate(gpus_wanted=2), machine) == [
+            "needs 2 GPUs, 0 free",
+            "GPU 0 at 84 C, waiting below 82",
+            "GPU 1: 0.9 GB free, needs 2.5",
+        ]
+
+
+class TestReserved:
+    """GPUs kept for a run that has waited long."""
+
+    MACHINE = replace(
+        snapshot(gpu(0), gpu(1)),
+        reservation=Reservation(run_id="big", run_name="qwen-sft-2gpu", gpu_uuids=frozenset({uuid_of(0), uuid_of(1)})),
+    )
+
+    def test_others_wait(self) -> None:
+        held = place(candidate(), self.MACHINE)
+        assert isinstance(held, tuple)
+        assert [(reason.check, reason.message) for reason in held] == [
+            (Check.GPU_COUNT, "GPU 0 kept for qwen-sft-2gpu"),
+            (Check.GPU_COUNT, "GPU 1 kept for qwen-sft-2gpu"),
+        ]
+
+    def test_the_run_itself_does_not(self) -> None:
+        assert indices(candidate("big", gpus_wanted=2), self.MACHINE) == [0, 1]
+
+
+class TestLearnedPeak:
+    """What earlier runs of the same script held counts, with a tenth more in company."""
+
+    RUN = candidate(learned_peak_bytes=gb(20))
+
+    def test_it_is_claimed_with_a_tenth_more(self) -> None:
+        placement = place(self.RUN, snapshot(gpu()))
+        assert isinstance(placement, Placement)
+        assert placement.claim_bytes == gb(22)
+
+    def test_beside_another_run_the_margin_must_be_free_too(self) -> None:
+        machine = snapshot(gpu(used_gb=2.5), active=(active_run("a", 0),))
+        assert reasons(self.RUN, machine) == ["GPU 0: 21.5 GB free, needs 22"]
+
+    def test_a_run_that_once_filled_a_gpu_starts_again_on_one_of_its_own(self) -> None:
+        placement = place(candidate(learned_peak_bytes=gb(23)), snapshot(gpu(used_gb=0.5)))
+        assert isinstance(placement, Placement)
+        assert placement.claim_bytes == gb(23.5)
