@@ -56,4 +56,26 @@ def _write(text: str) -> None:
         sys.stderr.write(text)
         sys.stderr.flush()
     except OSError:
-        return
+        # What could not be written would be tried again at exit, and change the exit code.
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the program lives
+
+
+def trace(error: BaseException) -> None:
+    """Where an error came from, for `--verbose`."""
+    import traceback
+
+    say("".join(traceback.format_exception(error)).rstrip("\n"))
+
+
+def keep_trace(error: BaseException, path: str | None) -> str | None:
+    """Appends where an error came from to a file; its path, None where it could not be written."""
+    import traceback
+
+    if path is None:
+        return None
+    try:
+        with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(f"{' '.join(sys.argv)}\n{''.join(traceback.format_exception(error))}\n")
+    except OSError:
+        return None
+    return path

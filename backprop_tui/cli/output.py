@@ -25,7 +25,7 @@ def json_line(value: object) -> None:
     sys.stdout.flush()
 
 
-def raw(content: bytes) -> None:
+def raw(content: bytes | memoryview) -> None:
     """Bytes as they are, past the text layer, at once, however long the reader takes.
 
     Raises:
@@ -75,3 +75,24 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: frozen
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         line("  ".join(padded).rstrip())
+
+
+def flush() -> None:
+    """Everything that was written reaches its reader.
+
+    Raises:
+        BrokenPipeError: nobody reads any more.
+        OSError: the disk it goes to is full.
+    """
+    sys.stdout.flush()
+
+
+def leave(*, discard: bool) -> None:
+    """The last thing done: what nobody can read must not be tried again at exit, which would change the exit code."""
+    try:
+        if not discard:
+            sys.stdout.flush()
+            return
+    except OSError:
+        pass
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

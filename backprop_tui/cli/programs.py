@@ -25,7 +25,10 @@ class AskedPython:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """What is executed before the arguments; `script` None for a command line, `interpreter` None where none is needed."""
+    """What is executed, its arguments apart.
+
+    `script` is None for a command line, `interpreter` None where none is needed.
+    """
 
     words: tuple[str, ...]
     arguments: tuple[str, ...]

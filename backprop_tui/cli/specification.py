@@ -14,7 +14,7 @@ from backprop_tui.cli.session import Session
 from backprop_tui.cli.values import NoLimit
 from backprop_tui.config.kinds import parse_warning
 from backprop_tui.config.load import Settings, run_limits
-from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.errors import UnknownRun, UsageError
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.run import Dependency, Spec, StopPlan
 
@@ -134,8 +134,11 @@ def _dependencies(session: Session, handles: list[str]) -> tuple[Dependency, ...
     found: dict[str, Dependency] = {}
     for handle in handles:
         any_end = handle.endswith(_ANY_END)
-        for run_id in resolve(session, handle.removesuffix(_ANY_END)):
-            found[run_id] = Dependency(run=run_id, any_end=any_end)
+        try:
+            run_ids = resolve(session, handle.removesuffix(_ANY_END))
+        except UnknownRun as error:
+            raise UnknownRun(f"--after {handle}: {error}") from error
+        found |= {run_id: Dependency(run=run_id, any_end=any_end) for run_id in run_ids}
     return tuple(found.values())
 
 

@@ -8,10 +8,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from backprop_tui.config.errors import ConfigError, unknown_key
-from backprop_tui.config.keys import KEYS, ORIGINAL_NAMES, Key
+from backprop_tui.config.keys import KEYS, ORIGINAL_ARGUMENTS, ORIGINAL_NAMES, ORIGINAL_WORDS, Key
 from backprop_tui.config.kinds import Value, WrongValue
+from backprop_tui.config.places import line_in_json, line_in_toml
 
 PROJECT_FILES = ("backprop.toml", "backprop.config.json", ".backprop.json")
+SECTIONS = frozenset(key.section for key in KEYS.values()) - {""}
+
+Tree = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,22 +26,70 @@ class Setting:
     origin: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A key as it stands in a file; `name` is what it is called there."""
+
+    key: Key
+    name: str
+    raw: object
+    where: str
+
+
 def read_file(path: str) -> dict[str, Setting]:
     """The settings in a file, by the name of their key; a file that is not there has none.
 
     Raises:
         ConfigError: it cannot be read or understood, or has an unknown key or a wrong value.
     """
+    found: dict[str, Setting] = {}
+    for one in _entries(path):
+        if isinstance(one, ConfigError):
+            raise one
+        found[one[0]] = one[1]
+    return found
+
+
+def problems_in(path: str) -> list[ConfigError]:
+    """Everything that is wrong with a file; nothing where it is not there."""
+    try:
+        return [one for one in _entries(path) if isinstance(one, ConfigError)]
+    except ConfigError as error:
+        return [error]
+
+
+def arguments_in(path: str) -> list[str]:
+    """What a file of the original says of one run, which is no setting here and has no effect."""
+    if not path.endswith(".json"):
+        return []
+    content = _content(path)
+    return [] if content is None else sorted(ORIGINAL_ARGUMENTS & set(_json_tree(path, content)))
+
+
+def _entries(path: str) -> Iterator[tuple[str, Setting] | ConfigError]:
+    """Each setting of a file, or what is wrong with it.
+
+    Raises:
+        ConfigError: the file as a whole cannot be read or understood.
+    """
     content = _content(path)
     if content is None:
-        return {}
-    pairs = _original_pairs if path.endswith(".json") else _toml_pairs
-    return {key.name: Setting(_read(key, raw, where), where) for key, raw, where in pairs(path, content)}
+        return
+    for written in (_in_json if path.endswith(".json") else _in_toml)(path, content):
+        if isinstance(written, ConfigError):
+            yield written
+            continue
+        try:
+            value = written.key.kind.read(written.raw)
+        except WrongValue as error:
+            yield ConfigError(written.where, f"{written.name} = {written.raw!r}: {error}")
+        else:
+            yield written.key.name, Setting(value, written.where)
 
 
 def _content(path: str) -> str | None:
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             return file.read()
     except FileNotFoundError:
         return None
@@ -47,61 +99,68 @@ def _content(path: str) -> str | None:
         raise ConfigError(path, f"not UTF-8 text: {error.reason} at byte {error.start}") from error
 
 
-def _read(key: Key, raw: object, where: str) -> Value:
-    try:
-        return key.kind.read(raw)
-    except WrongValue as error:
-        raise ConfigError(where, f"{key.name} = {raw!r}: {error}") from error
+def _in_toml(path: str, content: str) -> Iterator[_Written | ConfigError]:
+    for name, raw in flattened(parse_toml(path, content)):
+        where = _at(path, line_in_toml(content, name))
+        if name in KEYS:
+            yield _Written(KEYS[name], name, raw, where)
+        elif name in SECTIONS:
+            yield ConfigError(where, f"{name} is a table: its keys stand below a line [{name}]")
+        else:
+            yield unknown_key(where, name, KEYS)
 
 
-def _toml_pairs(path: str, content: str) -> Iterator[tuple[Key, object, str]]:
+def _in_json(path: str, content: str) -> Iterator[_Written | ConfigError]:
+    for name, raw in flattened(_json_tree(path, content)):
+        if name in ORIGINAL_ARGUMENTS:
+            continue
+        where = _at(path, line_in_json(content, name))
+        key = ORIGINAL_NAMES.get(name)
+        if key is None:
+            yield unknown_key(where, name, ORIGINAL_NAMES)
+        else:
+            yield _Written(key, name, _in_our_words(key, raw), where)
+
+
+def _in_our_words(key: Key, raw: object) -> object:
+    return ORIGINAL_WORDS.get(key.name, {}).get(raw, raw) if isinstance(raw, str) else raw
+
+
+def parse_toml(path: str, content: str) -> Tree:
+    """The tables of TOML text that was read from `path`.
+
+    Raises:
+        ConfigError: it is not TOML.
+    """
     import tomllib
 
     try:
-        tree = tomllib.loads(content)
+        return tomllib.loads(content)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(path, f"not TOML: {error}") from error
-    for name, raw in _flattened(tree):
-        where = _place(path, content, name)
-        if name not in KEYS:
-            raise unknown_key(where, name, KEYS)
-        yield KEYS[name], raw, where
+        line = re.search(r"at line (\d+)", str(error))
+        raise ConfigError(_at(path, int(line[1]) if line else None), f"not TOML: {error}") from error
 
 
-def _flattened(tree: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+def _json_tree(path: str, content: str) -> Tree:
+    try:
+        tree = json.loads(content)
+    except json.JSONDecodeError as error:
+        raise ConfigError(_at(path, error.lineno), f"not JSON: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(path, "not JSON that anyone wrote: nested too deeply") from error
+    if not isinstance(tree, dict):
+        raise ConfigError(path, "must be a JSON object")
+    return tree
+
+
+def flattened(tree: Tree) -> Iterator[tuple[str, object]]:
     """Keys with their table before them; only tables that are ours are looked into."""
-    sections = {key.section for key in KEYS.values()}
     for name, value in tree.items():
-        if isinstance(value, dict) and name in sections:
+        if isinstance(value, dict) and name in SECTIONS:
             yield from ((f"{name}.{leaf}", raw) for leaf, raw in value.items())
         else:
             yield name, value
 
 
-def _place(path: str, content: str, name: str) -> str:
-    """The file and, where a plain scan finds it, the line of a key."""
-    section, _, leaf = name.rpartition(".")
-    current = ""
-    for number, line in enumerate(content.splitlines(), start=1):
-        header = re.match(r"\s*\[([^\[\]]+)\]", line)
-        if header:
-            current = header.group(1).strip()
-            if current == name:
-                return f"{path}:{number}"
-        elif re.match(rf"\s*[\"']?{re.escape(leaf)}[\"']?\s*=", line) and current == section:
-            return f"{path}:{number}"
-    return path
-
-
-def _original_pairs(path: str, content: str) -> Iterator[tuple[Key, object, str]]:
-    try:
-        tree = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(path, f"not JSON: {error}") from error
-    if not isinstance(tree, dict):
-        raise ConfigError(path, "must be a JSON object")
-    for name, raw in tree.items():
-        key = ORIGINAL_NAMES.get(name)
-        if key is None:
-            raise unknown_key(path, name, ORIGINAL_NAMES)
-        yield key, raw, path
+def _at(path: str, line: int | None) -> str:
+    return path if line is None else f"{path}:{line}"

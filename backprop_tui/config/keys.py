@@ -10,7 +10,10 @@ from backprop_tui.config.kinds import Kind, Value
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """A setting; `name` is the section and the key, as "gpu.max_temp_c". `original`: names in the original's JSON."""
+    """A setting; `name` is its table and its name in there, as "gpu.max_temp_c".
+
+    `original` are the names it goes by in JSON files of the original tool; a dot is a level of nesting.
+    """
 
     name: str
     kind: Kind
@@ -75,28 +78,28 @@ _ALL = (
         kind=kinds.number(least=0),
         default=4.0,
         help="a run starts only while so much RAM is free; 0 is off",
-        original=("minFreeRamGb", "minFreeRamGB", "minFreeRam", "minFreeRAM"),
+        original=("minFreeRamGB", "gpu.minFreeRamGB", "minFreeRamGb", "minFreeRam"),
     ),
     Key(
         name="gpu.probe",
         kind=kinds.choice("auto", "nvml", "nvidia-smi", "amd", "simulated", "none"),
         default="auto",
         help="how GPUs are measured",
-        original=("gpuProbe",),
+        original=("gpu.probe", "gpuProbe"),
     ),
     Key(
         name="gpu.min_free_vram_mb",
         kind=kinds.number(least=0),
         default=2500.0,
         help="free GPU memory in MB that a run needs and claims; 0 is off",
-        original=("gpuMinVram", "gpuMinVramMb", "gpuMinVramMB", "gpuMinFreeVramMb"),
+        original=("gpu.minFreeVramMB", "gpuMinVram", "gpuMinVramMB", "gpuMinFreeVramMB"),
     ),
     Key(
         name="gpu.max_temp_c",
         kind=kinds.number(least=0),
         default=85.0,
         help="runs on a GPU this hot (Celsius) are paused; none starts within 3 below; 0 is off",
-        original=("gpuMaxTemp", "gpuMaxTempC"),
+        original=("gpu.maxTempC", "gpuMaxTemp", "gpuMaxTempC"),
     ),
     Key(
         name="gpu.resume_margin_c",
@@ -200,3 +203,7 @@ _ALL = (
 
 KEYS: dict[str, Key] = {key.name: key for key in _ALL}
 ORIGINAL_NAMES: dict[str, Key] = {name: key for key in _ALL for name in key.original}
+# What a file of the original may say too, and what is an argument of `run` here.
+ORIGINAL_ARGUMENTS = frozenset({"trainingScriptPath", "runId", "resumeFrom", "experimentName"})
+# What the original calls otherwise.
+ORIGINAL_WORDS = {"gpu.probe": {"rocm": "amd"}}

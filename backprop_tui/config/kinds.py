@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from backprop_tui.domain.limits import GIGABYTE, MemoryLimit
 
 NONE = "none"
+# These stop, continue or are ignored: a script that gets one does not end.
+NOT_FOR_ENDING = frozenset({"SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGCONT", "SIGCHLD", "SIGURG", "SIGWINCH"})
 Value = bool | int | float | str | tuple[str, ...] | None
 
 
@@ -34,7 +36,7 @@ def number(*, above: float | None = None, least: float | None = None, optional: 
     def read(raw: object) -> Value:
         if optional and _is_none(raw):
             return None
-        value = _float(raw)
+        value = _float(raw, ', or "none"' if optional else "")
         if (above is not None and value <= above) or (least is not None and value < least):
             bound = f"more than {above:g}" if above is not None else f"at least {least:g}"
             raise WrongValue(f"must be {bound}" + (', or "none"' if optional else ""))
@@ -89,8 +91,8 @@ def text(*, optional: bool = False) -> Kind:
         if optional and _is_none(raw):
             return None
         if not isinstance(raw, str) or not raw:
-            raise WrongValue("must be a text")
-        return raw
+            raise WrongValue("must be a text that is not empty")
+        return _writable(raw)
 
     return Kind(read)
 
@@ -103,14 +105,21 @@ def texts() -> Kind:
             raw = [word.strip() for word in raw.split(",") if word.strip()]
         if not isinstance(raw, Sequence) or not all(isinstance(item, str) for item in raw):
             raise WrongValue("must be a list of texts")
-        return tuple(raw)
+        return tuple(_writable(item) for item in raw)
 
     return Kind(read)
 
 
 def signal_name() -> Kind:
-    """A signal: INT, SIGINT or its number; kept as INT."""
-    return Kind(lambda raw: parse_signal(str(raw)).removeprefix("SIG"))
+    """A signal that ends a script: INT, SIGINT or its number; kept as INT."""
+
+    def read(raw: object) -> Value:
+        name = parse_signal(str(raw))
+        if name in NOT_FOR_ENDING:
+            raise WrongValue(f"{name} ends no script; use INT, TERM or USR1")
+        return name.removeprefix("SIG")
+
+    return Kind(read)
 
 
 def warning() -> Kind:
@@ -120,7 +129,7 @@ def warning() -> Kind:
         if _is_none(raw):
             return None
         name, seconds = parse_warning(str(raw))
-        return f"{name.removeprefix('SIG')}@{seconds:g}"
+        return f"{name.removeprefix('SIG')}@{seconds:.15g}"
 
     return Kind(read)
 
@@ -183,16 +192,26 @@ def _positive(word: str) -> float:
     return value
 
 
-def _float(raw: object) -> float:
+def _float(raw: object, otherwise: str = "") -> float:
+    """`otherwise` is what else might stand there, for the message."""
     if isinstance(raw, bool) or not isinstance(raw, int | float | str):
-        raise WrongValue("must be a number")
+        raise WrongValue(f"must be a number{otherwise}")
     try:
         value = float(raw)
-    except ValueError:
-        raise WrongValue("must be a number") from None
+    except (ValueError, OverflowError):
+        raise WrongValue(f"must be a number{otherwise}") from None
     if not math.isfinite(value):
-        raise WrongValue("must be a finite number")
+        raise WrongValue(f"must be a finite number{otherwise}")
     return value
+
+
+def _writable(word: str) -> str:
+    """The text, where it can be written to a file: undecodable bytes of a variable or an option cannot."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        raise WrongValue("must be UTF-8 text") from None
+    return word
 
 
 def _is_none(raw: object) -> bool:

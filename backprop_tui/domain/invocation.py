@@ -70,14 +70,7 @@ def environment(run: Run, run_directory: str, captured: Mapping[str, str]) -> di
         "PYTHONUNBUFFERED": "1",
     }
     kept = {name: value for name, value in captured.items() if name not in told}
-    return kept | {name: value for name, value in told.items() if value is not None} | _visible_gpus(run)
-
-
-def _visible_gpus(run: Run) -> dict[str, str]:
-    """GPUs are handed over by UUID; a run that asked for none sees none; a machine without GPUs is left alone."""
-    if run.attempt.gpus:
-        return {"CUDA_VISIBLE_DEVICES": ",".join(gpu.uuid for gpu in run.attempt.gpus)}
-    return {"CUDA_VISIBLE_DEVICES": ""} if run.spec.gpus == 0 else {}
+    return {**kept, **{name: value for name, value in told.items() if value is not None}, **run.attempt.variables}
 
 
 def _minutes(seconds: float | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from backprop_tui.domain.live import Live
@@ -23,7 +24,15 @@ class Outcome:
     cause: Cause | None = None
 
 
-def begin(run: Run, *, now: float, boot_id: str, gpus: tuple[Gpu, ...] = (), vram_claim_bytes: int = 0) -> Run:
+def begin(
+    run: Run,
+    *,
+    now: float,
+    boot_id: str,
+    gpus: tuple[Gpu, ...] = (),
+    vram_claim_bytes: int = 0,
+    variables: Mapping[str, str] | None = None,
+) -> Run:
     """A queued run, admitted: one more attempt, from the checkpoint its place in the queue names."""
     resume_from = run.state.resume_from if isinstance(run.state, Queued) else None
     attempt = Attempt(
@@ -33,6 +42,7 @@ def begin(run: Run, *, now: float, boot_id: str, gpus: tuple[Gpu, ...] = (), vra
         resumed_from=resume_from,
         gpus=gpus,
         vram_claim_bytes=vram_claim_bytes,
+        variables=variables or {},
     )
     return run.with_attempt(attempt).to(Starting(since=now))
 

@@ -94,7 +94,7 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peak:
-    """The most that was measured of a run."""
+    """The most that was measured of a run; VRAM is that of its fullest GPU, which is what runs out."""
 
     ram_bytes: int | None = None
     vram_bytes: int | None = None
@@ -122,7 +122,8 @@ class Attempt:
     signal: str | None = None
     resumed_from: str | None = None
     gpus: tuple[Gpu, ...] = ()
-    vram_claim_bytes: int = 0
+    vram_claim_bytes: int = 0  # on each of its GPUs
+    variables: Mapping[str, str] = field(default_factory=dict)  # how its GPUs are handed over to the script
     running_seconds: float = 0.0
     paused_seconds: float = 0.0
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from backprop_tui.domain.governor.active import ActiveRun
-from backprop_tui.domain.governor.snapshot import AwaitedRun, Candidate
+from backprop_tui.domain.governor.snapshot import AwaitedRun, Candidate, Snapshot
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run
 
@@ -20,6 +22,14 @@ def candidate_of(run: Run, awaited: tuple[AwaitedRun, ...], learned_peak_bytes: 
         learned_peak_bytes=learned_peak_bytes,
         awaited=awaited,
     )
+
+
+def seen_by(run: Run, snapshot: Snapshot) -> Snapshot:
+    """The machine as far as a run is concerned: one that was queued with `--gpu-probe none` asks nothing of GPUs."""
+    if run.spec.gpu_probe != "none":
+        return snapshot
+    readings = replace(snapshot.readings, gpus=(), probe_problem=None)
+    return replace(snapshot, readings=readings, gpus_known=True)
 
 
 def active_of(run: Run, live: Live | None, now: float) -> ActiveRun:

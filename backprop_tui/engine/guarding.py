@@ -9,7 +9,8 @@ from backprop_tui.domain.governor.guard import GuardState, step
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status
 from backprop_tui.engine.candidates import active_of
-from backprop_tui.engine.machine import Machine, Measurements
+from backprop_tui.engine.machine import Machine
+from backprop_tui.engine.measuring import Measurements
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
 

@@ -10,8 +10,10 @@ from backprop_tui.engine.bell import Bell
 from backprop_tui.engine.book import Book
 from backprop_tui.engine.guarding import Guard
 from backprop_tui.engine.machine import Machine
-from backprop_tui.engine.measuring import HostMeasurements
+from backprop_tui.engine.measuring import Measurements
 from backprop_tui.engine.queue_keeper import Passed, QueueKeeper
+from backprop_tui.engine.sampling import Sampling
+from backprop_tui.engine.supervision import Supervision
 from backprop_tui.launchers.local import LocalLauncher
 from backprop_tui.launchers.supervisor_process import sign_lease
 from backprop_tui.processes.linux import rename_process
@@ -25,16 +27,19 @@ def hold_lease(home: Home, config_path: str, lease: Lock, requests: socket.socke
     """Supervises until nothing is unfinished; whoever queues a run at the last moment is seen."""
     rename_process("backprop-superv")
     _shorten_log()
-    measurements = HostMeasurements(home)
+    measurements = Measurements(home)
     machine = Machine(home, config_path, measurements)
     book = Book(home)
     keeper = QueueKeeper(book, machine, LocalLauncher(requests))
     guard = Guard(home, machine, measurements)
+    sampling = Sampling(home, machine, measurements)
     held: Lock | None = lease
     while held is not None:
         bell = Bell(home)
         first = keeper.pass_over((), explain=False)
-        _supervise(home, keeper, machine, guard, bell, first)
+        sampling.keep(first.runs)
+        _supervise(Supervision(home, machine, keeper, guard, sampling, bell), first)
+        sampling.stop()
         # A front end marks its run first, then rings, then tries the lease. So either it found the bell down and the
         # lease free and starts the next supervisor, or it came before this look.
         bell.take_down()
@@ -45,14 +50,14 @@ def hold_lease(home: Home, config_path: str, lease: Lock, requests: socket.socke
             sign_lease(held)
 
 
-def _supervise(home: Home, keeper: QueueKeeper, machine: Machine, guard: Guard, bell: Bell, first: Passed) -> None:
+def _supervise(supervision: Supervision, first: Passed) -> None:
     # Loaded only now, with the first run on its way.
     import asyncio
 
     from backprop_tui.engine.supervisor import Supervisor
 
     async def supervise() -> None:
-        await Supervisor(home, keeper, machine, guard, bell).supervise(first)
+        await Supervisor(supervision).supervise(first)
 
     asyncio.run(supervise())
 

@@ -6,9 +6,8 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from typing import Protocol
 
-from backprop_tui.config.machine import machine_limits
+from backprop_tui.config.machine import machine_limits, machine_probe
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.governor.claims import Claim, settle
 from backprop_tui.domain.governor.snapshot import Snapshot, claims_of
@@ -16,21 +15,12 @@ from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.telemetry import Readings
 from backprop_tui.engine.candidates import active_of
+from backprop_tui.engine.learned import LearnedPeaks
+from backprop_tui.engine.measuring import Measurements
 from backprop_tui.engine.tokens_file import read_tokens, write_tokens
 from backprop_tui.store.home import Home
 
 HELD = "queue-held"
-
-
-class Measurements(Protocol):
-    """Where readings come from; asking never blocks."""
-
-    def latest(self) -> Readings:
-        """The newest readings there are."""
-
-    @property
-    def gpus_known(self) -> bool:
-        """Whether the GPU probe has answered at least once in this boot."""
 
 
 class Machine:
@@ -42,9 +32,11 @@ class Machine:
         self._measurements = measurements
         self._config_signature: tuple[int, int] | None = (-1, -1)
         self.limits = MachineLimits()
+        self.probe = measurements.probe
         self._reread_limits()
         self._bucket = read_tokens(home, time.monotonic(), self.limits)
         self._claims: dict[str, tuple[Claim, ...]] = {}
+        self.learned = LearnedPeaks(home)
 
     def snapshot(self, active: Sequence[Run]) -> Snapshot:
         """The machine now, with these runs active."""
@@ -63,6 +55,7 @@ class Machine:
             queue_held=os.path.exists(self._home.host_file(HELD)),
             readings_age_seconds=wall - readings.time,
             gpus_known=self._measurements.gpus_known,
+            probe_broken_since=self._measurements.broken_since,
         )
 
     def started(self, snapshot: Snapshot) -> None:
@@ -76,9 +69,9 @@ class Machine:
         self._claims[newest] = tuple(claim for claim in snapshot.claims if claim.run_id == newest)
         write_tokens(self._home, self._bucket)
 
-    def learned_peak(self, _run: Run) -> int | None:
+    def learned_peak(self, run: Run) -> int | None:
         """The most VRAM that earlier runs of the same command held on one GPU; None where none is known."""
-        return None
+        return self.learned.of(run)
 
     def _settled_claims(self, active: Sequence[Run], readings: Readings, now: float) -> tuple[Claim, ...]:
         for run in active:
@@ -102,5 +95,6 @@ class Machine:
         self._config_signature = signature
         try:
             self.limits = machine_limits(self._config_path)
+            self.probe = self._measurements.probe = machine_probe(self._config_path)
         except BackpropError as error:
             sys.stderr.write(f"{error}; the limits in force stay\n")

@@ -7,10 +7,10 @@ from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.queue_order import in_order
 from backprop_tui.domain.run import Run
 from backprop_tui.engine.book import Book
-from backprop_tui.engine.candidates import candidate_of
+from backprop_tui.engine.candidates import candidate_of, seen_by
 from backprop_tui.engine.dependencies import Hopeless, awaited
 from backprop_tui.engine.machine import Machine
-from backprop_tui.engine.measuring import HostMeasurements
+from backprop_tui.engine.measuring import Measurements
 from backprop_tui.store.home import Home
 
 
@@ -21,7 +21,7 @@ def preview(home: Home, config_path: str, run: Run) -> Decision:
     """
     book = Book(home)
     book.refresh()
-    machine = Machine(home, config_path, HostMeasurements(home))
+    machine = Machine(home, config_path, Measurements(home))
     snapshot = machine.snapshot(book.active())
     for other in in_order([*book.queued(), run]):
         waits_for = awaited(other, book)
@@ -30,7 +30,7 @@ def preview(home: Home, config_path: str, run: Run) -> Decision:
                 return Hold(reasons=(HoldReason(check=Check.DEPENDENCY, message=waits_for.reason),))
             continue
         candidate = candidate_of(other, waits_for, machine.learned_peak(other))
-        decision = decide(candidate, snapshot)
+        decision = decide(candidate, seen_by(other, snapshot))
         if other is run:
             return decision
         if not isinstance(decision, Hold):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from backprop_tui.domain.edits import edited, with_timebox
 from backprop_tui.domain.governor.admission import Hold, decide
 from backprop_tui.domain.governor.reasons import Check, HoldReason
+from backprop_tui.domain.governor.reservation import HeadOfQueue, head_of_queue, reserve
 from backprop_tui.domain.governor.snapshot import Candidate, Placement, Snapshot
 from backprop_tui.domain.lifecycle import begin
 from backprop_tui.domain.queue_order import in_order
@@ -16,8 +17,9 @@ from backprop_tui.domain.requests import EditRequest, StopRequest, TimeboxReques
 from backprop_tui.domain.run import Cause, Ended, Queued, Run
 from backprop_tui.domain.status import Status
 from backprop_tui.engine.book import Book
-from backprop_tui.engine.candidates import candidate_of
+from backprop_tui.engine.candidates import candidate_of, seen_by
 from backprop_tui.engine.dependencies import Hopeless, awaited
+from backprop_tui.engine.handed_over import handed_over
 from backprop_tui.engine.machine import Machine
 from backprop_tui.engine.recovery import Adopt, recover
 from backprop_tui.launchers.launcher import GuardianHandle, Launcher
@@ -50,6 +52,7 @@ class QueueKeeper:
         self._book = book
         self._machine = machine
         self._launcher = launcher
+        self._head: HeadOfQueue | None = None
 
     def pass_over(self, watched: Iterable[str], *, explain: bool) -> Passed:
         """One pass; `watched` are the runs whose guardians are known to live. `explain`: every reason of every run.
@@ -90,6 +93,7 @@ class QueueKeeper:
     def _admit(self, passed: Passed, *, explain: bool) -> None:
         now = time.time()
         queue = in_order(self._book.queued())
+        self._reserve(queue, passed)
         machine_is_full = False
         for place, run in enumerate(queue, start=1):
             passed.places[run.id] = place
@@ -106,6 +110,19 @@ class QueueKeeper:
                 return
             machine_is_full = machine_is_full or (Check.PARALLEL in checks and run.spec.limits.max_parallel is None)
 
+    def _reserve(self, queue: list[Run], passed: Passed) -> None:
+        """Keeps GPUs for the first run that has waited long for several, so that small ones do not starve it."""
+        if not passed.snapshot.readings.gpus:
+            self._head = None
+            return
+        candidates = []
+        for run in queue[:EXPLAINED_RUNS]:
+            waits_for = awaited(run, self._book)
+            if not isinstance(waits_for, Hopeless):
+                candidates.append(candidate_of(run, waits_for, self._machine.learned_peak(run)))
+        self._head = head_of_queue(self._head, candidates, passed.snapshot)
+        passed.snapshot = replace(passed.snapshot, reservation=reserve(self._head, candidates, passed.snapshot))
+
     def _consider(self, run: Run, passed: Passed, now: float) -> Hold | None:
         """Starts the run, ends it, or says why it waits."""
         waits_for = awaited(run, self._book)
@@ -113,7 +130,7 @@ class QueueKeeper:
             self._end_unstarted(run, waits_for.reason)
             return None
         candidate = candidate_of(run, waits_for, self._machine.learned_peak(run))
-        decision = decide(candidate, passed.snapshot)
+        decision = decide(candidate, seen_by(run, passed.snapshot))
         backoff = _backoff(run, now)
         if isinstance(decision, Hold) or backoff is not None:
             reasons = decision.reasons if isinstance(decision, Hold) else ()
@@ -138,6 +155,7 @@ class QueueKeeper:
                 boot_id=boot_id(),
                 gpus=placement.gpus or (),
                 vram_claim_bytes=placement.claim_bytes,
+                variables=handed_over(run.spec, placement, passed.snapshot.readings),
             )
             directory.write(starting, durable=True)
             directory.append_event("admitted", _where(placement), time=time.time())

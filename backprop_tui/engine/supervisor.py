@@ -11,18 +11,16 @@ from collections.abc import Callable
 from backprop_tui.domain.errors import StorageFailed
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import ENDED
-from backprop_tui.engine.bell import Bell
 from backprop_tui.engine.governor_file import write_governor
-from backprop_tui.engine.guarding import Guard
 from backprop_tui.engine.indexing import index_runs
-from backprop_tui.engine.machine import Machine
-from backprop_tui.engine.queue_keeper import Passed, QueueKeeper
+from backprop_tui.engine.queue_keeper import Passed
 from backprop_tui.engine.strangers import StrangerReaper
+from backprop_tui.engine.supervision import Supervision
 from backprop_tui.launchers.launcher import GuardianHandle
 from backprop_tui.processes.identity import identify, open_pidfd
-from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
 
+FIRST_READING_SECONDS = 0.05  # until the GPUs are known for the first time
 PASS_SECONDS = 1.0  # between two passes when nobody rings and no guardian ends
 EXPLAIN_SECONDS = 1.0
 INDEX_SECONDS = 1.0
@@ -32,12 +30,13 @@ LINGER_SECONDS = 2.0  # a script that runs one thing after the other finds the s
 class Supervisor:
     """Waits for whatever changes and lets the keeper of the queue look; everything that blocks is in threads."""
 
-    def __init__(self, home: Home, keeper: QueueKeeper, machine: Machine, guard: Guard, bell: Bell) -> None:
-        self._home = home
-        self._keeper = keeper
-        self._machine = machine
-        self._guard = guard
-        self._bell = bell
+    def __init__(self, supervision: Supervision) -> None:
+        self._home = supervision.home
+        self._keeper = supervision.keeper
+        self._machine = supervision.machine
+        self._guard = supervision.guard
+        self._sampling = supervision.sampling
+        self._bell = supervision.bell
         self._wake = asyncio.Event()
         self._over = asyncio.Event()
         self._watched: dict[str, int] = {}  # run id -> pidfd of its guardian
@@ -71,7 +70,7 @@ class Supervisor:
                 if time.monotonic() - idle_since >= LINGER_SECONDS:
                     self._over.set()
                     return
-            await _wait(self._wake, PASS_SECONDS)
+            await _wait(self._wake, PASS_SECONDS if self._sampling.gpus_known else FIRST_READING_SECONDS)
 
     async def _pass(self) -> None:
         explain = time.monotonic() >= self._explain_at
@@ -124,6 +123,7 @@ class Supervisor:
         return max(0.1, self._machine.limits.sample_seconds)
 
     def _look(self) -> None:
+        self._sampling.keep(self._runs)
         self._guard.look(self._runs)
 
     def _index(self) -> None:
@@ -132,6 +132,9 @@ class Supervisor:
         changed = [run for run in runs if self._indexed.get(run.id) is not run or run.status in ENDED]
         if changed:
             index_runs(self._home, changed)
+            for run in changed:
+                if run.status in ENDED:
+                    self._machine.learned.learn(run)
         self._indexed = {run.id: run for run in runs}
         if any(run.status in ENDED for run in changed):
             self._explain_at = 0.0

@@ -1,4 +1,4 @@
-"""The ladder by which a run is ended: stop signal, grace, TERM, five seconds, KILL; each recorded before it is taken."""
+"""The ladder by which a run is ended: stop signal, grace, TERM, 5 s, KILL; each recorded before it is taken."""
 
 from __future__ import annotations
 

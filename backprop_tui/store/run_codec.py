@@ -100,6 +100,7 @@ def encode_run(run: Run, run_folder: str) -> JsonObject:
                 "boot_id": attempt.boot_id,
                 "gpus": [asdict(gpu) for gpu in attempt.gpus],
                 "vram_claim_bytes": attempt.vram_claim_bytes,
+                "variables": dict(attempt.variables),
                 "running_seconds": attempt.running_seconds,
                 "paused_seconds": attempt.paused_seconds,
             }
@@ -212,6 +213,7 @@ def _decode_attempt(shown: JsonObject, kept: JsonObject) -> Attempt:
         resumed_from=fields.optional_text(shown, "resumed_from"),
         gpus=tuple(Gpu(index=fields.integer(gpu, "index"), uuid=fields.text(gpu, "uuid")) for gpu in kept["gpus"]),
         vram_claim_bytes=fields.integer(kept, "vram_claim_bytes"),
+        variables=fields.nested(kept, "variables"),
         running_seconds=fields.number(kept, "running_seconds"),
         paused_seconds=fields.number(kept, "paused_seconds"),
     )

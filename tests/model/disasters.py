@@ -1,4 +1,4 @@
-"""What the world does to the processes: kill -9, a power cut; and the user's next command, which mends what nobody can."""
+"""What the world does to the processes: kill -9, a power cut; and the next command, which mends what nobody can."""
 
 from __future__ import annotations
 
@@ -59,6 +59,7 @@ def _somebody_goes_on(state: State, rules: Rules) -> bool:
 def _goes_on(state: State, process: Process, rules: Rules) -> bool:
     if process.role == "script" or process.at == "exits" or (process.at == "lets_go" and not process.then):
         return False
-    if process.role == "fork server" and state.find("supervisor", family=process.family) is None:
-        return rules.server_wakes
+    if process.role == "fork server":
+        supervisor = state.find("supervisor", family=process.family)
+        return rules.server_wakes or (supervisor is not None and supervisor.at != "exits")
     return process.at not in {"reads_status", "awaits_end"}  # the user has not typed these yet

@@ -52,7 +52,8 @@ def _leaves(state: State, me: Process) -> State:
 
 def builds(state: State, me: Process, rules: Rules) -> Iterator[State]:
     """In a temporary directory, which nobody sees."""
-    yield state.move(me, me.to("marks" if rules.marker_before_run else "renames"))
+    after = me.to("marks" if rules.marker_before_run else "renames")
+    yield state.move(me, after, disk=state.disk._replace(build=True))
 
 
 def marks(state: State, me: Process, rules: Rules) -> Iterator[State]:
@@ -62,9 +63,13 @@ def marks(state: State, me: Process, rules: Rules) -> Iterator[State]:
 
 
 def renames(state: State, me: Process, rules: Rules) -> Iterator[State]:
-    """Now the run exists, queued."""
+    """Now the run exists, queued. Swept away meanwhile, because it took so long: an error, and no run."""
+    if not state.disk.build:
+        yield state.move(me)
+        return
     after = me.to("rings" if rules.marker_before_run else "marks")
-    yield state.move(me, after, disk=state.disk.write(state.disk.run._replace(status="queued"), durably=True))
+    disk = state.disk.write(state.disk.run._replace(status="queued"), durably=True)
+    yield state.move(me, after, disk=disk._replace(build=False))
 
 
 # --- stop ---

@@ -5,29 +5,28 @@ from __future__ import annotations
 from tests.model.state import LEASE, RUN, SCRIPT, Process, State
 
 
-
-def one_live_script(_before: State, _actor: Process | None, after: State) -> bool:
-    return sum(process.role == "script" and process.at == "runs" for process in after.processes) <= 1
-
-
-def one_end_per_attempt(_before: State, _actor: Process | None, after: State) -> bool:
-    return max(after.history.ends) <= 1
+def one_live_script(state: State) -> bool:
+    return sum(process.role == "script" and process.at == "runs" for process in state.processes) <= 1
 
 
-def executed_only_when_asked(_before: State, _actor: Process | None, after: State) -> bool:
+def one_end_per_attempt(state: State) -> bool:
+    return max(state.history.ends) <= 1
+
+
+def executed_only_when_asked(state: State) -> bool:
     """Each attempt at most once, and no more attempts than somebody, or the run's slices, asked for."""
-    executed = after.history.execs
-    return max(executed) <= 1 and sum(executed) <= after.disk.run.asked + after.history.slices
+    executed = state.history.execs
+    return max(executed) <= 1 and sum(executed) <= state.disk.run.asked + state.history.slices
+
+
+def unfinished_run_has_its_marker(state: State) -> bool:
+    return state.disk.marker or not state.disk.run.is_unfinished
 
 
 def run_json_written_under_its_lock(before: State, actor: Process | None, after: State) -> bool:
     """The rename that makes the run needs no lock: nobody knows the run before."""
     was_there = before.disk.run.status != "absent"
     return actor is None or before.disk.run == after.disk.run or not was_there or actor.has(RUN)
-
-
-def unfinished_run_has_its_marker(_before: State, _actor: Process | None, after: State) -> bool:
-    return after.disk.marker or not after.disk.run.is_unfinished
 
 
 def no_start_against_an_old_stop(before: State, _actor: Process | None, after: State) -> bool:
@@ -49,12 +48,15 @@ def no_stop_from_before_the_resume(before: State, _actor: Process | None, after:
     return not obeys or after.disk.requests[-1].asked == before.disk.run.asked
 
 
-SAFETY = (
+IN_EVERY_STATE = (
     one_live_script,
     one_end_per_attempt,
     executed_only_when_asked,
-    run_json_written_under_its_lock,
     unfinished_run_has_its_marker,
+)
+
+AT_EVERY_STEP = (
+    run_json_written_under_its_lock,
     no_start_against_an_old_stop,
     no_stop_from_before_the_resume,
 )

@@ -12,6 +12,7 @@ class Rules:
     # Queueing and waking
     marker_before_run: bool = True  # active/<id> exists before runs/<id> does
     marker_is_synced: bool = True  # and is on the disk before run.json is
+    build_swept_before_marker: bool = True  # when a front end left them: so no run comes to be after its marker went
     bell_closed_before_the_last_look: bool = True
     lease_is_unlocked: bool = True  # by the supervisor that exits, and not only closed
     looks_again_before_exit: bool = True  # the supervisor, once it has let go of the lease

@@ -1,22 +1,103 @@
-"""Where the searches begin: who is there, and how much may go wrong."""
+"""Where the searches begin: what is there, who is there, and how much may go wrong."""
 
 from __future__ import annotations
 
-from tests.model.state import BELL, LEASE, SOCKET, Disk, Process, RunJson, State
+from dataclasses import dataclass
+
+from tests.model.state import (
+    BELL,
+    LEASE,
+    RUN,
+    SCRIPT,
+    SOCKET,
+    Disk,
+    History,
+    Process,
+    Request,
+    RunJson,
+    State,
+)
 
 QUEUER = Process("command", "builds")
 STOPPER = Process("command", "reads_status")
 RESUMER = Process("command", "awaits_end")
 SUPERVISOR = Process("supervisor", "looks", holds=LEASE | BELL, family=1)
 FORK_SERVER = Process("fork server", "serves", holds=SOCKET, family=1)
+RUNNER = Process("runner", "watches", holds=RUN, pid=1, attempt=1, errand="start")
+SCRIPT_ALIVE = Process("script", "runs", holds=SCRIPT, pid=1, attempt=1)
 
+# A second pair that never asked for the lease.
+USURPERS = (SUPERVISOR._replace(holds=BELL, family=2), FORK_SERVER._replace(family=2))
+
+NOTHING = Disk()
 QUEUED = Disk(run=RunJson(status="queued"), durable=RunJson(status="queued"), marker=True)
+RUNNING = Disk(
+    run=RunJson(status="running", attempt=1),
+    durable=RunJson(status="starting", attempt=1),
+    marker=True,
+    record=(1, 1),
+)
+ENDED = Disk(run=RunJson(status="ended", attempt=1), durable=RunJson(status="ended", attempt=1), marker=True)
+ENDED_BEFORE_ITS_STOP = ENDED._replace(requests=(Request(asked=1, ends=0),))
+
+NEVER_RAN = History()
+RAN = History(execs=(1, 0, 0))
+RAN_AND_ENDED = History(execs=(1, 0, 0), ends=(1, 0, 0))
 
 
-def _begin(*processes: Process, disk: Disk = QUEUED, **budget: int | bool) -> State:
-    return State(disk, tuple(sorted(processes)))._replace(**budget)  # type: ignore[arg-type]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """A beginning; and a number of states below which the search would have missed most of the story."""
 
+    disk: Disk
+    history: History = NEVER_RAN
+    present: tuple[Process, ...]
+    endless: bool = False
+    slices: int = 0
+    kills: int = 0
+    power_cuts: int = 0
+    at_least: int
+
+    @property
+    def start(self) -> State:
+        return State(
+            disk=self.disk,
+            processes=tuple(sorted(self.present)),
+            history=self.history,
+            endless=self.endless,
+            slices_left=self.slices,
+            kills_left=self.kills,
+            power_cuts_left=self.power_cuts,
+        )
+
+
+SERVED = (SUPERVISOR, FORK_SERVER)
+AT_WORK = (SUPERVISOR, FORK_SERVER, RUNNER, SCRIPT_ALIVE)
 
 SCENARIOS = {
-    "a run is queued where nobody is": _begin(QUEUER, disk=Disk(), kills_left=2),
+    "queue where nobody is": Scenario(disk=NOTHING, present=(QUEUER,), kills=2, at_least=12_000),
+    "queue at a supervisor that exits": Scenario(disk=NOTHING, present=(QUEUER, *SERVED), kills=1, at_least=20_000),
+    "run": Scenario(disk=QUEUED, present=SERVED, kills=2, at_least=10_000),
+    "run through three kills": Scenario(disk=QUEUED, present=SERVED, kills=3, at_least=30_000),
+    "run without end": Scenario(disk=QUEUED, present=SERVED, endless=True, kills=2, at_least=7_000),
+    "run with two supervisors": Scenario(disk=QUEUED, present=(*SERVED, *USURPERS), kills=2, at_least=30_000),
+    "stop while it starts": Scenario(disk=QUEUED, present=(STOPPER, *SERVED), endless=True, kills=1, at_least=20_000),
+    "stop while it runs": Scenario(
+        disk=RUNNING, history=RAN, present=(STOPPER, *AT_WORK), endless=True, kills=2, at_least=20_000
+    ),
+    "stop between slices": Scenario(
+        disk=RUNNING, history=RAN, present=(STOPPER, *AT_WORK), slices=1, kills=1, at_least=100_000
+    ),
+    "stop and resume": Scenario(
+        disk=RUNNING, history=RAN, present=(STOPPER, RESUMER, *AT_WORK), endless=True, at_least=40_000
+    ),
+    "resume while it is indexed": Scenario(
+        disk=ENDED, history=RAN_AND_ENDED, present=(RESUMER, *SERVED), kills=1, at_least=20_000
+    ),
+    "resume after a stop that came too late": Scenario(
+        disk=ENDED_BEFORE_ITS_STOP, history=RAN_AND_ENDED, present=(RESUMER, *SERVED), endless=True, at_least=1_000
+    ),
+    "queue, then resume": Scenario(disk=NOTHING, present=(QUEUER, RESUMER), at_least=30_000),
+    "power cut while it is queued": Scenario(disk=NOTHING, present=(QUEUER,), kills=1, power_cuts=1, at_least=3_000),
+    "power cut while it runs": Scenario(disk=QUEUED, present=SERVED, kills=1, power_cuts=1, at_least=2_000),
 }

@@ -27,11 +27,16 @@ def runs(state: State, me: Process, _rules: Rules) -> Iterator[State]:
         yield state.move(me, me.to("runs", drop=SCRIPT))
 
 
+def zombie(_state: State, _me: Process, _rules: Rules) -> Iterator[State]:
+    """Waits to be reaped."""
+    yield from ()
+
+
 def dies(state: State, script: Process) -> State:
     """A zombie until its parent reaps it; without its parent nobody sees its exit status."""
     has_parent = any(p.role == "runner" and p.pid == script.pid and p.errand == "start" for p in state.processes)
-    zombie = script.to("zombie")._replace(holds=0)
-    return state.move(script, *([zombie] if has_parent else []))
+    after = script.to("zombie")._replace(holds=0)
+    return state.move(script, *([after] if has_parent else []))
 
 
-STEPS = {step.__name__: step for step in (records_itself, execs, runs)}
+STEPS = {step.__name__: step for step in (records_itself, execs, runs, zombie)}

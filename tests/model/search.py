@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tests.model import fork_server, front_ends, runner, script, supervisor
 from tests.model.disasters import kills, next_commands, power_cuts
-from tests.model.invariants import SAFETY, is_settled
+from tests.model.invariants import AT_EVERY_STEP, IN_EVERY_STATE, is_settled
 from tests.model.rules import Rules
-from tests.model.state import BELL, LEASE, SOCKET, Process, State
+from tests.model.state import Process, State
 
-STEPS = {
+STEPS: Mapping[str, Mapping[str, Callable[[State, Process, Rules], Iterator[State]]]] = {
     "command": front_ends.STEPS,
     "supervisor": supervisor.STEPS,
     "fork server": fork_server.STEPS,
@@ -20,17 +21,18 @@ STEPS = {
     "script": script.STEPS,
 }
 
-UNSEEN = {"builds", "sweeps"}
+NEXT_COMMAND = "the next command"
 
 NO_WAY_ON = "no_way_to_a_settled_state"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How much was searched, and what was found: the broken invariant's name and the steps that lead there."""
+    """How much was searched, which steps occurred, and the broken invariant's name with the shortest way there."""
 
     states: int
     steps: int
+    taken: frozenset[str]
     violation: str | None = None
     story: tuple[str, ...] = ()
 
@@ -45,84 +47,88 @@ class Step:
     is_disaster: bool = False
 
 
+class _Search:
+    """What is known so far: of each state, by its number, where it came from and what leads there without disaster."""
+
+    def __init__(self, start: State) -> None:
+        self.numbers = {start: 0}
+        self.states = [start]
+        self.came_from = [(0, "")]
+        self.backwards: list[list[int]] = [[]]
+        self.settled: list[int] = []
+        self.taken: set[str] = set()
+        self.steps = 0
+
+    def add(self, before: int, step: Step) -> None:
+        self.steps += 1
+        self.taken.add(step.says)
+        number = self.numbers.setdefault(step.after, len(self.states))
+        if number == len(self.states):
+            self.states.append(step.after)
+            self.came_from.append((before, step.says))
+            self.backwards.append([])
+        if not step.is_disaster:
+            self.backwards[number].append(before)
+
+    def outcome(self, violation: str | None = None, *story: str) -> Outcome:
+        taken = frozenset(self.taken)
+        return Outcome(states=len(self.states), steps=self.steps, taken=taken, violation=violation, story=story)
+
+    def story(self, number: int) -> list[str]:
+        """The steps that lead to a state."""
+        says: list[str] = []
+        while number:
+            number, step = self.came_from[number]
+            says.append(step)
+        return says[::-1]
+
+    def first_without_a_way(self) -> int | None:
+        """A state from which nothing that may happen leads to a settled one, if there is such a state."""
+        ends_well = set(self.settled)
+        frontier = deque(self.settled)
+        while frontier:
+            new = [before for before in self.backwards[frontier.popleft()] if before not in ends_well]
+            ends_well.update(new)
+            frontier.extend(new)
+        return next((number for number in range(len(self.states)) if number not in ends_well), None)
+
+
 def explore(start: State, rules: Rules) -> Outcome:
     """All states that can be reached, checked at every step; then whether each can still end well without disasters."""
-    came_from: dict[State, tuple[State, str] | None] = {start: None}
-    backwards: dict[State, list[State]] = {start: []}
-    settled: list[State] = []
-    steps = 0
-    frontier = deque([start])
-    while frontier:
-        state = frontier.popleft()
+    was_enabled = gc.isenabled()
+    gc.disable()  # millions of tuples and not one cycle: the collector would take half the time
+    try:
+        return _explored(_Search(start), rules)
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _explored(search: _Search, rules: Rules) -> Outcome:
+    for number, state in enumerate(search.states):  # which grows meanwhile
+        for holds_in in IN_EVERY_STATE:
+            if not holds_in(state):
+                return search.outcome(holds_in.__name__, *search.story(number))
         if is_settled(state):
-            settled.append(state)
+            search.settled.append(number)
         for step in steps_from(state, rules):
-            steps += 1
-            after = step.after
-            if after not in came_from:
-                came_from[after] = (state, step.says)
-                backwards[after] = []
-                frontier.append(after)
-            if not step.is_disaster:
-                backwards[after].append(state)
-            for holds in SAFETY:
-                if not holds(state, step.actor, after):
-                    story = (*_story(came_from, state), step.says)
-                    return Outcome(states=len(came_from), steps=steps, violation=holds.__name__, story=story)
-    stuck = _first_without_a_way(settled, backwards)
-    if stuck is not None:
-        story = _story(came_from, stuck)
-        return Outcome(states=len(came_from), steps=steps, violation=NO_WAY_ON, story=story)
-    return Outcome(states=len(came_from), steps=steps)
+            search.add(number, step)
+            for holds_at in AT_EVERY_STEP:
+                if not holds_at(state, step.actor, step.after):
+                    return search.outcome(holds_at.__name__, *search.story(number), step.says)
+    stuck = search.first_without_a_way()
+    return search.outcome() if stuck is None else search.outcome(NO_WAY_ON, *search.story(stuck))
 
 
 def steps_from(state: State, rules: Rules) -> Iterator[Step]:
-    """Everything that can happen next; a step that nobody can see and nobody can prevent goes before all others."""
-    unseen = next((process for process in state.processes if _goes_unseen(state, process, rules)), None)
-    for actor in [unseen] if unseen else dict.fromkeys(state.processes):
-        if actor.at == "zombie":
-            continue
+    """Everything that can happen next."""
+    for actor in dict.fromkeys(state.processes):
         for after in STEPS[actor.role][actor.at](state, actor, rules):
             if after != state:
                 yield Step(f"{actor.role} {actor.at}", actor, after)
-    if unseen:
-        return
     for victim, after in kills(state, rules):
         yield Step(f"KILL {victim.role} before it {victim.at}", None, after, is_disaster=True)
     for after in power_cuts(state, rules):
         yield Step("POWER CUT", None, after, is_disaster=True)
     for after in next_commands(state):
-        yield Step("the next command", None, after)
-
-
-def _goes_unseen(state: State, process: Process, rules: Rules) -> bool:
-    """Whether it makes no difference when the process takes its next step, nor whether it was killed before it.
-
-    Such a step changes only where the process itself is, and no other process or file decides whether or how.
-    """
-    if process.at in UNSEEN:
-        return True
-    if process.at in {"lets_go", "exits"}:
-        return not process.has(LEASE | BELL)
-    if process.at == "serves" and process.holds == SOCKET and not rules.server_wakes:
-        return state.find("supervisor", family=process.family) is None
-    return False
-
-
-def _first_without_a_way(settled: list[State], backwards: dict[State, list[State]]) -> State | None:
-    ends_well = set(settled)
-    frontier = deque(settled)
-    while frontier:
-        for before in backwards[frontier.popleft()]:
-            if before not in ends_well:
-                ends_well.add(before)
-                frontier.append(before)
-    return next((state for state in backwards if state not in ends_well), None)
-
-
-def _story(came_from: dict[State, tuple[State, str] | None], state: State) -> tuple[str, ...]:
-    says: list[str] = []
-    while (link := came_from[state]) is not None:
-        state, step = link
-        says.append(step)
-    return tuple(reversed(says))
+        yield Step(NEXT_COMMAND, None, after)

@@ -44,6 +44,7 @@ class Disk(NamedTuple):
 
     run: RunJson = RunJson()
     durable: RunJson = RunJson()  # what a power cut would leave of run.json
+    build: bool = False  # runs/.tmp-<id>, which becomes the run by a rename
     marker: bool = False  # active/<id>
     indexed: bool = False  # experiments.json knows how the run ended
     record: tuple[int, int] | None = None  # script.lock's content: attempt, process id

@@ -28,8 +28,27 @@ def looks(state: State, me: Process, rules: Rules) -> Iterator[State]:
         return
     elif not state.disk.has_work:
         yield state.move(me, me.to("closes_bell"))
+        if state.disk.marker:
+            yield state.move(me, me.to("sweeps_build" if rules.build_swept_before_marker else "sweeps_marker"))
     elif state.is_free(RUN):
         yield state.move(me, me.to("reads_run", take=RUN))
+
+
+# --- sweep: a marker without a run, after a time ---
+
+
+def sweeps_build(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """By a rename, so that the one who builds it either has it whole or not at all."""
+    yield state.move(me, me.to("looks_for_run"), disk=state.disk._replace(build=False))
+
+
+def looks_for_run(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """From now on it can't come to be; but it may have, before."""
+    yield state.move(me, me.to("sweeps_marker" if state.disk.run.status == "absent" else "looks"))
+
+
+def sweeps_marker(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    yield state.move(me, me.to("looks"), disk=state.disk._replace(marker=False))
 
 
 # --- a pass ---
@@ -47,7 +66,9 @@ def reads_run(state: State, me: Process, rules: Rules) -> Iterator[State]:
     elif not run.this_boot and rules.boot_is_compared:
         yield state.move(me, me.to("writes_lost"))
     else:
-        yield state.move(me, me.to("tests_script_lock" if rules.script_lock_tested_before_record_read else "reads_early"))
+        yield state.move(
+            me, me.to("tests_script_lock" if rules.script_lock_tested_before_record_read else "reads_early")
+        )
 
 
 def indexes(state: State, me: Process, rules: Rules) -> Iterator[State]:
@@ -189,7 +210,8 @@ def exits(state: State, me: Process, _rules: Rules) -> Iterator[State]:
 STEPS = {
     step.__name__: step
     for step in (
-        *(opens_bell, looks, reads_run, indexes, removes_marker, ends_unstarted),
+        *(opens_bell, looks, sweeps_build, looks_for_run, sweeps_marker),
+        *(reads_run, indexes, removes_marker, ends_unstarted),
         *(writes_starting, hands_over, awaits_reply, closes_run_lock, takes_back),
         *(tests_script_lock, reads_record, reads_early, tests_late, writes_lost),
         *(closes_bell, releases_lease, looks_again, exits),

@@ -1,0 +1,120 @@
+"""One invocation from its arguments to its exit code: the one place where every error becomes a line and a code."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Sequence
+
+from backprop_tui import __version__
+from backprop_tui.cli import diagnostics, output
+from backprop_tui.cli.exit_codes import OK, READER_GONE, STOPPED
+from backprop_tui.cli.parser import Invocation, full_parser, parse
+from backprop_tui.domain.errors import BackpropError, InternalError, StorageFailed
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+FAULTS = "faults.log"  # in the state directory
+
+
+def enter(words: Sequence[str]) -> int:
+    """Does what was typed after the program's name; the documented exit code."""
+    _make_streams_writable()
+    verbose = "--verbose" in words
+    try:
+        code = _obey(words)
+        output.flush()
+    except BackpropError as error:
+        code = _complain(error, verbose=verbose)
+    except KeyboardInterrupt:
+        diagnostics.clear_status()
+        code = STOPPED
+    except BrokenPipeError:
+        code = READER_GONE
+    except OSError as error:
+        code = _complain_of_system(error, verbose=verbose)
+    except Exception as error:  # noqa: BLE001 - the named boundary: nothing of ours may end in a traceback
+        code = _complain_of_fault(error, verbose=verbose)
+    output.leave(discard=code == READER_GONE)
+    return code
+
+
+def _obey(words: Sequence[str]) -> int:
+    try:
+        invocation = parse(words)
+    except SystemExit:  # argparse printed the help that was asked for
+        return OK
+    if invocation.options.version:
+        output.line(f"backprop-tui {__version__}")
+        return OK
+    if invocation.execute is None:
+        return _overview()
+    return _execute(invocation)
+
+
+def _execute(invocation: Invocation) -> int:
+    from backprop_tui.cli.session import open_session
+
+    options = invocation.options
+    session = open_session(
+        config=options.config,
+        json=options.json,
+        verbose=options.verbose,
+        dry_run=options.dry_run,
+        no_ui=options.no_ui,
+    )
+    assert invocation.execute is not None  # noqa: S101 - the caller looked
+    return invocation.execute(invocation.arguments, session)
+
+
+def _overview() -> int:
+    full_parser().print_help()
+    output.line()
+    output.line("Begin with: backprop-tui run train.py      What is going on: backprop-tui status")
+    return OK
+
+
+def _make_streams_writable() -> None:
+    """A path that is no text of this locale must not end a command that shows it; a closed stream must not either."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the program lives
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        utf_8 = (sys.stdout.encoding or "").replace("-", "").lower() == "utf8"
+        reconfigure(errors="surrogateescape" if utf_8 else "replace")
+
+
+def _complain(error: BackpropError, *, verbose: bool) -> int:
+    if isinstance(error, InternalError):
+        return _complain_of_fault(error, verbose=verbose)
+    diagnostics.complain(str(error))
+    if verbose:
+        diagnostics.trace(error)
+    return error.exit_code
+
+
+def _complain_of_system(error: OSError, *, verbose: bool) -> int:
+    if error.errno not in _NO_SPACE:
+        return _complain_of_fault(error, verbose=verbose)
+    where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
+    return _complain(StorageFailed(f"{where}{error.strerror}"), verbose=verbose)
+
+
+def _complain_of_fault(error: Exception, *, verbose: bool) -> int:
+    """Our own fault: one line, and the place of it where it can be read later."""
+    kind = "" if isinstance(error, InternalError) else f"{type(error).__name__}: "
+    kept = None if verbose else diagnostics.keep_trace(error, _faults_path())
+    hint = "" if verbose else f"; {f'the details are in {kept}' if kept else '--verbose shows the details'}"
+    diagnostics.complain(f"internal error: {kind}{error}{hint}")
+    if verbose:
+        diagnostics.trace(error)
+    return InternalError.exit_code
+
+
+def _faults_path() -> str | None:
+    from backprop_tui.config.paths import state_directory
+
+    try:
+        return os.path.join(state_directory(), FAULTS)
+    except Exception:  # noqa: BLE001 - what failed may be just that
+        return None

@@ -1,0 +1,40 @@
+"""How a run's end becomes the exit code of the command that waited for it."""
+
+from __future__ import annotations
+
+import signal
+
+from backprop_tui.domain.status import Status
+from backprop_tui.store.fields import JsonObject
+
+OK, NOT_FOUND, LOST, HELD, STOPPED, READER_GONE = 0, 66, 71, 75, 130, 141
+_SIGNALLED = 128
+
+
+def exit_code_of(record: JsonObject) -> int:
+    """The documented code for an ended run's public record."""
+    match record["status"]:
+        case Status.COMPLETED | Status.TIMEBOXED:
+            return OK
+        case Status.STOPPED:
+            return STOPPED
+        case Status.FAILED:
+            return _failed(record)
+        case _:
+            return LOST
+
+
+def _failed(record: JsonObject) -> int:
+    """The script's own code, 128 and the signal, or that it could not be started at all."""
+    code, name = record.get("exit_code"), record.get("signal")
+    if isinstance(code, int) and code != 0:
+        return code
+    return NOT_FOUND if name is None else _SIGNALLED + _number(str(name))
+
+
+def _number(name: str) -> int:
+    """Of SIGKILL; real-time signals are recorded as SIG and their number."""
+    if name in signal.Signals.__members__:
+        return signal.Signals[name].value
+    digits = name.removeprefix("SIG")
+    return int(digits) if digits.isdecimal() else 0

@@ -1,0 +1,39 @@
+"""After queueing: what is printed where the runs are left to themselves, and how they are shown where not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from backprop_tui.cli import output
+from backprop_tui.cli.exit_codes import OK
+from backprop_tui.cli.presenters import JsonEvents, PlainOutput, PrefixedOutput, Presenter
+from backprop_tui.cli.session import Session
+from backprop_tui.store.run_directory import RunDirectory
+
+
+def detach(session: Session, run_ids: Sequence[str], *, as_array: bool) -> int:
+    """`-d`: the ids, one a line; with --json the run, or the array of a sweep."""
+    if session.json:
+        shown = [RunDirectory(session.home.run_folder(run_id)).shown() for run_id in run_ids]
+        output.json_value(shown if as_array else shown[0])
+    else:
+        for run_id in run_ids:
+            output.line(run_id)
+    return OK
+
+
+def presenter_for(session: Session, run_ids: Sequence[str]) -> Presenter:
+    """How these runs are shown to whoever follows them here."""
+    if session.json:
+        return JsonEvents()
+    names = {run_id: RunDirectory(session.home.run_folder(run_id)).read().name for run_id in run_ids}
+    titles = {run_id: f"{run_id} ({name})" for run_id, name in names.items()}
+    if len(names) == 1:
+        return PlainOutput(titles)
+    return PrefixedOutput(titles, labels(names))
+
+
+def labels(names: Mapping[str, str]) -> dict[str, str]:
+    """What stands before each run's lines: its name, where it is the only one of that name, else its id."""
+    told = list(names.values())
+    return {run_id: name if told.count(name) == 1 else run_id for run_id, name in names.items()}

@@ -1,0 +1,106 @@
+"""What several scripts print, passed on as it is written, until their runs have ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from backprop_tui.cli import output
+from backprop_tui.cli.handing_over import labels
+from backprop_tui.cli.pacing import Pace
+from backprop_tui.cli.presenters import PlainOutput, PrefixedOutput
+from backprop_tui.cli.session import Session
+from backprop_tui.cli.story import Story
+from backprop_tui.cli.tails import ByteTail
+from backprop_tui.store.views import active
+
+DISCOVER_SECONDS = 0.5
+ENSURE_SECONDS = 2.0
+
+
+class LogStream:
+    """The log of one run from an offset on, over all its attempts."""
+
+    def __init__(self, session: Session, run_id: str, offset: int) -> None:
+        self.story = Story(session.home, run_id, metrics_offset=None)
+        self._tail = ByteTail(self.story.directory.log, offset)
+        self.is_over = False
+
+    def pass_on(self, shown: PlainOutput) -> bool:
+        """Passes on what is new while there is room; whether there was anything."""
+        self.story.look()
+        ended = self.story.has_ended  # before the log is read: what is read then is all there is
+        passed = False
+        while shown.room():
+            content = self._tail.read()
+            if not content:
+                self.is_over = ended
+                break
+            passed = True
+            shown.offer(self.story.run.id, content)
+        if self.is_over and isinstance(shown, PrefixedOutput):
+            shown.finish(self.story.run.id)
+        return passed
+
+
+class LogFollowing:
+    """Follows logs; `discover`: those too of runs that come later, from their beginning."""
+
+    def __init__(self, session: Session, offsets: Mapping[str, int], *, discover: bool) -> None:
+        self._session = session
+        self._discover = discover
+        self._streams = {run_id: LogStream(session, run_id, offset) for run_id, offset in offsets.items()}
+        several = len(self._streams) > 1 or discover
+        self._shown = PrefixedOutput({}, self._labels()) if several else PlainOutput({})
+        self._discover_at = self._ensure_at = time.monotonic() + DISCOVER_SECONDS
+
+    def to_the_end(self, *, follow: bool) -> None:
+        """Until every run has ended and its log is passed on; without `follow` until each log's present end.
+
+        Raises:
+            BrokenPipeError: nobody reads stdout any more.
+        """
+        pace = Pace(time.monotonic())
+        while True:
+            now = time.monotonic()
+            passed = [stream.pass_on(self._shown) for stream in self._streams.values() if not stream.is_over]
+            self._shown.flush(wait=not follow)
+            if any(passed):
+                pace.changed(now)
+            elif not follow:
+                break
+            if follow:
+                self._find_new(now)
+                if self._is_over():
+                    break
+                self._ensure_supervisor(now)
+                time.sleep(pace.seconds(now, urgent=False))
+        self._end()
+
+    def _end(self) -> None:
+        if isinstance(self._shown, PrefixedOutput):
+            for run_id in self._streams:
+                self._shown.finish(run_id)
+        self._shown.flush(wait=True)
+
+    def _is_over(self) -> bool:
+        return all(stream.is_over for stream in self._streams.values())
+
+    def _find_new(self, now: float) -> None:
+        if output.is_closed():
+            raise BrokenPipeError
+        if not self._discover or now < self._discover_at:
+            return
+        self._discover_at = now + DISCOVER_SECONDS
+        new = [one.run.id for one in active(self._session.home) if one.run.id not in self._streams]
+        self._streams |= {run_id: LogStream(self._session, run_id, 0) for run_id in new}
+        if new and isinstance(self._shown, PrefixedOutput):
+            self._shown.name(self._labels())
+
+    def _labels(self) -> dict[str, str]:
+        return labels({run_id: stream.story.run.name for run_id, stream in self._streams.items()})
+
+    def _ensure_supervisor(self, now: float) -> None:
+        if now >= self._ensure_at:
+            self._ensure_at = now + ENSURE_SECONDS
+            self._session.supervisor.ensure()

@@ -1,0 +1,82 @@
+"""Starts and replaces the sampler: the one process that asks the GPUs, so that a hung driver hangs only it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+
+from backprop_tui.processes.identity import Identity, identify, is_alive, send_signal
+from backprop_tui.store.home import Home
+
+READINGS, LOG = "readings.json", "sampler.log"
+_PROGRAM = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "sample.py")
+# A sampler that writes nothing for so long is wedged: another one takes its place.
+SILENT_SECONDS = 15.0
+START_AGAIN_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class SamplerProcess:
+    """A sampler of this process; it dies with it."""
+
+    home: Home
+    probe: str
+    interval_seconds: float
+    _identity: Identity | None = None
+    _started_at: float = -START_AGAIN_SECONDS
+
+    @property
+    def readings_path(self) -> str:
+        """The file it writes."""
+        return self.home.host_file(READINGS)
+
+    def ensure(self, now: float) -> None:
+        """One sampler lives and writes, or is started; `now` is monotonic."""
+        if self._identity is not None and is_alive(self._identity):
+            if now - max(self._started_at, self._written(now)) < SILENT_SECONDS:
+                return
+            send_signal(self._identity, signal.SIGKILL)
+        if now - self._started_at >= START_AGAIN_SECONDS:
+            self._started_at = now
+            self._identity = self._spawn()
+
+    def replace(self, probe: str, interval_seconds: float) -> None:
+        """Other settings need another sampler."""
+        if (probe, interval_seconds) != (self.probe, self.interval_seconds):
+            self.stop()
+            self.probe, self.interval_seconds = probe, interval_seconds
+
+    def stop(self) -> None:
+        """Ends it."""
+        if self._identity is not None:
+            send_signal(self._identity, signal.SIGKILL)
+        self._identity, self._started_at = None, -START_AGAIN_SECONDS
+
+    def _written(self, now: float) -> float:
+        """The monotonic time at which the file was last written."""
+        try:
+            return now - (time.time() - os.stat(self.readings_path).st_mtime)
+        except OSError:
+            return self._started_at
+
+    def _spawn(self) -> Identity | None:
+        """With the whole interpreter, for the driver's bindings; it gets no descriptor of ours but the log's."""
+        log = self.home.host_file(LOG)
+        command = [
+            *(sys.executable, _PROGRAM, "--out", self.readings_path, "--disk-path", self.home.root),
+            *("--probe", self.probe, "--interval", f"{self.interval_seconds:g}"),
+        ]
+        pid = os.posix_spawn(
+            sys.executable,
+            command,
+            os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+        )
+        return identify(pid)

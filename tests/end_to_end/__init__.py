@@ -1,0 +1,1 @@
+"""Real processes: scripts, guardians, supervisors, front ends."""

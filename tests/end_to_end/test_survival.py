@@ -1,0 +1,103 @@
+"""What lives on when a supervisor, a fork server or a guardian is killed."""
+
+from __future__ import annotations
+
+import time
+
+from backprop_tui.domain.requests import PauseRequest, StopRequest
+from backprop_tui.domain.run import Ended
+from backprop_tui.domain.status import Status
+from backprop_tui.processes.identity import Identity, is_alive, state_of
+from tests.support import processes
+from tests.support.sandbox import Sandbox, Submitted, script
+
+KILL = StopRequest(by="person", reason="stopped by you", kill=True)
+
+
+def killed_supervisor(sandbox: Sandbox) -> Identity:
+    """Kills it; returns who it was."""
+    supervisor = sandbox.wait_until(sandbox.supervisor, "a supervisor")
+    assert processes.kill(supervisor)
+    return supervisor
+
+
+def next_supervisor(sandbox: Sandbox, after: Identity) -> Identity:
+    """The one that somebody starts within seconds."""
+
+    def another() -> Identity | None:
+        found = sandbox.supervisor()
+        return found if found not in (None, after) and sandbox.fork_server() else None
+
+    return sandbox.wait_until(another, "another supervisor", seconds=10)
+
+
+def running(sandbox: Sandbox) -> Submitted:
+    run = sandbox.submit(*script("obedient.py"))
+    run.wait_until_it_says("begin")
+    run.wait_for(Status.RUNNING)
+    return run
+
+
+def test_a_supervisor_that_a_guardian_started_outlives_the_guardians_run(sandbox: Sandbox) -> None:
+    first = running(sandbox)
+    dead = killed_supervisor(sandbox)
+    supervisor = next_supervisor(sandbox, dead)
+    second = running(sandbox)
+    first.ask(PauseRequest(by="person", reason="paused by you"))
+    first.wait_for(Status.PAUSED)
+    assert state_of(supervisor.pid) != b"T"
+    first.ask(KILL)
+    assert first.wait_for_end().status is Status.STOPPED
+    assert is_alive(supervisor)
+    assert second.status() is Status.RUNNING
+    second.ask(KILL)
+    assert second.wait_for_end().status is Status.STOPPED
+
+
+def test_the_queue_goes_on_though_the_last_guardian_ended_before_it_looked_for_a_supervisor(sandbox: Sandbox) -> None:
+    sandbox.allow(1)
+    first = sandbox.submit(*script("worker.py", 4, 0.1, 0))
+    second = sandbox.submit(*script("worker.py", 1, 0, 0))
+    first.wait_until_it_says("begin")
+    killed_supervisor(sandbox)
+    began = time.monotonic()
+    assert second.wait_for_end().status is Status.COMPLETED
+    assert time.monotonic() - began < 5.0
+    sandbox.wait_until_all_is_indexed()
+
+
+def test_the_queue_goes_on_though_the_fork_server_was_killed(sandbox: Sandbox) -> None:
+    sandbox.allow(1)
+    first = sandbox.submit(*script("worker.py", 4, 0.1, 3))
+    second = sandbox.submit(*script("worker.py", 1, 0, 0))
+    first.wait_until_it_says("begin")
+    forker = sandbox.wait_until(sandbox.fork_server, "a fork server")
+    assert processes.kill(forker)
+    began = time.monotonic()
+    state = first.wait_for_end().state
+    assert isinstance(state, Ended)
+    assert (state.status, state.exit_code) == (Status.FAILED, 3)
+    assert second.wait_for_end().status is Status.COMPLETED
+    assert time.monotonic() - began < 5.0
+    assert [sandbox.ledger.beginnings(run.id) for run in (first, second)] == [1, 1]
+
+
+def test_a_queue_without_a_guardian_goes_on_though_the_fork_server_was_killed(sandbox: Sandbox) -> None:
+    first = sandbox.submit(*script("worker.py", 1, 0, 0))
+    first.wait_for_end()
+    forker = sandbox.wait_until(sandbox.fork_server, "a fork server")
+    assert processes.kill(forker)
+    second = sandbox.submit(*script("worker.py", 1, 0, 0))
+    assert second.wait_for_end(seconds=5).status is Status.COMPLETED
+    assert sandbox.ledger.beginnings(second.id) == 1
+
+
+def test_an_idle_supervisor_ends_by_itself_and_the_next_command_starts_another(sandbox: Sandbox) -> None:
+    first = sandbox.submit(*script("worker.py", 1, 0, 0))
+    first.wait_for_end()
+    supervisor = sandbox.wait_until(sandbox.supervisor, "a supervisor")
+    sandbox.wait_until(lambda: not is_alive(supervisor), "ended by itself")
+    sandbox.wait_until(lambda: not processes.knowing(sandbox.home.root), "its fork server gone")
+    assert sandbox.markers() == []
+    second = sandbox.submit(*script("worker.py", 1, 0, 0))
+    assert second.wait_for_end().status is Status.COMPLETED

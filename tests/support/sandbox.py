@@ -1,0 +1,235 @@
+"""A store of a test's own, with a real supervisor: submit runs, wait for what becomes of them, find and kill."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from backprop_tui.domain.limits import RunLimits
+from backprop_tui.domain.live import Live, shown_status
+from backprop_tui.domain.requests import Request
+from backprop_tui.domain.run import Queued, Run, Spec
+from backprop_tui.domain.status import ENDED, Status
+from backprop_tui.launchers.supervisor_process import LOG, SupervisorProcess, lease_owner
+from backprop_tui.processes.identity import Identity, identify, is_alive
+from backprop_tui.processes.tree import children
+from backprop_tui.store.creation import create
+from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.files import read_object
+from backprop_tui.store.home import Home
+from backprop_tui.store.run_directory import RunDirectory, read_lines
+from tests.support import processes
+from tests.support.ledger import VARIABLE, Ledger
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
+
+ValueT = TypeVar("ValueT")
+
+SCRIPTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "scripts")
+HOST = "testhost"
+# What the machine is doing otherwise must not hold a test's runs.
+NO_LIMITS = RunLimits(min_free_ram_bytes=0, max_load_per_core=0, min_free_disk_bytes=0)
+
+
+def script(name: str, *arguments: object) -> tuple[str, ...]:
+    """The command of one of the scripts beside this module."""
+    return sys.executable, "-S", os.path.join(SCRIPTS, name), *map(str, arguments)
+
+
+def python(code: str) -> tuple[str, ...]:
+    """The command of a few lines of Python."""
+    return sys.executable, "-S", "-c", code
+
+
+class Submitted:
+    """One run of the sandbox."""
+
+    def __init__(self, sandbox: Sandbox, directory: RunDirectory) -> None:
+        self.sandbox = sandbox
+        self.directory = directory
+        self.id = os.path.basename(directory.path)
+
+    def run(self) -> Run:
+        """The record as it is now."""
+        return self.directory.read()
+
+    def live(self) -> Live | None:
+        """The live record as it is now."""
+        return self.directory.read_live()
+
+    def status(self) -> Status:
+        """What people see."""
+        run = self.run()
+        return shown_status(run, self.live() if run.attempts else None)
+
+    def log(self) -> bytes:
+        """What the script printed."""
+        with open(self.directory.log, "rb") as file:
+            return file.read()
+
+    def events(self) -> list[str]:
+        """The kinds of its events, oldest first."""
+        return [str(event["event"]) for event in read_lines(self.directory.file("events.jsonl"))]
+
+    def metrics(self) -> list[JsonObject]:
+        """The lines of metrics.jsonl."""
+        return read_lines(self.directory.file("metrics.jsonl"))
+
+    def said(self) -> list[str]:
+        """What its script told the ledger."""
+        return self.sandbox.ledger.said(self.id)
+
+    def ask(self, request: Request) -> None:
+        """As a front end asks."""
+        self.directory.append_request(request)
+
+    def script(self) -> Identity | None:
+        """The script's process as it wrote it itself, dead or alive."""
+        named = self.directory.script_identity()
+        return None if named is None else Identity(named[1], named[2])
+
+    def guardian(self) -> Identity | None:
+        """The process that holds the run's lock and is no supervisor."""
+        known = processes.knowing(self.sandbox.home.root)
+        found = processes.holders(self.directory.file("lock"), known)
+        others = {self.script(), self.sandbox.supervisor(), self.sandbox.fork_server()}
+        return next((identity for identity in found if identity not in others), None)
+
+    def wait(self, condition: Callable[[], ValueT | None], what: str, *, seconds: float = PATIENCE_SECONDS) -> ValueT:
+        """Waits, and tells the run's story when it was in vain."""
+        return wait_until(condition, f"run {self.id}: {what}", seconds=seconds, report=self.sandbox.story)
+
+    def wait_for(self, *statuses: Status, seconds: float = PATIENCE_SECONDS) -> Run:
+        """Waits until it has one of these statuses."""
+        self.wait(lambda: self.status() in statuses, f"{' or '.join(statuses)}", seconds=seconds)
+        return self.run()
+
+    def wait_for_end(self, *, seconds: float = PATIENCE_SECONDS) -> Run:
+        """Waits until it has ended."""
+        return self.wait_for(*ENDED, seconds=seconds)
+
+    def wait_until_it_says(self, what: str, *, seconds: float = PATIENCE_SECONDS) -> None:
+        """Waits until its script told the ledger so."""
+        self.wait(lambda: what in self.said(), f"{what!r} in the ledger", seconds=seconds)
+
+
+class Sandbox:
+    """A state directory below `folder`, a config.toml, a ledger."""
+
+    def __init__(self, folder: str, *, max_parallel: int = 3, root: str | None = None) -> None:
+        self.folder = folder
+        self.home = Home(root or os.path.join(folder, "backprop"), HOST)
+        self.home.prepare()
+        self.config_path = os.path.join(folder, "config.toml")
+        self.allow(max_parallel)
+        self.ledger = Ledger(os.path.join(folder, "ledger"))
+        self.process = SupervisorProcess(home=self.home, config_path=self.config_path)
+
+    def allow(self, max_parallel: int) -> None:
+        """How many runs may be active."""
+        with open(self.config_path, "w", encoding="utf-8") as file:
+            file.write(f"max_parallel = {max_parallel}\n[governor]\nstarts_per_minute = 0\nmax_load_per_core = 0\n")
+
+    def queue(self, *command: str, environment: dict[str, str] | None = None, **spec: Any) -> Submitted:
+        """Queues a run and calls nobody."""
+        now = time.time()
+        run_id = secrets.token_hex(4)
+        cwd = os.path.join(self.folder, f"cwd-{run_id}")
+        os.mkdir(cwd)
+        fields = {"script": None, "cwd": cwd, "limits": NO_LIMITS} | spec
+        run = Run(
+            id=run_id,
+            name=run_id,
+            host=self.home.host,
+            created_at=now,
+            position=now,
+            spec=Spec(command=command, **fields),
+            state=Queued(since=now),
+        )
+        variables = dict(os.environ if environment is None else environment) | {VARIABLE: self.ledger.path}
+        return Submitted(self, create(self.home, run, variables, time=now))
+
+    def submit(self, *command: str, environment: dict[str, str] | None = None, **spec: Any) -> Submitted:
+        """Queues a run and calls the supervisor, as a front end does."""
+        submitted = self.queue(*command, environment=environment, **spec)
+        self.call()
+        return submitted
+
+    def call(self) -> None:
+        """What every command does that finds work unfinished."""
+        self.process.call()
+
+    def supervisor(self) -> Identity | None:
+        """The process that signed the lease, if it lives."""
+        owner = lease_owner(self.home)
+        identity = None if owner is None else identify(owner[0])
+        return identity if identity is not None and is_alive(identity) else None
+
+    def fork_server(self) -> Identity | None:
+        """The supervisor's child that forks guardians."""
+        supervisor = self.supervisor()
+        pids = [] if supervisor is None else children(supervisor.pid)
+        return next((identify(pid) for pid in pids if processes.comm(pid) == "backprop-forker"), None)
+
+    def index(self) -> JsonObject:
+        """The records of experiments.json by id; empty where there is none yet."""
+        found = read_object(self.home.index)
+        return {} if found is None else found["experiments"]  # type: ignore[return-value]
+
+    def markers(self) -> list[str]:
+        """The runs that are unfinished or not indexed."""
+        return os.listdir(self.home.active)
+
+    def wait_until(self, condition: Callable[[], ValueT | None], what: str, *, seconds: float = PATIENCE_SECONDS) -> ValueT:
+        """Waits, and tells every run's story when it was in vain."""
+        return wait_until(condition, what, seconds=seconds, report=self.story)
+
+    def wait_until_all_is_indexed(self) -> None:
+        """Waits until no marker is left."""
+        self.wait_until(lambda: not self.markers(), "every run ended and indexed")
+
+    def wait_until_nothing_runs(self) -> None:
+        """Waits until only the supervisor and its fork server are left, if they are."""
+        self.wait_until(lambda: not self._left(), "nothing left over")
+
+    def _left(self) -> list[Identity]:
+        own = {self.supervisor(), self.fork_server()}
+        return [identity for identity in processes.knowing(self.home.root) if identity not in own]
+
+    def story(self) -> str:
+        """What there is to know when a test fails."""
+        lines = [f"markers {self.markers()}"]
+        lines += [processes.described(identity) for identity in processes.knowing(self.home.root)]
+        for run_id in os.listdir(self.home.runs):
+            lines.append(f"--- runs/{run_id}")
+            for name in ("run.json", "live.json", "events.jsonl", "script.lock", "requests.jsonl"):
+                lines.append(f"{name}: {_tail(os.path.join(self.home.runs, run_id, name), 4000)}")
+            lines.append(f"ledger: {self.ledger.words(run_id)}")
+        lines.append(f"supervisor.log: {_tail(self.home.host_file(LOG), 4000)}")
+        return "\n".join(lines)
+
+    def close(self) -> None:
+        """Ends every process of this store."""
+        owner = lease_owner(self.home)
+        processes.kill_all_knowing(self.home.root)
+        if owner is not None:
+            _reap(owner[0])
+
+
+def _reap(pid: int) -> None:
+    """A supervisor that this process started itself is its child."""
+    try:
+        os.waitpid(pid, 0)
+    except ChildProcessError:
+        return
+
+
+def _tail(path: str, size: int) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()[-size:]
+    except FileNotFoundError:
+        return "(none)"
