@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
-from backprop_tui.main import main
+from backprop_tui.main import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
 from backprop_tui.cli.entry import enter
 
 
 def main() -> int:
-    """What `backprop-tui` on the command line is; returns the exit code."""
+    """What `backprop-tui` on the command line does; returns the exit code."""
     return enter(sys.argv[1:])
+
+
+def program() -> NoReturn:
+    """As `main`, for a process that is nothing else: most commands live shorter than Python takes to tidy up."""
+    import gc
+    import os
+
+    # Loading modules makes no garbage, and looking for some costs a tenth of a short command.
+    gc.set_threshold(100_000)
+    # All that was written is flushed by now; what Python would do from here on is freeing memory.
+    os._exit(main())

@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> None:
     _detach()
     os.set_inheritable(INHERITED_LOCK, False)
     lease = Lock(home.host_file(LOCK), INHERITED_LOCK)
-    sign_lease(lease)
+    sign_lease(lease, os.getpid())
     requests = _fork_server(lease, SupervisorProcess(home=home, config_path=config_path))
     from backprop_tui.engine.lease import hold_lease
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterable
 
 from backprop_tui.domain.status import Status
 from backprop_tui.store.fields import JsonObject
@@ -38,3 +39,9 @@ def _number(name: str) -> int:
         return signal.Signals[name].value
     digits = name.removeprefix("SIG")
     return int(digits) if digits.isdecimal() else 0
+
+
+def first_failure(records: Iterable[JsonObject]) -> int:
+    """The exit code of the run that ended badly first; 0 where none did."""
+    by_end = sorted(records, key=lambda record: str(record.get("ended_at") or ""))
+    return next((code for code in map(exit_code_of, by_end) if code != OK), OK)

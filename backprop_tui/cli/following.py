@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import select
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
 from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.exit_codes import HELD as HELD_CODE
-from backprop_tui.cli.exit_codes import OK, STOPPED, exit_code_of
+from backprop_tui.cli.exit_codes import STOPPED, first_failure
 from backprop_tui.cli.guardians import open_guardian
 from backprop_tui.cli.interrupts import Interrupts
 from backprop_tui.cli.pacing import Pace
@@ -19,28 +18,18 @@ from backprop_tui.cli.petitions import PERSON, Stop
 from backprop_tui.cli.presenters import PrefixedOutput, Presenter
 from backprop_tui.cli.session import Session
 from backprop_tui.cli.story import ENDED, HELD, Event, Story
-from backprop_tui.cli.tails import ByteTail, size_of
-from backprop_tui.domain.governor.figures import counted
+from backprop_tui.cli.tails import ByteTail, From
 from backprop_tui.domain.errors import BackpropError
+from backprop_tui.domain.governor.figures import counted
 from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.status import Status
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
-from backprop_tui.store.run_directory import RunDirectory
 
 ENSURE_SECONDS = 2.0
 URGENT_FOR_SECONDS = 1.0  # after a run was queued or admitted, when each moment counts
 STOPPED_BY_CTRL_C = "stopped by Ctrl-C"
 _KILL, _LEAVE = 2, 3  # how often Ctrl-C was pressed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class From:
-    """Where following begins: how much of each file is known already. All 0: from the run's beginning."""
-
-    log: int = 0
-    events: int = 0
-    metrics: int = 0
 
 
 class Followed:
@@ -217,18 +206,3 @@ class Following:
             self._ensure_at = now  # if it died before its end was written, somebody must find that
         if output.is_closed():
             raise BrokenPipeError
-
-
-def first_failure(records: Sequence[JsonObject]) -> int:
-    """The exit code of the run that ended badly first; 0 where none did."""
-    by_end = sorted(records, key=lambda record: str(record.get("ended_at") or ""))
-    return next((code for code in map(exit_code_of, by_end) if code != OK), OK)
-
-
-def known_so_far(directory: RunDirectory) -> From:
-    """Following from now on: what the run's files hold already is known."""
-    return From(
-        log=size_of(directory.log),
-        events=size_of(directory.file("events.jsonl")),
-        metrics=size_of(directory.file("metrics.jsonl")),
-    )

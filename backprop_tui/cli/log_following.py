@@ -61,20 +61,20 @@ class LogFollowing:
             BrokenPipeError: nobody reads stdout any more.
         """
         pace = Pace(time.monotonic())
-        while True:
+        while follow:
             now = time.monotonic()
-            passed = [stream.pass_on(self._shown) for stream in self._streams.values() if not stream.is_over]
-            self._shown.flush(wait=not follow)
+            passed = [stream.pass_on(self._shown) for stream in self._unfinished()]
             if any(passed):
                 pace.changed(now)
-            elif not follow:
+            self._shown.flush(wait=False)
+            self._find_new(now)
+            if not self._unfinished():
                 break
-            if follow:
-                self._find_new(now)
-                if self._is_over():
-                    break
-                self._ensure_supervisor(now)
-                time.sleep(pace.seconds(now, urgent=False))
+            self._ensure_supervisor(now)
+            time.sleep(pace.seconds(now, urgent=False))
+        for stream in self._unfinished():  # one after the other
+            while stream.pass_on(self._shown):
+                self._shown.flush(wait=True)
         self._end()
 
     def _end(self) -> None:
@@ -83,8 +83,8 @@ class LogFollowing:
                 self._shown.finish(run_id)
         self._shown.flush(wait=True)
 
-    def _is_over(self) -> bool:
-        return all(stream.is_over for stream in self._streams.values())
+    def _unfinished(self) -> list[LogStream]:
+        return [stream for stream in self._streams.values() if not stream.is_over]
 
     def _find_new(self, now: float) -> None:
         if output.is_closed():

@@ -116,7 +116,7 @@ class CommandParser(argparse.ArgumentParser):
             return f"unexpected argument {unknown}"
         import difflib  # only to mend a mistake
 
-        known = [*self._option_string_actions, *_SWITCHES, _CONFIG]
+        known = [option for option in (*self._option_string_actions, *_SWITCHES, _CONFIG) if option.startswith("--")]
         near = difflib.get_close_matches(word.partition("=")[0], known, n=1)
         return f"unknown option {unknown}" + (f"; did you mean {near[0]}?" if near else "")
 

@@ -48,7 +48,7 @@ def script_program(
         UsageError: the interpreter that was named is none.
     """
     path = os.path.abspath(script)
-    _check_file(script, path)
+    check_script(script)
     name = os.path.splitext(os.path.basename(path))[0]
     if path.endswith(".py"):
         interpreter = interpreter_for(path, python, environment)
@@ -114,7 +114,13 @@ def nearest_file(path: str) -> str | None:
     return near[0] if near else None
 
 
-def _check_file(script: str, path: str) -> None:
+def check_script(script: str) -> None:
+    """Refuses what cannot be run.
+
+    Raises:
+        NotFound: the script is not there or not readable.
+    """
+    path = os.path.abspath(script)
     if os.path.isdir(path):
         raise NotFound(f"script {script}: is a directory; name the file in it")
     if not os.path.exists(path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 
 LENGTH = 8
@@ -18,6 +17,8 @@ def new_run_id() -> str:
 
 def run_id_of_key(key: str, number: int) -> str:
     """The id of the n-th run that a submission key makes: always the same, so that no retry can make a second one."""
+    import hashlib  # only for this
+
     return _spelled(hashlib.sha256(f"{number} {key}".encode("utf-8", "surrogateescape")).digest())
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from dataclasses import dataclass
 
 from backprop_tui.config.load import Settings, load
@@ -43,7 +42,7 @@ class Session:
 
 def host_name() -> str:
     """The name of this machine in the records; BACKPROP_HOST tells namesakes apart."""
-    return os.environ.get("BACKPROP_HOST") or socket.gethostname()
+    return os.environ.get("BACKPROP_HOST") or os.uname().nodename
 
 
 def here() -> str:

@@ -8,11 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from backprop_tui.cli.captured import captured_process, visible_gpus
-from backprop_tui.cli.handles import resolve
 from backprop_tui.cli.programs import AskedPython, Program
 from backprop_tui.cli.session import Session
 from backprop_tui.cli.values import NoLimit
-from backprop_tui.config.kinds import parse_warning
+from backprop_tui.config.kinds import parse_signal, parse_warning
 from backprop_tui.config.load import Settings, run_limits
 from backprop_tui.domain.errors import UnknownRun, UsageError
 from backprop_tui.domain.limits import RunLimits
@@ -47,7 +46,7 @@ def _stop_plan(settings: Settings) -> StopPlan:
     warning = settings.optional_text("run.warn_signal")
     name, seconds = (None, 0.0) if warning is None else parse_warning(warning)
     return StopPlan(
-        stop_signal=settings.text("run.stop_signal"),
+        stop_signal=parse_signal(settings.text("run.stop_signal")),
         grace_seconds=settings.number("run.grace_seconds"),
         warn_signal=name,
         warn_seconds=seconds,
@@ -131,6 +130,10 @@ def _dependencies(session: Session, handles: list[str]) -> tuple[Dependency, ...
     Raises:
         UnknownRun: one that answers to none.
     """
+    if not handles:
+        return ()
+    from backprop_tui.cli.handles import resolve
+
     found: dict[str, Dependency] = {}
     for handle in handles:
         any_end = handle.endswith(_ANY_END)

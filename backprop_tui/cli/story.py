@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -12,7 +11,6 @@ from backprop_tui.domain.errors import UnknownRun
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Ended, Run
 from backprop_tui.domain.status import Status
-from backprop_tui.domain.times import iso
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_codec import public
@@ -146,8 +144,3 @@ class Story:
         self._progress_told = now
         time_told, self._progress_time = self._progress_time, None
         yield Event(kind=PROGRESS, run_id=self.run.id, time=time_told, figures=dict(self._progress))
-
-
-def told_now(kind: str, run_id: str, message: str, figures: JsonObject) -> Event:
-    """An event that stands in no file: of a run that leaves no record."""
-    return Event(kind=kind, run_id=run_id, time=iso(time.time()), message=message, figures=figures)

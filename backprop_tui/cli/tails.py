@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 
 from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.run_directory import RunDirectory
 
 CHUNK_BYTES = 256 << 10
 
@@ -90,3 +92,21 @@ def offset_of_last_lines(path: str, count: int) -> int:
                 return start + end + 1
             position = start
     return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class From:
+    """Where following begins: how much of each file is known already. All 0: from the run's beginning."""
+
+    log: int = 0
+    events: int = 0
+    metrics: int = 0
+
+
+def known_so_far(directory: RunDirectory) -> From:
+    """Following from now on: what the run's files hold already is known."""
+    return From(
+        log=size_of(directory.log),
+        events=size_of(directory.file("events.jsonl")),
+        metrics=size_of(directory.file("metrics.jsonl")),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -13,6 +14,7 @@ from backprop_tui.domain.governor.figures import duration, gigabytes_up, plain
 from backprop_tui.domain.invocation import arguments, environment
 from backprop_tui.domain.lifecycle import begin, timebox_seconds
 from backprop_tui.domain.run import Run
+from backprop_tui.domain.times import iso
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.run_codec import public
 
@@ -24,14 +26,15 @@ def decision(session: Session, run: Run) -> Admit | Hold:
     return preview(session.home, session.config_path, run)
 
 
-def say_held(session: Session, run: Run, hold: Hold) -> int:
-    """`--no-wait` of a run that would have to wait; the exit code."""
-    words = "; ".join(reason.message for reason in hold.reasons)
+def refused(session: Session, run: Run) -> int | None:
+    """`--no-wait`: says why the run would have to wait and gives the exit code; None where it would start."""
+    found = decision(session, run)
+    if isinstance(found, Admit):
+        return None
+    words = "; ".join(reason.message for reason in found.reasons)
     if session.json:
-        from backprop_tui.cli.story import told_now
-
-        event = told_now("held", run.id, words, {"reasons": _reasons(hold)})
-        output.json_line({"event": event.kind, "time": event.time, "run": run.id} | event.figures)
+        time_said = iso(time.time())
+        output.json_line({"event": "held", "time": time_said, "run": run.id, "reasons": _reasons(found)})
     diagnostics.complain(f"not started, held by the governor: {words}")
     return HELD
 

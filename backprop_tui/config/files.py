@@ -107,7 +107,7 @@ def _in_toml(path: str, content: str) -> Iterator[_Written | ConfigError]:
         elif name in SECTIONS:
             yield ConfigError(where, f"{name} is a table: its keys stand below a line [{name}]")
         else:
-            yield unknown_key(where, name, KEYS)
+            yield unknown_key(where, name, SECTIONS if isinstance(raw, dict) and "." not in name else KEYS)
 
 
 def _in_json(path: str, content: str) -> Iterator[_Written | ConfigError]:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from backprop_tui.domain.limits import GIGABYTE, MemoryLimit
 
 NONE = "none"
-# These stop, continue or are ignored: a script that gets one does not end.
-NOT_FOR_ENDING = frozenset({"SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGCONT", "SIGCHLD", "SIGURG", "SIGWINCH"})
+# Scripts that get one of these stand still, or do not notice.
+TELL_NOTHING = frozenset({"SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGCONT", "SIGCHLD", "SIGURG", "SIGWINCH"})
 Value = bool | int | float | str | tuple[str, ...] | None
 
 
@@ -112,14 +112,7 @@ def texts() -> Kind:
 
 def signal_name() -> Kind:
     """A signal that ends a script: INT, SIGINT or its number; kept as INT."""
-
-    def read(raw: object) -> Value:
-        name = parse_signal(str(raw))
-        if name in NOT_FOR_ENDING:
-            raise WrongValue(f"{name} ends no script; use INT, TERM or USR1")
-        return name.removeprefix("SIG")
-
-    return Kind(read)
+    return Kind(lambda raw: _told(parse_signal(str(raw))))
 
 
 def warning() -> Kind:
@@ -129,7 +122,7 @@ def warning() -> Kind:
         if _is_none(raw):
             return None
         name, seconds = parse_warning(str(raw))
-        return f"{name.removeprefix('SIG')}@{seconds:.15g}"
+        return f"{_told(name)}@{seconds:.15g}"
 
     return Kind(read)
 
@@ -183,6 +176,13 @@ def parse_memory_limit(word: str) -> MemoryLimit:
     if match is None or (match.group(2) == "%" and amount > 100):
         raise WrongValue('must be a share of the GPU as "80%" or GB as "8"')
     return MemoryLimit(fraction=amount / 100) if match.group(2) == "%" else MemoryLimit(bytes=int(amount * GIGABYTE))
+
+
+def _told(name: str) -> str:
+    """The short name of a signal that tells a script to do something."""
+    if name in TELL_NOTHING:
+        raise WrongValue(f"{name} tells a script nothing; use INT, TERM or USR1")
+    return name.removeprefix("SIG")
 
 
 def _positive(word: str) -> float:

@@ -65,7 +65,7 @@ def load(
 
     Args:
         options: What the command line gave, by key: the value and the option's name.
-        environment: Variables; those with our prefix that name no key are for scripts.
+        environment: Variables; those with our prefix that name no key are for scripts, and an empty one says nothing.
         directory: Where a project's file may lie.
         user_file: The user's config.toml, or what --config names.
 
@@ -78,11 +78,23 @@ def load(
     if project is not None and project != os.path.abspath(user_file):
         found.update(read_file(project))
     for name, key in KEYS.items():
-        if key.variable in environment:
+        if environment.get(key.variable):
             found[name] = _setting(name, environment[key.variable], f"environment {key.variable}")
     for name, (raw, option) in options.items():
         found[name] = _setting(name, raw, f"option {option}")
     return Settings(found)
+
+
+def wrong_variables(environment: Mapping[str, str]) -> list[ConfigError]:
+    """What is wrong with the variables that set a key."""
+    found: list[ConfigError] = []
+    for name, key in KEYS.items():
+        if environment.get(key.variable):
+            try:
+                _setting(name, environment[key.variable], f"environment {key.variable}")
+            except ConfigError as error:
+                found.append(error)
+    return found
 
 
 def project_file(directory: str) -> str | None:
@@ -95,7 +107,7 @@ def _setting(name: str, raw: object, origin: str) -> Setting:
     try:
         return Setting(KEYS[name].kind.read(raw), origin)
     except WrongValue as error:
-        raise ConfigError(origin.partition(" ")[2], f"{raw!r}: {error}") from error
+        raise ConfigError(origin, f"{name} = {raw!r}: {error}") from error
 
 
 def run_limits(settings: Settings) -> RunLimits:

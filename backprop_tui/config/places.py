@@ -29,7 +29,7 @@ def key_line_in_toml(content: str, name: str) -> int | None:
 def _written(content: str) -> Iterator[tuple[int, str]]:
     """Each line that names a table or a key, with the full name of that."""
     table = ""
-    for number, line in enumerate(content.splitlines(), start=1):
+    for number, line in enumerate(content.split("\n"), start=1):
         header, key = _HEADER.match(line), _KEY.match(line)
         if header:
             table = _plain(header[1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from backprop_tui.config.edit import plain, with_key
 from backprop_tui.config.errors import ConfigError, unknown_key
 from backprop_tui.config.files import read_file
 from backprop_tui.config.keys import KEYS, Key
@@ -12,21 +13,44 @@ from backprop_tui.config.kinds import NONE, Value, WrongValue
 
 
 def set_key(path: str, name: str, word: str) -> Value:
-    """Sets one key in a file, keeping the other keys; comments in the file are lost, as TOML writers lose them.
+    """Sets one key in a TOML file, which is made where there is none; the other keys and the comments stay.
 
     Raises:
-        ConfigError: there is no such key, the value is wrong, or the file is or cannot be written.
+        ConfigError: there is no such key, the value is wrong, or the file is wrong or cannot be written.
     """
+    value = checked(path, name, word)
+    values = {key: setting.value for key, setting in read_file(path).items()}
+    values[name] = value
+    _write(path, with_key(_text(path), KEYS[name], value) or _toml(values))
+    return value
+
+
+def checked(path: str, name: str, word: str) -> Value:
+    """The value that `set_key` would write; nothing is changed.
+
+    Raises:
+        ConfigError: as `set_key`.
+    """
+    if path.endswith(".json"):
+        raise ConfigError(path, "is JSON of the original tool, which is only read; set keys in a .toml file")
     if name not in KEYS:
         raise unknown_key("config set", name, KEYS)
     try:
         value = KEYS[name].kind.read(word)
     except WrongValue as error:
-        raise ConfigError("config set", f"{name} {word!r}: {error}") from error
-    values = {key: setting.value for key, setting in read_file(path).items()}
-    values[name] = value
-    _write(path, _toml(values))
+        raise ConfigError("config set", f"{name} = {word!r}: {error}") from error
+    read_file(path)
     return value
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise ConfigError(path, f"cannot be read: {error.strerror}") from error
 
 
 def init(path: str) -> None:
@@ -41,7 +65,7 @@ def init(path: str) -> None:
 
 
 def example() -> str:
-    """config.example.toml: every key with its meaning and its default; a key without a default is commented out."""
+    """config.example.toml: every key with its meaning and its default."""
     lines = ["# Settings of backprop-tui; every value here is the default. Its place: `backprop-tui config path`."]
     section = ""
     for key in KEYS.values():
@@ -78,23 +102,28 @@ def _toml(values: dict[str, Value]) -> str:
     for key in KEYS.values():
         if key.name not in values:
             continue
-        value = values[key.name]
         table = tree.setdefault(key.section, {}) if key.section else tree
         if isinstance(table, dict):
-            table[key.leaf] = NONE if value is None else list(value) if isinstance(value, tuple) else value
+            table[key.leaf] = plain(values[key.name])
     return tomli_w.dumps(tree)
 
 
 def _write(path: str, content: str) -> None:
+    """Replaces the file that a link points to, not the link: settings are often kept in another folder."""
+    path = os.path.realpath(path)
     folder = os.path.dirname(path)
     aside = f"{path}.tmp-{os.getpid()}"
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(aside, path)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.rename(aside, path)
+        except BaseException:
+            os.unlink(aside)
+            raise
     except OSError as error:
         raise ConfigError(path, f"cannot be written: {error.strerror}") from error

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import time
 
+from backprop_tui.domain.errors import StorageFailed
 from backprop_tui.engine.bell import Bell
 from backprop_tui.engine.book import Book
 from backprop_tui.engine.guarding import Guard
@@ -14,13 +16,15 @@ from backprop_tui.engine.measuring import Measurements
 from backprop_tui.engine.queue_keeper import Passed, QueueKeeper
 from backprop_tui.engine.sampling import Sampling
 from backprop_tui.engine.supervision import Supervision
+from backprop_tui.launchers.launcher import LaunchFailed
 from backprop_tui.launchers.local import LocalLauncher
-from backprop_tui.launchers.supervisor_process import sign_lease
+from backprop_tui.launchers.supervisor_process import INHERITED_LOCK, SupervisorProcess, sign_lease
 from backprop_tui.processes.linux import rename_process
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, try_lock
 
 LARGEST_LOG_BYTES = 1 << 20
+START_OVER_SECONDS = 1.0  # a fork server that dies again and again must not keep a core busy
 
 
 def hold_lease(home: Home, config_path: str, lease: Lock, requests: socket.socket) -> None:
@@ -36,9 +40,11 @@ def hold_lease(home: Home, config_path: str, lease: Lock, requests: socket.socke
     held: Lock | None = lease
     while held is not None:
         bell = Bell(home)
-        first = keeper.pass_over((), explain=False)
-        sampling.keep(first.runs)
-        _supervise(Supervision(home, machine, keeper, guard, sampling, bell), first)
+        try:
+            _supervise(Supervision(home, machine, keeper, guard, sampling, bell))
+        except* LaunchFailed as errors:
+            sampling.stop()
+            _start_over(SupervisorProcess(home=home, config_path=config_path), held, errors)
         sampling.stop()
         # A front end marks its run first, then rings, then tries the lease. So either it found the bell down and the
         # lease free and starts the next supervisor, or it came before this look.
@@ -47,10 +53,12 @@ def hold_lease(home: Home, config_path: str, lease: Lock, requests: socket.socke
         book.refresh()
         held = try_lock(lease.path) if book.runs() else None
         if held is not None:
-            sign_lease(held)
+            sign_lease(held, os.getpid())
 
 
-def _supervise(supervision: Supervision, first: Passed) -> None:
+def _supervise(supervision: Supervision) -> None:
+    first = _first_pass(supervision)
+    supervision.sampling.keep(first.runs if first is not None else ())
     # Loaded only now, with the first run on its way.
     import asyncio
 
@@ -60,6 +68,27 @@ def _supervise(supervision: Supervision, first: Passed) -> None:
         await Supervisor(supervision).supervise(first)
 
     asyncio.run(supervise())
+
+
+def _first_pass(supervision: Supervision) -> Passed | None:
+    """None where the disk is full: the next pass tries again."""
+    try:
+        return supervision.keeper.pass_over((), explain=False)
+    except StorageFailed as error:
+        sys.stderr.write(f"{error}\n")
+        return None
+
+
+def _start_over(supervisor: SupervisorProcess, lease: Lock, errors: BaseException) -> None:
+    """Never returns: the fork server is gone, and a process that has threads cannot fork another one safely.
+
+    So this process becomes a new supervisor: its lease stays held, and the orphans it fosters stay its children.
+    """
+    sys.stderr.write(f"{errors}; starting over\n")
+    sys.stderr.flush()
+    time.sleep(START_OVER_SECONDS)
+    os.dup2(lease.descriptor, INHERITED_LOCK)
+    os.execv(sys.executable, supervisor.command)  # noqa: S606 - what this process was started with
 
 
 def _shorten_log() -> None:

@@ -62,6 +62,8 @@ class QueueKeeper:
             LaunchFailed: the launcher is gone.
         """
         self._book.refresh()
+        for run in self._book.queued():
+            self._listen(run)
         known = set(watched)
         passed = Passed(snapshot=self._machine.snapshot(self._book.active()))
         for run in self._book.active():
@@ -164,6 +166,16 @@ class QueueKeeper:
             self._machine.started(passed.snapshot)
             passed.guardians[run.id] = self._launcher.launch(directory.path, lock, adopting=False)
 
+    def _listen(self, run: Run) -> None:
+        """A queued run obeys before its turn comes; nearly always there is nothing to obey."""
+        directory = self._book.directory(run.id)
+        lock = _try_lock(directory) if directory.requests_after(run.requests_offset)[0] else None
+        if lock is None:
+            return
+        with lock:
+            run = directory.read()
+            self._book.put(self._obey(directory, run) if isinstance(run.state, Queued) else run)
+
     def _obey(self, directory: RunDirectory, run: Run) -> Run:
         """Requests that were written while a lock was busy; the run is queued, and we hold its lock."""
         requests, offset = directory.requests_after(run.requests_offset)
@@ -173,9 +185,7 @@ class QueueKeeper:
         for request in requests:
             match request:
                 case StopRequest(reason=reason):
-                    run = run.to(Ended(at=time.time(), status=Status.STOPPED, reason=reason))
-                    directory.forget_environment()
-                    break
+                    return self._end_queued(directory, run, Ended(at=time.time(), status=Status.STOPPED, reason=reason))
                 case EditRequest():
                     run = edited(run, request)
                 case TimeboxRequest():
@@ -194,12 +204,16 @@ class QueueKeeper:
             run = directory.read()
             if isinstance(run.state, Queued):
                 cause = Cause(kind="dependency", evidence=reason)
-                now = time.time()
-                run = run.to(Ended(at=now, status=Status.STOPPED, reason=reason, cause=cause))
-                directory.write(run, durable=True)
-                directory.append_event("ended", reason, time=now, status=Status.STOPPED)
-                directory.forget_environment()
+                end = Ended(at=time.time(), status=Status.STOPPED, reason=reason, cause=cause)
+                run = self._end_queued(directory, run, end)
             self._book.put(run)
+
+    def _end_queued(self, directory: RunDirectory, run: Run, end: Ended) -> Run:
+        run = run.to(end)
+        directory.write(run, durable=True)
+        directory.append_event("ended", end.reason or "", time=end.at, status=end.status)
+        directory.forget_environment()
+        return run
 
 
 def _try_lock(directory: RunDirectory) -> Lock | None:

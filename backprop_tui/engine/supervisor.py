@@ -44,11 +44,12 @@ class Supervisor:
         self._indexed: dict[str, Run] = {}
         self._explain_at = 0.0
 
-    async def supervise(self, first: Passed) -> None:
+    async def supervise(self, first: Passed | None) -> None:
         """Until nothing is unfinished and everything is indexed; `first` is the pass made before this loop existed."""
         loop = asyncio.get_running_loop()
         loop.add_reader(self._bell.descriptor, self._rung)
-        self._take_in(first)
+        if first is not None:
+            self._take_in(first)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keep_queue())

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from backprop_tui.domain.errors import StateUnavailable
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.home import Home
-from backprop_tui.store.locks import Lock, try_lock
+from backprop_tui.store.locks import Lock, is_locked, try_lock
 
 LOCK, BELL, LOG = "supervisor.lock", "bell", "supervisor.log"
 INHERITED_LOCK = 3  # the descriptor under which a supervisor inherits its lease
+NOT_BORN = 0  # signed for a supervisor that is being started
 _PROGRAM = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "supervise.py")
+_TOLD_TO_SCRIPTS = "BACKPROP_RUN_"  # by these variables the processes of a run are found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,15 @@ class SupervisorProcess:
 
     home: Home
     config_path: str
+
+    @property
+    def command(self) -> list[str]:
+        """What starts it: the standard library alone, in a few milliseconds."""
+        return [sys.executable, "-I", "-S", _PROGRAM, self.home.root, self.home.host, self.config_path]
+
+    def lives(self) -> bool:
+        """Whether somebody holds the lease."""
+        return is_locked(self.home.host_file(LOCK))
 
     def call(self) -> None:
         """There is unfinished work: a living supervisor looks at once, else one is started, detached.
@@ -39,12 +50,15 @@ class SupervisorProcess:
         Raises:
             StateUnavailable: as `call`.
         """
+        if self._belongs_to_guarded_run():
+            return
         lock = try_lock(self.home.host_file(LOCK))
         if lock is None:
             # It is being born, or about to end: then it looks once more after giving up the lease.
             refuse_other_machine(self.home)
             return
         with lock:
+            sign_lease(lock, NOT_BORN)
             self._spawn(lock)
 
     def ring(self) -> bool:
@@ -65,14 +79,18 @@ class SupervisorProcess:
             os.close(descriptor)
         return True
 
+    def _belongs_to_guarded_run(self) -> bool:
+        """Called from inside of a run: its guardian starts supervisors too, which are not swept with the run."""
+        folder = os.environ.get("BACKPROP_RUN_DIR", "")
+        return os.path.dirname(folder) == self.home.runs and is_locked(os.path.join(folder, "lock"))
+
     def _spawn(self, lock: Lock) -> None:
-        """A new session of its own, with the standard library alone: it starts in a few milliseconds."""
-        home = self.home
-        log = home.host_file(LOG)
+        """In a session of its own, and without the marks of a run that it may be called from."""
+        log = self.home.host_file(LOG)
         os.posix_spawn(
             sys.executable,
-            [sys.executable, "-I", "-S", _PROGRAM, home.root, home.host, self.config_path],
-            os.environ,
+            self.command,
+            {name: value for name, value in os.environ.items() if not name.startswith(_TOLD_TO_SCRIPTS)},
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, lock.descriptor, INHERITED_LOCK),
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -83,10 +101,10 @@ class SupervisorProcess:
         )
 
 
-def sign_lease(lock: Lock) -> None:
+def sign_lease(lock: Lock, pid: int) -> None:
     """Writes whose the lease is: pid and boot id, so that a namesake on another machine can be told apart."""
     os.ftruncate(lock.descriptor, 0)
-    os.pwrite(lock.descriptor, f"{os.getpid()} {boot_id()}\n".encode("ascii"), 0)
+    os.pwrite(lock.descriptor, f"{pid} {boot_id()}\n".encode("ascii"), 0)
 
 
 def refuse_other_machine(home: Home) -> None:
@@ -104,7 +122,7 @@ def refuse_other_machine(home: Home) -> None:
 
 
 def lease_owner(home: Home) -> tuple[int, str] | None:
-    """Pid and boot id that the newest supervisor signed with; None where nobody has."""
+    """Pid (`NOT_BORN` at first) and boot id that the newest supervisor is signed with; None where there was none."""
     try:
         with open(home.host_file(LOCK), encoding="ascii") as file:
             words = file.read().split()

@@ -21,6 +21,11 @@ def become_subreaper() -> None:
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
+def cease_as_subreaper() -> None:
+    """Orphans below this process go to the next subreaper above it, or to init."""
+    _prctl(PR_SET_CHILD_SUBREAPER, 0)
+
+
 def die_with_parent(signal_number: int) -> None:
     """The kernel sends this signal when the parent's thread ends. See prctl(2)."""
     _prctl(PR_SET_PDEATHSIG, signal_number)

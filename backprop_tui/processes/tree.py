@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from backprop_tui.processes.identity import stat_fields
+from backprop_tui.processes.identity import Identity, identify, stat_fields
 
+_SESSION = 3  # field 6
 _USER_TICKS, _SYSTEM_TICKS = 11, 12  # fields 14 and 15 of proc(5)'s /proc/PID/stat, counted after the name
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -64,6 +65,18 @@ def with_marker(marker: bytes) -> list[int]:
                     found.append(int(name))
         except OSError:
             continue  # gone, or another user's
+    return found
+
+
+def in_session(leader: Identity) -> list[int]:
+    """Processes of the session that `leader` began, itself too; none where its pid means another process by now."""
+    if identify(leader.pid) not in (None, leader):
+        return []
+    found: list[int] = []
+    for name in os.listdir("/proc"):
+        fields = stat_fields(int(name)) if name.isdigit() else None
+        if fields is not None and int(fields[_SESSION]) == leader.pid:
+            found.append(int(name))
     return found
 
 

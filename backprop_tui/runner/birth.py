@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from dataclasses import dataclass, replace
 
@@ -13,10 +12,11 @@ from backprop_tui.domain.live import Clock, Live
 from backprop_tui.domain.run import Run
 from backprop_tui.processes.identity import Identity
 from backprop_tui.processes.linux import boot_id
+from backprop_tui.runner.ladder import Ladder
 from backprop_tui.runner.script import CannotStart, Launch, start_script
 from backprop_tui.runner.tree import Tree
 from backprop_tui.runner.watched import WatchedScript
-from backprop_tui.store.locks import Lock, try_lock
+from backprop_tui.store.locks import Lock, is_locked, try_lock
 from backprop_tui.store.run_directory import RunDirectory
 
 PID_WRITTEN_WITHIN_SECONDS = 5.0
@@ -27,7 +27,15 @@ class Gone:
     """The script lived when the supervisor looked and is gone now; nobody saw its exit status."""
 
 
-def start(directory: RunDirectory, run: Run) -> WatchedScript | CannotStart | Gone:
+@dataclass(frozen=True, slots=True)
+class NeverBegan:
+    """The child died before it wrote who it is, so nothing was executed: the next pass queues the run again."""
+
+
+Birth = WatchedScript | CannotStart | Gone | NeverBegan
+
+
+def start(directory: RunDirectory, run: Run) -> Birth:
     """Starts the newest attempt's script, unless one lives in this directory already: then that one is adopted."""
     lock = try_lock(directory.script_lock)
     if lock is None:
@@ -60,29 +68,38 @@ def _launch(directory: RunDirectory, run: Run) -> Launch:
     )
 
 
-def adopt(directory: RunDirectory, run: Run) -> WatchedScript | CannotStart | Gone:
+def adopt(directory: RunDirectory, run: Run) -> Birth:
     """Takes over the script that script.lock names, once it is sure that it is this run's."""
-    identity = _named_script(directory, run.attempt.number)
-    script = None if identity is None else WatchedScript.adopt(identity)
+    named = _named_script(directory, run.attempt.number)
+    if not isinstance(named, Identity):
+        return named
+    script = WatchedScript.adopt(named)
     if script is not None and _belongs(script, directory):
         return script
     return Gone()
 
 
-def _named_script(directory: RunDirectory, attempt: int) -> Identity | None:
+def _named_script(directory: RunDirectory, attempt: int) -> Identity | NeverBegan | CannotStart:
     """The lock may be held by a child that has not written its pid yet, or that dies before it can."""
     end = time.monotonic() + PID_WRITTEN_WITHIN_SECONDS
     while True:
-        named = directory.script_identity()
-        if named is not None and named[0] == attempt:
-            return Identity(named[1], named[2])
-        lock = try_lock(directory.script_lock)
-        if lock is not None:
-            lock.close()
-            return None
+        # The lock before the record: a child that writes it meanwhile holds the lock now.
+        is_busy = is_locked(directory.script_lock)
+        named = script_of(directory, attempt)
+        if named is not None:
+            return named
+        if not is_busy:
+            return NeverBegan()
         if time.monotonic() > end:
-            return None
+            left = "a process that an earlier attempt left behind holds it"
+            return CannotStart(what=directory.script_lock, problem=left, not_found=False)
         time.sleep(0.01)
+
+
+def script_of(directory: RunDirectory, attempt: int) -> Identity | None:
+    """Who the script of this attempt is, or was; None where it has not written it."""
+    named = directory.script_identity()
+    return Identity(named[1], named[2]) if named is not None and named[0] == attempt else None
 
 
 def _belongs(script: WatchedScript, directory: RunDirectory) -> bool:
@@ -122,14 +139,18 @@ def _taken_over(earlier: Live, script_pid: int | None) -> Live:
     return replace(earlier, runner_pid=os.getpid(), script_pid=script_pid)
 
 
-def make_agree(script: WatchedScript, tree: Tree, live: Live) -> None:
+def make_agree(script: WatchedScript, tree: Tree, ladder: Ladder, live: Live) -> None:
     """After an adoption: the processes do what the record says. A ladder that was begun goes on by itself."""
     if script.has_died():
         return
-    if live.pause is not None:
+    if live.stopping is not None:
+        # A signal that was given to a paused script reaches it only now.
+        ladder.release_pause(time.monotonic())
+        tree.thaw()
+    elif live.pause is not None:
         tree.freeze()
     else:
-        tree.signal_all(signal.SIGCONT)
+        tree.thaw()
 
 
 def held(directory: RunDirectory, descriptor: int) -> Lock:

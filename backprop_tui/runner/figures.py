@@ -35,6 +35,8 @@ class Figures:
         step, epoch, total = live.step, live.epoch, live.total_steps
         for value in values:
             if isinstance(value, CheckpointSaved):
+                # With all that was said before it, and the offset behind it: so it is told once, whoever dies.
+                self._recorder.change(step=step, epoch=epoch, total_steps=total, metrics=dict(metrics))
                 self._add_checkpoint(value, cwd, step)
                 continue
             step = value.step if value.step is not None else step
@@ -50,7 +52,7 @@ class Figures:
         checkpoint = Checkpoint(path=path, step=at_step, saved_at=time.time(), size_bytes=stored_size_bytes(path))
         # A file that is written over and over is one checkpoint, the newest.
         others = [known for known in self._recorder.live.checkpoints if known.path != path]
-        self._recorder.commit(checkpoints=(*others, checkpoint)[-KEPT_CHECKPOINTS:])
+        self._recorder.commit(checkpoints=(*others, checkpoint)[-KEPT_CHECKPOINTS:], log_offset=saved.offset)
         self._recorder.tell("checkpoint", f"checkpoint at step {at_step}: {path}", path=path, step=at_step)
 
     def _look_at_loss(self, metrics: Mapping[str, float], step: int | None) -> None:

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from backprop_tui.domain.errors import BackpropError
+from backprop_tui.domain.errors import BackpropError, StorageFailed
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status
@@ -22,6 +22,7 @@ from backprop_tui.runner.log_follower import LogFollower
 from backprop_tui.runner.obedience import Obedience
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.resources import ResourceMeter
+from backprop_tui.runner.summons import summon
 from backprop_tui.runner.tree import Tree
 from backprop_tui.runner.watched import REAPED_WITHIN_SECONDS, Exit, WatchedScript
 from backprop_tui.store.run_directory import RunDirectory
@@ -76,7 +77,7 @@ class Guardian:
         self._charge.tree.reap()
         if self._session_ends:
             self.ladder.begin(Status.STOPPED, by="session", reason="the session or machine is ending", now=now)
-        self.run = self._obedience.obey(self.run, now)
+        self._obey(now)
         busy = self.read_log()
         self._keep_timebox(now)
         self.ladder.climb(now)
@@ -85,25 +86,48 @@ class Guardian:
         self._recorder.flush(now)
         return busy
 
+    def _obey(self, now: float) -> None:
+        try:
+            self.run = self._obedience.obey(self.run, now)
+        except StorageFailed as error:
+            self._recorder.change(problem=str(error))
+
     def read_log(self) -> bool:
         """Reads the next chunk of the log; whether more is waiting."""
         try:
             values, more = self._charge.log.read(time.time())
-        except BackpropError as error:
-            self._recorder.change(problem=str(error))
-            return False
+            self._take_in(values)
         except Exception as error:  # noqa: BLE001 - boundary: no fault in a log's reading may leave a script unguarded
-            traceback.print_exc()
-            self._recorder.change(problem=f"its log cannot be read: {error}")
+            self._cannot_read(error)
             return False
-        self.take_in(values)
         return more
 
-    def take_in(self, values: Sequence[Progress | CheckpointSaved]) -> None:
-        """What the log said becomes part of the live record."""
+    def read_rest_of_log(self) -> None:
+        """The script is dead: its log to the end, a last line without an end too."""
+        try:
+            self._take_in(self._charge.log.finish(time.time()))
+        except Exception as error:  # noqa: BLE001 - boundary: no fault in a log's reading may lose an end
+            self._cannot_read(error)
+        # Its next attempt, if there is one, goes on from here.
+        self._recorder.commit(log_offset=self._charge.log.offset, log_generation=self._charge.log.generation)
+
+    def _cannot_read(self, error: Exception) -> None:
+        traceback.print_exception(error)
+        self._recorder.change(problem=f"its log cannot be read: {error}")
+
+    def _take_in(self, values: Sequence[Progress | CheckpointSaved]) -> None:
+        """What the log said: first into metrics.jsonl, then into the live record."""
+        self.write_metrics()
         if values:
             self.figures.take_in(values, self.run.spec.cwd)
             self._recorder.change(log_offset=self._charge.log.offset, log_generation=self._charge.log.generation)
+
+    def write_metrics(self) -> None:
+        """What waits to be written into metrics.jsonl; a full disk makes it wait on."""
+        try:
+            self._charge.log.write_metrics()
+        except StorageFailed as error:
+            self._recorder.change(problem=str(error))
 
     def _keep_timebox(self, now: float) -> None:
         limit = timebox_seconds(self.run)
@@ -124,7 +148,8 @@ class Guardian:
         if now >= self._call_supervisor_at:
             self._call_supervisor_at = now + CALL_SUPERVISOR_SECONDS
             try:
-                self._charge.supervisor.ensure()
+                if summon(self._charge.supervisor):
+                    self._charge.tree.search_everywhere()
             except (BackpropError, OSError) as error:
                 self._recorder.change(problem=f"no supervisor could be started: {error}")
 
@@ -159,4 +184,8 @@ class Guardian:
 
     def last_requests(self) -> Run:
         """Edits that came while the script was dying; what asks for more than that is moot."""
-        return self._obedience.obey_the_dead(self.run)
+        try:
+            return self._obedience.obey_the_dead(self.run)
+        except StorageFailed as error:
+            self._recorder.change(problem=str(error))
+            return self.run

@@ -49,7 +49,7 @@ class Ladder:
             self._plan.stop_signal,
         )
         self._tree.signal_group(signal.Signals[self._plan.stop_signal])
-        self._release_pause(now)
+        self.release_pause(now)
 
     def kill_now(self, *, by: str, reason: str, now: float, cause: str | None = None) -> None:
         """Straight to KILL; an intent that is recorded already keeps its status."""
@@ -86,7 +86,7 @@ class Ladder:
         if not repeated:
             self._recorder.tell("stopping", f"{stopping.reason}: {name}", by=stopping.by, signal=name)
 
-    def _release_pause(self, now: float) -> None:
+    def release_pause(self, now: float) -> None:
         """A stopped process takes its signal only when it is continued."""
         live = self._recorder.live
         if live.pause is not None:

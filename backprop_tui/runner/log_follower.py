@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from backprop_tui.domain.errors import StorageFailed
 from backprop_tui.domain.times import iso
 from backprop_tui.readers.registry import LogReader
 from backprop_tui.readers.values import CheckpointSaved, Progress
@@ -16,17 +17,23 @@ CHUNK_BYTES = 1 << 20
 # A script that prints faster than anyone can read it is read again from near its end.
 LONGEST_BACKLOG_BYTES = 64 << 20
 SKIP_TO_BYTES = 8 << 20
+MOST_WAITING_LINES = 10_000
 
 
 class LogFollower:
     """Follows one log from an offset; `generation` counts how often the log was found shorter than read."""
 
-    def __init__(self, directory: RunDirectory, *, offset: int, generation: int, metrics_from: int) -> None:
+    def __init__(
+        self, directory: RunDirectory, *, offset: int, generation: int, metrics_from: int, told_from: int
+    ) -> None:
+        """Reads from `offset`; what lies before the other two is in metrics.jsonl, or told, already."""
         self._directory = directory
         self._path = directory.log
         self._reader = LogReader(offset)
         self._position = offset
         self._metrics_from = metrics_from
+        self._told_from = told_from
+        self._waiting: list[bytes] = []  # lines of metrics.jsonl; a full disk makes them wait
         self.generation = generation
         self.skipped_bytes = 0
 
@@ -36,8 +43,8 @@ class LogFollower:
         return self._reader.offset
 
     def read(self, time: float) -> tuple[Sequence[Progress | CheckpointSaved], bool]:
-        """What the next chunk says, and whether more is waiting; progress is in metrics.jsonl once this returns."""
-        size = self._size()
+        """What the next chunk says, and whether more is waiting; `write_metrics` writes down what it says."""
+        size = _size(self._path)
         if size < self._position:
             self._start_again()
         if size == self._position:
@@ -49,8 +56,7 @@ class LogFollower:
             chunk = file.read(CHUNK_BYTES) or b""
         self._position += len(chunk)
         values = self._reader.feed(chunk)
-        self._record(values, time)
-        return values, self._position < size
+        return self._record(values, time), self._position < size
 
     def finish(self, time: float) -> Sequence[Progress | CheckpointSaved]:
         """Everything up to the end of the log, a last line without an end too; the script is dead."""
@@ -59,29 +65,24 @@ class LogFollower:
         while more:
             values, more = self.read(time)
             found.extend(values)
-        last = self._reader.finish()
-        self._record(last, time)
-        return (*found, *last)
-
-    def _size(self) -> int:
-        try:
-            return os.stat(self._path).st_size
-        except FileNotFoundError:
-            return 0
+        return (*found, *self._record(self._reader.finish(), time))
 
     def _start_again(self) -> None:
         """Somebody truncated the log."""
         self.generation += 1
         self._reader = LogReader(0)
-        self._position = self._metrics_from = 0
+        self._position = self._metrics_from = self._told_from = 0
 
     def _skip_to(self, offset: int) -> None:
         self.skipped_bytes += offset - self._position
         self._reader = LogReader(offset)
         self._position = offset
 
-    def _record(self, values: Sequence[Progress | CheckpointSaved], time: float) -> None:
-        lines = [
+    def _record(
+        self, values: Sequence[Progress | CheckpointSaved], time: float
+    ) -> Sequence[Progress | CheckpointSaved]:
+        """Keeps the lines for metrics.jsonl; gives what was not told yet."""
+        self._waiting += [
             dump(
                 {
                     "time": iso(time),
@@ -95,8 +96,33 @@ class LogFollower:
             for value in values
             if isinstance(value, Progress) and value.offset > self._metrics_from
         ]
-        if lines:
-            append_line(self._directory.file("metrics.jsonl"), b"\n".join(lines))
+        del self._waiting[:-MOST_WAITING_LINES]
+        return [value for value in values if isinstance(value, Progress) or value.offset > self._told_from]
+
+    def write_metrics(self) -> None:
+        """Writes what was read.
+
+        Raises:
+            StorageFailed: the lines wait for the next call.
+        """
+        if not self._waiting:
+            return
+        path = self._directory.file("metrics.jsonl")
+        size = _size(path)
+        try:
+            append_line(path, b"\n".join(self._waiting))
+        except StorageFailed:
+            if _size(path) > size:
+                os.truncate(path, size)
+            raise
+        self._waiting.clear()
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0
 
 
 def recover_offset(directory: RunDirectory, generation: int) -> int:

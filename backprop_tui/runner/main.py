@@ -8,18 +8,19 @@ import time
 import traceback
 from dataclasses import dataclass
 
-from backprop_tui.domain.errors import BackpropError
+from backprop_tui.domain.errors import BackpropError, StorageFailed
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run, Running, Starting
 from backprop_tui.domain.status import Status
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.processes.linux import become_subreaper, rename_process
-from backprop_tui.runner.birth import Gone, adopt, first_live, held, make_agree, start
+from backprop_tui.runner.birth import Gone, NeverBegan, adopt, first_live, held, make_agree, script_of, start
 from backprop_tui.runner.ending import outcome_of, outcome_of_no_start, write_end
 from backprop_tui.runner.guardian import Charge, Guardian
 from backprop_tui.runner.log_follower import LogFollower, cut_torn_line, recover_offset
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.script import CannotStart
+from backprop_tui.runner.summons import summon
 from backprop_tui.runner.tree import Tree
 from backprop_tui.runner.watched import Exit, WatchedScript
 from backprop_tui.store.run_directory import RunDirectory
@@ -49,6 +50,15 @@ def guard(assignment: Assignment) -> None:
         raise
     finally:
         lock.close()
+        _summon(assignment.supervisor)
+
+
+def _summon(supervisor: SupervisorProcess) -> None:
+    """Somebody must index this end and start the next run: where no supervisor lives, the last act starts one."""
+    try:
+        summon(supervisor)
+    except (BackpropError, OSError):
+        traceback.print_exc()
 
 
 def _become_guardian() -> int:
@@ -74,30 +84,36 @@ def _guard(directory: RunDirectory, assignment: Assignment, wake: int) -> None:
     run = directory.read()
     earlier = directory.read_live()
     began = (adopt if assignment.adopting else start)(directory, run)
+    if isinstance(began, NeverBegan):
+        return
     script = began if isinstance(began, WatchedScript) else None
     recorder = Recorder(directory, first_live(run, script, earlier))
     run = _tell_start(directory, run, recorder, script)
-    if script is None:
+    if not isinstance(began, WatchedScript):
         _end_without_script(directory, run, recorder, began)
         return
     charge = Charge(
         directory=directory,
-        script=script,
-        tree=Tree(script, directory.path),
+        script=began,
+        tree=Tree(began, directory.path),
         recorder=recorder,
-        log=_follow_log(directory, recorder.live, cut=assignment.adopting),
+        log=_follow_log(directory, recorder.live, first=not assignment.adopting and run.attempt.number == 1),
         supervisor=assignment.supervisor,
     )
     guardian = Guardian(charge, run, wake)
-    if script.adopted:
-        make_agree(script, charge.tree, recorder.live)
+    if began.adopted:
+        make_agree(began, charge.tree, guardian.ladder, recorder.live)
     _finish(guardian, charge, guardian.wait_for_death())
 
 
 def _tell_start(directory: RunDirectory, run: Run, recorder: Recorder, script: WatchedScript | None) -> Run:
     if script is not None and isinstance(run.state, Starting):
         run = run.to(Running(since=time.time()))
-        directory.write(run, durable=False)
+        try:
+            directory.write(run, durable=False)
+        except StorageFailed as error:
+            # The script runs; its record stays behind until the end, which waits for room on the disk.
+            recorder.change(problem=str(error))
     recorder.commit()
     if script is not None and not script.adopted:
         recorder.tell("started", f"attempt {run.attempt.number}", pid=script.identity.pid, attempt=run.attempt.number)
@@ -106,12 +122,10 @@ def _tell_start(directory: RunDirectory, run: Run, recorder: Recorder, script: W
     return run
 
 
-def _follow_log(directory: RunDirectory, live: Live, *, cut: bool) -> LogFollower:
-    """After an adoption: again from the smaller of the two offsets, each file gets only what lies beyond its own."""
-    if not cut:
-        return LogFollower(
-            directory, offset=live.log_offset, generation=live.log_generation, metrics_from=live.log_offset
-        )
+def _follow_log(directory: RunDirectory, live: Live, *, first: bool) -> LogFollower:
+    """After another guardian: from the smaller of the two offsets, each file gets only what lies beyond its own."""
+    if first:
+        return LogFollower(directory, offset=0, generation=live.log_generation, metrics_from=0, told_from=0)
     cut_torn_line(directory.file("events.jsonl"))
     metrics_offset = recover_offset(directory, live.log_generation)
     return LogFollower(
@@ -119,6 +133,7 @@ def _follow_log(directory: RunDirectory, live: Live, *, cut: bool) -> LogFollowe
         offset=min(live.log_offset, metrics_offset) if metrics_offset else live.log_offset,
         generation=live.log_generation,
         metrics_from=metrics_offset,
+        told_from=live.log_offset,
     )
 
 
@@ -129,20 +144,22 @@ def _finish(guardian: Guardian, charge: Charge, exit_: Exit) -> None:
         charge.recorder.commit(problem=f"cannot be killed (in the kernel): pids {', '.join(map(str, stuck))}")
         time.sleep(1.0)
         stuck = charge.tree.kill()
-    guardian.take_in(charge.log.finish(time.time()))
+    guardian.read_rest_of_log()
     run = guardian.last_requests()
     outcome = outcome_of(exit_, charge.recorder.live.stopping, charge.directory)
     concluded = write_end(charge.directory, run, charge.recorder.live, outcome, charge.recorder)
+    guardian.write_metrics()
     _forget_environment(charge.directory, concluded)
 
 
 def _end_without_script(
-    directory: RunDirectory, run: Run, recorder: Recorder, began: WatchedScript | CannotStart | Gone
+    directory: RunDirectory, run: Run, recorder: Recorder, began: CannotStart | Gone
 ) -> None:
     if isinstance(began, CannotStart):
         outcome = outcome_of_no_start(began)
     else:
-        Tree(None, directory.path).sweep(grace_seconds=SWEEP_GRACE_SECONDS)
+        leader = script_of(directory, run.attempt.number)
+        Tree(None, directory.path, leader).sweep(grace_seconds=SWEEP_GRACE_SECONDS)
         outcome = outcome_of(Exit(), recorder.live.stopping, directory)
     concluded = write_end(directory, run, recorder.live, outcome, recorder)
     _forget_environment(directory, concluded)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from backprop_tui.domain.edits import edited, with_timebox
+from backprop_tui.domain.errors import StorageFailed
 from backprop_tui.domain.live import Pause
 from backprop_tui.domain.requests import (
     ContinueRequest,
@@ -95,7 +96,10 @@ class Obedience:
 
     def _edit(self, request: TimeboxRequest | EditRequest, run: Run) -> Run:
         run = with_timebox(run, request) if isinstance(request, TimeboxRequest) else edited(run, request)
-        self._directory.write(run, durable=False)
+        try:
+            self._directory.write(run, durable=False)
+        except StorageFailed as error:
+            self._recorder.change(problem=str(error))  # obeyed all the same, and written with the end
         if isinstance(request, TimeboxRequest):
             limit = request.max_run_seconds
             self._recorder.tell("extended", "no limit" if limit is None else f"timebox is now {limit / 60:g} min")

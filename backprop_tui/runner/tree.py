@@ -7,7 +7,7 @@ import signal
 import time
 
 from backprop_tui.processes.identity import DEAD_STATES, Identity, identify, send_signal, state_of
-from backprop_tui.processes.tree import descendants, with_marker
+from backprop_tui.processes.tree import descendants, in_session, with_marker
 from backprop_tui.runner.watched import WatchedScript
 
 STOPPED_STATES = (b"T", b"t")
@@ -16,14 +16,20 @@ FREEZE_SECONDS = 2.0
 
 
 class Tree:
-    """The script, its descendants and, after an adoption, whatever carries the run's mark in its environment."""
+    """The script, its descendants and, after an adoption, whatever has the run's mark or is of the script's session."""
 
-    __slots__ = ("_marker", "_script")
+    __slots__ = ("_everywhere", "_leader", "_marker", "_script")
 
-    def __init__(self, script: WatchedScript | None, run_folder: str) -> None:
-        """`script` None: it is gone, and only what it left behind is looked for."""
+    def __init__(self, script: WatchedScript | None, run_folder: str, leader: Identity | None = None) -> None:
+        """`script` None: it is gone, and only what it left is looked for; then `leader` is who it was, if known."""
         self._script = script
+        self._leader = leader if script is None else script.identity
         self._marker = b"BACKPROP_RUN_DIR=" + os.fsencode(run_folder)
+        self._everywhere = script is None or script.adopted
+
+    def search_everywhere(self) -> None:
+        """Some may have been orphaned while this process was no foster parent: mark and session tell."""
+        self._everywhere = True
 
     def members(self) -> list[Identity]:
         """Every living process of the run; zombies are reaped where they are ours, and not named."""
@@ -39,12 +45,13 @@ class Tree:
         # Subreaper: whatever the script leaves behind becomes a child of this process.
         pids = set(descendants(os.getpid()))
         script = self._script
-        if script is None or script.adopted:
+        if script is not None and script.adopted and not script.is_reaped:
+            pids |= {script.identity.pid, *descendants(script.identity.pid)}
+        if self._everywhere:
             # Orphans from before the adoption belong to somebody else's subreaper.
-            if script is not None and not script.is_reaped:
-                pids |= {script.identity.pid, *descendants(script.identity.pid)}
-            pids |= set(with_marker(self._marker)) - {os.getpid()}
-        return pids
+            pids |= set(with_marker(self._marker))
+            pids |= set() if self._leader is None else set(in_session(self._leader))
+        return pids - {os.getpid()}
 
     def reap(self) -> None:
         """Reaps every dead child; a tree that forks fast would else drown each walk in zombies."""

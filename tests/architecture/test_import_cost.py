@@ -18,7 +18,8 @@ NOT_FOR_A_QUICK_COMMAND = {"textual", "rich", "psutil", "pynvml", "asyncio"}
 NOT_FOR_A_RUNNER = {"asyncio", "subprocess", "tempfile", "logging", "tomllib", "multiprocessing"}
 
 # The rooms that live in processes started by `python -I -S`, where no site-packages exist.
-STANDARD_LIBRARY_ROOMS = ("domain", "store", "readers", "runner", "engine")
+RUNNER_ROOMS = ("domain", "processes", "store", "readers", "launchers", "runner")
+STANDARD_LIBRARY_ROOMS = (*RUNNER_ROOMS, "engine")
 
 PRINT_LOADED = "import json, sys; print(); print(json.dumps(sorted(sys.modules)))"
 
@@ -58,7 +59,7 @@ def test_importing_the_commands_loads_nothing_heavy(module: str) -> None:
 
 @pytest.mark.parametrize("arguments", [["list"], ["list", "--json"], ["status"], ["status", "--json"]], ids=" ".join)
 def test_list_and_status_run_without_anything_heavy(arguments: list[str]) -> None:
-    _needs("backprop_tui.main")
+    _needs(f"backprop_tui.cli.commands.{arguments[0]}")
     statements = f"""
 sys.argv = ["backprop-tui", *{arguments!r}]
 from backprop_tui.main import main
@@ -79,7 +80,7 @@ def test_the_room_imports_where_no_package_is_installed(room: str) -> None:
     assert set(_modules_of(room)) <= loaded
 
 
-@pytest.mark.parametrize("room", ["domain", "store", "readers", "runner"])
+@pytest.mark.parametrize("room", RUNNER_ROOMS)
 def test_a_runner_can_load_the_room_without_anything_heavy(room: str) -> None:
     statements = "".join(f"import {name}\n" for name in _modules_of(room))
     assert not _loaded_by(statements, "-I", "-S") & NOT_FOR_A_RUNNER

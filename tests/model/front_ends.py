@@ -75,7 +75,7 @@ def renames(state: State, me: Process, rules: Rules) -> Iterator[State]:
 # --- stop ---
 
 
-def reads_status(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+def reads_status(state: State, me: Process, rules: Rules) -> Iterator[State]:
     """Without a lock: what it says may be old a moment later."""
     match state.disk.run.status:
         case "absent":
@@ -83,7 +83,7 @@ def reads_status(state: State, me: Process, _rules: Rules) -> Iterator[State]:
         case "ended":
             yield _leaves(state, me)
         case "queued":
-            yield state.move(me, me.to("takes_queued_run"))
+            yield state.move(me, me.to("takes_queued_run" if rules.stop_edits_under_run_lock else "edits"))
         case _:
             yield state.move(me, me.to("appends"))
 

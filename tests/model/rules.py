@@ -41,6 +41,7 @@ class Rules:
     resume_discards_old_requests: bool = True
 
     # Requests
+    stop_edits_under_run_lock: bool = True  # a queued run
     pass_reads_requests: bool = True
     intent_and_offset_in_one_write: bool = True
 

@@ -7,6 +7,7 @@ from functools import cache
 
 import pytest
 
+from tests.model.invariants import AT_EVERY_STEP, IN_EVERY_STATE
 from tests.model.rules import PROTOCOL, Rules
 from tests.model.scenarios import SCENARIOS
 from tests.model.search import NEXT_COMMAND, NO_WAY_ON, STEPS, Outcome, explore
@@ -34,6 +35,7 @@ NEEDED_RULES = [
     ("unmarks_under_run_lock", "resume while it is indexed", "unfinished_run_has_its_marker"),
     ("resume_marks_under_run_lock", "resume while it is indexed", "unfinished_run_has_its_marker"),
     ("resume_discards_old_requests", "resume after a stop that came too late", "no_stop_from_before_the_resume"),
+    ("stop_edits_under_run_lock", "stop while it starts", "run_json_written_under_its_lock"),
     ("pass_reads_requests", "stop between slices", "no_start_against_an_old_stop"),
     ("intent_and_offset_in_one_write", "stop while it runs", NO_WAY_ON),
 ]
@@ -93,6 +95,18 @@ def test_every_rule_is_shown_to_be_needed_or_a_liberty() -> None:
     shown = {rule for rule, _, _ in NEEDED_RULES}
     assert shown == {name for name in Rules.__dataclass_fields__ if getattr(PROTOCOL, name)}
     assert set(LIBERTIES) == set(Rules.__dataclass_fields__) - shown
+
+
+def test_every_invariant_is_broken_by_some_missing_rule() -> None:
+    broken = {violation for _, _, violation in NEEDED_RULES}
+    every = {NO_WAY_ON} | {invariant.__name__ for invariant in (*IN_EVERY_STATE, *AT_EVERY_STEP)}
+    # A second end needs a second execution, and the search sees that one first.
+    assert every - broken == {"one_end_per_attempt"}
+
+
+def test_a_second_end_of_an_attempt_is_noticed() -> None:
+    ended_twice = SCENARIOS["run"].start.recorded_end(1).recorded_end(1)
+    assert explore(ended_twice, PROTOCOL).violation == "one_end_per_attempt"
 
 
 def test_every_step_of_every_process_is_taken() -> None:

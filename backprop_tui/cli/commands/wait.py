@@ -8,8 +8,7 @@ from collections.abc import Sequence
 
 from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.ends import Ends
-from backprop_tui.cli.exit_codes import OK
-from backprop_tui.cli.following import ENSURE_SECONDS, first_failure
+from backprop_tui.cli.exit_codes import first_failure
 from backprop_tui.cli.handles import HELP, resolve_all
 from backprop_tui.cli.pacing import Pace
 from backprop_tui.cli.session import Session
@@ -19,6 +18,8 @@ from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.views import active
 
 SUMMARY = "wait until runs have ended; exit with the code of the first that ended badly"
+
+ENSURE_SECONDS = 2.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +34,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     records = _wait(session, run_ids)
     if session.json:
         output.json_value([records[run_id] for run_id in run_ids])
-    return first_failure(list(records.values())) if records else OK
+    return first_failure(records.values())
 
 
 def _wanted(arguments: argparse.Namespace, session: Session) -> list[str]:

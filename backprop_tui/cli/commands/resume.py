@@ -1,0 +1,68 @@
+"""`resume`: a new attempt of an ended run, from its newest sound checkpoint."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from backprop_tui.cli import diagnostics
+from backprop_tui.cli.handles import HELP, resolve_one
+from backprop_tui.cli.interrupts import Interrupts
+from backprop_tui.cli.resumption import queue_again, resumption
+from backprop_tui.cli.run_options import add_run_options
+from backprop_tui.cli.session import Session
+from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.run import Run
+from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.views import shown_run
+
+SUMMARY = "start an ended run again from its newest sound checkpoint; its options stay unless given again"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """RUN and every option of a run that may change from attempt to attempt."""
+    parser.add_argument("run", metavar="RUN", help=HELP)
+    add_run_options(parser)
+
+
+def execute(arguments: argparse.Namespace, session: Session) -> int:
+    """Queues the next attempt, then follows it."""
+    run = _run(session, resolve_one(session, arguments.run))
+    code = _rehearsed(arguments, session, run)
+    if code is not None:
+        return code
+    with Interrupts() as interrupts:
+        queued, start = queue_again(session, run.id, arguments)
+        session.supervisor.call()
+        # Loaded only now, while the supervisor starts the run.
+        from backprop_tui.cli.handing_over import detach, follow
+
+        if queued.from_checkpoint is None:
+            diagnostics.say(f"run {run.id} starts from the beginning: no sound checkpoint is known")
+        if arguments.detach:
+            return detach(session, [run.id], as_array=False)
+        return follow(
+            session, [run.id], interrupts, start=start, before=queued.before, wait_when_held=not arguments.no_wait
+        )
+
+
+def _rehearsed(arguments: argparse.Namespace, session: Session, run: Run) -> int | None:
+    """The exit code where nothing is to be queued: --dry-run, or held and not to wait."""
+    if not session.dry_run and not arguments.no_wait:
+        return None
+    from backprop_tui.cli.verdict import refused, rehearse
+
+    wanted = resumption(session, run, arguments)
+    if session.dry_run:
+        return rehearse(session, [wanted.run], wanted.environment, arguments.env)
+    return refused(session, wanted.run)
+
+
+def _run(session: Session, run_id: str) -> Run:
+    directory = RunDirectory(session.home.run_folder(run_id))
+    if os.path.exists(directory.path):
+        return directory.read()
+    record = shown_run(session.home, run_id)
+    last = record["checkpoints"][-1]["path"] if record["checkpoints"] else None
+    advice = f"backprop-tui run {record['script'] or 'SCRIPT'}" + (f" -r {last}" if last else "")
+    raise UsageError(f"run {run_id} was recorded by the original Backprop, which kept no options; instead: {advice}")

@@ -1,0 +1,48 @@
+"""Runs as the public JSON has them, at this moment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+
+from backprop_tui.domain.live import Live
+from backprop_tui.domain.status import ENDED, UNFINISHED
+from backprop_tui.processes.linux import boot_id
+from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.home import Home
+from backprop_tui.store.index import Records
+from backprop_tui.store.run_codec import public
+from backprop_tui.store.views import View, in_order, marked
+
+
+def split(home: Home) -> tuple[list[View], list[View]]:
+    """The marked runs: those that are unfinished in the order of `in_order`, and those that are not yet indexed."""
+    views = marked(home)
+    unfinished = in_order(one for one in views if one.status in UNFINISHED)
+    return unfinished, [one for one in views if one.status not in UNFINISHED]
+
+
+def record_of(home: Home, one: View) -> JsonObject:
+    """The public JSON of a view, its clock moved on to now: the guardian writes it down only when it turns."""
+    live = None if one.live is None else moved_on(one.live)
+    return public(one.run, home.run_folder(one.run.id), live=live, holds=one.record["hold_reasons"])
+
+
+def moved_on(live: Live) -> Live:
+    """The live record with its clock at this moment; as it is where the clock is of another boot or machine."""
+    if live.clock.boot_id != boot_id():
+        return live
+    return replace(live, clock=live.clock.at(time.monotonic(), paused=live.pause is not None))
+
+
+def ended_newest_first(indexed: Records, unindexed: Iterable[View]) -> list[JsonObject]:
+    """What the index says of ended runs, with those that it does not have yet; those that go on again are left out."""
+    records = {run_id: record for run_id, record in indexed.items() if record.get("status") in ENDED}
+    records |= {one.run.id: one.record for one in unindexed}
+    return sorted(records.values(), key=created, reverse=True)
+
+
+def created(record: JsonObject) -> tuple[str, str]:
+    """By the time of queueing; those of one moment by id."""
+    return str(record.get("created_at") or ""), str(record["id"])

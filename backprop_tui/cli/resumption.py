@@ -1,0 +1,158 @@
+"""From an ended run back to the queue: a new attempt, from the newest checkpoint that is sound."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from dataclasses import dataclass, replace
+
+from backprop_tui.cli.captured import GitQuestion, captured_environment
+from backprop_tui.cli.programs import AskedPython, check_script, interpreter_for, source_of
+from backprop_tui.cli.session import Session, here
+from backprop_tui.cli.specification import checkpoint_path, overlaid, working_directory
+from backprop_tui.cli.tails import From, known_so_far
+from backprop_tui.domain.errors import BrokenRecord, StorageFailed, UsageError
+from backprop_tui.domain.invocation import mentioned_flags
+from backprop_tui.domain.lifecycle import resume, used_seconds
+from backprop_tui.domain.run import Dependency, Ended, Run, Spec
+from backprop_tui.store.checkpoints import newest_sound
+from backprop_tui.store.creation import mark
+from backprop_tui.store.home import Home
+from backprop_tui.store.locks import Lock
+from backprop_tui.store.run_directory import RunDirectory
+
+LOCK_SECONDS = 10.0  # its guardian leaves, or a supervisor indexes it
+LOOK_SECONDS = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumption:
+    """An ended run as it was and as it is to be queued, with the environment of this shell."""
+
+    before: Run
+    run: Run
+    environment: dict[str, str]
+
+    @property
+    def from_checkpoint(self) -> str | None:
+        """The checkpoint it goes on from; None: it starts from the beginning."""
+        return getattr(self.run.state, "resume_from", None)
+
+
+def resumption(session: Session, run: Run, options: argparse.Namespace) -> Resumption:
+    """What `resume` would queue; nothing is changed.
+
+    Raises:
+        UsageError: the run has not ended, or an option is wrong.
+        NotFound: its script is gone.
+    """
+    if not isinstance(run.state, Ended):
+        raise UsageError(f"run {run.id} is {run.status}: it goes on by itself; what has not ended cannot be resumed")
+    cwd = _directory(run, options)
+    git = GitQuestion(cwd)
+    try:
+        environment = captured_environment(options.env, cwd)
+        spec = overlaid(_renewed(run.spec, cwd, options, environment), options, session, environment)
+        if not options.after:
+            spec = replace(spec, after=_unfinished(session.home, spec))
+        _check_total(run, spec)
+        given = checkpoint_path(options.resume_from)
+        checkpoint = None if given is not None else newest_sound(run.checkpoints)
+    finally:
+        commit = git.answer()
+    changed = replace(
+        run,
+        spec=spec,
+        host=session.home.host,
+        name=options.name or run.name,
+        tags=tuple(dict.fromkeys(options.tag)) or run.tags,
+        note=options.note or run.note,
+        priority=run.priority if options.priority is None else options.priority,
+        git=commit,
+    )
+    start = given if checkpoint is None else checkpoint.path
+    return Resumption(before=run, run=resume(changed, now=time.time(), resume_from=start), environment=environment)
+
+
+def _directory(run: Run, options: argparse.Namespace) -> str:
+    if options.cwd is not None:
+        return working_directory(options.cwd, here())
+    if not os.path.isdir(run.spec.cwd):
+        raise UsageError(f"the directory of run {run.id} is gone ({run.spec.cwd}); --cwd DIR names another")
+    return run.spec.cwd
+
+
+def _renewed(spec: Spec, cwd: str, options: argparse.Namespace, environment: dict[str, str]) -> Spec:
+    """The spec as its script stands today; the interpreter stays, unless another is named or it is gone."""
+    spec = replace(spec, cwd=cwd)
+    script = spec.script
+    if script is None:
+        if options.python is not None:
+            raise UsageError("--python is for scripts; this run is a command line, which names its program itself")
+        return spec
+    check_script(script)
+    spec = replace(spec, understood_flags=mentioned_flags(source_of(script)))
+    if spec.python_origin is None or (options.python is None and os.access(spec.command[0], os.X_OK)):
+        return spec
+    asked = None if options.python is None else AskedPython(path=options.python, origin=f"--python {options.python}")
+    interpreter = interpreter_for(script, asked, environment)
+    return replace(spec, command=(interpreter.path, *spec.command[1:]), python_origin=interpreter.origin)
+
+
+def _unfinished(home: Home, spec: Spec) -> tuple[Dependency, ...]:
+    """What it still waits for: who resumes a run whose dependency ended badly wants it to go on all the same."""
+    return tuple(one for one in spec.after if not _has_ended(home, one.run))
+
+
+def _has_ended(home: Home, run_id: str) -> bool:
+    try:
+        return isinstance(RunDirectory(home.run_folder(run_id)).read().state, Ended)
+    except BrokenRecord:  # removed
+        return True
+
+
+def _check_total(run: Run, spec: Spec) -> None:
+    used = used_seconds(run)
+    if spec.total_seconds is not None and used >= spec.total_seconds:
+        raise UsageError(
+            f"run {run.id} has used its {spec.total_seconds / 60:g} minutes in all; --total-minutes gives it more"
+        )
+
+
+def queue_again(session: Session, run_id: str, options: argparse.Namespace) -> tuple[Resumption, From]:
+    """Queues the next attempt; also from where on its files tell of it. A supervisor is to be called next.
+
+    Raises:
+        UsageError, NotFound: as `resumption`.
+        StorageFailed: it could not be queued.
+    """
+    directory = RunDirectory(session.home.run_folder(run_id))
+    with _lock_of_ended(directory):
+        found = resumption(session, directory.read(), options)
+        start = known_so_far(directory)
+        # What was asked of the earlier attempt and came too late must not be obeyed by the next.
+        run = replace(found.run, requests_offset=directory.requests_after(found.run.requests_offset)[1])
+        directory.write_environment(found.environment)
+        mark(session.home, run.id)  # before the record: a queued run without a marker would wait for ever
+        directory.write(run, durable=True)
+        directory.append_event("queued", _words(found), time=time.time())
+    return found, start
+
+
+def _lock_of_ended(directory: RunDirectory) -> Lock:
+    end = time.monotonic() + LOCK_SECONDS
+    while True:
+        run = directory.read()
+        lock = directory.try_lock()
+        if lock is not None:
+            return lock
+        if not isinstance(run.state, Ended):
+            raise UsageError(f"run {run.id} is {run.status}; what has not ended cannot be resumed")
+        if time.monotonic() > end:
+            raise StorageFailed(f"run {run.id} has ended, and its guardian still holds {directory.file('lock')}")
+        time.sleep(LOOK_SECONDS)
+
+
+def _words(found: Resumption) -> str:
+    return f"resumed from {found.from_checkpoint or 'the beginning: no sound checkpoint is known'}"

@@ -1,0 +1,87 @@
+"""Plain tables: aligned columns that fit the terminal, the less important ones cut, and one line a row whatever it says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from backprop_tui.cli import output, terminal
+
+GAP = "  "
+NOTHING = "-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A heading; figures go to the `right`; `least` is how far the cells may be cut, None: never."""
+
+    title: str
+    right: bool = False
+    least: int | None = None
+
+
+def show(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, indent: str = "") -> None:
+    """Prints a table as wide as the terminal at most; whole where stdout is none."""
+    width = terminal.width()
+    room = None if width is None else width - len(indent)
+    for line in lines(columns, rows, width=room, mark="…" if terminal.shows_unicode() else "~"):
+        output.line(indent + line)
+
+
+def lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, width: int | None, mark: str = "…") -> list[str]:
+    """The heading and the rows; `mark` ends what was cut, `width` None cuts nothing."""
+    table = [[column.title for column in columns], *([one_line(cell) for cell in row] for row in rows)]
+    widths = [max(columns_of(row[place]) for row in table) for place in range(len(columns))]
+    if width is not None:
+        widths = _shrunk(columns, widths, width)
+    return [
+        GAP.join(_cell(cell, widths[place], columns[place], mark) for place, cell in enumerate(row)).rstrip()
+        for row in table
+    ]
+
+
+def _shrunk(columns: Sequence[Column], widths: Sequence[int], width: int) -> list[int]:
+    """The widest of those that may be cut gives first, until all fits or nothing is left to give."""
+    found = list(widths)
+    excess = sum(found) + len(GAP) * (len(found) - 1) - width
+    while excess > 0:
+        able = [place for place, one in enumerate(columns) if one.least is not None and found[place] > one.least]
+        if not able:
+            break
+        found[max(able, key=lambda place: found[place])] -= 1
+        excess -= 1
+    return found
+
+
+def _cell(text: str, width: int, column: Column, mark: str) -> str:
+    cut = shortened(text, width, mark)
+    padding = " " * (width - columns_of(cut))
+    return padding + cut if column.right else cut + padding
+
+
+def shortened(text: str, width: int, mark: str = "…") -> str:
+    """The text in so many columns, with a mark at the end where it was cut."""
+    if columns_of(text) <= width:
+        return text
+    kept = ""
+    for character in text:
+        if columns_of(kept + character) > width - len(mark):
+            break
+        kept += character
+    return (kept + mark)[: max(0, width)]
+
+
+def one_line(text: str) -> str:
+    """The text as one line that moves no cursor: whatever a script or a file name says."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
+
+
+def columns_of(text: str) -> int:
+    """How many columns of a terminal a printable text takes."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width  # only where a name needs it
+
+    return sum(0 if combining(letter) else 2 if east_asian_width(letter) in "WF" else 1 for letter in text)

@@ -1,0 +1,66 @@
+"""One GPU, asked in a thread of its own: when it hangs, it alone goes stale."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from backprop_tui.domain.telemetry import GpuReading
+from backprop_tui.probes.gpu_probe import ProbeUnavailable
+from backprop_tui.probes.gpu_record import GpuFailed, GpuOutcome, GpuRecord
+from backprop_tui.probes.patience import PatientCall, Unanswered
+
+SILENT = "the driver does not answer"
+SILENT_AFTER_SECONDS = 1.0  # slower than this is told, even before the figures are stale
+
+
+class GpuWatch:
+    """A record, and the thread that fills it."""
+
+    def __init__(self, record: GpuRecord, ask: Callable[[], GpuOutcome]) -> None:
+        self.record = record
+        self._call = PatientCall(ask, name=f"gpu-{record.index}")
+
+    @property
+    def wedged(self) -> bool:
+        """Whether it was asked and has not answered."""
+        return self._call.pending
+
+    def begin(self) -> None:
+        """Asks, unless the last question is still open."""
+        self._call.ask()
+
+    def finish(self, deadline: float) -> GpuReading:
+        """What is known of it at the latest at this time of the monotonic clock."""
+        outcome = self._call.take(deadline - time.monotonic())
+        now = time.monotonic()
+        if not isinstance(outcome, Unanswered):
+            self.record.note(outcome, now=now)
+        elif outcome.seconds >= SILENT_AFTER_SECONDS:
+            self.record.note(GpuFailed(problem=SILENT), now=now)
+        return self.record.reading(now)
+
+    def end(self) -> None:
+        """Lets its thread go."""
+        self._call.end()
+
+
+def read_all(watches: Sequence[GpuWatch], seconds: float) -> tuple[GpuReading, ...]:
+    """All at once, so that together they take no longer than the slowest or than this.
+
+    Raises:
+        ProbeUnavailable: one of them found out that none can be asked any more; the answers of the others are noted.
+    """
+    deadline = time.monotonic() + seconds
+    for watch in watches:
+        watch.begin()
+    readings: list[GpuReading] = []
+    unavailable: ProbeUnavailable | None = None
+    for watch in watches:
+        try:
+            readings.append(watch.finish(deadline))
+        except ProbeUnavailable as error:
+            unavailable = error
+    if unavailable is not None:
+        raise unavailable
+    return tuple(readings)

@@ -1,0 +1,122 @@
+"""NVIDIA GPUs through the driver's management library, by the package `nvidia-ml-py` (module `pynvml`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import ModuleType
+
+from backprop_tui.domain.telemetry import GpuReading
+from backprop_tui.probes.gpu_probe import ProbeUnavailable
+from backprop_tui.probes.gpu_record import GpuRecord
+from backprop_tui.probes.gpu_watch import GpuWatch, read_all
+from backprop_tui.probes.nvidia_driver import HANGS
+from backprop_tui.probes.nvml_device import NvmlDevice
+from backprop_tui.probes.nvml_errors import unavailable
+from backprop_tui.probes.patience import PatientCall, Unanswered
+
+OPEN_SECONDS = 12.0  # without persistence mode the first to ask wakes every GPU, a second or two each
+CLOSE_SECONDS = 1.0
+
+
+def load_pynvml() -> ModuleType:
+    """The module.
+
+    Raises:
+        ProbeUnavailable: the package is not installed.
+    """
+    try:
+        import pynvml
+    except ImportError as error:
+        problem = "Python package nvidia-ml-py not installed here: `pip install nvidia-ml-py`"
+        raise ProbeUnavailable(problem, absent=True) from error
+    module: ModuleType = pynvml
+    return module
+
+
+class NvmlProbe:
+    """Each GPU in a thread of its own; a GPU keeps its record when the driver is opened again."""
+
+    name = "nvml"
+
+    def __init__(
+        self,
+        *,
+        sample_seconds: float,
+        load: Callable[[], ModuleType] = load_pynvml,
+        before: Mapping[int, tuple[GpuReading, float]] | None = None,
+        open_seconds: float = OPEN_SECONDS,
+        sys_root: str = "/sys",
+    ) -> None:
+        """`before` has readings of an earlier process by index, with the monotonic time each was measured."""
+        self._sample_seconds = sample_seconds
+        self._load = load
+        self._before = before or {}
+        self._open_seconds = open_seconds
+        self._sys_root = sys_root
+        self._nvml: ModuleType | None = None
+        self._start = PatientCall(self._initialize, name="nvml-init")
+        self._records: dict[int, GpuRecord] = {}
+        self._watches: list[GpuWatch] = []
+
+    def open(self) -> None:
+        """Loads the library and finds the GPUs.
+
+        Raises:
+            ProbeUnavailable: not installed, not loaded, mismatched, hanging, or no GPU.
+        """
+        if self._nvml is None:
+            self._nvml = self._load()
+        nvml = self._nvml
+        self._start.ask()
+        try:
+            count = self._start.take(self._open_seconds)
+        except nvml.NVMLError as error:
+            raise unavailable(error.value, error, sys_root=self._sys_root) from error
+        if isinstance(count, Unanswered):
+            raise ProbeUnavailable(f"nvmlInit has not returned for {count.seconds:.0f} s: {HANGS}")
+        if count == 0:
+            self.close()
+            raise ProbeUnavailable("the NVIDIA driver is loaded and has no GPU", absent=True)
+        self._watches = [self._watch(nvml, index) for index in range(count)]
+
+    def read(self, seconds: float) -> tuple[GpuReading, ...]:
+        """Every GPU that was there when the driver was opened.
+
+        Raises:
+            ProbeUnavailable: the driver is gone for all of them.
+        """
+        return read_all(self._watches, seconds)
+
+    def close(self) -> None:
+        """Shuts NVML down, unless a question to it is still open: that would hang too, or pull the rug from under it."""
+        wedged = any(watch.wedged for watch in self._watches)
+        for watch in self._watches:
+            watch.end()
+        self._watches = []
+        if self._nvml is None or wedged or self._start.pending:
+            return
+        shutdown = PatientCall(self._shut_down, name="nvml-shutdown")
+        shutdown.ask()
+        shutdown.take(CLOSE_SECONDS)
+        shutdown.end()
+
+    def _initialize(self) -> int:
+        """How many GPUs there are; in its own thread."""
+        if self._nvml is None:
+            raise RuntimeError("nvml opened before it was loaded")
+        self._nvml.nvmlInit()
+        return int(self._nvml.nvmlDeviceGetCount())
+
+    def _shut_down(self) -> None:
+        if self._nvml is not None:
+            try:
+                self._nvml.nvmlShutdown()
+            except self._nvml.NVMLError:
+                pass  # the driver is gone already
+
+    def _watch(self, nvml: ModuleType, index: int) -> GpuWatch:
+        record = self._records.get(index)
+        if record is None:
+            record = GpuRecord(index, sample_seconds=self._sample_seconds, before=self._before.get(index))
+            self._records[index] = record
+        return GpuWatch(record, NvmlDevice(nvml, index, sys_root=self._sys_root).ask)

@@ -1,0 +1,130 @@
+"""What is wrong with a file of settings is told with file, line, key and what may stand there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backprop_tui.config.files import arguments_in, problems_in, read_file
+from tests.config.settings_files import Machine
+
+ORIGINAL = """{
+  "trainingScriptPath": "train.py",
+  "maxRunMinutes": 30,
+  "maxParallel": 4,
+  "minFreeRamGB": 2,
+  "gpuMemoryLimit": "80%",
+  "checkpointEveryMinutes": 5,
+  "gpu": {
+    "probe": "rocm",
+    "minFreeVramMB": 3000,
+    "maxTempC": 80
+  }
+}"""
+
+
+def _written(folder: Path, name: str, content: str) -> str:
+    path = folder / name
+    path.write_text(content)
+    return str(path)
+
+
+def test_a_file_of_the_original_means_what_it_meant(tmp_path: Path) -> None:
+    path = _written(tmp_path, "backprop.config.json", ORIGINAL)
+    found = read_file(path)
+    assert {name: setting.value for name, setting in found.items()} == {
+        "max_run_minutes": 30.0,
+        "max_parallel": 4,
+        "min_free_ram_gb": 2.0,
+        "gpu_memory_limit": "80%",
+        "checkpoint_every_minutes": 5.0,
+        "gpu.probe": "amd",
+        "gpu.min_free_vram_mb": 3000.0,
+        "gpu.max_temp_c": 80.0,
+    }
+    assert found["gpu.max_temp_c"].origin == f"{path}:11"
+    assert arguments_in(path) == ["trainingScriptPath"]
+
+
+def test_what_the_originals_own_init_writes_is_understood(tmp_path: Path) -> None:
+    path = _written(tmp_path, ".backprop.json", '{"trainingScriptPath": "t.py", "gpu": {"minFreeRamGB": 3}}')
+    assert read_file(path)["min_free_ram_gb"].value == 3.0
+
+
+def test_a_number_as_memory_limit_is_gigabytes_in_both_kinds_of_file(tmp_path: Path) -> None:
+    for path in (
+        _written(tmp_path, "a.json", '{"gpuMemoryLimit": 8}'),
+        _written(tmp_path, "a.toml", "gpu_memory_limit = 8"),
+    ):
+        assert read_file(path)["gpu_memory_limit"].value == "8"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("max_paralel = 2", ":1: unknown key 'max_paralel'; did you mean 'max_parallel'?"),
+        ("\n[gpu]\nmax_tmp_c = 80", ":3: unknown key 'gpu.max_tmp_c'; did you mean 'gpu.max_temp_c'?"),
+        ("max_temp_c = 80", ":1: unknown key 'max_temp_c'; did you mean 'gpu.max_temp_c'?"),
+        ("[governer]\nstart_burst = 2", ":1: unknown key 'governer'; did you mean 'governor'?"),
+        ("zzz = 1", ":1: unknown key 'zzz'; `backprop-tui config show` lists all keys"),
+        ("gpu = 5", ":1: gpu is a table: its keys stand below a line [gpu]"),
+        ("[[gpu]]\nprobe = 'auto'", ":1: gpu is a table: its keys stand below a line [gpu]"),
+        ("max_parallel = 1.5", ":1: max_parallel = 1.5: must be a whole number, at least 0"),
+        ("# x\nmax_run_minutes = 0", ':2: max_run_minutes = 0: must be more than 0, or "none"'),
+        ("max_run_minutes = 'long'", ":1: max_run_minutes = 'long': must be a number, or \"none\""),
+        ("framework = 'jax'", ":1: framework = 'jax': must be one of auto, pytorch, tensorflow"),
+        ("[run]\nstop_signal = 'STOP'", ":2: run.stop_signal = 'STOP': SIGSTOP tells a script nothing; use INT"),
+        ("[run]\nstop_signal = 'INTERRUPT'", ":2: run.stop_signal = 'INTERRUPT': no signal is called 'INTERRUPT'"),
+        ("[run]\nwarn_signal = 'USR1'", ":2: run.warn_signal = 'USR1': must be SIGNAL@SECONDS"),
+        ("gpu_memory_limit = '180%'", ":1: gpu_memory_limit = '180%': must be a share of the GPU"),
+        ("[notify]\nbell = 'loud'", ":2: notify.bell = 'loud': must be true or false"),
+        ("[run]\ncheckpoint_globs = [1]", ":2: run.checkpoint_globs = [1]: must be a list of texts"),
+        ("gpu.max_temp_c = 'hot'", ":1: gpu.max_temp_c = 'hot': must be a number"),
+        ("gpu = {max_temp_c = 'hot'}", ":1: gpu.max_temp_c = 'hot': must be a number"),
+        ("a = 1\na = = 2", ":2: not TOML: "),
+        ("min_free_ram_gb = nan", ":1: min_free_ram_gb = nan: must be a finite number"),
+        (f"max_parallel = 1{'0' * 400}", ":1: max_parallel = "),
+    ],
+)
+def test_what_is_wrong_is_told_with_line_key_and_remedy(machine: Machine, content: str, message: str) -> None:
+    machine.user_file.write_text(content)
+    assert machine.refusal().startswith(f"{machine.user_file}{message}")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{\n"maxRunMinuts": 3}', ":2: unknown key 'maxRunMinuts'; did you mean 'maxRunMinutes'?"),
+        ('{"gpu": {\n"maxTemp": 3}}', ":2: unknown key 'gpu.maxTemp'; did you mean 'gpu.maxTempC'?"),
+        ('{"maxParallel": null}', ":1: maxParallel = None: must be a number"),
+        ('{"gpu": {"probe": "eye"}}', ":1: gpu.probe = 'eye': must be one of auto, nvml"),
+        ('{"maxParallel": 1,\n}', ":2: not JSON: "),
+        ("[1]", ": must be a JSON object"),
+        ("[" * 100_000, ": not JSON that anyone wrote"),
+    ],
+)
+def test_the_same_goes_for_json_of_the_original(machine: Machine, content: str, message: str) -> None:
+    path = machine.directory / ".backprop.json"
+    path.write_text(content)
+    assert machine.refusal().startswith(f"{path}{message}")
+
+
+def test_a_file_that_is_no_text_or_cannot_be_read_is_named(machine: Machine) -> None:
+    machine.user_file.write_bytes(b"max_parallel = 2 # \xff")
+    assert machine.refusal() == f"{machine.user_file}: not UTF-8 text: invalid start byte at byte 19"
+    machine.user_file.unlink()
+    machine.user_file.mkdir()
+    assert machine.refusal() == f"{machine.user_file}: cannot be read: Is a directory"
+
+
+def test_a_byte_order_mark_does_no_harm(machine: Machine) -> None:
+    machine.user_file.write_bytes(b"\xef\xbb\xbfmax_parallel = 9\r\n")
+    assert machine.load()["max_parallel"] == 9
+
+
+def test_every_problem_of_a_file_is_found_not_the_first_alone(tmp_path: Path) -> None:
+    path = _written(tmp_path, "config.toml", "max_parallel = -1\nframework = 'auto'\n[gpu]\nprobe = 1\nprob = 2\n")
+    assert [error.where for error in problems_in(path)] == [f"{path}:1", f"{path}:4", f"{path}:5"]
+    assert problems_in(str(tmp_path / "none.toml")) == []
+    assert len(problems_in(_written(tmp_path, "bad.toml", "="))) == 1

@@ -1,0 +1,82 @@
+"""What each kind of value reads."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backprop_tui.config.keys import KEYS
+from backprop_tui.config.kinds import WrongValue, parse_memory_limit, parse_signal, parse_warning
+from backprop_tui.domain.limits import MemoryLimit
+
+anything = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.lists(st.text() | st.integers()), st.binary()
+)
+
+
+@given(name=st.sampled_from(sorted(KEYS)), raw=anything)
+def test_a_key_refuses_what_it_cannot_read_and_reads_its_own_answer_again(name: str, raw: object) -> None:
+    kind = KEYS[name].kind
+    try:
+        value = kind.read(raw)
+    except WrongValue:
+        return
+    assert kind.read(value) == value
+    assert not (isinstance(value, float) and not math.isfinite(value))
+
+
+@pytest.mark.parametrize("name", sorted(KEYS))
+def test_every_default_is_a_value_of_its_own_kind(name: str) -> None:
+    key = KEYS[name]
+    assert key.kind.read(key.default) == key.default
+    assert type(key.kind.read(key.default)) is type(key.default)
+
+
+@pytest.mark.parametrize("word", ["INT", "SIGINT", "sigint", " int ", "2"])
+def test_a_signal_goes_by_its_name_its_short_name_and_its_number(word: str) -> None:
+    assert parse_signal(word) == "SIGINT"
+
+
+@pytest.mark.parametrize("word", ["", "SIG", "0", "99", "HUPP", "__doc__", "_IGN"])
+def test_what_is_no_signal_is_refused(word: str) -> None:
+    with pytest.raises(WrongValue):
+        parse_signal(word)
+
+
+def test_a_warning_is_a_signal_and_when_before_the_limit() -> None:
+    assert parse_warning("usr1@1.5") == ("SIGUSR1", 1.5)
+    for word in ("USR1", "USR1@", "USR1@0", "USR1@-1", "USR1@soon", "@5", "USR9@5"):
+        with pytest.raises(WrongValue):
+            parse_warning(word)
+
+
+def test_a_memory_limit_is_a_share_or_gigabytes() -> None:
+    assert parse_memory_limit("80%") == MemoryLimit(fraction=0.8)
+    assert parse_memory_limit("100 %") == MemoryLimit(fraction=1.0)
+    for word in ("8", "8GB", "8 g", "8.0"):
+        assert parse_memory_limit(word) == MemoryLimit(bytes=8_000_000_000)
+    for word in ("", "0", "0%", "101%", "-8", "8 MB", "1.2.3", "eight", "nan"):
+        with pytest.raises(WrongValue):
+            parse_memory_limit(word)
+
+
+def test_none_is_read_where_there_may_be_no_value() -> None:
+    for name in ("max_run_minutes", "gpu_memory_limit", "run.warn_signal", "run.python", "notify.command"):
+        assert KEYS[name].kind.read("None") is None
+    for name in ("max_parallel", "gpu.max_temp_c", "framework"):
+        with pytest.raises(WrongValue):
+            KEYS[name].kind.read("none")
+
+
+@pytest.mark.parametrize(
+    ("word", "value"), [("1", True), ("yes", True), ("ON", True), ("0", False), ("no", False), ("Off", False)]
+)
+def test_switches_are_set_by_the_words_that_people_use(word: str, value: bool) -> None:  # noqa: FBT001 - a parameter
+    assert KEYS["notify.bell"].kind.read(word) is value
+
+
+def test_lists_are_separated_by_commas_in_a_variable() -> None:
+    assert KEYS["run.checkpoint_globs"].kind.read("a/*.pt, b.ckpt,") == ("a/*.pt", "b.ckpt")

@@ -1,0 +1,34 @@
+"""State and settings lie where platformdirs says, without the time that importing it costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import platformdirs
+import pytest
+
+from backprop_tui.config.paths import APPLICATION, state_directory, user_config_path
+
+
+@pytest.mark.parametrize("value", [None, "", "  ", "/elsewhere", "relative/path"])
+def test_the_user_folders_are_those_of_platformdirs(value: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BACKPROP_HOME")
+    for variable in ("XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        if value is None:
+            monkeypatch.delenv(variable)
+        else:
+            monkeypatch.setenv(variable, value)
+    assert user_config_path() == str(Path(platformdirs.user_config_dir(APPLICATION)) / "config.toml")
+    assert state_directory() == platformdirs.user_data_dir(APPLICATION)
+
+
+def test_backprop_home_beats_the_originals_directory(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / ".backprop").mkdir()
+    monkeypatch.setenv("BACKPROP_HOME", "~/mine")
+    assert state_directory() == str(home / "mine")
+
+
+def test_an_existing_directory_of_the_original_is_used(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BACKPROP_HOME")
+    (home / ".backprop").mkdir()
+    assert state_directory() == str(home / ".backprop")

@@ -1,0 +1,157 @@
+"""Settings that are written are read again, and what a person wrote around them stays."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import backprop_tui
+from backprop_tui.config.errors import ConfigError
+from backprop_tui.config.files import read_file
+from backprop_tui.config.keys import KEYS
+from backprop_tui.config.kinds import WrongValue
+from backprop_tui.config.write import checked, example, init, set_key
+
+EXAMPLE = Path(backprop_tui.__file__).parent.parent / "config.example.toml"
+
+words = st.one_of(
+    st.text(max_size=20),
+    st.sampled_from(
+        ["none", "auto", "true", "off", "USR1@60", "INT", "80%", "a*.pt,b", 'say "it"', "it's", "# no", "[x]"]
+    ),
+    st.floats(min_value=0, max_value=1e6).map(repr),
+    st.integers(min_value=0, max_value=10**6).map(str),
+)
+assignments = st.lists(st.tuples(st.sampled_from(sorted(KEYS)), words), max_size=6)
+
+
+def values_in(path: Path) -> dict[str, object]:
+    return {name: setting.value for name, setting in read_file(str(path)).items()}
+
+
+def test_the_shipped_example_is_what_we_write() -> None:
+    assert EXAMPLE.read_text() == example()
+
+
+def test_the_example_says_every_key_with_its_default_and_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    init(str(path))
+    assert values_in(path) == {name: key.default for name, key in KEYS.items()}
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=assignments, begun_with_example=st.booleans())
+def test_what_is_set_is_read_again_and_nothing_else_changes(
+    tmp_path: Path,
+    steps: list[tuple[str, str]],
+    begun_with_example: bool,  # noqa: FBT001 - drawn by hypothesis
+) -> None:
+    path = tmp_path / "config.toml"
+    path.unlink(missing_ok=True)
+    if begun_with_example:
+        init(str(path))
+    expected = values_in(path)
+    for name, word in steps:
+        try:
+            expected[name] = KEYS[name].kind.read(word)
+        except WrongValue:
+            with pytest.raises(ConfigError):
+                set_key(str(path), name, word)
+        else:
+            assert set_key(str(path), name, word) == expected[name]
+        assert values_in(path) == expected
+    if begun_with_example:
+        comments = [line for line in example().splitlines() if line.startswith("#")]
+        assert [line for line in path.read_text().splitlines() if line.startswith("#")] == comments
+
+
+def test_comments_and_order_of_a_persons_file_stay(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("# mine\nmax_parallel = 2  # two cards\n\n[gpu] # cards\nprobe = 'nvml' # quick\n")
+    set_key(str(path), "max_parallel", "4")
+    set_key(str(path), "gpu.probe", "amd")
+    set_key(str(path), "gpu.max_temp_c", "80")
+    set_key(str(path), "framework", "pytorch")
+    set_key(str(path), "notify.bell", "off")
+    assert path.read_text() == (
+        '# mine\nmax_parallel = 4  # two cards\n\nframework = "pytorch"\n\n[gpu] # cards\nmax_temp_c = 80\n'
+        'probe = "amd" # quick\n\n[notify]\nbell = false\n'
+    )
+
+
+def test_a_value_over_several_lines_is_replaced_too(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[run]\ncheckpoint_globs = [\n  'a',\n  'b',\n]\nretries = 1\n")
+    set_key(str(path), "run.checkpoint_globs", "c")
+    assert values_in(path) == {"run.checkpoint_globs": ("c",), "run.retries": 1}
+
+
+def test_the_file_is_for_its_owner_alone_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "config.toml"
+    set_key(str(path), "max_parallel", "3")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert os.listdir(path.parent) == ["config.toml"]
+
+
+def test_a_link_to_the_file_stays_a_link(tmp_path: Path) -> None:
+    real, link = tmp_path / "dotfiles.toml", tmp_path / "config.toml"
+    real.write_text("max_parallel = 2\n")
+    link.symlink_to(real)
+    set_key(str(link), "max_parallel", "3")
+    assert link.is_symlink()
+    assert real.read_text() == "max_parallel = 3\n"
+
+
+def test_an_existing_file_is_not_overwritten_by_init(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("max_parallel = 2\n")
+    with pytest.raises(ConfigError, match="exists already"):
+        init(str(path))
+    assert path.read_text() == "max_parallel = 2\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "message"),
+    [
+        ("max_paralell", "2", "config set: unknown key 'max_paralell'; did you mean 'max_parallel'?"),
+        ("max_parallel", "two", "config set: max_parallel = 'two': must be a number"),
+        ("run.python", "\udcff", "config set: run.python = '\\udcff': must be UTF-8 text"),
+    ],
+)
+def test_what_cannot_be_set_is_refused_and_the_file_stays(tmp_path: Path, name: str, word: str, message: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("max_parallel = 2\n")
+    for attempt in (set_key, checked):
+        with pytest.raises(ConfigError) as caught:
+            attempt(str(path), name, word)
+        assert str(caught.value) == message
+    assert path.read_text() == "max_parallel = 2\n"
+
+
+def test_a_file_that_is_wrong_is_not_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("max_paralel = 2\n")
+    with pytest.raises(ConfigError, match=r"config\.toml:1: unknown key 'max_paralel'"):
+        set_key(str(path), "framework", "auto")
+    assert path.read_text() == "max_paralel = 2\n"
+
+
+def test_json_of_the_original_is_only_read(tmp_path: Path) -> None:
+    path = tmp_path / ".backprop.json"
+    path.write_text('{"maxParallel": 2}')
+    with pytest.raises(ConfigError, match="only read"):
+        set_key(str(path), "framework", "auto")
+    assert path.read_text() == '{"maxParallel": 2}'
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    path = tmp_path / "file" / "config.toml"
+    with pytest.raises(ConfigError, match="cannot be") as caught:
+        set_key(str(path), "framework", "auto")
+    assert str(path) in str(caught.value)
