@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import replace
 
+from backprop_tui.cli.guardian_state import guardian_problem
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.status import ENDED, UNFINISHED
 from backprop_tui.processes.linux import boot_id
@@ -24,9 +25,13 @@ def split(home: Home) -> tuple[list[View], list[View]]:
 
 
 def record_of(home: Home, one: View) -> JsonObject:
-    """The public JSON of a view, its clock moved on to now: the guardian writes it down only when it turns."""
+    """The public JSON of a view, its clock moved on to now: the guardian writes it down only when it turns.
+
+    Where nothing else is the reason for its status, what is wrong with its guardian is.
+    """
     live = None if one.live is None else moved_on(one.live)
-    return public(one.run, home.run_folder(one.run.id), live=live, holds=one.record["hold_reasons"])
+    record = public(one.run, home.run_folder(one.run.id), live=live, holds=one.record["hold_reasons"])
+    return record if record["reason"] is not None else record | {"reason": guardian_problem(home, one)}
 
 
 def moved_on(live: Live) -> Live:
@@ -36,9 +41,10 @@ def moved_on(live: Live) -> Live:
     return replace(live, clock=live.clock.at(time.monotonic(), paused=live.pause is not None))
 
 
-def ended_newest_first(indexed: Records, unindexed: Iterable[View]) -> list[JsonObject]:
-    """What the index says of ended runs, with those that it does not have yet; those that go on again are left out."""
-    records = {run_id: record for run_id, record in indexed.items() if record.get("status") in ENDED}
+def ended_newest_first(indexed: Records, unfinished: Iterable[View], unindexed: Iterable[View]) -> list[JsonObject]:
+    """What the index says of ended runs, with those that it does not have yet and without those that go on again."""
+    going_on = {one.run.id for one in unfinished}
+    records = {run_id: one for run_id, one in indexed.items() if one["status"] in ENDED and run_id not in going_on}
     records |= {one.run.id: one.record for one in unindexed}
     return sorted(records.values(), key=created, reverse=True)
 

@@ -1,4 +1,4 @@
-"""Plain tables: aligned columns that fit the terminal, the less important ones cut, and one line a row whatever it says."""
+"""Plain tables: aligned columns that fit the terminal, what matters least cut, one line a row whatever is in it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ NOTHING = "-"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A heading; figures go to the `right`; `least` is how far the cells may be cut, None: never."""
+    """A heading; figures go to the `right`; `least` is how far the cells may be cut, None: never.
+
+    Cut at the end, or in the `middle` where the ends tell one from the other.
+    """
 
     title: str
     right: bool = False
     least: int | None = None
+    middle: bool = False
 
 
 def show(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, indent: str = "") -> None:
@@ -54,21 +58,28 @@ def _shrunk(columns: Sequence[Column], widths: Sequence[int], width: int) -> lis
 
 
 def _cell(text: str, width: int, column: Column, mark: str) -> str:
-    cut = shortened(text, width, mark)
+    cut = shortened(text, width, mark, middle=column.middle)
     padding = " " * (width - columns_of(cut))
     return padding + cut if column.right else cut + padding
 
 
-def shortened(text: str, width: int, mark: str = "…") -> str:
-    """The text in so many columns, with a mark at the end where it was cut."""
+def shortened(text: str, width: int, mark: str = "…", *, middle: bool = False) -> str:
+    """The text in so many columns, with a mark where it was cut: at the end, or a third of the way."""
     if columns_of(text) <= width:
         return text
-    kept = ""
-    for character in text:
-        if columns_of(kept + character) > width - len(mark):
-            break
-        kept += character
-    return (kept + mark)[: max(0, width)]
+    room = max(0, width - len(mark))
+    tail = _fitting(text[::-1], room - room // 3)[::-1] if middle else ""
+    return (_fitting(text, room - columns_of(tail)) + mark + tail)[: max(0, width)]
+
+
+def _fitting(text: str, width: int) -> str:
+    """As much of the beginning as takes so many columns."""
+    if text.isascii():
+        return text[: max(0, width)]
+    end = 0
+    while end < len(text) and columns_of(text[: end + 1]) <= width:
+        end += 1
+    return text[:end]
 
 
 def one_line(text: str) -> str:

@@ -78,6 +78,8 @@ class Live:
     peak: Peak = field(default_factory=Peak)
     ram_bytes: int | None = None
     cpu_percent: float | None = None
+    vram_bytes: int | None = None  # on its fullest GPU
+    temperature_celsius: float | None = None  # of its hottest GPU
     problem: str | None = None  # what the guardian cannot do: unkillable processes, disk full
 
 

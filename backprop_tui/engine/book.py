@@ -14,9 +14,6 @@ from backprop_tui.store.run_directory import RunDirectory
 
 Signature = tuple[int, int, int]
 
-# A front end makes the marker before it renames the run into place; a marker without a run is rubbish after this.
-ORPHAN_MARKER_SECONDS = 60.0
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -47,7 +44,6 @@ class Book:
             signature = self._signature(run_id)
         except FileNotFoundError:
             self._entries.pop(run_id, None)
-            self._sweep_marker(run_id)
             return None
         known = self._entries.get(run_id)
         if known is not None and known.signature == signature:
@@ -72,15 +68,6 @@ class Book:
     def _signature(self, run_id: str) -> Signature:
         found = os.stat(os.path.join(self._home.run_folder(run_id), "run.json"))
         return found.st_mtime_ns, found.st_ino, found.st_size
-
-    def _sweep_marker(self, run_id: str) -> None:
-        marker = self._home.marker(run_id)
-        try:
-            age = os.stat(self._home.active).st_mtime - os.stat(marker).st_mtime
-            if age > ORPHAN_MARKER_SECONDS:
-                os.unlink(marker)
-        except FileNotFoundError:
-            return
 
     def directory(self, run_id: str) -> RunDirectory:
         """The directory of a run, whether it is in the book or not."""

@@ -7,7 +7,7 @@ import socket
 import sys
 import time
 
-from backprop_tui.domain.errors import StorageFailed
+from backprop_tui.domain.errors import BackpropError
 from backprop_tui.engine.bell import Bell
 from backprop_tui.engine.book import Book
 from backprop_tui.engine.guarding import Guard
@@ -20,10 +20,12 @@ from backprop_tui.launchers.launcher import LaunchFailed
 from backprop_tui.launchers.local import LocalLauncher
 from backprop_tui.launchers.supervisor_process import INHERITED_LOCK, SupervisorProcess, sign_lease
 from backprop_tui.processes.linux import rename_process
+from backprop_tui.store.creation import sweep_unborn
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, try_lock
 
 LARGEST_LOG_BYTES = 1 << 20
+UNBORN_SECONDS = 60.0
 START_OVER_SECONDS = 1.0  # a fork server that dies again and again must not keep a core busy
 
 
@@ -31,6 +33,7 @@ def hold_lease(home: Home, config_path: str, lease: Lock, requests: socket.socke
     """Supervises until nothing is unfinished; whoever queues a run at the last moment is seen."""
     rename_process("backprop-superv")
     _shorten_log()
+    sweep_unborn(home, older_than_seconds=UNBORN_SECONDS)
     measurements = Measurements(home)
     machine = Machine(home, config_path, measurements)
     book = Book(home)
@@ -49,7 +52,7 @@ def hold_lease(home: Home, config_path: str, lease: Lock, requests: socket.socke
         # A front end marks its run first, then rings, then tries the lease. So either it found the bell down and the
         # lease free and starts the next supervisor, or it came before this look.
         bell.take_down()
-        held.close()
+        held.release()
         book.refresh()
         held = try_lock(lease.path) if book.runs() else None
         if held is not None:
@@ -71,23 +74,24 @@ def _supervise(supervision: Supervision) -> None:
 
 
 def _first_pass(supervision: Supervision) -> Passed | None:
-    """None where the disk is full: the next pass tries again."""
+    """None where it failed, on a full disk for one: the next pass tries again."""
     try:
         return supervision.keeper.pass_over((), explain=False)
-    except StorageFailed as error:
+    except BackpropError as error:
         sys.stderr.write(f"{error}\n")
         return None
 
 
-def _start_over(supervisor: SupervisorProcess, lease: Lock, errors: BaseException) -> None:
+def _start_over(supervisor: SupervisorProcess, lease: Lock, errors: BaseExceptionGroup[LaunchFailed]) -> None:
     """Never returns: the fork server is gone, and a process that has threads cannot fork another one safely.
 
     So this process becomes a new supervisor: its lease stays held, and the orphans it fosters stay its children.
     """
-    sys.stderr.write(f"{errors}; starting over\n")
+    sys.stderr.write(f"{errors.exceptions[0]}; starting over\n")
     sys.stderr.flush()
     time.sleep(START_OVER_SECONDS)
     os.dup2(lease.descriptor, INHERITED_LOCK)
+    os.set_inheritable(INHERITED_LOCK, True)  # dup2 of a descriptor onto itself changes nothing
     os.execv(sys.executable, supervisor.command)  # noqa: S606 - what this process was started with
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from backprop_tui.domain.errors import StorageFailed
+from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import ENDED
 from backprop_tui.engine.governor_file import write_governor
@@ -81,8 +81,8 @@ class Supervisor:
             if explain:
                 self._explain_at = time.monotonic() + EXPLAIN_SECONDS
                 await asyncio.to_thread(write_governor, self._home, passed, time.time())
-        except StorageFailed as error:
-            # A full disk holds the queue, no more: nobody can be started whose record cannot be written.
+        except BackpropError as error:
+            # A full disk or a broken record holds the queue, no more: the next pass tries again.
             sys.stderr.write(f"{error}\n")
 
     def _take_in(self, passed: Passed) -> None:
@@ -145,7 +145,7 @@ class Supervisor:
         while not self._over.is_set():
             try:
                 await asyncio.to_thread(do)
-            except StorageFailed as error:
+            except BackpropError as error:
                 sys.stderr.write(f"{error}\n")
             await _wait(self._over, seconds())
 

@@ -15,7 +15,9 @@ MISMATCH = (
     "reboot, or end everything that uses the GPUs and reload the module (`sudo rmmod nvidia_uvm nvidia_drm "
     "nvidia_modeset nvidia && sudo modprobe nvidia`)"
 )
-NO_PERMISSION = "no permission to use the NVIDIA driver: see the owner of /dev/nvidia* (often group `video` or `render`)"
+NO_PERMISSION = (
+    "no permission to use the NVIDIA driver: see the owner of /dev/nvidia* (often group `video` or `render`)"
+)
 BLOCKED = "the operating system or container keeps the GPUs away: start the container with --gpus all"
 HANGS = "the NVIDIA driver does not answer: look at `dmesg | grep -i xid`; often only a reboot helps"
 LIBRARY_MISSING = (

@@ -88,7 +88,7 @@ class NvmlProbe:
         return read_all(self._watches, seconds)
 
     def close(self) -> None:
-        """Shuts NVML down, unless a question to it is still open: that would hang too, or pull the rug from under it."""
+        """Shuts NVML down, unless a question to it is still open: that would hang too, or break it."""
         wedged = any(watch.wedged for watch in self._watches)
         for watch in self._watches:
             watch.end()

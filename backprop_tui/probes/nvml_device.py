@@ -138,7 +138,9 @@ class NvmlDevice:
         )
         held: dict[int, int | None] = {}
         for process in (process for listed in lists for process in listed or ()):
-            known = [held_bytes for held_bytes in (held.get(process.pid), process.usedGpuMemory) if held_bytes is not None]
+            known = [
+                held_bytes for held_bytes in (held.get(process.pid), process.usedGpuMemory) if held_bytes is not None
+            ]
             held[process.pid] = max(known, default=None)
         return tuple(GpuProcess(pid=pid, memory_bytes=held[pid]) for pid in sorted(held))
 

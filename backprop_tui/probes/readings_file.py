@@ -1,5 +1,64 @@
-"""stub"""
+"""The file in which a sampler tells what it measured: readings.json of a host."""
+
 from __future__ import annotations
-from backprop_tui.domain.telemetry import HostReading, Readings
+
+import os
+
+from backprop_tui.domain.telemetry import Readings
+from backprop_tui.probes.readings_codec import Sample, decode, encode
+from backprop_tui.processes.linux import boot_id
+
+_MOST_BYTES = 16 * 1024 * 1024
+
+
 def read_readings(path: str) -> Readings | None:
-    return Readings(time=0.0, host=HostReading())
+    """The newest readings; None where there are none of this boot that can be understood."""
+    sample = read_sample(path)
+    return None if sample is None else sample.readings
+
+
+def read_sample(path: str) -> Sample | None:
+    """As `read_readings`, with all that the file says."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read(_MOST_BYTES)
+    except OSError:
+        return None  # no sampler has written yet
+    sample = decode(content)
+    return sample if sample is not None and sample.boot_id == boot_id() else None
+
+
+def write_sample(path: str, sample: Sample) -> None:
+    """Replaces the file as a whole, for its owner alone; a power cut may lose it: it would be of another boot anyway.
+
+    Raises:
+        OSError: it cannot be written; the old file stands.
+    """
+    folder, name = os.path.split(path)
+    # Two samplers may write at once for a moment: each has a temporary file of its own.
+    temporary = os.path.join(folder, f".{name}.{sample.pid}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(encode(sample))
+        os.replace(temporary, path)
+    except OSError:
+        remove(temporary)
+        raise
+
+
+def remove_leftovers(path: str) -> None:
+    """Temporary files of samplers that were killed while they wrote."""
+    folder, name = os.path.split(path)
+    for entry in os.listdir(folder or "."):
+        pid = entry.removeprefix(f".{name}.").removesuffix(".tmp")
+        if entry == f".{name}.{pid}.tmp" and pid.isdecimal() and not os.path.exists(f"/proc/{pid}"):
+            remove(os.path.join(folder, entry))
+
+
+def remove(path: str) -> None:
+    """Gone, whether or not it was there."""
+    try:
+        os.unlink(path)
+    except OSError:
+        pass  # nobody reads it: being in the way is all it could do

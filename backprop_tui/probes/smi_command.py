@@ -2,9 +2,103 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import subprocess
 from dataclasses import dataclass
 
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
+from backprop_tui.probes.nvidia_driver import LIBRARY_MISSING, MISMATCH, NOT_LOADED, nvidia_card_present
 from backprop_tui.probes.smi_table import GPU_FIELDS, PROCESS_FIELDS
+
+NO_DEVICES = 6  # exit codes, see nvidia-smi(1)
+DRIVER_NOT_LOADED = 9
+LIBRARY_NOT_FOUND = 12
+_KILLED_SECONDS = 0.5
+_QUOTED_CHARACTERS = 100
+
+
+class SmiTimedOut(Exception):
+    """It did not end in time and was killed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmiAnswer:
+    """What it printed and its exit code."""
+
+    text: str
+    exit_code: int
+
+
+class SmiCommand:
+    """The queries a probe asks; each raises SmiTimedOut, or ProbeUnavailable where there is no such command."""
+
+    def __init__(self, *, seconds: float) -> None:
+        """`seconds` is how long a call may take."""
+        self._seconds = seconds
+
+    def gpus(self) -> SmiAnswer:
+        """The figures of all GPUs."""
+        return self._run(f"--query-gpu={','.join(GPU_FIELDS)}")
+
+    def gpu(self, selector: str) -> SmiAnswer:
+        """The figures of one GPU, by UUID or index."""
+        return self._run("-i", selector, f"--query-gpu={','.join(GPU_FIELDS)}")
+
+    def processes(self) -> SmiAnswer:
+        """Who computes on which GPU."""
+        return self._run(f"--query-compute-apps={','.join(PROCESS_FIELDS)}")
+
+    def _run(self, *query: str) -> SmiAnswer:
+        try:
+            process = subprocess.Popen(
+                ["nvidia-smi", *query, "--format=csv,noheader,nounits"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "LC_ALL": "C"},
+            )
+        except FileNotFoundError as error:
+            raise ProbeUnavailable("no command nvidia-smi on PATH", absent=True) from error
+        except OSError as error:
+            raise ProbeUnavailable(f"nvidia-smi cannot be run: {error.strerror}") from error
+        try:
+            output, _ = process.communicate(timeout=self._seconds)
+        except subprocess.TimeoutExpired as error:
+            _kill(process)
+            raise SmiTimedOut from error
+        return SmiAnswer(text=output.decode(errors="replace"), exit_code=process.returncode)
+
+
+def failure(answer: SmiAnswer, *, sys_root: str) -> ProbeUnavailable:
+    """Why an answer without a single GPU is none, and what to do."""
+    said = _quoted(answer.text)
+    lowered = answer.text.lower()
+    if "mismatch" in lowered:
+        return ProbeUnavailable(MISMATCH)
+    if answer.exit_code == NO_DEVICES or "no devices were found" in lowered:
+        return ProbeUnavailable("nvidia-smi finds no GPU", absent=True)
+    if answer.exit_code == LIBRARY_NOT_FOUND:
+        return ProbeUnavailable(LIBRARY_MISSING)
+    if answer.exit_code == DRIVER_NOT_LOADED or "communicate with the nvidia driver" in lowered:
+        absent = nvidia_card_present(sys_root) is False
+        return ProbeUnavailable(
+            "no NVIDIA card on the PCI bus, no driver loaded" if absent else NOT_LOADED, absent=absent
+        )
+    if answer.exit_code != 0:
+        return ProbeUnavailable(f"nvidia-smi failed with exit code {answer.exit_code}: {said}; run it to see more")
+    return ProbeUnavailable(f"nvidia-smi printed no table of GPUs but {said}; run it to see more")
+
+
+def _quoted(text: str) -> str:
+    first = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    readable = "".join(letter if letter.isprintable() else "?" for letter in first[:_QUOTED_CHARACTERS])
+    return f'"{readable}"' if readable else "nothing"
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """A command that the driver holds in an uninterruptible sleep outlives SIGKILL for a while: then it is left."""
+    process.kill()
+    try:
+        process.communicate(timeout=_KILLED_SECONDS)
+    except subprocess.TimeoutExpired:
+        pass

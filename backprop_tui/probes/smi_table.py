@@ -9,15 +9,26 @@ from backprop_tui.domain.telemetry import GpuProcess
 from backprop_tui.probes.gpu_record import GpuAnswer, GpuLost
 
 GPU_FIELDS = (
-    "index,uuid,name,pci.bus_id,temperature.gpu,utilization.gpu,memory.total,memory.used,power.draw,fan.speed".split(",")
+    "index",
+    "uuid",
+    "name",
+    "pci.bus_id",
+    "temperature.gpu",
+    "utilization.gpu",
+    "memory.total",
+    "memory.used",
+    "power.draw",
+    "fan.speed",
 )
 PROCESS_FIELDS = ("gpu_uuid", "pid", "used_memory")
 
 _MEBIBYTE = 1 << 20
 # A figure that the GPU has not, or that is not for us; other words in its place are a failure.
 _MISSING = frozenset({"n/a", "not supported", "not available", "not found", "insufficient permissions", ""})
-# "Unable to determine the device handle for GPU0000:3B:00.0: GPU is lost.  Reboot the system to recover this GPU"
-_LOST_LINE = re.compile(r"device handle for GPU.*?([0-9a-f]+:[0-9a-f]{2}:[0-9a-f]{2}\.[0-9a-f])\s*:\s*(.+)", re.IGNORECASE)
+# Like: Unable to determine the device handle for GPU0000:3B:00.0: GPU is lost.  Reboot the system to recover this GPU
+_LOST_LINE = re.compile(
+    r"device handle for GPU.*?([0-9a-f]+:[0-9a-f]{2}:[0-9a-f]{2}\.[0-9a-f])\s*:\s*(.+)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,18 +12,21 @@ import os
 import select
 import signal
 import socket
+import time
 import traceback
 
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.processes.linux import rename_process
 from backprop_tui.runner.main import Assignment, guard
+from backprop_tui.store.unfinished import has_work
 
 LARGEST_REQUEST = 65536
 REAP_MILLISECONDS = 1000
+REVIVE_SECONDS = 1.0
 
 
 def serve(requests: socket.socket, supervisor: SupervisorProcess) -> None:
-    """Serves until the supervisor is gone."""
+    """Serves until the supervisor is gone; where that left work behind, starts another one."""
     rename_process("backprop-forker")
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -36,7 +39,11 @@ def serve(requests: socket.socket, supervisor: SupervisorProcess) -> None:
         ready = waiting.poll(REAP_MILLISECONDS)
         _reap()
         if ready and not _serve_one(requests, supervisor):
-            return
+            break
+    # Not at once: a supervisor that dies of its first breath would be born again and again.
+    time.sleep(REVIVE_SECONDS)
+    if has_work(supervisor.home):
+        supervisor.ensure()
 
 
 def _serve_one(requests: socket.socket, supervisor: SupervisorProcess) -> bool:

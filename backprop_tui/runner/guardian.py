@@ -14,9 +14,11 @@ from backprop_tui.domain.errors import BackpropError, StorageFailed
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status
+from backprop_tui.launchers.sampler_process import READINGS
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.readers.values import CheckpointSaved, Progress
 from backprop_tui.runner.figures import Figures
+from backprop_tui.runner.gpu_share import share_of
 from backprop_tui.runner.ladder import Ladder
 from backprop_tui.runner.log_follower import LogFollower
 from backprop_tui.runner.obedience import Obedience
@@ -53,7 +55,10 @@ class Guardian:
         self.ladder = Ladder(run.spec.stop, charge.tree, charge.recorder)
         self.figures = Figures(charge.recorder, self.ladder, run.spec)
         self._obedience = Obedience(charge.directory, charge.tree, charge.recorder, self.ladder)
-        self._meter = ResourceMeter(charge.tree, charge.recorder)
+        readings_path = charge.supervisor.home.host_file(READINGS)
+        self._meter = ResourceMeter(
+            charge.tree, charge.recorder, lambda: share_of(run.id, run.attempt.gpus, readings_path)
+        )
         self._wake = wake
         self._poll = select.poll()
         self._poll.register(charge.script.pidfd, select.POLLIN)

@@ -152,9 +152,7 @@ def _finish(guardian: Guardian, charge: Charge, exit_: Exit) -> None:
     _forget_environment(charge.directory, concluded)
 
 
-def _end_without_script(
-    directory: RunDirectory, run: Run, recorder: Recorder, began: CannotStart | Gone
-) -> None:
+def _end_without_script(directory: RunDirectory, run: Run, recorder: Recorder, began: CannotStart | Gone) -> None:
     if isinstance(began, CannotStart):
         outcome = outcome_of_no_start(began)
     else:

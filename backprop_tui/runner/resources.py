@@ -1,10 +1,13 @@
-"""Measures what a run uses: CPU and RAM of all its processes, into resources.jsonl and the peak."""
+"""Measures what a run uses: CPU and RAM of its processes, its share of GPUs; for resources.jsonl and the peak."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from typing import TypeVar
 
+from backprop_tui.domain.run import Peak
 from backprop_tui.processes.tree import TreeUsage, usage
+from backprop_tui.runner.gpu_share import GpuShare
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.tree import Tree
 
@@ -13,15 +16,24 @@ CLOSE_SECONDS = 2.0  # between two samples in the first minutes
 WIDE_SECONDS = 10.0  # and later
 CLOSE_SAMPLES = 60
 
+Figure = TypeVar("Figure", int, float)
+
+
+def most(one: Figure | None, other: Figure | None) -> Figure | None:
+    """The larger one; None where neither is known."""
+    known = [figure for figure in (one, other) if figure is not None]
+    return max(known, default=None)
+
 
 class ResourceMeter:
     """Samples closely at first, when memory is allocated, and widely later."""
 
-    __slots__ = ("_count", "_due", "_last", "_recorder", "_tree")
+    __slots__ = ("_count", "_due", "_gpu_share", "_last", "_recorder", "_tree")
 
-    def __init__(self, tree: Tree, recorder: Recorder) -> None:
+    def __init__(self, tree: Tree, recorder: Recorder, gpu_share: Callable[[], GpuShare]) -> None:
         self._tree = tree
         self._recorder = recorder
+        self._gpu_share = gpu_share
         self._last: tuple[float, TreeUsage] | None = None
         self._due = 0.0
         self._count = 0
@@ -38,13 +50,22 @@ class ResourceMeter:
         used = usage(member.pid for member in self._tree.members())
         cpu_percent = self._cpu_percent(now, used)
         self._last = (now, used)
+        share = self._gpu_share()
         peak = self._recorder.live.peak
         self._recorder.change(
             ram_bytes=used.ram_bytes,
             cpu_percent=cpu_percent,
-            peak=replace(peak, ram_bytes=max(peak.ram_bytes or 0, used.ram_bytes)),
+            vram_bytes=share.vram_bytes,
+            temperature_celsius=share.temperature_celsius,
+            peak=Peak(
+                ram_bytes=most(peak.ram_bytes, used.ram_bytes),
+                vram_bytes=most(peak.vram_bytes, share.vram_bytes),
+                temperature_celsius=most(peak.temperature_celsius, share.temperature_celsius),
+            ),
         )
-        self._recorder.resources(cpu_percent=cpu_percent, ram_bytes=used.ram_bytes, processes=used.processes)
+        self._recorder.resources(
+            cpu_percent=cpu_percent, ram_bytes=used.ram_bytes, processes=used.processes, gpus=share.lines()
+        )
 
     def _cpu_percent(self, now: float, used: TreeUsage) -> float | None:
         """100 is one core; None for the first sample. A process that ended in between takes its time with it."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import shutil
+import time
 from collections.abc import Mapping
 from typing import Self
 
@@ -16,6 +18,8 @@ from backprop_tui.store.locks import Lock, wait_for_lock
 from backprop_tui.store.run_directory import RunDirectory
 
 KEY_LOCK_SECONDS = 10.0
+_SEPARATOR = "~"  # in no run id
+_DOOMED = ".doomed"
 
 
 class IdTaken(UsageError):
@@ -38,7 +42,7 @@ def create(home: Home, run: Run, environment: Mapping[str, str], *, time: float)
     folder = home.run_folder(run.id)
     if os.path.lexists(folder):
         raise IdTaken(run.id)
-    aside = os.path.join(home.runs, f".tmp-{run.id}-{os.getpid()}")
+    aside = os.path.join(home.new, f"{run.id}{_SEPARATOR}{os.getpid()}")
     try:
         _build(aside, run, environment, time)
         mark(home, run.id)
@@ -81,6 +85,35 @@ def _move_into_place(aside: str, folder: str, run_id: str) -> None:
         if os.path.lexists(folder):
             raise IdTaken(run_id) from error
         raise StorageFailed(f"{folder}: {error.strerror}") from error
+
+
+def sweep_unborn(home: Home, *, older_than_seconds: float) -> None:
+    """Takes away what killed front ends left: half-built runs, and markers without a run.
+
+    A front end may only have been stopped. So a build is renamed away before its marker goes: continued, the front end
+    fails to move it into place and says so, instead of leaving a run that nobody looks at.
+    """
+    now = time.time()
+    for name in os.listdir(home.new):
+        built = os.path.join(home.new, name)
+        if now - _changed(built, now) > older_than_seconds:
+            doomed = os.path.join(home.new, f"{_DOOMED}{_SEPARATOR}{secrets.token_hex(4)}")
+            os.rename(built, doomed)
+            shutil.rmtree(doomed, ignore_errors=True)
+    being_built = {name.rpartition(_SEPARATOR)[0] for name in os.listdir(home.new)}
+    for run_id in os.listdir(home.active):
+        marker = home.marker(run_id)
+        is_old = now - _changed(marker, now) > older_than_seconds
+        if is_old and run_id not in being_built and not os.path.lexists(home.run_folder(run_id)):
+            os.unlink(marker)
+
+
+def _changed(path: str, now: float) -> float:
+    """When it was last changed; `now` where it is gone."""
+    try:
+        return os.stat(path).st_mtime
+    except FileNotFoundError:
+        return now
 
 
 class Submission:

@@ -37,7 +37,15 @@ class Home:
             StateUnavailable: they cannot be made or written.
         """
         try:
-            for folder in (self.root, self.runs, self.active, self.keys, self.host_folder):
+            for folder in (
+                self.root,
+                self.runs,
+                self.active,
+                self.new,
+                self.keys,
+                os.path.dirname(self.host_folder),
+                self.host_folder,
+            ):
                 os.makedirs(folder, mode=0o700, exist_ok=True)
         except OSError as error:
             raise StateUnavailable(
@@ -55,6 +63,11 @@ class Home:
     def active(self) -> str:
         """An empty marker for each run that is unfinished or not yet indexed."""
         return os.path.join(self.root, "active")
+
+    @property
+    def new(self) -> str:
+        """Runs that are being built; what lies there for long is rubbish of a front end that was killed."""
+        return os.path.join(self.root, "new")
 
     @property
     def keys(self) -> str:

@@ -44,6 +44,8 @@ def decode_live(source: JsonObject) -> Live:
         peak=decode_peak(fields.nested(source, "peak")),
         ram_bytes=fields.optional_integer(source, "ram_bytes"),
         cpu_percent=fields.optional_number(source, "cpu_percent"),
+        vram_bytes=fields.optional_integer(source, "vram_bytes"),
+        temperature_celsius=fields.optional_number(source, "temperature_celsius"),
         problem=fields.optional_text(source, "problem"),
     )
 

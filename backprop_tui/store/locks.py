@@ -1,7 +1,7 @@
 """Locks that die with the process that holds them: flock on an open file description.
 
-They pass to another process by inheritance of the descriptor and are given up by closing it, never by LOCK_UN, which
-would take them from every holder of the same description.
+They pass to another process by inheritance of the descriptor and are given up by closing it. LOCK_UN would take them
+from every holder of the same description: only the supervisor's lease is given up so.
 """
 
 from __future__ import annotations
@@ -29,6 +29,15 @@ class Lock:
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
+
+    def release(self) -> None:
+        """Gives the lock up for every process that has a copy of the descriptor.
+
+        For the lease at its end: a front end that was stopped while it started this supervisor still has a copy, and
+        would keep the lease from everybody.
+        """
+        fcntl.flock(self.descriptor, fcntl.LOCK_UN)
+        self.close()
 
     def __enter__(self) -> Self:
         return self

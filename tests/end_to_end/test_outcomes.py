@@ -8,7 +8,7 @@ import time
 
 from backprop_tui.domain.run import Dependency, Ended, Run, StopPlan
 from backprop_tui.domain.status import Status
-from backprop_tui.processes.identity import is_alive
+from backprop_tui.processes.identity import identify, is_alive
 from tests.support import processes
 from tests.support.sandbox import Sandbox, Submitted, python, script
 
@@ -25,7 +25,7 @@ def alive(submitted: Submitted) -> list[int]:
     pids = {word.pid for word in submitted.sandbox.ledger.words(submitted.id)}
     found = []
     for pid in pids:
-        identity = processes.identify(pid)
+        identity = identify(pid)
         if identity is not None and is_alive(identity):
             found.append(pid)
     return found
@@ -108,13 +108,7 @@ def test_descendants_in_sessions_of_their_own_are_swept(sandbox: Sandbox) -> Non
 
 
 def test_descendants_in_sessions_of_their_own_are_ended_at_the_limit(sandbox: Sandbox) -> None:
-    code = (
-        "import os, time\n"
-        "if os.fork() == 0:\n"
-        "    os.setsid()\n"
-        "    os.fork()\n"
-        "while True: time.sleep(60)\n"
-    )
+    code = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    os.fork()\nwhile True: time.sleep(60)\n"
     run = sandbox.submit(*python(code), max_run_seconds=0.4, stop=QUICK)
     run.wait(lambda: len(processes.knowing(f"BACKPROP_RUN_ID={run.id}")) == 3, "the script and its two descendants")
     assert end_of(run.wait_for_end()).status is Status.TIMEBOXED
@@ -162,7 +156,7 @@ def test_ten_megabytes_without_a_line_end_are_kept_and_harm_nobody(sandbox: Sand
     code = (
         "import os\n"
         "for _ in range(160): os.write(1, b'x' * 65536)\n"
-        "os.write(1, b'\\n{\"step\": 9, \"loss\": 0.5}\\n')\n"
+        'os.write(1, b\'\\n{"step": 9, "loss": 0.5}\\n\')\n'
     )
     run = sandbox.submit(*python(code))
     assert end_of(run.wait_for_end()).status is Status.COMPLETED
@@ -188,10 +182,10 @@ def test_broken_text_and_odd_numbers_are_read_as_far_as_they_say_something(sandb
     code = (
         "import os\n"
         "os.write(1, b'\\xff\\xfe\\xc3 broken\\n')\n"
-        "os.write(1, b'{\"step\": \"7\", \"loss\": \"0.25\"}\\n')\n"
-        "os.write(1, b'{\"step\": 8, \"loss\": NaN}\\n')\n"
-        "os.write(1, b'\\xff{\"step\": 9, \"accuracy\": 1e400}\\r')\n"
-        "os.write(1, b'{\"step\": 10, \"lo')\n"
+        'os.write(1, b\'{"step": "7", "loss": "0.25"}\\n\')\n'
+        'os.write(1, b\'{"step": 8, "loss": NaN}\\n\')\n'
+        'os.write(1, b\'\\xff{"step": 9, "accuracy": 1e400}\\r\')\n'
+        'os.write(1, b\'{"step": 10, "lo\')\n'
     )
     run = sandbox.submit(*python(code))
     assert end_of(run.wait_for_end()).status is Status.COMPLETED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ while True: time.sleep(0.01)
 """
 
 
-def family(sandbox: Sandbox, **spec: object) -> Submitted:
+def family(sandbox: Sandbox, **spec: Any) -> Submitted:
     """A run of three processes, all of them there."""
     run = sandbox.submit(*python(FAMILY), **spec)
     run.wait(lambda: run.status() is Status.RUNNING and len(states(run)) == 3, "its three processes")

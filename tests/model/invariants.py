@@ -9,6 +9,13 @@ def one_live_script(state: State) -> bool:
     return sum(process.role == "script" and process.at == "runs" for process in state.processes) <= 1
 
 
+def live_script_is_on_record(state: State) -> bool:
+    """Whoever reads run.json knows of it."""
+    run = state.disk.run
+    scripts = (process for process in state.processes if process.role == "script" and process.at == "runs")
+    return all(run.status in {"starting", "running"} and run.attempt == script.attempt for script in scripts)
+
+
 def one_end_per_attempt(state: State) -> bool:
     return max(state.history.ends) <= 1
 
@@ -50,6 +57,7 @@ def no_stop_from_before_the_resume(before: State, _actor: Process | None, after:
 
 IN_EVERY_STATE = (
     one_live_script,
+    live_script_is_on_record,
     one_end_per_attempt,
     executed_only_when_asked,
     unfinished_run_has_its_marker,

@@ -33,6 +33,7 @@ class Rules:
     script_lock: bool = True
     child_records_itself: bool = True  # process id and start time are written by the child, before exec
     script_lock_tested_before_record_read: bool = True
+    adopter_waits_for_the_record: bool = True  # however long a child keeps lock 3 without recording itself
     boot_is_compared: bool = True
 
     # The end, and afterwards

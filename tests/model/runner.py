@@ -75,13 +75,15 @@ def writes_running(state: State, me: Process, _rules: Rules) -> Iterator[State]:
 # --- adopt ---
 
 
-def tests_script_lock(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    """As in Recover, the lock before the record; as long as a script lives unrecorded, again and again."""
+def tests_script_lock(state: State, me: Process, rules: Rules) -> Iterator[State]:
+    """As in Recover, the lock before the record; as long as a child lives unrecorded, again and again."""
     recorded = state.disk.record is not None and state.disk.record[0] == me.attempt
     if state.is_free(SCRIPT):
         yield state.move(me, me.to("reads_record"))
     elif recorded:
         yield state.move(me, me.to("opens_script"))
+    elif not rules.adopter_waits_for_the_record:
+        yield state.move(me, me.to("sweeps"))
 
 
 def reads_record(state: State, me: Process, _rules: Rules) -> Iterator[State]:

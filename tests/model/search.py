@@ -25,6 +25,10 @@ NEXT_COMMAND = "the next command"
 
 NO_WAY_ON = "no_way_to_a_settled_state"
 
+PROMISES = frozenset(
+    {NO_WAY_ON, *(holds.__name__ for holds in IN_EVERY_STATE), *(holds.__name__ for holds in AT_EVERY_STEP)}
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -93,30 +97,35 @@ class _Search:
         return next((number for number in range(len(self.states)) if number not in ends_well), None)
 
 
-def explore(start: State, rules: Rules) -> Outcome:
-    """All states that can be reached, checked at every step; then whether each can still end well without disasters."""
+def explore(start: State, rules: Rules, *, promises: frozenset[str] = PROMISES) -> Outcome:
+    """All states that can be reached, checked at every step; then whether each can still end well without disasters.
+
+    It ends at the first of `promises` that is broken.
+    """
     was_enabled = gc.isenabled()
     gc.disable()  # millions of tuples and not one cycle: the collector would take half the time
     try:
-        return _explored(_Search(start), rules)
+        return _explored(_Search(start), rules, promises)
     finally:
         if was_enabled:
             gc.enable()
 
 
-def _explored(search: _Search, rules: Rules) -> Outcome:
+def _explored(search: _Search, rules: Rules, promises: frozenset[str]) -> Outcome:
+    in_every_state = [holds for holds in IN_EVERY_STATE if holds.__name__ in promises]
+    at_every_step = [holds for holds in AT_EVERY_STEP if holds.__name__ in promises]
     for number, state in enumerate(search.states):  # which grows meanwhile
-        for holds_in in IN_EVERY_STATE:
+        for holds_in in in_every_state:
             if not holds_in(state):
                 return search.outcome(holds_in.__name__, *search.story(number))
         if is_settled(state):
             search.settled.append(number)
         for step in steps_from(state, rules):
             search.add(number, step)
-            for holds_at in AT_EVERY_STEP:
+            for holds_at in at_every_step:
                 if not holds_at(state, step.actor, step.after):
                     return search.outcome(holds_at.__name__, *search.story(number), step.says)
-    stuck = search.first_without_a_way()
+    stuck = search.first_without_a_way() if NO_WAY_ON in promises else None
     return search.outcome() if stuck is None else search.outcome(NO_WAY_ON, *search.story(stuck))
 
 

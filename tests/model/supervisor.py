@@ -142,13 +142,16 @@ def tests_script_lock(state: State, me: Process, _rules: Rules) -> Iterator[Stat
 
 
 def reads_record(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    """Lock 3 is free. A record of an earlier attempt counts as none."""
+    """Lock 3 is free. A record of an earlier attempt counts as none.
+
+    A script that is dead may be left to a runner too, which sweeps what it left and may learn how it ended.
+    """
     record = state.disk.record
     if record is None or record[0] != state.disk.run.attempt:
         yield state.move(me, me.to("takes_back"))
-    elif state.is_alive(record[1]):
-        yield state.move(me, me.to("hands_over")._replace(errand="adopt"))
-    else:
+        return
+    yield state.move(me, me.to("hands_over")._replace(errand="adopt"))
+    if not state.is_alive(record[1]):
         yield state.move(me, me.to("writes_lost"))
 
 

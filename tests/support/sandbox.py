@@ -131,14 +131,17 @@ class Sandbox:
     def allow(self, max_parallel: int) -> None:
         """How many runs may be active."""
         with open(self.config_path, "w", encoding="utf-8") as file:
-            file.write(f"max_parallel = {max_parallel}\n[governor]\nstarts_per_minute = 0\nmax_load_per_core = 0\n")
+            file.write(f"max_parallel = {max_parallel}\n")
+            file.write('[governor]\nstarts_per_minute = 0\nmax_load_per_core = 0\n[gpu]\nprobe = "none"\n')
 
-    def queue(self, *command: str, environment: dict[str, str] | None = None, **spec: Any) -> Submitted:
+    def queue(
+        self, *command: str, environment: dict[str, str] | None = None, run_id: str | None = None, **spec: Any
+    ) -> Submitted:
         """Queues a run and calls nobody."""
         now = time.time()
-        run_id = secrets.token_hex(4)
+        run_id = run_id or secrets.token_hex(4)
         cwd = os.path.join(self.folder, f"cwd-{run_id}")
-        os.mkdir(cwd)
+        os.makedirs(cwd, exist_ok=True)
         fields = {"script": None, "cwd": cwd, "limits": NO_LIMITS} | spec
         run = Run(
             id=run_id,
@@ -152,11 +155,17 @@ class Sandbox:
         variables = dict(os.environ if environment is None else environment) | {VARIABLE: self.ledger.path}
         return Submitted(self, create(self.home, run, variables, time=now))
 
-    def submit(self, *command: str, environment: dict[str, str] | None = None, **spec: Any) -> Submitted:
+    def submit(
+        self, *command: str, environment: dict[str, str] | None = None, run_id: str | None = None, **spec: Any
+    ) -> Submitted:
         """Queues a run and calls the supervisor, as a front end does."""
-        submitted = self.queue(*command, environment=environment, **spec)
+        submitted = self.queue(*command, environment=environment, run_id=run_id, **spec)
         self.call()
         return submitted
+
+    def submitted(self, run_id: str) -> Submitted:
+        """A run that somebody else queued."""
+        return Submitted(self, RunDirectory(self.home.run_folder(run_id)))
 
     def call(self) -> None:
         """What every command does that finds work unfinished."""
@@ -183,7 +192,9 @@ class Sandbox:
         """The runs that are unfinished or not indexed."""
         return os.listdir(self.home.active)
 
-    def wait_until(self, condition: Callable[[], ValueT | None], what: str, *, seconds: float = PATIENCE_SECONDS) -> ValueT:
+    def wait_until(
+        self, condition: Callable[[], ValueT | None], what: str, *, seconds: float = PATIENCE_SECONDS
+    ) -> ValueT:
         """Waits, and tells every run's story when it was in vain."""
         return wait_until(condition, what, seconds=seconds, report=self.story)
 

@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 
-from tell import tell
+from tell import tell  # type: ignore[import-not-found]  # beside it, when it runs
 
 
 def _in_a_session_of_its_own() -> None:

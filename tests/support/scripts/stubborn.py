@@ -6,7 +6,7 @@ import os
 import signal
 import time
 
-from tell import tell
+from tell import tell  # type: ignore[import-not-found]  # beside it, when it runs
 
 for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, signal.SIG_IGN)

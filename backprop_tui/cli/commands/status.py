@@ -1,0 +1,167 @@
+"""`status`: the machine, the governor, the supervisor and what is unfinished; or one run, whole."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterable, Sequence
+
+from backprop_tui.cli import diagnostics, output, rows, tables
+from backprop_tui.cli.exit_codes import OK
+from backprop_tui.cli.governor_view import GovernorView, clauses, governor_view, limits_in
+from backprop_tui.cli.handles import HELP, resolve
+from backprop_tui.cli.machine_view import GPU_COLUMNS, MachineProbe, MachineView, gpu_row, host_words
+from backprop_tui.cli.places import places
+from backprop_tui.cli.records import record_of, split
+from backprop_tui.cli.run_sheet import Line, sheet
+from backprop_tui.cli.session import Session
+from backprop_tui.cli.supervision import is_held_elsewhere, supervisor_pid
+from backprop_tui.cli.waking import wake
+from backprop_tui.domain.status import Status
+from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.views import View, governor, shown_run, view
+
+SUMMARY = "show the machine, the governor and what is unfinished, or all that is known of one run"
+
+_QUEUE_COLUMNS = (
+    tables.Column(title="#", right=True),
+    tables.Column(title="ID"),
+    tables.Column(title="NAME", least=12, middle=True),
+    tables.Column(title="PRIORITY", right=True),
+    tables.Column(title="WAITS FOR", least=12),
+)
+_MARGIN = 12
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """RUN, or none for the machine."""
+    parser.add_argument("run", metavar="RUN", nargs="?", help=f"{HELP}; without it: the machine")
+
+
+def execute(arguments: argparse.Namespace, session: Session) -> int:
+    """Shows the one or the other."""
+    if arguments.run is None:
+        _machine(session)
+    else:
+        _runs(session, resolve(session, arguments.run))
+    return OK
+
+
+def _machine(session: Session) -> None:
+    limits, wrong = limits_in(session.config_path)
+    probe = MachineProbe(session.home, limits.sample_seconds)
+    unfinished, _ = split(session.home)
+    wake(session, unfinished)
+    machine = probe.view()
+    pid = supervisor_pid(session.home)
+    said = governor(session.home) if pid is not None else None
+    found = governor_view(session.home, said, limits)
+    if session.json:
+        output.json_value(_as_json(session, machine, found, pid, unfinished))
+        return
+    if wrong is not None:
+        diagnostics.complain(str(wrong))
+    _show(session, machine, found, pid, unfinished)
+
+
+def _as_json(
+    session: Session, machine: MachineView, found: GovernorView, pid: int | None, unfinished: Sequence[View]
+) -> JsonObject:
+    records = [record_of(session.home, one) for one in unfinished]
+    return {
+        "host": machine.host_json(),
+        "gpus": machine.gpus_json(),
+        "governor": found.as_json(),
+        "supervisor": {"alive": pid is not None, "pid": pid},
+        "active": [record for record in records if record["status"] != Status.QUEUED],
+        "queued": [record for record in records if record["status"] == Status.QUEUED],
+    }
+
+
+def _show(
+    session: Session, machine: MachineView, found: GovernorView, pid: int | None, unfinished: Sequence[View]
+) -> None:
+    active = [one for one in unfinished if one.status is not Status.QUEUED]
+    queued = [one for one in unfinished if one.status is Status.QUEUED]
+    here = sum(one.run.host == session.home.host for one in active)
+    _lines([("host", session.home.host), ("", host_words(machine.readings.host))])
+    _show_gpus(session, machine, unfinished)
+    first, *reasons = clauses(found, here)
+    _lines([("governor", f"{found.state}: {first}"), *(("", reason) for reason in reasons)])
+    _lines([("supervisor", _supervisor_words(session, pid, unfinished))])
+    if active:
+        output.line()
+        output.line(f"active {len(active)}")
+        tables.show(rows.COLUMNS, [rows.row(record_of(session.home, one), live=one.live) for one in active])
+    if queued:
+        output.line()
+        output.line(f"queued {len(queued)}")
+        _show_queue(session, queued, unfinished)
+
+
+def _show_gpus(session: Session, machine: MachineView, unfinished: Sequence[View]) -> None:
+    readings = machine.readings
+    if readings.gpus:
+        names = {one.run.id: one.run.name for one in unfinished}
+        output.line()
+        tables.show(GPU_COLUMNS, [gpu_row(gpu, names) for gpu in readings.gpus])
+        output.line()
+    elif machine.sampled:
+        _lines([("gpus", "none found" if readings.probe_problem is None else readings.probe_problem)])
+    if session.verbose:
+        measured = f"probe {readings.probe}" if machine.sampled else "not measured: no sampler is running"
+        problem = "" if readings.probe_problem is None else f"; {readings.probe_problem}"
+        _lines([("gpu probe", measured + problem)])
+
+
+def _supervisor_words(session: Session, pid: int | None, unfinished: Sequence[View]) -> str:
+    if pid is not None:
+        return f"alive, pid {pid}"
+    if is_held_elsewhere(session.home) and unfinished:
+        return "none in this boot"
+    return "being started" if unfinished and not session.dry_run else "none; the next run starts one"
+
+
+def _show_queue(session: Session, queued: Sequence[View], unfinished: Sequence[View]) -> None:
+    numbers = places(session.home, unfinished)
+    cells = []
+    for one in queued:
+        record = record_of(session.home, one)
+        waits = "; ".join(str(reason["message"]) for reason in record["hold_reasons"]) or record["reason"] or ""
+        elsewhere = "" if one.run.host == session.home.host else f" on {one.run.host}"
+        cells.append((str(numbers[one.run.id]), one.run.id, one.run.name, str(one.run.priority), waits + elsewhere))
+    tables.show(_QUEUE_COLUMNS, cells)
+
+
+def _runs(session: Session, run_ids: Sequence[str]) -> None:
+    unfinished, _ = split(session.home)
+    wake(session, unfinished)
+    known = {one.run.id: one for one in unfinished}
+    numbers = places(session.home, unfinished)
+    found = [(_view(session, run_id, known), run_id) for run_id in run_ids]
+    records = [
+        shown_run(session.home, run_id) if one is None else record_of(session.home, one) for one, run_id in found
+    ]
+    if session.json:
+        output.json_value(records[0] if len(records) == 1 else records)
+        return
+    for number, (record, (one, run_id)) in enumerate(zip(records, found, strict=True)):
+        if number:
+            output.line()
+        run, live = (None, None) if one is None else (one.run, one.live)
+        _lines(sheet(record, run=run, live=live, place=numbers.get(run_id), now=time.time()))
+
+
+def _view(session: Session, run_id: str, known: dict[str, View]) -> View | None:
+    """None where it has no directory, as what the original recorded."""
+    if run_id in known:
+        return known[run_id]
+    try:
+        return view(session.home, run_id)
+    except FileNotFoundError:
+        return None
+
+
+def _lines(lines: Iterable[Line]) -> None:
+    for name, text in lines:
+        output.line(f"{name:<{_MARGIN}}{tables.one_line(text)}".rstrip())

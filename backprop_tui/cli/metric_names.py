@@ -1,0 +1,28 @@
+"""What the name of a metric says: whether it is the loss, and whether less of it is better."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+_LOSSES = ("loss", "train_loss", "train/loss", "training_loss")
+_LESS_IS_BETTER = ("loss", "error", "err", "perplexity", "ppl", "mae", "mse", "rmse", "wer", "cer", "fid", "nll", "bpb")
+_MORE_IS_BETTER = ("acc", "accuracy", "f1", "auc", "bleu", "rouge", "recall", "precision", "map", "iou", "dice", "r2")
+_SEPARATORS = str.maketrans("/-.@: ", "______")
+
+
+def main_loss(names: Iterable[str]) -> str | None:
+    """The loss to show where there is room for one: that of training rather than another; None where there is none."""
+    known = list(names)
+    found = [name for name in _LOSSES if name in known] or [name for name in known if "loss" in name.lower()]
+    return found[0] if found else None
+
+
+def less_is_better(name: str) -> bool | None:
+    """None where the name does not tell."""
+    words = name.lower().translate(_SEPARATORS).split("_")
+    for word in reversed(words):  # the last word is what it is, those before say of what
+        if word in _LESS_IS_BETTER:
+            return True
+        if word in _MORE_IS_BETTER or word.rstrip("0123456789") in _MORE_IS_BETTER:
+            return False
+    return None

@@ -1,0 +1,85 @@
+"""One line for each run: what it does, how far it is, and why it waits or ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from backprop_tui.cli import figures
+from backprop_tui.cli.metric_names import main_loss
+from backprop_tui.cli.tables import NOTHING, Column
+from backprop_tui.domain.governor.figures import counted
+from backprop_tui.domain.live import Live
+from backprop_tui.domain.status import Status
+from backprop_tui.store.fields import JsonObject
+
+COLUMNS = (
+    Column(title="ID"),
+    Column(title="STATE"),
+    Column(title="NAME", least=12, middle=True),
+    Column(title="STEP", right=True),
+    Column(title="LOSS", right=True),
+    Column(title="TIME", right=True),
+    Column(title="WHY", least=12),
+)
+
+
+def row(record: JsonObject, *, live: Live | None = None, place: int | None = None) -> tuple[str, ...]:
+    """The cells of a run; `place` is that in the queue."""
+    metrics: Mapping[str, Any] = record["metrics"]
+    loss = main_loss(metrics)
+    return (
+        record["id"],
+        record["status"],
+        record["name"],
+        step(record, live),
+        NOTHING if loss is None else figures.measure(metrics[loss]),
+        figures.seconds(record["duration_seconds"]),
+        why(record, place),
+    )
+
+
+def step(record: JsonObject, live: Live | None) -> str:
+    """How far it is, and of how much where the script says that."""
+    shown = figures.count(record["step"])
+    if live is None or live.total_steps is None or record["step"] is None:
+        return shown
+    return f"{shown}/{figures.count(live.total_steps)}"
+
+
+def why(record: JsonObject, place: int | None = None) -> str:
+    """Why it waits, stands still or ended; empty where there is nothing to explain."""
+    match record["status"]:
+        case Status.QUEUED:
+            where = "" if place is None else f"#{place} "
+            return where + waits_for(record["hold_reasons"], record["reason"])
+        case Status.FAILED:
+            return _failure(record)
+        case _:
+            return str(record["reason"] or "")
+
+
+def waits_for(reasons: Sequence[JsonObject], otherwise: str | None) -> str:
+    """The most blocking reason, and how many there are besides."""
+    if not reasons:
+        return otherwise or ""
+    more = len(reasons) - 1
+    return str(reasons[0]["message"]) + (f" (+{more} more)" if more else "")
+
+
+def _failure(record: JsonObject) -> str:
+    cause = record["cause"] or {}
+    evidence = cause.get("evidence") if cause.get("kind") not in (None, "unknown", "killed_by_signal") else None
+    return str(evidence or record["reason"] or exit_words(record))
+
+
+def exit_words(record: JsonObject) -> str:
+    """How its process ended: `exit code 3`, `by SIGKILL`; empty where nobody knows."""
+    if record["signal"] is not None:
+        return f"by {record['signal']}"
+    return "" if record["exit_code"] is None else f"exit code {record['exit_code']}"
+
+
+def attempts_words(record: JsonObject) -> str:
+    """How often it was started."""
+    return counted(len(record["attempts"]), "attempt")

@@ -1,0 +1,95 @@
+"""The sampler's process: disposable, so that a driver which hangs can hang only it.
+
+    python -m backprop_tui.probes.sampler --out FILE --disk-path DIR [--probe auto] [--interval 1.0] [--parent PID]
+
+It holds no lock and no descriptor of its parent's, and ends with its parent. It leads a process group, to which the
+commands that it calls belong: killing the group leaves nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from backprop_tui.probes.sampling import SamplerOptions
+
+SHORTEST_INTERVAL_SECONDS = 0.1
+_REQUIRED = {"--out", "--disk-path"}
+_OPTIONS = _REQUIRED | {"--probe", "--interval", "--parent"}
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Samples until the parent is gone."""
+    # Started by its path, it finds the package beside it and not the modules of its own room.
+    room = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [os.path.dirname(os.path.dirname(room)), *(entry for entry in sys.path if entry != room)]
+    from backprop_tui.processes.linux import die_with_parent, rename_process
+
+    parent = os.getppid()
+    options, expected_parent = _parse(arguments)
+    die_with_parent(signal.SIGTERM)
+    if expected_parent not in (None, parent) or os.getppid() != parent:
+        return  # it died before the kernel was asked to tell
+    _detach()
+    rename_process("bp-sampler")
+    from backprop_tui.probes.sampling import Sampler
+
+    Sampler.of_this_machine(options).run(lambda: os.getppid() == parent)
+    _end_group(signal.SIGTERM, None)
+
+
+def _parse(arguments: Sequence[str]) -> tuple[SamplerOptions, int | None]:
+    """Pairs of name and value, and the parent that is expected; argparse would cost more than all that is measured.
+
+    Raises:
+        SystemExit: they cannot be understood.
+    """
+    from backprop_tui.probes.sampling import SamplerOptions
+
+    named = dict(zip(arguments[::2], arguments[1::2], strict=False))
+    if len(arguments) % 2 or named.keys() - _OPTIONS or _REQUIRED - named.keys():
+        raise SystemExit(__doc__)
+    try:
+        interval, parent = float(named.get("--interval", "1.0")), int(named.get("--parent", "0"))
+    except ValueError as error:
+        raise SystemExit(f"sampler: {error}") from error
+    options = SamplerOptions(
+        out=os.path.abspath(named["--out"]),
+        disk_path=os.path.abspath(named["--disk-path"]),
+        probe=named.get("--probe", "auto"),
+        interval_seconds=max(SHORTEST_INTERVAL_SECONDS, interval),
+    )
+    return options, parent or None
+
+
+def _detach() -> None:
+    """Nothing of the parent's is held, and what its terminal sends does not arrive."""
+    if os.getpgrp() != os.getpid():
+        os.setpgid(0, 0)
+    os.chdir("/")
+    os.umask(0o077)
+    for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(ignored, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, _end_group)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    os.closerange(3, max(int(name) for name in os.listdir("/proc/self/fd")) + 1)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    os.close(null)
+
+
+def _end_group(_number: int, _frame: FrameType | None) -> None:
+    """At once, whatever the threads hang in, and with the commands that were called."""
+    os.killpg(0, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

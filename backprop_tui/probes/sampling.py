@@ -1,0 +1,111 @@
+"""The sampler's loop: measures the host and its GPUs, again and again, into one file."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from backprop_tui.domain.telemetry import GpuReading, Readings
+from backprop_tui.probes.auto import Chooser, real_makers
+from backprop_tui.probes.gpu_keeper import GpuKeeper
+from backprop_tui.probes.host import HostProbe
+from backprop_tui.probes.ownership import Owners
+from backprop_tui.probes.readings_codec import Sample
+from backprop_tui.probes.readings_file import read_sample, remove_leftovers, write_sample
+from backprop_tui.processes.linux import boot_id
+
+GPU_SHARE = 0.8  # of the interval: how long a reading waits for GPUs
+MOST_GPU_SECONDS = 2.0
+SETTLING_SECONDS = 0.1  # between two readings until it is settled which GPUs there are
+PARENT_SECONDS = 1.0  # how often to look whether the parent lives, should the kernel's signal be missed
+
+# Both count GPUs as the driver does, so that a GPU of an earlier sampler is told by its index.
+_SAME_INDICES = frozenset({"nvml", "nvidia-smi"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplerOptions:
+    """What to measure and where to write it; `disk_path` is on the disk whose free space counts."""
+
+    out: str
+    disk_path: str
+    probe: str = "auto"
+    interval_seconds: float = 1.0
+
+
+class Sampler:
+    """Runs in the main thread, which waits for nothing without a limit: what may hang is asked in other threads."""
+
+    def __init__(self, options: SamplerOptions, host: HostProbe, gpus: GpuKeeper) -> None:
+        self._options = options
+        self._host = host
+        self._gpus = gpus
+        self._boot_id = boot_id()
+        self._write_failed = False
+
+    @classmethod
+    def of_this_machine(cls, options: SamplerOptions) -> Sampler:
+        """With the real probes; GPUs that an earlier sampler saw are known by name, should they be silent now."""
+        remove_leftovers(options.out)
+        before = _remembered(read_sample(options.out))
+        makers = real_makers(options.probe, sample_seconds=options.interval_seconds, before=before)
+        chooser = Chooser(options.probe, makers)
+        gpus = GpuKeeper(options.probe, chooser.choose, sample_seconds=options.interval_seconds, owners=Owners())
+        return cls(options, HostProbe(disk_path=options.disk_path), gpus)
+
+    def run(self, alive: Callable[[], bool]) -> None:
+        """For as long as the parent is alive."""
+        due = time.monotonic()
+        while alive():
+            known = self.measure()
+            pause = self._options.interval_seconds if known else SETTLING_SECONDS
+            due = max(due + pause, time.monotonic())
+            while (left := due - time.monotonic()) > 0 and alive():
+                time.sleep(min(left, PARENT_SECONDS))
+
+    def measure(self) -> bool:
+        """Measures and writes once; says whether it is settled which GPUs there are."""
+        gpus = self._gpus.read(min(self._options.interval_seconds * GPU_SHARE, MOST_GPU_SECONDS))
+        readings = Readings(
+            time=round(time.time(), 3),
+            host=self._host.read(),
+            gpus=gpus.gpus,
+            probe=gpus.probe,
+            probe_problem=gpus.problem,
+        )
+        self._write(
+            Sample(
+                readings=readings,
+                passed_over=gpus.passed_over,
+                gpus_known=gpus.known,
+                pid=os.getpid(),
+                boot_id=self._boot_id,
+            )
+        )
+        return gpus.known
+
+    def _write(self, sample: Sample) -> None:
+        """A disk that is full is told once, and tried again each time."""
+        try:
+            write_sample(self._options.out, sample)
+        except OSError as error:
+            if not self._write_failed:
+                sys.stderr.write(f"sampler: {self._options.out}: {error.strerror}\n")
+            self._write_failed = True
+        else:
+            self._write_failed = False
+
+
+def _remembered(sample: Sample | None) -> dict[int, tuple[GpuReading, float]]:
+    """The GPUs of an earlier sampler by index, with the monotonic time when each was measured."""
+    if sample is None or sample.readings.probe not in _SAME_INDICES:
+        return {}
+    written_at = time.monotonic() - max(0.0, time.time() - sample.readings.time)
+    return {
+        gpu.index: (gpu, written_at - gpu.age_seconds)
+        for gpu in sample.readings.gpus
+        if not gpu.uuid.startswith("unknown-")
+    }

@@ -1,0 +1,30 @@
+"""Lets a sandbox's supervisor, its fork server or its guardians die at chosen places."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from backprop_tui.launchers import supervisor_process
+from tests.support import crashes
+from tests.support.crashes import Crash
+from tests.support.sandbox import Sandbox
+
+PROGRAM = os.path.join(os.path.dirname(os.path.abspath(crashes.__file__)), "crashing_supervisor.py")
+
+
+class Crashing:
+    """The next supervisors of this sandbox die as asked, each crash once."""
+
+    def __init__(self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, *asked: Crash) -> None:
+        self._sandbox = sandbox
+        self._latches = os.path.join(sandbox.folder, "latches")
+        self._asked = len(asked)
+        os.mkdir(self._latches)
+        monkeypatch.setenv(crashes.VARIABLE, crashes.in_environment(asked, self._latches))
+        monkeypatch.setattr(supervisor_process, "_PROGRAM", PROGRAM)
+
+    def wait_until_all_happened(self) -> None:
+        """Every one of them."""
+        self._sandbox.wait_until(lambda: len(os.listdir(self._latches)) == self._asked, "every crash happened")

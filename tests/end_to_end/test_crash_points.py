@@ -1,0 +1,168 @@
+"""A death between any two steps of the protocol: the run is executed once, and its record says what became of it."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from backprop_tui.domain.run import Ended
+from backprop_tui.domain.status import Status
+from tests.end_to_end.crashing import Crashing
+from tests.support.crashes import FORKER, GUARDIAN, SUPERVISOR, Crash, after, before
+from tests.support.sandbox import Sandbox, Submitted, script
+
+WRITE = "store.run_directory:RunDirectory.write"
+LAUNCH = "launchers.local:LocalLauncher.launch"
+GUARDIAN_BEGINS = before("runner.main:guard")
+RUNS = after("runner.recorder:Recorder.commit", GUARDIAN)  # the script runs and all is recorded
+FORKED = after("os:fork", GUARDIAN, returning=True)
+
+
+def case(name: str, *crashes: Crash) -> object:
+    return pytest.param(crashes, id=name)
+
+
+def end_of(run: Submitted) -> tuple[Status, int | None, str | None]:
+    state = run.wait_for_end().state
+    assert isinstance(state, Ended)
+    return state.status, state.exit_code, state.signal
+
+
+def assert_nothing_is_left(sandbox: Sandbox, run: Submitted) -> None:
+    sandbox.wait_until_all_is_indexed()
+    assert sandbox.index()[run.id]["status"] == run.status()
+    assert not os.path.exists(run.directory.file("environment"))
+    sandbox.wait_until_nothing_runs()
+
+
+SUPERVISOR_DIES = [
+    case("before it writes starting", before(WRITE, SUPERVISOR, status="starting")),
+    case("after it wrote starting", after(WRITE, SUPERVISOR, status="starting")),
+    case("after it spent a start token", after("engine.machine:Machine.started", SUPERVISOR)),
+    case("before it asks for a guardian", before(LAUNCH, SUPERVISOR)),
+    case(
+        "before it queues again what never started",
+        GUARDIAN_BEGINS,
+        before(WRITE, SUPERVISOR, status="queued"),
+    ),
+    case(
+        "after it queued again what never started",
+        GUARDIAN_BEGINS,
+        after(WRITE, SUPERVISOR, status="queued"),
+    ),
+    case("before it has a script adopted", RUNS, before(LAUNCH, SUPERVISOR, times=2)),
+    case("before it indexes the end", before("engine.supervisor:index_runs", SUPERVISOR, status="failed")),
+    case("between the two files of the index", after("store.index:_write", SUPERVISOR)),
+    case("between index and marker", before("engine.indexing:unmark", SUPERVISOR)),
+    case("after it removed the marker", after("engine.indexing:unmark", SUPERVISOR)),
+]
+
+
+@pytest.mark.parametrize("crashes", SUPERVISOR_DIES)
+def test_the_next_command_finds_what_a_supervisor_left_that_died(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crashes: tuple[Crash, ...]
+) -> None:
+    crashing = Crashing(sandbox, monkeypatch, *crashes)
+    run = sandbox.submit(*script("worker.py", 3, 0.05, 3))
+    crashing.wait_until_all_happened()
+    sandbox.call()
+    assert end_of(run) == (Status.FAILED, 3, None)
+    assert run.said() == ["begin", "end 3"]
+    assert len(run.run().attempts) == 1
+    assert_nothing_is_left(sandbox, run)
+
+
+GOES_ON_BY_ITSELF = [
+    case("supervisor: after it asked for a guardian", after("socket:send_fds", SUPERVISOR)),
+    case("supervisor: after it has a guardian", after(LAUNCH, SUPERVISOR)),
+    case("fork server: before the fork", before("os:fork", FORKER)),
+    case("fork server: after the fork", after("os:fork", FORKER, returning=True)),
+    case("fork server: after its answer", after("socket:send_fds", FORKER)),
+    case("guardian: at its first step", GUARDIAN_BEGINS),
+    case("guardian: before it takes script.lock", before("runner.main:start", GUARDIAN)),
+    case("guardian: before it empties script.lock", before("os:ftruncate", GUARDIAN)),
+    case("guardian: after it emptied script.lock", after("os:ftruncate", GUARDIAN)),
+    case("guardian: after the fork", FORKED),
+    case("guardian and child: before the child wrote who it is", FORKED, before("os:setsid", GUARDIAN, times=2)),
+    case("guardian: after the script's exec", after("runner.birth:start_script", GUARDIAN)),
+    case("guardian: before it writes running", before(WRITE, GUARDIAN, status="running")),
+    case("guardian: after it wrote running", after(WRITE, GUARDIAN, status="running")),
+    case("guardian: once all is recorded", RUNS),
+    case("adopter: before it adopts", RUNS, before("runner.main:adopt", GUARDIAN)),
+    case("adopter: after it adopted", RUNS, after("runner.main:adopt", GUARDIAN)),
+    case("adopter: before it makes script and record agree", RUNS, before("runner.main:make_agree", GUARDIAN)),
+    case("adopter: after it made script and record agree", RUNS, after("runner.main:make_agree", GUARDIAN)),
+    case("adopters: three in a row", RUNS, *[after("runner.main:make_agree", GUARDIAN)] * 3),
+    case("guardian: before it reaps", before("runner.guardian:Guardian._collect", GUARDIAN)),
+    case("guardian: after it wrote the end", after(WRITE, GUARDIAN, status="failed")),
+    case("guardian: after it told the end", after("runner.main:write_end", GUARDIAN)),
+    case("guardian: after it deleted the environment", after("runner.main:_forget_environment", GUARDIAN)),
+    case("guardian: after it gave up the run's lock", before("runner.main:_summon", GUARDIAN)),
+    case("supervisor and guardian: one after the other", after(LAUNCH, SUPERVISOR), after(LAUNCH, SUPERVISOR)),
+]
+
+
+@pytest.mark.parametrize("crashes", GOES_ON_BY_ITSELF)
+def test_a_run_goes_on_by_itself_and_is_executed_once(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crashes: tuple[Crash, ...]
+) -> None:
+    crashing = Crashing(sandbox, monkeypatch, *crashes)
+    run = sandbox.submit(*script("worker.py", 4, 0.08, 3))
+    crashing.wait_until_all_happened()
+    assert end_of(run) == (Status.FAILED, 3, None)
+    assert run.said() == ["begin", "end 3"]
+    assert len(run.run().attempts) == 1
+    assert [line["step"] for line in run.metrics()] == [1, 2, 3, 4]
+    assert run.run().step == 4
+    assert run.events().count("checkpoint") == 1
+    assert_nothing_is_left(sandbox, run)
+
+
+NOBODY_SAW_THE_CODE = [
+    case("after it reaped", after("runner.guardian:Guardian._collect", GUARDIAN)),
+    case("before it sweeps", before("runner.tree:Tree.sweep", GUARDIAN)),
+    case("after it swept", after("runner.tree:Tree.sweep", GUARDIAN)),
+    case("before it writes the end", before("runner.main:write_end", GUARDIAN)),
+]
+
+
+@pytest.mark.parametrize("crashes", NOBODY_SAW_THE_CODE)
+def test_an_end_whose_witness_died_is_lost_and_has_no_code(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crashes: tuple[Crash, ...]
+) -> None:
+    Crashing(sandbox, monkeypatch, *crashes)
+    run = sandbox.submit(*script("worker.py", 3, 0.05, 3))
+    assert end_of(run) == (Status.LOST, None, None)
+    assert run.said() == ["begin", "end 3"]
+    assert_nothing_is_left(sandbox, run)
+
+
+@pytest.mark.parametrize("crashes", NOBODY_SAW_THE_CODE)
+def test_an_end_whose_witness_died_is_the_timebox_where_our_signal_is_recorded(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crashes: tuple[Crash, ...]
+) -> None:
+    Crashing(sandbox, monkeypatch, *crashes)
+    run = sandbox.submit(*script("obedient.py"), max_run_seconds=0.3)
+    assert end_of(run) == (Status.TIMEBOXED, None, None)
+    assert run.said() == ["begin", "SIGINT"]
+    assert_nothing_is_left(sandbox, run)
+
+
+CHILD_DIES = [
+    case("before it wrote who it is", before("os:setsid", GUARDIAN, times=2)),
+    case("after it wrote who it is", before("runner.script:_apply", GUARDIAN)),
+    case("after it wrote who it is, and its guardian too", FORKED, before("runner.script:_apply", GUARDIAN)),
+]
+
+
+@pytest.mark.parametrize("crashes", CHILD_DIES)
+def test_a_child_that_was_killed_before_it_became_the_script_is_not_started_again_unasked(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crashes: tuple[Crash, ...]
+) -> None:
+    crashing = Crashing(sandbox, monkeypatch, *crashes)
+    run = sandbox.submit(*script("worker.py", 3, 0.05, 3))
+    assert end_of(run) == (Status.FAILED, None, "SIGKILL")
+    crashing.wait_until_all_happened()
+    assert run.said() == []
+    assert_nothing_is_left(sandbox, run)

@@ -1,0 +1,106 @@
+"""Makes a process kill itself at a named place of the product: before or after a function, once.
+
+Places are named `module:function` or `module:Class.function`, ours without the package's name. Which process it is
+that dies is told by the name it goes by, because supervisor, fork server, guardian and script are forks of each other.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+VARIABLE = "CRASHES"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crash:
+    """Dies `before` or `after` the function, in a process that goes by `name` (None: whoever comes first).
+
+    `returning`: only where the function returned something true, or something false. `status`: only where an argument
+    is a run of that status, or a list with one. `times`: at its so many-th call.
+    """
+
+    at: str
+    before: bool
+    name: str | None = None
+    returning: bool | None = None
+    status: str | None = None
+    times: int = 1
+
+
+SUPERVISOR, FORKER, GUARDIAN = "backprop-superv", "backprop-forker", "backprop-run"
+
+
+def before(at: str, name: str | None = None, *, status: str | None = None, times: int = 1) -> Crash:
+    """It dies before the function does anything."""
+    return Crash(at=at, before=True, name=name, status=status, times=times)
+
+
+def after(
+    at: str, name: str | None = None, *, returning: bool | None = None, status: str | None = None, times: int = 1
+) -> Crash:
+    """It dies when the function has done its work."""
+    return Crash(at=at, before=False, name=name, returning=returning, status=status, times=times)
+
+
+def in_environment(crashes: tuple[Crash, ...], latches: str) -> str:
+    """For `install_from_environment`; `latches` is a directory that remembers which have happened."""
+    return json.dumps({"crashes": [asdict(crash) for crash in crashes], "latches": latches})
+
+
+def install_from_environment() -> None:
+    """Replaces the functions; to be called before the product runs."""
+    asked = json.loads(os.environ[VARIABLE])
+    for number, crash in enumerate(asked["crashes"]):
+        _install(Crash(**crash), os.path.join(asked["latches"], str(number)))
+
+
+def _install(crash: Crash, latch: str) -> None:
+    module_name, _, path = crash.at.partition(":")
+    is_ours = module_name not in sys.stdlib_module_names
+    owner: Any = importlib.import_module(f"backprop_tui.{module_name}" if is_ours else module_name)
+    *names, last = path.split(".")
+    for name in names:
+        owner = getattr(owner, name)
+    setattr(owner, last, _dying(crash, latch, getattr(owner, last)))
+
+
+def _dying(crash: Crash, latch: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    calls = 0
+
+    def called(*arguments: Any, **options: Any) -> Any:
+        nonlocal calls
+        concerned = _concerns(crash, arguments)
+        calls += concerned
+        if crash.before and concerned and calls == crash.times:
+            _die(latch)
+        result = original(*arguments, **options)
+        if not crash.before and concerned and calls == crash.times and crash.returning in (None, bool(result)):
+            _die(latch)
+        return result
+
+    return called
+
+
+def _concerns(crash: Crash, arguments: tuple[Any, ...]) -> bool:
+    with open("/proc/self/comm", encoding="ascii") as file:
+        name = file.read().strip()
+    values = [value for one in arguments for value in (one if isinstance(one, list) else [one])]
+    statuses = {getattr(value, "status", None) for value in values}
+    return crash.name in (None, name) and (crash.status is None or crash.status in statuses)
+
+
+def _die(latch: str) -> None:
+    try:
+        os.close(os.open(latch, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return
+    sys.stderr.write(f"{os.getpid()} dies as was asked\n")
+    sys.stderr.flush()
+    os.kill(os.getpid(), signal.SIGKILL)

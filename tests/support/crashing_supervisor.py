@@ -1,0 +1,17 @@
+"""The supervisor's program, but it, its fork server or a guardian dies where the environment says.
+
+Supervisors that its guardians start are the product's own: nothing crashes in them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+    from backprop_tui import supervise
+    from tests.support.crashes import install_from_environment
+
+    install_from_environment()
+    supervise.main(sys.argv[1:])
