@@ -19,6 +19,7 @@ from backprop_tui.store.run_directory import RunDirectory
 
 LONGEST_SPAN_SECONDS = 730 * 86400.0  # two years of runs fill two dozen monthly files
 INDEXED_AT_ONCE = 2000
+_TRAIN = ("/usr/bin/python3", "/srv/train.py", "--lr", "3e-4")
 _LOG = b'{"step": 990, "loss": 0.0173}\n{"event": "checkpoint_saved", "path": "ckpt-990.pt", "step": 990}\n'
 
 
@@ -53,11 +54,7 @@ def _ended(home: Home, number: int, created_at: float, boot: str) -> Run:
         host=home.host,
         created_at=created_at,
         position=created_at,
-        spec=Spec(
-            command=("/usr/bin/python3", "/srv/train.py", "--lr", f"{1e-3 / (1 + number % 7):.2g}", "--seed", str(number)),
-            script="/srv/train.py",
-            cwd="/srv",
-        ),
+        spec=Spec(command=(*_TRAIN, "--seed", str(number)), script=_TRAIN[1], cwd=os.path.dirname(_TRAIN[1])),
         state=Queued(since=created_at),
         tags=("baseline",) if number % 3 else (),
         git=Git(commit=f"{number:040x}", dirty=False),

@@ -1,10 +1,11 @@
-"""`list`, `status RUN` and submission against the length of the history: as quick on the 100,001st run as on the first."""
+"""`list`, `status RUN` and submission against the length of the history: the 100,001st run costs what the first did."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
 from importlib.util import find_spec
+from itertools import count
 
 from benchmarks.clock import MILLISECONDS, seconds
 from benchmarks.figures import Figure, figure_of
@@ -15,7 +16,8 @@ from benchmarks.samples import Sample, in_turns
 
 LENGTHS = (0, 1000, 10_000, 100_000)
 GOAL_STARTS, GOAL_FLATNESS = 2.5, 1.1
-Key = tuple[str, int]  # a command, and the length of the history
+SUBMIT, LIST, STATUS = "run -d", "list", "status RUN"
+_PYTHON = "python"
 
 
 def measure(plan: Plan) -> list[Figure]:
@@ -23,56 +25,63 @@ def measure(plan: Plan) -> list[Figure]:
     lengths = [length for length in LENGTHS if length <= plan.longest_history]
     with ExitStack() as places:
         made = {length: places.enter_context(place()) for length in lengths}
-        measured: dict[Key, Callable[[], float]] = {}
-        for length, where in made.items():
-            measured |= _commands(where, length)
         environment = made[0].environment
-        named = {f"{command} {length}": measure_one for (command, length), measure_one in measured.items()}
-        found = in_turns(plan.rounds, {"python": lambda: seconds(BARE_PYTHON, environment)} | named)
-    python = found["python"]
-    commands = dict.fromkeys(command for command, _ in measured)
-    return [
-        figure
-        for command in commands
-        for figure in _figures(command, {length: found[f"{command} {length}"] for length in lengths}, python)
-    ]
+        measured = {_PYTHON: lambda: seconds(BARE_PYTHON, environment)}
+        for length, where in made.items():
+            measured |= {_key(command, length): measure for command, measure in _commands(where, length).items()}
+        found = in_turns(plan.rounds, measured)
+    figures: list[Figure] = []
+    for command in (SUBMIT, LIST, STATUS):
+        if _key(command, 0) in found:
+            by_length = {length: found[_key(command, length)] for length in lengths}
+            figures += _figures(command, by_length, found[_PYTHON])
+    return figures
 
 
-def _commands(where: Place, length: int) -> dict[Key, Callable[[], float]]:
+def _key(command: str, length: int) -> str:
+    return f"{command} after {length}"
+
+
+def _commands(where: Place, length: int) -> dict[str, Callable[[], float]]:
+    """Those that there are."""
     ids = grow(where.home, length)
-    active = where.keep_supervisor()
-    # The oldest one has long left every file that a quick command may read.
-    asked = ids[0] if ids else active
-    commands: dict[Key, Callable[[], float]] = {("run -d", length): lambda: _submission(where)}
-    if _is_there("list"):
-        commands["list", length] = lambda: where.seconds("list")
-    if _is_there("status"):
-        commands["status RUN", length] = lambda: where.seconds("status", asked)
-    return commands
+    where.keep_supervisor()
+    # The oldest run has long left every file that a quick command may read whole.
+    oldest = ids[0] if ids else _one_ended(where)
+    commands = {
+        SUBMIT: _submission(where),
+        LIST: lambda: where.seconds("list"),
+        STATUS: lambda: where.seconds("status", oldest),
+    }
+    return {name: measure for name, measure in commands.items() if name == SUBMIT or _is_there(name.split()[0])}
+
+
+def _one_ended(where: Place) -> str:
+    run_ids = where.submit("--", "true")
+    where.wait_for_ends(run_ids)
+    return run_ids[0]
 
 
 def _is_there(command: str) -> bool:
     return find_spec(f"backprop_tui.cli.commands.{command}") is not None
 
 
-def _submission(where: Place) -> float:
-    """One at a time: what was submitted has ended before anything else is measured."""
-    run_id = f"s{len(_submitted(where))}"
-    took = where.seconds("run", "-d", "--run-id", run_id, "--", "true")
-    where.wait_for_ends([run_id])
-    return took
+def _submission(where: Place) -> Callable[[], float]:
+    numbers = count()
 
+    def submit() -> float:
+        """What was submitted has ended before anything else is measured."""
+        run_id = f"s{next(numbers)}"
+        took = where.seconds("run", "-d", "--run-id", run_id, "--", "true")
+        where.wait_for_ends([run_id])
+        return took
 
-def _submitted(where: Place) -> list[str]:
-    import os
-
-    return [name for name in os.listdir(where.home.runs) if name.startswith("s")]
+    return submit
 
 
 def _figures(command: str, by_length: dict[int, Sample], python: Sample) -> list[Figure]:
     longest, shortest = max(by_length), min(by_length)
     told = ", ".join(f"{sample.median * MILLISECONDS:.0f}" for sample in by_length.values())
-    flatness = by_length[longest].scaled(1 / by_length[shortest].median)
     return [
         figure_of(
             f"{command}, {longest:,} runs behind",
@@ -82,10 +91,10 @@ def _figures(command: str, by_length: dict[int, Sample], python: Sample) -> list
             remark=f"Python {python.median * MILLISECONDS:.1f} ms",
         ),
         figure_of(
-            f"{command}, {longest:,} runs against {shortest:,}",
-            flatness,
-            "x",
+            f"{command}, {longest:,} runs behind against {shortest:,}",
+            by_length[longest].scaled(1 / by_length[shortest].median),
+            "times",
             goal=GOAL_FLATNESS,
-            remark=f"ms at {', '.join(f'{length:,}' for length in by_length)} runs: {told}",
+            remark=f"{told} ms at {', '.join(f'{length:,}' for length in by_length)}",
         ),
     ]

@@ -21,6 +21,12 @@ def complain(text: str) -> None:
     say(f"{PROGRAM}: {text}")
 
 
+def ask(question: str) -> None:
+    """A question that is answered on the same line."""
+    clear_status()
+    _write(question)
+
+
 def is_terminal() -> bool:
     """Whether a person sees stderr."""
     return sys.stderr is not None and sys.stderr.isatty()

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from backprop_tui.config.errors import ConfigError
-from backprop_tui.config.machine import machine_limits
+from backprop_tui.config.machine import machine_limits, machine_probe
 from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.store.fields import JsonObject
@@ -93,12 +93,21 @@ def _without_queue_held(found: GovernorView) -> GovernorView:
     return replace(found, state=OPEN, reasons=kept)
 
 
-def limits_in(config_path: str) -> tuple[MachineLimits, ConfigError | None]:
-    """The machine's limits of the user's file, or the defaults and what is wrong with it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineSettings:
+    """What the user's file says of this machine; the defaults, and what is `wrong` with it, where that is no use."""
+
+    limits: MachineLimits
+    probe: str
+    wrong: ConfigError | None = None
+
+
+def machine_settings(config_path: str) -> MachineSettings:
+    """As the supervisor reads them."""
     try:
-        return machine_limits(config_path), None
+        return MachineSettings(limits=machine_limits(config_path), probe=machine_probe(config_path))
     except ConfigError as error:
-        return MachineLimits(), error
+        return MachineSettings(limits=MachineLimits(), probe="auto", wrong=error)
 
 
 def clauses(found: GovernorView, active: int) -> list[str]:

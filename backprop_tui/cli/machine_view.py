@@ -1,22 +1,25 @@
-"""The machine as `status` shows it: the sampler's readings while they are fresh, else the host measured here."""
+"""The machine as `status` shows it: what the supervisor's sampler wrote last, else measured here and now."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from backprop_tui.cli import figures
+from backprop_tui.cli.own_sampler import OwnSampler
 from backprop_tui.cli.tables import Column
 from backprop_tui.domain.governor.figures import plain
 from backprop_tui.domain.governor.freshness import STALE_AFTER_SAMPLES
-from backprop_tui.domain.telemetry import GpuReading, HostReading, Readings
+from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading, Readings
+from backprop_tui.launchers.sampler_process import READINGS
 from backprop_tui.probes.host import HostProbe
+from backprop_tui.probes.readings_codec import Sample
+from backprop_tui.probes.readings_file import read_sample
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 
-READINGS = "readings.json"
+NO_PROBE = "none"
 LEAST_FRESH_SECONDS = 5.0
 CPU_SECONDS = 0.1  # how long the CPU is watched where nobody watches it already
 
@@ -32,12 +35,13 @@ GPU_COLUMNS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MachineView:
-    """The readings, and whether a sampler asked the GPUs."""
+    """The readings; `passed_over` are the GPU probes that were not picked, and why."""
 
     readings: Readings
-    sampled: bool
+    gpus_known: bool = True
+    passed_over: Mapping[str, str] = field(default_factory=dict)
 
     def host_json(self) -> JsonObject:
         """The public shape of the host."""
@@ -49,35 +53,59 @@ class MachineView:
 
 
 class MachineProbe:
-    """Begins to watch when it is made, so that other work passes the time until the CPU's share is known."""
+    """Begins to measure when it is made, so that other work passes the time until all is known."""
 
-    def __init__(self, home: Home, sample_seconds: float) -> None:
-        self._readings = sampled_readings(home, sample_seconds)
+    def __init__(self, home: Home, *, probe: str, sample_seconds: float) -> None:
+        """`probe` is the GPU probe that is configured."""
         self._began = time.monotonic()
-        self._probe = None
-        if self._readings is None:
-            folder = home.root if os.path.isdir(home.root) else "/"
-            self._probe = HostProbe(disk_path=folder)
-            self._probe.read()
+        self._sample = read_sample(home.host_file(READINGS))
+        self._sampler: OwnSampler | None = None
+        self._fresh = self._sample is not None and _is_fresh(self._sample, sample_seconds)
+        if self._fresh:
+            return
+        self._host = HostProbe(disk_path=existing(home.root))
+        self._host.read()
+        if probe != NO_PROBE and not _has_no_gpu(self._sample):
+            self._sampler = OwnSampler(home, probe=probe, sample_seconds=sample_seconds)
 
     def view(self) -> MachineView:
-        """What is known now."""
-        if self._readings is not None or self._probe is None:
-            return MachineView(self._readings or Readings(time=0.0, host=HostReading()), sampled=True)
+        """What is known now, or as soon as it is."""
+        if self._fresh and self._sample is not None:
+            return _view_of(self._sample)
+        sample = self._sample if _has_no_gpu(self._sample) else None
+        if self._sampler is not None:
+            sample = self._sampler.sample()
         time.sleep(max(0.0, self._began + CPU_SECONDS - time.monotonic()))
-        return MachineView(Readings(time=time.time(), host=self._probe.read()), sampled=False)
+        host = self._host.read()
+        if sample is None:
+            readings = Readings(time=time.time(), host=host, probe=NO_PROBE)
+            return MachineView(readings=readings, gpus_known=self._sampler is None)
+        return _view_of(replace(sample, readings=replace(sample.readings, host=host)))
 
 
-def sampled_readings(home: Home, sample_seconds: float) -> Readings | None:
-    """What the sampler wrote last; None where it is old, or nobody samples."""
-    path = home.host_file(READINGS)
-    if not os.path.exists(path):
-        return None
-    from backprop_tui.probes.readings_file import read_readings
+def _view_of(sample: Sample) -> MachineView:
+    return MachineView(readings=sample.readings, gpus_known=sample.gpus_known, passed_over=sample.passed_over)
 
-    readings = read_readings(path)
+
+def _is_fresh(sample: Sample, sample_seconds: float) -> bool:
     fresh_seconds = max(LEAST_FRESH_SECONDS, STALE_AFTER_SAMPLES * sample_seconds)
-    return readings if readings is not None and abs(time.time() - readings.time) < fresh_seconds else None
+    return abs(time.time() - sample.readings.time) < fresh_seconds
+
+
+def _has_no_gpu(sample: Sample | None) -> bool:
+    """A machine that had none earlier in this boot has none."""
+    if sample is None or not sample.gpus_known:
+        return False
+    return not sample.readings.gpus and sample.readings.probe_problem is None
+
+
+def existing(path: str) -> str:
+    """The path, or the nearest directory above it that exists."""
+    import os
+
+    while not os.path.isdir(path) and path != os.path.dirname(path):
+        path = os.path.dirname(path)
+    return path
 
 
 def host_words(host: HostReading) -> str:
@@ -100,7 +128,7 @@ def gpu_row(gpu: GpuReading, names: Mapping[str, str]) -> tuple[str, ...]:
     return (
         str(gpu.index),
         gpu.name,
-        gpu.health + (f" for {figures.seconds(gpu.age_seconds)}" if gpu.health == "stale" else ""),
+        gpu.health + (f" for {figures.seconds(gpu.age_seconds)}" if gpu.health is GpuHealth.STALE else ""),
         figures.percent(gpu.utilization_percent),
         f"{_gigabytes(gpu.memory_used_bytes)}/{_gigabytes(gpu.memory_total_bytes)} GB",
         "-" if gpu.temperature_celsius is None else f"{gpu.temperature_celsius:.0f} C",

@@ -237,7 +237,7 @@ def _without_command(options: GlobalOptions, rest: list[str], after_dashes: list
 
 
 def _parse_command(parser: CommandParser, words: list[str]) -> argparse.Namespace:
-    """Options may stand between the positional arguments, except where commands of commands follow."""
-    if any(action.nargs in (argparse.PARSER, argparse.REMAINDER) for action in parser.actions()):
+    """Options may stand between the positional arguments, except where `--` or commands of commands follow."""
+    if "--" in words or any(action.nargs in (argparse.PARSER, argparse.REMAINDER) for action in parser.actions()):
         return parser.parse_args(words)
     return parser.parse_intermixed_args(words)

@@ -22,6 +22,13 @@ COLUMNS = (
     Column(title="TIME", right=True),
     Column(title="WHY", least=12),
 )
+QUEUE_COLUMNS = (
+    Column(title="#", right=True),
+    Column(title="ID"),
+    Column(title="NAME", least=12, middle=True),
+    Column(title="PRIORITY", right=True),
+    Column(title="WAITS FOR", least=12),
+)
 
 
 def row(record: JsonObject, *, live: Live | None = None, place: int | None = None) -> tuple[str, ...]:
@@ -37,6 +44,13 @@ def row(record: JsonObject, *, live: Live | None = None, place: int | None = Non
         figures.seconds(record["duration_seconds"]),
         why(record, place),
     )
+
+
+def queue_row(record: JsonObject, place: int, here: str) -> tuple[str, ...]:
+    """The cells of a run that waits, with all its reasons; `here` is the name of this machine."""
+    waits = "; ".join(str(reason["message"]) for reason in record["hold_reasons"]) or record["reason"] or ""
+    elsewhere = "" if record["host"] == here else f" (on {record['host']})"
+    return str(place), record["id"], record["name"], str(record["priority"]), waits + elsewhere
 
 
 def step(record: JsonObject, live: Live | None) -> str:

@@ -15,7 +15,7 @@ from backprop_tui.cli.petition import Answer, Petition
 from backprop_tui.cli.records import record_of
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.errors import UsageError
-from backprop_tui.domain.status import Status
+from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.views import shown_run, view
 
@@ -87,8 +87,11 @@ def rehearsed(session: Session, run_ids: Sequence[str], would: str) -> None:
         output.json_value([current(session, run_id) for run_id in run_ids])
 
 
-def reported(session: Session, answers: Sequence[Answer | Refused], done: str) -> int:
-    """Says of each run that it is done, or why not; the exit code."""
+def reported(session: Session, answers: Sequence[Answer | Refused], done: str, *, of_ended: str | None = None) -> int:
+    """Says of each run that it is done, or why not; the exit code.
+
+    `of_ended` is what is done with runs that have ended; None: nothing, their end is told instead.
+    """
     granted = [answer.run.id for answer in answers if isinstance(answer, Answer)]
     if session.json:
         output.json_value([current(session, run_id) for run_id in granted])
@@ -96,9 +99,16 @@ def reported(session: Session, answers: Sequence[Answer | Refused], done: str) -
         if isinstance(answer, Refused):
             diagnostics.complain(str(answer.error))
         elif not session.json:
-            said = f"had ended already: {answer.run.status}" if answer.had_ended else done
-            output.line(f"{answer.run.id} {answer.run.name}: {said}")
+            output.line(f"{answer.run.id} {answer.run.name}: {_said(answer, done, of_ended)}")
     return OK if len(granted) == len(answers) else UsageError.exit_code
+
+
+def _said(answer: Answer, done: str, of_ended: str | None) -> str:
+    if answer.run.status not in ENDED:
+        return done
+    if of_ended is not None:
+        return of_ended
+    return f"had ended already: {answer.run.status}" if answer.had_ended else str(answer.run.status)
 
 
 def current(session: Session, run_id: str) -> JsonObject:

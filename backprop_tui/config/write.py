@@ -59,9 +59,14 @@ def init(path: str) -> None:
     Raises:
         ConfigError: there is one already, or it cannot be written.
     """
+    refuse_existing(path)
+    _write(path, example())
+
+
+def refuse_existing(path: str) -> None:
+    """Raises: ConfigError where there is a file already."""
     if os.path.lexists(path):
         raise ConfigError(path, "exists already; change it with `backprop-tui config set KEY VALUE` or an editor")
-    _write(path, example())
 
 
 def example() -> str:

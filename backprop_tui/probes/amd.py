@@ -40,7 +40,7 @@ class AmdProbe:
             problem = "no AMD card with the driver amdgpu: `sudo modprobe amdgpu` loads it where there is a card"
             raise ProbeUnavailable(problem, absent=True)
         if self._least_vram_bytes and not any(self._is_large(device) for device in cards.values()):
-            problem = "only AMD graphics with little memory of its own, as processors have; --gpu-probe amd uses it"
+            problem = "only AMD graphics with little memory of its own, as processors have: --gpu-probe amd uses it"
             raise ProbeUnavailable(problem, absent=True)
         self._meet(cards)
 

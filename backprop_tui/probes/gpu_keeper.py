@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 
 from backprop_tui.domain.governor.freshness import is_stale
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
-from backprop_tui.probes.auto import Choice
+from backprop_tui.probes.auto import NONE, Choice
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
+from backprop_tui.probes.none import NoneProbe
 from backprop_tui.probes.ownership import Owners
 from backprop_tui.probes.patience import PatientCall, Unanswered
 
@@ -30,10 +31,21 @@ class GpuSample:
 
 
 class GpuKeeper:
-    """Reads through the chosen probe; what was measured last stays visible, as stale, while there is none."""
+    """Reads through the chosen probe; what was measured last stays visible, as stale, while there is none.
 
-    def __init__(self, requested: str, choose: Callable[[], Choice], *, sample_seconds: float, owners: Owners) -> None:
-        """`choose` may take long or hang: it is called in a thread."""
+    It is where faults of probes end: whatever one raises becomes a problem that is told, so that the host is measured.
+    """
+
+    def __init__(
+        self,
+        requested: str,
+        choose: Callable[[], Choice],
+        *,
+        sample_seconds: float,
+        owners: Owners,
+        before: tuple[tuple[GpuReading, ...], float] = ((), 0.0),
+    ) -> None:
+        """`choose` may hang: it is called in a thread. `before` is what an earlier process read last, and when."""
         self._requested = requested
         self._choose = choose
         self._sample_seconds = sample_seconds
@@ -42,23 +54,17 @@ class GpuKeeper:
         self._choice: Choice | None = None
         self._failure: str | None = None
         self._chosen_at = self._retry_at = 0.0
-        self._last: tuple[GpuReading, ...] = ()
-        self._last_at = 0.0
+        self._last, self._last_at = before
 
     def read(self, seconds: float) -> GpuSample:
-        """What is known in about this many seconds at most; never raises for what a driver does."""
+        """What is known in about this many seconds at most."""
         deadline = time.monotonic() + seconds
         self._keep_open(deadline)
         choice = self._choice
         if choice is None:
             return GpuSample(probe=self._requested, known=False)
         if self._failure is None:
-            try:
-                gpus = choice.probe.read(deadline - time.monotonic())
-            except ProbeUnavailable as error:
-                self._fail(error.problem)
-            else:
-                self._last, self._last_at = self._owners.name(gpus), time.monotonic()
+            self._read_through(choice, deadline - time.monotonic())
         return GpuSample(
             gpus=self._last if self._failure is None else self._aged(),
             probe=choice.name,
@@ -77,29 +83,35 @@ class GpuKeeper:
 
     def _open(self) -> Choice:
         """In its own thread."""
-        if self._choice is not None:
-            self._choice.probe.close()
-        return self._choose()
+        try:
+            if self._choice is not None:
+                self._choice.probe.close()
+            return self._choose()
+        except Exception as error:  # noqa: BLE001 the boundary that the class tells of
+            return Choice(probe=NoneProbe(), name=self._requested, problem=_words(error))
+
+    def _read_through(self, choice: Choice, seconds: float) -> None:
+        try:
+            gpus = self._owners.name(choice.probe.read(seconds))
+        except Exception as error:  # noqa: BLE001 the boundary that the class tells of
+            self._failure = error.problem if isinstance(error, ProbeUnavailable) else _words(error)
+            self._retry_at = time.monotonic() + BROKEN_RETRY_SECONDS
+        else:
+            self._last, self._last_at = gpus, time.monotonic()
 
     def _adopt(self, choice: Choice) -> None:
-        now = time.monotonic()
-        works = choice.name not in choice.passed_over and choice.problem is None
         failure = choice.problem
-        if self._last and choice.probe.name == "none":
+        measures = choice.probe.name != NONE
+        if self._last and not measures and failure is None:
             # There were GPUs, so that a driver which is not there any more is a fault.
-            failure = failure or next(iter(choice.passed_over.values()), "the driver is gone")
-            choice = replace(choice, name=self._choice.name if self._choice else choice.name)
+            failure = next(iter(choice.passed_over.values()), "the driver is gone")
+            choice = replace(choice, name=next(iter(choice.passed_over), choice.name))
+        now = time.monotonic()
         self._choice, self._failure, self._chosen_at = choice, failure, now
         if failure is not None:
             self._retry_at = now + BROKEN_RETRY_SECONDS
-        elif works and choice.probe.name != "none":
-            self._retry_at = float("inf")
         else:
-            self._retry_at = now + ABSENT_RETRY_SECONDS
-
-    def _fail(self, problem: str) -> None:
-        self._failure = problem
-        self._retry_at = time.monotonic() + BROKEN_RETRY_SECONDS
+            self._retry_at = float("inf") if measures else now + ABSENT_RETRY_SECONDS
 
     def _aged(self) -> tuple[GpuReading, ...]:
         passed = time.monotonic() - self._last_at
@@ -119,3 +131,7 @@ class GpuKeeper:
         """Not while a GPU that was just found may still answer for the first time."""
         settled = all(gpu.health is not GpuHealth.UNKNOWN or gpu.problem for gpu in self._last)
         return settled or time.monotonic() - self._chosen_at >= FIRST_ANSWER_SECONDS
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -9,6 +9,7 @@ from backprop_tui.domain.governor.freshness import is_stale
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
 
+UNKNOWN_PREFIX = "unknown-"  # of what stands for the UUID of a GPU that has never answered
 DEFAULT_HOT_CELSIUS = RunLimits().gpu_max_temp_celsius
 
 
@@ -62,7 +63,7 @@ class GpuRecord:
         """`before` is a reading of an earlier process and when it was measured, so that a silent GPU keeps its name."""
         self.index = index
         self._sample_seconds = sample_seconds
-        self._last = GpuAnswer(uuid=f"unknown-{index}", name="unknown")
+        self._last = GpuAnswer(uuid=f"{UNKNOWN_PREFIX}{index}", name="unknown")
         self._measured_at: float | None = None
         self._problem: str | None = None
         self._lost = False

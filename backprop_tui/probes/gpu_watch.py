@@ -31,8 +31,17 @@ class GpuWatch:
         self._call.ask()
 
     def finish(self, deadline: float) -> GpuReading:
-        """What is known of it at the latest at this time of the monotonic clock."""
-        outcome = self._call.take(deadline - time.monotonic())
+        """What is known of it at the latest at this time of the monotonic clock.
+
+        Raises:
+            ProbeUnavailable: no GPU can be asked any more.
+        """
+        try:
+            outcome = self._call.take(deadline - time.monotonic())
+        except ProbeUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 whatever a driver's binding raises for one GPU stays with that GPU
+            outcome = GpuFailed(problem=f"{type(error).__name__}: {error}")
         now = time.monotonic()
         if not isinstance(outcome, Unanswered):
             self.record.note(outcome, now=now)

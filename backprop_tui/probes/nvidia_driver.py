@@ -1,4 +1,4 @@
-"""What can be wrong with the NVIDIA driver, in words that say how to mend it."""
+"""What can be wrong with the NVIDIA driver: what it is in a few words, a colon, and how to mend it."""
 
 from __future__ import annotations
 
@@ -7,22 +7,21 @@ import os
 NVIDIA_VENDOR = "0x10de"
 
 NOT_LOADED = (
-    "the NVIDIA driver is not loaded: try `sudo modprobe nvidia`; after a kernel update install the driver for this "
-    "kernel, and look at `dmesg | grep -i nvidia`"
+    "NVIDIA driver not loaded: try `sudo modprobe nvidia`; after a kernel update install the driver for this kernel, "
+    "and look at `dmesg | grep -i nvidia`"
 )
+NO_CARD = "no NVIDIA driver loaded and no NVIDIA card on the PCI bus: if there is one, look at `lspci` and `dmesg`"
+NO_GPU = "the NVIDIA driver is loaded and has no GPU: `lspci | grep -i nvidia` shows whether there is one"
 MISMATCH = (
-    "the loaded NVIDIA driver and its library differ in version: the driver was updated and the old one still runs; "
-    "reboot, or end everything that uses the GPUs and reload the module (`sudo rmmod nvidia_uvm nvidia_drm "
-    "nvidia_modeset nvidia && sudo modprobe nvidia`)"
+    "NVIDIA driver and library differ in version: the driver was updated and the old one still runs; reboot, or end "
+    "all that uses the GPUs and `sudo rmmod nvidia_uvm nvidia_drm nvidia_modeset nvidia && sudo modprobe nvidia`"
 )
-NO_PERMISSION = (
-    "no permission to use the NVIDIA driver: see the owner of /dev/nvidia* (often group `video` or `render`)"
-)
-BLOCKED = "the operating system or container keeps the GPUs away: start the container with --gpus all"
-HANGS = "the NVIDIA driver does not answer: look at `dmesg | grep -i xid`; often only a reboot helps"
+NO_PERMISSION = "no permission for the NVIDIA driver: see who owns /dev/nvidia*, often the group video or render"
+BLOCKED = "GPUs kept away by the operating system: start the container with --gpus all"
+LOOK_HERE = "look at `dmesg | grep -i -e xid -e nvrm`; often only a reboot helps"
 LIBRARY_MISSING = (
-    "no libnvidia-ml.so.1: no NVIDIA driver installed here; in a container, start it with --gpus all (NVIDIA container "
-    "toolkit)"
+    "no libnvidia-ml.so.1: no NVIDIA driver is installed here; in a container, start it with --gpus all (NVIDIA "
+    "container toolkit)"
 )
 
 

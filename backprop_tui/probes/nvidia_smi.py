@@ -14,9 +14,9 @@ from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
 from backprop_tui.probes.gpu_record import GpuFailed, GpuLost, GpuOutcome, GpuRecord
 from backprop_tui.probes.gpu_watch import SILENT, GpuWatch, read_all
-from backprop_tui.probes.nvidia_driver import HANGS
+from backprop_tui.probes.nvidia_driver import LOOK_HERE
 from backprop_tui.probes.patience import PatientCall, Unanswered
-from backprop_tui.probes.smi_command import SmiAnswer, SmiCommand, SmiTimedOut, failure
+from backprop_tui.probes.smi_command import NO_DEVICES, SmiAnswer, SmiCommand, SmiTimedOut, failure
 from backprop_tui.probes.smi_table import SmiTable, parse_gpus, parse_processes
 
 CALL_SECONDS = 8.0  # after which a call is killed: without persistence mode it wakes every GPU first
@@ -66,7 +66,7 @@ class NvidiaSmiProbe:
         except SmiTimedOut:
             answer = Unanswered(seconds=self._call_seconds)
         if isinstance(answer, Unanswered):
-            raise ProbeUnavailable(f"nvidia-smi has not returned for {answer.seconds:.0f} s: {HANGS}")
+            raise ProbeUnavailable(f"nvidia-smi has not returned for {answer.seconds:.0f} s: {LOOK_HERE}")
         self._note(answer)
 
     def read(self, seconds: float) -> tuple[GpuReading, ...]:
@@ -81,6 +81,8 @@ class NvidiaSmiProbe:
         self._readings += 1
         if time.monotonic() < self._one_by_one_until:
             readings = read_all(self._in_order(), seconds)
+            if all(reading.problem for reading in readings):
+                self._one_by_one_until = 0.0  # it is not the fault of one of them
         else:
             self._read_together(seconds)
             now = time.monotonic()
@@ -156,7 +158,8 @@ class NvidiaSmiProbe:
         if table.lost:
             return next(iter(table.lost.values()))
         problem = failure(answer, sys_root=self._sys_root)
-        return GpuLost(problem=problem.problem) if problem.absent else GpuFailed(problem=problem.problem)
+        gone = answer.exit_code == NO_DEVICES
+        return GpuLost(problem="it is no longer there") if gone else GpuFailed(problem=problem.problem)
 
     def _take_processes(self, seconds: float) -> None:
         """A list that did not come in time comes with the next reading; one that failed leaves that before."""

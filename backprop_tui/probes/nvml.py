@@ -9,7 +9,7 @@ from backprop_tui.domain.telemetry import GpuReading
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
 from backprop_tui.probes.gpu_record import GpuRecord
 from backprop_tui.probes.gpu_watch import GpuWatch, read_all
-from backprop_tui.probes.nvidia_driver import HANGS
+from backprop_tui.probes.nvidia_driver import LOOK_HERE, NO_GPU
 from backprop_tui.probes.nvml_device import NvmlDevice
 from backprop_tui.probes.nvml_errors import unavailable
 from backprop_tui.probes.patience import PatientCall, Unanswered
@@ -27,7 +27,7 @@ def load_pynvml() -> ModuleType:
     try:
         import pynvml
     except ImportError as error:
-        problem = "Python package nvidia-ml-py not installed here: `pip install nvidia-ml-py`"
+        problem = "Python package nvidia-ml-py not installed: `pip install nvidia-ml-py` beside backprop-tui"
         raise ProbeUnavailable(problem, absent=True) from error
     module: ModuleType = pynvml
     return module
@@ -73,10 +73,10 @@ class NvmlProbe:
         except nvml.NVMLError as error:
             raise unavailable(error.value, error, sys_root=self._sys_root) from error
         if isinstance(count, Unanswered):
-            raise ProbeUnavailable(f"nvmlInit has not returned for {count.seconds:.0f} s: {HANGS}")
+            raise ProbeUnavailable(f"nvmlInit has not returned for {count.seconds:.0f} s: {LOOK_HERE}")
         if count == 0:
             self.close()
-            raise ProbeUnavailable("the NVIDIA driver is loaded and has no GPU", absent=True)
+            raise ProbeUnavailable(NO_GPU, absent=True)
         self._watches = [self._watch(nvml, index) for index in range(count)]
 
     def read(self, seconds: float) -> tuple[GpuReading, ...]:

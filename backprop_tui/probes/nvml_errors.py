@@ -8,7 +8,9 @@ from backprop_tui.probes.gpu_probe import ProbeUnavailable
 from backprop_tui.probes.nvidia_driver import (
     BLOCKED,
     LIBRARY_MISSING,
+    LOOK_HERE,
     MISMATCH,
+    NO_CARD,
     NO_PERMISSION,
     NOT_LOADED,
     nvidia_card_present,
@@ -70,7 +72,7 @@ _DRIVER_WORDS = {
     LIB_RM_VERSION_MISMATCH: MISMATCH,
     PERMISSION_DENIED: NO_PERMISSION,
     OPERATING_SYSTEM: BLOCKED,
-    UNINITIALIZED: "NVML was shut down under us: the driver was reloaded",
+    UNINITIALIZED: "NVML was shut down under us: opened again soon",
 }
 
 
@@ -94,8 +96,8 @@ def unavailable(code: int, error: Exception, *, sys_root: str) -> ProbeUnavailab
 
     A library without a driver is no fault where the machine has no NVIDIA card: packages and images bring it along.
     """
-    problem = _DRIVER_WORDS.get(code, f"NVML: {words_of(error)}")
+    problem = _DRIVER_WORDS.get(code, f"NVML fails, {words_of(error)}: {LOOK_HERE}")
     without_card = code == DRIVER_NOT_LOADED and nvidia_card_present(sys_root) is False
     if without_card:
-        problem = "the NVIDIA library is installed, but no NVIDIA card is on the PCI bus and no driver is loaded"
+        problem = NO_CARD
     return ProbeUnavailable(problem, absent=without_card or code == LIBRARY_NOT_FOUND)

@@ -12,13 +12,16 @@ _MOST_BYTES = 16 * 1024 * 1024
 
 
 def read_readings(path: str) -> Readings | None:
-    """The newest readings; None where there are none of this boot that can be understood."""
+    """The newest readings; None where there are none of this boot that can be understood.
+
+    Nor are there any while a sampler is still finding out which GPUs there are.
+    """
     sample = read_sample(path)
-    return None if sample is None else sample.readings
+    return sample.readings if sample is not None and sample.gpus_known else None
 
 
 def read_sample(path: str) -> Sample | None:
-    """As `read_readings`, with all that the file says."""
+    """All that the file says; also before the GPUs are known."""
     try:
         with open(path, "rb") as file:
             content = file.read(_MOST_BYTES)

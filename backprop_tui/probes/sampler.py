@@ -26,9 +26,6 @@ _OPTIONS = _REQUIRED | {"--probe", "--interval", "--parent"}
 
 def main(arguments: Sequence[str]) -> None:
     """Samples until the parent is gone."""
-    # Started by its path, it finds the package beside it and not the modules of its own room.
-    room = os.path.dirname(os.path.abspath(__file__))
-    sys.path[:] = [os.path.dirname(os.path.dirname(room)), *(entry for entry in sys.path if entry != room)]
     from backprop_tui.processes.linux import die_with_parent, rename_process
 
     parent = os.getppid()

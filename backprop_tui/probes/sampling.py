@@ -6,11 +6,12 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backprop_tui.domain.telemetry import GpuReading, Readings
-from backprop_tui.probes.auto import Chooser, real_makers
+from backprop_tui.probes.auto import AUTO, Chooser, real_makers
 from backprop_tui.probes.gpu_keeper import GpuKeeper
+from backprop_tui.probes.gpu_record import UNKNOWN_PREFIX
 from backprop_tui.probes.host import HostProbe
 from backprop_tui.probes.ownership import Owners
 from backprop_tui.probes.readings_codec import Sample
@@ -20,10 +21,15 @@ from backprop_tui.processes.linux import boot_id
 GPU_SHARE = 0.8  # of the interval: how long a reading waits for GPUs
 MOST_GPU_SECONDS = 2.0
 SETTLING_SECONDS = 0.1  # between two readings until it is settled which GPUs there are
+# A driver that opens at once leaves no trace of having been unknown: until then the file of an earlier sampler stands.
+UNTOLD_SECONDS = 2.0
 PARENT_SECONDS = 1.0  # how often to look whether the parent lives, should the kernel's signal be missed
 
 # Both count GPUs as the driver does, so that a GPU of an earlier sampler is told by its index.
 _SAME_INDICES = frozenset({"nvml", "nvidia-smi"})
+
+# GPUs by index, each with the monotonic time at which it was measured.
+Remembered = dict[int, tuple[GpuReading, float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,16 +50,24 @@ class Sampler:
         self._host = host
         self._gpus = gpus
         self._boot_id = boot_id()
+        self._tell_unknown_at = time.monotonic() + UNTOLD_SECONDS
         self._write_failed = False
 
     @classmethod
     def of_this_machine(cls, options: SamplerOptions) -> Sampler:
         """With the real probes; GPUs that an earlier sampler saw are known by name, should they be silent now."""
         remove_leftovers(options.out)
-        before = _remembered(read_sample(options.out))
+        earlier = read_sample(options.out)
+        before = {} if earlier is None else _remembered(earlier, options.probe)
         makers = real_makers(options.probe, sample_seconds=options.interval_seconds, before=before)
         chooser = Chooser(options.probe, makers)
-        gpus = GpuKeeper(options.probe, chooser.choose, sample_seconds=options.interval_seconds, owners=Owners())
+        gpus = GpuKeeper(
+            options.probe,
+            chooser.choose,
+            sample_seconds=options.interval_seconds,
+            owners=Owners(),
+            before=_latest(before),
+        )
         return cls(options, HostProbe(disk_path=options.disk_path), gpus)
 
     def run(self, alive: Callable[[], bool]) -> None:
@@ -69,6 +83,8 @@ class Sampler:
     def measure(self) -> bool:
         """Measures and writes once; says whether it is settled which GPUs there are."""
         gpus = self._gpus.read(min(self._options.interval_seconds * GPU_SHARE, MOST_GPU_SECONDS))
+        if not gpus.known and time.monotonic() < self._tell_unknown_at:
+            return False
         readings = Readings(
             time=round(time.time(), 3),
             host=self._host.read(),
@@ -99,13 +115,19 @@ class Sampler:
             self._write_failed = False
 
 
-def _remembered(sample: Sample | None) -> dict[int, tuple[GpuReading, float]]:
-    """The GPUs of an earlier sampler by index, with the monotonic time when each was measured."""
-    if sample is None or sample.readings.probe not in _SAME_INDICES:
+def _remembered(sample: Sample, requested: str) -> Remembered:
+    """The GPUs of an earlier sampler."""
+    if sample.readings.probe not in _SAME_INDICES or requested not in {AUTO, *_SAME_INDICES}:
         return {}
     written_at = time.monotonic() - max(0.0, time.time() - sample.readings.time)
     return {
         gpu.index: (gpu, written_at - gpu.age_seconds)
         for gpu in sample.readings.gpus
-        if not gpu.uuid.startswith("unknown-")
+        if not gpu.uuid.startswith(UNKNOWN_PREFIX)
     }
+
+
+def _latest(before: Remembered) -> tuple[tuple[GpuReading, ...], float]:
+    """All together, with the time of the newest and ages as of then."""
+    at = max((measured_at for _, measured_at in before.values()), default=0.0)
+    return tuple(replace(gpu, age_seconds=at - measured_at) for gpu, measured_at in before.values()), at

@@ -7,7 +7,14 @@ import subprocess
 from dataclasses import dataclass
 
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
-from backprop_tui.probes.nvidia_driver import LIBRARY_MISSING, MISMATCH, NOT_LOADED, nvidia_card_present
+from backprop_tui.probes.nvidia_driver import (
+    LIBRARY_MISSING,
+    MISMATCH,
+    NO_CARD,
+    NO_GPU,
+    NOT_LOADED,
+    nvidia_card_present,
+)
 from backprop_tui.probes.smi_table import GPU_FIELDS, PROCESS_FIELDS
 
 NO_DEVICES = 6  # exit codes, see nvidia-smi(1)
@@ -58,7 +65,7 @@ class SmiCommand:
                 env={**os.environ, "LC_ALL": "C"},
             )
         except FileNotFoundError as error:
-            raise ProbeUnavailable("no command nvidia-smi on PATH", absent=True) from error
+            raise ProbeUnavailable("no nvidia-smi on PATH: it comes with the NVIDIA driver", absent=True) from error
         except OSError as error:
             raise ProbeUnavailable(f"nvidia-smi cannot be run: {error.strerror}") from error
         try:
@@ -76,17 +83,15 @@ def failure(answer: SmiAnswer, *, sys_root: str) -> ProbeUnavailable:
     if "mismatch" in lowered:
         return ProbeUnavailable(MISMATCH)
     if answer.exit_code == NO_DEVICES or "no devices were found" in lowered:
-        return ProbeUnavailable("nvidia-smi finds no GPU", absent=True)
+        return ProbeUnavailable(NO_GPU, absent=True)
     if answer.exit_code == LIBRARY_NOT_FOUND:
         return ProbeUnavailable(LIBRARY_MISSING)
     if answer.exit_code == DRIVER_NOT_LOADED or "communicate with the nvidia driver" in lowered:
         absent = nvidia_card_present(sys_root) is False
-        return ProbeUnavailable(
-            "no NVIDIA card on the PCI bus, no driver loaded" if absent else NOT_LOADED, absent=absent
-        )
+        return ProbeUnavailable(NO_CARD if absent else NOT_LOADED, absent=absent)
     if answer.exit_code != 0:
-        return ProbeUnavailable(f"nvidia-smi failed with exit code {answer.exit_code}: {said}; run it to see more")
-    return ProbeUnavailable(f"nvidia-smi printed no table of GPUs but {said}; run it to see more")
+        return ProbeUnavailable(f"nvidia-smi failed with exit code {answer.exit_code}, {said}: run it to see more")
+    return ProbeUnavailable(f"nvidia-smi printed no table of GPUs but {said}: run it to see more")
 
 
 def _quoted(text: str) -> str:

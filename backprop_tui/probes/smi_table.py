@@ -52,7 +52,7 @@ def parse_gpus(text: str) -> SmiTable:
         else:
             found = _LOST_LINE.search(line)
             if found:
-                table.lost[address(found[1])] = GpuLost(problem=found[2].strip().rstrip("."))
+                table.lost[address(found[1])] = GpuLost(problem=" ".join(found[2].split()).rstrip("."))
     return table
 
 

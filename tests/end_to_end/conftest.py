@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.sandbox import Sandbox
+from tests.support.sandbox import HOST, Sandbox
 
 
 @pytest.fixture
-def sandbox(home: Path) -> Iterator[Sandbox]:
+def sandbox(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """A store of the test's own; at the end nothing of it lives."""
+    monkeypatch.setenv("BACKPROP_HOST", HOST)
     made = Sandbox(str(home))
     yield made
     made.close()

@@ -16,6 +16,7 @@ WRITE = "store.run_directory:RunDirectory.write"
 LAUNCH = "launchers.local:LocalLauncher.launch"
 GUARDIAN_BEGINS = before("runner.main:guard")
 RUNS = after("runner.recorder:Recorder.commit", GUARDIAN)  # the script runs and all is recorded
+CHILD_BEGINS = before("runner.script:_reset_signals", GUARDIAN)
 FORKED = after("os:fork", GUARDIAN, returning=True)
 
 
@@ -30,9 +31,7 @@ def end_of(run: Submitted) -> tuple[Status, int | None, str | None]:
 
 
 def assert_nothing_is_left(sandbox: Sandbox, run: Submitted) -> None:
-    sandbox.wait_until_all_is_indexed()
-    assert sandbox.index()[run.id]["status"] == run.status()
-    assert not os.path.exists(run.directory.file("environment"))
+    run.wait(lambda: not os.path.exists(run.directory.file("environment")), "its environment forgotten")
     sandbox.wait_until_nothing_runs()
 
 
@@ -60,16 +59,17 @@ SUPERVISOR_DIES = [
 
 
 @pytest.mark.parametrize("crashes", SUPERVISOR_DIES)
-def test_the_next_command_finds_what_a_supervisor_left_that_died(
+def test_another_supervisor_finds_what_the_dead_one_left(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crashes: tuple[Crash, ...]
 ) -> None:
     crashing = Crashing(sandbox, monkeypatch, *crashes)
     run = sandbox.submit(*script("worker.py", 3, 0.05, 3))
     crashing.wait_until_all_happened()
-    sandbox.call()
     assert end_of(run) == (Status.FAILED, 3, None)
     assert run.said() == ["begin", "end 3"]
     assert len(run.run().attempts) == 1
+    sandbox.wait_until_all_is_indexed()
+    assert sandbox.index()[run.id]["status"] == "failed"
     assert_nothing_is_left(sandbox, run)
 
 
@@ -84,7 +84,7 @@ GOES_ON_BY_ITSELF = [
     case("guardian: before it empties script.lock", before("os:ftruncate", GUARDIAN)),
     case("guardian: after it emptied script.lock", after("os:ftruncate", GUARDIAN)),
     case("guardian: after the fork", FORKED),
-    case("guardian and child: before the child wrote who it is", FORKED, before("os:setsid", GUARDIAN, times=2)),
+    case("guardian and child: before the child wrote who it is", FORKED, CHILD_BEGINS),
     case("guardian: after the script's exec", after("runner.birth:start_script", GUARDIAN)),
     case("guardian: before it writes running", before(WRITE, GUARDIAN, status="running")),
     case("guardian: after it wrote running", after(WRITE, GUARDIAN, status="running")),
@@ -99,7 +99,6 @@ GOES_ON_BY_ITSELF = [
     case("guardian: after it told the end", after("runner.main:write_end", GUARDIAN)),
     case("guardian: after it deleted the environment", after("runner.main:_forget_environment", GUARDIAN)),
     case("guardian: after it gave up the run's lock", before("runner.main:_summon", GUARDIAN)),
-    case("supervisor and guardian: one after the other", after(LAUNCH, SUPERVISOR), after(LAUNCH, SUPERVISOR)),
 ]
 
 
@@ -150,7 +149,7 @@ def test_an_end_whose_witness_died_is_the_timebox_where_our_signal_is_recorded(
 
 
 CHILD_DIES = [
-    case("before it wrote who it is", before("os:setsid", GUARDIAN, times=2)),
+    case("before it wrote who it is", CHILD_BEGINS),
     case("after it wrote who it is", before("runner.script:_apply", GUARDIAN)),
     case("after it wrote who it is, and its guardian too", FORKED, before("runner.script:_apply", GUARDIAN)),
 ]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from backprop_tui.domain.requests import PauseRequest, StopRequest
 from backprop_tui.domain.run import Ended
 from backprop_tui.domain.status import Status
-from backprop_tui.processes.identity import Identity, is_alive, state_of
+from backprop_tui.processes.identity import Identity, identify, is_alive, state_of
 from tests.support import processes
 from tests.support.sandbox import Sandbox, Submitted, script
 
@@ -15,8 +16,10 @@ KILL = StopRequest(by="person", reason="stopped by you", kill=True)
 
 
 def killed_supervisor(sandbox: Sandbox) -> Identity:
-    """Kills it; returns who it was."""
+    """Kills it, and first its fork server, which would start another one; returns who it was."""
     supervisor = sandbox.wait_until(sandbox.supervisor, "a supervisor")
+    forker = sandbox.wait_until(sandbox.fork_server, "a fork server")
+    assert processes.kill(forker)
     assert processes.kill(supervisor)
     return supervisor
 
@@ -101,3 +104,47 @@ def test_an_idle_supervisor_ends_by_itself_and_the_next_command_starts_another(s
     assert sandbox.markers() == []
     second = sandbox.submit(*script("worker.py", 1, 0, 0))
     assert second.wait_for_end().status is Status.COMPLETED
+
+
+def test_the_fork_server_starts_another_supervisor_though_no_guardian_lives(sandbox: Sandbox) -> None:
+    first = sandbox.submit(*script("worker.py", 1, 0, 9), retries=1)
+    first.wait(lambda: "attempt_ended" in first.events(), "waiting for its next attempt")
+    supervisor = sandbox.wait_until(sandbox.supervisor, "a supervisor")
+    assert processes.kill(supervisor)
+    next_supervisor(sandbox, supervisor)
+    assert first.wait_for_end().status is Status.FAILED
+    assert sandbox.ledger.beginnings(first.id) == 2
+
+
+def test_what_an_adopted_script_leaves_in_its_session_is_swept_though_nothing_names_the_run(sandbox: Sandbox) -> None:
+    run = sandbox.submit(*script("forgets_its_name.py"))
+    run.wait_until_it_says("there")
+    run.wait_for(Status.RUNNING)
+    nameless = next(word.pid for word in run.sandbox.ledger.words(run.id) if word.said == "there")
+    known = identify(nameless)
+    guardian = run.guardian()
+    assert known is not None
+    assert guardian is not None
+    assert processes.kill(guardian)
+    run.wait(lambda: "adopted" in run.events(), "adopted")
+    with open(f"{run.run().spec.cwd}/go", "wb"):
+        pass
+    assert run.wait_for_end().status is Status.COMPLETED
+    assert not is_alive(known)
+
+
+def test_a_run_of_an_earlier_boot_is_lost(sandbox: Sandbox) -> None:
+    run = running(sandbox)
+    guardian, named = run.guardian(), run.script()
+    assert guardian is not None
+    assert named is not None
+    killed_supervisor(sandbox)
+    assert processes.kill(guardian)
+    assert processes.kill(named)
+    record = run.run()
+    run.directory.write(record.with_attempt(replace(record.attempt, boot_id="another")), durable=False)
+    sandbox.call()
+    state = run.wait_for_end().state
+    assert isinstance(state, Ended)
+    assert (state.status, state.exit_code) == (Status.LOST, None)
+    assert sandbox.ledger.beginnings(run.id) == 1

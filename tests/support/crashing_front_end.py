@@ -14,7 +14,7 @@ def main(folder: str, run_id: str) -> None:
     from tests.support.sandbox import Sandbox, script
 
     install_from_environment()
-    Sandbox(folder).submit(*script("worker.py", 1, 0, 0), run_id=run_id)
+    Sandbox(folder, config=False).submit(*script("worker.py", 1, 0, 0), run_id=run_id)
 
 
 if __name__ == "__main__":

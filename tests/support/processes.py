@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import time
 
@@ -53,12 +54,16 @@ def holders(path: str, among: list[Identity]) -> list[Identity]:
 
 
 def kill(identity: Identity, number: int = signal.SIGKILL) -> bool:
-    """Signals exactly that process; says whether it was there."""
+    """Signals exactly that process; says whether it was there. It is dead when a SIGKILL returns."""
     pidfd = open_pidfd(identity)
     if pidfd is None:
         return False
     try:
         signal.pidfd_send_signal(pidfd, number)
+        if number == signal.SIGKILL:
+            dead = select.poll()
+            dead.register(pidfd, select.POLLIN)
+            assert dead.poll(KILL_SECONDS * 1000), f"cannot be killed: {described(identity)}"
     except ProcessLookupError:
         return False
     finally:

@@ -117,29 +117,32 @@ class Submitted:
 
 
 class Sandbox:
-    """A state directory below `folder`, a config.toml, a ledger."""
+    """A state directory below `folder`, the user's config.toml, a ledger; where commands look for them too."""
 
-    def __init__(self, folder: str, *, max_parallel: int = 3, root: str | None = None) -> None:
+    def __init__(self, folder: str, *, config: bool = True, root: str | None = None) -> None:
+        """`config` False: another process of the test wrote it."""
         self.folder = folder
         self.home = Home(root or os.path.join(folder, "backprop"), HOST)
         self.home.prepare()
-        self.config_path = os.path.join(folder, "config.toml")
-        self.allow(max_parallel)
+        self.config_path = os.path.join(folder, "config", "backprop", "config.toml")
+        os.makedirs(os.path.dirname(self.config_path), exist_ok=True)
+        if config:
+            self.allow(3)
         self.ledger = Ledger(os.path.join(folder, "ledger"))
         self.process = SupervisorProcess(home=self.home, config_path=self.config_path)
 
     def allow(self, max_parallel: int) -> None:
         """How many runs may be active."""
         with open(self.config_path, "w", encoding="utf-8") as file:
-            file.write(f"max_parallel = {max_parallel}\n")
-            file.write('[governor]\nstarts_per_minute = 0\nmax_load_per_core = 0\n[gpu]\nprobe = "none"\n')
+            file.write(f'max_parallel = {max_parallel}\nmin_free_ram_gb = 0\n[gpu]\nprobe = "none"\n')
+            file.write("[governor]\nstarts_per_minute = 0\nmax_load_per_core = 0\nmin_free_disk_gb = 0\n")
 
     def queue(
         self, *command: str, environment: dict[str, str] | None = None, run_id: str | None = None, **spec: Any
     ) -> Submitted:
         """Queues a run and calls nobody."""
         now = time.time()
-        run_id = run_id or secrets.token_hex(4)
+        run_id = run_id or self.new_id()
         cwd = os.path.join(self.folder, f"cwd-{run_id}")
         os.makedirs(cwd, exist_ok=True)
         fields = {"script": None, "cwd": cwd, "limits": NO_LIMITS} | spec
@@ -166,6 +169,11 @@ class Sandbox:
     def submitted(self, run_id: str) -> Submitted:
         """A run that somebody else queued."""
         return Submitted(self, RunDirectory(self.home.run_folder(run_id)))
+
+    @staticmethod
+    def new_id() -> str:
+        """An id that no run has."""
+        return secrets.token_hex(4)
 
     def call(self) -> None:
         """What every command does that finds work unfinished."""

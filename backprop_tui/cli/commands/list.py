@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY",
         help=f"by {', '.join(_SORTS)} (unfinished first, then newest first); each its natural way round",
     )
+    parser.add_argument("--handles", action="store_true", help=argparse.SUPPRESS)  # for completion
     parser.add_argument("--reverse", action="store_true", help="the other way round")
 
 
@@ -103,6 +104,9 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         *(_Listed(record) for record in ended_newest_first(_indexed(arguments, session.home), unfinished, unindexed)),
     ]
     chosen = _chosen(found, arguments)
+    if arguments.handles:
+        _print_handles(one.record for one in chosen)
+        return OK
     if session.json:
         output.json_value([one.record for one in chosen])
         return OK
@@ -110,6 +114,14 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         tables.show(rows.COLUMNS, [rows.row(one.record, live=one.live, place=one.place) for one in chosen])
     _advise(arguments, shown=len(chosen), known=len(found))
     return OK
+
+
+def _print_handles(records: Iterable[JsonObject]) -> None:
+    """What a run answers to, a word a line."""
+    words = ["@last", "@running", *(word for one in records for word in (one["id"], one["name"], one["group"]) if word)]
+    for word in dict.fromkeys(words):
+        if word.isprintable() and len(word.split()) == 1:
+            output.line(word)
 
 
 def _unfinished(home: Home, views: Sequence[View]) -> list[_Listed]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from backprop_tui.cli import diagnostics, output, rows, tables
 from backprop_tui.cli.exit_codes import OK
-from backprop_tui.cli.governor_view import GovernorView, clauses, governor_view, limits_in
+from backprop_tui.cli.governor_view import GovernorView, clauses, governor_view, machine_settings
 from backprop_tui.cli.handles import HELP, resolve
 from backprop_tui.cli.machine_view import GPU_COLUMNS, MachineProbe, MachineView, gpu_row, host_words
 from backprop_tui.cli.places import places
@@ -23,13 +23,6 @@ from backprop_tui.store.views import View, governor, shown_run, view
 
 SUMMARY = "show the machine, the governor and what is unfinished, or all that is known of one run"
 
-_QUEUE_COLUMNS = (
-    tables.Column(title="#", right=True),
-    tables.Column(title="ID"),
-    tables.Column(title="NAME", least=12, middle=True),
-    tables.Column(title="PRIORITY", right=True),
-    tables.Column(title="WAITS FOR", least=12),
-)
 _MARGIN = 12
 
 
@@ -48,19 +41,19 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 
 
 def _machine(session: Session) -> None:
-    limits, wrong = limits_in(session.config_path)
-    probe = MachineProbe(session.home, limits.sample_seconds)
+    settings = machine_settings(session.config_path)
+    probe = MachineProbe(session.home, probe=settings.probe, sample_seconds=settings.limits.sample_seconds)
     unfinished, _ = split(session.home)
     wake(session, unfinished)
     machine = probe.view()
     pid = supervisor_pid(session.home)
     said = governor(session.home) if pid is not None else None
-    found = governor_view(session.home, said, limits)
+    found = governor_view(session.home, said, settings.limits)
     if session.json:
         output.json_value(_as_json(session, machine, found, pid, unfinished))
         return
-    if wrong is not None:
-        diagnostics.complain(str(wrong))
+    if settings.wrong is not None:
+        diagnostics.complain(str(settings.wrong))
     _show(session, machine, found, pid, unfinished)
 
 
@@ -106,12 +99,13 @@ def _show_gpus(session: Session, machine: MachineView, unfinished: Sequence[View
         output.line()
         tables.show(GPU_COLUMNS, [gpu_row(gpu, names) for gpu in readings.gpus])
         output.line()
-    elif machine.sampled:
-        _lines([("gpus", "none found" if readings.probe_problem is None else readings.probe_problem)])
+    elif readings.probe_problem is not None:
+        _lines([("gpus", f"unknown: {readings.probe}: {readings.probe_problem}")])
+    else:
+        _lines([("gpus", "none" if machine.gpus_known else "the driver has not answered yet")])
     if session.verbose:
-        measured = f"probe {readings.probe}" if machine.sampled else "not measured: no sampler is running"
-        problem = "" if readings.probe_problem is None else f"; {readings.probe_problem}"
-        _lines([("gpu probe", measured + problem)])
+        over = (("", f"not {name}: {why}") for name, why in machine.passed_over.items())
+        _lines([("gpu probe", readings.probe), *over])
 
 
 def _supervisor_words(session: Session, pid: int | None, unfinished: Sequence[View]) -> str:
@@ -123,14 +117,9 @@ def _supervisor_words(session: Session, pid: int | None, unfinished: Sequence[Vi
 
 
 def _show_queue(session: Session, queued: Sequence[View], unfinished: Sequence[View]) -> None:
-    numbers = places(session.home, unfinished)
-    cells = []
-    for one in queued:
-        record = record_of(session.home, one)
-        waits = "; ".join(str(reason["message"]) for reason in record["hold_reasons"]) or record["reason"] or ""
-        elsewhere = "" if one.run.host == session.home.host else f" on {one.run.host}"
-        cells.append((str(numbers[one.run.id]), one.run.id, one.run.name, str(one.run.priority), waits + elsewhere))
-    tables.show(_QUEUE_COLUMNS, cells)
+    home, numbers = session.home, places(session.home, unfinished)
+    cells = [rows.queue_row(record_of(home, one), numbers[one.run.id], home.host) for one in queued]
+    tables.show(rows.QUEUE_COLUMNS, cells)
 
 
 def _runs(session: Session, run_ids: Sequence[str]) -> None:

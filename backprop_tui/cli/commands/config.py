@@ -1,0 +1,130 @@
+"""`config`: what is set, where that comes from, and how to change it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+
+from backprop_tui.cli import output, tables
+from backprop_tui.cli.exit_codes import OK
+from backprop_tui.cli.session import Session, here
+from backprop_tui.cli.settings_check import checked_layers
+from backprop_tui.config.errors import ConfigError
+from backprop_tui.config.keys import KEYS
+from backprop_tui.config.kinds import NONE, Value
+
+SUMMARY = "show, check and change the settings"
+
+_COLUMNS = (tables.Column(title="KEY"), tables.Column(title="VALUE", least=8), tables.Column(title="ORIGIN", least=10))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to do."""
+    actions = parser.add_subparsers(metavar="ACTION", dest="action", title="actions", required=True)
+    show = actions.add_parser("show", help="every key with its value and where that comes from")
+    show.add_argument("keys", metavar="KEY", nargs="*", help="only these, such as gpu.max_temp_c")
+    actions.add_parser("path", help="the user's configuration file, whether it exists or not")
+    actions.add_parser("init", help="write that file with every key, its meaning and its default")
+    set_ = actions.add_parser("set", help="set a key in that file; comments in it stay")
+    set_.add_argument("key", metavar="KEY", help="such as max_parallel or gpu.max_temp_c")
+    set_.add_argument("value", metavar="VALUE", help="`none` where that makes sense; lists separated by commas")
+    actions.add_parser("check", help="look for mistakes in all files and variables; exit with 2 where there are any")
+
+
+def execute(arguments: argparse.Namespace, session: Session) -> int:
+    """Does it."""
+    actions: dict[str, Callable[[argparse.Namespace, Session], int]] = {
+        "show": _show,
+        "path": _path,
+        "init": _init,
+        "set": _set,
+        "check": _check,
+    }
+    return actions[arguments.action](arguments, session)
+
+
+def _show(arguments: argparse.Namespace, session: Session) -> int:
+    settings = session.settings()
+    names = _known(arguments.keys) or list(KEYS)
+    if session.json:
+        output.json_value({name: {"value": settings[name], "origin": settings.origin(name)} for name in names})
+        return OK
+    tables.show(_COLUMNS, [(name, shown(settings[name]), settings.origin(name)) for name in names])
+    return OK
+
+
+def _known(names: list[str]) -> list[str]:
+    """Raises: ConfigError where one is no key."""
+    from backprop_tui.config.errors import unknown_key
+
+    for name in names:
+        if name not in KEYS:
+            raise unknown_key("config show", name, KEYS)
+    return names
+
+
+def shown(value: Value) -> str:
+    """A value in one word or some."""
+    match value:
+        case None:
+            return NONE
+        case bool():
+            return "true" if value else "false"
+        case tuple():
+            return ",".join(value) or "(empty)"
+        case float():
+            return f"{value:.15g}"
+        case _:
+            return str(value)
+
+
+def _path(_arguments: argparse.Namespace, session: Session) -> int:
+    if session.json:
+        output.json_value({"path": session.config_path, "exists": os.path.exists(session.config_path)})
+    else:
+        output.line(session.config_path)
+    return OK
+
+
+def _init(_arguments: argparse.Namespace, session: Session) -> int:
+    from backprop_tui.config.write import init, refuse_existing
+
+    if session.dry_run:
+        refuse_existing(session.config_path)
+    else:
+        init(session.config_path)
+    return _told(session, f"{session.config_path}: {'would be' if session.dry_run else ''} written", {})
+
+
+def _set(arguments: argparse.Namespace, session: Session) -> int:
+    from backprop_tui.config.write import checked, set_key
+
+    value = (checked if session.dry_run else set_key)(session.config_path, arguments.key, arguments.value)
+    would = "would be " if session.dry_run else ""
+    said = f"{arguments.key} = {shown(value)}: {would}written to {session.config_path}"
+    return _told(session, said, {"key": arguments.key, "value": value})
+
+
+def _told(session: Session, said: str, found: dict[str, Value]) -> int:
+    if session.json:
+        output.json_value({"path": session.config_path, **found})
+    else:
+        output.line(" ".join(said.split()))
+    return OK
+
+
+def _check(_arguments: argparse.Namespace, session: Session) -> int:
+    layers = checked_layers(session.config_path, here(), os.environ, named=session.config_named)
+    problems = [problem for layer in layers for problem in layer.problems]
+    if session.json:
+        output.json_value({"ok": not problems, "problems": [_as_json(problem) for problem in problems]})
+    else:
+        for layer in layers:
+            for line in layer.lines():
+                output.line(line)
+    return ConfigError.exit_code if problems else OK
+
+
+def _as_json(problem: ConfigError) -> dict[str, str]:
+    return {"where": problem.where, "problem": problem.problem}

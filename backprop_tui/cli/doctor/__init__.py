@@ -1,0 +1,1 @@
+"""What `doctor` looks at: one file a part of the machine, each giving findings with the remedy."""

@@ -1,0 +1,52 @@
+"""Looks for mistakes in every place where settings may come from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from backprop_tui.config.errors import ConfigError
+from backprop_tui.config.files import arguments_in, problems_in
+from backprop_tui.config.load import project_file, wrong_variables
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One place, what is wrong with it, and what is worth a remark."""
+
+    name: str
+    problems: Sequence[ConfigError]
+    remarks: Sequence[str] = ()
+
+    def lines(self) -> Iterator[str]:
+        """What to tell of it."""
+        yield from (f"bad   {problem}" for problem in self.problems)
+        yield from (f"warn  {self.name}: {remark}" for remark in self.remarks)
+        if not self.problems:
+            yield f"ok    {self.name}"
+
+
+def checked_layers(user_file: str, directory: str, environment: Mapping[str, str], *, named: bool) -> list[Layer]:
+    """The user's file, the project's file where there is one, the variables; `named`: by --config."""
+    layers = [_user_layer(user_file, named=named)]
+    project = project_file(directory)
+    if project is not None and project != os.path.abspath(user_file):
+        layers.append(_file_layer(project))
+    layers.append(Layer("environment", wrong_variables(environment)))
+    return layers
+
+
+def _user_layer(path: str, *, named: bool) -> Layer:
+    if os.path.exists(path):
+        return _file_layer(path)
+    if named:
+        return Layer(path, [ConfigError(f"--config {path}", "there is no such file")])
+    return Layer(f"{path} (there is none, so that the defaults are in force)", ())
+
+
+def _file_layer(path: str) -> Layer:
+    problems = problems_in(path)
+    ignored = [] if problems else arguments_in(path)
+    remarks = [f"{', '.join(ignored)}: no setting here; give it to `run`"] if ignored else []
+    return Layer(path, problems, remarks)

@@ -1,0 +1,72 @@
+"""Tables fit the terminal, cut what matters least, and stay tables whatever is in them."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backprop_tui.cli.tables import Column, columns_of, lines, one_line, shortened
+
+COLUMNS = (
+    Column(title="ID"),
+    Column(title="NAME", least=6, middle=True),
+    Column(title="N", right=True),
+    Column(title="WHY", least=5),
+)
+cells = st.tuples(
+    st.text("abcdef0123456789", min_size=1, max_size=12),
+    st.text(max_size=60),
+    st.integers(0, 10**6).map(str),
+    st.text(max_size=90),
+)
+
+
+def test_columns_are_aligned_and_figures_stand_to_the_right() -> None:
+    table = lines(COLUMNS, [("a", "base", "7", "why"), ("bcd", "x", "1200", "")], width=None)
+    assert table == ["ID   NAME     N  WHY", "a    base     7  why", "bcd  x     1200"]
+
+
+@given(rows=st.lists(cells, max_size=8), width=st.integers(40, 120))
+def test_a_table_fits_and_its_ids_are_whole(rows: list[tuple[str, ...]], width: int) -> None:
+    table = lines(COLUMNS, rows, width=width)
+    assert len(table) == len(rows) + 1
+    for line, row in zip(table[1:], rows, strict=True):
+        assert columns_of(line) <= width
+        assert line.isprintable()
+        assert line.split("  ")[0] == row[0]
+
+
+@given(rows=st.lists(cells, max_size=8))
+def test_without_a_terminal_nothing_is_cut(rows: list[tuple[str, ...]]) -> None:
+    for line, row in zip(lines(COLUMNS, rows, width=None)[1:], rows, strict=True):
+        assert all(one_line(cell).strip() in line for cell in row)
+
+
+def test_ids_are_whole_even_where_they_alone_are_too_wide() -> None:
+    long = "x" * 64
+    assert long in lines(COLUMNS, [(long, "name", "1", "because")], width=40)[1]
+
+
+@given(text=st.text().map(one_line), width=st.integers(0, 30), middle=st.booleans())
+def test_a_shortened_text_has_the_width_and_says_that_it_is_cut(text: str, width: int, middle: bool) -> None:  # noqa: FBT001
+    cut = shortened(text, width, middle=middle)
+    assert columns_of(cut) <= width
+    assert cut == text or width == 0 or "…" in cut
+
+
+def test_names_are_cut_in_the_middle_where_their_ends_tell_them_apart() -> None:
+    assert shortened("resnet50-sweep:lr=0.001,seed=3", 16, middle=True) == "resne…001,seed=3"
+
+
+def test_what_moves_a_cursor_is_taken_out() -> None:
+    assert one_line("a\x1b[31mb\nc\td\udcff") == "a?[31mb c d?"
+
+
+def test_wide_characters_count_twice_and_accents_not_at_all() -> None:
+    assert columns_of("学習") == 4
+    assert columns_of("e\u0301") == 1
+    assert lines((Column(title="A"), Column(title="B")), [("学", "x"), ("ab", "y")], width=None) == [
+        "A   B",
+        "学  x",
+        "ab  y",
+    ]

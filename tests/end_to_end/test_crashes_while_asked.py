@@ -1,0 +1,148 @@
+"""A guardian that dies while it carries out what was asked: the next one makes the processes agree with the record."""
+
+from __future__ import annotations
+
+import pytest
+
+from backprop_tui.domain.requests import ContinueRequest, PauseRequest, StopRequest
+from backprop_tui.domain.run import Ended, StopPlan
+from backprop_tui.domain.status import Status
+from backprop_tui.processes.identity import state_of
+from tests.end_to_end.crashing import Crashing
+from tests.support.crashes import GUARDIAN, Crash, after, before
+from tests.support.sandbox import Sandbox, Submitted, script
+
+PAUSE = PauseRequest(by="person", reason="paused by you")
+CONTINUE = ContinueRequest(by="person", reason="continued by you")
+STOP = StopRequest(by="person", reason="stopped by you")
+KILL = StopRequest(by="person", reason="stopped by you", kill=True)
+THAW = "runner.tree:Tree.thaw"
+
+
+def case(name: str, *crashes: Crash) -> object:
+    return pytest.param(crashes, id=name)
+
+
+def begun(sandbox: Sandbox, *command: str, stop: StopPlan | None = None) -> Submitted:
+    run = sandbox.submit(*command, stop=stop or StopPlan())
+    run.wait_until_it_says("begin")
+    run.wait_for(Status.RUNNING)
+    return run
+
+
+def state(run: Submitted) -> bytes | None:
+    named = run.script()
+    assert named is not None
+    return state_of(named.pid)
+
+
+def end_of(run: Submitted) -> tuple[Status, int | None, str | None]:
+    found = run.wait_for_end().state
+    assert isinstance(found, Ended)
+    return found.status, found.exit_code, found.signal
+
+
+@pytest.mark.parametrize(
+    "crashes",
+    [
+        case("before the first SIGSTOP", before("runner.tree:Tree.freeze", GUARDIAN)),
+        case("after the last SIGSTOP", after("runner.tree:Tree.freeze", GUARDIAN)),
+    ],
+)
+def test_a_pause_that_was_recorded_is_in_force(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crashes: tuple[Crash, ...]
+) -> None:
+    crashing = Crashing(sandbox, monkeypatch, *crashes)
+    run = begun(sandbox, *script("obedient.py"))
+    run.ask(PAUSE)
+    crashing.wait_until_all_happened()
+    run.wait(lambda: "adopted" in run.events(), "adopted")
+    run.wait(lambda: state(run) == b"T", "stopped")
+    assert run.status() is Status.PAUSED
+    run.ask(CONTINUE)
+    run.wait(lambda: state(run) != b"T", "going on")
+    run.ask(STOP)
+    assert end_of(run) == (Status.STOPPED, 1, None)
+    assert run.said() == ["begin", "SIGINT"]
+
+
+def test_a_run_that_was_to_continue_continues(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    crashing = Crashing(sandbox, monkeypatch, before(THAW, GUARDIAN))
+    run = begun(sandbox, *script("obedient.py"))
+    run.ask(PAUSE)
+    run.wait(lambda: state(run) == b"T", "stopped")
+    run.ask(CONTINUE)
+    crashing.wait_until_all_happened()
+    run.wait(lambda: state(run) != b"T", "going on")
+    run.ask(STOP)
+    assert end_of(run) == (Status.STOPPED, 1, None)
+
+
+def test_a_paused_run_whose_guardian_died_between_stop_signal_and_sigcont_gets_its_signal(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crashing = Crashing(sandbox, monkeypatch, before(THAW, GUARDIAN))
+    run = begun(sandbox, *script("obedient.py"))
+    run.ask(PAUSE)
+    run.wait(lambda: state(run) == b"T", "stopped")
+    run.ask(STOP)
+    crashing.wait_until_all_happened()
+    assert end_of(run) == (Status.STOPPED, 1, None)
+    assert run.said() == ["begin", "SIGINT"]
+
+
+def test_a_stop_that_was_recorded_but_not_given_goes_on_with_the_next_step(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crashing = Crashing(sandbox, monkeypatch, after("runner.ladder:Ladder._take", GUARDIAN))
+    run = begun(sandbox, *script("obedient.py"), stop=StopPlan(grace_seconds=0.5))
+    run.ask(STOP)
+    crashing.wait_until_all_happened()
+    assert end_of(run) == (Status.STOPPED, 1, None)
+    assert run.said() == ["begin", "SIGTERM"]
+
+
+def test_a_stop_signal_that_was_given_is_not_given_again(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    crashing = Crashing(sandbox, monkeypatch, after("runner.tree:Tree.signal_group", GUARDIAN))
+    run = begun(sandbox, *script("obedient.py", 0.5))
+    run.ask(STOP)
+    crashing.wait_until_all_happened()
+    assert end_of(run) == (Status.STOPPED, 1, None)
+    assert run.said() == ["begin", "SIGINT"]
+
+
+@pytest.mark.parametrize(
+    "crashes",
+    [
+        case("before the first SIGKILL", before("runner.tree:Tree.kill", GUARDIAN)),
+        case("after the last SIGKILL", after("runner.tree:Tree.kill", GUARDIAN)),
+    ],
+)
+def test_a_kill_that_was_recorded_kills(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crashes: tuple[Crash, ...]
+) -> None:
+    crashing = Crashing(sandbox, monkeypatch, *crashes)
+    run = begun(sandbox, *script("stubborn.py"))
+    run.wait(lambda: len(run.said()) == 2, "both of its processes are there")
+    run.ask(KILL)
+    crashing.wait_until_all_happened()
+    assert end_of(run)[0] is Status.STOPPED
+    sandbox.wait_until_nothing_runs()
+
+
+def test_the_timebox_goes_on_with_the_next_guardian(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    crashing = Crashing(sandbox, monkeypatch, after("runner.recorder:Recorder.commit", GUARDIAN))
+    run = sandbox.submit(*script("obedient.py"), max_run_seconds=0.6)
+    crashing.wait_until_all_happened()
+    assert end_of(run) == (Status.TIMEBOXED, 1, None)
+    assert run.said() == ["begin", "SIGINT"]
+    assert 0.6 <= run.run().attempt.running_seconds < 2.0
+
+
+def test_a_warning_is_given_once(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = StopPlan(warn_signal="SIGUSR1", warn_seconds=0.9)
+    crashing = Crashing(sandbox, monkeypatch, after("runner.tree:Tree.signal_group", GUARDIAN))
+    run = sandbox.submit(*script("obedient.py"), max_run_seconds=1.2, stop=plan)
+    crashing.wait_until_all_happened()
+    assert end_of(run) == (Status.TIMEBOXED, 1, None)
+    assert run.said() == ["begin", "SIGUSR1", "SIGINT"]

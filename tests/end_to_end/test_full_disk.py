@@ -1,0 +1,135 @@
+"""A full disk: no end is lost, nothing half-made is left, and the queue goes on when there is room again."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backprop_tui.domain.errors import StorageFailed
+from backprop_tui.domain.run import Ended
+from backprop_tui.domain.status import Status
+from tests.support.sandbox import HOST, Sandbox, python, script
+
+FILLER = "filler"
+
+
+@pytest.fixture
+def small(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """A sandbox whose state directory is a file system of one megabyte."""
+    root = home / "backprop"
+    root.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m,mode=0700", "none", str(root)], check=False, capture_output=True
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"mounting is not permitted here: {mounted.stderr.decode().strip()}")
+    monkeypatch.setenv("BACKPROP_HOST", HOST)
+    try:
+        made = Sandbox(str(home))
+        yield made
+        made.close()
+    finally:
+        subprocess.run(["umount", "-l", str(root)], check=True)
+
+
+def fill(sandbox: Sandbox) -> None:
+    """Not a byte more goes in."""
+    with open(os.path.join(sandbox.home.root, FILLER), "wb", buffering=0) as file:
+        for size in (4096, 1):
+            while True:
+                try:
+                    if file.write(b"x" * size) < size:
+                        break
+                except OSError:
+                    break
+
+
+def make_room(sandbox: Sandbox) -> None:
+    os.unlink(os.path.join(sandbox.home.root, FILLER))
+
+
+def test_an_end_on_a_full_disk_is_written_when_there_is_room(small: Sandbox) -> None:
+    code = (
+        "import os, time\n"
+        'print(\'{"step": 1, "loss": 1}\', flush=True)\n'
+        "while not os.path.exists('full'): time.sleep(0.01)\n"
+        "raise SystemExit(6)"
+    )
+    run = small.submit(*python(code))
+    waiting = small.submit(*script("worker.py", 1, 0, 0))
+    assert waiting.wait_for_end().status is Status.COMPLETED
+    run.wait(lambda: run.metrics(), "its first step read")
+    small.wait_until(lambda: small.markers() == [run.id], "the other one indexed")
+    named, guardian = run.script(), run.guardian()
+    assert named is not None
+    fill(small)
+    with open(os.path.join(run.run().spec.cwd, "full"), "wb"):
+        pass
+    small.wait_until(lambda: not os.path.exists(f"/proc/{named.pid}"), "the script ended")
+    assert run.status() is Status.RUNNING
+    assert run.guardian() == guardian
+    make_room(small)
+    state = run.wait_for_end().state
+    assert isinstance(state, Ended)
+    assert (state.status, state.exit_code) == (Status.FAILED, 6)
+    assert [line["step"] for line in run.metrics()] == [1]
+    small.wait_until_all_is_indexed()
+
+
+def test_figures_that_were_read_on_a_full_disk_are_written_when_there_is_room(small: Sandbox) -> None:
+    """The log itself lies elsewhere here, so that the script can print on."""
+    code = (
+        "import os, time\n"
+        'print(\'{"step": 1, "loss": 1}\', flush=True)\n'
+        "while not os.path.exists('full'): time.sleep(0.01)\n"
+        'for step in range(2, 400): print(\'{"step": %d, "loss": 1}\' % step, flush=True)\n'
+        "raise SystemExit(6)"
+    )
+    run = small.queue(*python(code))
+    log = os.path.join(small.folder, "log")
+    os.symlink(log, run.directory.log)
+    small.call()
+    run.wait(lambda: run.metrics(), "its first step read")
+    named = run.script()
+    assert named is not None
+    fill(small)
+    with open(os.path.join(run.run().spec.cwd, "full"), "wb"):
+        pass
+    small.wait_until(lambda: not os.path.exists(f"/proc/{named.pid}"), "the script ended")
+    make_room(small)
+    assert run.wait_for_end().status is Status.FAILED
+    run.wait(lambda: len(run.metrics()) >= 399, "every step in metrics.jsonl")
+    assert [line["step"] for line in run.metrics()] == list(range(1, 400))
+    assert run.run().step == 399
+
+
+def test_submitting_on_a_full_disk_fails_clearly_and_leaves_nothing(small: Sandbox) -> None:
+    fill(small)
+    with pytest.raises(StorageFailed, match="No space left"):
+        small.queue("/bin/true")
+    make_room(small)
+    assert os.listdir(small.home.runs) == os.listdir(small.home.new) == small.markers() == []
+    assert small.submit("/bin/true").wait_for_end().status is Status.COMPLETED
+
+
+def test_a_queue_that_stood_on_a_full_disk_goes_on_when_there_is_room(small: Sandbox) -> None:
+    run = small.queue(*script("worker.py", 1, 0, 0))
+    fill(small)
+    small.call()
+    supervisor = small.wait_until(small.supervisor, "a supervisor")
+    small.wait_until(lambda: "No space left" in supervisor_log(small) or small.supervisor() != supervisor, "told")
+    assert run.status() is Status.QUEUED
+    assert small.supervisor() == supervisor
+    make_room(small)
+    assert run.wait_for_end().status is Status.COMPLETED
+    assert run.said() == ["begin", "end 0"]
+
+
+def supervisor_log(sandbox: Sandbox) -> str:
+    """On the full disk nothing more may be in it than the file system had room for."""
+    with open(sandbox.home.host_file("supervisor.log"), encoding="utf-8") as file:
+        return file.read()

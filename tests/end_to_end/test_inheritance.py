@@ -1,0 +1,109 @@
+"""A script gets what its shell had when it was queued, not what the supervisor happens to have."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from backprop_tui.domain.run import Process
+from backprop_tui.domain.status import Status
+from tests.support.front_ends import PROGRAM, environment
+from tests.support.sandbox import Sandbox, python, script
+
+REPORT = """
+import json, os, resource, signal, sys
+json.dump({
+    "cwd": os.getcwd(),
+    "umask": os.umask(0),
+    "nice": os.nice(0),
+    "files": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+    "session": os.getsid(0) == os.getpid(),
+    "int": signal.getsignal(signal.SIGINT) == signal.default_int_handler,
+    "default": [int(n) for n in signal.valid_signals() if n not in (2, 9, 13, 19, 25)
+                and signal.getsignal(n) not in (signal.SIG_DFL, None)],
+    "blocked": len(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
+    "odd": os.environb.get(b"ODD", b"").hex(),
+    "mine": os.environ.get("MINE"),
+    "descriptors": sorted(int(name) for name in os.listdir("/proc/self/fd")),
+}, open("report.json", "w"))
+"""
+
+
+def report(cwd: str) -> dict[str, object]:
+    with open(os.path.join(cwd, "report.json"), encoding="ascii") as file:
+        found = json.load(file)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_environment_directory_umask_niceness_and_limits_are_those_of_the_queueing(sandbox: Sandbox) -> None:
+    # The supervisor is started by another run first, with another environment.
+    sandbox.submit("/bin/true").wait_for_end()
+    variables = dict(os.environ) | {"ODD": os.fsdecode(b"\xff\xfe=\xc3"), "MINE": "yes"}
+    process = Process(umask=0o027, nice=5, rlimits=(("RLIMIT_NOFILE", 123, 456), ("RLIMIT_UNKNOWN", 1, 1)))
+    run = sandbox.submit(*python(REPORT), environment=variables, process=process)
+    assert run.wait_for_end().status is Status.COMPLETED, run.log()
+    found = report(run.run().spec.cwd)
+    assert found["cwd"] == os.path.realpath(run.run().spec.cwd)
+    assert (found["umask"], found["nice"], found["files"]) == (0o027, 5, 123)
+    assert (found["odd"], found["mine"]) == (b"\xff\xfe=\xc3".hex(), "yes")
+    assert found["session"] is True
+    assert (found["int"], found["default"], found["blocked"]) == (True, [], 0)
+    # 0 to 2, and the directory that lists them.
+    assert len(found["descriptors"]) == 4  # type: ignore[arg-type]
+
+
+def test_a_run_queued_in_the_background_of_a_shell_gets_its_sigint(sandbox: Sandbox) -> None:
+    """Shells without job control start background commands with SIGINT ignored, which survives every exec."""
+    run_id = sandbox.new_id()
+    words = [*PROGRAM, "--no-ui", "run", "-d", "-m", "0.008", "--run-id", run_id, "--", *script("obedient.py")]
+    ignoring = (
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "signal.signal(signal.SIGPIPE, signal.SIG_IGN)\n"
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})\n"
+        "os.umask(0o077)\n"
+        "os.execv(sys.argv[1], sys.argv[1:])\n"
+    )
+    command = [sys.executable, "-S", "-c", ignoring, *words]
+    queued = subprocess.run(command, env=environment(sandbox), cwd=sandbox.folder, check=True, capture_output=True)
+    assert queued.stdout.decode().strip() == run_id
+    run = sandbox.submitted(run_id)
+    assert run.wait_for_end().status is Status.TIMEBOXED
+    assert run.said() == ["begin", "SIGINT"]
+    assert run.run().spec.process.umask == 0o077
+
+
+def test_the_environment_is_kept_for_its_owner_alone_until_the_final_end(sandbox: Sandbox) -> None:
+    run = sandbox.submit(*script("worker.py", 1, 0, 1), retries=1)
+    path = run.directory.file("environment")
+    run.wait(lambda: "attempt_ended" in run.events(), "its first attempt over")
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    assert run.wait_for_end().status is Status.FAILED
+    run.wait(lambda: not os.path.exists(path), "forgotten")
+
+
+@pytest.mark.parametrize("name", ["run.json", "live.json", "output.log", "events.jsonl", "script.lock", "lock"])
+def test_files_are_for_their_owner_alone(sandbox: Sandbox, name: str) -> None:
+    os.umask(0o022)
+    run = sandbox.submit(*script("worker.py", 2, 0, 0))
+    run.wait_for_end()
+    assert os.stat(run.directory.file(name)).st_mode & 0o777 == 0o600
+    assert os.stat(run.directory.path).st_mode & 0o777 == 0o700
+
+
+def test_signals_that_the_supervisor_ignores_are_not_ignored_by_scripts(sandbox: Sandbox) -> None:
+    code = (
+        "import os\n"
+        "status = open('/proc/self/status').read().split('SigIgn:')[1].split()[0]\n"
+        "raise SystemExit(0 if int(status, 16) & 0x3 == 0 else 1)\n"
+    )
+    run = sandbox.submit("/bin/sh", "-c", "exec " + " ".join(f"'{word}'" for word in python(code.replace("'", '"'))))
+    assert run.wait_for_end().status is Status.COMPLETED, run.log()
+    assert signal.getsignal(signal.SIGINT) is not signal.SIG_IGN

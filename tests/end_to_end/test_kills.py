@@ -1,0 +1,113 @@
+"""kill -9 of anybody at ten moments, with three runs active and three queued: nothing is lost or done twice."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+
+from backprop_tui.domain.run import Ended
+from backprop_tui.domain.status import ENDED, Status
+from backprop_tui.processes.identity import Identity
+from tests.support import processes
+from tests.support.front_ends import FrontEnd
+from tests.support.sandbox import Sandbox, Submitted, script
+
+PARALLEL = 3
+CODES = (0, 3, 0, 4, 0, 5)
+STEPS = 8
+
+MOMENTS: tuple[tuple[str, Callable[[Submitted], object]], ...] = (
+    ("queued", lambda run: os.path.exists(run.directory.path)),
+    ("admitted", lambda run: run.status() is not Status.QUEUED),
+    ("named in script.lock", lambda run: run.script()),
+    ("executed", lambda run: "begin" in run.said()),
+    ("recorded as running", lambda run: run.status() not in (Status.QUEUED, Status.STARTING)),
+    ("its first figures are read", lambda run: run.metrics()),
+    ("half of its steps are read", lambda run: len(run.metrics()) >= STEPS // 2),
+    ("its checkpoint is recorded", lambda run: "checkpoint" in run.events()),
+    ("its script ends", lambda run: any(said.startswith("end") for said in run.said())),
+    ("its end is recorded", lambda run: run.status() in ENDED),
+)
+# Two kills in one life of the queue: the first in the first three runs, the second in the others.
+PAIRS = [pytest.param(first, first + 5, id=f"{MOMENTS[first][0]}, {MOMENTS[first + 5][0]}") for first in range(5)]
+
+Victim = Callable[[Sandbox, Submitted, list[Submitted]], Identity | None]
+
+
+def supervisor(sandbox: Sandbox, _subject: Submitted, _runs: list[Submitted]) -> Identity | None:
+    """Once it has a fork server: killed before that, only the next command starts another one."""
+    return sandbox.supervisor() if sandbox.fork_server() else None
+
+
+def fork_server(sandbox: Sandbox, _subject: Submitted, _runs: list[Submitted]) -> Identity | None:
+    return sandbox.fork_server()
+
+
+def guardian(_sandbox: Sandbox, subject: Submitted, runs: list[Submitted]) -> Identity | None:
+    """The subject's; where it has none any more, or not yet, another's."""
+    return next(filter(None, (run.guardian() for run in (subject, *runs))), None)
+
+
+def kill_at(sandbox: Sandbox, moment: int, victim: Victim, subject: Submitted, runs: list[Submitted]) -> None:
+    name, has_come = MOMENTS[moment]
+    sandbox.wait_until(lambda: has_come(subject), name)
+    # Whoever dies by itself at this moment is not killed, the next one is.
+    sandbox.wait_until(
+        lambda: (found := victim(sandbox, subject, runs)) is not None and processes.kill(found), "somebody killed"
+    )
+
+
+def assert_all_is_well(sandbox: Sandbox, runs: list[Submitted], *, unseen: tuple[Submitted, ...] = ()) -> None:
+    """`unseen`: those whose guardian may have died between the script's death and the record of its code."""
+    for run, code in zip(runs, CODES, strict=True):
+        end = run.wait_for_end(seconds=30).state
+        assert isinstance(end, Ended)
+        assert run.said() == ["begin", f"end {code}"]
+        if run in unseen and end.status is Status.LOST:
+            assert end.exit_code is None
+            continue
+        expected = Status.FAILED if code else Status.COMPLETED
+        assert (end.status, end.exit_code, end.signal) == (expected, code, None), sandbox.story()
+        assert len(run.run().attempts) == 1
+        assert [line["step"] for line in run.metrics()] == list(range(1, STEPS + 1))
+    assert_the_queue_went_on(runs)
+    sandbox.wait_until_all_is_indexed()
+    assert set(sandbox.index()) == {run.id for run in runs}
+    assert not any(os.path.exists(run.directory.file("environment")) for run in runs)
+    sandbox.wait_until_nothing_runs()
+
+
+def assert_the_queue_went_on(runs: list[Submitted]) -> None:
+    """Each place that came free was taken within five seconds."""
+    records = [run.run() for run in runs]
+    starts = sorted(record.attempt.started_at for record in records)
+    ends = sorted(record.attempt.ended_at or 0.0 for record in records)
+    for ended_at, started_at in zip(ends, starts[PARALLEL:], strict=False):
+        assert started_at - ended_at < 5.0
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS)
+@pytest.mark.parametrize("victim", [supervisor, fork_server, guardian])
+def test_killing_what_serves_the_runs_loses_nothing(sandbox: Sandbox, victim: Victim, first: int, second: int) -> None:
+    runs = [sandbox.submit(*script("worker.py", STEPS, 0.06, code)) for code in CODES]
+    kill_at(sandbox, first, victim, runs[0], runs)
+    kill_at(sandbox, second, victim, runs[3], runs)
+    assert_all_is_well(sandbox, runs, unseen=(runs[3],) if victim is guardian and second >= 8 else ())
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS)
+def test_killing_front_ends_loses_nothing(sandbox: Sandbox, first: int, second: int) -> None:
+    front_ends = []
+    for code in CODES:
+        front_ends.append(FrontEnd(sandbox, *script("worker.py", STEPS, 0.06, code)))
+        front_ends[-1].wait_until_queued()
+    runs = [front_end.run for front_end in front_ends]
+    for moment, place in ((first, 0), (second, 3)):
+        name, has_come = MOMENTS[moment]
+        sandbox.wait_until(lambda seen=has_come, run=runs[place]: seen(run), name)  # type: ignore[misc]
+        front_ends[place].process.kill()
+    assert_all_is_well(sandbox, runs)
+    codes = [front_end.end()[0] for front_end in front_ends]
+    assert [codes[place] for place in (1, 2, 4, 5)] == [CODES[place] for place in (1, 2, 4, 5)]

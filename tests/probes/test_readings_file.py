@@ -1,0 +1,158 @@
+"""readings.json, written and read back."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading, HostReading, Readings
+from backprop_tui.probes.readings_codec import Sample, decode, encode
+from backprop_tui.probes.readings_file import read_readings, read_sample, remove_leftovers, write_sample
+from backprop_tui.processes.linux import boot_id
+
+texts = st.text(max_size=20)
+floats = st.none() | st.floats(allow_nan=False, allow_infinity=False)
+wholes = st.none() | st.integers(0, 1 << 60)
+processes = st.builds(
+    GpuProcess,
+    pid=st.integers(1, 1 << 22),
+    memory_bytes=wholes,
+    owner=st.none() | texts,
+    run=st.none() | texts,
+)
+gpus = st.builds(
+    GpuReading,
+    index=st.integers(0, 63),
+    uuid=texts,
+    name=texts,
+    health=st.sampled_from(GpuHealth),
+    temperature_celsius=floats,
+    utilization_percent=floats,
+    memory_total_bytes=wholes,
+    memory_used_bytes=wholes,
+    power_watts=floats,
+    fan_percent=floats,
+    processes=st.lists(processes, max_size=3).map(tuple),
+    age_seconds=st.floats(0, 1e9),
+    problem=st.none() | texts,
+)
+hosts = st.builds(
+    HostReading,
+    cpu_percent=floats,
+    load_1m=floats,
+    cores=floats,
+    ram_total_bytes=wholes,
+    ram_available_bytes=wholes,
+    disk_free_bytes=wholes,
+)
+samples = st.builds(
+    Sample,
+    readings=st.builds(
+        Readings,
+        time=st.floats(0, 1e11),
+        host=hosts,
+        gpus=st.lists(gpus, max_size=3).map(tuple),
+        probe=texts,
+        probe_problem=st.none() | texts,
+    ),
+    passed_over=st.dictionaries(texts, texts, max_size=3),
+    gpus_known=st.booleans(),
+    pid=st.integers(1, 1 << 22),
+    boot_id=texts,
+)
+
+SAMPLE = Sample(
+    readings=Readings(time=1000.0, host=HostReading(cores=2.0), gpus=(GpuReading(index=0, uuid="GPU-a", name="Test"),)),
+    passed_over={"nvml": "no library"},
+    pid=os.getpid(),
+    boot_id=boot_id(),
+)
+
+
+@given(samples)
+def test_what_is_read_is_what_was_written(sample: Sample) -> None:
+    assert decode(encode(sample)) == sample
+
+
+@given(
+    st.binary(max_size=200)
+    | samples.map(encode).flatmap(lambda all_: st.integers(0, len(all_) - 1).map(lambda n: all_[:n]))
+)
+def test_what_is_broken_or_cut_off_is_none(content: bytes) -> None:
+    assert decode(content) is None
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers() | texts,
+        lambda inner: st.dictionaries(
+            st.sampled_from(
+                ["schema_version", "time", "boot_id", "pid", "probe", "host", "gpus", "passed_over", "index", "health"]
+            ),
+            inner,
+        ),
+    )
+)
+def test_json_of_another_shape_is_none(document: object) -> None:
+    assert decode(json.dumps(document).encode()) is None
+
+
+def test_a_gpu_has_the_names_of_the_public_interface() -> None:
+    gpu = json.loads(encode(SAMPLE))["gpus"][0]
+    assert set(gpu) == {
+        *("index", "uuid", "name", "health", "temperature_celsius", "utilization_percent", "memory_total_bytes"),
+        *("memory_used_bytes", "power_watts", "fan_percent", "processes", "age_seconds", "problem"),
+    }
+
+
+def test_the_file_is_its_owner_s_alone_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "readings.json"
+    write_sample(str(path), SAMPLE)
+    write_sample(str(path), SAMPLE)
+    assert os.listdir(tmp_path) == ["readings.json"]
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert read_sample(str(path)) == SAMPLE
+    assert read_readings(str(path)) == SAMPLE.readings
+
+
+def test_no_file_and_a_file_of_another_boot_are_none(tmp_path: Path) -> None:
+    path = str(tmp_path / "readings.json")
+    assert read_sample(path) is None
+    write_sample(path, replace(SAMPLE, boot_id="another"))
+    assert read_sample(path) is None
+
+
+def test_while_the_gpus_are_not_known_there_are_no_readings_to_decide_by(tmp_path: Path) -> None:
+    path = str(tmp_path / "readings.json")
+    write_sample(path, replace(SAMPLE, gpus_known=False))
+    assert read_readings(path) is None
+    assert read_sample(path) is not None
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_rubbish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(tmp_path / "readings.json")
+    write_sample(path, SAMPLE)
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="No space"):
+        write_sample(path, replace(SAMPLE, passed_over={}))
+    assert read_sample(path) == SAMPLE
+    assert os.listdir(tmp_path) == ["readings.json"]
+
+
+def test_what_killed_samplers_left_is_removed_and_what_living_ones_write_is_not(tmp_path: Path) -> None:
+    dead, living, other = ".readings.json.4194305.tmp", f".readings.json.{os.getpid()}.tmp", ".readings.json.x.tmp"
+    for name in (dead, living, other):
+        (tmp_path / name).touch()
+    remove_leftovers(str(tmp_path / "readings.json"))
+    assert set(os.listdir(tmp_path)) == {living, other}
