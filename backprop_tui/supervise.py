@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> None:
 
     root, host, config_path = arguments
     home = Home(root, host)
-    _detach()
+    _detach(INHERITED_LOCK)
     os.set_inheritable(INHERITED_LOCK, False)
     lease = Lock(home.host_file(LOCK), INHERITED_LOCK)
     sign_lease(lease, os.getpid())
@@ -36,7 +36,11 @@ def main(arguments: list[str]) -> None:
     hold_lease(home, config_path, lease, requests)
 
 
-def _detach() -> None:
+def _detach(lease: int) -> None:
+    """Keeps nothing of whoever started it: no directory, no terminal, no descriptor but the lease's.
+
+    A pipe that stayed open here would keep its reader waiting, a lock its next holder.
+    """
     from backprop_tui.processes.linux import become_subreaper
 
     os.chdir("/")
@@ -47,6 +51,12 @@ def _detach() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     become_subreaper()
+    for descriptor in map(int, os.listdir("/proc/self/fd")):
+        if descriptor > lease:
+            try:
+                os.close(descriptor)
+            except OSError:
+                continue  # the one by which they were listed
 
 
 def _fork_server(lease: Lock, supervisor: SupervisorProcess) -> socket.socket:

@@ -19,7 +19,7 @@ def plot(points: Sequence[Point], *, width: int, height: int, unicode: bool) -> 
     """
     across, down = (2, 4) if unicode else (1, 1)
     canvas = [[0] * width for _ in range(height)]
-    for column, (low, high) in enumerate(_bars(points, width * across, height * down)):
+    for column, (low, high) in enumerate(_joined(_bars(points, width * across, height * down))):
         for level in range(low, high + 1):
             from_top = height * down - 1 - level
             cell = canvas[from_top // down]
@@ -34,7 +34,7 @@ def _shown(cell: int, *, unicode: bool) -> str:
 
 
 def _bars(points: Sequence[Point], columns: int, levels: int) -> list[tuple[int, int]]:
-    """The lowest and highest level of each column, from where the curve begins to where it ends."""
+    """The lowest and highest level of each column."""
     values = [value for _, value in points]
     bottom, top = min(values), max(values)
     spans = _spans(points, columns)
@@ -42,7 +42,7 @@ def _bars(points: Sequence[Point], columns: int, levels: int) -> list[tuple[int,
     for column in range(columns):
         low, high = spans[column] if column in spans else _between(spans, column)
         found.append((_level(low, bottom, top, levels), _level(high, bottom, top, levels)))
-    return _joined(found)
+    return found
 
 
 def _spans(points: Sequence[Point], columns: int) -> dict[int, tuple[float, float]]:

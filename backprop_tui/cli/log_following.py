@@ -12,7 +12,8 @@ from backprop_tui.cli.presenters import PlainOutput, PrefixedOutput
 from backprop_tui.cli.session import Session
 from backprop_tui.cli.story import Story
 from backprop_tui.cli.tails import ByteTail
-from backprop_tui.store.views import active
+from backprop_tui.domain.status import UNFINISHED
+from backprop_tui.store.views import marked
 
 DISCOVER_SECONDS = 0.5
 ENSURE_SECONDS = 2.0
@@ -53,6 +54,7 @@ class LogFollowing:
         several = len(self._streams) > 1 or discover
         self._shown = PrefixedOutput({}, self._labels()) if several else PlainOutput({})
         self._discover_at = self._ensure_at = time.monotonic() + DISCOVER_SECONDS
+        self._began = time.time()
 
     def to_the_end(self, *, follow: bool) -> None:
         """Until every run has ended and its log is passed on; without `follow` until each log's present end.
@@ -67,7 +69,10 @@ class LogFollowing:
             if any(passed):
                 pace.changed(now)
             self._shown.flush(wait=False)
-            self._find_new(now)
+            if output.is_closed():
+                raise BrokenPipeError
+            if now >= self._discover_at or not self._unfinished():
+                self._find_new(now)
             if not self._unfinished():
                 break
             self._ensure_supervisor(now)
@@ -87,14 +92,14 @@ class LogFollowing:
         return [stream for stream in self._streams.values() if not stream.is_over]
 
     def _find_new(self, now: float) -> None:
-        if output.is_closed():
-            raise BrokenPipeError
-        if not self._discover or now < self._discover_at:
+        """Also those that came and ended between two looks, as long as they are not indexed."""
+        if not self._discover:
             return
         self._discover_at = now + DISCOVER_SECONDS
-        new = [one.run.id for one in active(self._session.home) if one.run.id not in self._streams]
-        self._streams |= {run_id: LogStream(self._session, run_id, 0) for run_id in new}
-        if new and isinstance(self._shown, PrefixedOutput):
+        new = [one.run for one in marked(self._session.home) if one.run.id not in self._streams]
+        wanted = [run.id for run in new if run.status in UNFINISHED or run.created_at >= self._began]
+        self._streams |= {run_id: LogStream(self._session, run_id, 0) for run_id in wanted}
+        if wanted and isinstance(self._shown, PrefixedOutput):
             self._shown.name(self._labels())
 
     def _labels(self) -> dict[str, str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 _LOSSES = ("loss", "train_loss", "train/loss", "training_loss")
 _LESS_IS_BETTER = ("loss", "error", "err", "perplexity", "ppl", "mae", "mse", "rmse", "wer", "cer", "fid", "nll", "bpb")
 _MORE_IS_BETTER = ("acc", "accuracy", "f1", "auc", "bleu", "rouge", "recall", "precision", "map", "iou", "dice", "r2")
+_NO_SCORES = ("scale", "weight", "lr", "rate", "norm", "time", "coef", "count")
 _SEPARATORS = str.maketrans("/-.@: ", "______")
 
 
@@ -20,6 +21,8 @@ def main_loss(names: Iterable[str]) -> str | None:
 def less_is_better(name: str) -> bool | None:
     """None where the name does not tell."""
     words = name.lower().translate(_SEPARATORS).split("_")
+    if words[-1] in _NO_SCORES:
+        return None
     for word in reversed(words):  # the last word is what it is, those before say of what
         if word in _LESS_IS_BETTER:
             return True

@@ -95,4 +95,6 @@ def leave(*, discard: bool) -> None:
             return
     except OSError:
         pass
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

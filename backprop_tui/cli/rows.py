@@ -8,7 +8,6 @@ from typing import Any
 from backprop_tui.cli import figures
 from backprop_tui.cli.metric_names import main_loss
 from backprop_tui.cli.tables import NOTHING, Column
-from backprop_tui.domain.governor.figures import counted
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.status import Status
 from backprop_tui.store.fields import JsonObject
@@ -92,8 +91,3 @@ def exit_words(record: JsonObject) -> str:
     if record["signal"] is not None:
         return f"by {record['signal']}"
     return "" if record["exit_code"] is None else f"exit code {record['exit_code']}"
-
-
-def attempts_words(record: JsonObject) -> str:
-    """How often it was started."""
-    return counted(len(record["attempts"]), "attempt")

@@ -26,7 +26,9 @@ def event_words(event: Event) -> str | None:
     if event.kind == ENDED:
         return end_words(event.figures["run"])
     kind = event.kind.replace("_", " ")
-    return kind if event.message in ("", event.kind) else f"{kind}: {event.message}"
+    if event.message.startswith(kind):
+        return event.message
+    return f"{kind}: {event.message}" if event.message else kind
 
 
 def end_words(record: JsonObject) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass
 
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status
+from backprop_tui.processes.detached_log import note
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
 
@@ -58,7 +58,7 @@ class Book:
         except BackpropError as error:
             self._broken[run_id] = signature
             self._entries.pop(run_id, None)
-            sys.stderr.write(f"left out: {error}\n")
+            note(f"left out: {error}")
             return None
         if run.host != self._home.host:
             return None

@@ -19,6 +19,7 @@ from backprop_tui.engine.supervision import Supervision
 from backprop_tui.launchers.launcher import LaunchFailed
 from backprop_tui.launchers.local import LocalLauncher
 from backprop_tui.launchers.supervisor_process import INHERITED_LOCK, SupervisorProcess, sign_lease
+from backprop_tui.processes.detached_log import STDERR, note
 from backprop_tui.processes.linux import rename_process
 from backprop_tui.store.creation import sweep_unborn
 from backprop_tui.store.home import Home
@@ -78,7 +79,7 @@ def _first_pass(supervision: Supervision) -> Passed | None:
     try:
         return supervision.keeper.pass_over((), explain=False)
     except BackpropError as error:
-        sys.stderr.write(f"{error}\n")
+        note(str(error))
         return None
 
 
@@ -87,8 +88,7 @@ def _start_over(supervisor: SupervisorProcess, lease: Lock, errors: BaseExceptio
 
     So this process becomes a new supervisor: its lease stays held, and the orphans it fosters stay its children.
     """
-    sys.stderr.write(f"{errors.exceptions[0]}; starting over\n")
-    sys.stderr.flush()
+    note(f"{errors.exceptions[0]}; starting over")
     time.sleep(START_OVER_SECONDS)
     os.dup2(lease.descriptor, INHERITED_LOCK)
     os.set_inheritable(INHERITED_LOCK, True)  # dup2 of a descriptor onto itself changes nothing
@@ -98,7 +98,7 @@ def _start_over(supervisor: SupervisorProcess, lease: Lock, errors: BaseExceptio
 def _shorten_log() -> None:
     """Stderr is supervisor.log, appended to by every supervisor of this host."""
     try:
-        if os.fstat(sys.stderr.fileno()).st_size > LARGEST_LOG_BYTES:
-            os.ftruncate(sys.stderr.fileno(), 0)
+        if os.fstat(STDERR).st_size > LARGEST_LOG_BYTES:
+            os.ftruncate(STDERR, 0)
     except OSError:
         return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Sequence
 
@@ -18,6 +17,7 @@ from backprop_tui.engine.candidates import active_of
 from backprop_tui.engine.learned import LearnedPeaks
 from backprop_tui.engine.measuring import Measurements
 from backprop_tui.engine.tokens_file import read_tokens, write_tokens
+from backprop_tui.processes.detached_log import note
 from backprop_tui.store.home import Home
 
 HELD = "queue-held"
@@ -97,4 +97,4 @@ class Machine:
             self.limits = machine_limits(self._config_path)
             self.probe = self._measurements.probe = machine_probe(self._config_path)
         except BackpropError as error:
-            sys.stderr.write(f"{error}; the limits in force stay\n")
+            note(f"{error}; the limits in force stay")

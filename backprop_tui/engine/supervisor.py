@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import time
 from collections.abc import Callable
 
@@ -17,6 +16,7 @@ from backprop_tui.engine.queue_keeper import Passed
 from backprop_tui.engine.strangers import StrangerReaper
 from backprop_tui.engine.supervision import Supervision
 from backprop_tui.launchers.launcher import GuardianHandle
+from backprop_tui.processes.detached_log import note
 from backprop_tui.processes.identity import identify, open_pidfd
 from backprop_tui.store.run_directory import RunDirectory
 
@@ -83,7 +83,7 @@ class Supervisor:
                 await asyncio.to_thread(write_governor, self._home, passed, time.time())
         except BackpropError as error:
             # A full disk or a broken record holds the queue, no more: the next pass tries again.
-            sys.stderr.write(f"{error}\n")
+            note(str(error))
 
     def _take_in(self, passed: Passed) -> None:
         self._runs = passed.runs
@@ -146,7 +146,7 @@ class Supervisor:
             try:
                 await asyncio.to_thread(do)
             except BackpropError as error:
-                sys.stderr.write(f"{error}\n")
+                note(str(error))
             await _wait(self._over, seconds())
 
 

@@ -38,7 +38,7 @@ class SamplerProcess:
         if self._identity is not None and is_alive(self._identity):
             if now - max(self._started_at, self._written(now)) < SILENT_SECONDS:
                 return
-            send_signal(self._identity, signal.SIGKILL)
+            _end(self._identity)
         if now - self._started_at >= START_AGAIN_SECONDS:
             self._started_at = now
             self._identity = self._spawn()
@@ -52,7 +52,7 @@ class SamplerProcess:
     def stop(self) -> None:
         """Ends it."""
         if self._identity is not None:
-            send_signal(self._identity, signal.SIGKILL)
+            _end(self._identity)
         self._identity, self._started_at = None, -START_AGAIN_SECONDS
 
     def _written(self, now: float) -> float:
@@ -67,7 +67,7 @@ class SamplerProcess:
         log = self.home.host_file(LOG)
         command = [
             *(sys.executable, _PROGRAM, "--out", self.readings_path, "--disk-path", self.home.root),
-            *("--probe", self.probe, "--interval", f"{self.interval_seconds:g}"),
+            *("--probe", self.probe, "--interval", f"{self.interval_seconds:g}", "--parent", str(os.getpid())),
         ]
         pid = os.posix_spawn(
             sys.executable,
@@ -80,3 +80,13 @@ class SamplerProcess:
             ],
         )
         return identify(pid)
+
+
+def _end(sampler: Identity) -> None:
+    """Ends its whole group: a hanging nvidia-smi would outlive it alone."""
+    if not is_alive(sampler):
+        return
+    try:
+        os.killpg(sampler.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        send_signal(sampler, signal.SIGKILL)  # it does not lead its group yet

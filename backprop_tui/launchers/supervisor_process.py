@@ -14,6 +14,7 @@ from backprop_tui.store.locks import Lock, is_locked, try_lock
 
 LOCK, BELL, LOG = "supervisor.lock", "bell", "supervisor.log"
 INHERITED_LOCK = 3  # the descriptor under which a supervisor inherits its lease
+SIGNATURE_BYTES = 64
 NOT_BORN = 0  # signed for a supervisor that is being started
 _PROGRAM = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "supervise.py")
 _TOLD_TO_SCRIPTS = "BACKPROP_RUN_"  # by these variables the processes of a run are found
@@ -102,9 +103,17 @@ class SupervisorProcess:
 
 
 def sign_lease(lock: Lock, pid: int) -> None:
-    """Writes whose the lease is: pid and boot id, so that a namesake on another machine can be told apart."""
-    os.ftruncate(lock.descriptor, 0)
-    os.pwrite(lock.descriptor, f"{pid} {boot_id()}\n".encode("ascii"), 0)
+    """Writes whose the lease is: pid and boot id, so that a namesake on another machine can be told apart.
+
+    Always of one length and in one write, so that nobody reads half of it, and a full disk has room for all but the
+    first. Where it has not, work goes before signatures.
+    """
+    line = f"{pid} {boot_id()}".ljust(SIGNATURE_BYTES - 1) + "\n"
+    try:
+        os.pwrite(lock.descriptor, line.encode("ascii"), 0)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
 
 
 def refuse_other_machine(home: Home) -> None:

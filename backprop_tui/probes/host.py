@@ -7,6 +7,8 @@ import os
 from backprop_tui.domain.telemetry import HostReading
 from backprop_tui.probes.cgroups import Cgroups
 
+_LEAST_COUNTS = 5  # of /proc/stat: up to the time spent waiting for disks
+
 
 class HostProbe:
     """Keeps the last CPU counters, so that each reading tells of the time since the one before."""
@@ -61,9 +63,9 @@ class HostProbe:
                 words = file.readline().split()
         except OSError:
             return None
-        if words[:1] != ["cpu"]:
+        counts = [int(word) for word in words[1:9] if word.isdecimal()]  # guest time is part of user time
+        if words[:1] != ["cpu"] or len(counts) < _LEAST_COUNTS:
             return None
-        counts = [int(word) for word in words[1:9]]  # guest time is part of user time
         idle, total = counts[3] + counts[4], sum(counts)
         before, self._ticks = self._ticks, (idle, total)
         if before is None or total <= before[1]:

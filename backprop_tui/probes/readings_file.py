@@ -53,7 +53,11 @@ def write_sample(path: str, sample: Sample) -> None:
 def remove_leftovers(path: str) -> None:
     """Temporary files of samplers that were killed while they wrote."""
     folder, name = os.path.split(path)
-    for entry in os.listdir(folder or "."):
+    try:
+        entries = os.listdir(folder)
+    except OSError:
+        return  # writing will tell what is wrong with it
+    for entry in entries:
         pid = entry.removeprefix(f".{name}.").removesuffix(".tmp")
         if entry == f".{name}.{pid}.tmp" and pid.isdecimal() and not os.path.exists(f"/proc/{pid}"):
             remove(os.path.join(folder, entry))

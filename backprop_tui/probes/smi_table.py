@@ -62,8 +62,7 @@ def parse_processes(text: str) -> dict[str, tuple[GpuProcess, ...]]:
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.split(",")]
         if len(cells) == len(PROCESS_FIELDS) and cells[1].isdecimal():
-            used = _number(cells[2])
-            found.setdefault(cells[0], {})[int(cells[1])] = None if used is None else int(used * _MEBIBYTE)
+            found.setdefault(cells[0], {})[int(cells[1])] = _bytes(cells[2])
     return {
         uuid: tuple(GpuProcess(pid=pid, memory_bytes=held[pid]) for pid in sorted(held)) for uuid, held in found.items()
     }
@@ -81,7 +80,6 @@ def _answer(cells: list[str]) -> GpuAnswer | GpuLost:
     lost = next((word for word in words if "lost" in word or "reset" in word), None)
     if lost is not None:
         return GpuLost(problem=lost)
-    total_mib, used_mib = _number(total), _number(used)
     named = {"temperature": temperature, "memory": total, "memory ": used, "utilization": utilization, "power": power}
     failures = {name.strip(): word for name, cell in named.items() if (word := _word(cell))}
     return GpuAnswer(
@@ -89,12 +87,17 @@ def _answer(cells: list[str]) -> GpuAnswer | GpuLost:
         name=name,
         temperature_celsius=_number(temperature),
         utilization_percent=_number(utilization),
-        memory_total_bytes=None if total_mib is None else int(total_mib * _MEBIBYTE),
-        memory_used_bytes=None if used_mib is None else int(used_mib * _MEBIBYTE),
+        memory_total_bytes=_bytes(total),
+        memory_used_bytes=_bytes(used),
         power_watts=_number(power),
         fan_percent=_number(fan),
         failures=failures,
     )
+
+
+def _bytes(cell: str) -> int | None:
+    """From MiB."""
+    return int(cell) * _MEBIBYTE if cell.isdecimal() else None
 
 
 def _number(cell: str) -> float | None:

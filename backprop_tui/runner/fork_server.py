@@ -13,9 +13,9 @@ import select
 import signal
 import socket
 import time
-import traceback
 
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
+from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.processes.linux import rename_process
 from backprop_tui.runner.main import Assignment, guard
 from backprop_tui.store.unfinished import has_work
@@ -81,8 +81,8 @@ def _guard(assignment: Assignment) -> None:
         os.set_inheritable(assignment.lock_descriptor, False)
         guard(assignment)
         code = 0
-    except BaseException:  # noqa: BLE001 - the boundary of a process: nothing above it but os._exit
-        traceback.print_exc()
+    except BaseException as error:  # noqa: BLE001 - the boundary of a process: nothing above it but os._exit
+        note_exception(error)
     finally:
         os._exit(code)
 

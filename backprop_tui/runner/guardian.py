@@ -6,7 +6,6 @@ import os
 import select
 import signal
 import time
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status
 from backprop_tui.launchers.sampler_process import READINGS
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
+from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.readers.values import CheckpointSaved, Progress
 from backprop_tui.runner.figures import Figures
 from backprop_tui.runner.gpu_share import share_of
@@ -117,7 +117,7 @@ class Guardian:
         self._recorder.commit(log_offset=self._charge.log.offset, log_generation=self._charge.log.generation)
 
     def _cannot_read(self, error: Exception) -> None:
-        traceback.print_exception(error)
+        note_exception(error)
         self._recorder.change(problem=f"its log cannot be read: {error}")
 
     def _take_in(self, values: Sequence[Progress | CheckpointSaved]) -> None:

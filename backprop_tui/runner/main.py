@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-import traceback
 from dataclasses import dataclass
 
 from backprop_tui.domain.errors import BackpropError, StorageFailed
@@ -13,6 +12,7 @@ from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run, Running, Starting
 from backprop_tui.domain.status import Status
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
+from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.processes.linux import become_subreaper, rename_process
 from backprop_tui.runner.birth import Gone, NeverBegan, adopt, first_live, held, make_agree, script_of, start
 from backprop_tui.runner.ending import outcome_of, outcome_of_no_start, write_end
@@ -57,8 +57,8 @@ def _summon(supervisor: SupervisorProcess) -> None:
     """Somebody must index this end and start the next run: where no supervisor lives, the last act starts one."""
     try:
         summon(supervisor)
-    except (BackpropError, OSError):
-        traceback.print_exc()
+    except (BackpropError, OSError) as error:
+        note_exception(error)
 
 
 def _become_guardian() -> int:
@@ -172,5 +172,5 @@ def _leave_word(directory: RunDirectory, message: str) -> None:
     """A guardian that cannot go on says so where people look; its script, if it lives, is adopted by the next."""
     try:
         directory.append_event("guardian_failed", message, time=time.time())
-    except BackpropError:
-        traceback.print_exc()
+    except BackpropError as error:
+        note_exception(error)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import traceback
 
 from backprop_tui.domain.errors import StateUnavailable
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
+from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.processes.linux import become_subreaper, cease_as_subreaper
 
 
@@ -40,7 +40,7 @@ def _start(supervisor: SupervisorProcess) -> None:
     try:
         supervisor.ensure()
         code = 0
-    except BaseException:  # noqa: BLE001 - the boundary of a process: nothing above it but os._exit
-        traceback.print_exc()
+    except BaseException as error:  # noqa: BLE001 - the boundary of a process: nothing above it but os._exit
+        note_exception(error)
     finally:
         os._exit(code)

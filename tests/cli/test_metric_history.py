@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 
@@ -80,6 +81,6 @@ def test_a_long_history_is_thinned_evenly_and_keeps_its_ends() -> None:
     points = series.drawn()
     assert len(points) <= MOST_POINTS + 1
     assert points[-1] == (49_999.0, -49_999.0)
-    gaps = [after[0] - before[0] for before, after in zip(points[:-2], points[1:-1], strict=True)]
+    gaps = [after[0] - before[0] for before, after in pairwise(points[:-1])]
     assert max(gaps) <= 2 * min(gaps)
     assert (series.count, series.least) == (50_000, Extreme(-49_999.0, 49_999))

@@ -36,21 +36,25 @@ def assert_nothing_is_left(sandbox: Sandbox, run: Submitted) -> None:
 
 
 SUPERVISOR_DIES = [
-    case("before it writes starting", before(WRITE, SUPERVISOR, status="starting")),
-    case("after it wrote starting", after(WRITE, SUPERVISOR, status="starting")),
-    case("after it spent a start token", after("engine.machine:Machine.started", SUPERVISOR)),
-    case("before it asks for a guardian", before(LAUNCH, SUPERVISOR)),
+    case("supervisor: before it writes starting", before(WRITE, SUPERVISOR, status="starting")),
+    case("supervisor: after it wrote starting", after(WRITE, SUPERVISOR, status="starting")),
+    case("supervisor: after it spent a start token", after("engine.machine:Machine.started", SUPERVISOR)),
+    case("supervisor: before it asks for a guardian", before(LAUNCH, SUPERVISOR)),
     case(
-        "before it queues again what never started",
+        "supervisor: before it queues again what never started",
         GUARDIAN_BEGINS,
         before(WRITE, SUPERVISOR, status="queued"),
     ),
     case(
-        "after it queued again what never started",
+        "supervisor: after it queued again what never started",
         GUARDIAN_BEGINS,
         after(WRITE, SUPERVISOR, status="queued"),
     ),
-    case("before it has a script adopted", RUNS, before(LAUNCH, SUPERVISOR, times=2)),
+    case("supervisor: before it has a script adopted", RUNS, before(LAUNCH, SUPERVISOR, times=2)),
+    case("supervisor: after it asked for a guardian", after("socket:send_fds", SUPERVISOR)),
+    case("supervisor: after it has a guardian", after(LAUNCH, SUPERVISOR)),
+]
+INDEXING = [
     case("before it indexes the end", before("engine.supervisor:index_runs", SUPERVISOR, status="failed")),
     case("between the two files of the index", after("store.index:_write", SUPERVISOR)),
     case("between index and marker", before("engine.indexing:unmark", SUPERVISOR)),
@@ -58,8 +62,8 @@ SUPERVISOR_DIES = [
 ]
 
 
-@pytest.mark.parametrize("crashes", SUPERVISOR_DIES)
-def test_another_supervisor_finds_what_the_dead_one_left(
+@pytest.mark.parametrize("crashes", INDEXING)
+def test_the_end_is_indexed_whoever_dies_while_he_does_it(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crashes: tuple[Crash, ...]
 ) -> None:
     crashing = Crashing(sandbox, monkeypatch, *crashes)
@@ -74,8 +78,7 @@ def test_another_supervisor_finds_what_the_dead_one_left(
 
 
 GOES_ON_BY_ITSELF = [
-    case("supervisor: after it asked for a guardian", after("socket:send_fds", SUPERVISOR)),
-    case("supervisor: after it has a guardian", after(LAUNCH, SUPERVISOR)),
+    *SUPERVISOR_DIES,
     case("fork server: before the fork", before("os:fork", FORKER)),
     case("fork server: after the fork", after("os:fork", FORKER, returning=True)),
     case("fork server: after its answer", after("socket:send_fds", FORKER)),

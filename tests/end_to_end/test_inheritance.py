@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -39,6 +40,19 @@ def report(cwd: str) -> dict[str, object]:
         found = json.load(file)
     assert isinstance(found, dict)
     return found
+
+
+def test_nothing_holds_on_to_what_the_front_end_had_open(sandbox: Sandbox) -> None:
+    """A lock that a shell script holds on descriptor 9, a pipe somebody waits at."""
+    reading, writing = os.pipe()
+    os.set_inheritable(writing, True)
+    sandbox.submit(*script("worker.py", 10, 0.05, 0)).wait_until_it_says("begin")
+    os.close(writing)
+    ready = select.poll()
+    ready.register(reading, select.POLLIN)
+    assert ready.poll(0), "somebody still has the other end"
+    assert os.read(reading, 1) == b""
+    os.close(reading)
 
 
 def test_environment_directory_umask_niceness_and_limits_are_those_of_the_queueing(sandbox: Sandbox) -> None:
@@ -78,15 +92,6 @@ def test_a_run_queued_in_the_background_of_a_shell_gets_its_sigint(sandbox: Sand
     assert run.wait_for_end().status is Status.TIMEBOXED
     assert run.said() == ["begin", "SIGINT"]
     assert run.run().spec.process.umask == 0o077
-
-
-def test_the_environment_is_kept_for_its_owner_alone_until_the_final_end(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*script("worker.py", 1, 0, 1), retries=1)
-    path = run.directory.file("environment")
-    run.wait(lambda: "attempt_ended" in run.events(), "its first attempt over")
-    assert os.stat(path).st_mode & 0o777 == 0o600
-    assert run.wait_for_end().status is Status.FAILED
-    run.wait(lambda: not os.path.exists(path), "forgotten")
 
 
 @pytest.mark.parametrize("name", ["run.json", "live.json", "output.log", "events.jsonl", "script.lock", "lock"])

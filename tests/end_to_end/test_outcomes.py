@@ -83,12 +83,16 @@ def test_a_script_that_exits_with_1_at_its_limit_is_timeboxed(sandbox: Sandbox) 
     assert 0.4 <= run.run().attempt.running_seconds < 2.0
 
 
-def test_a_script_that_ignores_int_and_term_is_killed_with_its_child(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*script("stubborn.py"), max_run_seconds=0.3, stop=QUICK)
-    run.wait(lambda: len(run.said()) == 2, "both of its processes are there")
-    end = end_of(run.wait_for_end())
+def test_whatever_ignores_int_and_term_is_killed_with_all_its_descendants(sandbox: Sandbox) -> None:
+    stubborn = sandbox.submit(*script("stubborn.py"), max_run_seconds=0.3, stop=QUICK)
+    leaving = sandbox.submit(*script("leaves_descendants.py"))
+    stubborn.wait(lambda: len(stubborn.said()) == 2, "both of its processes are there")
+    end = end_of(stubborn.wait_for_end())
     assert (end.status, end.exit_code, end.signal) == (Status.TIMEBOXED, None, "SIGKILL")
-    assert alive(run) == []
+    end = end_of(leaving.wait_for_end())
+    assert (end.status, end.exit_code) == (Status.COMPLETED, 0)
+    assert leaving.said().count("there") >= 4
+    assert alive(stubborn) == alive(leaving) == []
 
 
 def test_the_warning_comes_before_the_limit(sandbox: Sandbox) -> None:
@@ -97,14 +101,6 @@ def test_the_warning_comes_before_the_limit(sandbox: Sandbox) -> None:
     assert end_of(run.wait_for_end()).status is Status.TIMEBOXED
     assert run.said() == ["begin", "SIGUSR1", "SIGINT"]
     assert run.events().count("warned") == 1
-
-
-def test_descendants_in_sessions_of_their_own_are_swept(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*script("leaves_descendants.py"))
-    end = end_of(run.wait_for_end())
-    assert (end.status, end.exit_code) == (Status.COMPLETED, 0)
-    assert run.said().count("there") >= 4
-    assert alive(run) == []
 
 
 def test_descendants_in_sessions_of_their_own_are_ended_at_the_limit(sandbox: Sandbox) -> None:
@@ -224,9 +220,13 @@ def test_a_run_waits_for_another_and_is_given_up_when_that_fails(sandbox: Sandbo
 def test_a_retry_starts_again_from_the_checkpoint_after_a_while(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("worker.py", 4, 0, 9), retries=1)
     began = time.monotonic()
+    run.wait(lambda: "attempt_ended" in run.events(), "its first attempt over")
+    environment = run.directory.file("environment")
+    assert os.stat(environment).st_mode & 0o777 == 0o600
     end = end_of(run.wait_for_end())
     assert (end.status, end.exit_code) == (Status.FAILED, 9)
     assert time.monotonic() - began >= 4.9
+    run.wait(lambda: not os.path.exists(environment), "its environment forgotten at the final end")
     assert run.said() == ["begin", "end 9", "begin", "end 9"]
     first, second = run.run().attempts
     assert (first.status, first.exit_code, first.resumed_from) == (Status.FAILED, 9, None)

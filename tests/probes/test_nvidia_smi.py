@@ -180,7 +180,7 @@ def test_a_call_that_hangs_is_killed_and_the_next_is_made(answer: Answer) -> Non
     ids=["not loaded", "mismatch", "no devices", "exit code", "garbage", "empty"],
 )
 def test_what_is_no_table_is_a_problem_in_words(
-    answer: Answer, lines: tuple[str, ...], code: int, said: str, absent: bool
+    answer: Answer, lines: tuple[str, ...], code: int, said: str, *, absent: bool
 ) -> None:
     answer(*lines, code=code)
     with pytest.raises(ProbeUnavailable) as caught:

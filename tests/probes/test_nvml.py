@@ -225,7 +225,7 @@ def test_an_init_that_hangs_is_a_problem_and_its_late_answer_is_taken(gate: Even
 
 @pytest.mark.parametrize(("vendors", "absent"), [(("0x10de",), False), (("0x8086",), True), ((), False)])
 def test_a_driver_that_is_not_loaded_is_a_fault_where_there_is_a_card(
-    tmp_path: Path, vendors: tuple[str, ...], absent: bool
+    tmp_path: Path, vendors: tuple[str, ...], *, absent: bool
 ) -> None:
     """Without any PCI bus nobody can tell, and it is a fault too."""
     for number, vendor in enumerate(vendors):

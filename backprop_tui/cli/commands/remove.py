@@ -11,6 +11,7 @@ from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.handles import HELP, resolve_all
 from backprop_tui.cli.removal import Removable, needed, removable, remove, told
 from backprop_tui.cli.session import Session
+from backprop_tui.domain.errors import BrokenRecord
 from backprop_tui.domain.governor.figures import counted
 from backprop_tui.store.views import shown_run
 
@@ -54,4 +55,7 @@ def _runs(session: Session, run_ids: Sequence[str]) -> list[Removable]:
 
 
 def _name(session: Session, run_id: str) -> str:
-    return str(shown_run(session.home, run_id)["name"])
+    try:
+        return str(shown_run(session.home, run_id)["name"])
+    except BrokenRecord:
+        return run_id

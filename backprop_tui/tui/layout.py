@@ -1,0 +1,134 @@
+"""What fits on the screen: a pure function of its size, the number of GPUs and what is zoomed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+MOST_MACHINE_SHARE = 4  # the machine takes a quarter of the rows at most
+SELECTED_SHARE = 0.45
+LEAST_SELECTED_ROWS = 6
+CHART_COLUMNS = 44
+
+
+class Zoom(StrEnum):
+    """Which pane has the whole screen."""
+
+    NONE = "none"
+    RUNS = "runs"
+    SELECTED = "selected"
+
+
+class MachineForm(StrEnum):
+    """How the GPUs are told: a row each with all figures, short rows, two or four to a row, all in one line, or not."""
+
+    FULL = "full"
+    SHORT = "short"
+    PAIRS = "pairs"
+    FOURS = "fours"
+    LINE = "line"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Rows and columns of each pane; 0 is not shown."""
+
+    width: int
+    height: int
+    machine_form: MachineForm
+    machine_rows: int  # heading and host row included
+    machine_heading: bool
+    host_row: bool
+    governor_rows: int
+    problem_rows: int
+    beside: bool  # the selected run at the right of the runs, else below
+    runs_width: int
+    runs_rows: int  # heading included
+    selected_width: int
+    selected_rows: int  # heading included
+    chart_columns: int  # beside the log
+    footer_rows: int
+
+    @property
+    def only_counts(self) -> bool:
+        """A screen that is too small for anything but the counts."""
+        return self.width < 20 or self.height < 5
+
+
+def layout(
+    width: int, height: int, *, gpus: int, problem: bool = False, zoom: Zoom = Zoom.NONE, opened: bool = False
+) -> Layout:
+    """The layout of a screen.
+
+    Args:
+        width: Columns.
+        height: Rows.
+        gpus: How many GPUs have a row.
+        problem: Whether there is a problem to tell.
+        zoom: The pane that has the whole screen.
+        opened: Whether the selected run was opened where there is no room for it beside the others.
+    """
+    bare = width < 60 or height < 12
+    form, machine_rows, heading, host_row = _machine(width, height, gpus)
+    if bare or zoom is not Zoom.NONE:
+        form, machine_rows, heading, host_row = MachineForm.NONE, 0, False, False
+    governor = 0 if bare or height < 14 or (zoom is not Zoom.NONE and width < 100) else 1
+    problem_rows = 1 if problem and not bare and height >= 16 and zoom is not Zoom.SELECTED else 0
+    footer = 0 if bare else 1
+    rest = max(0, height - 1 - machine_rows - governor - problem_rows - footer)
+    beside = width >= 160 and height >= 36 and zoom is Zoom.NONE
+    runs_width, runs_rows, selected_width, selected_rows = _body(
+        width, height, rest, beside=beside, zoom=zoom, opened=opened
+    )
+    chart = CHART_COLUMNS if not beside and width >= 110 and selected_rows - 1 >= 9 else 0
+    return Layout(
+        width=width,
+        height=height,
+        machine_form=form,
+        machine_rows=machine_rows,
+        machine_heading=heading,
+        host_row=host_row,
+        governor_rows=governor,
+        problem_rows=problem_rows,
+        beside=beside,
+        runs_width=runs_width,
+        runs_rows=runs_rows,
+        selected_width=selected_width,
+        selected_rows=selected_rows,
+        chart_columns=chart,
+        footer_rows=footer,
+    )
+
+
+def _machine(width: int, height: int, gpus: int) -> tuple[MachineForm, int, bool, bool]:
+    """Form, rows, heading and host row of the machine; more GPUs than have room are scrolled."""
+    if width < 80:
+        return MachineForm.LINE, 1, False, False
+    heading = width >= 100 and height >= 28
+    host_row = height >= 18
+    around = int(heading) + int(host_row)
+    most = max(1, height // MOST_MACHINE_SHARE)
+    form = MachineForm.FULL if width >= 100 else MachineForm.SHORT
+    if around + gpus <= most:
+        return form, around + max(1 - int(host_row), gpus), heading, host_row
+    pairs, fours = -(-gpus // 2), -(-gpus // 4)
+    if int(host_row) + pairs <= most:
+        return MachineForm.PAIRS, int(host_row) + pairs, False, host_row
+    rows = min(fours, max(1, most - int(host_row)))
+    return MachineForm.FOURS, int(host_row) + rows, False, host_row
+
+
+def _body(
+    width: int, height: int, rest: int, *, beside: bool, zoom: Zoom, opened: bool
+) -> tuple[int, int, int, int]:
+    """Columns and rows of the runs and of the selected run."""
+    if zoom is Zoom.SELECTED or (opened and height < 20):
+        return 0, 0, width, rest
+    if zoom is Zoom.RUNS or height < 20 or width < 60:
+        return width, rest, 0, 0
+    if beside:
+        runs = 118 if width <= 200 else width * 3 // 5
+        return runs, rest, width - runs, rest
+    selected = max(LEAST_SELECTED_ROWS, int(rest * SELECTED_SHARE + 0.5))
+    return width, rest - selected, width, selected

@@ -1,0 +1,1 @@
+"""Reads the store for the dashboard, cheaply: a file is opened only when it changed."""

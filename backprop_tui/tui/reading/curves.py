@@ -1,0 +1,102 @@
+"""The loss of running runs from metrics.jsonl, read on from where it was read before."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import datetime
+
+from backprop_tui.store.fields import JsonObject
+from backprop_tui.tui.snapshot import Curve
+
+MOST_POINTS = 240  # then every second one goes
+FIRST_BYTES = 1 << 20  # so much of a long file is read at first: its end
+PACE_POINTS = 40
+_LOSSES = ("loss", "train_loss", "train/loss", "training_loss")
+
+
+def main_loss(names: list[str]) -> str | None:
+    """The loss to show where there is room for one: that of training rather than another."""
+    found = [name for name in _LOSSES if name in names] or [name for name in names if "loss" in name.lower()]
+    return found[0] if found else None
+
+
+class CurveReader:
+    """The curve of one run."""
+
+    __slots__ = ("_name", "_offset", "_path", "_pace", "_partial", "_stride", "_count", "_values")
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._offset = 0
+        self._partial = b""
+        self._name: str | None = None
+        self._values: list[float] = []
+        self._pace: list[tuple[float, int]] = []
+        self._stride, self._count = 1, 0
+
+    def read(self) -> Curve:
+        """The curve as it is now."""
+        for line in self._new_lines():
+            self._take(line)
+        return Curve(name=self._name, values=tuple(self._values), step_seconds=self._step_seconds())
+
+    def _new_lines(self) -> list[JsonObject]:
+        try:
+            size = os.stat(self._path).st_size
+            if size <= self._offset:
+                return []
+            start = self._offset or max(0, size - FIRST_BYTES)
+            with open(self._path, "rb", buffering=0) as file:
+                file.seek(start)
+                content = self._partial + (file.read(size - start) or b"")
+        except OSError:
+            return []  # the curve is an ornament: a run without one is shown all the same
+        *whole, self._partial = content.split(b"\n")
+        if start and not self._offset:
+            whole = whole[1:]  # the first one is torn
+        self._offset = size
+        return [value for value in map(_object, whole) if value is not None]
+
+    def _take(self, line: JsonObject) -> None:
+        metrics = line.get("metrics")
+        if not isinstance(metrics, dict):
+            return
+        if self._name is None:
+            self._name = main_loss([str(name) for name in metrics])
+        value = metrics.get(self._name)
+        if isinstance(value, int | float):
+            self._count += 1
+            if self._count % self._stride == 0:
+                self._values.append(float(value))
+            if len(self._values) > MOST_POINTS:
+                del self._values[::2]
+                self._stride *= 2
+        self._take_pace(line)
+
+    def _take_pace(self, line: JsonObject) -> None:
+        step, text = line.get("step"), line.get("time")
+        if not isinstance(step, int) or not isinstance(text, str):
+            return
+        try:
+            moment = datetime.fromisoformat(text).timestamp()
+        except ValueError:
+            return
+        if self._pace and step < self._pace[-1][1]:
+            self._pace.clear()  # resumed from an earlier checkpoint
+        self._pace.append((moment, step))
+        del self._pace[:-PACE_POINTS]
+
+    def _step_seconds(self) -> float | None:
+        if len(self._pace) < 2:
+            return None
+        (began, first), (now, last) = self._pace[0], self._pace[-1]
+        return (now - began) / (last - first) if last > first and now > began else None
+
+
+def _object(line: bytes) -> JsonObject | None:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None

@@ -1,0 +1,104 @@
+"""One look at everything: the store and the machine as a snapshot."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+
+from backprop_tui.config.errors import ConfigError
+from backprop_tui.config.machine import machine_limits
+from backprop_tui.domain.limits import MachineLimits
+from backprop_tui.launchers.supervisor_process import LOCK, lease_owner
+from backprop_tui.processes.linux import boot_id
+from backprop_tui.store.home import Home
+from backprop_tui.store.run_directory import RunDirectory, read_lines
+from backprop_tui.tui.reading.governor import GovernorReader, is_held
+from backprop_tui.tui.reading.machine import MachineReader
+from backprop_tui.tui.reading.runs import RunsReader
+from backprop_tui.tui.reading.watched_file import WatchedFile
+from backprop_tui.tui.snapshot import Moment, OpenRun, Snapshot
+
+
+class StoreReader:
+    """Reads again only what changed; not for two threads at once."""
+
+    def __init__(self, home: Home, config_path: str) -> None:
+        self._home = home
+        self._boot_id = boot_id()
+        self._config = WatchedFile(config_path)
+        self._limits = MachineLimits()
+        self._governor = GovernorReader(home)
+        self._machine = MachineReader(home)
+        self._runs = RunsReader(home)
+        self._opened: OpenRun | None = None
+        self._events = WatchedFile("")
+
+    def read(self, selected: str | None) -> Snapshot:
+        """Everything as it is now; `selected` is the run whose story is wanted.
+
+        Raises:
+            StorageFailed: the state directory cannot be read.
+        """
+        moment = Moment(wall=time.time(), monotonic=time.monotonic(), boot_id=self._boot_id)
+        pid = self._supervisor_pid()
+        governor = self._governor.read()
+        held = is_held(self._home)
+        if governor is not None:
+            governor = None if pid is None else replace(governor, queue_held=held)
+        runs = self._runs.read(self._governor.holds if pid is not None else {})
+        sample = self._machine.read(moment.monotonic)
+        return Snapshot(
+            moment=moment,
+            host=self._home.host,
+            runs=tuple(runs),
+            total=self._runs.total(),
+            governor=governor,
+            supervisor_pid=pid,
+            queue_held=held,
+            sample=sample,
+            limits=self._read_limits(),
+            histories=self._machine.histories,
+            opened=None if selected is None else self._open(selected),
+        )
+
+    def _read_limits(self) -> MachineLimits:
+        if self._config.changed():
+            try:
+                self._limits = machine_limits(self._config.path)
+            except ConfigError:  # the supervisor goes on with what it knew, too
+                pass
+        return self._limits
+
+    def _supervisor_pid(self) -> int | None:
+        """Looking alone: to try its lease could keep another from starting one."""
+        owner = lease_owner(self._home)
+        if owner is None or owner[1] != self._boot_id or owner[0] <= 0:
+            return None
+        return owner[0] if _holds_open(owner[0], self._home.host_file(LOCK)) else None
+
+    def _open(self, run_id: str) -> OpenRun:
+        path = RunDirectory(self._home.run_folder(run_id)).file("events.jsonl")
+        if self._events.path != path:
+            self._events = WatchedFile(path)
+        if self._events.changed() or self._opened is None:
+            self._opened = OpenRun(run_id=run_id, events=tuple(read_lines(path)))
+        return self._opened
+
+
+def _holds_open(pid: int, path: str) -> bool:
+    """Whether a process of this user has a file open; False where either is gone."""
+    folder = f"/proc/{pid}/fd"
+    try:
+        wanted = os.stat(path)
+        names = os.listdir(folder)
+    except OSError:
+        return False
+    for name in names:
+        try:
+            found = os.stat(f"{folder}/{name}")
+        except OSError:  # closed meanwhile
+            continue
+        if (found.st_ino, found.st_dev) == (wanted.st_ino, wanted.st_dev):
+            return True
+    return False

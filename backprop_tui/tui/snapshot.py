@@ -1,0 +1,88 @@
+"""What is known of the store and the machine at one moment, as frozen values that every pane is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from backprop_tui.domain.governor.governor_state import GovernorState
+from backprop_tui.domain.limits import MachineLimits
+from backprop_tui.domain.live import Live
+from backprop_tui.domain.run import Run
+from backprop_tui.domain.status import Status
+from backprop_tui.probes.readings_codec import Sample
+from backprop_tui.store.fields import JsonObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """Now: `wall` in seconds since the epoch, `monotonic` on CLOCK_MONOTONIC of boot `boot_id`."""
+
+    wall: float
+    monotonic: float
+    boot_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """The course of a run's loss; `step_seconds` is its pace lately, None where it cannot be told."""
+
+    name: str | None = None
+    values: tuple[float, ...] = ()
+    step_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownRun:
+    """One run; `run` is None where only the index knows it, `written_at` is when its log last grew, a wall time."""
+
+    record: JsonObject
+    run: Run | None = None
+    live: Live | None = None
+    curve: Curve = field(default_factory=Curve)
+    written_at: float | None = None
+    place: int | None = None  # in the queue, 1 being the first
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return str(self.record["id"])
+
+    @property
+    def status(self) -> Status:
+        """The status people see."""
+        return Status(self.record["status"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenRun:
+    """What is read of the selected run alone: its story, oldest first."""
+
+    run_id: str
+    events: tuple[JsonObject, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Everything; `runs` are the unfinished in their order, then the ended, newest first.
+
+    `governor` is None without a living supervisor, `total` counts all runs of the store, `histories` are the
+    utilisations of each GPU by UUID, one in `HISTORY_SECONDS`. `problem` is what keeps the store from being read.
+    """
+
+    moment: Moment
+    host: str
+    runs: Sequence[KnownRun] = ()
+    total: int = 0
+    governor: GovernorState | None = None
+    supervisor_pid: int | None = None
+    queue_held: bool = False
+    sample: Sample | None = None
+    limits: MachineLimits = field(default_factory=MachineLimits)
+    histories: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
+    opened: OpenRun | None = None
+    problem: str | None = None
+
+    def find(self, run_id: str | None) -> KnownRun | None:
+        """The run of that id."""
+        return next((one for one in self.runs if one.id == run_id), None)

@@ -1,0 +1,163 @@
+"""All rows of the runs: in their order, grouped, filtered, with what is old folded away."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+
+from backprop_tui.domain.status import ACTIVE, ENDED
+from backprop_tui.domain.times import from_iso
+from backprop_tui.tui.neutral import neutral
+from backprop_tui.tui.reading.curves import main_loss
+from backprop_tui.tui.snapshot import KnownRun, Moment, Snapshot
+from backprop_tui.tui.view.filtering import Filter
+from backprop_tui.tui.view.problem import unseen_problems
+from backprop_tui.tui.view.run_row import GroupFacts, RunRow, run_row
+from backprop_tui.tui.view.states import word_of
+from backprop_tui.tui.view.tokens import Token
+from backprop_tui.tui.wording import numbers
+
+GROUP = "group:"
+OLDER = "older:"
+RECENT_SECONDS = 86400.0
+MOST_ENDED = 50
+_SEPARATORS = ":, /-_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What the person at the screen chose: which groups are folded, which runs marked or seen, what is filtered."""
+
+    folded: AbstractSet[str] = field(default_factory=frozenset)
+    marked: AbstractSet[str] = field(default_factory=frozenset)
+    seen: AbstractSet[str] = field(default_factory=frozenset)
+    filter: Filter = field(default_factory=Filter)
+    older: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunsView:
+    """`shown` counts the runs of the rows, `total` those of the store."""
+
+    rows: Sequence[RunRow]
+    shown: int
+    total: int
+    filter: str = ""
+
+
+def runs_view(snapshot: Snapshot, choices: Choices) -> RunsView:
+    """The rows."""
+    found = [one for one in snapshot.runs if choices.filter.matches(one, word_of(one))]
+    kept, older = (found, 0) if choices.older or choices.filter else _without_older(found, snapshot.moment)
+    unseen = {one.id for one in unseen_problems(snapshot, choices.seen)}
+    rows: list[RunRow] = []
+    for unit in _units(kept):
+        rows += _rows_of(unit, snapshot.moment, choices, unseen)
+    if older:
+        rows.append(RunRow(run_id=OLDER, word="", token=Token.MUTED, name=f"{older} older, a shows them", dim=True))
+    return RunsView(rows=tuple(rows), shown=len(kept), total=max(snapshot.total, len(found)), filter=choices.filter.text)
+
+
+def _without_older(runs: Sequence[KnownRun], moment: Moment) -> tuple[list[KnownRun], int]:
+    """Ended runs of the last day, and at most fifty of them; the newest five whatever their age."""
+    kept: list[KnownRun] = []
+    ended = 0
+    for one in runs:
+        if one.status not in ENDED:
+            kept.append(one)
+            continue
+        ended += 1
+        at = from_iso(one.record.get("ended_at"))
+        recent = at is not None and moment.wall - at < RECENT_SECONDS
+        if ended <= MOST_ENDED and (recent or ended <= 5):
+            kept.append(one)
+    return kept, len(runs) - len(kept)
+
+
+def _units(runs: Sequence[KnownRun]) -> list[list[KnownRun]]:
+    """The runs in order, those of a group together where the first of them stands."""
+    units: list[list[KnownRun]] = []
+    of_group: dict[str, list[KnownRun]] = {}
+    for one in runs:
+        group = one.record.get("group")
+        if group is None:
+            units.append([one])
+        elif group in of_group:
+            of_group[group].append(one)
+        else:
+            of_group[group] = [one]
+            units.append(of_group[group])
+    return _active_first(units)
+
+
+def _active_first(units: list[list[KnownRun]]) -> list[list[KnownRun]]:
+    """Stable: groups stand behind the single runs that are active, before those that wait."""
+
+    def rank(unit: list[KnownRun]) -> int:
+        if any(one.status in ACTIVE for one in unit):
+            return 1 if len(unit) > 1 else 0
+        return 2 if any(one.status not in ENDED for one in unit) else 3
+
+    return sorted(units, key=rank)
+
+
+def _rows_of(
+    unit: Sequence[KnownRun], moment: Moment, choices: Choices, unseen: AbstractSet[str]
+) -> list[RunRow]:
+    if len(unit) == 1:
+        one = unit[0]
+        return [_row(one, moment, choices, unseen, name=str(one.record["name"]), member=False)]
+    group = str(unit[0].record["group"])
+    folded = group in choices.folded
+    head = _group_row(group, unit, folded=folded)
+    if folded:
+        return [head]
+    names = member_names([str(one.record["name"]) for one in unit])
+    members = zip(unit, names, strict=True)
+    return [head, *(_row(one, moment, choices, unseen, name=name, member=True) for one, name in members)]
+
+
+def _row(
+    one: KnownRun, moment: Moment, choices: Choices, unseen: AbstractSet[str], *, name: str, member: bool
+) -> RunRow:
+    return run_row(
+        one, moment, name=name, unseen=one.id in unseen, member=member, marked=one.id in choices.marked
+    )
+
+
+def _group_row(group: str, unit: Sequence[KnownRun], *, folded: bool) -> RunRow:
+    words = [_counted_as(word_of(one)) for one in unit]
+    order = ("running", "paused", "waiting", "done", "timeboxed", "stopped", "failed")
+    counts = tuple((word, words.count(word)) for word in order if word in words)
+    return RunRow(
+        run_id=GROUP + group,
+        word="group",
+        token=Token.FG,
+        name=neutral(group),
+        group=GroupFacts(size=len(unit), counts=counts, best=_best(unit), folded=folded),
+    )
+
+
+def _counted_as(word: str) -> str:
+    merged = {"held": "waiting", "queued": "waiting", "starting": "running", "stopping": "running", "lost": "failed"}
+    return merged.get(word, word)
+
+
+def _best(unit: Iterable[KnownRun]) -> str:
+    """The least loss of the group, and whose it is."""
+    losses: list[tuple[float, str]] = []
+    for one in unit:
+        metrics = one.live.metrics if one.live is not None else one.record.get("metrics") or {}
+        name = main_loss([str(key) for key in metrics])
+        if name is not None and numbers.metric(float(metrics[name])).lstrip("-") not in ("NaN", "inf"):
+            losses.append((float(metrics[name]), str(one.record["name"])))
+    return f"best {numbers.metric(min(losses)[0])}" if losses else ""
+
+
+def member_names(names: Sequence[str]) -> list[str]:
+    """Names without what all of them begin with, up to a separator."""
+    shared = os.path.commonprefix(list(names)) if len(names) > 1 else ""
+    cut = max((shared.rfind(separator) for separator in _SEPARATORS[:3]), default=-1) + 1
+    return [name[cut:].replace(",", " ") or name for name in names]

@@ -1,0 +1,145 @@
+"""What a row says where it has no figures: why the run waits, what it is doing, how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backprop_tui.domain.governor.figures import counted
+from backprop_tui.domain.governor.reasons import Check
+from backprop_tui.domain.lifecycle import timebox_seconds
+from backprop_tui.domain.run import Queued
+from backprop_tui.domain.status import Status
+from backprop_tui.domain.times import from_iso
+from backprop_tui.store.fields import JsonObject
+from backprop_tui.tui.neutral import neutral
+from backprop_tui.tui.reading.curves import main_loss
+from backprop_tui.tui.snapshot import KnownRun, Moment
+from backprop_tui.tui.view.causes import cause_words
+from backprop_tui.tui.view.states import is_problem
+from backprop_tui.tui.view.tokens import Token
+from backprop_tui.tui.wording import durations, numbers
+
+_NEXT_SIGNALS = ("save now", "TERM", "kill")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sentence:
+    """Clauses, the most important first; whole ones drop where there is no room."""
+
+    clauses: tuple[str, ...]
+    token: Token = Token.MUTED
+
+
+def sentence_of(run: KnownRun, moment: Moment) -> Sentence | None:
+    """None where the figures say all there is to say."""
+    match run.status:
+        case Status.QUEUED:
+            return _waiting(run, moment)
+        case Status.STARTING:
+            return Sentence(clauses=("starting",))
+        case Status.RUNNING:
+            return _running(run, moment)
+        case Status.PAUSED:
+            return _paused(run)
+        case Status.STOPPING:
+            return _stopping(run, moment)
+        case _:
+            return _ended(run)
+
+
+def _waiting(run: KnownRun, moment: Moment) -> Sentence:
+    reasons = [neutral(str(one.get("message", ""))) for one in run.record["hold_reasons"]]
+    if reasons:
+        awaited = [one.get("check") == Check.DEPENDENCY for one in run.record["hold_reasons"]]
+        return Sentence(clauses=tuple(reasons), token=Token.MUTED if all(awaited) else Token.INFO)
+    state = None if run.run is None else run.run.state
+    clauses: list[str] = []
+    if isinstance(state, Queued):
+        if state.not_before is not None and state.not_before > moment.wall:
+            clauses.append(f"{neutral(state.reason or 'starts')} in {durations.left(state.not_before - moment.wall)}")
+        elif state.reason:
+            clauses.append(neutral(state.reason))
+    if run.place is not None:
+        clauses.append(f"behind {counted(run.place - 1, 'run')}" if run.place > 1 else "next")
+    return Sentence(clauses=tuple(clauses) or ("waits",))
+
+
+def _running(run: KnownRun, moment: Moment) -> Sentence | None:
+    live = run.live
+    if live is not None and live.problem is not None:
+        return Sentence(clauses=(neutral(live.problem),), token=Token.WARN)
+    if live is not None and (live.step is not None or main_loss(list(live.metrics)) is not None):
+        return None
+    if run.written_at is None:
+        since = _started_at(run)
+        silent = "" if since is None else f" for {durations.length(moment.wall - since)}"
+        return Sentence(clauses=(f"no output{silent}",))
+    return Sentence(clauses=("no figures yet", f"last output {durations.ago(moment.wall - run.written_at)} ago"))
+
+
+def _started_at(run: KnownRun) -> float | None:
+    return run.run.attempts[-1].started_at if run.run is not None and run.run.attempts else None
+
+
+def _paused(run: KnownRun) -> Sentence:
+    pause = None if run.live is None else run.live.pause
+    return Sentence(clauses=("paused" if pause is None else neutral(pause.reason),), token=Token.WARN)
+
+
+def _stopping(run: KnownRun, moment: Moment) -> Sentence:
+    live = run.live
+    stopping = None if live is None else live.stopping
+    if live is None or stopping is None:
+        return Sentence(clauses=("stopping",), token=Token.WARN)
+    clauses = [neutral(stopping.reason).removeprefix("stopped ")]
+    if stopping.stage < len(_NEXT_SIGNALS) and live.clock.boot_id == moment.boot_id:
+        until = max(0.0, stopping.deadline - moment.monotonic)
+        clauses.append(f"{_NEXT_SIGNALS[stopping.stage]} in {durations.left(until)}")
+    return Sentence(clauses=tuple(clauses), token=Token.WARN)
+
+
+def _ended(run: KnownRun) -> Sentence:
+    record = run.record
+    if is_problem(run):
+        return Sentence(clauses=(cause_words(record) or run.status.value,), token=Token.FG)
+    clauses: list[str] = []
+    if run.status is Status.TIMEBOXED:
+        limit = _timebox(run)
+        clauses.append(f"at its {durations.length(limit)}" if limit is not None else "at its limit")
+    elif run.status is Status.STOPPED and record.get("reason"):
+        clauses.append(neutral(str(record["reason"])).removeprefix("stopped "))
+    clauses += _figures(record)
+    return Sentence(clauses=tuple(clauses) or ("no figures",))
+
+
+def _figures(record: JsonObject) -> list[str]:
+    found: list[str] = []
+    loss = main_loss(list(record.get("metrics") or {}))
+    if loss is not None:
+        found.append(f"loss {numbers.metric(float(record['metrics'][loss]))}")
+    if record.get("step") is not None:
+        found.append(f"step {numbers.count(record['step'])}")
+    saved = [one for one in record.get("checkpoints") or () if one.get("sound") is not False]
+    if saved and record["status"] != Status.COMPLETED:
+        step = saved[-1].get("step")
+        found.append(f"saved{'' if step is None else f' {numbers.count(step)}'}, r resumes")
+    return found
+
+
+def _timebox(run: KnownRun) -> float | None:
+    if run.run is not None:
+        return timebox_seconds(run.run)
+    minutes = run.record.get("max_run_minutes")
+    return None if minutes is None else float(minutes) * 60
+
+
+def tail_of(run: KnownRun, moment: Moment) -> str:
+    """What stands at the right end of an ended run: how long it took, and how long ago that was."""
+    ended = from_iso(run.record.get("ended_at"))
+    parts = []
+    if run.record.get("duration_seconds") is not None:
+        parts.append(durations.length(run.record["duration_seconds"]))
+    if ended is not None:
+        parts.append(f"{durations.ago(moment.wall - ended)} ago")
+    return " · ".join(parts)
+

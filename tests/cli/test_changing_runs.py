@@ -1,0 +1,180 @@
+"""`stop`, `pause`, `continue`, `edit` and `remove` on runs of a real supervisor."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backprop_tui.domain.status import Status
+from backprop_tui.processes.identity import send_signal, state_of
+from tests.support.commands import Commands
+from tests.support.sandbox import HOST, Sandbox, Submitted, script
+
+
+@pytest.fixture
+def sandbox(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    monkeypatch.setenv("BACKPROP_HOST", HOST)
+    made = Sandbox(str(home))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def obey(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> Commands:
+    return Commands(capsys)
+
+
+def working(sandbox: Sandbox) -> Submitted:
+    """A run whose script has begun."""
+    run = sandbox.submit(*script("obedient.py"))
+    run.wait_until_it_says("begin")
+    return run
+
+
+def process_state(run: Submitted) -> bytes | None:
+    found = run.script()
+    return None if found is None else state_of(found.pid)
+
+
+def test_stop_returns_when_the_run_has_ended_and_says_how(sandbox: Sandbox, obey: Commands) -> None:
+    run = working(sandbox)
+    said = obey("stop", run.id)
+    assert (said.code, said.lines) == (0, [f"{run.id} {run.id}: stopped"])
+    assert run.status() is Status.STOPPED
+    assert run.said() == ["begin", "SIGINT"]
+    again = obey("stop", run.id)
+    assert (again.code, again.lines) == (0, [f"{run.id} {run.id}: had ended already: stopped"])
+
+
+def test_stop_now_kills(sandbox: Sandbox, obey: Commands) -> None:
+    run = working(sandbox)
+    assert obey.json("stop", "--now", run.id)[0]["status"] == "stopped"
+    assert run.said() == ["begin"]
+
+
+def test_stop_all_ends_what_waits_before_what_runs(sandbox: Sandbox, obey: Commands) -> None:
+    sandbox.allow(1)
+    first = working(sandbox)
+    others = [sandbox.submit(*script("obedient.py")) for _ in range(3)]
+    said = obey("stop", "--all")
+    assert said.code == 0
+    assert {run.status() for run in (first, *others)} == {Status.STOPPED}
+    assert [sandbox.ledger.beginnings(run.id) for run in others] == [0, 0, 0]
+    assert "nothing is unfinished" in obey("stop", "--all").err
+
+
+def test_of_several_each_is_stopped_or_refused(sandbox: Sandbox, obey: Commands) -> None:
+    run = working(sandbox)
+    said = obey("stop", run.id, "nosuch")
+    assert (said.code, run.status()) == (2, Status.RUNNING)  # a mistyped name changes nothing
+    assert obey("stop").code == 2
+    assert obey("stop", "--all", run.id).code == 2
+    assert obey("stop", run.id).code == 0
+
+
+def test_pause_and_continue_return_when_it_is_done(sandbox: Sandbox, obey: Commands) -> None:
+    run = working(sandbox)
+    assert obey("pause", run.id).lines == [f"{run.id} {run.id}: paused"]
+    assert process_state(run) == b"T"
+    assert obey.json("status", run.id)["status"] == "paused"
+    assert obey("pause", run.id).code == 0
+    assert obey("continue", run.id).lines == [f"{run.id} {run.id}: continued"]
+    run.wait(lambda: process_state(run) != b"T", "moving again")
+    assert obey("continue", run.id).code == 0
+    assert obey("stop", run.id).code == 0
+    for command in ("pause", "continue"):
+        said = obey(command, run.id)
+        assert (said.code, said.out) == (2, "")
+        assert "has ended (stopped)" in said.err
+
+
+def test_a_paused_run_can_be_stopped(sandbox: Sandbox, obey: Commands) -> None:
+    run = working(sandbox)
+    obey("pause", run.id)
+    assert obey("stop", run.id).code == 0
+    assert run.said() == ["begin", "SIGINT"]
+
+
+def test_running_means_all_that_run_and_one_refusal_does_not_end_the_others(sandbox: Sandbox, obey: Commands) -> None:
+    first, second = working(sandbox), working(sandbox)
+    ended = sandbox.submit("/bin/true")
+    ended.wait_for_end()
+    said = obey("pause", ended.id, "@running")
+    assert said.code == 2
+    assert sorted(said.lines) == sorted(f"{run.id} {run.id}: paused" for run in (first, second))
+    assert ended.id in said.err
+    assert obey("stop", "@running").code == 0
+
+
+def test_a_dry_run_changes_nothing(sandbox: Sandbox, obey: Commands) -> None:
+    run = working(sandbox)
+    for command, done in (("stop", "stopped"), ("pause", "paused"), ("continue", "continued")):
+        said = obey(command, run.id, "--dry-run")
+        assert (said.code, said.lines) == (0, [f"{run.id} {run.id} (running): would be {done}"])
+    assert run.status() is Status.RUNNING
+    obey("stop", run.id)
+
+
+@pytest.mark.parametrize("command", ["continue", "stop"])
+def test_a_stopped_guardian_is_woken(sandbox: Sandbox, obey: Commands, command: str) -> None:
+    run = working(sandbox)
+    guardian = run.guardian()
+    assert guardian is not None
+    run.wait(lambda: run.live() is not None and run.status() is Status.RUNNING, "its guardian has said who it is")
+    assert send_signal(guardian, signal.SIGSTOP)
+    run.wait(lambda: state_of(guardian.pid) == b"T", "its guardian stands still")
+    assert "guardian stopped" in obey("status", run.id).out
+    assert obey(command, run.id).code == 0
+    assert state_of(guardian.pid) != b"T"
+    obey("stop", run.id)
+
+
+def test_the_timebox_of_a_running_run_can_be_shortened_and_it_ends(sandbox: Sandbox, obey: Commands) -> None:
+    run = working(sandbox)
+    said = obey("edit", run.id, "--max-minutes", "0.001", "--tag", "short")
+    assert said.code == 0
+    assert run.wait_for_end().tags == ("short",)
+    assert run.status() is Status.TIMEBOXED
+
+
+def test_a_run_that_has_just_ended_can_be_removed_and_does_not_come_back(sandbox: Sandbox, obey: Commands) -> None:
+    run = working(sandbox)
+    obey("stop", run.id)
+    assert obey("remove", run.id, "--yes").code == 0
+    other = sandbox.submit("/bin/true")
+    other.wait_for_end()
+    sandbox.wait_until_all_is_indexed()
+    assert list(sandbox.index()) == [other.id]
+    assert os.listdir(sandbox.home.runs) == [other.id]
+
+
+def test_a_held_queue_starts_nothing_until_it_is_released(sandbox: Sandbox, obey: Commands) -> None:
+    obey("queue", "hold")
+    run = sandbox.submit("/bin/true")
+    run.wait(lambda: obey.json("status", run.id)["hold_reasons"], "told why it waits")
+    assert obey.json("status", run.id)["hold_reasons"][0]["check"] == "queue_held"
+    assert obey("queue", "release").code == 0
+    run.wait_for_end()
+
+
+def test_a_moved_run_goes_first(sandbox: Sandbox, obey: Commands) -> None:
+    sandbox.allow(1)
+    obey("queue", "hold")
+    runs = [sandbox.submit(*script("worker.py", 1, 0, 0)) for _ in range(3)]
+    assert obey("queue", "move", runs[2].id, "--to", "1").code == 0
+    obey("queue", "release")
+    for run in runs:
+        run.wait_for_end()
+    order = list(dict.fromkeys(word.run for word in sandbox.ledger.words()))
+    assert order == [runs[2].id, runs[0].id, runs[1].id]
+
+
+def test_list_starts_the_supervisor_that_is_missing(sandbox: Sandbox, obey: Commands) -> None:
+    run = sandbox.queue("/bin/true")
+    assert sandbox.supervisor() is None
+    assert obey("list").code == 0
+    run.wait_for_end()

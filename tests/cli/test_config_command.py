@@ -1,0 +1,96 @@
+"""`config` shows what is in force and why, writes the user's file, and finds every mistake."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from backprop_tui.cli.session import Session
+from backprop_tui.config.keys import KEYS
+from tests.support.commands import Commands
+
+
+def test_every_key_is_shown_with_value_and_origin(
+    obey: Commands, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workplace / "backprop.toml").write_text("max_run_minutes = 2.5\n")
+    monkeypatch.setenv("BACKPROP_GPU_MAX_TEMP_C", "80")
+    shown = obey.json("config", "show")
+    assert list(shown) == list(KEYS)
+    assert shown["max_run_minutes"] == {"value": 2.5, "origin": f"{workplace}/backprop.toml:1"}
+    assert shown["gpu.max_temp_c"] == {"value": 80.0, "origin": "environment BACKPROP_GPU_MAX_TEMP_C"}
+    assert shown["run.python"] == {"value": None, "origin": "default"}
+    lines = {line.split()[0]: line.split()[1:] for line in obey("config", "show").lines}
+    assert lines["gpu.max_temp_c"] == ["80", "environment", "BACKPROP_GPU_MAX_TEMP_C"]
+    assert lines["run.python"] == ["none", "default"]
+    assert obey("config", "show", "max_parallel").lines[1:] == ["max_parallel  2      default"]
+
+
+def test_the_path_is_told_whether_there_is_a_file_or_not(obey: Commands, session: Session) -> None:
+    assert obey("config", "path").lines == [session.config_path]
+    assert obey.json("config", "path") == {"path": session.config_path, "exists": False}
+
+
+def test_init_set_and_show_agree(obey: Commands, session: Session) -> None:
+    assert obey("config", "init").lines == [f"{session.config_path}: written"]
+    assert obey("config", "init").code == 2
+    assert obey("config", "set", "gpu.max_temp_c", "80").lines == [
+        f"gpu.max_temp_c = 80: written to {session.config_path}"
+    ]
+    assert obey.json("config", "show", "gpu.max_temp_c")["gpu.max_temp_c"]["value"] == 80.0
+    assert obey.json("config", "set", "run.checkpoint_globs", "a,b")["value"] == ["a", "b"]
+
+
+def test_dry_runs_write_nothing(obey: Commands, session: Session) -> None:
+    assert obey("config", "init", "--dry-run").lines == [f"{session.config_path}: would be written"]
+    assert "would be written" in obey("config", "set", "max_parallel", "3", "--dry-run").out
+    assert obey("config", "set", "max_parallel", "x", "--dry-run").code == 2
+    assert not os.path.exists(session.config_path)
+
+
+def test_a_file_of_ones_own_is_read_and_written(obey: Commands, workplace: Path) -> None:
+    mine = str(workplace / "mine.toml")
+    assert obey("--config", mine, "config", "show").err == f"backprop-tui: --config {mine}: there is no such file\n"
+    assert obey("config", "set", "max_parallel", "9", "--config", mine).code == 0
+    assert obey.json("config", "show", "max_parallel", "--config", mine)["max_parallel"]["origin"] == f"{mine}:1"
+
+
+def test_mistakes_are_refused_with_the_nearest_key(obey: Commands) -> None:
+    said = obey("config", "set", "max_paralel", "3")
+    assert (said.code, said.err) == (
+        2,
+        "backprop-tui: config set: unknown key 'max_paralel'; did you mean 'max_parallel'?\n",
+    )
+    assert "did you mean 'gpu.probe'?" in obey("config", "show", "gpu.prob").err
+    assert obey("config", "set", "max_parallel").code == 2
+    assert "ACTION" in obey("config").err
+
+
+def test_check_finds_every_mistake_in_every_place(
+    obey: Commands, workplace: Path, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert obey("config", "check").code == 0
+    obey("config", "init")
+    with open(session.config_path, "a", encoding="ascii") as file:
+        file.write("loud = 1\n")
+    (workplace / ".backprop.json").write_text('{"maxParallel": -1, "gpu": {"maxTempC": "hot"}}')
+    monkeypatch.setenv("BACKPROP_FRAMEWORK", "jax")
+    said = obey("config", "check")
+    assert said.code == 2
+    assert [line.partition("bad   ")[2].partition(": ")[0] for line in said.lines] == [
+        f"{session.config_path}:111",
+        f"{workplace}/.backprop.json:1",
+        f"{workplace}/.backprop.json:1",
+        "environment BACKPROP_FRAMEWORK",
+    ]
+    told = obey("config", "check", "--json").json
+    assert (told["ok"], len(told["problems"])) == (False, 4)
+
+
+def test_check_tells_what_of_the_original_has_no_effect(obey: Commands, workplace: Path) -> None:
+    (workplace / "backprop.config.json").write_text('{"trainingScriptPath": "t.py", "maxParallel": 1}')
+    said = obey("config", "check")
+    assert said.code == 0
+    assert "trainingScriptPath: no setting here" in said.out

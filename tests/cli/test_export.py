@@ -1,0 +1,79 @@
+"""`export` writes every run there is, in columns that stay."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+from backprop_tui.cli.commands.export import COLUMNS
+from backprop_tui.cli.session import Session
+from backprop_tui.domain.run import Cause
+from backprop_tui.domain.status import Status
+from tests.support.commands import Commands
+from tests.support.indexed import index_all
+from tests.support.runs import Runs
+
+
+def exported(obey: Commands) -> list[dict[str, str]]:
+    said = obey("export")
+    assert said.code == 0
+    return list(csv.DictReader(io.StringIO(said.out)))
+
+
+def test_every_run_is_written_oldest_first(obey: Commands, runs: Runs, session: Session) -> None:
+    runs.ended("indexed")
+    index_all(session.home)
+    runs.ended("ended")
+    guardian = runs.guarded("busy")
+    runs.queued("waits")
+    order = ["indexed", "ended", "busy", "waits"]
+    assert [row["id"] for row in exported(obey)] == order
+    assert [record["id"] for record in obey.json("export")] == order
+    assert [record["id"] for record in json.loads(obey("export", "--format", "json").out)] == order
+    guardian.ends()
+
+
+def test_the_columns_are_those_that_the_help_names_and_one_for_each_metric(obey: Commands, runs: Runs) -> None:
+    guardian = runs.guarded("a")
+    guardian.edits(
+        type(guardian.run)(
+            **{n: getattr(guardian.run, n) for n in guardian.run.__slots__}
+            | {"metrics": {"loss": 0.5, "acc": float("nan")}}
+        )
+    )
+    guardian.ends()
+    runs.ended("b")
+    first, second = exported(obey)
+    assert list(first) == [*COLUMNS, "metric.acc", "metric.loss"]
+    assert (first["metric.loss"], first["metric.acc"], second["metric.loss"]) == ("0.5", "NaN", "")
+    assert all(column in obey("export", "--help").out.replace("\n", " ") for column in COLUMNS)
+
+
+def test_commas_quotes_lines_and_words_survive(obey: Commands, runs: Runs) -> None:
+    cause = Cause(kind="python_error", evidence='ValueError: "a", b\nc')
+    guardian = runs.guarded("a", tags=("x", "y"), note="one, two", spec={"command": ("python", "t.py", "two words")})
+    guardian.ends(Status.FAILED, exit_code=1, cause=cause)
+    [row] = exported(obey)
+    assert (row["note"], row["tags"], row["command"]) == ("one, two", "x y", "python t.py 'two words'")
+    assert (row["cause_kind"], row["cause_evidence"]) == ("python_error", cause.evidence)
+    assert (row["exit_code"], row["signal"], row["attempts"]) == ("1", "", "1")
+
+
+def test_without_runs_there_is_a_header_alone(obey: Commands) -> None:
+    assert obey("export").lines == [",".join(COLUMNS)]
+    assert obey.json("export") == []
+
+
+def test_what_the_original_recorded_is_written_too(obey: Commands, session: Session) -> None:
+    record = {
+        "id": "run-1",
+        "scriptPath": "t.py",
+        "status": "completed",
+        "lastCheckpoint": "/c.pt",
+        "startTime": 1.7e12,
+    }
+    with open(session.home.index, "w", encoding="ascii") as file:
+        json.dump([record], file)
+    [row] = exported(obey)
+    assert (row["script"], row["last_checkpoint"], row["host"]) == ("t.py", "/c.pt", "")

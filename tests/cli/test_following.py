@@ -1,0 +1,317 @@
+"""A run is followed from the outside, to its end, and Ctrl-C stops it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from backprop_tui.cli.following import Following
+from backprop_tui.cli.handing_over import presenter_for
+from backprop_tui.cli.interrupts import Interrupts
+from backprop_tui.cli.pacing import Pace
+from backprop_tui.cli.session import Session
+from backprop_tui.cli.tails import From, known_so_far
+from backprop_tui.domain.lifecycle import resume
+from backprop_tui.domain.requests import StopRequest
+from backprop_tui.domain.run import Cause
+from backprop_tui.domain.status import Status
+from backprop_tui.store.files import dump
+from backprop_tui.store.views import GOVERNOR
+from tests.support.runs import Guardian, Runs
+from tests.support.waiting import wait_until
+
+Capture = pytest.CaptureFixture[str]
+
+
+class Follower:
+    """Follows in this thread while what is given happens in another."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.interrupts = Interrupts()
+
+    def follow(self, meanwhile: Callable[[], object], *run_ids: str, start: From | None = None) -> int:
+        starts = dict.fromkeys(run_ids, start or From())
+        following = Following(self.session, starts, presenter_for(self.session, run_ids), self.interrupts)
+        thread = threading.Thread(target=meanwhile, daemon=True)
+        thread.start()
+        code = following.to_the_end()
+        thread.join(20.0)
+        return code
+
+
+@pytest.fixture
+def follower(session: Session) -> Follower:
+    return Follower(session)
+
+
+def test_the_output_is_passed_on_byte_for_byte(
+    follower: Follower, runs: Runs, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    guardian = runs.guarded("abc")
+    printed = [b"one\n", b"50%\r", b"100%\r\n", bytes(range(256)), b"no end"]
+
+    def train() -> None:
+        for part in printed:
+            guardian.prints(part)
+            time.sleep(0.003)
+        guardian.ends()
+
+    assert follower.follow(train, "abc") == 0
+    assert capfdbinary.readouterr().out == b"".join(printed)
+
+
+def test_more_than_a_reader_takes_at_once_arrives_whole(
+    follower: Follower, runs: Runs, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    guardian = runs.guarded("abc")
+    printed = os.urandom(5_000_000)
+
+    def train() -> None:
+        guardian.prints(printed)
+        guardian.ends()
+
+    follower.follow(train, "abc")
+    assert capfdbinary.readouterr().out == printed
+
+
+def test_our_words_go_to_stderr_in_plain_lines(follower: Follower, runs: Runs, capfd: Capture) -> None:
+    guardian = runs.guarded("abc", name="train")
+
+    def train() -> None:
+        guardian.tells("paused", "GPU 0 at 91 C")
+        cause = Cause(kind="python_error", evidence="ValueError: x", advice="mend the script, then resume")
+        guardian.ends(Status.FAILED, exit_code=3, reason="ValueError: x", cause=cause)
+
+    assert follower.follow(train, "abc") == 3
+    told = capfd.readouterr()
+    assert told.out == ""
+    assert told.err.splitlines() == [
+        "abc (train): queued",
+        "abc (train): started: attempt 1",
+        "abc (train): paused: GPU 0 at 91 C",
+        "abc (train): failed with exit code 3 after 0:00; ValueError: x; mend the script, then resume",
+    ]
+
+
+def test_json_events_are_lines_and_the_last_has_the_whole_run(session: Session, runs: Runs, capfd: Capture) -> None:
+    from dataclasses import replace
+
+    guardian = runs.guarded("abc")
+
+    def train() -> None:
+        guardian.prints(b"not shown\n")
+        guardian.tells("warned", "for people only")
+        guardian.measures(1, loss=0.5)
+        guardian.tells("checkpoint", "saved", path="/c", step=1)
+        guardian.ends()
+
+    assert Follower(replace(session, json=True)).follow(train, "abc") == 0
+    events = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert sorted(event["event"] for event in events) == ["checkpoint", "ended", "progress", "queued", "started"]
+    assert all(set(event) >= {"event", "time", "run"} for event in events)
+    assert all(event["run"] == "abc" for event in events[:-1])
+    assert events[-1]["run"]["id"] == "abc"
+    assert events[-1]["run"]["status"] == "completed"
+
+
+def test_following_goes_on_over_attempts(follower: Follower, runs: Runs, capfd: Capture) -> None:
+    guardian = runs.guarded("abc", spec={"retries": 1})
+
+    def train() -> None:
+        guardian.prints(b"first\n")
+        guardian.ends(Status.FAILED, exit_code=1)
+        second = Guardian(guardian.directory)
+        second.prints(b"second\n")
+        second.ends()
+
+    assert follower.follow(train, "abc") == 0
+    assert capfd.readouterr().out == "first\nsecond\n"
+
+
+def test_a_resumed_run_is_followed_from_its_new_attempt_on(follower: Follower, runs: Runs, capfd: Capture) -> None:
+    guardian = runs.guarded("abc")
+    guardian.prints(b"old\n")
+    guardian.ends(Status.FAILED, exit_code=1)
+    start = known_so_far(guardian.directory)
+    guardian.edits(resume(guardian.run, now=1.0, resume_from=None))
+
+    def train() -> None:
+        second = Guardian(guardian.directory)
+        second.prints(b"new\n")
+        second.ends()
+
+    assert follower.follow(train, "abc", start=start) == 0
+    told = capfd.readouterr()
+    assert told.out == "new\n"
+    assert "queued" not in told.err
+
+
+def test_lines_of_several_runs_have_their_names_before_them(
+    follower: Follower, runs: Runs, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    first, second = runs.guarded("a", name="train"), runs.guarded("b", name="evaluate")
+
+    def train() -> None:
+        first.prints(b"10%\r20%\r\nhalf")
+        second.prints(b"x\n")
+        second.ends(Status.FAILED, exit_code=4)
+        first.ends()
+
+    assert follower.follow(train, "a", "b") == 4
+    printed = capfdbinary.readouterr().out
+    by_first = [b"train    | 10%\r", b"train    | 20%\r\n", b"train    | half\n"]
+    assert printed.replace(b"evaluate | x\n", b"") == b"".join(by_first)
+    assert b"evaluate | x\n" in printed
+
+
+def test_ctrl_c_once_asks_for_a_graceful_stop_and_twice_kills(follower: Follower, runs: Runs, capfd: Capture) -> None:
+    guardian = runs.guarded("abc")
+
+    def press_twice() -> None:
+        follower.interrupts.count = 1
+        wait_until(lambda: len(guardian.asked()) == 1, "one request")
+        follower.interrupts.count = 2
+        wait_until(lambda: len(guardian.asked()) == 2, "two requests")
+        guardian.ends(Status.STOPPED, exit_code=None, signal="SIGKILL")
+
+    assert follower.follow(press_twice, "abc") == 130
+    assert [(type(request), getattr(request, "kill", None)) for request in guardian.asked()] == [
+        (StopRequest, False),
+        (StopRequest, True),
+    ]
+    assert "Ctrl-C again kills" in capfd.readouterr().err
+
+
+def test_ctrl_c_takes_a_queued_run_out_of_the_queue(follower: Follower, runs: Runs) -> None:
+    directory = runs.queued("abc")
+    follower.interrupts.count = 1
+    assert follower.follow(lambda: None, "abc") == 130
+    assert directory.read().status is Status.STOPPED
+
+
+def test_a_third_ctrl_c_leaves_the_run_alone(follower: Follower, runs: Runs, capfd: Capture) -> None:
+    guardian = runs.guarded("abc")
+    follower.interrupts.count = 3
+    assert follower.follow(lambda: None, "abc") == 130
+    assert "left alone: abc" in capfd.readouterr().err
+    guardian.ends()
+
+
+def test_a_held_run_says_why_it_waits(follower: Follower, session: Session, runs: Runs, capfd: Capture) -> None:
+    directory = runs.queued("abc")
+    reasons = [{"check": "ram", "message": "RAM 1 GB free, keeps 4"}]
+    with open(session.home.host_file(GOVERNOR), "wb") as file:
+        file.write(dump({"time": None, "pid": os.getpid(), "held": {"abc": reasons}}))
+    told = ""
+
+    def wait_and_start() -> None:
+        def said() -> bool:
+            nonlocal told
+            told += capfd.readouterr().err
+            return "waits: RAM 1 GB free, keeps 4" in told
+
+        wait_until(said, "the reason on stderr")
+        Guardian(directory).ends()
+
+    assert follower.follow(wait_and_start, "abc") == 0
+
+
+def test_a_run_that_is_not_to_wait_is_taken_back_when_it_is_held(session: Session, runs: Runs) -> None:
+    runs.queued("abc")
+    with open(session.home.host_file(GOVERNOR), "wb") as file:
+        file.write(dump({"pid": os.getpid(), "held": {"abc": [{"check": "ram", "message": "m"}]}}))
+    taken: list[str] = []
+
+    def take_back(run_id: str) -> bool:
+        taken.append(run_id)
+        return True
+
+    following = Following(session, {"abc": From()}, presenter_for(session, ["abc"]), Interrupts())
+    following.leave_when_held(take_back)
+    assert following.to_the_end() == 75
+    assert taken == ["abc"]
+
+
+class Reader:
+    """The other end of a pipe that is our stdout."""
+
+    def __init__(self) -> None:
+        reading, writing = os.pipe()
+        self._reading = os.fdopen(reading, "rb", buffering=0)
+        self._stdout = os.fdopen(writing, "w")
+
+    def attach(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """In the test itself: between its phases pytest gives stdout back."""
+        monkeypatch.setattr(sys, "stdout", self._stdout)
+
+    def read_all(self) -> int:
+        """How many bytes come until stdout is closed."""
+        count = 0
+        while chunk := self._reading.read(65536):
+            count += len(chunk)
+        return count
+
+    def go_away(self) -> None:
+        self._reading.close()
+
+    def close_stdout(self) -> None:
+        self._stdout.close()
+
+
+@pytest.fixture
+def reader() -> Iterator[Reader]:
+    made = Reader()
+    yield made
+    made.close_stdout()
+    made.go_away()
+
+
+def test_a_reader_that_goes_away_ends_the_following_and_not_the_run(
+    session: Session, runs: Runs, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader.attach(monkeypatch)
+    guardian = runs.guarded("abc")
+    following = Following(session, {"abc": From()}, presenter_for(session, ["abc"]), Interrupts())
+    reader.go_away()
+    with pytest.raises(BrokenPipeError):
+        following.to_the_end()
+    assert guardian.asked() == []
+    guardian.ends()
+
+
+def test_a_reader_that_does_not_read_cannot_keep_ctrl_c_from_stopping(
+    follower: Follower, runs: Runs, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader.attach(monkeypatch)
+    guardian = runs.guarded("abc")
+    guardian.prints(b"x" * 3_000_000)
+    follower.interrupts.count = 1
+    counts: list[int] = []
+    reading = threading.Thread(target=lambda: counts.append(reader.read_all()), daemon=True)
+
+    def end_when_asked_then_read() -> None:
+        wait_until(guardian.asked, "a request")
+        guardian.ends(Status.STOPPED)
+        reading.start()
+
+    assert follower.follow(end_when_asked_then_read, "abc") == 130
+    reader.close_stdout()
+    reading.join(20.0)
+    assert counts == [3_000_000]
+
+
+def test_looks_are_quick_after_a_change_and_slow_in_quiet() -> None:
+    pace = Pace(100.0)
+    assert pace.seconds(100.0, urgent=True) == 0.002
+    assert pace.seconds(100.0, urgent=False) == 0.01
+    assert pace.seconds(100.5, urgent=True) == pytest.approx(0.05)
+    assert pace.seconds(200.0, urgent=True) == 0.1
+    pace.changed(200.0)
+    assert pace.seconds(200.0, urgent=False) == 0.01

@@ -1,0 +1,167 @@
+"""`list` shows what is unfinished and the newest that ended, and reads no more than that takes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from backprop_tui.cli import terminal
+from backprop_tui.cli.session import Session
+from backprop_tui.domain.run import Cause
+from backprop_tui.domain.status import Status
+from backprop_tui.store import index
+from tests.support.commands import Commands
+from tests.support.indexed import index_all
+from tests.support.runs import Runs
+
+
+def ids(said: list[dict[str, object]]) -> list[object]:
+    return [record["id"] for record in said]
+
+
+def test_without_runs_it_says_how_to_make_one(obey: Commands) -> None:
+    said = obey("list")
+    assert (said.code, said.out) == (0, "")
+    assert "backprop-tui run train.py" in said.err
+    assert obey.json("list") == []
+
+
+def test_what_is_unfinished_comes_first_then_the_newest(obey: Commands, runs: Runs, session: Session) -> None:
+    runs.ended("old")
+    runs.ended("new")
+    index_all(session.home)
+    runs.queued("waits")
+    runs.queued("urgent", priority=5)
+    guardian = runs.guarded("runs")
+    runs.ended("newest")  # not indexed yet
+    assert ids(obey.json("list")) == ["runs", "urgent", "waits", "newest", "new", "old"]
+    guardian.ends()
+
+
+def test_a_line_tells_how_far_a_run_is_and_why_it_ended(obey: Commands, runs: Runs) -> None:
+    cause = Cause(kind="cuda_oom", evidence="CUDA out of memory: asked 2.50 GB")
+    runs.guarded("oom").ends(Status.FAILED, exit_code=1, cause=cause)
+    runs.guarded("code").ends(Status.FAILED, exit_code=7)
+    runs.guarded("killed").ends(Status.FAILED, exit_code=None, signal="SIGKILL")
+    guardian = runs.guarded("busy")
+    guardian.says(step=38400, total_steps=60000, metrics={"lr": 0.1, "loss": 0.35287})
+    lines = {line.split()[0]: line for line in obey("list").lines}
+    assert lines["oom"].endswith("CUDA out of memory: asked 2.50 GB")
+    assert lines["code"].endswith("exit code 7")
+    assert lines["killed"].endswith("by SIGKILL")
+    assert "38.4k/60k  0.3529" in lines["busy"]
+    guardian.ends()
+
+
+def test_a_running_runs_time_is_that_of_this_moment(obey: Commands, runs: Runs) -> None:
+    guardian = runs.guarded("busy")
+    clock = guardian.live.clock
+    guardian.says(
+        clock=type(clock)(running_seconds=100.0, paused_seconds=5.0, mark=clock.mark - 60.0, boot_id=clock.boot_id)
+    )
+    [record] = obey.json("list")
+    assert 165.0 <= record["duration_seconds"] < 185.0
+    assert record["paused_seconds"] == 5.0
+    guardian.ends()
+
+
+def test_queued_runs_say_their_place_and_what_they_wait_for(obey: Commands, runs: Runs, session: Session) -> None:
+    runs.queued("first")
+    runs.queued("second")
+    reasons = [
+        {"check": "ram", "figure": 1, "limit": 4, "message": "RAM 1 GB free, keeps 4", "gpu": None},
+        {"check": "load", "figure": 9, "limit": 2, "message": "load 9 per core, waiting below 2", "gpu": None},
+    ]
+    said = {"pid": 1, "state": "holding", "held": {"second": reasons}, "reasons": reasons, "start_tokens": None}
+    with open(session.home.host_file("governor.json"), "w", encoding="ascii") as file:
+        json.dump(said, file)
+    lines = {line.split()[0]: line for line in obey("list").lines}
+    assert lines["second"].endswith("#2 RAM 1 GB free, keeps 4 (+1 more)")
+    assert obey.json("list")[1]["hold_reasons"] == reasons
+
+
+def test_80_columns_hold_every_line_and_whole_ids(obey: Commands, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs.queued("a" * 24, name="a-name-that-is-long-enough-to-be-cut:lr=0.001")
+    runs.guarded("b").ends(Status.FAILED, exit_code=1, cause=Cause(kind="python_error", evidence="E: " + "x" * 200))
+    monkeypatch.setattr(terminal, "width", lambda: 80)
+    lines = obey("list").lines
+    assert all(len(line) <= 80 for line in lines)
+    assert {line.split()[0] for line in lines} == {"ID", "a" * 24, "b"}
+
+
+def test_filters_and_sorting(obey: Commands, runs: Runs) -> None:
+    runs.ended("a", tags=("x", "y"), name="zeta")
+    runs.ended("b", Status.FAILED, exit_code=1, tags=("x",), name="alpha")
+    runs.queued("c", host="elsewhere", tags=("y",), name="mid", priority=3)
+    assert ids(obey.json("list", "--status", "failed")) == ["b"]
+    assert ids(obey.json("list", "--status", "failed,queued")) == ["c", "b"]
+    assert ids(obey.json("list", "--status", "ended")) == ["b", "a"]
+    assert ids(obey.json("list", "--tag", "x")) == ["b", "a"]
+    assert ids(obey.json("list", "--tag", "x", "--tag", "y")) == ["a"]
+    assert ids(obey.json("list", "--host", "elsewhere")) == ["c"]
+    assert ids(obey.json("list", "--sort", "name")) == ["b", "c", "a"]
+    assert ids(obey.json("list", "--sort", "name", "--reverse")) == ["a", "c", "b"]
+    assert ids(obey.json("list", "--sort", "priority", "--limit", "1")) == ["c"]
+    assert ids(obey.json("list", "--sort", "created")) == ["c", "b", "a"]
+    assert obey("list", "--limit", "0").out == ""
+
+
+def test_a_filter_that_finds_nothing_says_where_it_looked(obey: Commands, runs: Runs) -> None:
+    runs.ended("a")
+    assert "--all looks at every run" in obey("list", "--status", "lost").err
+    assert obey("list", "--status", "lost", "--all").err == "no run is such a one\n"
+
+
+def test_an_unknown_status_is_told_with_those_there_are(obey: Commands) -> None:
+    said = obey("list", "--status", "done")
+    assert said.code == 2
+    assert "'done' is no status; there are queued, starting" in said.err
+
+
+def test_of_a_long_history_the_newest_50_are_shown_and_all_with_all(
+    obey: Commands, runs: Runs, session: Session
+) -> None:
+    runs.ended("template")
+    index_all(session.home)
+    template = index.read_newest(session.home)["template"]
+    stamps = [f"2026-{month:02}-{day:02}T00:00:00.000Z" for month in range(1, 13) for day in range(1, 29)] * 4
+    made = {f"r{number}": {**template, "id": f"r{number}", "created_at": stamp} for number, stamp in enumerate(stamps)}
+    index.update(session.home, made)
+    shutil.rmtree(session.home.runs)  # neither is needed to list
+    assert len(obey("list").lines) == 51
+    assert len(obey.json("list", "--limit", "120")) == 120
+    assert len(obey.json("list", "--all")) == len(stamps) + 1
+
+
+def test_what_the_original_recorded_is_listed(obey: Commands, session: Session) -> None:
+    record = {"id": "run-1", "scriptPath": "t.py", "status": "completed", "lastLoss": 0.5, "startTime": 1.7e12}
+    with open(session.home.index, "w", encoding="ascii") as file:
+        json.dump({"run-1": record}, file)
+    assert obey("list").lines[1].split()[:5] == ["run-1", "completed", "run-1", "-", "0.5"]
+
+
+def test_a_run_that_goes_on_again_is_listed_once(obey: Commands, runs: Runs, session: Session) -> None:
+    directory = runs.ended("again")
+    index_all(session.home)
+    from backprop_tui.domain.lifecycle import resume
+    from backprop_tui.store.creation import mark
+
+    directory.write(resume(directory.read(), now=1.0, resume_from=None), durable=False)
+    mark(session.home, "again")
+    assert [record["status"] for record in obey.json("list")] == ["queued"]
+
+
+def test_nothing_that_a_script_printed_reaches_the_terminal_unseen(obey: Commands, runs: Runs) -> None:
+    runs.guarded("evil").ends(
+        Status.FAILED, exit_code=1, cause=Cause(kind="python_error", evidence="\x1b]0;owned\x07Error\nsecond")
+    )
+    lines = obey("list").lines
+    assert len(lines) == 2
+    assert lines[1].isprintable()
+
+
+def test_completion_gets_every_word_a_run_answers_to(obey: Commands, runs: Runs) -> None:
+    runs.queued("abc", name="two words", group="sweep")
+    assert obey("list", "--handles").lines == ["@last", "@running", "abc", "sweep"]

@@ -1,0 +1,138 @@
+"""`show` draws what a run measured, `compare` lays runs side by side."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backprop_tui.cli import terminal
+from backprop_tui.cli.asked_options import is_option, named_arguments
+from backprop_tui.cli.session import Session
+from backprop_tui.domain.limits import RunLimits
+from tests.support.commands import Commands
+from tests.support.runs import Runs
+
+
+def measured(runs: Runs, run_id: str, *losses: float, accuracy: float = 0.5, **fields: object) -> None:
+    guardian = runs.guarded(run_id, **fields)
+    for step, loss in enumerate(losses, start=1):
+        guardian.measures(step, loss=loss, val_acc=accuracy)
+    guardian.ends()
+
+
+def test_the_loss_is_plotted_and_every_metric_has_a_line(obey: Commands, runs: Runs) -> None:
+    measured(runs, "a", 3.0, 2.0, 1.0, 1.5)
+    text = obey("show", "a").out
+    assert "loss  last 1.5, best 1 at step 3" in text
+    assert text.count("┤") == 8
+    rows = [line.split() for line in text.splitlines() if line.startswith(("loss ", "val_acc "))]
+    assert rows[1][:6] == ["loss", "3", "1.5", "1", "3", "3"]
+    assert rows[2][:5] == ["val_acc", "0.5", "0.5", "0.5", "0.5"]
+
+
+def test_it_fits_80_columns_and_can_do_with_ascii(obey: Commands, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured(runs, "a", *(1 / step for step in range(1, 200)), name="n" * 70)
+    monkeypatch.setattr(terminal, "width", lambda: 80)
+    said = obey("show", "a", "--ascii", "--metric", "val_acc", "--metric", "loss")
+    assert said.out.isascii()
+    assert all(len(line) <= 80 for line in said.lines[1:])
+    assert said.out.count("|") == 16
+
+
+def test_an_unknown_metric_names_those_there_are(obey: Commands, runs: Runs) -> None:
+    measured(runs, "a", 1.0)
+    said = obey("show", "a", "--metric", "los")
+    assert (said.code, said.err.endswith("run a has no such metric; it has loss, val_acc\n")) == (2, True)
+
+
+def test_a_run_without_metrics_says_so(obey: Commands, runs: Runs) -> None:
+    runs.ended("a")
+    said = obey("show", "a")
+    assert said.code == 0
+    assert "no metrics" in said.err
+
+
+def test_the_json_has_extremes_and_points(obey: Commands, runs: Runs) -> None:
+    guardian = runs.guarded("a")
+    guardian.measures(1, loss=2.0)
+    guardian.measures(2, loss="NaN")
+    guardian.ends()
+    loss = obey.json("show", "a")["metrics"]["loss"]
+    assert loss["last"] == {"step": 2, "value": "NaN"}
+    assert loss["best"] == loss["least"] == {"step": 1, "value": 2.0}
+    assert loss["points"] == [[1.0, 2.0]]
+
+
+def asked(*words: str, **spec: object) -> dict[str, object]:
+    return {"command": ("python", "/x/train.py", *words), "script": "/x/train.py", **spec}
+
+
+def test_only_what_differs_is_compared_and_the_best_is_marked(obey: Commands, runs: Runs) -> None:
+    measured(runs, "a", 3.0, 1.0, spec=asked("--lr", "0.1", "--wd=0"), accuracy=0.5)
+    measured(runs, "b", 3.0, 2.0, spec=asked("--lr=0.2", "--wd", "0", "--amp"), accuracy=0.75)
+    cells = [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in obey("compare", "a", "b").lines]
+    table = {row[0]: row[1:] for row in cells}
+    assert table["RUN"] == ["a", "b"]
+    assert table["--lr"] == ["0.1", "0.2"]
+    assert table["--amp"] == ["-", "yes"]
+    assert "--wd" not in table
+    assert "script" not in table
+    assert table["loss last"] == ["1 *", "2"]
+    assert table["val_acc best"] == ["0.5", "0.75 *"]
+
+
+def test_limits_that_differ_are_told(obey: Commands, runs: Runs) -> None:
+    runs.ended("a", spec={"limits": RunLimits(gpu_max_temp_celsius=70.0)})
+    runs.ended("b")
+    compared = obey.json("compare", "a", "b")
+    assert compared["options"] == {"limits.gpu_max_temp_celsius": ["70", "85"]}
+    assert [run["id"] for run in compared["runs"]] == ["a", "b"]
+
+
+def test_many_runs_stand_below_each_other_where_they_do_not_fit(
+    obey: Commands, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(7):
+        measured(runs, f"run{number}", float(number + 1), group="sweep", spec=asked("--lr", str(number)))
+    monkeypatch.setattr(terminal, "width", lambda: 80)
+    lines = obey("compare", "sweep").lines
+    assert all(len(line) <= 80 for line in lines)
+    assert sum(line.startswith("RUN ") for line in lines) == 3
+    assert [line.split()[1:] for line in lines if line.startswith("--lr")] == [["0", "1", "2"], ["3", "4", "5"], ["6"]]
+
+
+def test_one_run_is_not_compared(obey: Commands, runs: Runs) -> None:
+    runs.ended("a")
+    assert "two runs at least" in obey("compare", "a", "a").err
+
+
+def test_what_the_original_recorded_is_compared_by_its_last_values(
+    obey: Commands, runs: Runs, session: Session
+) -> None:
+    measured(runs, "a", 1.0)
+    record = {"id": "run-1", "scriptPath": "t.py", "status": "completed", "lastLoss": 0.5, "startTime": 1.7e12}
+    with open(session.home.index, "w", encoding="ascii") as file:
+        json.dump({"run-1": record}, file)
+    assert obey.json("compare", "a", "run-1")["metrics"]["loss"]["last"][1]["value"] == 0.5
+
+
+def test_arguments_are_named_whichever_way_they_are_written() -> None:
+    words = ("data", "--lr", "-0.5", "--wd=0", "--amp", "-v", "--tag", "a", "--tag", "b", "out")
+    assert named_arguments(words) == {
+        "argument 1": "data",
+        "--lr": "-0.5",
+        "--wd": "0",
+        "--amp": "yes",
+        "-v": "yes",
+        "--tag": "a, b",
+        "argument 2": "out",
+    }
+
+
+@given(st.lists(st.text(max_size=8)))
+def test_no_word_is_lost(words: list[str]) -> None:
+    told = "".join(name + value for name, value in named_arguments(words).items())
+    assert all(word.partition("=")[0] in told for word in words if is_option(word))

@@ -1,0 +1,224 @@
+"""`status` tells all about the machine, or all about a run."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from backprop_tui.cli.session import Session
+from backprop_tui.domain.run import Attempt, Checkpoint, Git
+from backprop_tui.domain.status import Status
+from backprop_tui.launchers.supervisor_process import LOCK
+from backprop_tui.processes.linux import boot_id
+from tests.support.commands import Commands
+from tests.support.indexed import index_all
+from tests.support.runs import Runs
+
+HOST_KEYS = {"cpu_percent", "load_1m", "cores", "ram_total_bytes", "ram_available_bytes", "disk_free_bytes"}
+GPU_KEYS = {
+    *("index", "uuid", "name", "health", "temperature_celsius", "utilization_percent", "memory_total_bytes"),
+    *("memory_used_bytes", "power_watts", "fan_percent", "processes"),
+}
+
+
+@contextmanager
+def supervised(session: Session, governor: dict[str, object]) -> Iterator[None]:
+    """This test signs the lease that it holds, and says what a governor would."""
+    with open(session.home.host_file(LOCK), "w", encoding="ascii") as file:
+        file.write(f"{os.getpid()} {boot_id()}\n")
+    with open(session.home.host_file("governor.json"), "w", encoding="ascii") as file:
+        json.dump({"pid": os.getpid(), "time": "2026-01-31T09:05:07.250Z", **governor}, file)
+    yield
+
+
+def no_gpus(session: Session) -> None:
+    os.makedirs(os.path.dirname(session.config_path), exist_ok=True)
+    with open(session.config_path, "w", encoding="ascii") as file:
+        file.write('[gpu]\nprobe = "none"\n')
+
+
+def test_the_json_has_the_shape_of_the_interface(obey: Commands, session: Session, runs: Runs) -> None:
+    no_gpus(session)
+    guardian = runs.guarded("busy")
+    runs.queued("waits")
+    shown = obey.json("status")
+    assert list(shown) == ["host", "gpus", "governor", "supervisor", "active", "queued"]
+    assert set(shown["host"]) == HOST_KEYS
+    assert shown["host"]["cpu_percent"] is not None
+    assert shown["gpus"] == []
+    assert shown["governor"] == {"state": "open", "reasons": [], "start_tokens": 4.0}
+    assert shown["supervisor"] == {"alive": False, "pid": None}
+    assert [run["id"] for run in shown["active"]] == ["busy"]
+    assert [run["id"] for run in shown["queued"]] == ["waits"]
+    guardian.ends()
+
+
+def test_gpus_are_those_of_fresh_readings(obey: Commands, session: Session, runs: Runs) -> None:
+    gpu = {
+        "index": 0,
+        "uuid": "GPU-1",
+        "name": "H100",
+        "health": "stale",
+        "temperature_celsius": 71.0,
+        "memory_total_bytes": 80 * 10**9,
+        "memory_used_bytes": 61 * 10**9,
+        "age_seconds": 12.0,
+        "processes": [{"pid": 7, "memory_bytes": 5, "owner": "me", "run": "busy"}, {"pid": 8, "memory_bytes": 6}],
+    }
+    readings = {
+        "schema_version": 1,
+        "time": time.time(),
+        "boot_id": boot_id(),
+        "pid": 1,
+        "probe": "nvml",
+        "probe_problem": None,
+        "passed_over": {"amd": "no card"},
+        "gpus_known": True,
+        "host": {},
+        "gpus": [gpu],
+    }
+    with open(session.home.host_file("readings.json"), "w", encoding="ascii") as file:
+        json.dump(readings, file)
+    guardian = runs.guarded("busy", name="lm")
+    [shown] = obey.json("status")["gpus"]
+    assert set(shown) >= GPU_KEYS
+    assert shown["processes"] == [
+        {"pid": 7, "memory_bytes": 5, "run": "busy"},
+        {"pid": 8, "memory_bytes": 6, "run": None},
+    ]
+    assert (shown["health"], shown["age_seconds"], shown["power_watts"]) == ("stale", 12.0, None)
+    text = obey("status", "--verbose").out
+    assert "stale for 0:12" in text
+    assert "61.0/80.0 GB" in text
+    assert "lm, 1 of others" in text
+    assert "not amd: no card" in text
+    guardian.ends()
+
+
+def test_what_the_governor_said_is_shown_with_every_reason(obey: Commands, session: Session, runs: Runs) -> None:
+    no_gpus(session)
+    reasons = [{"check": "ram", "figure": 1, "limit": 4, "message": "RAM 1 GB free, keeps 4", "gpu": None}]
+    said = {"state": "holding", "reasons": reasons, "start_tokens": 2.5, "start_burst": 4, "max_parallel": 3}
+    runs.queued("waits")
+    with supervised(session, {**said, "held": {"waits": reasons}}):
+        shown = obey.json("status")
+        assert shown["governor"] == {"state": "holding", "reasons": reasons, "start_tokens": 2.5}
+        assert shown["supervisor"] == {"alive": True, "pid": os.getpid()}
+        text = obey("status").out
+    assert "holding: 0 of 3 in parallel, 2 of 4 starts free" in text
+    assert "RAM 1 GB free, keeps 4" in text
+    assert f"alive, pid {os.getpid()}" in text
+
+
+def test_the_words_of_a_dead_supervisor_are_not_repeated(obey: Commands, session: Session) -> None:
+    no_gpus(session)
+    with supervised(session, {"state": "conservative", "reasons": [], "start_tokens": 1}):
+        pass
+    with open(session.home.host_file(LOCK), "w", encoding="ascii") as file:
+        file.write(f"{os.getpid()} another-boot\n")
+    assert obey.json("status")["governor"]["state"] == "open"
+
+
+def test_a_held_queue_is_told_at_once_and_without_a_supervisor(obey: Commands, session: Session) -> None:
+    no_gpus(session)
+    obey("queue", "hold")
+    governor = obey.json("status")["governor"]
+    assert (governor["state"], [reason["check"] for reason in governor["reasons"]]) == ("holding", ["queue_held"])
+    obey("queue", "release")
+    assert obey.json("status")["governor"] == {"state": "open", "reasons": [], "start_tokens": 4.0}
+
+
+def test_a_wrong_configuration_is_told_and_hides_nothing(obey: Commands, session: Session) -> None:
+    no_gpus(session)
+    with open(session.config_path, "a", encoding="ascii") as file:
+        file.write("max_temp = 3\n")
+    said = obey("status")
+    assert said.code == 0
+    assert "unknown key 'gpu.max_temp'" in said.err
+    assert "governor" in said.out
+
+
+def test_one_run_is_the_public_json_and_a_group_an_array(obey: Commands, runs: Runs) -> None:
+    runs.ended("a", group="sweep")
+    runs.ended("b", group="sweep")
+    assert obey.json("status", "a")["id"] == "a"
+    assert [run["id"] for run in obey.json("status", "sweep")] == ["a", "b"]
+    assert obey("status", "sweep").out.count("\nstatus ") == 2
+
+
+def test_everything_about_a_run_is_readable(obey: Commands, runs: Runs) -> None:
+    directory = runs.ended(
+        "full",
+        Status.FAILED,
+        exit_code=3,
+        name="lm",
+        note="try this",
+        tags=("a", "b"),
+        group="sweep",
+        git=Git(commit="0123456789abcdef", dirty=True),
+        checkpoints=(Checkpoint(path="/ckpt/1.pt", step=5, saved_at=time.time(), sound=False),),
+        spec={"command": ("python", "train.py", "--text", "two words"), "cwd": "/data"},
+    )
+    run = directory.read()
+    earlier = Attempt(number=1, started_at=1.0, boot_id="x", ended_at=2.0, status=Status.FAILED, exit_code=1)
+    changed = type(run)(**{name: getattr(run, name) for name in run.__slots__} | {"attempts": (earlier, run.attempt)})
+    directory.write(changed, durable=False)
+    text = obey("status", "full").out
+    for told in (
+        *(
+            "full  lm",
+            "failed (exit code 3)",
+            "python train.py --text 'two words'",
+            "/data",
+            "a, b",
+            "try this",
+            "sweep",
+        ),
+        *("0123456789ab with changes", "step 5", "/ckpt/1.pt (not sound)", "failed (exit code 1)", "output.log"),
+    ):
+        assert told in text
+
+
+def test_a_stopped_guardian_is_told_with_what_wakes_it(obey: Commands, runs: Runs) -> None:
+    guardian = runs.guarded("busy")
+    code = "import os, signal, sys; os.open(sys.argv[1], os.O_RDWR); os.kill(os.getpid(), signal.SIGSTOP)"
+    lock = guardian.directory.file("lock")
+    sleeper = subprocess.Popen([sys.executable, "-S", "-c", code, lock], stdin=subprocess.DEVNULL)
+    try:
+        os.waitid(os.P_PID, sleeper.pid, os.WSTOPPED | os.WNOWAIT)
+        guardian.says(runner_pid=sleeper.pid)
+        assert "guardian stopped" in obey("status", "busy").out
+        assert "backprop-tui continue busy" in obey.json("list")[0]["reason"]
+    finally:
+        sleeper.send_signal(signal.SIGKILL)
+        sleeper.wait()
+    assert obey.json("list")[0]["reason"] is None
+    guardian.ends()
+
+
+def test_what_the_original_recorded_is_told_too(obey: Commands, session: Session) -> None:
+    record = {
+        "id": "run-1",
+        "scriptPath": "t.py",
+        "status": "timeboxed",
+        "lastCheckpoint": "/c.pt",
+        "startTime": 1.7e12,
+    }
+    with open(session.home.index, "w", encoding="ascii") as file:
+        json.dump({"run-1": record}, file)
+    assert "/c.pt" in obey("status", "run-1").out
+    assert obey.json("status", "run-1")["status"] == "timeboxed"
+
+
+def test_an_unknown_run_is_refused_with_the_nearest_name(obey: Commands, runs: Runs, session: Session) -> None:
+    runs.ended("abcdefgh", name="baseline")
+    index_all(session.home)
+    said = obey("status", "baselin")
+    assert (said.code, said.out) == (2, "")
+    assert "did you mean baseline?" in said.err

@@ -1,0 +1,69 @@
+"""`wait` returns when the runs have ended, with the code of the first that ended badly."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from backprop_tui.cli.parser import parse
+from backprop_tui.cli.session import Session
+from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.status import Status
+from backprop_tui.store import index
+from tests.support.runs import Runs
+
+Capture = pytest.CaptureFixture[str]
+
+
+def _wait(session: Session, *words: str) -> int:
+    typed = parse(["wait", *words])
+    assert typed.execute is not None
+    return typed.execute(typed.arguments, session)
+
+
+def test_what_has_ended_is_not_waited_for(session: Session, runs: Runs, capsys: Capture) -> None:
+    runs.ended("abc", Status.FAILED, exit_code=7)
+    assert _wait(session, "abc") == 7
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "abc (abc): failed with exit code 7" in told.err
+
+
+def test_it_waits_for_the_last_and_gives_the_first_failure(session: Session, runs: Runs) -> None:
+    first, second = runs.guarded("first"), runs.guarded("second")
+
+    def end() -> None:
+        second.ends(Status.FAILED, exit_code=5)
+        time.sleep(0.01)  # the ends must differ in their milliseconds
+        first.ends(Status.FAILED, exit_code=6)
+
+    threading.Thread(target=end, daemon=True).start()
+    assert _wait(session, "first", "second") == 5
+
+
+def test_all_is_what_is_unfinished(session: Session, runs: Runs) -> None:
+    runs.ended("over", Status.FAILED, exit_code=7)
+    assert _wait(session, "--all") == 0
+
+
+def test_with_json_the_records_come_in_the_order_they_were_named(session: Session, runs: Runs, capsys: Capture) -> None:
+    runs.ended("a")
+    runs.ended("b", Status.STOPPED)
+    assert _wait(replace(session, json=True), "b", "a") == 130
+    assert [record["id"] for record in json.loads(capsys.readouterr().out)] == ["b", "a"]
+
+
+def test_a_run_of_the_original_has_ended(session: Session) -> None:
+    record = {"id": "old", "name": "old", "status": Status.LOST, "ended_at": None}
+    index.update(session.home, {"old": record})
+    assert _wait(session, "old") == 71
+
+
+@pytest.mark.parametrize("words", [[], ["--all", "abc"]])
+def test_either_runs_or_all(session: Session, words: list[str]) -> None:
+    with pytest.raises(UsageError):
+        _wait(session, *words)

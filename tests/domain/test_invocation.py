@@ -1,0 +1,64 @@
+"""What a script is started with and told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from backprop_tui.domain.invocation import ORIGINAL_FLAGS, arguments, environment, mentioned_flags
+from backprop_tui.domain.run import Queued, Run
+from tests.domain.runs import queued, running
+
+RESUMED = Queued(since=1.0, resume_from="/a dir/c.pt")
+
+
+def told(run: Run) -> dict[str, str]:
+    return environment(run, "/home/runs/r1", {"PATH": "/bin", "BACKPROP_RESUME_FROM": "stale"})
+
+
+def test_a_strict_script_gets_no_flag_it_does_not_mention() -> None:
+    assert arguments(running(queued(understood_flags=()))) == ("python3", "train.py")
+
+
+def test_flags_that_the_source_mentions_are_passed_unless_given_already() -> None:
+    run = running(
+        queued(
+            command=("python3", "train.py", "--run-id=mine"),
+            understood_flags=("--run-id", "--max-minutes", "--resume-from", "--checkpoint-every-seconds"),
+            state=RESUMED,
+        )
+    )
+    assert arguments(run)[3:] == ("--max-minutes", "10", "--resume-from", "/a dir/c.pt")
+
+
+def test_the_resume_argument_keeps_a_path_with_a_space_in_one_word() -> None:
+    run = running(queued(resume_arg="--init resume --ckpt={path}", state=RESUMED, understood_flags=("--resume-from",)))
+    assert arguments(run)[2:] == ("--init", "resume", "--ckpt=/a dir/c.pt")
+
+
+def test_a_first_attempt_is_told_of_no_checkpoint_whatever_the_shell_had() -> None:
+    assert "BACKPROP_RESUME_FROM" not in told(running())
+
+
+def test_the_environment_tells_the_deadline_of_this_timebox() -> None:
+    run = running(queued(max_run_seconds=90.0), now=1000.0)
+    variables = told(run)
+    assert (variables["BACKPROP_DEADLINE"], variables["BACKPROP_MAX_MINUTES"]) == ("1090.000", "1.5")
+    assert (variables["PYTHONUNBUFFERED"], variables["PATH"]) == ("1", "/bin")
+
+
+def test_no_limit_has_no_deadline() -> None:
+    assert not {"BACKPROP_DEADLINE", "BACKPROP_MAX_MINUTES"} & told(running(queued(max_run_seconds=None))).keys()
+
+
+def test_what_hands_over_the_gpus_beats_the_captured_environment() -> None:
+    run = running()
+    run = run.with_attempt(replace(run.attempt, variables={"CUDA_VISIBLE_DEVICES": "GPU-1"}))
+    assert environment(run, "/r", {"CUDA_VISIBLE_DEVICES": "0"})["CUDA_VISIBLE_DEVICES"] == "GPU-1"
+
+
+@pytest.mark.parametrize("flag", ORIGINAL_FLAGS)
+def test_a_flag_counts_as_mentioned_only_as_a_whole_word_in_quotes(flag: str) -> None:
+    assert mentioned_flags(f'parser.add_argument("{flag}")') == (flag,)
+    assert mentioned_flags(f"# {flag} is not understood; '{flag}s' neither") == ()

@@ -1,0 +1,149 @@
+"""Records survive a round trip through JSON, whatever they hold."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backprop_tui.domain.errors import BrokenRecord
+from backprop_tui.domain.lifecycle import Outcome, conclude
+from backprop_tui.domain.limits import MemoryLimit, RunLimits
+from backprop_tui.domain.live import Clock, Live, Pause, Stopping, shown_status
+from backprop_tui.domain.requests import (
+    ContinueRequest,
+    EditRequest,
+    PauseRequest,
+    Request,
+    StopRequest,
+    TellRequest,
+    TimeboxRequest,
+)
+from backprop_tui.domain.run import Checkpoint, Dependency, Git, Gpu, Peak, Process, Run, StopPlan
+from backprop_tui.domain.status import Status
+from backprop_tui.store.live_codec import decode_live, encode_live
+from backprop_tui.store.request_codec import decode_request, encode_request
+from backprop_tui.store.run_codec import decode_run, encode_run, public
+from tests.domain.runs import queued, running
+
+texts = st.text(st.characters(exclude_categories=()), max_size=20)
+metrics = st.dictionaries(texts, st.floats(allow_nan=False), max_size=4)
+CHECKPOINT = Checkpoint(path="/c\udcff.pt", step=5, saved_at=1000.25, size_bytes=9, sound=True)
+
+
+def through_json(value: object) -> dict[str, object]:
+    decoded = json.loads(json.dumps(value, allow_nan=False))
+    assert isinstance(decoded, dict)
+    return decoded
+
+
+def full_run() -> Run:
+    """A run in which every field says something."""
+    run = queued(
+        group="g",
+        tags=("a", "b"),
+        note="n",
+        priority=3,
+        git=Git(commit="abc", dirty=True),
+        checkpoints=(CHECKPOINT,),
+        peak=Peak(ram_bytes=1, vram_bytes=2, temperature_celsius=3.5),
+        after=(Dependency(run="x", any_end=True),),
+        stop=StopPlan(stop_signal="SIGTERM", warn_signal="SIGUSR1", warn_seconds=60.0),
+        process=Process(umask=0o77, nice=5, rlimits=(("RLIMIT_NOFILE", 10, 20),)),
+        limits=RunLimits(gpu_memory_limit=MemoryLimit(fraction=0.5), max_parallel=4),
+        visible_gpus=("0", "1"),
+    )
+    run = running(run)
+    attempt = replace(run.attempt, gpus=(Gpu(index=1, uuid="GPU-1"),), variables={"CUDA_VISIBLE_DEVICES": "GPU-1"})
+    return run.with_attempt(attempt)
+
+
+@given(name=texts, note=texts, values=metrics)
+def test_a_run_survives_its_record(name: str, note: str, values: dict[str, float]) -> None:
+    run = replace(full_run(), name=name, note=note, metrics=values)
+    assert decode_run("run.json", through_json(encode_run(run, "/r"))) == run
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.COMPLETED, Status.LOST, Status.TIMEBOXED, Status.STOPPED])
+def test_an_end_survives_its_record(status: Status) -> None:
+    outcome = Outcome(status=status, exit_code=None, signal="SIGKILL", reason="why")
+    run = conclude(full_run(), outcome, now=2000.5, resume_from=None)
+    again = decode_run("run.json", through_json(encode_run(run, "/r")))
+    assert again == run
+    assert public(again, "/r")["exit_code"] is None
+
+
+def test_what_is_no_number_is_a_word_in_the_public_json() -> None:
+    run = replace(queued(), metrics={"a": math.nan, "b": math.inf, "c": -math.inf})
+    assert public(run, "/r")["metrics"] == {"a": "NaN", "b": "Infinity", "c": "-Infinity"}
+
+
+def test_a_record_of_another_version_is_refused_by_name() -> None:
+    with pytest.raises(BrokenRecord, match=r"x/run\.json: schema_version 2"):
+        decode_run("x/run.json", {**encode_run(queued(), "/r"), "schema_version": 2})
+
+
+@given(
+    junk=st.recursive(st.none() | st.integers() | texts, lambda inner: st.lists(inner) | st.dictionaries(texts, inner))
+)
+def test_a_broken_record_is_told_and_never_taken_for_a_run(junk: object) -> None:
+    for field in ("id", "record", "attempts", "created_at"):
+        broken = {**through_json(encode_run(full_run(), "/r")), field: junk}
+        try:
+            run = decode_run("run.json", broken)
+        except BrokenRecord:
+            continue
+        assert isinstance(run, Run)
+
+
+def live() -> Live:
+    return Live(
+        attempt=1,
+        runner_pid=5,
+        script_pid=6,
+        clock=Clock(running_seconds=1.5, paused_seconds=2.5, mark=3.0, boot_id="b"),
+        time=9.0,
+        step=7,
+        metrics={"loss": math.inf},
+        checkpoints=(CHECKPOINT,),
+        pause=Pause(since=1.0, by="heat", reason="hot"),
+        stopping=Stopping(status=Status.TIMEBOXED, by="timebox", reason="r", since=1.0, stage=1, deadline=2.0),
+    )
+
+
+def test_a_live_record_survives() -> None:
+    assert decode_live(through_json(encode_live(live()))) == live()
+
+
+def test_the_live_record_refines_the_status_of_its_own_attempt_only() -> None:
+    run = running()
+    assert shown_status(run, live()) is Status.STOPPING
+    assert shown_status(run, replace(live(), stopping=None)) is Status.PAUSED
+    assert shown_status(run, replace(live(), attempt=2)) is Status.RUNNING
+    assert public(run, "/r", live=replace(live(), stopping=None))["reason"] == "hot"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        StopRequest(by="person", reason="r", kill=True, cause="memory_limit"),
+        PauseRequest(by="heat", reason="r"),
+        ContinueRequest(by="ram", reason="r"),
+        TimeboxRequest(max_run_seconds=None),
+        EditRequest(name="n\udcff", tags=(), note="", priority=-1),
+        TellRequest(message="m"),
+    ],
+)
+def test_a_request_survives_its_line(request_: Request) -> None:
+    line = encode_request(request_)
+    assert b"\n" not in line
+    assert decode_request(line) == request_
+
+
+@given(st.binary(max_size=60))
+def test_a_line_that_is_no_request_is_skipped(line: bytes) -> None:
+    assert decode_request(line) is None

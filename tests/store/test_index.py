@@ -1,0 +1,90 @@
+"""The index: bounded, rebuilt when broken, and kind to the original's file."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backprop_tui.store import creation, index
+from backprop_tui.store.home import Home
+from tests.domain.runs import queued
+
+ORIGINAL = {
+    "id": "exp-1",
+    "name": "old",
+    "scriptPath": "/w/train.py",
+    "status": "running",
+    "lastCheckpoint": "/w/c.pt",
+    "checkpoints": [{"path": "/w/c.pt", "step": 5, "timestamp": 1_700_000_100_000}],
+    "lastStep": 5,
+    "lastLoss": 0.25,
+    "startTime": 1_700_000_000_000,
+    "endTime": None,
+}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Home:
+    store = Home(str(tmp_path / "state"), "h")
+    store.prepare()
+    return store
+
+
+def record(number: int, status: str = "completed") -> dict[str, Any]:
+    return {"id": f"r{number:05}", "status": status, "created_at": f"2026-{1 + number % 12:02}-01T00:00:{number:06}Z"}
+
+
+def records(count: int) -> dict[str, Any]:
+    return {one["id"]: one for one in (record(number) for number in range(count))}
+
+
+def test_the_index_stays_bounded_and_older_runs_move_to_monthly_files(store: Home) -> None:
+    count = index.KEPT + index.SLACK + 1
+    index.update(store, records(count))
+    assert len(index.read_newest(store)) == index.KEPT
+    assert len(index.read_all(store)) == count
+    assert len(index.read_recent(store)) == index.RECENT
+
+
+def test_unfinished_runs_never_leave_the_index(store: Home) -> None:
+    waiting = {**record(0, "queued"), "created_at": "2020-01-01T00:00:00Z", "id": "old"}
+    index.update(store, {**records(index.KEPT + index.SLACK + 1), "old": waiting})
+    assert "old" in index.read_newest(store)
+
+
+def test_a_removed_run_leaves_the_monthly_files_too(store: Home) -> None:
+    index.update(store, records(index.KEPT + index.SLACK + 1))
+    gone = next(iter(index.read_all(store).keys() - index.read_newest(store).keys()))
+    index.update(store, {}, removed=[gone])
+    assert gone not in index.read_all(store)
+
+
+def test_a_broken_index_is_kept_aside_and_built_anew_from_the_runs(store: Home) -> None:
+    creation.create(store, queued("a"), {}, time=1.0)
+    Path(store.index).write_bytes(b'{"schema_version": 1, "experi')
+    index.update(store, {})
+    assert list(index.read_newest(store)) == ["a"]
+    kept = [name for name in os.listdir(store.root) if name.startswith("experiments.broken-")]
+    assert [(Path(store.root) / name).read_bytes() for name in kept] == [b'{"schema_version": 1, "experi']
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [[ORIGINAL], {"experiments": [ORIGINAL]}, {"exp-1": ORIGINAL}, {"experiments": {"exp-1": ORIGINAL}}],
+    ids=["array", "array inside", "object", "object inside"],
+)
+def test_the_originals_records_are_read_and_its_file_is_kept_byte_for_byte(store: Home, layout: object) -> None:
+    content = json.dumps(layout, indent=1).encode()
+    Path(store.index).write_bytes(content)
+    shown = index.read_newest(store)["exp-1"]
+    assert (shown["status"], shown["step"], shown["metrics"]) == ("lost", 5, {"loss": 0.25})
+    assert shown["started_at"] == "2023-11-14T22:13:20.000Z"
+    assert [one["path"] for one in shown["checkpoints"]] == ["/w/c.pt"]
+    assert Path(store.index).read_bytes() == content
+    index.update(store, records(1))
+    assert (Path(store.root) / "experiments.original.json").read_bytes() == content
+    assert set(index.read_newest(store)) == {"exp-1", "r00000"}
