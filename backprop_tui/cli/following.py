@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import time
 from collections.abc import Callable, Mapping
 
@@ -12,7 +11,7 @@ from backprop_tui.cli.exit_codes import HELD as HELD_CODE
 from backprop_tui.cli.exit_codes import STOPPED, first_failure
 from backprop_tui.cli.guardians import open_guardian
 from backprop_tui.cli.interrupts import Interrupts
-from backprop_tui.cli.pacing import Pace
+from backprop_tui.cli.pacing import LONGEST_SECONDS, Pace
 from backprop_tui.cli.petition import Petition
 from backprop_tui.cli.petitions import PERSON, Stop
 from backprop_tui.cli.presenters import PrefixedOutput, Presenter
@@ -56,7 +55,9 @@ class Followed:
         if changed and self.story.run.status in (Status.QUEUED, Status.STARTING):
             self.urgent_until = now + URGENT_FOR_SECONDS
         ended = self.story.has_ended  # before the log is read: what is read then is all there is
-        printed = self._pass_output(to_the_end=ended)
+        printed = self._pass_output()
+        if ended and not self._presenter.room():
+            return printed  # its end comes after its last output
         told = [*self.story.news(now)]
         for event in told:
             self.held = event.kind == HELD
@@ -66,22 +67,17 @@ class Followed:
         self._watch_guardian()
         return changed or printed or bool(told)
 
-    def _pass_output(self, *, to_the_end: bool) -> bool:
-        if not self._presenter.wants_output:
-            return False
+    def _pass_output(self) -> bool:
         printed = False
-        while (to_the_end or self._presenter.room()) and (content := self._tail.read()):
+        while self._presenter.wants_output and self._presenter.room() and (content := self._tail.read()):
             printed = True
             self._presenter.offer(self.story.run.id, content)
-            if to_the_end:
-                self._presenter.flush(wait=True)
         return printed
 
     def _finish(self, event: Event) -> None:
         self.end = event.figures["run"]
         if isinstance(self._presenter, PrefixedOutput):
             self._presenter.finish(self.story.run.id)
-        self._presenter.flush(wait=True)
         self.forget_guardian()
 
     def _watch_guardian(self) -> None:
@@ -113,6 +109,7 @@ class Following:
         self._presenter = presenter
         self._interrupts = interrupts
         self._obeyed_interrupts = 0
+        self._all_written = True
         self._petitions: list[Petition[StopRequest]] = []
         self._ensure_at = time.monotonic() + ENSURE_SECONDS
         self._complained: set[str] = set()
@@ -127,12 +124,12 @@ class Following:
             BrokenPipeError: nobody reads stdout any more; the runs go on.
         """
         pace = Pace(time.monotonic())
-        while self._unfinished():
+        while True:
             now = time.monotonic()
             changes = [followed.look(now) for followed in self._unfinished()]
             if any(changes):
                 pace.changed(now)
-            self._presenter.flush(wait=False)
+            self._all_written = self._presenter.flush()
             if not self._unfinished():
                 break
             if self._has_left_held():
@@ -144,8 +141,15 @@ class Following:
             self._ensure_supervisor(now)
             self._presenter.status([followed.story for followed in self.runs], now)
             self._wait(pace, now)
-        diagnostics.clear_status()
+        self._write_the_rest()
         return first_failure([followed.end for followed in self.runs if followed.end is not None])
+
+    def _write_the_rest(self) -> None:
+        """However long the reader takes, unless Ctrl-C says that nobody wants it any more."""
+        diagnostics.clear_status()
+        pressed = self._interrupts.count
+        while not self._presenter.flush() and self._interrupts.count == pressed:
+            output.wait(LONGEST_SECONDS, for_reader=True)
 
     def leave_when_held(self, take_back: Callable[[str], bool]) -> None:
         """A run that is held is not waited for: `take_back` takes it out of the queue, and says whether it could."""
@@ -196,13 +200,9 @@ class Following:
         """Until the next look; a guardian's death and a reader's going away are seen at once."""
         unfinished = self._unfinished()
         urgent = any(now < followed.urgent_until for followed in unfinished)
-        poll = select.poll()
         guardians = {followed.guardian: followed for followed in unfinished if followed.guardian is not None}
-        for descriptor in guardians:
-            poll.register(descriptor, select.POLLIN)
-        for descriptor, _ in poll.poll(pace.seconds(now, urgent=urgent) * 1000):
+        seconds = pace.seconds(now, urgent=urgent)
+        for descriptor in output.wait(seconds, for_reader=not self._all_written, others=guardians):
             guardians[descriptor].forget_guardian()
             guardians[descriptor].urgent_until = time.monotonic() + URGENT_FOR_SECONDS
             self._ensure_at = now  # if it died before its end was written, somebody must find that
-        if output.is_closed():
-            raise BrokenPipeError

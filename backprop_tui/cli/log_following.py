@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from backprop_tui.cli import output
 from backprop_tui.cli.handing_over import labels
-from backprop_tui.cli.pacing import Pace
+from backprop_tui.cli.pacing import LONGEST_SECONDS, Pace
 from backprop_tui.cli.presenters import PlainOutput, PrefixedOutput
 from backprop_tui.cli.session import Session
 from backprop_tui.cli.story import Story
@@ -68,25 +68,23 @@ class LogFollowing:
             passed = [stream.pass_on(self._shown) for stream in self._unfinished()]
             if any(passed):
                 pace.changed(now)
-            self._shown.flush(wait=False)
-            if output.is_closed():
-                raise BrokenPipeError
+            all_written = self._shown.flush()
             if now >= self._discover_at or not self._unfinished():
                 self._find_new(now)
             if not self._unfinished():
                 break
             self._ensure_supervisor(now)
-            time.sleep(pace.seconds(now, urgent=False))
-        for stream in self._unfinished():  # one after the other
-            while stream.pass_on(self._shown):
-                self._shown.flush(wait=True)
-        self._end()
-
-    def _end(self) -> None:
-        if isinstance(self._shown, PrefixedOutput):
-            for run_id in self._streams:
+            output.wait(pace.seconds(now, urgent=False), for_reader=not all_written)
+        for run_id, stream in self._streams.items():  # one after the other
+            while not stream.is_over and stream.pass_on(self._shown):
+                self._write_all()
+            if isinstance(self._shown, PrefixedOutput):
                 self._shown.finish(run_id)
-        self._shown.flush(wait=True)
+        self._write_all()
+
+    def _write_all(self) -> None:
+        while not self._shown.flush():
+            output.wait(LONGEST_SECONDS, for_reader=True)
 
     def _unfinished(self) -> list[LogStream]:
         return [stream for stream in self._streams.values() if not stream.is_over]

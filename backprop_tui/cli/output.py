@@ -53,11 +53,23 @@ def accept(content: memoryview) -> int:
     return written
 
 
-def is_closed() -> bool:
-    """Whether nobody can read what we write any more: the other end of the pipe or terminal is gone."""
+def wait(seconds: float, *, for_reader: bool, others: Iterable[int] = ()) -> list[int]:
+    """Waits until one of the other descriptors is ready, or the reader takes more where that is waited for.
+
+    Returns those of the others that are ready.
+
+    Raises:
+        BrokenPipeError: nobody can read what we write any more; seen even while there is nothing to write.
+    """
+    descriptor = sys.stdout.fileno()
     poll = select.poll()
-    poll.register(sys.stdout.fileno(), 0)
-    return bool(poll.poll(0))
+    poll.register(descriptor, select.POLLOUT if for_reader else 0)
+    for other in others:
+        poll.register(other, select.POLLIN)
+    ready = dict(poll.poll(seconds * 1000))
+    if ready.pop(descriptor, 0) & (select.POLLERR | select.POLLHUP | select.POLLNVAL):
+        raise BrokenPipeError
+    return list(ready)
 
 
 def is_terminal() -> bool:

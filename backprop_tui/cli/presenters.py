@@ -29,8 +29,8 @@ class Presenter(Protocol):
     def room(self) -> bool:
         """Whether more output is welcome."""
 
-    def flush(self, *, wait: bool) -> None:
-        """Writes what waits: as much as the reader takes, or all of it.
+    def flush(self) -> bool:
+        """Writes as much as the reader takes without making us wait; whether that was all.
 
         Raises:
             BrokenPipeError: nobody reads any more.
@@ -56,8 +56,9 @@ class JsonEvents:
         """Nothing ever waits."""
         return True
 
-    def flush(self, *, wait: bool) -> None:
+    def flush(self) -> bool:
         """Each event is written at once."""
+        return True
 
     def event(self, event: Event) -> None:
         """One line, of what is public."""
@@ -90,21 +91,18 @@ class PlainOutput:
         """Whether the reader keeps up."""
         return len(self._pending) < MOST_PENDING_BYTES
 
-    def flush(self, *, wait: bool) -> None:
+    def flush(self) -> bool:
         """As Presenter has it."""
         if not self._pending:
-            return
+            return True
         if self._shares_terminal:
             diagnostics.clear_status()
         with memoryview(self._pending) as view:
             last = view[-1]
-            written = len(view)
-            if wait:
-                output.raw(view)
-            else:
-                written = output.accept(view)
-        self._line_open = self._shares_terminal and (written < len(self._pending) or last != ord("\n"))
+            written = output.accept(view)
         del self._pending[:written]
+        self._line_open = self._shares_terminal and (bool(self._pending) or last != ord("\n"))
+        return not self._pending
 
     def event(self, event: Event) -> None:
         """A line of ours, never in the middle of one of the script's."""

@@ -26,7 +26,9 @@ class Session:
 
     @property
     def supervisor(self) -> SupervisorProcess:
-        """The supervisor of this user and machine."""
+        """The supervisor of this user and machine; where another machine made the store, with what this one needs."""
+        if os.path.isdir(self.home.root) and not os.path.isdir(self.home.host_folder):
+            self.home.prepare()
         return SupervisorProcess(home=self.home, config_path=self.config_path)
 
     def settings(self) -> Settings:

@@ -67,9 +67,11 @@ def shortened(text: str, width: int, mark: str = "…", *, middle: bool = False)
     """The text in so many columns, with a mark where it was cut: at the end, or a third of the way."""
     if columns_of(text) <= width:
         return text
-    room = max(0, width - len(mark))
+    room = width - len(mark)
+    if room < 0:
+        return ""
     tail = _fitting(text[::-1], room - room // 3)[::-1] if middle else ""
-    return (_fitting(text, room - columns_of(tail)) + mark + tail)[: max(0, width)]
+    return _fitting(text, room - columns_of(tail)) + mark + tail
 
 
 def _fitting(text: str, width: int) -> str:

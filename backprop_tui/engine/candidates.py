@@ -9,6 +9,8 @@ from backprop_tui.domain.governor.snapshot import AwaitedRun, Candidate, Snapsho
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run
 
+AUTO, NONE, SIMULATED = "auto", "none", "simulated"
+
 
 def candidate_of(run: Run, awaited: tuple[AwaitedRun, ...], learned_peak_bytes: int | None) -> Candidate:
     """A queued run that asks to start."""
@@ -24,12 +26,26 @@ def candidate_of(run: Run, awaited: tuple[AwaitedRun, ...], learned_peak_bytes: 
     )
 
 
-def seen_by(run: Run, snapshot: Snapshot) -> Snapshot:
-    """The machine as far as a run is concerned: one that was queued with `--gpu-probe none` asks nothing of GPUs."""
-    if run.spec.gpu_probe != "none":
+def seen_by(run: Run, snapshot: Snapshot, machine_probe: str) -> Snapshot:
+    """The machine as far as a run is concerned: one that was queued with `--gpu-probe none` asks nothing of GPUs.
+
+    Until the sampler measures what the run asked for, nothing is known to it: no run is placed on simulated GPUs that
+    another run asked for. `machine_probe` is that of runs that leave it open.
+    """
+    asked = machine_probe if run.spec.gpu_probe == AUTO else run.spec.gpu_probe
+    if asked == NONE:
+        readings = replace(snapshot.readings, gpus=(), probe_problem=None)
+        return replace(snapshot, readings=readings, gpus_known=True)
+    if _answers(asked, snapshot.readings.probe):
         return snapshot
-    readings = replace(snapshot.readings, gpus=(), probe_problem=None)
-    return replace(snapshot, readings=readings, gpus_known=True)
+    return replace(snapshot, readings=replace(snapshot.readings, gpus=(), probe_problem=None), gpus_known=False)
+
+
+def _answers(asked: str, measured: str) -> bool:
+    """Whether what is measured by one probe is what another would measure, too."""
+    if SIMULATED in (asked, measured):
+        return asked == measured
+    return asked == AUTO or measured != NONE
 
 
 def active_of(run: Run, live: Live | None, now: float) -> ActiveRun:

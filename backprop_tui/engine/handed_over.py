@@ -4,20 +4,39 @@ from __future__ import annotations
 
 from backprop_tui.domain.governor.snapshot import Placement
 from backprop_tui.domain.limits import MemoryLimit
-from backprop_tui.domain.run import Spec
+from backprop_tui.domain.run import Gpu, Spec
 from backprop_tui.domain.telemetry import Readings
 
-# An index means another card to CUDA than to nvidia-smi unless this is set; UUIDs mean the same to both.
-_CUDA, _ROCM = "CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"
+_CUDA, _HIP, _ROCM = "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"
+_AMD_UUID = "GPU-"
 
 
 def handed_over(spec: Spec, placement: Placement, readings: Readings) -> dict[str, str]:
     """Variables for the script; none where the machine has no GPU, so that what it inherited stays."""
-    name = _ROCM if readings.probe == "amd" else _CUDA
     if placement.gpus is None:
+        # An index means another card to CUDA than to nvidia-smi unless the order is set.
         return {_CUDA: ",".join(spec.gpu_ids), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if spec.gpu_ids else {}
-    visible = {name: ",".join(gpu.uuid for gpu in placement.gpus)}
-    return visible | _memory_share(spec.limits.gpu_memory_limit, placement, readings)
+    return _visible(placement.gpus, readings) | _memory_share(spec.limits.gpu_memory_limit, placement, readings)
+
+
+def _visible(gpus: tuple[Gpu, ...], readings: Readings) -> dict[str, str]:
+    """Variables that leave these GPUs alone.
+
+    ROCm applies its variable first; HIP then counts what is left from 0, and reads CUDA's variable as its own, so that
+    an inherited one would choose again (rocm.docs.amd.com, "GPU isolation techniques").
+    """
+    uuids = ",".join(gpu.uuid for gpu in gpus)
+    if not gpus:
+        return dict.fromkeys((_CUDA, _HIP, _ROCM), "")  # `--gpus 0` does not wait until it is known whose GPUs they are
+    if readings.probe != "amd":
+        return {_CUDA: uuids}
+    left = ",".join(map(str, range(len(gpus))))
+    return {_ROCM: ",".join(map(_rocm_name, gpus)), _HIP: left, _CUDA: left}
+
+
+def _rocm_name(gpu: Gpu) -> str:
+    """ROCm knows cards without a serial number by their index alone."""
+    return gpu.uuid if gpu.uuid.startswith(_AMD_UUID) else str(gpu.index)
 
 
 def _memory_share(limit: MemoryLimit | None, placement: Placement, readings: Readings) -> dict[str, str]:

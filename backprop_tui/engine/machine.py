@@ -96,5 +96,6 @@ class Machine:
         try:
             self.limits = machine_limits(self._config_path)
             self.probe = self._measurements.probe = machine_probe(self._config_path)
+            self._measurements.sample_seconds = self.limits.sample_seconds
         except BackpropError as error:
             note(f"{error}; the limits in force stay")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+from backprop_tui.domain.governor.freshness import is_stale
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, Readings
 from backprop_tui.launchers.sampler_process import READINGS
 from backprop_tui.probes.host import HostProbe
 from backprop_tui.probes.readings_file import read_readings
 from backprop_tui.store.home import Home
 
-FRESH_SECONDS = 3.0
+FRESH_SECONDS = 3.0  # of the host
 HOST_SECONDS = 0.2
 
 
@@ -23,6 +24,7 @@ class Measurements:
         self._host = HostProbe(disk_path=home.root)
         self._own: Readings | None = None
         self.probe = "auto"
+        self.sample_seconds = 1.0
         self.gpus_known = False
         self.broken_since: str | None = None
 
@@ -45,7 +47,7 @@ class Measurements:
         if age <= FRESH_SECONDS:
             return sampled
         own = self._own_reading(now)
-        aged = tuple(_aged(gpu, age) for gpu in sampled.gpus)
+        aged = tuple(_aged(gpu, age, self.sample_seconds) for gpu in sampled.gpus)
         return replace(own, gpus=aged, probe=sampled.probe, probe_problem=sampled.probe_problem)
 
     def _own_reading(self, now: float) -> Readings:
@@ -60,6 +62,8 @@ class Measurements:
             self.broken_since = time.strftime("%H:%M", time.localtime(now))
 
 
-def _aged(gpu: GpuReading, seconds: float) -> GpuReading:
-    health = GpuHealth.STALE if gpu.health in (GpuHealth.OK, GpuHealth.HOT) else gpu.health
-    return replace(gpu, health=health, age_seconds=gpu.age_seconds + seconds)
+def _aged(gpu: GpuReading, seconds: float, sample_seconds: float) -> GpuReading:
+    """The GPU as it was that long ago; stale where it is sampled more often than that."""
+    age = gpu.age_seconds + seconds
+    stale = gpu.health in (GpuHealth.OK, GpuHealth.HOT) and is_stale(age, sample_seconds)
+    return replace(gpu, health=GpuHealth.STALE if stale else gpu.health, age_seconds=age)

@@ -132,7 +132,7 @@ class QueueKeeper:
             self._end_unstarted(run, waits_for.reason)
             return None
         candidate = candidate_of(run, waits_for, self._machine.learned_peak(run))
-        decision = decide(candidate, seen_by(run, passed.snapshot))
+        decision = decide(candidate, seen_by(run, passed.snapshot, self._machine.probe))
         backoff = _backoff(run, now)
         if isinstance(decision, Hold) or backoff is not None:
             reasons = decision.reasons if isinstance(decision, Hold) else ()

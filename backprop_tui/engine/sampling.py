@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 
 from backprop_tui.domain.run import Run
-from backprop_tui.domain.status import UNFINISHED
+from backprop_tui.domain.status import UNFINISHED, Status
 from backprop_tui.engine.machine import Machine
 from backprop_tui.engine.measuring import Measurements
 from backprop_tui.launchers.sampler_process import SamplerProcess
@@ -29,9 +29,13 @@ class Sampling:
         return self._measurements.gpus_known
 
     def keep(self, runs: Iterable[Run]) -> None:
-        """The sampler lives, writes, and measures as is wanted now; a run's `--gpu-probe` goes before the file's."""
-        asked = (run.spec.gpu_probe for run in runs if run.status in UNFINISHED)
-        probe = next((name for name in asked if name not in NOT_CHOSEN), self._machine.probe)
+        """The sampler lives, writes, and measures as is wanted now.
+
+        A run's `--gpu-probe` goes before the file's, that of an active run before that of one that waits.
+        """
+        asked = [run for run in runs if run.status in UNFINISHED and run.spec.gpu_probe not in NOT_CHOSEN]
+        first = min(asked, key=lambda run: (run.status is Status.QUEUED, run.position), default=None)
+        probe = self._machine.probe if first is None else first.spec.gpu_probe
         self._measurements.probe = probe
         if probe == "none":
             self._sampler.stop()

@@ -1,1 +1,27 @@
 """The dashboard: one screen of what runs, what waits and why, over the files that every front end reads."""
+
+from __future__ import annotations
+
+from backprop_tui.store.home import Home
+
+
+def run_dashboard(home: Home, config_path: str, selected_run: str | None = None) -> int:
+    """Shows the dashboard until it is left; the exit code.
+
+    Args:
+        home: The state directory, which need not exist.
+        config_path: The user's config.toml, which need not exist.
+        selected_run: The id of the run that the cursor begins at.
+
+    Raises:
+        ConfigError: a setting is wrong.
+        StateUnavailable, StorageFailed: the state directory cannot be made or read.
+    """
+    import os
+
+    from backprop_tui.tui.app import Dashboard
+    from backprop_tui.tui.preferences import preferences
+
+    settled = preferences(config_path, os.environ)
+    home.prepare()
+    return Dashboard(home, config_path, settled, selected_run=selected_run).run() or 0

@@ -119,9 +119,7 @@ def _machine(width: int, height: int, gpus: int) -> tuple[MachineForm, int, bool
     return MachineForm.FOURS, int(host_row) + rows, False, host_row
 
 
-def _body(
-    width: int, height: int, rest: int, *, beside: bool, zoom: Zoom, opened: bool
-) -> tuple[int, int, int, int]:
+def _body(width: int, height: int, rest: int, *, beside: bool, zoom: Zoom, opened: bool) -> tuple[int, int, int, int]:
     """Columns and rows of the runs and of the selected run."""
     if zoom is Zoom.SELECTED or (opened and height < 20):
         return 0, 0, width, rest

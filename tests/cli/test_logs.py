@@ -62,7 +62,7 @@ def test_several_logs_are_told_apart_by_their_names(session: Session, runs: Runs
     runs.guarded("a", name="train").prints(b"x\nhalf")
     runs.guarded("b", name="test").prints(b"y\n")
     _logs(session, "a", "b")
-    assert capfdbinary.readouterr().out == b"train | x\ntest  | y\ntrain | half\n"
+    assert capfdbinary.readouterr().out == b"train | x\ntrain | half\ntest  | y\n"
 
 
 def test_runs_of_one_name_are_told_apart_by_their_ids(session: Session, runs: Runs, capfdbinary: Capture) -> None:

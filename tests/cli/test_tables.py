@@ -54,6 +54,11 @@ def test_a_shortened_text_has_the_width_and_says_that_it_is_cut(text: str, width
     assert cut == text or width == 0 or "…" in cut
 
 
+def test_accents_do_not_push_the_mark_out() -> None:
+    assert shortened("00\u094d00", 3) == "00\u094d…"
+    assert shortened("abc", 0) == ""
+
+
 def test_names_are_cut_in_the_middle_where_their_ends_tell_them_apart() -> None:
     assert shortened("resnet50-sweep:lr=0.001,seed=3", 16, middle=True) == "resne…001,seed=3"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from backprop_tui.cli import diagnostics
 from backprop_tui.cli.interrupts import Interrupts
 from backprop_tui.cli.run_options import add_identity_options, add_run_options
 from backprop_tui.cli.session import Session
@@ -58,6 +59,9 @@ def _queue(arguments: argparse.Namespace, session: Session) -> list[str] | int:
                 code = refused(session, wanted.runs[0])
                 if code is not None:
                     return code
+            if session.verbose and wanted.program.interpreter is not None:
+                found = wanted.program.interpreter
+                diagnostics.say(f"interpreter {found.path}: {found.origin}")
             run_ids = submit(session, wanted, key)
     session.supervisor.call()
     return run_ids

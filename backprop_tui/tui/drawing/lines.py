@@ -55,9 +55,7 @@ def ends(left: Sequence[Piece], right: Sequence[Piece], width: int) -> Line:
     return (*left, blank(width - width_of(left) - width_of(right)), *right)
 
 
-def heading(
-    parts: Sequence[tuple[int, Sequence[Piece]]], width: int, glyphs: Glyphs, *, focused: bool = False
-) -> Line:
+def heading(parts: Sequence[tuple[int, Sequence[Piece]]], width: int, glyphs: Glyphs, *, focused: bool = False) -> Line:
     """A rule over the whole width with pieces at columns in it, a blank around each."""
     rule = glyphs.rule_focused if focused else glyphs.rule
     token = Token.ACCENT if focused else Token.RULE

@@ -241,5 +241,9 @@ def _one_line(view: MachineView, width: int, glyphs: Glyphs) -> Line:
         built.put(f" {glyphs.divider}" if view.gpus else "", Token.RULE)
         built.put(" CPU", bold=True)
         _percent(built, host.cpu)
-        built.put(right(f"{numbers.used_gigabytes(host.memory_used)}/{numbers.total_gigabytes(host.memory_total)}G", 10, glyphs))
+        built.put(
+            right(
+                f"{numbers.used_gigabytes(host.memory_used)}/{numbers.total_gigabytes(host.memory_total)}G", 10, glyphs
+            )
+        )
     return built.line()

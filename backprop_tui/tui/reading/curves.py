@@ -24,7 +24,7 @@ def main_loss(names: list[str]) -> str | None:
 class CurveReader:
     """The curve of one run."""
 
-    __slots__ = ("_name", "_offset", "_path", "_pace", "_partial", "_stride", "_count", "_values")
+    __slots__ = ("_count", "_name", "_offset", "_pace", "_partial", "_path", "_stride", "_values")
 
     def __init__(self, path: str) -> None:
         self._path = path

@@ -61,10 +61,16 @@ def _run(known: KnownRun, moment: Moment) -> Iterator[Named]:
         yield "progress", f"step {numbers.thousands(record['step'])}"
     if record.get("duration_seconds") is not None and known.live is None:
         paused = record.get("paused_seconds")
-        yield "took", durations.length(record["duration_seconds"]) + (
-            f", of that {durations.length(paused)} paused" if paused else ""
+        yield (
+            "took",
+            durations.length(record["duration_seconds"])
+            + (f", of that {durations.length(paused)} paused" if paused else ""),
         )
-    named = ("group", record["group"]), ("tags", " ".join(f"#{tag}" for tag in record["tags"])), ("note", record["note"])
+    named = (
+        ("group", record["group"]),
+        ("tags", " ".join(f"#{tag}" for tag in record["tags"])),
+        ("note", record["note"]),
+    )
     yield from ((name, str(value)) for name, value in named if value)
     yield "priority", str(record["priority"])
     for name, key in (("queued", "created_at"), ("started", "started_at"), ("ended", "ended_at")):

@@ -60,7 +60,10 @@ def _row(one: JsonObject, at: float | None) -> EventRow:
     word = DONE if word == "completed" else word
     token = Token.WARN if kind in _TROUBLE else Token.VIOLET if kind == CHECKPOINT else TOKENS.get(word, Token.MUTED)
     return EventRow(
-        time="" if at is None else durations.clock_with_seconds(at), word=word, token=token, sentence=_sentence(one, kind)
+        time="" if at is None else durations.clock_with_seconds(at),
+        word=word,
+        token=token,
+        sentence=_sentence(one, kind),
     )
 
 

@@ -137,7 +137,8 @@ def _problem(gpu: GpuReading, now: float, stale_seconds: float) -> str | None:
 
 def _who(gpu: GpuReading, here: Mapping[str, KnownRun]) -> Who:
     ours = [run for run in here.values() if _is_on(run, gpu)]
-    ours += [here[one.run] for one in gpu.processes if one.run in here and here[one.run] not in ours]
+    known = [here[one.run] for one in gpu.processes if one.run is not None and one.run in here]
+    ours += [run for run in known if run not in ours]
     strangers = [one for one in gpu.processes if one.run is None]
     if ours:
         first = ours[0]

@@ -163,4 +163,3 @@ def ranges(indices: list[int]) -> str:
         parts += [f"{first}-{index}"] if index - first >= 2 else [str(one) for one in indices[start : place + 1]]
         start = place + 1
     return ",".join(parts)
-

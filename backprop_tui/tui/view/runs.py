@@ -57,7 +57,9 @@ def runs_view(snapshot: Snapshot, choices: Choices) -> RunsView:
         rows += _rows_of(unit, snapshot.moment, choices, unseen)
     if older:
         rows.append(RunRow(run_id=OLDER, word="", token=Token.MUTED, name=f"{older} older, a shows them", dim=True))
-    return RunsView(rows=tuple(rows), shown=len(kept), total=max(snapshot.total, len(found)), filter=choices.filter.text)
+    return RunsView(
+        rows=tuple(rows), shown=len(kept), total=max(snapshot.total, len(found)), filter=choices.filter.text
+    )
 
 
 def _without_older(runs: Sequence[KnownRun], moment: Moment) -> tuple[list[KnownRun], int]:
@@ -103,9 +105,7 @@ def _active_first(units: list[list[KnownRun]]) -> list[list[KnownRun]]:
     return sorted(units, key=rank)
 
 
-def _rows_of(
-    unit: Sequence[KnownRun], moment: Moment, choices: Choices, unseen: AbstractSet[str]
-) -> list[RunRow]:
+def _rows_of(unit: Sequence[KnownRun], moment: Moment, choices: Choices, unseen: AbstractSet[str]) -> list[RunRow]:
     if len(unit) == 1:
         one = unit[0]
         return [_row(one, moment, choices, unseen, name=str(one.record["name"]), member=False)]
@@ -122,9 +122,7 @@ def _rows_of(
 def _row(
     one: KnownRun, moment: Moment, choices: Choices, unseen: AbstractSet[str], *, name: str, member: bool
 ) -> RunRow:
-    return run_row(
-        one, moment, name=name, unseen=one.id in unseen, member=member, marked=one.id in choices.marked
-    )
+    return run_row(one, moment, name=name, unseen=one.id in unseen, member=member, marked=one.id in choices.marked)
 
 
 def _group_row(group: str, unit: Sequence[KnownRun], *, folded: bool) -> RunRow:

@@ -142,4 +142,3 @@ def tail_of(run: KnownRun, moment: Moment) -> str:
     if ended is not None:
         parts.append(f"{durations.ago(moment.wall - ended)} ago")
     return " · ".join(parts)
-

@@ -26,4 +26,4 @@ def tokens(free: float, burst: int, glyphs: Glyphs) -> tuple[str, str]:
     """Start tokens that are free, and those that are spent; at most eight of them are drawn."""
     drawn = min(burst, 8)
     left = max(0, min(drawn, int(free + 1e-9)))
-    return glyphs.token * left, glyphs.token_spent * (drawn - left)
+    return glyphs.start * left, glyphs.start_spent * (drawn - left)

@@ -15,7 +15,7 @@ _FLAT = 0.01  # of the range of a curve: a change that is none
 def braille(samples: Sequence[float | None], width: int, *, low: float, high: float) -> str:
     """A dot for each of the newest samples, `low` at the bottom and `high` at the top; missing ones are blank."""
     shown: list[float | None] = list(samples[-2 * width :])
-    shown = [None] * (2 * width - len(shown)) + shown
+    shown[:0] = [None] * (2 * width - len(shown))
     cells = []
     for place in range(0, 2 * width, 2):
         first, second = _level(shown[place], low, high), _level(shown[place + 1], low, high)

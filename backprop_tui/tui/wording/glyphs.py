@@ -15,8 +15,8 @@ class Glyphs:
     bar_track: str
     rule: str
     rule_focused: str
-    token: str
-    token_spent: str
+    start: str
+    start_spent: str
     group_open: str
     group_shut: str
     cursor: str
@@ -60,8 +60,8 @@ UNICODE = Glyphs(
     bar_track="─",
     rule="─",
     rule_focused="━",
-    token="▪",
-    token_spent="▫",
+    start="▪",
+    start_spent="▫",
     group_open="▾",
     group_shut="▸",
     cursor="▌",
@@ -101,8 +101,8 @@ ASCII = Glyphs(
     bar_track=".",
     rule="-",
     rule_focused="=",
-    token="#",
-    token_spent=".",
+    start="#",
+    start_spent=".",
     group_open="v",
     group_shut=">",
     cursor="|",

@@ -1,0 +1,129 @@
+"""The one registry of what keys do: footer, help, palette and bindings are made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from backprop_tui.domain.status import ACTIVE, ENDED, Status
+
+ANYWHERE, MOVE, RUNS, GROUP, LOG, METRICS = "Anywhere", "Move", "Selected or marked runs", "Group row", "Log", "Metrics"
+SECTIONS = (ANYWHERE, MOVE, RUNS, GROUP, LOG, METRICS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """Something a key does.
+
+    `keys` are Textual's names, the first is the one that is shown as `shown`. `word` stands in the footer, `help` on
+    the help page and in the palette. `built` is False for what is registered and not there yet.
+    """
+
+    id: str
+    keys: tuple[str, ...]
+    shown: str
+    word: str
+    help: str
+    section: str
+    built: bool = True
+
+
+def _action(id: str, keys: str, shown: str, word: str, help: str, section: str, *, built: bool = True) -> Action:  # noqa: A002
+    return Action(id=id, keys=tuple(keys.split()), shown=shown, word=word, help=help, section=section, built=built)
+
+
+ACTIONS: tuple[Action, ...] = (
+    _action("help", "question_mark", "?", "all keys", "this page", ANYWHERE),
+    _action("palette", "ctrl+p colon", "ctrl+p :", "commands", "command palette", ANYWHERE),
+    _action("next_pane", "tab", "tab", "pane", "next pane", ANYWHERE),
+    _action("previous_pane", "shift+tab", "shift+tab", "pane", "previous pane", ANYWHERE),
+    _action("tab_1", "1", "1", "log", "log of the selected run", ANYWHERE),
+    _action("tab_2", "2", "2", "metrics", "metrics of the selected run", ANYWHERE),
+    _action("tab_3", "3", "3", "resources", "resources of the selected run", ANYWHERE),
+    _action("tab_4", "4", "4", "details", "details of the selected run", ANYWHERE),
+    _action("tab_5", "5", "5", "events", "events of the selected run", ANYWHERE),
+    _action("next_tab", "right_square_bracket", "]", "next tab", "next tab", ANYWHERE),
+    _action("previous_tab", "left_square_bracket", "[", "previous tab", "previous tab", ANYWHERE),
+    _action("zoom", "plus", "+", "zoom", "zoom the pane", ANYWHERE),
+    _action("unzoom", "underscore", "_", "unzoom", "unzoom", ANYWHERE),
+    _action("filter", "slash", "/", "filter", "filter the runs", ANYWHERE),
+    _action("back", "escape", "esc", "back", "back, clear", ANYWHERE),
+    _action("problem", "exclamation_mark", "!", "next problem", "next problem", ANYWHERE),
+    _action("hold", "H", "H", "hold queue", "hold or release the queue", ANYWHERE),
+    _action("digest", "D", "D", "digest", "while you were away", ANYWHERE, built=False),
+    _action("settings", "comma", ",", "settings", "settings", ANYWHERE, built=False),
+    _action("theme", "T", "T", "theme", "next theme", ANYWHERE),
+    _action("redraw", "ctrl+l", "ctrl+l", "redraw", "draw the screen again", ANYWHERE),
+    _action("suspend", "ctrl+z", "ctrl+z", "suspend", "suspend", ANYWHERE),
+    _action("leave", "q", "q", "leave", "leave, runs go on", ANYWHERE),
+    _action("down", "j down", "j", "down", "line down", MOVE),
+    _action("up", "k up", "k", "up", "line up", MOVE),
+    _action("top", "g home", "g", "top", "top", MOVE),
+    _action("end", "G end", "G", "end", "end", MOVE),
+    _action("half_down", "ctrl+d", "ctrl+d", "half a page", "half a page down", MOVE),
+    _action("half_up", "ctrl+u", "ctrl+u", "half a page", "half a page up", MOVE),
+    _action("page_down", "pagedown", "pgdn", "page", "page down", MOVE),
+    _action("page_up", "pageup", "pgup", "page", "page up", MOVE),
+    _action("fold", "h left", "h", "fold", "fold the group", MOVE),
+    _action("unfold", "l right", "l", "unfold", "unfold the group", MOVE),
+    _action("open", "enter", "enter", "open", "into the run, and back", MOVE),
+    _action("new", "n", "n", "new", "new run", RUNS, built=False),
+    _action("copy_as_new", "N", "N", "copy as new", "new run like this one", RUNS, built=False),
+    _action("stop", "s", "s", "stop", "stop, saving first", RUNS),
+    _action("kill", "S", "S", "kill", "kill now", RUNS),
+    _action("pause", "p", "p", "pause", "pause, continue", RUNS),
+    _action("resume", "r", "r", "resume", "resume or retry", RUNS),
+    _action("time", "t", "t", "time", "more time", RUNS),
+    _action("edit", "e", "e", "edit", "edit name, tags, note, priority", RUNS, built=False),
+    _action("later", "J", "J", "later", "later in the queue", RUNS),
+    _action("sooner", "K", "K", "sooner", "sooner in the queue", RUNS),
+    _action("remove", "d", "d", "remove", "remove what has ended", RUNS),
+    _action("mark", "space", "space", "mark", "mark", RUNS),
+    _action("compare", "c", "c", "compare", "compare marked runs", RUNS, built=False),
+    _action("copy", "y", "y", "copy", "copy the id", RUNS),
+    _action("pager", "o", "o", "pager", "log in $PAGER", RUNS),
+    _action("view", "v", "v", "view", "sort, columns", RUNS, built=False),
+    _action("older", "a", "a", "older", "show older runs, or not", RUNS),
+    _action("retry_group", "R", "R", "retry failed", "retry its failed runs", GROUP, built=False),
+    _action("best", "b", "b", "best", "go to its best run", GROUP, built=False),
+    _action("follow", "f", "f", "follow", "follow", LOG, built=False),
+    _action("wrap", "w", "w", "wrap", "wrap", LOG, built=False),
+    _action("metrics_choose", "m", "m", "metrics", "choose metrics", METRICS, built=False),
+    _action("axis", "x", "x", "by time", "by step or by time", METRICS, built=False),
+    _action("log_scale", "L", "L", "log scale", "logarithmic scale", METRICS, built=False),
+    _action("smooth", "z", "z", "smooth", "smoothing", METRICS, built=False),
+    _action("export", "E", "E", "export", "export CSV", METRICS, built=False),
+)
+BY_ID = {action.id: action for action in ACTIONS}
+
+_COMMON = ("mark", "compare", "filter", "zoom", "copy", "pager", "hold", "view", "palette", "leave")
+_NOTHING_SELECTED = ("new", "hold", "settings", "palette", "leave")
+_ACTIVE = ("new", "stop", "pause", "time", "edit", *_COMMON)
+_PAUSED = ("pause", "stop", "new", "time", "edit", *_COMMON)
+_QUEUED = ("later", "sooner", "edit", "stop", "hold", "mark", "filter", "new", "zoom", "palette", "leave")
+_ENDED = ("resume", "copy_as_new", "problem", "pager", "copy", "remove", "mark", "compare", "new", "filter", "leave")
+_GROUP_ROW = ("fold", "unfold", "stop", "pause", "mark", "retry_group", "best", "filter", "new", "leave")
+
+
+def footer_keys(status: Status | None, *, group: bool = False) -> Sequence[tuple[str, str]]:
+    """Key and word of what applies to the selected row, most likely first; what is not there yet is left out."""
+    ids = _ids(status, group=group)
+    words = {"pause": "continue"} if status is Status.PAUSED else {}
+    return [(BY_ID[one].shown.split(" ")[0], words.get(one, BY_ID[one].word)) for one in ids if BY_ID[one].built]
+
+
+def _ids(status: Status | None, *, group: bool) -> Sequence[str]:
+    if group:
+        return _GROUP_ROW
+    if status is None:
+        return _NOTHING_SELECTED
+    if status is Status.QUEUED:
+        return _QUEUED
+    if status is Status.PAUSED:
+        return _PAUSED
+    return _ACTIVE if status in ACTIVE else _ENDED if status in ENDED else _NOTHING_SELECTED
+
+
+def by_shown(key: str) -> Action | None:
+    """The action of a key as the footer shows it."""
+    return next((one for one in ACTIONS if key in one.shown.split(" ")), None)

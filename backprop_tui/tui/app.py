@@ -1,0 +1,109 @@
+"""The application: themes, the bridge, and the main screen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual import on
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from backprop_tui.store.home import Home
+from backprop_tui.tui.actions import ACTIONS
+from backprop_tui.tui.bridge import Bridge, StoreFailed, StoreRead
+from backprop_tui.tui.preferences import Preferences
+from backprop_tui.tui.requests import CommandDesk
+from backprop_tui.tui.screens.main import MainScreen, Wanted
+from backprop_tui.tui.theme import OF_ANY_THEME, THEMES
+
+_TWICE_SECONDS = 2.0
+
+
+class Dashboard(App[int]):
+    """Ends with an exit code; the runs go on without it."""
+
+    CSS_PATH = "dashboard.tcss"
+    TITLE = "backprop"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+c", "interrupt", "leave", show=False, priority=True, tooltip="twice leaves; runs go on")
+    ]
+
+    def __init__(
+        self, home: Home, config_path: str, preferences: Preferences, *, selected_run: str | None = None
+    ) -> None:
+        super().__init__()
+        self._home = home
+        self._config_path = config_path
+        self._preferences = preferences
+        self._selected_run = selected_run
+        self._interrupted_at = float("-inf")
+        self.animation_level = "none"
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = preferences.theme if preferences.theme in self.available_themes else THEMES[0].name
+        self.bridge = Bridge(home, config_path, self.post_message, preferences.refresh_seconds)
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Our colours in the terms of any theme."""
+        return {**super().get_theme_variable_defaults(), **OF_ANY_THEME}
+
+    def get_default_screen(self) -> Screen[None]:
+        """Read before the first paint, so that it is whole."""
+        self._main = MainScreen(
+            self.bridge.first(),
+            CommandDesk(self._home, self._config_path),
+            glyphs=self._preferences.glyphs,
+            selected_run=self._selected_run,
+        )
+        return self._main
+
+    def on_mount(self) -> None:
+        """Begins to follow the store."""
+        self.run_worker(self.bridge.follow(), name="bridge", group="bridge", exit_on_error=True)
+
+    def on_unmount(self) -> None:
+        """The sampler of our own ends with us."""
+        self.bridge.close()
+
+    @on(StoreRead)
+    def _store_read(self, message: StoreRead) -> None:
+        self._main.take(message.snapshot)
+
+    @on(StoreFailed)
+    def _store_failed(self, message: StoreFailed) -> None:
+        self._main.fail(message.words)
+
+    @on(Wanted)
+    def _wanted(self, message: Wanted) -> None:
+        if message.look:
+            self.bridge.look()
+        else:
+            self.bridge.select(message.run_id)
+
+    def action_interrupt(self) -> None:
+        """ctrl+c: once says how to leave, twice leaves."""
+        now = time.monotonic()
+        if now - self._interrupted_at < _TWICE_SECONDS:
+            self.exit(0)
+            return
+        self._interrupted_at = now
+        self.notify("q leaves, runs go on", timeout=3)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The palette: every action of the registry, and the themes."""
+        main = self._main
+        if screen is main:
+            for one in ACTIONS:
+                if one.built:
+                    yield SystemCommand(
+                        one.help.capitalize(), f"key {one.shown}", lambda id=one.id: main.action_press(id)
+                    )
+        for name in sorted(self.available_themes):
+            yield SystemCommand(f"Theme {name}", "colours of the dashboard", lambda name=name: self._use(name))
+
+    def _use(self, theme: str) -> None:
+        self.theme = theme

@@ -1,0 +1,171 @@
+"""The one thing that talks to store and engine: reads on a cadence, keeps a supervisor while work is unfinished."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from textual.message import Message
+
+from backprop_tui.config.errors import ConfigError
+from backprop_tui.config.machine import machine_probe
+from backprop_tui.domain.errors import BackpropError
+from backprop_tui.domain.status import UNFINISHED
+from backprop_tui.launchers.sampler_process import SamplerProcess
+from backprop_tui.launchers.supervisor_process import SupervisorProcess
+from backprop_tui.store.home import Home
+from backprop_tui.tui.reading.store import StoreReader
+from backprop_tui.tui.snapshot import Snapshot
+
+ENSURE_SECONDS = 2.0
+FAULTS = "faults.log"  # in the state directory
+
+
+class StoreRead(Message):
+    """Something changed, or the clock makes a difference to what is shown."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        super().__init__()
+        self.snapshot = snapshot
+
+
+class StoreFailed(Message):
+    """The store cannot be read at the moment, or an engine cannot be started; `words` says why."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__()
+        self.words = words
+
+
+class Bridge:
+    """Works in one thread of its own: a file system that hangs freezes no screen, and the sampler dies with it."""
+
+    def __init__(self, home: Home, config_path: str, post: Callable[[Message], object], seconds: float) -> None:
+        self._reader = StoreReader(home, config_path)
+        self._home = home
+        self._config_path = config_path
+        self._supervisor = SupervisorProcess(home=home, config_path=config_path)
+        self._sampler: SamplerProcess | None = None
+        self._post = post
+        self.seconds = seconds
+        self._selected: str | None = None
+        self._wanted = asyncio.Event()
+        self._ensured_at = float("-inf")
+        self._last: Snapshot | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bridge")
+
+    def first(self) -> Snapshot:
+        """What is known before the first paint, read at once.
+
+        Raises:
+            StorageFailed: the state directory cannot be read.
+        """
+        self._last = self._reader.read(None)
+        return self._last
+
+    def select(self, run_id: str | None) -> None:
+        """Whose story is wanted; it is read at once."""
+        if run_id != self._selected:
+            self._selected = run_id
+            self._wanted.set()
+
+    def look(self) -> None:
+        """Something was just asked for: look at once."""
+        self._wanted.set()
+
+    async def follow(self) -> None:
+        """Reads until it is cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._wanted.clear()
+            try:
+                snapshot = await loop.run_in_executor(self._thread, self._step, self._selected)
+            except (BackpropError, OSError) as error:
+                self._post(StoreFailed(str(error)))
+            except Exception as error:  # noqa: BLE001 - the named boundary: the screen stays, and says what happened
+                self._post(StoreFailed(f"internal error: {error!r}; the details are in {self._keep_trace()}"))
+            else:
+                if self._is_news(snapshot):
+                    self._post(StoreRead(snapshot))
+                self._last = snapshot
+            try:
+                await asyncio.wait_for(self._wanted.wait(), self.seconds)
+            except TimeoutError:
+                pass
+
+    def close(self) -> None:
+        """Ends the sampler of our own, where there is one; the supervisor stays."""
+        if self._sampler is not None:
+            self._sampler.stop()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _step(self, selected: str | None) -> Snapshot:
+        """In the bridge's thread: reads everything, then keeps alive what has to live."""
+        snapshot = self._reader.read(selected)
+        self._keep_supervisor(snapshot)
+        self._keep_sampler(snapshot)
+        return snapshot
+
+    def _keep_supervisor(self, snapshot: Snapshot) -> None:
+        """Unfinished work of this machine needs one."""
+        now = snapshot.moment.monotonic
+        if snapshot.supervisor_pid is not None or now - self._ensured_at < ENSURE_SECONDS:
+            return
+        if any(one.status in UNFINISHED and one.record["host"] == self._home.host for one in snapshot.runs):
+            self._ensured_at = now
+            self._supervisor.ensure()
+
+    def _keep_sampler(self, snapshot: Snapshot) -> None:
+        """The supervisor has one; without it the gauges need one of ours."""
+        if snapshot.supervisor_pid is not None:
+            if self._sampler is not None:
+                self._sampler.stop()
+                self._sampler = None
+            return
+        if self._sampler is None:
+            self._home.prepare()
+            seconds = max(self.seconds, snapshot.limits.sample_seconds)
+            self._sampler = SamplerProcess(home=self._home, probe=self._probe(), interval_seconds=seconds)
+        self._sampler.ensure(time.monotonic())
+
+    def _probe(self) -> str:
+        try:
+            return machine_probe(self._config_path)
+        except ConfigError:
+            return "auto"
+
+    def _is_news(self, now: Snapshot) -> bool:
+        """Whether it differs, or time passes for something that is shown with its seconds."""
+        last = self._last
+        if last is None or _content(last) != _content(now):
+            return True
+        if int(last.moment.wall // 60) != int(now.moment.wall // 60):
+            return True
+        return any(one.status in UNFINISHED for one in now.runs)
+
+    def _keep_trace(self) -> str:
+        path = os.path.join(self._home.root, FAULTS)
+        try:
+            with open(path, "a", encoding="utf-8") as file:
+                file.write(traceback.format_exc())
+        except OSError:
+            return "nothing: it cannot be written either"
+        return path
+
+
+def _content(snapshot: Snapshot) -> tuple[object, ...]:
+    """Everything but the time."""
+    return (
+        snapshot.runs,
+        snapshot.total,
+        snapshot.governor,
+        snapshot.supervisor_pid,
+        snapshot.queue_held,
+        snapshot.sample,
+        snapshot.histories,
+        snapshot.opened,
+    )

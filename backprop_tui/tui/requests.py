@@ -1,0 +1,65 @@
+"""What the dashboard asks for on behalf of the person at the screen: by the commands, each in a process of its own.
+
+A command waits until what was asked is done, however long that takes, and says in one line what went wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import backprop_tui
+from backprop_tui.store.home import Home
+from backprop_tui.tui.neutral import neutral
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What came of it, in words of one line."""
+
+    done: bool
+    words: str
+
+
+class Desk(Protocol):
+    """Takes requests."""
+
+    async def ask(self, *words: str) -> Said:
+        """What a command of these words does."""
+
+
+class CommandDesk:
+    """Asks by `backprop-tui WORDS`, with this state directory and configuration."""
+
+    def __init__(self, home: Home, config_path: str) -> None:
+        self._home = home
+        self._config_path = config_path
+
+    async def ask(self, *words: str) -> Said:
+        """Returns when the command has ended."""
+        environment = dict(os.environ)
+        environment["BACKPROP_HOME"] = self._home.root
+        environment["BACKPROP_HOST"] = self._home.host
+        package = os.path.dirname(os.path.dirname(os.path.abspath(backprop_tui.__file__)))
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (package, environment.get("PYTHONPATH"))))
+        config = ("--config", self._config_path) if os.path.exists(self._config_path) else ()
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "backprop_tui", *config, *words),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=environment,
+            start_new_session=True,  # what was asked is done, even where the dashboard is closed meanwhile
+        )
+        output, errors = await process.communicate()
+        done = process.returncode == 0
+        return Said(done=done, words=_line(output if done else errors or output))
+
+
+def _line(content: bytes) -> str:
+    lines: Sequence[str] = content.decode("utf-8", "replace").strip().splitlines()
+    return neutral(lines[-1].removeprefix("backprop-tui: ")) if lines else ""

@@ -1,0 +1,93 @@
+"""A question with a key for each answer; the harmless answer is `esc`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+
+from backprop_tui.tui.view.tokens import Line, Piece, Token
+from backprop_tui.tui.widgets.painted import Painted
+from backprop_tui.tui.wording.cells import clip
+from backprop_tui.tui.wording.glyphs import Glyphs
+
+STAY = "stay"
+_WIDTH = 66
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A key (Textual's name), how it is shown, and what it means."""
+
+    key: str
+    shown: str
+    means: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Title, what is to be known, and the answers."""
+
+    title: str
+    lines: Sequence[str]
+    answers: Sequence[Answer]
+
+
+class Ask(ModalScreen[str]):
+    """Dismissed with what the answer means; `STAY` for none."""
+
+    def __init__(self, question: Question, *, glyphs: Glyphs) -> None:
+        super().__init__()
+        self._question = question
+        self._glyphs = glyphs
+
+    def compose(self) -> ComposeResult:
+        """A box in the middle."""
+        with Vertical(id="dialog") as box:
+            box.border_title = f" {self._question.title} "
+            yield Painted(glyphs=self._glyphs, id="question")
+
+    def on_mount(self) -> None:
+        """As wide as there is room, as high as it needs."""
+        self._draw()
+
+    def on_resize(self) -> None:
+        """Another width."""
+        self._draw()
+
+    def _draw(self) -> None:
+        width = min(_WIDTH, self.app.size.width)
+        lines = self._lines(width - 4)
+        box = self.query_one("#dialog")
+        box.styles.width, box.styles.height = width, min(len(lines) + 2, self.app.size.height)
+        self.query_one("#question", Painted).show(lines)
+
+    def _lines(self, width: int) -> list[Line]:
+        lines: list[Line] = [()]
+        for place, text in enumerate(self._question.lines):
+            said = clip(text, width - 2, self._glyphs)
+            lines.append((Piece(f" {said}", Token.MUTED if place else Token.FG, bold=not place),))
+        lines.append(())
+        for one in self._question.answers:
+            lines.append(
+                (Piece(f"  {one.shown:<6}", Token.ACCENT, bold=True), Piece(clip(one.words, width - 9, self._glyphs)))
+            )
+        lines.append((Piece(f"  {'esc':<6}", Token.ACCENT, bold=True), Piece("stay", Token.MUTED)))
+        return lines
+
+    def on_key(self, event: events.Key) -> None:
+        """An answer's key."""
+        if event.key in ("escape", "q"):
+            event.stop()
+            self.dismiss(STAY)
+            return
+        for one in self._question.answers:
+            if event.key == one.key or event.character == one.key:
+                event.stop()
+                self.dismiss(one.means)
+                return

@@ -1,0 +1,224 @@
+"""The one screen: header, gauges, governor, problem, runs, the selected run, footer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Input
+
+from backprop_tui.tui.actions import ACTIONS, BY_ID, by_shown, footer_keys
+from backprop_tui.tui.layout import Layout, layout
+from backprop_tui.tui.neutral import neutral
+from backprop_tui.tui.requests import Desk
+from backprop_tui.tui.screens.ask import Ask, Question
+from backprop_tui.tui.screens.keys import Keys
+from backprop_tui.tui.screens.run_actions import RunActions
+from backprop_tui.tui.screens.standing import Standing
+from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.view.filtering import Filter
+from backprop_tui.tui.view.governor import governor_line_view
+from backprop_tui.tui.view.header import header_view
+from backprop_tui.tui.view.machine import machine_view
+from backprop_tui.tui.view.problem import problem_view
+from backprop_tui.tui.view.runs import GROUP, OLDER, runs_view
+from backprop_tui.tui.view.selected import selected_run_view
+from backprop_tui.tui.widgets.footer import Footer
+from backprop_tui.tui.widgets.governor import Governor
+from backprop_tui.tui.widgets.header import Header
+from backprop_tui.tui.widgets.machine import Machine
+from backprop_tui.tui.widgets.problem import Problem
+from backprop_tui.tui.widgets.runs import RunsTable
+from backprop_tui.tui.widgets.selected import SelectedHeading, SelectedRun
+from backprop_tui.tui.wording.glyphs import Glyphs
+
+_BINDINGS: list[BindingType] = [
+    Binding(",".join(one.keys), f"press('{one.id}')", one.word, show=False, id=one.id, tooltip=one.help)
+    for one in ACTIONS
+]
+
+
+class Wanted(Message):
+    """The story of a run is wanted; with `look`, that all is read at once."""
+
+    def __init__(self, run_id: str | None, *, look: bool = False) -> None:
+        super().__init__()
+        self.run_id = run_id
+        self.look = look
+
+
+class MainScreen(Screen[None]):
+    """Shows a snapshot; hands what keys ask for to those who do it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = _BINDINGS
+
+    def __init__(self, snapshot: Snapshot, desk: Desk, *, glyphs: Glyphs, selected_run: str | None = None) -> None:
+        super().__init__()
+        self.snapshot = snapshot
+        self.glyphs = glyphs
+        self.standing = Standing(row=selected_run)
+        self.layout_now: Layout = layout(80, 24, gpus=0)
+        self._keys = Keys(self, RunActions(desk, self))
+
+    def compose(self) -> ComposeResult:
+        """From top to bottom."""
+        yield Header(glyphs=self.glyphs, id="header")
+        yield Machine(glyphs=self.glyphs, id="machine")
+        yield Governor(glyphs=self.glyphs, id="governor")
+        yield Problem(glyphs=self.glyphs, id="problem")
+        with Container(id="body"):
+            table = RunsTable(glyphs=self.glyphs, id="runs")
+            table.selected = self.standing.row
+            yield table
+            yield SelectedRun(glyphs=self.glyphs, id="selected")
+        yield Input(placeholder="name, tag, group, command; state:failed gpu:1 tag:x", id="filter", compact=True)
+        yield Footer(glyphs=self.glyphs, id="footer")
+
+    def on_mount(self) -> None:
+        """The runs have the keys first."""
+        self.query_one(RunsTable).focus()
+        self.paint()
+
+    def take(self, snapshot: Snapshot) -> None:
+        """Another moment."""
+        self.snapshot = snapshot
+        self.standing.look(self.standing.run_of_row(snapshot), snapshot.moment.monotonic)
+        self.paint()
+
+    def fail(self, words: str) -> None:
+        """The store cannot be read: what was known stays, and the header says so."""
+        self.snapshot = replace(self.snapshot, problem=neutral(words))
+        self.paint()
+
+    @on(events.Resize)
+    def _resized(self) -> None:
+        self.paint()
+
+    def paint(self) -> None:
+        """Every pane from the snapshot; each of them paints what changed alone."""
+        self._lay_out()
+        width = self.size.width
+        now, standing = self.snapshot, self.standing
+        self.query_one(Header).show_view(header_view(now), width)
+        self.query_one(Machine).show_view(machine_view(now), self.layout_now)
+        self.query_one(Governor).show_view(governor_line_view(now), width)
+        self.query_one(Problem).show_view(problem_view(now, standing.seen), width)
+        self.query_one(RunsTable).show_view(runs_view(now, standing.choices()))
+        self.paint_selected()
+
+    def paint_selected(self) -> None:
+        """The selected run and the keys that apply to it."""
+        run = self.standing.run_of_row(self.snapshot)
+        if self.layout_now.selected_rows:
+            view = selected_run_view(self.snapshot, None if run is None else run.id)
+            self.query_one(SelectedRun).show_view(view)
+        group = (self.standing.row or "").startswith(GROUP)
+        keys = footer_keys(None if run is None or self.standing.row == OLDER else run.status, group=group)
+        marked = f"{len(self.standing.marked)} marked" if self.standing.marked else ""
+        self.query_one(Footer).show_keys(keys, self.size.width, note=marked)
+
+    def _lay_out(self) -> None:
+        sample = self.snapshot.sample
+        gpus = 0 if sample is None else len(sample.readings.gpus)
+        problem = problem_view(self.snapshot, self.standing.seen) is not None
+        found = layout(
+            self.size.width,
+            self.size.height,
+            gpus=gpus,
+            problem=problem,
+            zoom=self.standing.zoom,
+            opened=self.standing.opened,
+        )
+        if found != self.layout_now:
+            self.layout_now = found
+            self._apply(found)
+
+    def _apply(self, found: Layout) -> None:
+        """Sizes of the panes."""
+        for name, rows in (
+            ("machine", found.machine_rows),
+            ("governor", found.governor_rows),
+            ("problem", found.problem_rows),
+            ("footer", found.footer_rows),
+        ):
+            pane = self.query_one(f"#{name}")
+            pane.display = rows > 0
+            pane.styles.height = max(1, rows)
+        self.query_one("#body").set_class(found.beside, "-beside")
+        runs, selected = self.query_one("#runs"), self.query_one("#selected")
+        runs.display, selected.display = found.runs_rows > 0, found.selected_rows > 0
+        if found.runs_rows:
+            runs.styles.height, runs.styles.width = found.runs_rows, found.runs_width
+        if found.selected_rows:
+            selected.styles.height = found.selected_rows
+        if not selected.display and self.query_one(SelectedRun).has_focus_within:
+            runs.focus()
+        elif not runs.display and runs.has_focus:
+            self.query_one(SelectedRun).tab_widget.focus()
+
+    def action_press(self, action_id: str) -> None:
+        """A key of the registry."""
+        self._keys.press(BY_ID[action_id])
+
+    def app_palette(self) -> None:
+        """All actions by name."""
+        self.app.action_command_palette()
+
+    def bridge_looks(self) -> None:
+        """Something was asked for: its effect is wanted soon."""
+        self.post_message(Wanted(None, look=True))
+
+    def select_in_bridge(self, run_id: str | None) -> None:
+        """The story of another run is wanted."""
+        self.post_message(Wanted(run_id))
+
+    async def question(self, question: Question) -> str:
+        """Asked in a dialog."""
+        return await self.app.push_screen_wait(Ask(question, glyphs=self.glyphs))
+
+    def tell(self, words: str, *, bad: bool = False) -> None:
+        """A notice at the bottom right."""
+        self.notify(words, severity="warning" if bad else "information", timeout=5, markup=False)
+
+    @on(RunsTable.Selected)
+    def _row_selected(self, message: RunsTable.Selected) -> None:
+        self.standing.select(message.row_id, self.snapshot.moment.monotonic)
+        self._keys.row_changed()
+        self.paint_selected()
+
+    @on(RunsTable.Opened)
+    def _row_opened(self) -> None:
+        self.action_press("open")
+
+    @on(RunsTable.Marked)
+    def _row_marked(self) -> None:
+        self.action_press("mark")
+
+    @on(SelectedHeading.TabChosen)
+    def _tab_chosen(self, message: SelectedHeading.TabChosen) -> None:
+        self.query_one(SelectedRun).choose(message.tab)
+
+    @on(Problem.Chosen)
+    def _problem_chosen(self) -> None:
+        self.action_press("problem")
+
+    @on(Footer.Pressed)
+    def _footer_pressed(self, message: Footer.Pressed) -> None:
+        action = by_shown(message.key)
+        if action is not None:
+            self._keys.press(action)
+
+    @on(Input.Changed, "#filter")
+    def _filter_changed(self, message: Input.Changed) -> None:
+        self.standing.filter = Filter.parse(message.value)
+        self.paint()
+
+    @on(Input.Submitted, "#filter")
+    def _filter_done(self) -> None:
+        self._keys.close_filter()

@@ -1,0 +1,81 @@
+"""What the person at the screen chose and looked at: filter, folds, marks, zoom, what has been seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from backprop_tui.domain.status import ACTIVE
+from backprop_tui.tui.layout import Zoom
+from backprop_tui.tui.snapshot import KnownRun, Snapshot
+from backprop_tui.tui.view.filtering import Filter
+from backprop_tui.tui.view.runs import GROUP, OLDER, Choices
+from backprop_tui.tui.view.states import is_problem
+
+LOOKED_AT_SECONDS = 2.0  # a run that was selected for so long has been seen
+
+
+@dataclass(slots=True)
+class Standing:
+    """Survives every refresh; `row` is the id of the row under the cursor."""
+
+    row: str | None = None
+    row_since: float = 0.0
+    filter: Filter = field(default_factory=Filter)
+    folded: set[str] = field(default_factory=set)
+    marked: set[str] = field(default_factory=set)
+    seen: set[str] = field(default_factory=set)
+    visited: set[str] = field(default_factory=set)  # whose own tab was opened once
+    older: bool = False
+    zoom: Zoom = Zoom.NONE
+    opened: bool = False
+
+    def choices(self) -> Choices:
+        """As the rows need them."""
+        return Choices(
+            folded=frozenset(self.folded),
+            marked=frozenset(self.marked),
+            seen=frozenset(self.seen),
+            filter=self.filter,
+            older=self.older,
+        )
+
+    def select(self, row: str, now: float) -> None:
+        """The cursor is on another row; `now` is monotonic."""
+        self.row, self.row_since = row, now
+
+    def look(self, run: KnownRun | None, now: float) -> None:
+        """Time passes with the cursor where it is; `now` is monotonic."""
+        if run is not None and is_problem(run) and now - self.row_since >= LOOKED_AT_SECONDS:
+            self.seen.add(run.id)
+
+    def chosen(self, snapshot: Snapshot) -> list[KnownRun]:
+        """What an action is about: the marked runs, else the members of the group, else the selected run."""
+        if self.marked:
+            return [one for one in snapshot.runs if one.id in self.marked]
+        row = self.row or ""
+        if row.startswith(GROUP):
+            return [one for one in snapshot.runs if one.record.get("group") == row.removeprefix(GROUP)]
+        found = snapshot.find(row)
+        return [] if found is None or row == OLDER else [found]
+
+    def run_of_row(self, snapshot: Snapshot) -> KnownRun | None:
+        """The run whose pane is shown: of a group the first that is active, else its first."""
+        row = self.row or ""
+        if row.startswith(GROUP):
+            members = [one for one in snapshot.runs if one.record.get("group") == row.removeprefix(GROUP)]
+            return next((one for one in members if one.status in ACTIVE), members[0] if members else None)
+        return snapshot.find(row)
+
+    @property
+    def row_group(self) -> str | None:
+        """The group whose own row is under the cursor."""
+        row = self.row or ""
+        return row.removeprefix(GROUP) if row.startswith(GROUP) else None
+
+    def group_of_row(self, snapshot: Snapshot) -> str | None:
+        """The group of the row: its own, or that it is a member of."""
+        row = self.row or ""
+        if row.startswith(GROUP):
+            return row.removeprefix(GROUP)
+        found = snapshot.find(row)
+        return None if found is None else found.record.get("group")

@@ -1,0 +1,112 @@
+"""A widget of lines of coloured text, which sends to the terminal only the cells that changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from backprop_tui.tui.view.tokens import Line, Piece, Token
+from backprop_tui.tui.wording.glyphs import UNICODE, Glyphs
+
+_CURSOR, _CHOSEN = "bp--cursor", "bp--chosen"
+_ASCII = str.maketrans({"·": "-", "…": "~", "×": "x"})
+_StyleKey = tuple[Token, bool, bool, bool]
+
+
+class Painted(Widget):
+    """Shows lines; the one at `cursor` is painted as the selected row, over the whole width."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {*(f"bp--{token}" for token in Token), _CURSOR, _CHOSEN}
+
+    def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id)
+        self.glyphs = glyphs
+        self._lines: Sequence[Line] = ()
+        self._cursor: int | None = None
+        self._styles_of: dict[_StyleKey, Style] = {}
+
+    def show(self, lines: Sequence[Line], *, cursor: int | None = None) -> None:
+        """Replaces the lines; what is as before is not painted again."""
+        old, old_cursor = self._lines, self._cursor
+        self._lines, self._cursor = tuple(lines), cursor
+        width = self.size.width
+        for row in range(max(len(old), len(self._lines))):
+            before = old[row] if row < len(old) else ()
+            now = self._lines[row] if row < len(self._lines) else ()
+            if (row == old_cursor) != (row == cursor):
+                self.refresh(Region(0, row, width, 1))
+            elif before != now:
+                start, end = _changed_span(before, now, width)
+                self.refresh(Region(start, row, end - start, 1))
+
+    def line_text(self, row: int) -> str:
+        """The letters of a row, as they are shown."""
+        return "".join(piece.text for piece in self._lines[row]) if row < len(self._lines) else ""
+
+    @property
+    def shown_text(self) -> str:
+        """The letters of all rows."""
+        return "\n".join(self.line_text(row).rstrip() for row in range(len(self._lines)))
+
+    def render_line(self, y: int) -> Strip:
+        """One row, as Textual asks for it."""
+        width = self.size.width
+        if y >= len(self._lines):
+            return Strip.blank(width)
+        cursor = y == self._cursor
+        segments = [Segment(self._said(piece.text), self._style(piece, cursor=cursor)) for piece in self._lines[y]]
+        strip = Strip(segments)
+        if cursor:
+            return strip.extend_cell_length(width, self._style(Piece(""), cursor=True)).crop(0, width)
+        return strip.adjust_cell_length(width)
+
+    def notify_style_update(self) -> None:
+        """Another theme: other colours."""
+        super().notify_style_update()
+        self._styles_of.clear()
+
+    def _said(self, text: str) -> str:
+        return text if self.glyphs.braille or text.isascii() else text.translate(_ASCII)
+
+    def _style(self, piece: Piece, *, cursor: bool) -> Style:
+        key = (piece.token, piece.bold, piece.chosen, cursor)
+        found = self._styles_of.get(key)
+        if found is None:
+            found = self._styles_of[key] = self._new_style(piece, cursor=cursor)
+        return found
+
+    def _new_style(self, piece: Piece, *, cursor: bool) -> Style:
+        picked = piece.chosen or cursor
+        if self.app.no_color:
+            return Style(bold=piece.bold or None, reverse=picked or None)
+        colour = self.get_component_rich_style(f"bp--{piece.token}", partial=True).color
+        if not picked:
+            return Style(color=colour, bold=piece.bold or None)
+        under = self.get_component_rich_style(_CHOSEN if piece.chosen else _CURSOR, partial=True)
+        # In 16 colours a token may vanish on the cursor's background: there the whole row has one style.
+        single = self.app.current_theme.ansi
+        return Style(color=under.color if single else colour, bgcolor=under.bgcolor, bold=piece.bold or None)
+
+
+def _changed_span(before: Line, now: Line, width: int) -> tuple[int, int]:
+    """The columns from the first to the last that differ; the whole row where its length changed."""
+    start = 0
+    for old, new in zip(before, now, strict=False):
+        if old != new:
+            break
+        start += cell_len(new.text)
+    if sum(cell_len(piece.text) for piece in before) != sum(cell_len(piece.text) for piece in now):
+        return min(start, width - 1), width
+    end = sum(cell_len(piece.text) for piece in now)
+    for old, new in zip(reversed(before), reversed(now), strict=False):
+        if old != new:
+            break
+        end -= cell_len(new.text)
+    return max(0, min(start, width - 1)), max(start + 1, min(end, width))

@@ -1,0 +1,156 @@
+"""The runs: rows of a view, a cursor that belongs to a run and not to a row."""
+
+from __future__ import annotations
+
+from textual import events, on
+from textual.message import Message
+
+from backprop_tui.tui.drawing.run_columns import run_columns
+from backprop_tui.tui.drawing.runs import draw_run, draw_runs_heading
+from backprop_tui.tui.view.runs import RunsView
+from backprop_tui.tui.view.tokens import Line, Piece, Token
+from backprop_tui.tui.widgets.painted import Painted
+from backprop_tui.tui.wording.glyphs import Glyphs
+
+_WHEEL_ROWS = 3
+
+
+class RunsTable(Painted, can_focus=True):
+    """Heading and rows. `selected` is the id of the row under the cursor: a run, a group, or the line of older ones."""
+
+    def __init__(self, *, glyphs: Glyphs, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(glyphs=glyphs, id=id)
+        self.view = RunsView(rows=(), shown=0, total=0)
+        self.selected: str | None = None
+        self._place = 0  # where the selected row was, for when it vanishes
+        self._top = 0
+
+    class Selected(Message):
+        """The cursor came to another row."""
+
+        def __init__(self, row_id: str) -> None:
+            super().__init__()
+            self.row_id = row_id
+
+    class Opened(Message):
+        """The row under the cursor is to be opened."""
+
+    class Marked(Message):
+        """The row under the cursor is to be marked."""
+
+    def show_view(self, view: RunsView) -> None:
+        """Other rows; the cursor stays with its run, and where that vanished, with its place."""
+        self.view = view
+        ids = [row.run_id for row in view.rows]
+        if self.selected in ids:
+            self._place = ids.index(self.selected)
+        elif ids:
+            self._place = max(0, min(self._place, len(ids) - 1))
+            self._select(ids[self._place])
+        self.paint()
+
+    def select(self, row_id: str) -> None:
+        """The cursor goes to a row; nothing where there is none of that id."""
+        ids = [row.run_id for row in self.view.rows]
+        if row_id in ids:
+            self.move_to(ids.index(row_id))
+
+    def move(self, rows: int) -> None:
+        """The cursor moves so many rows, as far as there are any."""
+        self.move_to(self._place + rows)
+
+    def move_to(self, place: int) -> None:
+        """The cursor goes to a place, or the nearest there is."""
+        if not self.view.rows:
+            return
+        self._place = max(0, min(place, len(self.view.rows) - 1))
+        self._select(self.view.rows[self._place].run_id)
+        self._follow_cursor()
+        self.paint()
+
+    def page(self, share: float) -> None:
+        """The cursor moves a share of what is shown."""
+        self.move(int(self._room * share) or (1 if share > 0 else -1))
+
+    def _select(self, row_id: str) -> None:
+        if row_id != self.selected:
+            self.selected = row_id
+            self.post_message(self.Selected(row_id))
+
+    @property
+    def _room(self) -> int:
+        return max(1, self.size.height - 1)
+
+    def _follow_cursor(self) -> None:
+        self._top = min(self._top, self._place)
+        self._top = max(self._top, self._place - self._room + 1)
+
+    def paint(self) -> None:
+        """Paints what changed."""
+        width = self.size.width
+        if width <= 0 or self.size.height <= 0:
+            return
+        self._top = max(0, min(self._top, len(self.view.rows) - self._room))
+        columns = run_columns(width)
+        lines = [draw_runs_heading(self.view, columns, self.glyphs, focused=self.has_focus)]
+        shown = self.view.rows[self._top : self._top + self._room]
+        lines += [draw_run(row, columns, self.glyphs, cursor=row.run_id == self.selected) for row in shown]
+        cursor = next((place for place, row in enumerate(shown, start=1) if row.run_id == self.selected), None)
+        if not self.view.rows:
+            lines += _empty(self.view, width)
+        self.show(lines, cursor=cursor)
+
+    @on(events.Resize)
+    def _resized(self) -> None:
+        self._follow_cursor()
+        self.paint()
+
+    @on(events.Focus)
+    @on(events.Blur)
+    def _focus_changed(self) -> None:
+        self.call_after_refresh(self.paint)
+
+    @on(events.MouseScrollDown)
+    def _wheel_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        self._top += _WHEEL_ROWS
+        self.paint()
+
+    @on(events.MouseScrollUp)
+    def _wheel_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        self._top = max(0, self._top - _WHEEL_ROWS)
+        self.paint()
+
+    @on(events.Click)
+    def _clicked(self, event: events.Click) -> None:
+        place = self._top + event.y - 1
+        if event.y < 1 or place >= len(self.view.rows):
+            return
+        self.move_to(place)
+        if event.ctrl:
+            self.post_message(self.Marked())
+        elif event.chain == 2:
+            self.post_message(self.Opened())
+
+
+def _empty(view: RunsView, width: int) -> list[Line]:
+    """What stands where no run does."""
+    indent = " " * max(1, min(18, width // 8))
+    if view.filter:
+        return [
+            (),
+            (
+                Piece(f"{indent}Nothing matches /{view.filter}. ", Token.MUTED),
+                Piece("esc", Token.ACCENT, bold=True),
+                Piece(" clears.", Token.MUTED),
+            ),
+        ]
+    return [
+        (),
+        (Piece(f"{indent}Nothing here yet.", bold=True),),
+        (),
+        (Piece(f"{indent}From a shell:  ", Token.MUTED), Piece("backprop-tui run train.py -m 60 -- --lr 3e-4")),
+        (Piece(f"{indent}Your script needs no change: steps, losses and checkpoints are", Token.MUTED),),
+        (Piece(f"{indent}read from what it prints.", Token.MUTED),),
+    ]

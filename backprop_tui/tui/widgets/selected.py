@@ -1,0 +1,138 @@
+"""The selected run: a heading with tabs, the card of a bad end, and the chosen tab."""
+
+from __future__ import annotations
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.message import Message
+
+from backprop_tui.tui.drawing.selected import (
+    TABS,
+    draw_card,
+    draw_details,
+    draw_events,
+    draw_selected_heading,
+    tab_at,
+)
+from backprop_tui.tui.view.selected import SelectedRunView
+from backprop_tui.tui.view.tokens import Line, Piece, Token
+from backprop_tui.tui.widgets.log import LogView
+from backprop_tui.tui.widgets.painted import Painted
+from backprop_tui.tui.widgets.sheet import Sheet
+from backprop_tui.tui.wording.glyphs import Glyphs
+
+LOG, METRICS, RESOURCES, DETAILS, EVENTS = range(len(TABS))
+
+
+class SelectedHeading(Painted):
+    """A click on a tab chooses it."""
+
+    class TabChosen(Message):
+        """Another tab is wanted, counted from 0."""
+
+        def __init__(self, tab: int) -> None:
+            super().__init__()
+            self.tab = tab
+
+    view: SelectedRunView | None = None
+    tab = LOG
+
+    @on(events.Click)
+    def _clicked(self, event: events.Click) -> None:
+        tab = tab_at(self.view, self.tab, event.x, self.size.width, self.glyphs)
+        if tab is not None:
+            self.post_message(self.TabChosen(tab))
+
+
+class SelectedRun(Vertical):
+    """The pane; the chosen tab stays chosen across runs."""
+
+    def __init__(self, *, glyphs: Glyphs, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id)
+        self._glyphs = glyphs
+        self.tab = LOG
+        self.view: SelectedRunView | None = None
+
+    def compose(self) -> ComposeResult:
+        """Heading, card, and a widget for each tab."""
+        yield SelectedHeading(glyphs=self._glyphs, id="selected-heading")
+        yield Painted(glyphs=self._glyphs, id="card")
+        yield LogView(None, glyphs=self._glyphs, id="tab-0")
+        for tab in (METRICS, RESOURCES, DETAILS, EVENTS):
+            yield Sheet(glyphs=self._glyphs, id=f"tab-{tab}")
+
+    @property
+    def tab_widget(self) -> Sheet:
+        """The widget of the chosen tab."""
+        return self.query_one(f"#tab-{self.tab}", Sheet)
+
+    def choose(self, tab: int) -> None:
+        """Another tab; it has the focus where the old one had it."""
+        focused = self.has_focus_within
+        self.tab = tab % len(TABS)
+        for place in range(len(TABS)):
+            self.query_one(f"#tab-{place}", Sheet).display = place == self.tab
+        if focused:
+            self.tab_widget.focus()
+        self.paint()
+
+    def show_view(self, view: SelectedRunView | None) -> None:
+        """Another run, or the same one later."""
+        if view is None or self.view is None or view.run_id != self.view.run_id:
+            for sheet in self.query(Sheet):
+                sheet.to_top()
+        self.view = view
+        self.paint()
+
+    def paint(self) -> None:
+        """Paints what changed: the heading and the chosen tab alone."""
+        width = self.size.width
+        if width <= 0:
+            return
+        heading = self.query_one(SelectedHeading)
+        heading.view, heading.tab = self.view, self.tab
+        heading.show([draw_selected_heading(self.view, self.tab, width, self._glyphs, focused=self.has_focus_within)])
+        card = self.query_one("#card", Painted)
+        lines = draw_card(None if self.view is None else self.view.card, width, self._glyphs)
+        rows = len(lines) if self.size.height > len(lines) + 3 else min(1, len(lines))
+        card.display = rows > 0
+        if card.styles.height is None or card.styles.height.value != rows:
+            card.styles.height = rows
+        card.show(lines[:rows])
+        self._paint_tab(width)
+
+    def _paint_tab(self, width: int) -> None:
+        view = self.view
+        if self.tab == LOG:
+            log = self.query_one(LogView)
+            log.watch_path(None if view is None else view.log_path)
+            log.look()
+        elif view is None:
+            self.tab_widget.show_sheet(())
+        elif self.tab == DETAILS:
+            self.tab_widget.show_sheet(draw_details(view.sections, width, self._glyphs))
+        elif self.tab == EVENTS:
+            self.tab_widget.show_sheet(draw_events(view.events, width, self._glyphs))
+        else:
+            self.tab_widget.show_sheet(_figures(view, "Run" if self.tab == METRICS else "Hardware", width))
+
+    @on(events.Resize)
+    def _resized(self) -> None:
+        self.paint()
+
+    @on(events.DescendantFocus)
+    @on(events.DescendantBlur)
+    def _focus_changed(self) -> None:
+        self.call_after_refresh(self.paint)
+
+
+def _figures(view: SelectedRunView, title: str, width: int) -> list[Line]:
+    """Figures in the place of curves."""
+    wanted = [one for one in view.sections if one.title == title]
+    named = [(name, value) for one in wanted for name, value in one.lines]
+    if title == "Run":
+        named = [(name, value) for name, value in named if name in ("progress", "metrics")]
+    if not named:
+        return [(Piece(" No figures yet.", Token.MUTED),)]
+    return [(Piece(f" {name:<12}", Token.MUTED), Piece(value[: max(0, width - 14)])) for name, value in named]
