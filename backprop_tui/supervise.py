@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def main(arguments: list[str]) -> None:
     """Supervises until nothing is left to do."""
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    from backprop_tui.launchers.supervisor_process import INHERITED_LOCK, LOCK, SupervisorProcess, sign_lease
+    from backprop_tui.launchers.lease import LOCK, sign_lease
+    from backprop_tui.launchers.supervisor_process import INHERITED_LOCK, SupervisorProcess
     from backprop_tui.store.home import Home
     from backprop_tui.store.locks import Lock
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from backprop_tui.launchers.supervisor_process import lease_owner
+from backprop_tui.launchers.lease import lease_owner
 from backprop_tui.processes.tree import children
 from benchmarks.clock import cpu_seconds
 from benchmarks.figures import Figure

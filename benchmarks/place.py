@@ -13,7 +13,7 @@ from contextlib import chdir, contextmanager
 
 from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.status import ENDED
-from backprop_tui.launchers.supervisor_process import lease_owner
+from backprop_tui.launchers.lease import lease_owner
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
 from benchmarks.clock import seconds, spawn

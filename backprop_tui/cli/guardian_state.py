@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backprop_tui.cli.supervision import holds_open
+from backprop_tui.launchers.lease import holds_open
 from backprop_tui.processes.identity import state_of
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.home import Home

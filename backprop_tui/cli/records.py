@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
-from dataclasses import replace
 
 from backprop_tui.cli.guardian_state import guardian_problem
-from backprop_tui.domain.live import Live
 from backprop_tui.domain.status import ENDED, UNFINISHED
-from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.index import Records
-from backprop_tui.store.run_codec import public
 from backprop_tui.store.views import View, in_order, marked
 
 
@@ -25,20 +20,9 @@ def split(home: Home) -> tuple[list[View], list[View]]:
 
 
 def record_of(home: Home, one: View) -> JsonObject:
-    """The public JSON of a view, its clock moved on to now: the guardian writes it down only when it turns.
-
-    Where nothing else is the reason for its status, what is wrong with its guardian is.
-    """
-    live = None if one.live is None else moved_on(one.live)
-    record = public(one.run, home.run_folder(one.run.id), live=live, holds=one.record["hold_reasons"])
+    """The public JSON of a view; where nothing else is the reason for its status, its guardian's trouble is."""
+    record = one.record
     return record if record["reason"] is not None else record | {"reason": guardian_problem(home, one)}
-
-
-def moved_on(live: Live) -> Live:
-    """The live record with its clock at this moment; as it is where the clock is of another boot or machine."""
-    if live.clock.boot_id != boot_id():
-        return live
-    return replace(live, clock=live.clock.at(time.monotonic(), paused=live.pause is not None))
 
 
 def ended_newest_first(indexed: Records, unfinished: Iterable[View], unindexed: Iterable[View]) -> list[JsonObject]:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from backprop_tui.cli import figures
-from backprop_tui.cli.records import moved_on
 from backprop_tui.cli.rows import exit_words
 from backprop_tui.domain.governor.figures import plain
 from backprop_tui.domain.lifecycle import timebox_seconds
@@ -91,7 +90,7 @@ def _timebox(run: Run, live: Live | None) -> str:
     limit = timebox_seconds(run)
     if limit is None:
         return "none"
-    used = "" if live is None else f"{figures.seconds(moved_on(live).clock.running_seconds)} of "
+    used = "" if live is None else f"{figures.seconds(live.clock.running_seconds)} of "
     total = run.spec.total_seconds
     return f"{used}{figures.seconds(limit)}" + (f", {figures.seconds(total)} in all attempts" if total else "")
 

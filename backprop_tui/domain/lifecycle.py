@@ -62,6 +62,8 @@ def fold(run: Run, live: Live | None) -> Run:
     return replace(
         run.with_attempt(attempt),
         step=live.step if live.step is not None else run.step,
+        total_steps=live.total_steps if live.total_steps is not None else run.total_steps,
+        epoch=live.epoch if live.epoch is not None else run.epoch,
         metrics={**run.metrics, **live.metrics},
         checkpoints=live.checkpoints or run.checkpoints,
         peak=live.peak,

@@ -198,6 +198,8 @@ class Run:
     attempts: tuple[Attempt, ...] = ()
     checkpoints: tuple[Checkpoint, ...] = ()
     step: int | None = None
+    total_steps: int | None = None
+    epoch: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     peak: Peak = field(default_factory=Peak)
     git: Git | None = None

@@ -7,15 +7,12 @@ import os
 import sys
 from dataclasses import dataclass
 
-from backprop_tui.domain.errors import StateUnavailable
-from backprop_tui.processes.linux import boot_id
+from backprop_tui.launchers.lease import LOCK, NOT_BORN, refuse_other_machine, sign_lease, supervisor_pid
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, is_locked, try_lock
 
-LOCK, BELL, LOG = "supervisor.lock", "bell", "supervisor.log"
+BELL, LOG = "bell", "supervisor.log"
 INHERITED_LOCK = 3  # the descriptor under which a supervisor inherits its lease
-SIGNATURE_BYTES = 64
-NOT_BORN = 0  # signed for a supervisor that is being started
 _PROGRAM = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "supervise.py")
 _TOLD_TO_SCRIPTS = "BACKPROP_RUN_"  # by these variables the processes of a run are found
 
@@ -33,8 +30,8 @@ class SupervisorProcess:
         return [sys.executable, "-I", "-S", _PROGRAM, self.home.root, self.home.host, self.config_path]
 
     def lives(self) -> bool:
-        """Whether somebody holds the lease."""
-        return is_locked(self.home.host_file(LOCK))
+        """Whether somebody holds the lease; by looking alone: to try it could keep another from starting one."""
+        return supervisor_pid(self.home) is not None
 
     def call(self) -> None:
         """There is unfinished work: a living supervisor looks at once, else one is started, detached.
@@ -100,41 +97,3 @@ class SupervisorProcess:
             ],
             setsid=True,
         )
-
-
-def sign_lease(lock: Lock, pid: int) -> None:
-    """Writes whose the lease is: pid and boot id, so that a namesake on another machine can be told apart.
-
-    Always of one length and in one write, so that nobody reads half of it, and a full disk has room for all but the
-    first. Where it has not, work goes before signatures.
-    """
-    line = f"{pid} {boot_id()}".ljust(SIGNATURE_BYTES - 1) + "\n"
-    try:
-        os.pwrite(lock.descriptor, line.encode("ascii"), 0)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-
-
-def refuse_other_machine(home: Home) -> None:
-    """Two machines of one name on one state directory would each start the other's runs.
-
-    Raises:
-        StateUnavailable: the lease of this host name is held on another machine.
-    """
-    owner = lease_owner(home)
-    if owner is not None and owner[1] != boot_id():
-        raise StateUnavailable(
-            f"{home.host_file(LOCK)}: held by another machine that is also called {home.host!r}; "
-            "set BACKPROP_HOST to a name of its own on one of them"
-        )
-
-
-def lease_owner(home: Home) -> tuple[int, str] | None:
-    """Pid (`NOT_BORN` at first) and boot id that the newest supervisor is signed with; None where there was none."""
-    try:
-        with open(home.host_file(LOCK), encoding="ascii") as file:
-            words = file.read().split()
-    except FileNotFoundError:
-        return None
-    return (int(words[0]), words[1]) if len(words) == 2 and words[0].isdigit() else None

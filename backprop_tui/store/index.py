@@ -201,7 +201,10 @@ def _move_to_months(home: Home, records: Iterable[JsonObject]) -> None:
 
 def _remove_from_months(home: Home, removed: Collection[str]) -> None:
     for path in _monthly_files(home):
-        records = _read(path) or {}
+        try:
+            records = _read(path) or {}
+        except BrokenRecord:
+            continue  # what cannot be read holds nobody
         kept = {run_id: record for run_id, record in records.items() if run_id not in removed}
         if len(kept) < len(records):
             _write(path, kept)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from backprop_tui.domain.errors import BrokenRecord, StorageFailed, UnknownRun
+from backprop_tui.domain.errors import BrokenRecord, StateUnavailable, UnknownRun
 from backprop_tui.domain.live import Live, shown_status
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import ACTIVE, UNFINISHED, Status
+from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import read_object
 from backprop_tui.store.home import Home
@@ -76,14 +78,16 @@ def marked_ids(home: Home) -> list[str]:
     """The ids of all markers; quick, whatever the history.
 
     Raises:
-        StorageFailed: the state directory cannot be read.
+        StateUnavailable: the state directory cannot be read.
     """
     try:
         return sorted(os.listdir(home.active))
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise StorageFailed(f"{home.active}: {error.strerror}") from error
+        raise StateUnavailable(
+            f"{home.active}: {error.strerror}; set BACKPROP_HOME to a directory you can use"
+        ) from error
 
 
 def active(home: Home) -> list[View]:
@@ -132,6 +136,16 @@ def _lives(pid: object) -> bool:
     return isinstance(pid, int) and os.path.exists(f"/proc/{pid}")
 
 
+def moved_on(live: Live) -> Live:
+    """The live record with its clock at this moment; the guardian writes it down only when it turns.
+
+    As it is where the clock is of another boot or machine.
+    """
+    if live.clock.boot_id != boot_id():
+        return live
+    return replace(live, clock=live.clock.at(time.monotonic(), paused=live.pause is not None))
+
+
 class _Governors:
     """The governors of the hosts, each read once at most."""
 
@@ -160,4 +174,5 @@ def _view(home: Home, run_id: str, governors: _Governors) -> View:
     run = directory.read()
     # Between attempts and after the end the record knows more than the last live record that was written.
     live = directory.read_live() if run.status in ACTIVE else None
+    live = None if live is None else moved_on(live)
     return View(run=run, live=live, record=public(run, directory.path, live=live, holds=governors.holds(run)))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.cli.session import Session, open_session
-from backprop_tui.launchers.supervisor_process import LOCK
+from backprop_tui.launchers.lease import LOCK
 from backprop_tui.store.locks import try_lock
 from tests.support.commands import Commands
 from tests.support.runs import Runs

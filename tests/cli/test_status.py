@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.run import Attempt, Checkpoint, Git
 from backprop_tui.domain.status import Status
-from backprop_tui.launchers.supervisor_process import LOCK
+from backprop_tui.launchers.lease import LOCK
 from backprop_tui.processes.linux import boot_id
 from tests.support.commands import Commands
 from tests.support.indexed import index_all

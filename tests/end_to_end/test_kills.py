@@ -16,7 +16,7 @@ from tests.support.sandbox import Sandbox, Submitted, script
 
 PARALLEL = 3
 CODES = (0, 3, 0, 4, 0, 5)
-STEPS = 8
+STEPS = (8, 8, 8, 8, 8, 16)  # the last one outlives the others, so that somebody is there to be killed
 
 MOMENTS: tuple[tuple[str, Callable[[Submitted], object]], ...] = (
     ("queued", lambda run: os.path.exists(run.directory.path)),
@@ -25,7 +25,7 @@ MOMENTS: tuple[tuple[str, Callable[[Submitted], object]], ...] = (
     ("executed", lambda run: "begin" in run.said()),
     ("recorded as running", lambda run: run.status() not in (Status.QUEUED, Status.STARTING)),
     ("its first figures are read", lambda run: run.metrics()),
-    ("half of its steps are read", lambda run: len(run.metrics()) >= STEPS // 2),
+    ("half of its steps are read", lambda run: len(run.metrics()) >= 4),
     ("its checkpoint is recorded", lambda run: "checkpoint" in run.events()),
     ("its script ends", lambda run: any(said.startswith("end") for said in run.said())),
     ("its end is recorded", lambda run: run.status() in ENDED),
@@ -61,7 +61,7 @@ def kill_at(sandbox: Sandbox, moment: int, victim: Victim, subject: Submitted, r
 
 def assert_all_is_well(sandbox: Sandbox, runs: list[Submitted], *, unseen: tuple[Submitted, ...] = ()) -> None:
     """`unseen`: those whose guardian may have died between the script's death and the record of its code."""
-    for run, code in zip(runs, CODES, strict=True):
+    for run, code, steps in zip(runs, CODES, STEPS, strict=True):
         end = run.wait_for_end(seconds=30).state
         assert isinstance(end, Ended)
         assert run.said() == ["begin", f"end {code}"]
@@ -71,7 +71,7 @@ def assert_all_is_well(sandbox: Sandbox, runs: list[Submitted], *, unseen: tuple
         expected = Status.FAILED if code else Status.COMPLETED
         assert (end.status, end.exit_code, end.signal) == (expected, code, None), sandbox.story()
         assert len(run.run().attempts) == 1
-        assert [line["step"] for line in run.metrics()] == list(range(1, STEPS + 1))
+        assert [line["step"] for line in run.metrics()] == list(range(1, steps + 1))
     assert_the_queue_went_on(runs)
     sandbox.wait_until_all_is_indexed()
     assert set(sandbox.index()) == {run.id for run in runs}
@@ -91,7 +91,7 @@ def assert_the_queue_went_on(runs: list[Submitted]) -> None:
 @pytest.mark.parametrize(("first", "second"), PAIRS)
 @pytest.mark.parametrize("victim", [supervisor, fork_server, guardian])
 def test_killing_what_serves_the_runs_loses_nothing(sandbox: Sandbox, victim: Victim, first: int, second: int) -> None:
-    runs = [sandbox.submit(*script("worker.py", STEPS, 0.06, code)) for code in CODES]
+    runs = [sandbox.submit(*script("worker.py", steps, 0.06, code)) for code, steps in zip(CODES, STEPS, strict=True)]
     kill_at(sandbox, first, victim, runs[0], runs)
     kill_at(sandbox, second, victim, runs[3], runs)
     assert_all_is_well(sandbox, runs, unseen=(runs[3],) if victim is guardian and second >= 8 else ())
@@ -100,8 +100,8 @@ def test_killing_what_serves_the_runs_loses_nothing(sandbox: Sandbox, victim: Vi
 @pytest.mark.parametrize(("first", "second"), PAIRS)
 def test_killing_front_ends_loses_nothing(sandbox: Sandbox, first: int, second: int) -> None:
     front_ends = []
-    for code in CODES:
-        front_ends.append(FrontEnd(sandbox, *script("worker.py", STEPS, 0.06, code)))
+    for code, steps in zip(CODES, STEPS, strict=True):
+        front_ends.append(FrontEnd(sandbox, *script("worker.py", steps, 0.06, code)))
         front_ends[-1].wait_until_queued()
     runs = [front_end.run for front_end in front_ends]
     for moment, place in ((first, 0), (second, 3)):

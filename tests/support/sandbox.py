@@ -14,7 +14,8 @@ from backprop_tui.domain.live import Live, shown_status
 from backprop_tui.domain.requests import Request
 from backprop_tui.domain.run import Queued, Run, Spec
 from backprop_tui.domain.status import ENDED, Status
-from backprop_tui.launchers.supervisor_process import LOG, SupervisorProcess, lease_owner
+from backprop_tui.launchers.lease import lease_owner
+from backprop_tui.launchers.supervisor_process import LOG, SupervisorProcess
 from backprop_tui.processes.identity import Identity, identify, is_alive
 from backprop_tui.processes.tree import children
 from backprop_tui.store.creation import create

@@ -15,9 +15,9 @@ from backprop_tui.cli.places import places
 from backprop_tui.cli.records import record_of, split
 from backprop_tui.cli.run_sheet import Line, sheet
 from backprop_tui.cli.session import Session
-from backprop_tui.cli.supervision import is_held_elsewhere, supervisor_pid
 from backprop_tui.cli.waking import wake
 from backprop_tui.domain.status import Status
+from backprop_tui.launchers.lease import is_signed_elsewhere, supervisor_pid
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.views import View, governor, shown_run, view
 
@@ -111,7 +111,7 @@ def _show_gpus(session: Session, machine: MachineView, unfinished: Sequence[View
 def _supervisor_words(session: Session, pid: int | None, unfinished: Sequence[View]) -> str:
     if pid is not None:
         return f"alive, pid {pid}"
-    if is_held_elsewhere(session.home) and unfinished:
+    if is_signed_elsewhere(session.home) and unfinished:
         return "none in this boot"
     return "being started" if unfinished and not session.dry_run else "none; the next run starts one"
 

@@ -10,9 +10,9 @@ from backprop_tui.cli.doctor.findings import Finding, bad, ok, warn
 from backprop_tui.cli.guardian_state import guardian_problem
 from backprop_tui.cli.records import split
 from backprop_tui.cli.settings_check import checked_layers
-from backprop_tui.cli.supervision import is_held_elsewhere, supervisor_pid
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.governor.figures import counted
+from backprop_tui.launchers.lease import is_signed_elsewhere, supervisor_pid
 from backprop_tui.store.files import parse_object, read_bytes
 from backprop_tui.store.home import Home
 
@@ -40,7 +40,7 @@ def look_at_work(home: Home) -> Iterator[Finding]:
         yield ok("supervisor", f"alive, pid {pid}, {waiting}")
     elif not here:
         yield ok("supervisor", "none, and nothing is unfinished; the next run starts one")
-    elif is_held_elsewhere(home) and any(one.live is not None for one in here):
+    elif is_signed_elsewhere(home) and any(one.live is not None for one in here):
         yield _of_another_machine(home, waiting)
     else:
         yield warn("supervisor", f"none, and {waiting}", "backprop-tui status starts one")

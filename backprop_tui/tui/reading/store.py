@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import replace
 
 from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.machine import machine_limits
 from backprop_tui.domain.limits import MachineLimits
-from backprop_tui.launchers.supervisor_process import LOCK, lease_owner
+from backprop_tui.launchers.lease import supervisor_pid
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory, read_lines
@@ -41,7 +40,7 @@ class StoreReader:
             StorageFailed: the state directory cannot be read.
         """
         moment = Moment(wall=time.time(), monotonic=time.monotonic(), boot_id=self._boot_id)
-        pid = self._supervisor_pid()
+        pid = supervisor_pid(self._home)
         governor = self._governor.read()
         held = is_held(self._home)
         if governor is not None:
@@ -70,13 +69,6 @@ class StoreReader:
                 pass
         return self._limits
 
-    def _supervisor_pid(self) -> int | None:
-        """Looking alone: to try its lease could keep another from starting one."""
-        owner = lease_owner(self._home)
-        if owner is None or owner[1] != self._boot_id or owner[0] <= 0:
-            return None
-        return owner[0] if _holds_open(owner[0], self._home.host_file(LOCK)) else None
-
     def _open(self, run_id: str) -> OpenRun:
         path = RunDirectory(self._home.run_folder(run_id)).file("events.jsonl")
         if self._events.path != path:
@@ -84,21 +76,3 @@ class StoreReader:
         if self._events.changed() or self._opened is None:
             self._opened = OpenRun(run_id=run_id, events=tuple(read_lines(path)))
         return self._opened
-
-
-def _holds_open(pid: int, path: str) -> bool:
-    """Whether a process of this user has a file open; False where either is gone."""
-    folder = f"/proc/{pid}/fd"
-    try:
-        wanted = os.stat(path)
-        names = os.listdir(folder)
-    except OSError:
-        return False
-    for name in names:
-        try:
-            found = os.stat(f"{folder}/{name}")
-        except OSError:  # closed meanwhile
-            continue
-        if (found.st_ino, found.st_dev) == (wanted.st_ino, wanted.st_dev):
-            return True
-    return False

@@ -28,7 +28,9 @@ def configure(sandbox: Sandbox) -> Callable[..., None]:
 
 
 @pytest.fixture
-def gpus(home: Path, sandbox: Sandbox, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Iterator[Gpus]:
+def gpus(
+    home: Path, sandbox: Sandbox, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Gpus]:
     """Two GPUs of 80 GB each, seen by NVML."""
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     made = Gpus(str(home), 2)

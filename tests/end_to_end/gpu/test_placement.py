@@ -40,7 +40,9 @@ def test_a_run_gets_the_gpu_that_was_chosen(sandbox: Sandbox, gpus: Gpus, by: st
 
 def test_an_inherited_choice_restricts_and_is_replaced_by_uuids(sandbox: Sandbox, gpus: Gpus) -> None:
     gpus.set(1, used=gigabytes(10))
-    run = sandbox.submit(*python(TELLS), limits=limits(), visible_gpus=("1",), environment={"CUDA_VISIBLE_DEVICES": "1"})
+    run = sandbox.submit(
+        *python(TELLS), limits=limits(), visible_gpus=("1",), environment={"CUDA_VISIBLE_DEVICES": "1"}
+    )
     assert told(run)["CUDA_VISIBLE_DEVICES"] == gpus.uuid(1)
     both = sandbox.submit(*python(TELLS), limits=limits(), visible_gpus=("1",), gpus=2)
     assert held_by(sandbox, both, "gpu_count")["message"] == "needs 2 GPUs, CUDA_VISIBLE_DEVICES shows 1"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -30,7 +31,7 @@ def state() -> dict[str, Any]:
     return found
 
 
-if state()["nvml"] == "absent":
+if state()["nvml"] == "absent" and os.path.basename(sys.argv[0]) != "nvidia_smi.py":
     raise ImportError("no pynvml here")
 
 
