@@ -6,12 +6,16 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from backprop_tui import __version__
 from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.exit_codes import OK, READER_GONE, STOPPED
-from backprop_tui.cli.parser import Invocation, full_parser, parse
+from backprop_tui.cli.parser import GlobalOptions, full_parser, parse
 from backprop_tui.domain.errors import BackpropError, InternalError, StorageFailed
+
+if TYPE_CHECKING:
+    from backprop_tui.cli.session import Session
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 FAULTS = "faults.log"  # in the state directory
@@ -47,30 +51,37 @@ def _obey(words: Sequence[str]) -> int:
     if invocation.options.version:
         output.line(f"backprop-tui {__version__}")
         return OK
+    session = _session(invocation.options)
     if invocation.execute is None:
-        return _overview()
-    return _execute(invocation)
+        return _overview(session)
+    return invocation.execute(invocation.arguments, session)
 
 
-def _execute(invocation: Invocation) -> int:
+def _session(options: GlobalOptions) -> Session:
     from backprop_tui.cli.session import open_session
 
-    options = invocation.options
-    session = open_session(
+    return open_session(
         config=options.config,
         json=options.json,
         verbose=options.verbose,
         dry_run=options.dry_run,
         no_ui=options.no_ui,
     )
-    assert invocation.execute is not None  # noqa: S101 - the caller looked
-    return invocation.execute(invocation.arguments, session)
 
 
-def _overview() -> int:
+def _overview(session: Session) -> int:
+    """The commands, and in a word what is going on."""
+    from backprop_tui.domain.status import Status
+    from backprop_tui.store.views import active
+
     full_parser().print_help()
     output.line()
-    output.line("Begin with: backprop-tui run train.py      What is going on: backprop-tui status")
+    statuses = [one.status for one in active(session.home)]
+    waiting = statuses.count(Status.QUEUED)
+    if statuses:
+        output.line(f"{len(statuses) - waiting} active, {waiting} queued; more by: backprop-tui status")
+    else:
+        output.line("Nothing runs and nothing waits. Begin with: backprop-tui run train.py")
     return OK
 
 

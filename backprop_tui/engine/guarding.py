@@ -16,20 +16,33 @@ from backprop_tui.store.run_directory import RunDirectory
 
 
 class Guard:
-    """What the guard remembers from one look to the next."""
+    """What the guard remembers from one look to the next.
+
+    It is asked more often than is measured, and looks as soon as there are new readings: heat does not wait.
+    """
 
     def __init__(self, home: Home, machine: Machine, measurements: Measurements) -> None:
         self._home = home
         self._machine = machine
         self._measurements = measurements
         self._state = GuardState()
+        self._seen: int | None = None
+        self._due = 0.0
 
     def look(self, runs: Sequence[Run]) -> None:
-        """One look at the active ones among these runs.
+        """One look at the active ones among these runs, unless nothing was measured since the last one.
 
         Raises:
             StorageFailed: a request could not be written; the next look asks again.
         """
+        written, now = self._measurements.written_at(), time.monotonic()
+        if written == self._seen and now < self._due:
+            return
+        self._due = now + self._machine.limits.sample_seconds
+        self._look(runs)
+        self._seen = written
+
+    def _look(self, runs: Sequence[Run]) -> None:
         wall = time.time()
         active = [
             active_of(run, RunDirectory(self._home.run_folder(run.id)).read_live(), wall)

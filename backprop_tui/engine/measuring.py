@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 
@@ -39,6 +40,13 @@ class Measurements:
         readings = self._combined(sampled, now)
         self._remember_break(readings, now)
         return readings
+
+    def written_at(self) -> int | None:
+        """When the sampler wrote last, in nanoseconds, to be compared alone; None where it never did."""
+        try:
+            return os.stat(self._path).st_mtime_ns
+        except OSError:
+            return None
 
     def _combined(self, sampled: Readings | None, now: float) -> Readings:
         if sampled is None:

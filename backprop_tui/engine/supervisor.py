@@ -24,6 +24,8 @@ FIRST_READING_SECONDS = 0.05  # until the GPUs are known for the first time
 PASS_SECONDS = 1.0  # between two passes when nobody rings and no guardian ends
 EXPLAIN_SECONDS = 1.0
 INDEX_SECONDS = 1.0
+LOOKS_A_SAMPLE = 5
+LEAST_LOOK_SECONDS = 0.1
 LINGER_SECONDS = 2.0  # a script that runs one thing after the other finds the supervisor warm
 
 
@@ -53,7 +55,7 @@ class Supervisor:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keep_queue())
-                tasks.create_task(self._each(self._sample_seconds, self._look))
+                tasks.create_task(self._each(self._look_seconds, self._look))
                 tasks.create_task(self._each(lambda: INDEX_SECONDS, self._index))
                 tasks.create_task(self._each(lambda: 1.0, StrangerReaper().reap))
         finally:
@@ -120,8 +122,9 @@ class Supervisor:
         self._bell.drain()
         self._wake.set()
 
-    def _sample_seconds(self) -> float:
-        return max(0.1, self._machine.limits.sample_seconds)
+    def _look_seconds(self) -> float:
+        """Between two questions to the guard whether there is anything new to look at."""
+        return max(LEAST_LOOK_SECONDS, self._machine.limits.sample_seconds / LOOKS_A_SAMPLE)
 
     def _look(self) -> None:
         self._sampling.keep(self._runs)

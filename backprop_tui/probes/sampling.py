@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from backprop_tui.domain.telemetry import GpuReading, Readings
+from backprop_tui.domain.telemetry import GpuHealth, GpuReading, Readings
 from backprop_tui.probes.auto import AUTO, Chooser, real_makers
 from backprop_tui.probes.gpu_keeper import GpuKeeper
 from backprop_tui.probes.gpu_record import UNKNOWN_PREFIX
@@ -20,6 +20,8 @@ from backprop_tui.processes.linux import boot_id
 
 GPU_SHARE = 0.8  # of the interval: how long a reading waits for GPUs
 MOST_GPU_SECONDS = 2.0
+# The guard acts on the second reading of a GPU that is too hot.
+HOT_PACE = 0.5
 SETTLING_SECONDS = 0.1  # between two readings until it is settled which GPUs there are
 # A driver that opens at once leaves no trace of having been unknown: until then the file of an earlier sampler stands.
 UNTOLD_SECONDS = 2.0
@@ -74,17 +76,15 @@ class Sampler:
         """For as long as the parent is alive."""
         due = time.monotonic()
         while alive():
-            known = self.measure()
-            pause = self._options.interval_seconds if known else SETTLING_SECONDS
-            due = max(due + pause, time.monotonic())
+            due = max(due + self.measure(), time.monotonic())
             while (left := due - time.monotonic()) > 0 and alive():
                 time.sleep(min(left, PARENT_SECONDS))
 
-    def measure(self) -> bool:
-        """Measures and writes once; says whether it is settled which GPUs there are."""
+    def measure(self) -> float:
+        """Measures and writes once; says how many seconds later to measure again."""
         gpus = self._gpus.read(min(self._options.interval_seconds * GPU_SHARE, MOST_GPU_SECONDS))
         if not gpus.known and time.monotonic() < self._tell_unknown_at:
-            return False
+            return SETTLING_SECONDS
         readings = Readings(
             time=round(time.time(), 3),
             host=self._host.read(),
@@ -101,7 +101,10 @@ class Sampler:
                 boot_id=self._boot_id,
             )
         )
-        return gpus.known
+        if not gpus.known:
+            return SETTLING_SECONDS
+        hot = any(gpu.health is GpuHealth.HOT for gpu in gpus.gpus)
+        return self._options.interval_seconds * (HOT_PACE if hot else 1.0)
 
     def _write(self, sample: Sample) -> None:
         """A disk that is full is told once, and tried again each time."""

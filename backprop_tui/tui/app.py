@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from functools import partial
 from typing import ClassVar
 
 from textual import on
@@ -17,7 +18,7 @@ from backprop_tui.tui.bridge import Bridge, StoreFailed, StoreRead
 from backprop_tui.tui.preferences import Preferences
 from backprop_tui.tui.requests import CommandDesk
 from backprop_tui.tui.screens.main import MainScreen, Wanted
-from backprop_tui.tui.theme import OF_ANY_THEME, THEMES
+from backprop_tui.tui.theme import THEMES, of_any_theme
 
 _TWICE_SECONDS = 2.0
 
@@ -47,9 +48,11 @@ class Dashboard(App[int]):
         self.theme = preferences.theme if preferences.theme in self.available_themes else THEMES[0].name
         self.bridge = Bridge(home, config_path, self.post_message, preferences.refresh_seconds)
 
-    def get_theme_variable_defaults(self) -> dict[str, str]:
-        """Our colours in the terms of any theme."""
-        return {**super().get_theme_variable_defaults(), **OF_ANY_THEME}
+    def get_css_variables(self) -> dict[str, str]:
+        """Our colours too, in the terms of the theme where it does not name them itself."""
+        variables = super().get_css_variables()
+        self.theme_variables = of_any_theme(variables) | variables
+        return self.theme_variables
 
     def get_default_screen(self) -> Screen[None]:
         """Read before the first paint, so that it is whole."""
@@ -99,11 +102,10 @@ class Dashboard(App[int]):
         if screen is main:
             for one in ACTIONS:
                 if one.built:
-                    yield SystemCommand(
-                        one.help.capitalize(), f"key {one.shown}", lambda id=one.id: main.action_press(id)
-                    )
+                    press = partial(main.action_press, one.id)
+                    yield SystemCommand(one.help.capitalize(), f"key {one.shown}", press)
         for name in sorted(self.available_themes):
-            yield SystemCommand(f"Theme {name}", "colours of the dashboard", lambda name=name: self._use(name))
+            yield SystemCommand(f"Theme {name}", "colours of the dashboard", partial(self._use, name))
 
     def _use(self, theme: str) -> None:
         self.theme = theme

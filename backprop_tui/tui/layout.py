@@ -70,13 +70,14 @@ def layout(
         opened: Whether the selected run was opened where there is no room for it beside the others.
     """
     bare = width < 60 or height < 12
+    counts_alone = width < 20 or height < 5
     form, machine_rows, heading, host_row = _machine(width, height, gpus)
     if bare or zoom is not Zoom.NONE:
         form, machine_rows, heading, host_row = MachineForm.NONE, 0, False, False
     governor = 0 if bare or height < 14 or (zoom is not Zoom.NONE and width < 100) else 1
     problem_rows = 1 if problem and not bare and height >= 16 and zoom is not Zoom.SELECTED else 0
     footer = 0 if bare else 1
-    rest = max(0, height - 1 - machine_rows - governor - problem_rows - footer)
+    rest = 0 if counts_alone else max(0, height - 1 - machine_rows - governor - problem_rows - footer)
     beside = width >= 160 and height >= 36 and zoom is Zoom.NONE
     runs_width, runs_rows, selected_width, selected_rows = _body(
         width, height, rest, beside=beside, zoom=zoom, opened=opened

@@ -49,4 +49,4 @@ def _is_ascii(settings: Settings, environment: Mapping[str, str]) -> bool:
     if wanted != "auto":
         return wanted == "on"
     poor = environment.get("TERM") in _POOR_TERMINALS
-    return poor or locale.getpreferredencoding(do_setlocale=False).replace("-", "").lower() not in ("utf8",)
+    return poor or locale.getpreferredencoding(do_setlocale=False).replace("-", "").lower() != "utf8"

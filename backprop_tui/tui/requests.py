@@ -36,23 +36,22 @@ class CommandDesk:
     """Asks by `backprop-tui WORDS`, with this state directory and configuration."""
 
     def __init__(self, home: Home, config_path: str) -> None:
-        self._home = home
-        self._config_path = config_path
+        package = os.path.dirname(os.path.dirname(os.path.abspath(backprop_tui.__file__)))
+        self._options = ("--config", config_path) if os.path.exists(config_path) else ()
+        self._environment = os.environ | {
+            "BACKPROP_HOME": home.root,
+            "BACKPROP_HOST": home.host,
+            "PYTHONPATH": os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH")))),
+        }
 
     async def ask(self, *words: str) -> Said:
         """Returns when the command has ended."""
-        environment = dict(os.environ)
-        environment["BACKPROP_HOME"] = self._home.root
-        environment["BACKPROP_HOST"] = self._home.host
-        package = os.path.dirname(os.path.dirname(os.path.abspath(backprop_tui.__file__)))
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (package, environment.get("PYTHONPATH"))))
-        config = ("--config", self._config_path) if os.path.exists(self._config_path) else ()
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "backprop_tui", *config, *words),
+            *(sys.executable, "-m", "backprop_tui", *self._options, *words),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env=environment,
+            env=self._environment,
             start_new_session=True,  # what was asked is done, even where the dashboard is closed meanwhile
         )
         output, errors = await process.communicate()

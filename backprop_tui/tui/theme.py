@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from textual.theme import Theme
 
 DARK, LIGHT, TERMINAL = "backprop-dark", "backprop-light", "backprop-terminal"
@@ -55,7 +57,7 @@ _TERMINAL = {
     "ansi-foreground": "ansi_default",
 }
 # What any other theme makes of the same meanings.
-OF_ANY_THEME = {
+_OF_ANY_THEME = {
     "bp-fg": "$foreground",
     "bp-muted": "$text-muted",
     "bp-faint": "$foreground 35%",
@@ -70,6 +72,16 @@ OF_ANY_THEME = {
     "bp-cursor-fg": "$foreground",
     "bp-panel": "$panel",
 }
+
+
+def of_any_theme(variables: Mapping[str, str]) -> dict[str, str]:
+    """Our colours from the variables of a theme; Textual does not resolve a variable within another."""
+    found: dict[str, str] = {}
+    for name, words in _OF_ANY_THEME.items():
+        variable, *share = words.split(" ")
+        found[name] = " ".join((variables[variable.removeprefix("$")], *share))
+    return found
+
 
 THEMES = (
     Theme(

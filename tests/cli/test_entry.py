@@ -90,6 +90,17 @@ def test_the_version_is_printed(capsys: Capture) -> None:
     assert capsys.readouterr().out == f"backprop-tui {__version__}\n"
 
 
+def test_alone_it_lists_the_commands_and_says_what_is_going_on(session: Session, runs: Runs, capsys: Capture) -> None:
+    assert enter([]) == 0
+    assert "Nothing runs" in capsys.readouterr().out
+    runs.queued("waits")
+    runs.guarded("runs")
+    enter([])
+    told = capsys.readouterr().out
+    assert "1 active, 1 queued" in told
+    assert "    resume " in told
+
+
 def test_wrong_usage_is_2_and_names_the_option(capsys: Capture) -> None:
     assert enter(["run", "x.py", "-m", "0"]) == 2
     assert "-m/--max-run-minutes" in capsys.readouterr().err

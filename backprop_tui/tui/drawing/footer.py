@@ -17,10 +17,11 @@ def draw_footer(keys: Sequence[tuple[str, str]], width: int, *, note: str = "") 
     if note:
         built.put(note, Token.WARN).put("   ")
     room = width - width_of(_ALL_KEYS) - 1
-    for key, word in keys:
-        if built.column + len(key) + len(word) + 1 > room:
+    for place, (key, word) in enumerate(keys):
+        gap = "   " if place else ""
+        if built.column + len(gap) + len(key) + len(word) + 1 > room:
             break
-        built.put(key, Token.ACCENT, bold=True).put(f" {word}", Token.MUTED).put("   ")
+        built.put(gap).put(key, Token.ACCENT, bold=True).put(f" {word}", Token.MUTED)
     if width < 24:
         return built.line()
     return ends(built.line(), _ALL_KEYS, width)

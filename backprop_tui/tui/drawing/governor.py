@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
+
 from backprop_tui.tui.drawing.lines import LineBuilder, ends, width_of
 from backprop_tui.tui.view.governor import GovernorLineView
 from backprop_tui.tui.view.problem import ProblemView
 from backprop_tui.tui.view.tokens import Line, Piece, Token
 from backprop_tui.tui.wording.bars import tokens
-from backprop_tui.tui.wording.cells import clip, joined_clauses
+from backprop_tui.tui.wording.cells import clip, joined_clauses, shortened
 from backprop_tui.tui.wording.glyphs import Glyphs
 
 
@@ -39,5 +41,7 @@ def draw_problem(view: ProblemView | None, width: int, glyphs: Glyphs) -> Line:
     built.put(f" {view.ago} ago: ", Token.MUTED)
     more = f"  +{view.more} more" if view.more else ""
     right = [Piece(more + "  ", Token.MUTED), Piece("!", Token.ACCENT, bold=True), Piece(" show ", Token.MUTED)]
-    built.put(clip(view.cause, width - built.column - width_of(right), glyphs))
+    room = width - built.column - width_of(right)
+    cause = view.cause if cell_len(view.cause) <= room else view.cause.replace("out of memory", "OOM")
+    built.put(shortened(cause, room, glyphs))
     return ends(built.line(), right, width)

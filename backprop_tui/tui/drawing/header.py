@@ -19,16 +19,17 @@ def draw_header(view: HeaderView, width: int, glyphs: Glyphs) -> Line:
     words = width >= 60
     right = _right(view, counts, glyphs, gap=3, words=words)
     left = _left(view, width - width_of(right) - 2, glyphs, host=width >= 100)
-    while counts and width_of(left) + width_of(right) + 2 > width:
+    while counts and width_of(left) + width_of(right) + 1 > width:
         words, counts = False, counts if words else counts[:-1]
-        right = _right(view, counts, glyphs, gap=2, words=words)
+        right = _right(view, counts, glyphs, gap=2 if width >= 40 else 1, words=words)
+        left = _left(view, width - width_of(right) - 2, glyphs, host=False)
     return ends(left, right, width)
 
 
 def _left(view: HeaderView, room: int, glyphs: Glyphs, *, host: bool) -> list[Piece]:
     left = [Piece(" backprop", Token.ACCENT, bold=True)]
     if view.simulation:
-        left.append(Piece("  SIMULATION", Token.WARN, bold=True))
+        left.append(Piece("  SIMULATION" if room >= 24 else " SIM", Token.WARN, bold=True))
     left_room = room - width_of(left) - 1
     if view.problem is not None:
         left.append(Piece(" " + clip(view.problem, left_room, glyphs), Token.BAD, bold=True))
@@ -42,7 +43,7 @@ def _right(view: HeaderView, counts: list[Count], glyphs: Glyphs, *, gap: int, w
     for one in counts:
         built.put(f"{glyphs.state(one.word)} ", one.token).put(str(one.count), bold=True)
         built.put(f" {one.word}" if words else "", Token.MUTED).put(" " * gap)
-    built.put(view.clock, Token.MUTED).put(" ")
+    built.put(view.clock if gap > 1 else "", Token.MUTED).put(" ")
     return list(built.line())
 
 

@@ -105,7 +105,7 @@ def _gpu(gpu: GpuRow, columns: Gauges, glyphs: Glyphs) -> Line:
     built.put("  ")
     _bar(built, gpu.memory_share, columns.memory, gpu.memory_token, glyphs)
     _memory(built, gpu.memory_used, gpu.memory_total, gpu.memory_token, short=columns.short)
-    _heat(built, gpu, short=columns.short)
+    _heat(built, gpu, short=columns.short, fan=columns.fan)
     _history(built, gpu.history, columns.history, glyphs)
     room = columns.width - built.column - 1
     return built.put(clip(gpu.who.words, room, glyphs), gpu.who.token).line()
@@ -136,17 +136,15 @@ def left_cells(text: str, width: int) -> str:
     return f"{text:<{width}}"
 
 
-def _heat(built: LineBuilder, gpu: GpuRow, *, short: bool) -> None:
+def _heat(built: LineBuilder, gpu: GpuRow, *, short: bool, fan: bool) -> None:
     token = gpu.heat_token if gpu.celsius is not None else Token.MUTED
     mark = "!" if gpu.hot else " "
-    built.put(f"{mark if short else mark}{numbers.celsius(gpu.celsius):>2}", token, bold=gpu.hot)
+    built.put(f"{mark}{numbers.celsius(gpu.celsius):>2}", token, bold=gpu.hot)
     built.put("C" if short else " C", Token.MUTED)
     watts = numbers.watts(gpu.watts)
     built.put(f"{watts:>5}", Token.MUTED if gpu.watts is None else Token.FG).put("W" if short else " W", Token.MUTED)
-    if not short and gpu.fan_percent is not None:
-        built.put(f"{numbers.percent(gpu.fan_percent):>5}")
-    elif not short:
-        built.put(f"{numbers.NOTHING:>5}", Token.MUTED)
+    if fan:
+        built.put(f"{numbers.percent(gpu.fan_percent):>5}", Token.MUTED if gpu.fan_percent is None else Token.FG)
 
 
 def _history(built: LineBuilder, samples: Sequence[float | None], width: int, glyphs: Glyphs) -> None:
@@ -231,7 +229,8 @@ def _one_line(view: MachineView, width: int, glyphs: Glyphs) -> Line:
     built = LineBuilder()
     for place, gpu in enumerate(view.gpus):
         part = _quarter(gpu)
-        if built.column + 20 > width:
+        if built.column + 24 > width and place < len(view.gpus) - 1:
+            built.put(f" +{len(view.gpus) - place}", Token.MUTED)
             break
         built.put(f" {glyphs.divider}" if place else "", Token.RULE)
         for piece in part:

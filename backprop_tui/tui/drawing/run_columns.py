@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MARGIN = 1  # at the right end
+_MOST_AIR = 3
+_AIR = 2  # more than what is needed, before a column is granted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +26,7 @@ class RunColumns:
     saved: int = 0
     slice: int = 0
     tags: int = 0
+    air: int = 0  # between the trend and the timebox
     sentence_from_step: bool = False  # that of a row with progress, where the trend is narrow
 
     @property
@@ -59,7 +62,7 @@ class RunColumns:
     @property
     def timebox_at(self) -> int:
         """The timebox bar."""
-        return self.loss_at + self.loss + (self.trend + 2 if self.trend else 0) + (1 if self.timebox else 0)
+        return self.loss_at + self.loss + (self.trend + 2 if self.trend else 0) + (1 + self.air if self.timebox else 0)
 
     @property
     def left_at(self) -> int:
@@ -110,16 +113,18 @@ def run_columns(width: int) -> RunColumns:
     granted: dict[str, int] = {"name": 16}
     used = _LEAST
     for column, size, cost in _GRANTS:
-        if used + cost > width - MARGIN:
+        if used + cost > width - MARGIN - _AIR:
             break
         granted[column] = size
         used += cost
-    return RunColumns(width=width, sentence_from_step="trend" not in granted or width < 100, **granted)
+    air = min(_MOST_AIR, max(0, width - MARGIN - used))
+    return RunColumns(width=width, sentence_from_step="trend" not in granted or width < 100, air=air, **granted)
 
 
 def _narrow(width: int) -> RunColumns:
     """State, name, progress in percent, loss and time left; below 40 columns state and name alone."""
     if width < 40:
         return RunColumns(width=width, name=max(1, width - 15), gpu=0, bar=0, step=0, loss=0, left=0)
-    name = max(8, width - 15 - 5 - 8 - 8)
-    return RunColumns(width=width, name=name, gpu=0, bar=0, step=0, loss=8, left=8, sentence_from_step=True)
+    name = max(8, min(22, width - 15 - 5 - 8 - 8))
+    step = max(0, width - MARGIN - 15 - name - 5 - 8 - 8)
+    return RunColumns(width=width, name=name, gpu=0, bar=0, step=step, loss=8, left=8, sentence_from_step=True)

@@ -96,7 +96,8 @@ def _progress(built: LineBuilder, row: RunRow, columns: RunColumns, glyphs: Glyp
 
 def _step_and_loss(built: LineBuilder, row: RunRow, columns: RunColumns, glyphs: Glyphs) -> None:
     if columns.step:
-        built.put(right(row.step, columns.step, glyphs))
+        fits = len(row.step) < columns.step
+        built.put(right(row.step if fits else "", columns.step, glyphs))
     if columns.loss:
         built.put(right(row.loss, columns.loss, glyphs), row.loss_token, bold=True)
 

@@ -9,7 +9,7 @@ from backprop_tui.tui.view.details import Section
 from backprop_tui.tui.view.events import CHECKPOINT, EventRow
 from backprop_tui.tui.view.selected import Card, SelectedRunView
 from backprop_tui.tui.view.tokens import Line, Piece, Token
-from backprop_tui.tui.wording.cells import clip, clip_middle, left
+from backprop_tui.tui.wording.cells import clip, clip_middle, left, wrapped
 from backprop_tui.tui.wording.glyphs import Glyphs
 
 TABS = ("Log", "Metrics", "Resources", "Details", "Events")
@@ -95,14 +95,22 @@ def _column(sections: Sequence[Section], width: int, glyphs: Glyphs) -> list[Lin
         if lines:
             lines.append(())
         lines.append((Piece(f" {section.title}", bold=True),))
-        lines += [_named(name, value, width, glyphs) for name, value in section.lines]
+        for name, value in section.lines:
+            lines += _named(name, value, width, glyphs)
     return lines
 
 
-def _named(name: str, value: str, width: int, glyphs: Glyphs) -> Line:
-    room = width - _NAME - 1
-    shown = clip_middle(value, room, glyphs) if "/" in value else clip(value, room, glyphs)
-    return Piece(" " + left(name, _NAME, glyphs), Token.MUTED), Piece(shown)
+def _named(name: str, value: str, width: int, glyphs: Glyphs) -> list[Line]:
+    """A path loses its middle; what has several words goes on in the next row."""
+    room = max(1, width - _NAME - 1)
+    if " " not in value.strip():
+        shown = [clip_middle(value, room, glyphs)]
+    else:
+        shown = [clip_middle(row, room, glyphs) for row in wrapped(value, room)]
+    return [
+        (Piece(" " + left("" if place else name, _NAME, glyphs), Token.MUTED), Piece(row))
+        for place, row in enumerate(shown)
+    ]
 
 
 def draw_events(rows: Sequence[EventRow], width: int, glyphs: Glyphs) -> list[Line]:

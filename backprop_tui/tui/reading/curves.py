@@ -88,10 +88,10 @@ class CurveReader:
         del self._pace[:-PACE_POINTS]
 
     def _step_seconds(self) -> float | None:
-        if len(self._pace) < 2:
-            return None
-        (began, first), (now, last) = self._pace[0], self._pace[-1]
-        return (now - began) / (last - first) if last > first and now > began else None
+        """The median, so that a pause, an evaluation or a checkpoint in between does not count."""
+        pairs = zip(self._pace, self._pace[1:], strict=False)
+        each = sorted((now - before) / (step - last) for (before, last), (now, step) in pairs if step > last)
+        return each[len(each) // 2] if each and each[len(each) // 2] > 0 else None
 
 
 def _object(line: bytes) -> JsonObject | None:

@@ -12,7 +12,7 @@ from textual.screen import ModalScreen
 
 from backprop_tui.tui.view.tokens import Line, Piece, Token
 from backprop_tui.tui.widgets.painted import Painted
-from backprop_tui.tui.wording.cells import clip
+from backprop_tui.tui.wording.cells import clip, wrapped
 from backprop_tui.tui.wording.glyphs import Glyphs
 
 STAY = "stay"
@@ -70,13 +70,13 @@ class Ask(ModalScreen[str]):
     def _lines(self, width: int) -> list[Line]:
         lines: list[Line] = [()]
         for place, text in enumerate(self._question.lines):
-            said = clip(text, width - 2, self._glyphs)
-            lines.append((Piece(f" {said}", Token.MUTED if place else Token.FG, bold=not place),))
+            for row in wrapped(text, width - 2):
+                said = clip(row.removeprefix("  "), width - 2, self._glyphs)
+                lines.append((Piece(f" {said}", Token.MUTED if place else Token.FG, bold=not place),))
         lines.append(())
         for one in self._question.answers:
-            lines.append(
-                (Piece(f"  {one.shown:<6}", Token.ACCENT, bold=True), Piece(clip(one.words, width - 9, self._glyphs)))
-            )
+            words = Piece(clip(one.words, width - 9, self._glyphs))
+            lines += [(Piece(f"  {one.shown:<6}", Token.ACCENT, bold=True), words)]
         lines.append((Piece(f"  {'esc':<6}", Token.ACCENT, bold=True), Piece("stay", Token.MUTED)))
         return lines
 
@@ -87,7 +87,7 @@ class Ask(ModalScreen[str]):
             self.dismiss(STAY)
             return
         for one in self._question.answers:
-            if event.key == one.key or event.character == one.key:
+            if one.key in (event.key, event.character):
                 event.stop()
                 self.dismiss(one.means)
                 return

@@ -64,6 +64,7 @@ class MainScreen(Screen[None]):
         self.glyphs = glyphs
         self.standing = Standing(row=selected_run)
         self.layout_now: Layout = layout(80, 24, gpus=0)
+        self._followed = False
         self._keys = Keys(self, RunActions(desk, self))
 
     def compose(self) -> ComposeResult:
@@ -164,6 +165,7 @@ class MainScreen(Screen[None]):
 
     def action_press(self, action_id: str) -> None:
         """A key of the registry."""
+        self.follow_cursor()
         self._keys.press(BY_ID[action_id])
 
     def app_palette(self) -> None:
@@ -184,13 +186,22 @@ class MainScreen(Screen[None]):
 
     def tell(self, words: str, *, bad: bool = False) -> None:
         """A notice at the bottom right."""
+        if not bad and (self.size.width < 60 or self.size.height < 12):
+            return  # it would cover all there is to see
         self.notify(words, severity="warning" if bad else "information", timeout=5, markup=False)
 
+    def follow_cursor(self) -> None:
+        """What is chosen is what is under the cursor, also where a key comes before the message that it moved."""
+        row = self.query_one(RunsTable).selected
+        if row is not None and (row != self.standing.row or not self._followed):
+            self._followed = True
+            self.standing.select(row, self.snapshot.moment.monotonic)
+            self._keys.row_changed()
+            self.paint_selected()
+
     @on(RunsTable.Selected)
-    def _row_selected(self, message: RunsTable.Selected) -> None:
-        self.standing.select(message.row_id, self.snapshot.moment.monotonic)
-        self._keys.row_changed()
-        self.paint_selected()
+    def _row_selected(self) -> None:
+        self.follow_cursor()
 
     @on(RunsTable.Opened)
     def _row_opened(self) -> None:

@@ -83,7 +83,7 @@ def _progress(known: KnownRun, live: Live, moment: Moment) -> Iterator[Named]:
     if live.step is not None:
         of = "" if not live.total_steps else f" of {numbers.goal(live.total_steps)}"
         share = share_done(live)
-        eta = eta_seconds(known, live, moment)
+        eta = eta_seconds(known, live)
         ends = "" if eta is None else f", ends about {durations.clock(moment.wall + eta)}"
         done = "" if share is None else f" ({numbers.percent_done(share)})"
         yield "progress", f"step {numbers.count(live.step)}{of}{done}{ends}"

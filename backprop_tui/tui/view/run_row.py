@@ -91,7 +91,7 @@ def _with_figures(row: RunRow, known: KnownRun, run: Run, live: Live, moment: Mo
     left = None if limit is None else limit - seconds
     loss = main_loss(list(live.metrics))
     value = None if loss is None else live.metrics[loss]
-    eta = eta_seconds(known, live, moment)
+    eta = eta_seconds(known, live)
     warns = eta is not None and left is not None and eta > left and run.spec.total_seconds is None
     checkpoint = live.checkpoints[-1] if live.checkpoints else None
     paused = known.status is Status.PAUSED
@@ -105,7 +105,7 @@ def _with_figures(row: RunRow, known: KnownRun, run: Run, live: Live, moment: Mo
         trend=known.curve.values,
         timebox=None if limit is None else min(1.0, seconds / limit),
         left=durations.left(None if left is None else max(0.0, left)),
-        eta="" if paused or eta is None else durations.eta(eta) + ("!" if warns else ""),
+        eta="" if paused or eta is None else durations.eta(eta) + ("!" if warns else " "),
         eta_warns=warns,
         saved="" if checkpoint is None else f"{durations.ago(moment.wall - checkpoint.saved_at)} ago",
         slice=slice_words(run),
@@ -126,7 +126,7 @@ def share_done(live: Live) -> float | None:
     return min(1.0, live.step / live.total_steps)
 
 
-def eta_seconds(known: KnownRun, live: Live, moment: Moment) -> float | None:
+def eta_seconds(known: KnownRun, live: Live) -> float | None:
     """When its steps will be done at the pace it has lately."""
     pace = known.curve.step_seconds
     if pace is None or live.step is None or not live.total_steps:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ GROUP = "group:"
 OLDER = "older:"
 RECENT_SECONDS = 86400.0
 MOST_ENDED = 50
-_SEPARATORS = ":, /-_"
+_SEPARATORS = ":, "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +155,7 @@ def _best(unit: Iterable[KnownRun]) -> str:
 
 def member_names(names: Sequence[str]) -> list[str]:
     """Names without what all of them begin with, up to a separator."""
-    shared = os.path.commonprefix(list(names)) if len(names) > 1 else ""
-    cut = max((shared.rfind(separator) for separator in _SEPARATORS[:3]), default=-1) + 1
+    first, last = min(names), max(names)  # what these two begin with, all between them do
+    size = next((place for place, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), 0)
+    cut = max((first.rfind(separator, 0, size) for separator in _SEPARATORS), default=-1) + 1
     return [name[cut:].replace(",", " ") or name for name in names]

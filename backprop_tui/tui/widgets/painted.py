@@ -59,13 +59,13 @@ class Painted(Widget):
         """One row, as Textual asks for it."""
         width = self.size.width
         if y >= len(self._lines):
-            return Strip.blank(width)
+            return Strip.blank(width, self._style(Piece(""), cursor=False))
         cursor = y == self._cursor
         segments = [Segment(self._said(piece.text), self._style(piece, cursor=cursor)) for piece in self._lines[y]]
         strip = Strip(segments)
         if cursor:
             return strip.extend_cell_length(width, self._style(Piece(""), cursor=True)).crop(0, width)
-        return strip.adjust_cell_length(width)
+        return strip.adjust_cell_length(width, self._style(Piece(""), cursor=False))
 
     def notify_style_update(self) -> None:
         """Another theme: other colours."""
@@ -84,15 +84,15 @@ class Painted(Widget):
 
     def _new_style(self, piece: Piece, *, cursor: bool) -> Style:
         picked = piece.chosen or cursor
+        plain = self.get_component_rich_style(f"bp--{piece.token}")
         if self.app.no_color:
             return Style(bold=piece.bold or None, reverse=picked or None)
-        colour = self.get_component_rich_style(f"bp--{piece.token}", partial=True).color
         if not picked:
-            return Style(color=colour, bold=piece.bold or None)
-        under = self.get_component_rich_style(_CHOSEN if piece.chosen else _CURSOR, partial=True)
+            return Style(color=plain.color, bgcolor=plain.bgcolor, bold=piece.bold or None)
+        under = self.get_component_rich_style(_CHOSEN if piece.chosen else _CURSOR)
         # In 16 colours a token may vanish on the cursor's background: there the whole row has one style.
-        single = self.app.current_theme.ansi
-        return Style(color=under.color if single else colour, bgcolor=under.bgcolor, bold=piece.bold or None)
+        colour = under.color if self.app.current_theme.ansi else plain.color
+        return Style(color=colour, bgcolor=under.bgcolor, bold=piece.bold or None)
 
 
 def _changed_span(before: Line, now: Line, width: int) -> tuple[int, int]:

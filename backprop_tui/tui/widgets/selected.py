@@ -95,6 +95,8 @@ class SelectedRun(Vertical):
         heading.show([draw_selected_heading(self.view, self.tab, width, self._glyphs, focused=self.has_focus_within)])
         card = self.query_one("#card", Painted)
         lines = draw_card(None if self.view is None else self.view.card, width, self._glyphs)
+        if lines and self.size.height > len(lines) + 8:
+            lines.append(())
         rows = len(lines) if self.size.height > len(lines) + 3 else min(1, len(lines))
         card.display = rows > 0
         if card.styles.height is None or card.styles.height.value != rows:

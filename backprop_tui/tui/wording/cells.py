@@ -38,6 +38,27 @@ def _last_cells(text: str, width: int) -> str:
     return end + " " * (width - cell_len(end))
 
 
+def shortened(text: str, width: int, glyphs: Glyphs) -> str:
+    """A sentence that drops what stands behind its last comma, and only then letters."""
+    while cell_len(text) > width and ", " in text:
+        text = text.rpartition(", ")[0]
+    return clip(text, width, glyphs)
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Broken between words, the later rows indented by two; a word that is too long stays whole."""
+    rows: list[str] = []
+    row = ""
+    for word in text.split(" "):
+        longer = f"{row} {word}" if row.strip() else row + word
+        if row.strip() and cell_len(longer) > width:
+            rows.append(row)
+            row = f"  {word}"
+        else:
+            row = longer
+    return [*rows, row]
+
+
 def left(text: str, width: int, glyphs: Glyphs) -> str:
     """Clipped, or filled up with blanks at its right."""
     clipped = clip(text, width, glyphs)

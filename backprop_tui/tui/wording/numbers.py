@@ -53,7 +53,7 @@ def metric(value: float | None) -> str:
     if size < _SMALL or size >= _LARGE:
         mantissa, exponent = f"{value:.2e}".split("e")
         return f"{mantissa}e{int(exponent)}"
-    decimals = max(0, 3 - math.floor(math.log10(size))) if size >= 1 else 4
+    decimals = max(0, 3 - math.floor(math.log10(size))) if size >= 1 else 4 if size >= 0.1 else 5
     return f"{value:.{decimals}f}"
 
 
