@@ -10,6 +10,7 @@ from backprop_tui.domain.status import UNFINISHED, Status
 from backprop_tui.engine.machine import Machine
 from backprop_tui.engine.measuring import Measurements
 from backprop_tui.launchers.sampler_process import SamplerProcess
+from backprop_tui.processes.detached_log import note
 from backprop_tui.store.home import Home
 
 NOT_CHOSEN = frozenset({"auto", "none"})
@@ -41,7 +42,11 @@ class Sampling:
             self._sampler.stop()
             return
         self._sampler.replace(probe, self._machine.limits.sample_seconds)
-        self._sampler.ensure(time.monotonic())
+        try:
+            self._sampler.ensure(time.monotonic())
+        except OSError as error:
+            # No memory for a process, no room for its log: runs that need no GPU go on, and it is tried again.
+            note(f"the sampler cannot be started: {error.strerror}")
 
     def stop(self) -> None:
         """Nobody needs readings any more."""

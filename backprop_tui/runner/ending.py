@@ -65,7 +65,11 @@ def last_lines(directory: RunDirectory) -> list[str]:
 
 
 def write_end(directory: RunDirectory, run: Run, live: Live, outcome: Outcome, recorder: Recorder) -> Run:
-    """Writes the end durably; while the disk is full it stays and tries again, for no end may be lost."""
+    """Writes the end durably; while the disk is full it stays and tries again, for no end may be lost.
+
+    Raises:
+        StorageFailed: the run's directory was removed.
+    """
     run = fold(run, live)
     checkpoint = newest_sound(run.checkpoints)
     while True:
@@ -74,6 +78,8 @@ def write_end(directory: RunDirectory, run: Run, live: Live, outcome: Outcome, r
         try:
             directory.write(concluded, durable=True)
         except StorageFailed as error:
+            if not os.path.isdir(directory.path):
+                raise  # somebody removed the run: there is nothing left to write into
             recorder.change(problem=f"the end cannot be written: {error}")
             time.sleep(WRITE_AGAIN_SECONDS)
             continue

@@ -19,9 +19,15 @@ def run_dashboard(home: Home, config_path: str, selected_run: str | None = None)
     """
     import os
 
+    from backprop_tui.tui import textual_crop
     from backprop_tui.tui.app import Dashboard
+    from backprop_tui.tui.bridge import Bridge
     from backprop_tui.tui.preferences import preferences
+    from backprop_tui.tui.requests import CommandDesk
 
+    textual_crop.apply()
     settled = preferences(config_path, os.environ)
     home.prepare()
-    return Dashboard(home, config_path, settled, selected_run=selected_run).run() or 0
+    bridge = Bridge(home, config_path, settled.refresh_seconds)
+    desk = CommandDesk(home, config_path)
+    return Dashboard(bridge, desk, settled, selected_run=selected_run).run() or 0

@@ -5,22 +5,41 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from textual import on
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from backprop_tui.store.home import Home
 from backprop_tui.tui.actions import ACTIONS
-from backprop_tui.tui.bridge import Bridge, StoreFailed, StoreRead
+from backprop_tui.tui.bridge import Post, StoreFailed, StoreRead
 from backprop_tui.tui.preferences import Preferences
-from backprop_tui.tui.requests import CommandDesk
+from backprop_tui.tui.requests import Desk
 from backprop_tui.tui.screens.main import MainScreen, Wanted
+from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.theme import THEMES, of_any_theme
 
 _TWICE_SECONDS = 2.0
+
+
+class Source(Protocol):
+    """What tells of the store: the bridge."""
+
+    def first(self) -> Snapshot:
+        """What is known before the first paint."""
+
+    def select(self, run_id: str | None) -> None:
+        """Whose story is wanted."""
+
+    def look(self) -> None:
+        """All is to be read at once."""
+
+    async def follow(self, post: Post) -> None:
+        """Posts what is new, until it is cancelled."""
+
+    def close(self) -> None:
+        """The dashboard ends."""
 
 
 class Dashboard(App[int]):
@@ -34,11 +53,11 @@ class Dashboard(App[int]):
     ]
 
     def __init__(
-        self, home: Home, config_path: str, preferences: Preferences, *, selected_run: str | None = None
+        self, bridge: Source, desk: Desk, preferences: Preferences, *, selected_run: str | None = None
     ) -> None:
         super().__init__()
-        self._home = home
-        self._config_path = config_path
+        self._bridge = bridge
+        self._desk = desk
         self._preferences = preferences
         self._selected_run = selected_run
         self._interrupted_at = float("-inf")
@@ -46,7 +65,6 @@ class Dashboard(App[int]):
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = preferences.theme if preferences.theme in self.available_themes else THEMES[0].name
-        self.bridge = Bridge(home, config_path, self.post_message, preferences.refresh_seconds)
 
     def get_css_variables(self) -> dict[str, str]:
         """Our colours too, in the terms of the theme where it does not name them itself."""
@@ -57,8 +75,8 @@ class Dashboard(App[int]):
     def get_default_screen(self) -> Screen[None]:
         """Read before the first paint, so that it is whole."""
         self._main = MainScreen(
-            self.bridge.first(),
-            CommandDesk(self._home, self._config_path),
+            self._bridge.first(),
+            self._desk,
             glyphs=self._preferences.glyphs,
             selected_run=self._selected_run,
         )
@@ -66,11 +84,11 @@ class Dashboard(App[int]):
 
     def on_mount(self) -> None:
         """Begins to follow the store."""
-        self.run_worker(self.bridge.follow(), name="bridge", group="bridge", exit_on_error=True)
+        self.run_worker(self._bridge.follow(self.post_message), name="bridge", group="bridge", exit_on_error=True)
 
     def on_unmount(self) -> None:
         """The sampler of our own ends with us."""
-        self.bridge.close()
+        self._bridge.close()
 
     @on(StoreRead)
     def _store_read(self, message: StoreRead) -> None:
@@ -83,9 +101,9 @@ class Dashboard(App[int]):
     @on(Wanted)
     def _wanted(self, message: Wanted) -> None:
         if message.look:
-            self.bridge.look()
+            self._bridge.look()
         else:
-            self.bridge.select(message.run_id)
+            self._bridge.select(message.run_id)
 
     def action_interrupt(self) -> None:
         """ctrl+c: once says how to leave, twice leaves."""

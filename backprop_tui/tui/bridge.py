@@ -21,6 +21,8 @@ from backprop_tui.store.home import Home
 from backprop_tui.tui.reading.store import StoreReader
 from backprop_tui.tui.snapshot import Snapshot
 
+Post = Callable[[Message], object]
+
 ENSURE_SECONDS = 2.0
 FAULTS = "faults.log"  # in the state directory
 
@@ -44,13 +46,13 @@ class StoreFailed(Message):
 class Bridge:
     """Works in one thread of its own: a file system that hangs freezes no screen, and the sampler dies with it."""
 
-    def __init__(self, home: Home, config_path: str, post: Callable[[Message], object], seconds: float) -> None:
+    def __init__(self, home: Home, config_path: str, seconds: float) -> None:
+        """Looks every so many `seconds`."""
         self._reader = StoreReader(home, config_path)
         self._home = home
         self._config_path = config_path
         self._supervisor = SupervisorProcess(home=home, config_path=config_path)
         self._sampler: SamplerProcess | None = None
-        self._post = post
         self.seconds = seconds
         self._selected: str | None = None
         self._wanted = asyncio.Event()
@@ -77,20 +79,20 @@ class Bridge:
         """Something was just asked for: look at once."""
         self._wanted.set()
 
-    async def follow(self) -> None:
-        """Reads until it is cancelled."""
+    async def follow(self, post: Post) -> None:
+        """Reads until it is cancelled, and posts what is new."""
         loop = asyncio.get_running_loop()
         while True:
             self._wanted.clear()
             try:
                 snapshot = await loop.run_in_executor(self._thread, self._step, self._selected)
             except (BackpropError, OSError) as error:
-                self._post(StoreFailed(str(error)))
+                post(StoreFailed(str(error)))
             except Exception as error:  # noqa: BLE001 - the named boundary: the screen stays, and says what happened
-                self._post(StoreFailed(f"internal error: {error!r}; the details are in {self._keep_trace()}"))
+                post(StoreFailed(f"internal error: {error!r}; the details are in {self._keep_trace()}"))
             else:
                 if self._is_news(snapshot):
-                    self._post(StoreRead(snapshot))
+                    post(StoreRead(snapshot))
                 self._last = snapshot
             try:
                 await asyncio.wait_for(self._wanted.wait(), self.seconds)

@@ -17,12 +17,14 @@ PROGRAM = os.path.join(os.path.dirname(os.path.abspath(crashes.__file__)), "cras
 class Crashing:
     """The next supervisors of this sandbox die as asked, each crash once."""
 
-    def __init__(self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, *asked: Crash) -> None:
+    def __init__(
+        self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, *asked: Crash, old_kernel: bool = False
+    ) -> None:
         self._sandbox = sandbox
         self._latches = os.path.join(sandbox.folder, "latches")
         self._asked = len(asked)
         os.mkdir(self._latches)
-        monkeypatch.setenv(crashes.VARIABLE, crashes.in_environment(asked, self._latches))
+        monkeypatch.setenv(crashes.VARIABLE, crashes.in_environment(asked, self._latches, old_kernel=old_kernel))
         monkeypatch.setattr(supervisor_process, "_PROGRAM", PROGRAM)
 
     def wait_until_all_happened(self) -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from dataclasses import replace
+
+import pytest
 
 from backprop_tui.domain.requests import PauseRequest, StopRequest
 from backprop_tui.domain.run import Ended
 from backprop_tui.domain.status import Status
 from backprop_tui.engine.machine import HELD
 from backprop_tui.processes.identity import Identity, identify, is_alive, state_of
+from tests.end_to_end.crashing import Crashing
 from tests.support import processes
+from tests.support.crashes import GUARDIAN, after
 from tests.support.sandbox import Sandbox, Submitted, script
 
 KILL = StopRequest(by="person", reason="stopped by you", kill=True)
@@ -41,6 +46,11 @@ def running(sandbox: Sandbox) -> Submitted:
     run.wait_until_it_says("begin")
     run.wait_for(Status.RUNNING)
     return run
+
+
+def touch(run: Submitted, name: str) -> None:
+    with open(os.path.join(run.run().spec.cwd, name), "wb"):
+        pass
 
 
 def test_a_supervisor_that_a_guardian_started_outlives_the_guardians_run(sandbox: Sandbox) -> None:
@@ -133,8 +143,7 @@ def test_what_an_adopted_script_leaves_in_its_session_is_swept_though_nothing_na
     assert guardian is not None
     assert processes.kill(guardian)
     run.wait(lambda: "adopted" in run.events(), "adopted")
-    with open(f"{run.run().spec.cwd}/go", "wb"):
-        pass
+    touch(run, "go")
     assert run.wait_for_end().status is Status.COMPLETED
     assert not is_alive(known)
 
@@ -154,3 +163,64 @@ def test_a_run_of_an_earlier_boot_is_lost(sandbox: Sandbox) -> None:
     assert isinstance(state, Ended)
     assert (state.status, state.exit_code) == (Status.LOST, None)
     assert sandbox.ledger.beginnings(run.id) == 1
+
+
+def test_scripts_whose_supervisor_and_guardians_all_died_are_adopted_after_the_next_command(sandbox: Sandbox) -> None:
+    paused = running(sandbox)
+    paused.ask(PauseRequest(by="person", reason="paused by you"))
+    paused.wait_for(Status.PAUSED)
+    working = sandbox.submit(*script("waits_for_go.py", 7))
+    working.wait_until_it_says("begin")
+    working.wait_for(Status.RUNNING)
+    guardians = [paused.guardian(), working.guardian()]
+    killed_supervisor(sandbox)
+    for guardian in guardians:
+        assert guardian is not None
+        assert processes.kill(guardian)
+    assert working.status() is Status.RUNNING
+    sandbox.call()
+    for run in (paused, working):
+        run.wait(lambda run=run: "adopted" in run.events(), "adopted")  # type: ignore[misc]
+    assert paused.status() is Status.PAUSED
+    touch(working, "go")
+    state = working.wait_for_end().state
+    assert isinstance(state, Ended)
+    if processes.anybody_learns_exit_codes():
+        assert (state.status, state.exit_code) == (Status.FAILED, 7)
+    else:
+        assert (state.status, state.exit_code) == (Status.LOST, None)
+    paused.ask(KILL)
+    assert paused.wait_for_end().status is Status.STOPPED
+    assert [sandbox.ledger.beginnings(run.id) for run in (paused, working)] == [1, 1]
+
+
+@pytest.mark.parametrize("old_kernel", [False, True])
+def test_the_code_of_an_adopted_script_is_known_on_old_kernels_too(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, *, old_kernel: bool
+) -> None:
+    """The supervisor fosters the orphan and leaves its zombie to be read for a while."""
+    crashing = Crashing(sandbox, monkeypatch, after("runner.recorder:Recorder.commit", GUARDIAN), old_kernel=old_kernel)
+    run = sandbox.submit(*script("waits_for_go.py", 7))
+    crashing.wait_until_all_happened()
+    run.wait(lambda: "adopted" in run.events(), "adopted")
+    touch(run, "go")
+    state = run.wait_for_end().state
+    assert isinstance(state, Ended)
+    assert (state.status, state.exit_code) == (Status.FAILED, 7)
+    named = run.script()
+    assert named is not None
+    sandbox.wait_until(lambda: identify(named.pid) != named, "its zombie reaped")
+
+
+def test_a_run_whose_directory_was_removed_leaves_no_guardian(sandbox: Sandbox) -> None:
+    run = sandbox.submit(*script("waits_for_go.py", 7))
+    run.wait_until_it_says("begin")
+    guardian = run.wait(run.guardian, "its guardian")
+    cwd = run.run().spec.cwd
+    shutil.rmtree(run.directory.path)
+    with open(os.path.join(cwd, "go"), "wb"):
+        pass
+    sandbox.wait_until(lambda: not is_alive(guardian), "its guardian gone")
+    other = sandbox.submit(*script("worker.py", 1, 0, 0))
+    assert other.wait_for_end().status is Status.COMPLETED
+    sandbox.wait_until_nothing_runs()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import time
@@ -10,6 +11,12 @@ import time
 from backprop_tui.processes.identity import Identity, identify, is_alive, open_pidfd
 
 KILL_SECONDS = 5.0
+
+
+def anybody_learns_exit_codes() -> bool:
+    """Linux 6.15 and later tell by a pidfd how a process ended that is not one's child; see linux/pidfd.h."""
+    major, minor = os.uname().release.split(".")[:2]
+    return (int(major), int(re.sub(r"\D.*", "", minor))) >= (6, 15)
 
 
 def knowing(folder: str) -> list[Identity]:

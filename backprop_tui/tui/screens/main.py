@@ -104,7 +104,7 @@ class MainScreen(Screen[None]):
     def paint(self) -> None:
         """Every pane from the snapshot; each of them paints what changed alone."""
         self._lay_out()
-        width = self.size.width
+        width = self.app.size.width
         now, standing = self.snapshot, self.standing
         self.query_one(Header).show_view(header_view(now), width)
         self.query_one(Machine).show_view(machine_view(now), self.layout_now)
@@ -122,15 +122,15 @@ class MainScreen(Screen[None]):
         group = (self.standing.row or "").startswith(GROUP)
         keys = footer_keys(None if run is None or self.standing.row == OLDER else run.status, group=group)
         marked = f"{len(self.standing.marked)} marked" if self.standing.marked else ""
-        self.query_one(Footer).show_keys(keys, self.size.width, note=marked)
+        self.query_one(Footer).show_keys(keys, self.app.size.width, note=marked)
 
     def _lay_out(self) -> None:
         sample = self.snapshot.sample
         gpus = 0 if sample is None else len(sample.readings.gpus)
         problem = problem_view(self.snapshot, self.standing.seen) is not None
         found = layout(
-            self.size.width,
-            self.size.height,
+            self.app.size.width,
+            self.app.size.height,
             gpus=gpus,
             problem=problem,
             zoom=self.standing.zoom,

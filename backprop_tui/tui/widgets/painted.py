@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from backprop_tui.tui.drawing.differences import changed_spans
 from backprop_tui.tui.view.tokens import Line, Piece, Token
 from backprop_tui.tui.wording.glyphs import UNICODE, Glyphs
 
@@ -43,8 +43,9 @@ class Painted(Widget):
             if (row == old_cursor) != (row == cursor):
                 self.refresh(Region(0, row, width, 1))
             elif before != now:
-                start, end = _changed_span(before, now, width)
-                self.refresh(Region(start, row, end - start, 1))
+                spans = changed_spans(before, now, width)
+                if spans:
+                    self.refresh(*(Region(start, row, end - start, 1) for start, end in spans))
 
     def line_text(self, row: int) -> str:
         """The letters of a row, as they are shown."""
@@ -61,11 +62,26 @@ class Painted(Widget):
         if y >= len(self._lines):
             return Strip.blank(width, self._style(Piece(""), cursor=False))
         cursor = y == self._cursor
-        segments = [Segment(self._said(piece.text), self._style(piece, cursor=cursor)) for piece in self._lines[y]]
-        strip = Strip(segments)
+        strip = Strip([Segment(text, style) for text, style in self._runs(self._lines[y], cursor=cursor)])
         if cursor:
             return strip.extend_cell_length(width, self._style(Piece(""), cursor=True)).crop(0, width)
         return strip.adjust_cell_length(width, self._style(Piece(""), cursor=False))
+
+    def _runs(self, line: Line, *, cursor: bool) -> Iterator[tuple[str, Style]]:
+        """Text by style; blanks go with what stands before them, since each change of style costs some forty bytes."""
+        said = ""
+        style: Style | None = None
+        for piece in line:
+            wanted = self._style(piece, cursor=cursor)
+            same = style is not None and (wanted is style or wanted == style)
+            blank = style is not None and piece.text.isspace() and style.bgcolor == wanted.bgcolor and not style.reverse
+            if style is None or same or blank:
+                said, style = said + piece.text, style or wanted
+                continue
+            yield self._said(said), style
+            said, style = piece.text, wanted
+        if style is not None:
+            yield self._said(said), style
 
     def notify_style_update(self) -> None:
         """Another theme: other colours."""
@@ -93,20 +109,3 @@ class Painted(Widget):
         # In 16 colours a token may vanish on the cursor's background: there the whole row has one style.
         colour = under.color if self.app.current_theme.ansi else plain.color
         return Style(color=colour, bgcolor=under.bgcolor, bold=piece.bold or None)
-
-
-def _changed_span(before: Line, now: Line, width: int) -> tuple[int, int]:
-    """The columns from the first to the last that differ; the whole row where its length changed."""
-    start = 0
-    for old, new in zip(before, now, strict=False):
-        if old != new:
-            break
-        start += cell_len(new.text)
-    if sum(cell_len(piece.text) for piece in before) != sum(cell_len(piece.text) for piece in now):
-        return min(start, width - 1), width
-    end = sum(cell_len(piece.text) for piece in now)
-    for old, new in zip(reversed(before), reversed(now), strict=False):
-        if old != new:
-            break
-        end -= cell_len(new.text)
-    return max(0, min(start, width - 1)), max(start + 1, min(end, width))

@@ -1,0 +1,99 @@
+"""What was asked of a run, one word a line, so that two runs can be laid side by side."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from backprop_tui.domain.run import Run
+from backprop_tui.store.fields import JsonObject
+
+# What is told elsewhere, or differs without meaning anything.
+_NOT_TOLD = frozenset({"command", "script", "cwd", "framework", "key", "after", "process", "understood_flags"})
+
+
+def options_of(record: JsonObject, run: Run | None) -> dict[str, str]:
+    """Each option with its value; `run` None where only the index knows it. What was not asked is left out."""
+    found = {
+        "script": _shown(record["script"]),
+        "program": _shown(_program(record)),
+        **_arguments(record),
+        "directory": _shown(record["cwd"]),
+        "framework": _shown(record["framework"]),
+        "host": _shown(record["host"]),
+        "priority": _shown(record["priority"]),
+        "tags": ", ".join(record["tags"]),
+        "note": _shown(record["note"]),
+        "git": _git(record),
+        "gpus": ", ".join(str(gpu["index"]) for gpu in record["gpus"]),
+    }
+    if run is not None:
+        found |= {name: _shown(value) for name, value in _flat(asdict(run.spec)) if name not in _NOT_TOLD}
+    return {name: value for name, value in found.items() if value}
+
+
+def _program(record: JsonObject) -> str | None:
+    """What executes the script, or the command's program."""
+    return record["command"][0] if record["command"] else None
+
+
+def _git(record: JsonObject) -> str:
+    git = record["git"]
+    return "" if git is None else git["commit"][:12] + (" with changes" if git["dirty"] else "")
+
+
+def _arguments(record: JsonObject) -> dict[str, str]:
+    """The words behind the script, or behind the program: `--lr 0.1` and `--lr=0.1` are both --lr."""
+    words: Sequence[str] = record["command"]
+    script = record["script"]
+    begin = words.index(script) + 1 if script in words else min(1, len(words))
+    return named_arguments(words[begin:])
+
+
+def named_arguments(words: Sequence[str]) -> dict[str, str]:
+    """Options by their name, a switch as `yes`, one given twice with both values, other words by their place."""
+    found: dict[str, str] = {}
+    left = list(words)
+    place = 0
+    while left:
+        word = left.pop(0)
+        if is_option(word):
+            name, equals, value = word.partition("=")
+            if not equals:
+                value = left.pop(0) if left and not is_option(left[0]) else "yes"
+            found[name] = f"{found[name]}, {value}" if name in found else value
+        else:
+            place += 1
+            found[f"argument {place}"] = word
+    return found
+
+
+def is_option(word: str) -> bool:
+    """Whether it names something; a negative number is a value."""
+    if not word.startswith("-") or len(word) == 1:
+        return False
+    try:
+        float(word)
+    except ValueError:
+        return True
+    return False
+
+
+def _flat(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in fields.items():
+        if isinstance(value, dict) and name not in _NOT_TOLD:
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return os.fspath(value) if isinstance(value, os.PathLike) else str(value)

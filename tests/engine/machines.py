@@ -1,0 +1,91 @@
+"""A machine as a test describes it, and a launcher that starts nothing."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from backprop_tui.domain.limits import GIGABYTE
+from backprop_tui.domain.telemetry import GpuReading, HostReading, Readings
+from backprop_tui.engine.book import Book
+from backprop_tui.engine.machine import Machine
+from backprop_tui.engine.measuring import Measurements
+from backprop_tui.engine.queue_keeper import Passed, QueueKeeper
+from backprop_tui.launchers.launcher import GuardianHandle
+from backprop_tui.store.home import Home
+from backprop_tui.store.locks import Lock
+from tests.support.runs import Runs
+
+CALM = HostReading(
+    cpu_percent=1.0,
+    load_1m=0.1,
+    cores=8.0,
+    ram_total_bytes=64 * GIGABYTE,
+    ram_available_bytes=60 * GIGABYTE,
+    disk_free_bytes=900 * GIGABYTE,
+)
+
+
+def gpu(index: int = 0, *, used: float = 0, **fields: object) -> GpuReading:
+    """A cool GPU of 80 GB."""
+    known = GpuReading(
+        index=index,
+        uuid=f"GPU-{index}",
+        name="Test",
+        temperature_celsius=40.0,
+        memory_total_bytes=80 * GIGABYTE,
+        memory_used_bytes=round(used * GIGABYTE),
+    )
+    return replace(known, **fields)  # type: ignore[arg-type]
+
+
+class Told(Measurements):
+    """Readings that are told and not read; always of this moment."""
+
+    def __init__(self, home: Home, *gpus: GpuReading, probe: str = "nvml") -> None:
+        super().__init__(home)
+        self.readings = Readings(time=0.0, host=CALM, gpus=gpus, probe=probe)
+        self.gpus_known = True
+        self.written = 0
+
+    def latest(self) -> Readings:
+        return replace(self.readings, time=time.time())
+
+    def written_at(self) -> int | None:
+        return self.written
+
+
+class Launches:
+    """Notes what it was asked to launch; the guardian is thought to live."""
+
+    def __init__(self) -> None:
+        self.adopting: dict[str, bool] = {}
+
+    def launch(self, run_folder: str, lock: Lock, *, adopting: bool) -> GuardianHandle:
+        self.adopting[run_folder.rsplit("/", 1)[-1]] = adopting
+        return GuardianHandle(pid=1, pidfd=-1)
+
+
+class Host:
+    """A home, its queue and its keeper, on a machine with these GPUs."""
+
+    def __init__(self, root: str, *gpus: GpuReading, config: str = "") -> None:
+        self.home = Home(f"{root}/backprop", "testhost")
+        self.home.prepare()
+        self.config_path = f"{root}/config.toml"
+        self.write_config(config)
+        self.runs = Runs(self.home)
+        self.measurements = Told(self.home, *gpus)
+        self.machine = Machine(self.home, self.config_path, self.measurements)
+        self.book = Book(self.home)
+        self.launches = Launches()
+        self.keeper = QueueKeeper(self.book, self.machine, self.launches)
+
+    def write_config(self, text: str) -> None:
+        """The user's config.toml."""
+        with open(self.config_path, "w", encoding="utf-8") as file:
+            file.write(f"{text}\n")
+
+    def passes(self) -> Passed:
+        """One pass; whoever was launched is watched."""
+        return self.keeper.pass_over(tuple(self.launches.adopting), explain=True)

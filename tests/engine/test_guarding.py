@@ -1,0 +1,88 @@
+"""When the guard looks, and what becomes of what it decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from backprop_tui.domain.requests import PauseRequest
+from backprop_tui.domain.run import Gpu
+from backprop_tui.engine.guarding import Guard
+from tests.engine.machines import Host, gpu
+from tests.support.runs import Guardian
+
+
+@pytest.fixture
+def guardian(host: Host) -> Iterator[Guardian]:
+    """Of a run on GPU 0."""
+    made = host.runs.guarded("a")
+    attempt = replace(made.run.attempt, gpus=(Gpu(index=0, uuid="GPU-0"),))
+    made.edits(replace(made.run, attempts=(attempt,)))
+    yield made
+    made.dies()
+
+
+def measure(host: Host, celsius: float) -> None:
+    """A new reading."""
+    readings = host.measurements.readings
+    host.measurements.readings = replace(readings, gpus=(gpu(0, temperature_celsius=celsius), gpu(1)))
+    host.measurements.written += 1
+
+
+def apart(host: Host, monkeypatch: pytest.MonkeyPatch, guardian: Guardian, guard: Guard, *celsius: float) -> None:
+    """Looks at readings that are half a second apart each."""
+    import time
+
+    now = time.time()
+    for number, figure in enumerate(celsius):
+        measure(host, figure)
+        moment = now + number / 2
+        monkeypatch.setattr(
+            host.measurements, "latest", lambda moment=moment: replace(host.measurements.readings, time=moment)
+        )
+        monkeypatch.setattr("backprop_tui.engine.guarding.time.time", lambda moment=moment: moment)
+        guard.look([guardian.run])
+
+
+def test_two_hot_readings_pause_the_run(host: Host, guardian: Guardian, monkeypatch: pytest.MonkeyPatch) -> None:
+    guard = Guard(host.home, host.machine, host.measurements)
+    apart(host, monkeypatch, guardian, guard, 91)
+    assert guardian.asked() == []
+    apart(host, monkeypatch, guardian, guard, 91, 91)
+    (request,) = guardian.asked()
+    assert isinstance(request, PauseRequest)
+    assert request.by == "heat"
+
+
+def test_nothing_is_looked_at_twice_within_a_sample(
+    host: Host, guardian: Guardian, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guard = Guard(host.home, host.machine, host.measurements)
+    looks: list[int] = []
+    monkeypatch.setattr(guard, "_look", lambda runs: looks.append(host.measurements.written))
+    measure(host, 40)
+    guard.look([guardian.run])
+    guard.look([guardian.run])
+    measure(host, 40)
+    guard.look([guardian.run])
+    assert looks == [1, 2]
+
+
+def test_what_could_not_be_asked_is_asked_at_the_next_look(
+    host: Host, guardian: Guardian, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guard = Guard(host.home, host.machine, host.measurements)
+    looks: list[int] = []
+
+    def fail(_runs: object) -> None:
+        looks.append(host.measurements.written)
+        raise ValueError
+
+    monkeypatch.setattr(guard, "_look", fail)
+    measure(host, 40)
+    for _ in range(2):
+        with pytest.raises(ValueError, match=""):
+            guard.look([guardian.run])
+    assert looks == [1, 1]

@@ -1,0 +1,81 @@
+"""The machine as the governor sees it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import pytest
+
+from backprop_tui.domain.limits import GIGABYTE
+from backprop_tui.domain.run import Gpu, Run
+from backprop_tui.domain.telemetry import GpuProcess, GpuReading
+from backprop_tui.engine.machine import Machine
+from tests.engine.machines import Host, gpu
+
+
+def touch(host: Host, text: str) -> None:
+    host.write_config(text)
+    later = os.stat(host.config_path).st_mtime + 2
+    os.utime(host.config_path, (later, later))
+
+
+def active(host: Host, claim: int) -> Run:
+    run = host.runs.guarded("a").run
+    attempt = replace(run.attempt, gpus=(Gpu(index=0, uuid="GPU-0"),), vram_claim_bytes=claim)
+    return replace(run, attempts=(attempt,))
+
+
+def using(run: Run, used: int) -> GpuReading:
+    return gpu(0, processes=(GpuProcess(pid=1, memory_bytes=used, owner="mika", run=run.id),))
+
+
+def test_limits_are_read_again_when_their_file_changes(host: Host) -> None:
+    assert host.machine.snapshot(()).limits.max_parallel == 10
+    touch(host, 'max_parallel = 3\n[gpu]\nprobe = "nvml"\n[governor]\nsample_seconds = 4')
+    assert host.machine.snapshot(()).limits.max_parallel == 3
+    assert host.machine.probe == "nvml"
+    assert host.measurements.sample_seconds == 4
+
+
+def test_a_file_that_is_wrong_changes_nothing(host: Host, capfd: pytest.CaptureFixture[str]) -> None:
+    touch(host, "max_parallel = 'many'")
+    assert host.machine.snapshot(()).limits.max_parallel == 10
+    assert "the limits in force stay" in capfd.readouterr().err
+
+
+def test_a_claim_that_was_made_by_an_earlier_supervisor_counts_until_it_is_met(host: Host) -> None:
+    run = active(host, 30 * GIGABYTE)
+    (claim,) = host.machine.snapshot((run,)).claims
+    assert (claim.run_id, claim.gpu_uuid, claim.bytes) == ("a", "GPU-0", 30 * GIGABYTE)
+    readings = host.measurements.readings
+    host.measurements.readings = replace(readings, gpus=(using(run, 10 * GIGABYTE),))
+    assert len(host.machine.snapshot((run,)).claims) == 1
+    host.measurements.readings = replace(readings, gpus=(using(run, 30 * GIGABYTE),))
+    assert host.machine.snapshot((run,)).claims == ()
+    host.measurements.readings = replace(readings, gpus=(using(run, 0),))
+    assert host.machine.snapshot((run,)).claims == (), "it is met once and for all"
+
+
+def test_a_claim_ends_with_its_run(host: Host) -> None:
+    run = active(host, 30 * GIGABYTE)
+    assert host.machine.snapshot((run,)).claims
+    assert host.machine.snapshot(()).claims == ()
+
+
+def test_start_tokens_are_kept_for_the_next_supervisor(host: Host) -> None:
+    touch(host, "[governor]\nstart_burst = 2\nstarts_per_minute = 0.001")
+    host.machine = Machine(host.home, host.config_path, host.measurements)
+    host.keeper._machine = host.machine
+    for run_id in "abc":
+        host.runs.queued(run_id)
+    held = host.passes().holds
+    assert list(held) == ["c"]
+    next_one = Machine(host.home, host.config_path, host.measurements)
+    assert next_one.snapshot(()).bucket.tokens < 1
+
+
+def test_the_queue_is_held_by_a_file(host: Host) -> None:
+    with open(host.home.host_file("queue-held"), "w", encoding="utf-8"):
+        pass
+    assert host.machine.snapshot(()).queue_held

@@ -1,0 +1,142 @@
+"""One pass over the queue, on a machine that is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from backprop_tui.domain.governor.reasons import Check
+from backprop_tui.domain.governor.reservation import RESERVE_AFTER_SECONDS
+from backprop_tui.domain.requests import StopRequest
+from backprop_tui.domain.run import Dependency, Ended, Run
+from backprop_tui.domain.status import Status
+from backprop_tui.engine import machine as machine_module
+from tests.engine.machines import Host, gpu
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
+    """The monotonic clock of the machine, in the hands of the test."""
+    hands = SimpleNamespace(now=1000.0)
+    real = machine_module.time.time
+    monkeypatch.setattr(machine_module, "time", SimpleNamespace(monotonic=lambda: hands.now, time=real))
+    yield hands
+
+
+def record(host: Host, run_id: str) -> Run:
+    run = host.book.directory(run_id).read()
+    assert run.id == run_id
+    return run
+
+
+def ends(host: Host, run_id: str) -> None:
+    """Its guardian has written its end."""
+    run = record(host, run_id)
+    host.book.directory(run_id).write(run.to(Ended(at=0.0, status=Status.STOPPED)), durable=False)
+
+
+def test_a_run_is_started_on_the_freest_gpu_and_the_record_says_so(host: Host) -> None:
+    host.measurements.readings = replace(host.measurements.readings, gpus=(gpu(0, used=10), gpu(1)))
+    host.runs.queued("a")
+    passed = host.passes()
+    assert list(passed.guardians) == ["a"]
+    assert host.launches.adopting == {"a": False}
+    run = record(host, "a")
+    assert run.status is Status.STARTING
+    assert [one.uuid for one in run.attempt.gpus] == ["GPU-1"]
+    assert run.attempt.variables == {"CUDA_VISIBLE_DEVICES": "GPU-1"}
+    assert run.attempt.vram_claim_bytes == 2_500_000_000
+
+
+def test_starts_within_one_pass_see_the_claims_of_each_other(host: Host) -> None:
+    for run_id in "abcde":
+        spec = {"limits": replace(record_limits(), gpu_min_free_vram_bytes=30 * 10**9)}
+        host.runs.queued(run_id, spec=spec)
+    passed = host.passes()
+    assert len(passed.guardians) == 4
+    (hold,) = passed.holds.values()
+    assert {reason.check for reason in hold.reasons} == {Check.GPU_MEMORY}
+
+
+def record_limits() -> object:
+    from backprop_tui.domain.limits import RunLimits
+
+    return RunLimits()
+
+
+def test_a_big_run_that_has_waited_long_is_not_overtaken_any_more(host: Host, clock: SimpleNamespace) -> None:
+    limits = replace(record_limits(), gpu_min_free_vram_bytes=70 * 10**9)  # type: ignore[type-var]
+    host.runs.queued("small", spec={"limits": limits})
+    host.passes()
+    host.runs.queued("big", spec={"gpus": 2, "limits": limits})
+    host.runs.queued("other", spec={"limits": limits})
+    assert list(host.passes().guardians) == ["other"], "it may overtake at first"
+    clock.now += RESERVE_AFTER_SECONDS + 1
+    ends(host, "small")
+    host.runs.queued("next", spec={"limits": limits})
+    passed = host.passes()
+    assert passed.guardians == {}
+    assert [reason.message for reason in passed.holds["next"].reasons][0].endswith("kept for big")
+    ends(host, "other")
+    assert list(host.passes().guardians) == ["big"]
+
+
+def test_a_run_without_a_gpu_overtakes_whoever_waits_for_one(host: Host, clock: SimpleNamespace) -> None:
+    host.measurements.readings = replace(host.measurements.readings, gpus=(gpu(0, used=79), gpu(1, used=79)))
+    host.runs.queued("a")
+    host.passes()
+    clock.now += RESERVE_AFTER_SECONDS + 1
+    host.runs.queued("b", spec={"gpus": 0})
+    assert list(host.passes().guardians) == ["b"]
+    assert record(host, "b").attempt.gpus == ()
+
+
+def test_a_run_whose_lock_is_busy_is_left_for_the_next_pass(host: Host) -> None:
+    directory = host.runs.queued("a")
+    lock = directory.try_lock()
+    assert lock is not None
+    with lock:
+        assert host.passes().guardians == {}
+    assert list(host.passes().guardians) == ["a"]
+
+
+def test_a_queued_run_obeys_before_it_starts(host: Host) -> None:
+    directory = host.runs.queued("a")
+    directory.append_request(StopRequest(by="person", reason="stopped by you"))
+    assert host.passes().guardians == {}
+    assert record(host, "a").status is Status.STOPPED
+
+
+def test_a_run_that_waits_in_vain_is_ended_with_the_reason(host: Host) -> None:
+    host.runs.ended("a", Status.FAILED, exit_code=1)
+    host.runs.queued("b", spec={"after": (Dependency(run="a"),)})
+    host.passes()
+    end = record(host, "b").state
+    assert isinstance(end, Ended)
+    assert end.cause is not None
+    assert (end.status, end.cause.kind) == (Status.STOPPED, "dependency")
+
+
+def test_a_run_that_lost_its_guardian_before_its_script_began_is_queued_and_started_again(host: Host) -> None:
+    guardian = host.runs.guarded("a")
+    guardian.edits(replace(guardian.run, state=replace_state(guardian.run)))
+    guardian.dies()
+    assert list(host.passes().guardians) == ["a"]
+    assert host.launches.adopting == {"a": False}
+
+
+def replace_state(run: Run) -> object:
+    from backprop_tui.domain.run import Starting
+
+    return Starting(since=run.attempt.started_at)
+
+
+def test_a_run_with_a_living_guardian_is_left_to_it(host: Host) -> None:
+    guardian = host.runs.guarded("a")
+    passed = host.passes()
+    assert passed.unguarded == ["a"]
+    assert host.launches.adopting == {}
+    guardian.dies()
