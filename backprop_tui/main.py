@@ -6,11 +6,19 @@ import sys
 from typing import NoReturn
 
 from backprop_tui.cli.entry import enter
+from backprop_tui.store.home import Home
 
 
 def main() -> int:
     """What `backprop-tui` on the command line does; returns the exit code."""
-    return enter(sys.argv[1:])
+    return enter(sys.argv[1:], _open_dashboard)
+
+
+def _open_dashboard(home: Home, config_path: str, selected_run: str | None) -> int:
+    """Loads Textual only where a dashboard is opened."""
+    from backprop_tui.tui import run_dashboard
+
+    return run_dashboard(home, config_path, selected_run)
 
 
 def program() -> NoReturn:

@@ -15,18 +15,21 @@ from backprop_tui.cli.parser import GlobalOptions, full_parser, parse
 from backprop_tui.domain.errors import BackpropError, InternalError, StorageFailed
 
 if TYPE_CHECKING:
-    from backprop_tui.cli.session import Session
+    from backprop_tui.cli.session import Dashboard, Session
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 FAULTS = "faults.log"  # in the state directory
 
 
-def enter(words: Sequence[str]) -> int:
-    """Does what was typed after the program's name; the documented exit code."""
+def enter(words: Sequence[str], open_dashboard: Dashboard | None = None) -> int:
+    """Does what was typed after the program's name; the documented exit code.
+
+    `open_dashboard` None: there is none, and everything works headless.
+    """
     _make_streams_writable()
     verbose = "--verbose" in words
     try:
-        code = _obey(words)
+        code = _obey(words, open_dashboard)
         output.flush()
     except BackpropError as error:
         code = _complain(error, verbose=verbose)
@@ -43,7 +46,7 @@ def enter(words: Sequence[str]) -> int:
     return code
 
 
-def _obey(words: Sequence[str]) -> int:
+def _obey(words: Sequence[str], open_dashboard: Dashboard | None) -> int:
     try:
         invocation = parse(words)
     except SystemExit:  # argparse printed the help that was asked for
@@ -51,13 +54,13 @@ def _obey(words: Sequence[str]) -> int:
     if invocation.options.version:
         output.line(f"backprop-tui {__version__}")
         return OK
-    session = _session(invocation.options)
+    session = _session(invocation.options, open_dashboard)
     if invocation.execute is None:
-        return _overview(session)
+        return session.dashboard(session.home, session.config_path, None) if session.dashboard else _overview(session)
     return invocation.execute(invocation.arguments, session)
 
 
-def _session(options: GlobalOptions) -> Session:
+def _session(options: GlobalOptions, open_dashboard: Dashboard | None) -> Session:
     from backprop_tui.cli.session import open_session
 
     return open_session(
@@ -66,6 +69,7 @@ def _session(options: GlobalOptions) -> Session:
         verbose=options.verbose,
         dry_run=options.dry_run,
         no_ui=options.no_ui,
+        open_dashboard=open_dashboard,
     )
 
 

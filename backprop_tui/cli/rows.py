@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backprop_tui.cli import figures
-from backprop_tui.cli.metric_names import main_loss
 from backprop_tui.cli.tables import NOTHING, Column
 from backprop_tui.domain.live import Live
+from backprop_tui.domain.metric_names import main_loss
 from backprop_tui.domain.status import Status
 from backprop_tui.store.fields import JsonObject
 

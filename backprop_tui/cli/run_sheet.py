@@ -67,12 +67,19 @@ def _progress(record: JsonObject, run: Run | None, live: Live | None, now: float
         yield "timebox", _timebox(run, live)
     if live is not None and live.ram_bytes is not None:
         cpu = "" if live.cpu_percent is None else f", CPU {live.cpu_percent:.0f}% of a core"
-        yield "uses", f"RAM {figures.size(live.ram_bytes)}{cpu}"
-    peak = {"RAM": record["peak"]["ram_bytes"], "VRAM": record["peak"]["vram_bytes"]}
-    if any(value is not None for value in peak.values()):
-        yield "peak", ", ".join(f"{name} {figures.size(value)}" for name, value in peak.items() if value is not None)
+        yield "uses", f"RAM {figures.size(live.ram_bytes)}{cpu}{_on_gpus(live.vram_bytes, live.temperature_celsius)}"
+    peak = record["peak"]
+    if peak["ram_bytes"] is not None:
+        on_gpus = _on_gpus(peak["vram_bytes"], peak["temperature_celsius"])
+        yield "peak", f"RAM {figures.size(peak['ram_bytes'])}{on_gpus}"
     if record["gpus"]:
         yield "gpus", ", ".join(f"{gpu['index']} ({gpu['uuid']})" for gpu in record["gpus"])
+
+
+def _on_gpus(vram_bytes: int | None, celsius: float | None) -> str:
+    """What the run's fullest GPU holds of it and its hottest one's temperature, as far as they are known."""
+    vram = "" if vram_bytes is None else f", VRAM {figures.size(vram_bytes)}"
+    return vram if celsius is None else f"{vram}, GPU {plain(celsius)} C"
 
 
 def _times(record: JsonObject, now: float) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from backprop_tui.config.load import Settings, load
@@ -10,6 +11,9 @@ from backprop_tui.config.paths import state_directory, user_config_path
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.store.home import Home
+
+# Shows the state directory with the settings of a file, a run selected where one is named; returns the exit code.
+Dashboard = Callable[[Home, str, str | None], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +27,14 @@ class Session:
     verbose: bool = False
     dry_run: bool = False
     no_ui: bool = False
+    open_dashboard: Dashboard | None = None
+
+    @property
+    def dashboard(self) -> Dashboard | None:
+        """What opens the dashboard; None where one is not wanted, or nobody would see it."""
+        wanted = not (self.no_ui or self.json or self.dry_run) and os.environ.get("TERM", "dumb") != "dumb"
+        seen = wanted and os.isatty(0) and os.isatty(1)
+        return self.open_dashboard if seen else None
 
     @property
     def supervisor(self) -> SupervisorProcess:
@@ -59,8 +71,9 @@ def here() -> str:
         raise UsageError("the directory you are in was removed; go to another one") from error
 
 
-def open_session(*, config: str | None, **flags: bool) -> Session:
+def open_session(*, config: str | None, open_dashboard: Dashboard | None = None, **flags: bool) -> Session:
     """Finds the state directory; makes nothing."""
     home = Home(str(state_directory()), host_name())
     path = os.path.abspath(config) if config is not None else user_config_path()
-    return Session(home=home, config_path=path, config_named=config is not None, **flags)
+    named = config is not None
+    return Session(home=home, config_path=path, config_named=named, open_dashboard=open_dashboard, **flags)

@@ -14,21 +14,40 @@ from backprop_tui.domain.governor.figures import duration, gigabytes_up, plain
 from backprop_tui.domain.invocation import arguments, environment
 from backprop_tui.domain.lifecycle import begin, timebox_seconds
 from backprop_tui.domain.run import Run
+from backprop_tui.domain.telemetry import Readings
 from backprop_tui.domain.times import iso
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.run_codec import public
 
 
-def decision(session: Session, run: Run) -> Admit | Hold:
+def decision(session: Session, run: Run, measured: Readings | None) -> Admit | Hold:
     """Whether the run would start now; nothing is changed. Raises: ConfigError where the machine's limits are wrong."""
     from backprop_tui.engine.preview import preview  # the engine, for once
 
-    return preview(session.home, session.config_path, run)
+    return preview(session.home, session.config_path, run, measured)
+
+
+def measured_now(session: Session, run: Run) -> Readings | None:
+    """With the probe that the run asks for, where nobody samples; None where somebody does, or nothing is found out."""
+    from backprop_tui.cli.own_sampler import OwnSampler
+    from backprop_tui.config.machine import machine_limits, machine_probe
+    from backprop_tui.domain.governor.freshness import is_stale
+    from backprop_tui.launchers.sampler_process import READINGS
+    from backprop_tui.probes.readings_file import read_readings
+
+    asked = run.spec.gpu_probe
+    probe = machine_probe(session.config_path) if asked == "auto" else asked
+    seconds = machine_limits(session.config_path).sample_seconds
+    known = read_readings(session.home.host_file(READINGS))
+    if probe == "none" or run.spec.gpus == 0 or (known and not is_stale(time.time() - known.time, seconds)):
+        return None
+    sample = OwnSampler(session.home, probe=probe, sample_seconds=seconds).sample()
+    return None if sample is None else sample.readings
 
 
 def refused(session: Session, run: Run) -> int | None:
     """`--no-wait`: says why the run would have to wait and gives the exit code; None where it would start."""
-    found = decision(session, run)
+    found = decision(session, run, measured_now(session, run))
     if isinstance(found, Admit):
         return None
     words = "; ".join(reason.message for reason in found.reasons)
@@ -48,7 +67,8 @@ def rehearse(session: Session, runs: Sequence[Run], captured: dict[str, str], gi
         captured: The environment each run gets, before what it is told.
         given: The variables of --env.
     """
-    decisions = [decision(session, run) for run in runs]
+    measured = measured_now(session, runs[0])
+    decisions = [decision(session, run, measured) for run in runs]
     if session.json:
         shown = [_json(session, run, found, captured) for run, found in zip(runs, decisions, strict=True)]
         output.json_value(shown[0] if len(shown) == 1 else shown)

@@ -33,7 +33,7 @@ class Book:
 
     def refresh(self) -> None:
         """Looks at every marker again; a record that cannot be read is left out and told of once."""
-        names = os.listdir(self._home.active)
+        names = _names_in(self._home.active)
         self._entries = {name: self._entries[name] for name in names if name in self._entries}
         for name in names:
             self.look_at(name)
@@ -93,3 +93,10 @@ class Book:
     def active(self) -> list[Run]:
         """Those that were admitted and have not ended."""
         return [run for run in self.runs() if run.status in (Status.STARTING, Status.RUNNING)]
+
+
+def _names_in(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []  # a rehearsal before the first run

@@ -35,8 +35,8 @@ class SamplerProcess:
 
     def ensure(self, now: float) -> None:
         """One sampler lives and writes, or is started; `now` is monotonic."""
-        if self._identity is not None and is_alive(self._identity):
-            if now - max(self._started_at, self._written(now)) < SILENT_SECONDS:
+        if self._identity is not None:
+            if is_alive(self._identity) and now - max(self._started_at, self._written(now)) < SILENT_SECONDS:
                 return
             _end(self._identity)
         if now - self._started_at >= START_AGAIN_SECONDS:
@@ -83,8 +83,11 @@ class SamplerProcess:
 
 
 def _end(sampler: Identity) -> None:
-    """Ends its whole group: a hanging nvidia-smi would outlive it alone."""
-    if not is_alive(sampler):
+    """Ends its whole group: a hanging nvidia-smi would outlive it alone, also where it was killed by somebody else.
+
+    While it is not reaped, nobody else can have its number.
+    """
+    if identify(sampler.pid) != sampler:
         return
     try:
         os.killpg(sampler.pid, signal.SIGKILL)

@@ -148,7 +148,10 @@ class Series:
 def _bucket(points: Sequence[tuple[float, str, float]]) -> Bucket:
     step, time, last = points[-1]
     values = [value for _, _, value in points]
-    return Bucket(step, time, min(values), max(values), sum(value / len(values) for value in values), last)
+    mean = sum(values) / len(values)
+    if not math.isfinite(mean):  # the sum was too large
+        mean = sum(value / len(values) for value in values)
+    return Bucket(step, time, min(values), max(values), mean, last)
 
 
 def _both(one: Bucket, other: Bucket) -> Bucket:

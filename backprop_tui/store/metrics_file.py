@@ -11,7 +11,7 @@ from backprop_tui.store.run_directory import RunDirectory
 
 LARGE_BYTES = 16 << 20  # a file with so much unread is shown by samples of it first
 SLICE_BYTES = 8 << 20  # so much is read at a time
-_PLACES, _EACH_BYTES = 1500, 2048
+_PLACES, _EACH_BYTES = 1000, 1536
 
 
 class MetricsFile:
@@ -59,25 +59,30 @@ class MetricsFile:
 
 def take_in(series: dict[str, Series], lines: Sequence[JsonObject]) -> None:
     """Adds what the lines say to the series."""
-    names = dict.fromkeys(name for line in lines for name in _metrics(line))
-    for name in names:
-        having = [line for line in lines if name in _metrics(line)]
-        read = [(value, line) for line in having if (value := _number(line["metrics"][name])) is not None]
+    told = [(metrics, line) for line in lines if type(metrics := line.get("metrics")) is dict]
+    for name in dict.fromkeys(name for metrics, _ in told for name in metrics):
+        values: list[float] = []
+        steps: list[int | None] = []
+        times: list[str] = []
+        for metrics, line in told:
+            value = metrics.get(name)
+            if type(value) is not float:
+                value = _number(value)
+                if value is None:
+                    continue
+            step = line.get("step")
+            values.append(value)
+            steps.append(step if type(step) is int else None)
+            times.append(line.get("time") or "")
         if name not in series:
             series[name] = Series(name)
-        steps = [step if type(step := line.get("step")) is int else None for _, line in read]
-        series[name].extend([value for value, _ in read], steps, [str(line.get("time") or "") for _, line in read])
-
-
-def _metrics(line: JsonObject) -> JsonObject:
-    metrics = line.get("metrics")
-    return metrics if type(metrics) is dict else {}
+        series[name].extend(values, steps, times)
 
 
 def _number(value: object) -> float | None:
     """NaN and infinities are written as words; None for what is no number."""
-    if type(value) is float:
-        return value
+    if value is None:
+        return None
     try:
         return float(value)  # type: ignore[arg-type] # what it cannot take, it says
     except (TypeError, ValueError, OverflowError):

@@ -23,6 +23,7 @@ def run_dashboard(home: Home, config_path: str, selected_run: str | None = None)
     from backprop_tui.tui.app import Dashboard
     from backprop_tui.tui.bridge import Bridge
     from backprop_tui.tui.preferences import preferences
+    from backprop_tui.tui.reading.metrics_file import ChartReader
     from backprop_tui.tui.requests import CommandDesk
 
     textual_crop.apply()
@@ -30,4 +31,5 @@ def run_dashboard(home: Home, config_path: str, selected_run: str | None = None)
     home.prepare()
     bridge = Bridge(home, config_path, settled.refresh_seconds)
     desk = CommandDesk(home, config_path)
-    return Dashboard(bridge, desk, settled, selected_run=selected_run).run() or 0
+    charts = ChartReader(home)
+    return Dashboard(bridge, desk, settled, charts=charts, selected_run=selected_run).run() or 0

@@ -88,11 +88,11 @@ ACTIONS: tuple[Action, ...] = (
     _action("best", "b", "b", "best", "go to its best run", GROUP, built=False),
     _action("follow", "f", "f", "follow", "follow", LOG, built=False),
     _action("wrap", "w", "w", "wrap", "wrap", LOG, built=False),
-    _action("metrics_choose", "m", "m", "metrics", "choose metrics", METRICS, built=False),
-    _action("axis", "x", "x", "by time", "by step or by time", METRICS, built=False),
-    _action("log_scale", "L", "L", "log scale", "logarithmic scale", METRICS, built=False),
-    _action("smooth", "z", "z", "smooth", "smoothing", METRICS, built=False),
-    _action("export", "E", "E", "export", "export CSV", METRICS, built=False),
+    _action("metrics_choose", "m", "m", "metrics", "choose metrics", METRICS),
+    _action("axis", "x", "x", "by time", "by step or by time", METRICS),
+    _action("log_scale", "L", "L", "log scale", "logarithmic scale", METRICS),
+    _action("smooth", "z", "z", "smooth", "smoothing", METRICS),
+    _action("export", "E", "E", "export", "export CSV", METRICS),
 )
 BY_ID = {action.id: action for action in ACTIONS}
 

@@ -14,6 +14,7 @@ from textual.screen import Screen
 
 from backprop_tui.tui.actions import ACTIONS
 from backprop_tui.tui.bridge import Post, StoreFailed, StoreRead
+from backprop_tui.tui.charts.source import ChartSource, NoCharts
 from backprop_tui.tui.preferences import Preferences
 from backprop_tui.tui.requests import Desk
 from backprop_tui.tui.screens.main import MainScreen, Wanted
@@ -53,9 +54,16 @@ class Dashboard(App[int]):
     ]
 
     def __init__(
-        self, bridge: Source, desk: Desk, preferences: Preferences, *, selected_run: str | None = None
+        self,
+        bridge: Source,
+        desk: Desk,
+        preferences: Preferences,
+        *,
+        charts: ChartSource | None = None,
+        selected_run: str | None = None,
     ) -> None:
         super().__init__()
+        self._charts = charts or NoCharts()
         self._bridge = bridge
         self._desk = desk
         self._preferences = preferences
@@ -77,6 +85,7 @@ class Dashboard(App[int]):
         self._main = MainScreen(
             self._bridge.first(),
             self._desk,
+            self._charts,
             glyphs=self._preferences.glyphs,
             selected_run=self._selected_run,
         )
@@ -89,6 +98,7 @@ class Dashboard(App[int]):
     def on_unmount(self) -> None:
         """The sampler of our own ends with us."""
         self._bridge.close()
+        self._charts.close()
 
     @on(StoreRead)
     def _store_read(self, message: StoreRead) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.cli import terminal
-from backprop_tui.cli.asked_options import is_option, named_arguments
+from backprop_tui.store.asked_options import is_option, named_arguments
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.limits import RunLimits
 from tests.support.commands import Commands

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from backprop_tui.domain.run import Process
+from backprop_tui.domain.run import Ended, Process
 from backprop_tui.domain.status import Status
 from tests.support.front_ends import PROGRAM, environment
 from tests.support.sandbox import Sandbox, python, script
@@ -75,7 +75,7 @@ def test_environment_directory_umask_niceness_and_limits_are_those_of_the_queuei
 def test_a_run_queued_in_the_background_of_a_shell_gets_its_sigint(sandbox: Sandbox) -> None:
     """Shells without job control start background commands with SIGINT ignored, which survives every exec."""
     run_id = sandbox.new_id()
-    words = [*PROGRAM, "--no-ui", "run", "-d", "-m", "0.008", "--run-id", run_id, "--", *script("obedient.py")]
+    words = [*PROGRAM, "--no-ui", "run", "-d", "-m", "0.008", "--run-id", run_id, "--", "/bin/sleep", "60"]
     ignoring = (
         "import os, signal, sys\n"
         "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
@@ -89,8 +89,9 @@ def test_a_run_queued_in_the_background_of_a_shell_gets_its_sigint(sandbox: Sand
     queued = subprocess.run(command, env=environment(sandbox), cwd=sandbox.folder, check=True, capture_output=True)
     assert queued.stdout.decode().strip() == run_id
     run = sandbox.submitted(run_id)
-    assert run.wait_for_end().status is Status.TIMEBOXED
-    assert run.said() == ["begin", "SIGINT"]
+    end = run.wait_for_end().state
+    assert isinstance(end, Ended)
+    assert (end.status, end.signal) == (Status.TIMEBOXED, "SIGINT")
     assert run.run().spec.process.umask == 0o077
 
 

@@ -187,7 +187,7 @@ def test_a_queued_run_that_may_not_start_yet_obeys_a_stop(sandbox: Sandbox) -> N
     second.ask(STOP)
     end = ended(second)
     assert (end.status, end.reason) == (Status.STOPPED, "stopped by you")
-    assert "ended" in second.events()
+    second.wait(lambda: "ended" in second.events(), "told")
     first.ask(KILL)
     assert ended(first).status is Status.STOPPED
 

@@ -17,7 +17,7 @@ from backprop_tui.processes.identity import Identity, identify, is_alive, state_
 from tests.end_to_end.crashing import Crashing
 from tests.support import processes
 from tests.support.crashes import GUARDIAN, after
-from tests.support.sandbox import Sandbox, Submitted, script
+from tests.support.sandbox import Sandbox, Submitted, python, script
 
 KILL = StopRequest(by="person", reason="stopped by you", kill=True)
 
@@ -224,3 +224,23 @@ def test_a_run_whose_directory_was_removed_leaves_no_guardian(sandbox: Sandbox) 
     other = sandbox.submit(*script("worker.py", 1, 0, 0))
     assert other.wait_for_end().status is Status.COMPLETED
     sandbox.wait_until_nothing_runs()
+
+
+def test_a_checkpoint_is_told_once_though_its_line_is_read_again_after_an_adoption(sandbox: Sandbox) -> None:
+    code = (
+        "import os, time\n"
+        'print(\'{"step": 1, "loss": 1}\', flush=True)\n'
+        'print(\'{"event": "checkpoint_saved", "path": "c.json"}\', flush=True)\n'
+        "while not os.path.exists('go'): time.sleep(0.01)\n"
+        'print(\'{"step": 2, "loss": 1}\', flush=True)\n'
+    )
+    run = sandbox.submit(*python(code))
+    run.wait(lambda: "checkpoint" in run.events(), "its checkpoint told")
+    guardian = run.wait(run.guardian, "its guardian")
+    assert processes.kill(guardian)
+    run.wait(lambda: "adopted" in run.events(), "adopted")
+    touch(run, "go")
+    assert run.wait_for_end().status is Status.COMPLETED
+    assert run.events().count("checkpoint") == 1
+    assert len(run.run().checkpoints) == 1
+    assert [line["step"] for line in run.metrics()] == [1, 2]

@@ -18,24 +18,24 @@ def asking(host: Host, probe: str) -> Run:
 
 
 @pytest.mark.parametrize(
-    ("asked", "machine", "measured", "known", "gpus"),
+    ("asked", "machine", "measured", "seen"),
     [
-        ("auto", "auto", "nvml", True, 2),
-        ("auto", "simulated", "simulated", True, 2),
-        ("auto", "auto", "simulated", False, 0),
-        ("nvml", "none", "none", False, 0),
-        ("nvml", "auto", "nvidia-smi", True, 2),
-        ("simulated", "auto", "nvml", False, 0),
-        ("none", "auto", "nvml", True, 0),
-        ("auto", "none", "nvml", True, 0),
+        ("auto", "auto", "nvml", (True, 2)),
+        ("auto", "simulated", "simulated", (True, 2)),
+        ("auto", "auto", "simulated", (False, 0)),
+        ("nvml", "none", "none", (False, 0)),
+        ("nvml", "auto", "nvidia-smi", (True, 2)),
+        ("simulated", "auto", "nvml", (False, 0)),
+        ("none", "auto", "nvml", (True, 0)),
+        ("auto", "none", "nvml", (True, 0)),
     ],
 )
 def test_a_run_sees_the_gpus_of_the_probe_it_asked_for(
-    host: Host, asked: str, machine: str, measured: str, known: bool, gpus: int
+    host: Host, asked: str, machine: str, measured: str, seen: tuple[bool, int]
 ) -> None:
     host.measurements.readings = replace(host.measurements.readings, probe=measured)
-    seen = seen_by(asking(host, asked), host.machine.snapshot(()), machine)
-    assert (seen.gpus_known, len(seen.readings.gpus)) == (known, gpus)
+    snapshot = seen_by(asking(host, asked), host.machine.snapshot(()), machine)
+    assert (snapshot.gpus_known, len(snapshot.readings.gpus)) == seen
 
 
 def test_an_active_run_is_seen_with_who_paused_it_and_since_when(host: Host) -> None:

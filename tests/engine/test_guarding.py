@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from backprop_tui.domain.errors import StorageFailed
 from backprop_tui.domain.requests import PauseRequest
 from backprop_tui.domain.run import Gpu
 from backprop_tui.engine.guarding import Guard
@@ -78,11 +79,11 @@ def test_what_could_not_be_asked_is_asked_at_the_next_look(
 
     def fail(_runs: object) -> None:
         looks.append(host.measurements.written)
-        raise ValueError
+        raise StorageFailed("disk full")
 
     monkeypatch.setattr(guard, "_look", fail)
     measure(host, 40)
     for _ in range(2):
-        with pytest.raises(ValueError, match=""):
+        with pytest.raises(StorageFailed, match="disk full"):
             guard.look([guardian.run])
     assert looks == [1, 1]

@@ -24,9 +24,7 @@ def measurements(home: Path) -> Measurements:
 
 
 def write(measurements: Measurements, *, seconds_ago: float, known: bool = True, problem: str | None = None) -> None:
-    readings = Readings(
-        time=time.time() - seconds_ago, host=CALM, gpus=(gpu(),), probe="nvml", probe_problem=problem
-    )
+    readings = Readings(time=time.time() - seconds_ago, host=CALM, gpus=(gpu(),), probe="nvml", probe_problem=problem)
     sample = Sample(readings=readings, passed_over={}, gpus_known=known, pid=1, boot_id=boot_id())
     write_sample(measurements._path, sample)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -10,20 +10,20 @@ import pytest
 
 from backprop_tui.domain.governor.reasons import Check
 from backprop_tui.domain.governor.reservation import RESERVE_AFTER_SECONDS
+from backprop_tui.domain.limits import GIGABYTE, RunLimits
 from backprop_tui.domain.requests import StopRequest
-from backprop_tui.domain.run import Dependency, Ended, Run
+from backprop_tui.domain.run import Dependency, Ended, Run, Starting
 from backprop_tui.domain.status import Status
-from backprop_tui.engine import machine as machine_module
 from tests.engine.machines import Host, gpu
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """The monotonic clock of the machine, in the hands of the test."""
     hands = SimpleNamespace(now=1000.0)
-    real = machine_module.time.time
-    monkeypatch.setattr(machine_module, "time", SimpleNamespace(monotonic=lambda: hands.now, time=real))
-    yield hands
+    told = SimpleNamespace(monotonic=lambda: hands.now, time=time.time)
+    monkeypatch.setattr("backprop_tui.engine.machine.time", told)
+    return hands
 
 
 def record(host: Host, run_id: str) -> Run:
@@ -53,7 +53,7 @@ def test_a_run_is_started_on_the_freest_gpu_and_the_record_says_so(host: Host) -
 
 def test_starts_within_one_pass_see_the_claims_of_each_other(host: Host) -> None:
     for run_id in "abcde":
-        spec = {"limits": replace(record_limits(), gpu_min_free_vram_bytes=30 * 10**9)}
+        spec = {"limits": RunLimits(gpu_min_free_vram_bytes=30 * GIGABYTE)}
         host.runs.queued(run_id, spec=spec)
     passed = host.passes()
     assert len(passed.guardians) == 4
@@ -61,14 +61,8 @@ def test_starts_within_one_pass_see_the_claims_of_each_other(host: Host) -> None
     assert {reason.check for reason in hold.reasons} == {Check.GPU_MEMORY}
 
 
-def record_limits() -> object:
-    from backprop_tui.domain.limits import RunLimits
-
-    return RunLimits()
-
-
 def test_a_big_run_that_has_waited_long_is_not_overtaken_any_more(host: Host, clock: SimpleNamespace) -> None:
-    limits = replace(record_limits(), gpu_min_free_vram_bytes=70 * 10**9)  # type: ignore[type-var]
+    limits = RunLimits(gpu_min_free_vram_bytes=70 * GIGABYTE)
     host.runs.queued("small", spec={"limits": limits})
     host.passes()
     host.runs.queued("big", spec={"gpus": 2, "limits": limits})
@@ -79,7 +73,7 @@ def test_a_big_run_that_has_waited_long_is_not_overtaken_any_more(host: Host, cl
     host.runs.queued("next", spec={"limits": limits})
     passed = host.passes()
     assert passed.guardians == {}
-    assert [reason.message for reason in passed.holds["next"].reasons][0].endswith("kept for big")
+    assert passed.holds["next"].reasons[0].message.endswith("kept for big")
     ends(host, "other")
     assert list(host.passes().guardians) == ["big"]
 
@@ -122,16 +116,10 @@ def test_a_run_that_waits_in_vain_is_ended_with_the_reason(host: Host) -> None:
 
 def test_a_run_that_lost_its_guardian_before_its_script_began_is_queued_and_started_again(host: Host) -> None:
     guardian = host.runs.guarded("a")
-    guardian.edits(replace(guardian.run, state=replace_state(guardian.run)))
+    guardian.edits(replace(guardian.run, state=Starting(since=guardian.run.attempt.started_at)))
     guardian.dies()
     assert list(host.passes().guardians) == ["a"]
     assert host.launches.adopting == {"a": False}
-
-
-def replace_state(run: Run) -> object:
-    from backprop_tui.domain.run import Starting
-
-    return Starting(since=run.attempt.started_at)
 
 
 def test_a_run_with_a_living_guardian_is_left_to_it(host: Host) -> None:

@@ -1,6 +1,6 @@
 """What the golden files of schema version 1 say; they were written once, by `write`, and stay as they are.
 
-python -m tests.store.golden_schema_1    writes them anew, which only makes sense before that version is released
+`python -m tests.store.golden_schema_1` writes them anew, which only makes sense before that version is released.
 """
 
 from __future__ import annotations
@@ -40,10 +40,11 @@ from backprop_tui.store.files import dump, write_atomically
 from backprop_tui.store.home import Home
 from backprop_tui.store.index import update
 from backprop_tui.store.request_codec import encode_request
-from backprop_tui.store.run_codec import public
+from backprop_tui.store.run_codec import encode_run, public
 from backprop_tui.store.run_directory import RunDirectory
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "golden", "schema_1")
+WRITTEN_AT = "/home/ada/.local/share/backprop"
 NOW = 1_800_000_000.25
 BOOT = "0f2c7d1e-6a53-4f0b-9d5e-3c1f5b7a9e21"
 
@@ -131,6 +132,8 @@ ENDED = Run(
     attempts=(FIRST, SECOND),
     checkpoints=CHECKPOINTS,
     step=200,
+    epoch=2.5,
+    total_steps=500,
     metrics={"loss": 0.5, "accuracy": 0.9},
     peak=Peak(ram_bytes=10, vram_bytes=20, temperature_celsius=61.0),
     git=Git(commit="8f3c0d", dirty=True),
@@ -218,14 +221,20 @@ def write() -> None:
     home.prepare()
     for run in RUNS:
         os.makedirs(home.run_folder(run.id), exist_ok=True)
-        RunDirectory(home.run_folder(run.id)).write(run, durable=False)
+        record = encode_run(run, _path(run))
+        write_atomically(RunDirectory(home.run_folder(run.id)).file("run.json"), dump(record), durable=False)
     live = RunDirectory(home.run_folder(RUNNING.id))
     live.write_live(LIVE)
     requests = b"".join(encode_request(request) + b"\n" for request in REQUESTS)
     write_atomically(live.file("requests.jsonl"), requests, durable=False)
     write_atomically(live.file("script.lock"), b"1 1001 987654\n", durable=False)
     write_atomically(RunDirectory(home.run_folder(QUEUED.id)).file("environment"), dump({"A": "\udcff"}), durable=False)
-    update(home, {run.id: public(run, home.run_folder(run.id)) for run in RUNS})
+    update(home, {run.id: public(run, _path(run)) for run in RUNS})
+    os.unlink(home.index_lock)
+
+
+def _path(run: Run) -> str:
+    return f"{WRITTEN_AT}/runs/{run.id}"
 
 
 if __name__ == "__main__":

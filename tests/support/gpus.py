@@ -22,7 +22,8 @@ class Gpus:
 
     def __init__(self, folder: str, count: int, *, total: int = 80 * GB) -> None:
         self._path = os.path.join(folder, "fake-gpus.json")
-        self._state: dict[str, Any] = {"nvml": None, "smi": None, "gpus": [_gpu(index, total) for index in range(count)]}
+        gpus = [_gpu(index, total) for index in range(count)]
+        self._state: dict[str, Any] = {"nvml": None, "smi": None, "gpus": gpus}
         self._write()
         self._bin = os.path.join(folder, "bin")
         os.makedirs(self._bin)

@@ -8,15 +8,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from backprop_tui.cli import diagnostics, figures, output, tables, terminal
-from backprop_tui.cli.asked_options import options_of
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.handles import HELP, resolve_all
-from backprop_tui.cli.metric_history import Extreme, Series, history
-from backprop_tui.cli.metric_names import less_is_better
 from backprop_tui.cli.session import Session
 from backprop_tui.cli.several import current
 from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.metric_names import less_is_better
+from backprop_tui.store.asked_options import options_of
 from backprop_tui.store.fields import JsonObject, encode_metrics
+from backprop_tui.store.metrics import Course, Extreme, Series
+from backprop_tui.store.metrics_file import history
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.views import view
 
@@ -33,7 +34,7 @@ class _Compared:
 
     record: JsonObject
     options: Mapping[str, str]
-    metrics: Mapping[str, Series]
+    metrics: Mapping[str, Course]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,12 +78,13 @@ def _compared(session: Session, run_id: str) -> _Compared:
     return _Compared(record, options_of(record, run), metrics or _of_record(record))
 
 
-def _of_record(record: JsonObject) -> dict[str, Series]:
+def _of_record(record: JsonObject) -> dict[str, Course]:
     """The last values, which is all that is known where no history was kept."""
-    found: dict[str, Series] = {}
+    found: dict[str, Course] = {}
     for name, value in record["metrics"].items():
-        found[name] = Series(name)
-        found[name].add(float(value), record["step"])
+        series = Series(name)
+        series.add(float(value), record["step"])
+        found[name] = series.course()
     return found
 
 
@@ -142,6 +144,6 @@ def _as_json(compared: Sequence[_Compared], options: Mapping[str, Sequence[str]]
     }
 
 
-def _extreme(series: Series | None, which: str) -> JsonObject | None:
+def _extreme(series: Course | None, which: str) -> JsonObject | None:
     extreme = None if series is None else series.last if which == "last" else series.best
     return None if extreme is None else {"step": extreme.step, **encode_metrics({"value": extreme.value})}

@@ -9,12 +9,12 @@ from typing import Any
 
 from backprop_tui.cli import diagnostics, output, rows, tables, values
 from backprop_tui.cli.exit_codes import OK
-from backprop_tui.cli.metric_names import main_loss
 from backprop_tui.cli.places import places
 from backprop_tui.cli.records import ended_newest_first, record_of, split
 from backprop_tui.cli.session import Session
 from backprop_tui.cli.waking import wake
 from backprop_tui.domain.live import Live
+from backprop_tui.domain.metric_names import main_loss
 from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED, Status
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home

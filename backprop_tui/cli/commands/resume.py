@@ -41,9 +41,11 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
             diagnostics.say(f"run {run.id} starts from the beginning: no sound checkpoint is known")
         if arguments.detach:
             return detach(session, [run.id], as_array=False)
-        return follow(
-            session, [run.id], interrupts, start=start, before=queued.before, wait_when_held=not arguments.no_wait
-        )
+        if session.dashboard is None or arguments.no_wait:
+            return follow(
+                session, [run.id], interrupts, start=start, before=queued.before, wait_when_held=not arguments.no_wait
+            )
+    return session.dashboard(session.home, session.config_path, run.id)
 
 
 def _rehearsed(arguments: argparse.Namespace, session: Session, run: Run) -> int | None:

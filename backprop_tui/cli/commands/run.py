@@ -37,7 +37,9 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 
         if arguments.detach:
             return detach(session, run_ids, as_array=bool(arguments.sweep))
-        return follow(session, run_ids, interrupts, wait_when_held=not arguments.no_wait)
+        if session.dashboard is None or arguments.no_wait:
+            return follow(session, run_ids, interrupts, wait_when_held=not arguments.no_wait)
+    return session.dashboard(session.home, session.config_path, run_ids[0])
 
 
 def _rehearse(arguments: argparse.Namespace, session: Session) -> int:

@@ -6,15 +6,17 @@ import argparse
 import math
 from collections.abc import Mapping, Sequence
 
-from backprop_tui.cli import curves, diagnostics, figures, output, rows, tables, terminal
+from backprop_tui.cli import diagnostics, figures, output, rows, tables, terminal
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.handles import HELP, resolve_one
-from backprop_tui.cli.metric_history import Extreme, Series, history
-from backprop_tui.cli.metric_names import main_loss
 from backprop_tui.cli.session import Session
 from backprop_tui.cli.several import current
 from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.metric_names import main_loss
+from backprop_tui.plotting import plain
 from backprop_tui.store.fields import JsonObject, encode_metrics
+from backprop_tui.store.metrics import Course, Extreme
+from backprop_tui.store.metrics_file import history
 from backprop_tui.store.run_directory import RunDirectory
 
 SUMMARY = "show the curves of a run's metrics in the terminal"
@@ -71,7 +73,7 @@ def _heading(record: JsonObject) -> str:
     return tables.one_line("  ".join([*parts, *([why] if why else [])]))
 
 
-def _chosen(found: Mapping[str, Series], names: Sequence[str], run_id: str) -> list[Series]:
+def _chosen(found: Mapping[str, Course], names: Sequence[str], run_id: str) -> list[Course]:
     """What is plotted large: what was asked for, else the loss, else the first.
 
     Raises:
@@ -86,7 +88,7 @@ def _chosen(found: Mapping[str, Series], names: Sequence[str], run_id: str) -> l
     return [found[name] for name in (list(dict.fromkeys(names)) or usual)]
 
 
-def _plot(series: Series, *, unicode: bool) -> None:
+def _plot(series: Course, *, unicode: bool) -> None:
     points = series.drawn()
     output.line()
     if not points:
@@ -97,14 +99,14 @@ def _plot(series: Series, *, unicode: bool) -> None:
     labels = {0: max(values), _ROWS - 1: min(values)}
     output.line(f"{tables.one_line(series.name)}  {_words(series)}")
     edge = "┤" if unicode else "|"
-    for number, row in enumerate(curves.plot(points, width=width, height=_ROWS, unicode=unicode)):
+    for number, row in enumerate(plain.plot(points, width=width, height=_ROWS, unicode=unicode)):
         label = figures.measure(labels[number]) if number in labels else ""
         output.line(f"{label:>{_LABEL}} {edge}{row}".rstrip())
     left, right = f"{points[0][0]:g}", f"{max(x for x, _ in points):g}"
     output.line(" " * (_LABEL + 2) + left + right.rjust(width - len(left)))
 
 
-def _words(series: Series) -> str:
+def _words(series: Course) -> str:
     parts = [f"last {_value(series.last)}"]
     if series.best is not None:
         parts.append(f"best {_value(series.best)}" + _at(series.best))
@@ -123,18 +125,18 @@ def _at(extreme: Extreme) -> str:
     return "" if extreme.step is None else f" at step {extreme.step}"
 
 
-def _row(series: Series, *, unicode: bool) -> tuple[str, ...]:
+def _row(series: Course, *, unicode: bool) -> tuple[str, ...]:
     points = series.drawn()
     best = series.best
     return (
         series.name,
         *(_value(one) for one in (series.first, series.last, series.least, series.most)),
         figures.count(None if best is None else best.step),
-        curves.line(points, width=_LINE_WIDTH, unicode=unicode) if points else "",
+        plain.line(points, width=_LINE_WIDTH, unicode=unicode) if points else "",
     )
 
 
-def _as_json(series: Series) -> JsonObject:
+def _as_json(series: Course) -> JsonObject:
     return {
         "count": series.count,
         **{name: _extreme(one) for name, one in (("first", series.first), ("last", series.last))},

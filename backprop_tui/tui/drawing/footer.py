@@ -16,7 +16,7 @@ def draw_footer(keys: Sequence[tuple[str, str]], width: int, *, note: str = "") 
     built.put(" ")
     if note:
         built.put(note, Token.WARN).put("   ")
-    room = width - width_of(_ALL_KEYS) - 1
+    room = width - width_of(_ALL_KEYS) - 2
     for place, (key, word) in enumerate(keys):
         gap = "   " if place else ""
         if built.column + len(gap) + len(key) + len(word) + 1 > room:

@@ -104,6 +104,7 @@ _GRANTS = (
     ("name", 40, 12),
 )
 _LEAST = 74
+_NARROW = 46
 
 
 def run_columns(width: int) -> RunColumns:
@@ -122,8 +123,8 @@ def run_columns(width: int) -> RunColumns:
 
 
 def _narrow(width: int) -> RunColumns:
-    """State, name, progress in percent, loss and time left; below 40 columns state and name alone."""
-    if width < 40:
+    """State, name, progress in percent, loss and time left; below that state and name alone."""
+    if width < _NARROW:
         return RunColumns(width=width, name=max(1, width - 15), gpu=0, bar=0, step=0, loss=0, left=0)
     name = max(8, min(22, width - 15 - 5 - 8 - 8))
     step = max(0, width - MARGIN - 15 - name - 5 - 8 - 8)

@@ -68,6 +68,8 @@ def draw_run(row: RunRow, columns: RunColumns, glyphs: Glyphs, *, cursor: bool) 
     name = left(indent + row.name, columns.name, glyphs)
     built.put(name, Token.MUTED if row.dim else Token.FG, bold=row.bold or cursor).put(" ")
     built.put(left(row.gpu, columns.gpu, glyphs), Token.MUTED if row.waiting else Token.FG)
+    if not columns.loss:
+        return built.line()
     if row.figures and row.sentence is None:
         _figures(built, row, columns, glyphs)
     elif row.figures:

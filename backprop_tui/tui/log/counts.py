@@ -25,7 +25,9 @@ class LineCounts:
         """Counts the rest of a stretch; whether more is left."""
         if self.counted_to >= file.size:
             return False
-        content = file.read(self.counted_to, min(len(self._before) * self._stride, self.counted_to + FIRST_STRIDE_BYTES))
+        content = file.read(
+            self.counted_to, min(len(self._before) * self._stride, self.counted_to + FIRST_STRIDE_BYTES)
+        )
         if not content:
             return False
         self._feeds += content.count(b"\n")

@@ -57,11 +57,6 @@ class Span(NamedTuple):
     found: bool = False
 
 
-def last_state(line: bytes) -> bytes:
-    r"""What a line shows after its carriage returns; those at its end belong to the line's end, or wait for more."""
-    return line.rstrip(b"\r\n").rpartition(b"\r")[2]
-
-
 def decoded(content: bytes, *, whole: bool) -> str:
     """UTF-8 with replacement; where the line still grows, a character that is cut off at the end waits."""
     if whole:
@@ -77,7 +72,7 @@ def decoded(content: bytes, *, whole: bool) -> str:
 
 
 def spans_of(text: str) -> tuple[Span, ...]:
-    """A line without terminator, and without `\\r`."""
+    r"""A line without terminator, and without `\r`."""
     if _PLAIN.fullmatch(text):
         return (Span(text),) if text else ()
     parts = list(_attributed(text))

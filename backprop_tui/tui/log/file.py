@@ -128,10 +128,8 @@ class LogFile:
     def _last_line_start(self) -> int:
         """As `_line_start`, but bytes that were searched once are not searched again each time the file grows."""
         seen, start = self._last_break
-        # The last byte may be the terminator of the line itself.
-        seen = min(seen, self.size - 1)
-        found = self._line_start(self.size - 1, seen)
-        if found <= seen and start <= seen:
+        found = self._line_start(self.size - 1, seen)  # the last byte may be the terminator of the line itself
+        if found == seen:
             found = start
         self._last_break = (self.size - 1, found)
         return found
@@ -152,12 +150,13 @@ class LogFile:
         r"""What is shown of a line, from its last `\r` on, and whether that is all: a line may be endless."""
         start, end = extent
         if end - start <= LONGEST_SHOWN_BYTES:
-            return _last_state(self.read(start, end)), True
+            return last_state(self.read(start, end)), True
         tail = self.read(end - LONGEST_SHOWN_BYTES, end).rstrip(b"\r\n")
         if b"\r" in tail:
             return tail.rpartition(b"\r")[2], True
-        return _last_state(self.read(start, start + LONGEST_SHOWN_BYTES)), False
+        return last_state(self.read(start, start + LONGEST_SHOWN_BYTES)), False
 
 
-def _last_state(line: bytes) -> bytes:
+def last_state(line: bytes) -> bytes:
+    r"""What a line shows after its carriage returns; those at its end belong to the line's end, or wait for more."""
     return line.rstrip(b"\r\n").rpartition(b"\r")[2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -11,7 +12,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from backprop_tui.tui.view.tokens import Line, Piece, Token
-from backprop_tui.tui.widgets.painted import Painted
+from backprop_tui.tui.widgets.painted import COLOURS, Painted
 from backprop_tui.tui.wording.cells import clip, wrapped
 from backprop_tui.tui.wording.glyphs import Glyphs
 
@@ -40,6 +41,8 @@ class Question:
 
 class Ask(ModalScreen[str]):
     """Dismissed with what the answer means; `STAY` for none."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
 
     def __init__(self, question: Question, *, glyphs: Glyphs) -> None:
         super().__init__()

@@ -13,6 +13,7 @@ from backprop_tui.tui.actions import ACTIONS, ANYWHERE, GROUP, LOG, METRICS, MOV
 from backprop_tui.tui.drawing.lines import LineBuilder, heading
 from backprop_tui.tui.view.states import TOKENS
 from backprop_tui.tui.view.tokens import Line, Piece, Token
+from backprop_tui.tui.widgets.painted import COLOURS
 from backprop_tui.tui.widgets.sheet import Sheet
 from backprop_tui.tui.wording.cells import clip
 from backprop_tui.tui.wording.glyphs import Glyphs
@@ -36,6 +37,7 @@ _STATES = (
 class Help(Screen[None]):
     """Three columns where there is room for three."""
 
+    COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
     BINDINGS: ClassVar[list[BindingType]] = [
         ("escape,q,question_mark", "dismiss", "back"),
         ("j,down", "scroll(1)", "down"),

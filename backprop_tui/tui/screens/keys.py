@@ -64,7 +64,7 @@ class Keys:
             "older": self._older,
         }
         self._doing |= {f"tab_{place + 1}": self._tab_of(place) for place in range(5)}
-        self._doing |= self._movements() | self._of_runs()
+        self._doing |= self._movements() | self._of_runs() | screen.charting.doing()
 
     @property
     def _table(self) -> RunsTable:

@@ -14,10 +14,12 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from backprop_tui.tui.actions import ACTIONS, BY_ID, by_shown, footer_keys
+from backprop_tui.tui.charts.source import ChartSource, NoCharts
 from backprop_tui.tui.layout import Layout, layout
 from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.requests import Desk
 from backprop_tui.tui.screens.ask import Ask, Question
+from backprop_tui.tui.screens.charting import Charting
 from backprop_tui.tui.screens.keys import Keys
 from backprop_tui.tui.screens.run_actions import RunActions
 from backprop_tui.tui.screens.standing import Standing
@@ -33,6 +35,8 @@ from backprop_tui.tui.widgets.footer import Footer
 from backprop_tui.tui.widgets.governor import Governor
 from backprop_tui.tui.widgets.header import Header
 from backprop_tui.tui.widgets.machine import Machine
+from backprop_tui.tui.widgets.metrics import MetricsTab
+from backprop_tui.tui.widgets.painted import COLOURS
 from backprop_tui.tui.widgets.problem import Problem
 from backprop_tui.tui.widgets.runs import RunsTable
 from backprop_tui.tui.widgets.selected import SelectedHeading, SelectedRun
@@ -57,14 +61,24 @@ class MainScreen(Screen[None]):
     """Shows a snapshot; hands what keys ask for to those who do it."""
 
     BINDINGS: ClassVar[list[BindingType]] = _BINDINGS
+    COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
 
-    def __init__(self, snapshot: Snapshot, desk: Desk, *, glyphs: Glyphs, selected_run: str | None = None) -> None:
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        desk: Desk,
+        charts: ChartSource | None = None,
+        *,
+        glyphs: Glyphs,
+        selected_run: str | None = None,
+    ) -> None:
         super().__init__()
         self.snapshot = snapshot
         self.glyphs = glyphs
         self.standing = Standing(row=selected_run)
         self.layout_now: Layout = layout(80, 24, gpus=0)
         self._followed = False
+        self.charting = Charting(self, charts or NoCharts())
         self._keys = Keys(self, RunActions(desk, self))
 
     def compose(self) -> ComposeResult:
@@ -85,6 +99,7 @@ class MainScreen(Screen[None]):
         """The runs have the keys first."""
         self.query_one(RunsTable).focus()
         self.paint()
+        self.run_worker(self.charting.follow(), name="charts", group="charts")
 
     def take(self, snapshot: Snapshot) -> None:
         """Another moment."""
@@ -119,6 +134,7 @@ class MainScreen(Screen[None]):
         if self.layout_now.selected_rows:
             view = selected_run_view(self.snapshot, None if run is None else run.id)
             self.query_one(SelectedRun).show_view(view)
+            self.charting.look_if_changed()
         group = (self.standing.row or "").startswith(GROUP)
         keys = footer_keys(None if run is None or self.standing.row == OLDER else run.status, group=group)
         marked = f"{len(self.standing.marked)} marked" if self.standing.marked else ""
@@ -214,6 +230,18 @@ class MainScreen(Screen[None]):
     @on(SelectedHeading.TabChosen)
     def _tab_chosen(self, message: SelectedHeading.TabChosen) -> None:
         self.query_one(SelectedRun).choose(message.tab)
+
+    @on(SelectedRun.TabShown)
+    def _tab_shown(self) -> None:
+        self.charting.look_if_changed()
+
+    @on(MetricsTab.Chosen)
+    def _metric_chosen(self, message: MetricsTab.Chosen) -> None:
+        self.charting.choose_metric(message.name)
+
+    @on(MetricsTab.Moved)
+    def _cursor_moved(self, message: MetricsTab.Moved) -> None:
+        self.charting.move_cursor(message.columns)
 
     @on(Problem.Chosen)
     def _problem_chosen(self) -> None:

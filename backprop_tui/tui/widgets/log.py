@@ -1,51 +1,283 @@
-"""The end of a run's log: a stand-in, until there is a view that scrolls anywhere in it."""
+"""A run's log: rows of its file, and a status row; what it shows is read by a thread of its own."""
 
 from __future__ import annotations
 
-from backprop_tui.tui.reading.log_end import LogEnd
-from backprop_tui.tui.view.tokens import Line, Piece, Token
+from typing import ClassVar
+
+from textual import events, on
+from textual.binding import Binding, BindingType
+from textual.geometry import Region
+from textual.message import Message
+from textual.strip import Strip
+
+from backprop_tui.tui.log.escapes import text_of
+from backprop_tui.tui.log.page import Page
+from backprop_tui.tui.log.painting import GUTTER_COLUMNS, Brush, brush, cells_of
+from backprop_tui.tui.log.rows import Row
+from backprop_tui.tui.log.session import LogSession
+from backprop_tui.tui.log.status import draw_question, draw_status
+from backprop_tui.tui.log.thread import LOOK_SECONDS, LogThread
+from backprop_tui.tui.neutral import neutral
+from backprop_tui.tui.view.tokens import Line
 from backprop_tui.tui.widgets.sheet import Sheet
-from backprop_tui.tui.wording import numbers
-from backprop_tui.tui.wording.cells import clip
 from backprop_tui.tui.wording.glyphs import UNICODE, Glyphs
+
+_ASIDE_COLUMNS = 8
+
+
+class PageRead(Message, bubble=False):
+    """The thread has something else to show."""
+
+    def __init__(self, page: Page) -> None:
+        super().__init__()
+        self.page = page
 
 
 class LogView(Sheet):
-    """The last lines of the file at `path`, which may be None; `look` reads again where it grew."""
+    """The file at the path that `watch_path` names, which may be None."""
 
-    def __init__(self, path: str | None, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:  # noqa: A002
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f", "follow", "follow", show=False, id="follow"),
+        Binding("w", "wrap", "wrap", show=False, id="wrap"),
+        Binding("slash", "search", "search", show=False, id="log_search"),
+        Binding("n", "match(True)", "next match", show=False, id="next_match"),
+        Binding("N", "match(False)", "previous match", show=False, id="previous_match"),
+        Binding("exclamation_mark", "error", "next error", show=False, id="next_error"),
+        Binding("escape", "end_search", "end the search", show=False, id="end_search"),
+        Binding("h,left", "aside(-1)", "left", show=False, id="log_left"),
+        Binding("l,right", "aside(1)", "right", show=False, id="log_right"),
+        Binding("0", "line_start", "line start", show=False, id="line_start"),
+        Binding("dollar_sign", "line_end", "line end", show=False, id="line_end"),
+    ]
+
+    def __init__(
+        self,
+        path: str | None,
+        *,
+        glyphs: Glyphs = UNICODE,
+        id: str | None = None,  # noqa: A002 - Textual's name
+        look_seconds: float = LOOK_SECONDS,
+    ) -> None:
         super().__init__(glyphs=glyphs, id=id)
-        self._end = LogEnd(path)
-        self._lines_read: tuple[str, ...] = ()
+        self.path = path
+        self.page_shown = Page(path=path)
+        self._session_of = (True, False)
+        self._left = 0
+        self._typed: str | None = None
+        self._brush: Brush | None = None
+        self._thread = LogThread(lambda page: self.post_message(PageRead(page)), look_seconds=look_seconds)
 
-    @property
-    def path(self) -> str | None:
-        """The file that is shown."""
-        return self._end.path
+    def on_mount(self) -> None:
+        """The thread begins."""
+        self._thread.start()
+        self._open(self.path)
 
-    def watch_path(self, path: str | None) -> None:
-        """Shows another file."""
-        if path != self._end.path:
-            self._end = LogEnd(path)
-            self.look()
+    def on_unmount(self) -> None:
+        """The thread ends."""
+        self._thread.stop()
+
+    def on_show(self) -> None:
+        """It is seen: it reads."""
+        self._thread.rest(resting=False)
+
+    def on_hide(self) -> None:
+        """Nobody sees it: nothing is read."""
+        self._thread.rest(resting=True)
+
+    def watch_path(self, path: str | None, *, live: bool = True, failed: bool = False) -> None:
+        """Shows another file, one that failed at its error; `live` says whether more may be written to it."""
+        if path != self.path:
+            self.path = path
+            self._session_of = live, failed
+            self._open(path)
+        elif live != self._session_of[0]:
+            self._session_of = live, failed
+            self._thread.ask(lambda session: setattr(session, "live", live))
 
     def look(self) -> None:
-        """Reads what was added."""
-        self._lines_read = self._end.read()
-        self.paint()
+        """The thread looks by itself."""
+
+    def to_top(self) -> None:
+        """Another run begins where its own log wants to."""
+
+    def move(self, rows: int) -> None:
+        """Scrolls; from the last row on it follows."""
+        self._thread.ask(lambda session: session.move(rows))
+
+    def move_to(self, place: int) -> None:
+        """The top, or the end."""
+        self._thread.ask(LogSession.to_end if place else LogSession.to_top)
+
+    def to_line(self, number: int) -> None:
+        """A line by its number, from 1."""
+        self._thread.ask(lambda session: session.to_number(number))
 
     def paint(self) -> None:
-        """The newest lines above the status."""
-        room = max(0, self.size.height - 1)
-        shown = self._lines_read[-room:] if room else ()
-        lines: list[Line] = [(Piece(" " + clip(text, self.size.width - 2, self.glyphs)),) for text in shown]
-        lines += [()] * (room - len(lines))
-        self.show([*lines, self._status()])
+        """Another size, perhaps."""
+        width, height = self._room
+        self._thread.ask(lambda session: session.shape(width, height))
+        self._show_status()
 
-    def _status(self) -> Line:
-        if self._end.path is None:
-            return (Piece(" no log", Token.MUTED),)
-        if not self._end.size:
-            return (Piece(" nothing printed yet", Token.MUTED),)
-        following = Piece(f" {self.glyphs.following} following", Token.OK)
-        return following, Piece(f"  {numbers.size(self._end.size)}  its last lines", Token.MUTED)
+    @property
+    def _room(self) -> tuple[int, int]:
+        """Columns and rows for the log."""
+        return max(1, self.size.width - GUTTER_COLUMNS - 1), max(0, self.size.height - 1)
+
+    def _open(self, path: str | None) -> None:
+        live, failed = self._session_of
+        self._left, self._typed = 0, None
+        session = LogSession(path, live=live, failed=failed)
+        session.shape(*self._room)
+        self._thread.open(session)
+        self._show_page(Page(path=path, live=live))
+
+    @on(PageRead)
+    def _page_read(self, message: PageRead) -> None:
+        if message.page.path == self.path or message.page.path is None:
+            self._show_page(message.page)
+
+    def _show_page(self, page: Page) -> None:
+        """Paints the rows that changed."""
+        before, self.page_shown = self.page_shown, page
+        width = self.size.width
+        for y in range(max(len(before.rows), len(page.rows))):
+            if _row_at(before, y) != _row_at(page, y):
+                self.refresh(Region(0, y, width, 1))
+        self._show_status()
+
+    def _show_status(self) -> None:
+        width, rows = self.size.width, self._room[1]
+        self.show([*((),) * rows, self._status(width)] if width > 0 else [])
+
+    def _status(self, width: int) -> Line:
+        if self._typed is not None:
+            return draw_question(self._typed, width, self.glyphs)
+        return draw_status(self.page_shown, width, self.glyphs)
+
+    def line_text(self, row: int) -> str:
+        """The letters of a row, as they are in the log, or of the status."""
+        if row < len(self.page_shown.rows):
+            return " " + text_of(self.page_shown.rows[row].spans)
+        return super().line_text(row)
+
+    def render_line(self, y: int) -> Strip:
+        """One row, as Textual asks for it."""
+        row, is_hit = _row_at(self.page_shown, y)
+        if row is None or y >= self._room[1]:
+            return super().render_line(y)
+        if self._brush is None:
+            native = bool(self.app.current_theme.ansi)
+            self._brush = brush(lambda piece, cursor: self._style(piece, cursor=cursor), self.glyphs, is_native=native)
+        return self._brush.strip(row, left=self._left, width=self.size.width, is_hit=is_hit)
+
+    def notify_style_update(self) -> None:
+        """Another theme: other colours."""
+        super().notify_style_update()
+        self._brush = None
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """`n`, `N` and `esc` belong to a search that is on; else they are the screen's."""
+        searching = self.page_shown.search is not None
+        if action == "match":
+            return searching
+        return searching or self.page_shown.seeking if action == "end_search" else True
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """While a search is typed, letters are letters."""
+        return self._typed is not None and character is not None and character.isprintable()
+
+    def action_follow(self) -> None:
+        """On and off."""
+        self._thread.ask(LogSession.toggle_follow)
+
+    def action_wrap(self) -> None:
+        """On and off."""
+        self._left = 0
+        self._thread.ask(LogSession.toggle_wrap)
+
+    def action_match(self, forward: bool) -> None:  # noqa: FBT001 - Textual's actions take what stands in brackets
+        """The next one, or the one before."""
+        self._thread.ask(lambda session: session.next_match(forward=forward))
+
+    def action_error(self) -> None:
+        """The next one below, then from the top."""
+        self._thread.ask(LogSession.next_error)
+
+    def action_end_search(self) -> None:
+        """Esc: what is being sought is given up, then the search."""
+        seeking = self.page_shown.seeking
+        self._thread.ask(LogSession.stop_seeking if seeking else lambda session: session.search(""))
+
+    def action_aside(self, steps: int) -> None:
+        """Scrolls to the side."""
+        self._aside(self._left + steps * _ASIDE_COLUMNS)
+
+    def action_line_start(self) -> None:
+        """0."""
+        self._aside(0)
+
+    def action_line_end(self) -> None:
+        """$."""
+        self._aside(self._longest)
+
+    @property
+    def _longest(self) -> int:
+        """How far there is something to scroll to the side for."""
+        cells = max(map(cells_of, self.page_shown.rows), default=0)
+        return max(0, cells - (self.size.width - GUTTER_COLUMNS))
+
+    def _aside(self, left: int) -> None:
+        left = max(0, min(left, max(self._longest, self._left if left < self._left else 0)))
+        if left != self._left:
+            self._left = left
+            self.refresh()
+
+    def action_search(self) -> None:
+        """Slash: the status row takes what is typed."""
+        self._typed = ""
+        self._show_status()
+
+    @on(events.Key)
+    def _key(self, event: events.Key) -> None:
+        if self._typed is None:
+            return
+        event.stop()
+        event.prevent_default()
+        match event.key:
+            case "enter":
+                typed, self._typed = self._typed, None
+                self._thread.ask(lambda session: session.search(typed))
+            case "escape":
+                self._typed = None
+            case "backspace":
+                self._typed = self._typed[:-1] if self._typed else None
+            case "ctrl+u":
+                self._typed = ""
+            case _ if event.character is not None and event.character.isprintable():
+                self._typed += event.character
+        self._show_status()
+
+    @on(events.Paste)
+    def _pasted(self, event: events.Paste) -> None:
+        if self._typed is not None:
+            event.stop()
+            self._typed += neutral(event.text)
+            self._show_status()
+
+    @on(events.Blur)
+    def _left_alone(self) -> None:
+        self._typed = None
+        self._show_status()
+
+    @on(events.Click)
+    def _clicked(self, event: events.Click) -> None:
+        if event.y == self.size.height - 1:
+            self.action_follow()
+
+
+def _row_at(page: Page, y: int) -> tuple[Row | None, bool]:
+    """A row, and whether it is of the line that was sought."""
+    if y >= len(page.rows):
+        return None, False
+    row = page.rows[y]
+    return row, row.start == page.hit

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -16,14 +15,14 @@ from backprop_tui.tui.view.tokens import Line, Piece, Token
 from backprop_tui.tui.wording.glyphs import UNICODE, Glyphs
 
 _CURSOR, _CHOSEN = "bp--cursor", "bp--chosen"
+# Of every screen with painted widgets, not of each widget: Textual matches the stylesheet against each of them.
+COLOURS = frozenset({*(f"bp--{token}" for token in Token), _CURSOR, _CHOSEN})
 _ASCII = str.maketrans({"·": "-", "…": "~", "×": "x"})
 _StyleKey = tuple[Token, bool, bool, bool]
 
 
 class Painted(Widget):
     """Shows lines; the one at `cursor` is painted as the selected row, over the whole width."""
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = {*(f"bp--{token}" for token in Token), _CURSOR, _CHOSEN}
 
     def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
@@ -100,12 +99,12 @@ class Painted(Widget):
 
     def _new_style(self, piece: Piece, *, cursor: bool) -> Style:
         picked = piece.chosen or cursor
-        plain = self.get_component_rich_style(f"bp--{piece.token}")
         if self.app.no_color:
             return Style(bold=piece.bold or None, reverse=picked or None)
+        colour = self.screen.get_component_rich_style(f"bp--{piece.token}").color
         if not picked:
-            return Style(color=plain.color, bgcolor=plain.bgcolor, bold=piece.bold or None)
-        under = self.get_component_rich_style(_CHOSEN if piece.chosen else _CURSOR)
+            return Style(color=colour, bgcolor=self.rich_style.bgcolor, bold=piece.bold or None)
+        under = self.screen.get_component_rich_style(_CHOSEN if piece.chosen else _CURSOR)
         # In 16 colours a token may vanish on the cursor's background: there the whole row has one style.
-        colour = under.color if self.app.current_theme.ansi else plain.color
-        return Style(color=colour, bgcolor=under.bgcolor, bold=piece.bold or None)
+        single = self.app.current_theme.ansi
+        return Style(color=under.color if single else colour, bgcolor=under.bgcolor, bold=piece.bold or None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.containers import Vertical
+from textual.containers import Container, Vertical
 from textual.message import Message
 
 from backprop_tui.tui.drawing.selected import (
@@ -16,9 +16,11 @@ from backprop_tui.tui.drawing.selected import (
     tab_at,
 )
 from backprop_tui.tui.view.selected import SelectedRunView
-from backprop_tui.tui.view.tokens import Line, Piece, Token
 from backprop_tui.tui.widgets.log import LogView
+from backprop_tui.tui.widgets.loss_chart import LossChart
+from backprop_tui.tui.widgets.metrics import MetricsTab
 from backprop_tui.tui.widgets.painted import Painted
+from backprop_tui.tui.widgets.resources import ResourcesTab
 from backprop_tui.tui.widgets.sheet import Sheet
 from backprop_tui.tui.wording.glyphs import Glyphs
 
@@ -48,6 +50,9 @@ class SelectedHeading(Painted):
 class SelectedRun(Vertical):
     """The pane; the chosen tab stays chosen across runs."""
 
+    class TabShown(Message):
+        """Another tab is shown."""
+
     def __init__(self, *, glyphs: Glyphs, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self._glyphs = glyphs
@@ -58,8 +63,12 @@ class SelectedRun(Vertical):
         """Heading, card, and a widget for each tab."""
         yield SelectedHeading(glyphs=self._glyphs, id="selected-heading")
         yield Painted(glyphs=self._glyphs, id="card")
-        yield LogView(None, glyphs=self._glyphs, id="tab-0")
-        for tab in (METRICS, RESOURCES, DETAILS, EVENTS):
+        with Container(id="log-and-chart"):
+            yield LogView(None, glyphs=self._glyphs, id="tab-0")
+            yield LossChart(glyphs=self._glyphs, id="loss-chart")
+        yield MetricsTab(glyphs=self._glyphs, id=f"tab-{METRICS}")
+        yield ResourcesTab(glyphs=self._glyphs, id=f"tab-{RESOURCES}")
+        for tab in (DETAILS, EVENTS):
             yield Sheet(glyphs=self._glyphs, id=f"tab-{tab}")
 
     @property
@@ -73,9 +82,11 @@ class SelectedRun(Vertical):
         self.tab = tab % len(TABS)
         for place in range(len(TABS)):
             self.query_one(f"#tab-{place}", Sheet).display = place == self.tab
+        self.query_one("#log-and-chart").display = self.tab == LOG
         if focused:
             self.tab_widget.focus()
         self.paint()
+        self.post_message(self.TabShown())
 
     def show_view(self, view: SelectedRunView | None) -> None:
         """Another run, or the same one later."""
@@ -110,14 +121,14 @@ class SelectedRun(Vertical):
             log = self.query_one(LogView)
             log.watch_path(None if view is None else view.log_path)
             log.look()
+        elif self.tab in (METRICS, RESOURCES):
+            pass  # painted when their files were read
         elif view is None:
             self.tab_widget.show_sheet(())
         elif self.tab == DETAILS:
             self.tab_widget.show_sheet(draw_details(view.sections, width, self._glyphs))
-        elif self.tab == EVENTS:
-            self.tab_widget.show_sheet(draw_events(view.events, width, self._glyphs))
         else:
-            self.tab_widget.show_sheet(_figures(view, "Run" if self.tab == METRICS else "Hardware", width))
+            self.tab_widget.show_sheet(draw_events(view.events, width, self._glyphs))
 
     @on(events.Resize)
     def _resized(self) -> None:
@@ -127,14 +138,3 @@ class SelectedRun(Vertical):
     @on(events.DescendantBlur)
     def _focus_changed(self) -> None:
         self.call_after_refresh(self.paint)
-
-
-def _figures(view: SelectedRunView, title: str, width: int) -> list[Line]:
-    """Figures in the place of curves."""
-    wanted = [one for one in view.sections if one.title == title]
-    named = [(name, value) for one in wanted for name, value in one.lines]
-    if title == "Run":
-        named = [(name, value) for name, value in named if name in ("progress", "metrics")]
-    if not named:
-        return [(Piece(" No figures yet.", Token.MUTED),)]
-    return [(Piece(f" {name:<12}", Token.MUTED), Piece(value[: max(0, width - 14)])) for name, value in named]

@@ -15,6 +15,8 @@ def left(seconds: float | None) -> str:
     if seconds is None:
         return ""
     whole = max(0, math.ceil(seconds - 1e-9))
+    if whole >= 100 * _DAY:
+        return f"{whole // _DAY}d"
     if whole >= _DAY:
         return f"{whole // _DAY}d {whole % _DAY // _HOUR}h"
     if whole >= _HOUR:

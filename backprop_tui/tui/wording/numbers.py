@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 NOTHING = "-"
 _UNITS = ("", "k", "M", "G", "T")
+METRIC_CELLS = 7
 _SMALL, _LARGE = 1e-3, 1e5
 
 
@@ -47,14 +49,28 @@ def metric(value: float | None) -> str:
         return "NaN"
     if math.isinf(value):
         return "inf" if value > 0 else "-inf"
-    size = abs(value)
     if value == 0:
         return "0"
+    size = abs(value)
     if size < _SMALL or size >= _LARGE:
-        mantissa, exponent = f"{value:.2e}".split("e")
-        return f"{mantissa}e{int(exponent)}"
+        return _narrowest(value, 2, _scientific)
     decimals = max(0, 3 - math.floor(math.log10(size))) if size >= 1 else 4 if size >= 0.1 else 5
+    return _narrowest(value, decimals, _plain)
+
+
+def _narrowest(value: float, decimals: int, shown: Callable[[float, int], str]) -> str:
+    """With as many decimals, up to those given, as fit the column."""
+    fitting = (shown(value, count) for count in range(decimals, 0, -1))
+    return next((text for text in fitting if len(text) <= METRIC_CELLS), shown(value, 0))
+
+
+def _plain(value: float, decimals: int) -> str:
     return f"{value:.{decimals}f}"
+
+
+def _scientific(value: float, decimals: int) -> str:
+    mantissa, exponent = f"{value:.{decimals}e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
 
 
 def percent_done(fraction: float | None) -> str:

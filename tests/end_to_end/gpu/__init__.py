@@ -1,0 +1,1 @@
+"""Tests of the governor with real processes, on GPUs that are doubles."""

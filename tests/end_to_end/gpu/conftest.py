@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,15 +28,13 @@ def configure(sandbox: Sandbox) -> Callable[..., None]:
 
 
 @pytest.fixture
-def gpus(
-    home: Path, sandbox: Sandbox, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Gpus]:
+def gpus(home: Path, sandbox: Sandbox, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Gpus:
     """Two GPUs of 80 GB each, seen by NVML."""
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     made = Gpus(str(home), 2)
     made.install(monkeypatch)
     configure("nvml")
-    yield made
+    return made
 
 
 @pytest.fixture

@@ -115,6 +115,20 @@ def test_what_hangs_ends_with_the_supervisor(sandbox: Sandbox, gpus: Gpus, confi
     run.wait(lambda: not any(map(is_alive, [*calls, sampler])), "sampler and nvidia-smi gone with it")
 
 
+def test_what_a_killed_sampler_called_goes_with_it_and_another_one_comes(
+    sandbox: Sandbox, gpus: Gpus, configure: Callable[..., None]
+) -> None:
+    configure("nvidia-smi")
+    gpus.hang_everything()
+    run = sandbox.submit(*python(FOR_EVER), limits=limits(), gpus=0)
+    run.wait_for(Status.RUNNING)
+    calls = run.wait(lambda: smi_calls(sandbox), "nvidia-smi hanging")
+    (sampler,) = samplers(sandbox)
+    processes.kill(sampler)
+    run.wait(lambda: not any(map(is_alive, calls)), "nvidia-smi gone with it", seconds=4.0)
+    run.wait(lambda: samplers(sandbox), "another sampler")
+
+
 def test_a_sampler_that_is_wedged_is_replaced_with_all_that_it_called(sandbox: Sandbox, gpus: Gpus) -> None:
     gpus.break_smi("hangs")
     process = SamplerProcess(home=sandbox.home, probe="nvidia-smi", interval_seconds=0.2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ def states(run: Submitted) -> list[bytes | None]:
     return [state_of(identity.pid) for identity in processes.knowing(f"BACKPROP_RUN_ID={run.id}")]
 
 
-def family(sandbox: Sandbox, **spec: object) -> Submitted:
+def family(sandbox: Sandbox, **spec: Any) -> Submitted:
     run = sandbox.submit(*python(FAMILY), limits=limits(), **spec)
     run.wait(lambda: run.status() is Status.RUNNING and len(states(run)) == 3, "its three processes")
     return run

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
 import pynvml
 
 MEBIBYTE = 1 << 20
+
+
+def say(line: str) -> None:
+    os.write(sys.stdout.fileno(), f"{line}\n".encode())
 
 
 def row(index: int) -> str:
@@ -27,8 +32,8 @@ def main() -> int:
         time.sleep(pynvml.LOOK_SECONDS)
         state = pynvml.state()
     if state["smi"] is not None:
-        print(state["smi"])
-        return 9
+        say(state["smi"])
+        return 255
     wanted = range(len(state["gpus"]))
     if sys.argv[1] == "-i":
         wanted = range(int(sys.argv[2]), int(sys.argv[2]) + 1)
@@ -36,12 +41,12 @@ def main() -> int:
         gpu = state["gpus"][index]
         if "--query-compute-apps" in " ".join(sys.argv):
             for pid, held in pynvml.holders(gpu):
-                print(f"{gpu['uuid']}, {pid}, {held // MEBIBYTE}")
+                say(f"{gpu['uuid']}, {pid}, {held // MEBIBYTE}")
         elif gpu["lost"]:
             where = f"0000:{index + 1:02X}:00.0"
-            print(f"Unable to determine the device handle for GPU{where}: GPU is lost.  Reboot the system")
+            say(f"Unable to determine the device handle for GPU{where}: GPU is lost.  Reboot the system")
         else:
-            print(row(index))
+            say(row(index))
     return 0
 
 

@@ -1,7 +1,9 @@
 """A module like pynvml, found before the real one: it answers from the state file that FAKE_GPUS names.
 
-Each question reads the file anew, so that a test changes what the sampler sees while it runs. See tests/support/gpus.py.
+Each question reads the file anew, so that a test changes what the sampler sees while it runs.
 """
+
+# ruff: noqa: N802, N816 - the names are those of NVML
 
 from __future__ import annotations
 

@@ -7,8 +7,9 @@ from itertools import pairwise
 
 import pytest
 
-from backprop_tui.cli.metric_history import MOST_POINTS, Extreme, Series, history
-from backprop_tui.cli.metric_names import less_is_better, main_loss
+from backprop_tui.store.metrics import MOST_BUCKETS, Extreme, Series
+from backprop_tui.store.metrics_file import history
+from backprop_tui.domain.metric_names import less_is_better, main_loss
 from tests.support.runs import Runs
 
 

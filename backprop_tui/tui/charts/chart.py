@@ -1,0 +1,56 @@
+"""A chart as a value: curves with their colours and letters, axes, marks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from backprop_tui.plotting.columns import Bar
+from backprop_tui.plotting.scale import Scale
+from backprop_tui.tui.view.tokens import Token
+
+
+class Unit(StrEnum):
+    """What an axis counts."""
+
+    STEPS = "steps"
+    SECONDS = "seconds"  # since the start
+    AGO = "ago"  # seconds before now, below 0
+    METRIC = "metric"
+    PERCENT = "percent"
+    GIGABYTES = "gigabytes"  # in bytes
+    CELSIUS = "celsius"
+    CORES = "cores"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """`pieces` are drawn unconnected, in each x never goes back. A `faint` one lies behind the others. `value` stands
+    in the legend behind `label`; an empty label has no place there. `letter` marks its end, and draws it in ASCII.
+    """
+
+    label: str
+    token: Token
+    letter: str
+    pieces: tuple[tuple[Bar, ...], ...]
+    value: str = ""
+    faint: bool = False
+    ends_in_letter: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """`title` is bold, `value` stands beside it. `checkpoints` and `restarts` are places on x; `cursor` too."""
+
+    title: str
+    value: str = ""
+    curves: tuple[Curve, ...] = ()
+    x: Scale = Scale(0.0, 1.0)
+    y: Scale = Scale(0.0, 1.0)
+    x_unit: Unit = Unit.STEPS
+    y_unit: Unit = Unit.METRIC
+    checkpoints: tuple[float, ...] = ()
+    restarts: tuple[float, ...] = ()
+    cursor: float | None = None
+    nothing: str = ""  # said in the place of curves where there are none
+    note: str = ""  # behind the title, muted

@@ -1,0 +1,103 @@
+"""What a log says, as it reaches the live record."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backprop_tui.domain.limits import RunLimits
+from backprop_tui.domain.live import Clock, Live
+from backprop_tui.domain.run import Spec
+from backprop_tui.readers.values import CheckpointSaved, Progress
+from backprop_tui.runner.figures import KEPT_CHECKPOINTS, Figures
+from backprop_tui.runner.recorder import Recorder
+from backprop_tui.store.run_directory import RunDirectory, read_lines
+
+
+@dataclass
+class Ladder:
+    begun: list[str] = field(default_factory=list)
+
+    def begin(self, *_: object, reason: str, **__: object) -> None:
+        self.begun.append(reason)
+
+
+class Taken:
+    """Figures over a ladder that only notes."""
+
+    def __init__(self, folder: str, on_nan: str = "warn") -> None:
+        self.folder = folder
+        live = Live(attempt=1, runner_pid=1, script_pid=None, clock=Clock(), time=0.0)
+        self.recorder = Recorder(RunDirectory(folder), live)
+        self.ladder = Ladder()
+        spec = Spec(command=("true",), script=None, cwd=folder, limits=RunLimits(on_nan=on_nan))
+        self.figures = Figures(self.recorder, self.ladder, spec)  # type: ignore[arg-type]
+
+    def take(self, *values: Progress | CheckpointSaved) -> None:
+        self.figures.take_in(values, self.folder)
+
+    def told(self, kind: str) -> list[str]:
+        events = read_lines(os.path.join(self.folder, "events.jsonl"))
+        return [str(event["message"]) for event in events if event["event"] == kind]
+
+
+@pytest.fixture
+def taken(tmp_path: Path) -> Taken:
+    return Taken(str(tmp_path))
+
+
+def progress(step: int | None = None, **metrics: float) -> Progress:
+    asked: dict[str, Any] = {"step": step, "epoch": None, "total_steps": None, "metrics": metrics, "offset": 1}
+    return Progress(**asked)
+
+
+def saved(path: str, step: int | None = None, offset: int = 5) -> CheckpointSaved:
+    return CheckpointSaved(path=path, step=step, offset=offset)
+
+
+def test_the_newest_figure_of_each_name_stays(taken: Taken) -> None:
+    taken.take(progress(1, loss=2.0, accuracy=0.1), progress(2, loss=1.0))
+    taken.take(progress(None, accuracy=0.2))
+    assert taken.recorder.live.step == 2
+    assert taken.recorder.live.metrics == {"loss": 1.0, "accuracy": 0.2}
+
+
+def test_a_checkpoint_is_where_the_script_was_and_at_the_step_it_had(taken: Taken) -> None:
+    taken.take(progress(7), saved("out/../last.pt"), progress(9))
+    (checkpoint,) = taken.recorder.live.checkpoints
+    assert (checkpoint.path, checkpoint.step) == (os.path.join(taken.folder, "last.pt"), 7)
+    assert taken.recorder.live.step == 9
+    assert len(taken.told("checkpoint")) == 1
+
+
+def test_a_file_written_over_and_over_is_one_checkpoint(taken: Taken) -> None:
+    taken.take(saved("a.pt", 1), saved("b.pt", 2), saved("a.pt", 3))
+    assert [checkpoint.step for checkpoint in taken.recorder.live.checkpoints] == [2, 3]
+
+
+def test_only_so_many_checkpoints_are_kept(taken: Taken) -> None:
+    taken.take(*(saved(f"{step}.pt", step) for step in range(KEPT_CHECKPOINTS + 5)))
+    steps = [checkpoint.step for checkpoint in taken.recorder.live.checkpoints]
+    assert steps == list(range(5, KEPT_CHECKPOINTS + 5))
+
+
+def test_a_loss_that_is_no_number_is_told_once(taken: Taken) -> None:
+    taken.take(progress(3, train_loss=math.nan), progress(4, train_loss=math.inf))
+    assert taken.told("nan") == ["train_loss is nan at step 3"]
+    assert taken.ladder.begun == []
+
+
+def test_another_metric_may_be_no_number(taken: Taken) -> None:
+    taken.take(progress(3, perplexity=math.inf))
+    assert taken.told("nan") == []
+
+
+def test_a_run_may_be_stopped_for_it(tmp_path: Path) -> None:
+    taken = Taken(str(tmp_path), on_nan="stop")
+    taken.take(progress(3, loss=math.nan), progress(4, loss=math.nan))
+    assert taken.ladder.begun == ["loss is nan at step 3"]

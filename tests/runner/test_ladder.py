@@ -1,0 +1,130 @@
+"""The steps by which a run is ended."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from backprop_tui.domain.live import Clock, Live, Pause
+from backprop_tui.domain.run import StopPlan
+from backprop_tui.domain.status import Status
+from backprop_tui.runner.ladder import KILL, TERM, TERM_SECONDS, Ladder
+from backprop_tui.runner.recorder import Recorder
+from backprop_tui.store.run_directory import RunDirectory, read_lines
+
+
+class Tree:
+    """Notes what is done to it, and what was on disk by then."""
+
+    def __init__(self, directory: RunDirectory) -> None:
+        self._directory = directory
+        self.done: list[str] = []
+        self.stages: list[int | None] = []
+        self.stuck: list[int] = []
+
+    def _do(self, what: str) -> None:
+        self.done.append(what)
+        live = self._directory.read_live()
+        self.stages.append(None if live is None or live.stopping is None else live.stopping.stage)
+
+    def signal_group(self, number: int) -> None:
+        self._do(signal.Signals(number).name)
+
+    def signal_all(self, number: int) -> int:
+        self._do(f"{signal.Signals(number).name} to all")
+        return 1
+
+    def thaw(self) -> None:
+        self._do("thaw")
+
+    def kill(self) -> list[int]:
+        self._do("kill")
+        return self.stuck
+
+
+class Climb:
+    """A ladder over a tree that only notes."""
+
+    def __init__(self, folder: str, *, pause: Pause | None = None) -> None:
+        self.directory = RunDirectory(folder)
+        self.tree = Tree(self.directory)
+        self.recorder = Recorder(self.directory, live(pause))
+        self.ladder = self.another()
+
+    def another(self) -> Ladder:
+        """That of a guardian which takes over."""
+        return Ladder(StopPlan(grace_seconds=10.0), self.tree, self.recorder)  # type: ignore[arg-type]
+
+    def begin(self, status: Status = Status.STOPPED) -> None:
+        self.ladder.begin(status, by="person", reason="stopped by you", now=100.0)
+
+    def signals(self) -> list[object]:
+        """Those that were told of."""
+        return [event["signal"] for event in read_lines(self.directory.file("events.jsonl"))]
+
+
+def live(pause: Pause | None) -> Live:
+    return Live(attempt=1, runner_pid=1, script_pid=None, clock=Clock(mark=90.0), time=0.0, pause=pause)
+
+
+@pytest.fixture
+def climb(tmp_path: Path) -> Climb:
+    return Climb(str(tmp_path))
+
+
+def test_each_step_is_taken_in_its_time_and_recorded_before(climb: Climb) -> None:
+    climb.begin()
+    climb.ladder.climb(109.9)
+    assert climb.tree.done == ["SIGINT"]
+    climb.ladder.climb(110.0)
+    assert climb.tree.done[1:] == ["SIGTERM to all", "thaw"]
+    climb.ladder.climb(110.0 + TERM_SECONDS - 0.1)
+    climb.ladder.climb(110.0 + TERM_SECONDS)
+    assert climb.tree.done[3:] == ["kill"]
+    assert climb.tree.stages == [1, TERM, TERM, KILL]
+    assert climb.signals() == ["SIGINT", "SIGTERM", "SIGKILL"]
+
+
+def test_who_asks_again_changes_nothing(climb: Climb) -> None:
+    climb.begin(Status.TIMEBOXED)
+    climb.begin(Status.STOPPED)
+    assert climb.tree.done == ["SIGINT"]
+    assert climb.ladder.stopping is not None
+    assert climb.ladder.stopping.status is Status.TIMEBOXED
+
+
+def test_killing_keeps_the_status_of_what_was_begun(climb: Climb) -> None:
+    climb.begin(Status.TIMEBOXED)
+    climb.ladder.kill_now(by="person", reason="killed by you", now=101.0)
+    climb.ladder.kill_now(by="person", reason="killed by you", now=101.0)
+    assert climb.tree.done == ["SIGINT", "kill"]
+    assert climb.ladder.stopping is not None
+    assert climb.ladder.stopping.status is Status.TIMEBOXED
+
+
+def test_a_new_guardian_goes_on_where_the_old_one_was(climb: Climb) -> None:
+    climb.begin()
+    taken_over = climb.another()
+    taken_over.begin(Status.STOPPED, by="person", reason="again", now=105.0)
+    assert climb.tree.done == ["SIGINT"]
+    taken_over.climb(110.0)
+    assert climb.tree.done[1] == "SIGTERM to all"
+
+
+def test_a_paused_script_is_continued_so_that_it_takes_its_signal(tmp_path: Path) -> None:
+    climb = Climb(str(tmp_path), pause=Pause(since=1.0, by="heat", reason="hot"))
+    climb.begin()
+    assert climb.tree.done == ["SIGINT", "thaw"]
+    assert climb.recorder.live.pause is None
+    assert climb.recorder.live.clock.paused_seconds == 10.0
+
+
+def test_what_cannot_be_killed_is_named_and_tried_again(climb: Climb) -> None:
+    climb.tree.stuck = [7, 8]
+    climb.ladder.kill_now(by="person", reason="killed by you", now=100.0)
+    assert "7, 8" in (climb.recorder.live.problem or "")
+    climb.ladder.climb(102.0)
+    assert climb.tree.done == ["kill", "kill"]
+    assert climb.signals() == ["SIGKILL"]

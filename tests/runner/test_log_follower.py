@@ -1,0 +1,107 @@
+"""A log that is read while it grows."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from backprop_tui.runner import log_follower
+from backprop_tui.runner.log_follower import LogFollower, cut_torn_line, recover_offset
+from backprop_tui.store.run_directory import RunDirectory, read_lines
+
+LINE = b'{"step": %d, "loss": 0.5}\n'
+
+
+class Log:
+    """The log of one run and who follows it."""
+
+    def __init__(self, folder: str) -> None:
+        self.directory = RunDirectory(folder)
+        self.follower = self.follow()
+
+    def follow(self, offset: int = 0, metrics_from: int = 0) -> LogFollower:
+        return LogFollower(
+            self.directory, offset=offset, generation=0, metrics_from=metrics_from, told_from=metrics_from
+        )
+
+    def prints(self, content: bytes) -> None:
+        with open(self.directory.log, "ab") as file:
+            file.write(content)
+
+    def steps(self) -> list[int | None]:
+        """What is new."""
+        values, _ = self.follower.read(0.0)
+        self.follower.write_metrics()
+        return [value.step for value in values]
+
+    def written(self) -> list[object]:
+        return [line["step"] for line in read_lines(self.directory.file("metrics.jsonl"))]
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Log:
+    return Log(str(tmp_path))
+
+
+def test_a_log_that_is_not_there_yet_says_nothing(log: Log) -> None:
+    assert log.steps() == []
+
+
+def test_each_line_is_read_once_as_soon_as_it_is_whole(log: Log) -> None:
+    log.prints(LINE % 1 + b'{"step": 2,')
+    assert log.steps() == [1]
+    log.prints(b' "loss": 1}\n')
+    assert log.steps() == [2]
+    assert log.steps() == []
+    assert log.written() == [1, 2]
+
+
+def test_a_last_line_without_an_end_is_read_when_the_script_is_dead(log: Log) -> None:
+    log.prints(b'{"step": 1, "loss": 1}')
+    assert log.steps() == []
+    assert [getattr(value, "step", None) for value in log.follower.finish(0.0)] == [1]
+
+
+def test_a_log_that_was_cut_is_read_from_its_beginning(log: Log) -> None:
+    log.prints(LINE % 1 + LINE % 2)
+    log.steps()
+    os.truncate(log.directory.log, 0)
+    log.prints(LINE % 3)
+    assert log.steps() == [3]
+    assert log.follower.generation == 1
+
+
+def test_a_new_guardian_goes_on_where_metrics_end(log: Log) -> None:
+    log.prints(LINE % 1)
+    log.steps()
+    offset = recover_offset(log.directory, 0)
+    assert offset == len(LINE % 1)
+    log.prints(LINE % 2)
+    log.follower = log.follow(0, metrics_from=offset)
+    log.steps()
+    assert log.written() == [1, 2]
+
+
+def test_a_torn_line_of_metrics_is_cut_before_it_goes_on(log: Log) -> None:
+    path = log.directory.file("metrics.jsonl")
+    with open(path, "wb") as file:
+        file.write(b'{"step": 1, "offset": 9, "generation": 0}\n{"step": 2, "off')
+    assert recover_offset(log.directory, 0) == 9
+    with open(path, "rb") as file:
+        assert file.read().endswith(b"}\n")
+    cut_torn_line(log.directory.file("none.jsonl"))
+
+
+def test_a_script_that_prints_faster_than_it_is_read_is_read_near_its_end(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_follower, "LONGEST_BACKLOG_BYTES", 1000)
+    monkeypatch.setattr(log_follower, "SKIP_TO_BYTES", 100)
+    for step in range(100):
+        log.prints(LINE % step)
+    steps = log.steps()
+    assert steps[-1] == 99
+    assert len(steps) < 6
+    assert log.follower.skipped_bytes > 1000

@@ -1,0 +1,110 @@
+"""What a run uses, and the most of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backprop_tui.domain.live import Clock, Live
+from backprop_tui.domain.telemetry import GpuProcess, GpuReading
+from backprop_tui.processes.identity import Identity, identify
+from backprop_tui.runner.gpu_share import GpuShare
+from backprop_tui.runner.recorder import Recorder
+from backprop_tui.runner.resources import (
+    CLOSE_SAMPLES,
+    CLOSE_SECONDS,
+    FIRST_SECONDS,
+    WIDE_SECONDS,
+    ResourceMeter,
+    most,
+)
+from backprop_tui.store.run_directory import RunDirectory
+
+figures = st.none() | st.floats(-1e9, 1e9)
+
+
+@given(figures, figures)
+def test_most_is_the_larger_of_what_is_known(one: float | None, other: float | None) -> None:
+    found = most(one, other)
+    assert found == most(other, one)
+    assert (found is None) == (one is None and other is None)
+    assert all(found is not None and found >= figure for figure in (one, other) if figure is not None)
+
+
+class Alone:
+    """A tree of this process alone."""
+
+    def members(self) -> list[Identity]:
+        found = identify(os.getpid())
+        assert found is not None
+        return [found]
+
+
+def share(held: int | None, celsius: float | None) -> GpuShare:
+    processes = () if held is None else (GpuProcess(pid=1, memory_bytes=held, run="a"),)
+    reading = GpuReading(index=0, uuid="GPU-0", name="Test", temperature_celsius=celsius, processes=processes)
+    return GpuShare("a", (reading,))
+
+
+class Metered:
+    """A meter in the hands of the test."""
+
+    def __init__(self, folder: str) -> None:
+        live = Live(attempt=1, runner_pid=1, script_pid=None, clock=Clock(), time=0.0)
+        self.recorder = Recorder(RunDirectory(folder), live)
+        self.share = GpuShare("a", ())
+        self.meter = ResourceMeter(Alone(), self.recorder, lambda: self.share)  # type: ignore[arg-type]
+        self._path = os.path.join(folder, "resources.jsonl")
+        self.meter.sample(0.001)
+
+    def lines(self) -> list[dict[str, object]]:
+        if not os.path.exists(self._path):
+            return []
+        with open(self._path, encoding="utf-8") as file:
+            return [json.loads(line) for line in file]
+
+
+@pytest.fixture
+def metered(tmp_path: Path) -> Metered:
+    return Metered(str(tmp_path))
+
+
+def test_the_first_sample_is_not_taken_before_the_script_has_begun(metered: Metered) -> None:
+    metered.meter.sample(FIRST_SECONDS - 0.01)
+    assert metered.lines() == []
+    metered.meter.sample(FIRST_SECONDS + 0.01)
+    (line,) = metered.lines()
+    assert line["processes"] == 1
+    assert line["cpu_percent"] is None
+
+
+def test_samples_are_close_at_first_and_wide_later(metered: Metered) -> None:
+    now = FIRST_SECONDS + 0.01
+    for _ in range(CLOSE_SAMPLES + 1):
+        metered.meter.sample(now)
+        metered.meter.sample(now + CLOSE_SECONDS - 0.1)
+        now += CLOSE_SECONDS
+    assert len(metered.lines()) == CLOSE_SAMPLES
+    metered.meter.sample(now + WIDE_SECONDS)
+    assert len(metered.lines()) == CLOSE_SAMPLES + 1
+
+
+def test_the_peak_stays_when_the_use_goes_down(metered: Metered) -> None:
+    for number, (held, celsius) in enumerate([(5, 60.0), (9, 50.0), (None, None), (1, 40.0)]):
+        metered.share = share(held, celsius)
+        metered.meter.sample(1.0 + number * CLOSE_SECONDS)
+    live = metered.recorder.live
+    assert (live.peak.vram_bytes, live.peak.temperature_celsius) == (9, 60.0)
+    assert (live.vram_bytes, live.temperature_celsius) == (1, 40.0)
+    assert live.peak.ram_bytes is not None
+
+
+def test_what_is_not_known_of_gpus_stays_unknown(metered: Metered) -> None:
+    metered.meter.sample(1.0)
+    assert metered.recorder.live.peak.vram_bytes is None
+    assert metered.lines()[0]["gpus"] == []

@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from backprop_tui.tui.log.escapes import text_of
+from backprop_tui.tui.log.page import Page
+from backprop_tui.tui.log.session import LogSession
+from backprop_tui.tui.log.status import draw_status
+from backprop_tui.tui.wording.glyphs import UNICODE
+
+NOW = 2_000_000_000.0
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "log"
+    path.write_bytes(b"".join(b"line %d\n" % number for number in range(1, 1001)))
+    return path
+
+
+def opened(path: Path, *, failed: bool = False, live: bool = True, width: int = 40, height: int = 10) -> LogSession:
+    session = LogSession(str(path), failed=failed, live=live)
+    session.shape(width, height)
+    settled(session)
+    return session
+
+
+def settled(session: LogSession) -> Page:
+    session.look()
+    while session.has_work:
+        session.work()
+    return session.page(NOW)
+
+
+def texts(page: Page) -> list[str]:
+    return [text_of(row.spans) for row in page.rows]
+
+
+def status(page: Page, width: int = 120) -> str:
+    return "".join(piece.text for piece in draw_status(page, width, UNICODE)).strip()
+
+
+def grow(path: Path, content: bytes) -> None:
+    with path.open("ab") as end:
+        end.write(content)
+
+
+def test_it_opens_at_the_end_before_anything_is_counted(log: Path) -> None:
+    session = LogSession(str(log))
+    session.shape(40, 3)
+    session.look()
+    page = session.page(NOW)
+    assert texts(page) == ["line 998", "line 999", "line 1000"]
+    assert page.total is None
+    assert "line counting 0 %" in status(page)
+
+
+def test_following_shows_what_is_added(log: Path) -> None:
+    session = opened(log)
+    grow(log, b"new\nlast")
+    page = settled(session)
+    assert texts(page)[-2:] == ["new", "last"]
+    assert status(page).startswith("▾ following  line 1,002  ")
+
+
+def test_scrolled_up_it_stays_where_it_is_while_the_log_grows(log: Path) -> None:
+    session = opened(log)
+    session.move(-5)
+    before = settled(session)
+    grow(log, b"new\n" * 500)
+    after = settled(session)
+    assert texts(after) == texts(before) == [f"line {number}" for number in range(986, 996)]
+    assert status(after).startswith("▪ at line 986, 505 below")
+
+
+def test_scrolled_down_to_the_end_it_follows_again(log: Path) -> None:
+    session = opened(log)
+    session.move(-5)
+    assert not session.page(NOW).following
+    session.move(4)
+    assert not session.page(NOW).following
+    session.move(1)
+    session.move(1)
+    assert session.page(NOW).following
+
+
+def test_top_and_end(log: Path) -> None:
+    session = opened(log)
+    session.to_top()
+    assert texts(session.page(NOW))[0] == "line 1"
+    session.move(-3)
+    assert texts(session.page(NOW))[0] == "line 1"
+    session.to_end()
+    assert texts(session.page(NOW))[-1] == "line 1000"
+
+
+def test_wrapped_lines_are_scrolled_row_by_row(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"ab" * 5 + b"\n" + "日本語".encode() + b"\nend\n")
+    session = opened(path, width=4, height=3)
+    session.toggle_wrap()
+    assert texts(session.page(NOW)) == ["日本", "語", "end"]
+    session.move(-2)
+    assert texts(session.page(NOW)) == ["abab", "ab", "日本"]
+    session.move(1)
+    assert texts(session.page(NOW)) == ["ab", "日本", "語"]
+
+
+def test_a_truncated_log_begins_anew(log: Path) -> None:
+    session = opened(log)
+    log.write_bytes(b"again\n")
+    page = settled(session)
+    assert (texts(page), page.total) == (["again"], 1)
+
+
+def test_a_log_that_is_gone_says_its_path(log: Path) -> None:
+    session = opened(log)
+    log.unlink()
+    assert status(settled(session)) == f"the log is gone  {log}"
+
+
+def test_a_search_goes_to_the_next_match_and_counts_all(log: Path) -> None:
+    session = opened(log)
+    session.to_top()
+    session.search("line 5.$")
+    page = settled(session)
+    assert page.search is not None
+    assert (page.hit_number, page.search.ordinal, page.search.count) == (50, 1, 10)
+    session.next_match(forward=True)
+    assert settled(session).hit_number == 51
+    session.next_match(forward=False)
+    session.next_match(forward=False)
+    page = settled(session)
+    assert page.hit_number == 50 or page.hit_number == 59
+    assert "/line 5.$ " in status(page)
+    assert any(span.found for row in page.rows for span in row.spans)
+
+
+def test_nothing_found_says_so_and_stays(log: Path) -> None:
+    session = opened(log)
+    session.search("nowhere")
+    page = settled(session)
+    assert page.following
+    assert "no match" in status(page)
+
+
+def test_a_wrong_expression_says_why(log: Path) -> None:
+    session = opened(log)
+    session.search("(")
+    assert "no regular expression: missing )" in status(settled(session))
+
+
+def test_a_failed_run_opens_at_the_last_error_of_its_log(log: Path) -> None:
+    grow(log, b'Traceback (most recent call last):\n  File "a.py", line 1\nValueError: x\n' + b"after\n" * 100)
+    page = opened(log, failed=True, live=False).page(NOW)
+    assert page.hit_number == 1003
+    assert status(page).startswith("▪ at line 1,003 of 1,103")
+
+
+def test_the_next_error_is_found_from_the_top_on(log: Path) -> None:
+    grow(log, b"Killed\nfine\nValueError: x\n")
+    session = opened(log)
+    session.to_top()
+    numbers = []
+    for _ in range(3):
+        session.next_error()
+        numbers.append(settled(session).hit_number)
+    assert numbers == [1001, 1003, 1001]
+
+
+def test_an_ended_log_does_not_follow(log: Path) -> None:
+    assert status(opened(log, live=False).page(NOW)).startswith("▪ at the end  line 1,000")
+
+
+def test_it_is_quiet_only_after_ten_times_the_usual(log: Path) -> None:
+    session = opened(log)
+    for second in range(8):
+        grow(log, b"x\n")
+        os.utime(log, (NOW + second * 1.2, NOW + second * 1.2))
+        session.look()
+    last = NOW + 7 * 1.2
+    assert session.page(last + 11).usual_seconds is None
+    page = session.page(last + 372)
+    assert "quiet for 6:12, usually 1.2 s" in status(page)
+
+
+def test_the_status_drops_whole_parts_where_it_is_narrow(log: Path) -> None:
+    page = opened(log).page(time.time())
+    assert status(page, 20) == "▾ following"
+    for width in range(1, 100):
+        assert sum(len(piece.text) for piece in draw_status(page, width, UNICODE)) <= width
+
+
+def test_a_line_of_a_number_is_gone_to(log: Path) -> None:
+    session = opened(log)
+    session.to_number(500)
+    page = session.page(NOW)
+    assert page.hit_number == 500
+    assert "line 500" in texts(page)

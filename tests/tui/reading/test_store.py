@@ -1,0 +1,158 @@
+"""The store as the dashboard reads it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from backprop_tui.domain.status import Status
+from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.files import dump, write_atomically
+from backprop_tui.store.home import Home
+from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.tui.reading.curves import CurveReader
+from backprop_tui.tui.reading.log_end import LogEnd
+from backprop_tui.tui.reading.store import StoreReader
+from backprop_tui.tui.reading.watched_file import WatchedFile
+from tests.support.runs import Runs
+
+
+@pytest.fixture
+def store(home: Path) -> Home:
+    found = Home(str(home / "backprop"), "this-host")
+    found.prepare()
+    return found
+
+
+@pytest.fixture
+def runs(store: Home) -> Runs:
+    return Runs(store)
+
+
+def _reader(store: Home) -> StoreReader:
+    return StoreReader(store, os.path.join(store.root, "config.toml"))
+
+
+def test_an_empty_store_has_no_runs(store: Home) -> None:
+    found = _reader(store).read(None)
+    assert (found.runs, found.total, found.governor, found.supervisor_pid) == ((), 0, None, None)
+
+
+def test_what_runs_stands_before_what_waits_and_what_ended(store: Home, runs: Runs) -> None:
+    runs.ended("c")
+    runs.queued("b2")
+    runs.queued("b1", priority=1)
+    guardian = runs.guarded("a")
+    found = _reader(store).read(None)
+    assert [(one.id, one.place) for one in found.runs] == [("a", None), ("b1", 1), ("b2", 2), ("c", None)]
+    assert found.total == 4
+    guardian.dies()
+
+
+def test_a_change_of_the_live_record_is_seen(store: Home, runs: Runs) -> None:
+    reader = _reader(store)
+    guardian = runs.guarded("a")
+    assert reader.read(None).runs[0].status is Status.RUNNING
+    guardian.says(step=7)
+    live = reader.read(None).runs[0].live
+    assert live is not None
+    assert live.step == 7
+    guardian.ends(Status.FAILED, exit_code=1)
+    assert reader.read(None).runs[0].status is Status.FAILED
+
+
+def test_files_that_did_not_change_are_not_opened_again(
+    store: Home, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs.queued("a")
+    reader = _reader(store)
+    reader.read(None)
+
+    def read(_: RunDirectory) -> None:
+        raise AssertionError("opened again")
+
+    monkeypatch.setattr(RunDirectory, "read", read)
+    assert [one.id for one in reader.read(None).runs] == ["a"]
+
+
+def test_a_run_that_was_removed_is_gone(store: Home, runs: Runs) -> None:
+    runs.queued("a")
+    reader = _reader(store)
+    assert reader.read(None).runs
+    os.unlink(store.marker("a"))
+    assert not reader.read(None).runs
+
+
+def test_a_broken_record_hides_its_run_and_no_other(store: Home, runs: Runs) -> None:
+    runs.queued("a")
+    broken = runs.queued("b")
+    write_atomically(broken.file("run.json"), b"{", durable=False)
+    assert [one.id for one in _reader(store).read(None).runs] == ["a"]
+
+
+def test_the_story_of_the_selected_run_is_read(store: Home, runs: Runs) -> None:
+    guardian = runs.guarded("a")
+    reader = _reader(store)
+    guardian.tells("checkpoint", "saved x.pt")
+    opened = reader.read("a").opened
+    assert opened is not None
+    assert [one["event"] for one in opened.events][-1] == "checkpoint"
+    guardian.dies()
+
+
+def test_what_a_dead_governor_said_is_not_believed(store: Home, runs: Runs) -> None:
+    runs.queued("a")
+    said: JsonObject = {
+        "state": "holding",
+        "reasons": [],
+        "start_tokens": None,
+        "held": {"a": [{"check": "ram", "message": "RAM"}]},
+    }
+    write_atomically(store.host_file("governor.json"), dump(said), durable=False)
+    found = _reader(store).read(None)
+    assert found.governor is None
+    assert found.runs[0].record["hold_reasons"] == []
+
+
+def test_a_curve_is_read_on_from_where_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    reader = CurveReader(str(path))
+    assert reader.read().values == ()
+    path.write_bytes(
+        b'{"time":"2026-01-31T09:00:00.000Z","step":1,"metrics":{"lr":1,"loss":3.0}}\n'
+        b'{"time":"2026-01-31T09:00:02.000Z","step":2,"metrics":{"loss":2.0}}\n{"step":3,"metr'
+    )
+    first = reader.read()
+    assert (first.name, first.values, first.step_seconds) == ("loss", (3.0, 2.0), 2.0)
+    with path.open("ab") as file:
+        file.write(b'ics":{"loss":"NaN"}}\n{"step":4,"metrics":{"loss":1.0}}\n')
+    assert reader.read().values == (3.0, 2.0, 1.0)
+
+
+def test_a_pause_does_not_count_in_the_pace(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    seconds = [0, 1, 2, 3, 903, 904, 905]
+    lines = [
+        b'{"time":"2026-01-31T09:%02d:%02d.000Z","step":%d,"metrics":{}}\n' % (at // 60, at % 60, step)
+        for step, at in enumerate(seconds)
+    ]
+    path.write_bytes(b"".join(lines))
+    assert CurveReader(str(path)).read().step_seconds == 1.0
+
+
+def test_of_a_progress_bar_its_last_state_is_shown_and_no_escape_sequence(tmp_path: Path) -> None:
+    path = tmp_path / "output.log"
+    path.write_bytes(b"one\n\rstep 1\rstep 2\r\n\x1b[31mred\x1b[0m\n")
+    assert LogEnd(str(path)).read() == ("one", "step 2", "red")
+
+
+def test_a_file_that_appears_or_vanishes_has_changed(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    watched = WatchedFile(str(path))
+    assert [watched.changed(), watched.changed()] == [True, False]
+    path.write_text("x")
+    assert [watched.changed(), watched.changed()] == [True, False]
+    path.unlink()
+    assert watched.changed()

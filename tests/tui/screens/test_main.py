@@ -1,0 +1,337 @@
+"""The main screen under the keys, on snapshots that are made by the test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+from textual.pilot import Pilot
+
+from backprop_tui.domain.status import Status
+from backprop_tui.tui.app import Dashboard
+from backprop_tui.tui.bridge import Post, StoreFailed, StoreRead
+from backprop_tui.tui.preferences import Preferences
+from backprop_tui.tui.requests import Said
+from backprop_tui.tui.screens.ask import Ask
+from backprop_tui.tui.screens.main import MainScreen
+from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.widgets.footer import Footer
+from backprop_tui.tui.widgets.header import Header
+from backprop_tui.tui.widgets.runs import RunsTable
+from backprop_tui.tui.widgets.selected import SelectedRun
+from backprop_tui.tui.wording.glyphs import ASCII, UNICODE
+from tests.tui.snapshots import ended, gpu, queued, running, sample, snapshot
+
+
+@dataclass
+class FakeBridge:
+    """Gives what the test gives it."""
+
+    now: Snapshot
+    selected: list[str | None] = field(default_factory=list)
+    looks: int = 0
+    post: Post | None = None
+
+    def first(self) -> Snapshot:
+        return self.now
+
+    def select(self, run_id: str | None) -> None:
+        self.selected.append(run_id)
+
+    def look(self) -> None:
+        self.looks += 1
+
+    async def follow(self, post: Post) -> None:
+        self.post = post
+        await asyncio.Event().wait()
+
+    def close(self) -> None:
+        self.post = None
+
+
+@dataclass
+class FakeDesk:
+    """Remembers what was asked."""
+
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+
+    async def ask(self, *words: str) -> Said:
+        self.asked.append(words)
+        return Said(done=True, words="done")
+
+
+@dataclass
+class Stage:
+    """A dashboard at work."""
+
+    pilot: Pilot[int]
+    bridge: FakeBridge
+    desk: FakeDesk
+
+    @property
+    def main(self) -> MainScreen:
+        found = next(one for one in self.pilot.app.screen_stack if isinstance(one, MainScreen))
+        assert isinstance(found, MainScreen)
+        return found
+
+    @property
+    def runs(self) -> RunsTable:
+        return self.main.query_one(RunsTable)
+
+    @property
+    def selected(self) -> SelectedRun:
+        return self.main.query_one(SelectedRun)
+
+    async def becomes(self, now: Snapshot) -> None:
+        """Another moment."""
+        assert self.bridge.post is not None
+        self.bridge.post(StoreRead(now))
+        await self.pilot.pause()
+
+
+RUNS = (
+    running("nano", step=5, total_steps=10, metrics={"loss": 2.214}),
+    running("vit"),
+    queued("wait-1", place=1),
+    queued("wait-2", place=2),
+    ended("bad", Status.FAILED),
+    ended("good"),
+)
+
+
+@asynccontextmanager
+async def staged(
+    now: Snapshot | None = None, size: tuple[int, int] = (120, 40), *, ascii_only: bool = False
+) -> AsyncIterator[Stage]:
+    """A dashboard of a size."""
+    bridge, desk = FakeBridge(now or snapshot(*RUNS, sample=sample(gpu()))), FakeDesk()
+    app = Dashboard(bridge, desk, Preferences(glyphs=ASCII if ascii_only else UNICODE))
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        yield Stage(pilot, bridge, desk)
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24), (200, 50), (70, 20), (50, 11), (20, 5), (10, 3), (1, 1)])
+def test_every_size_is_drawn(size: tuple[int, int]) -> None:
+    async def play() -> None:
+        async with staged(size=size) as stage:
+            assert stage.main.query_one(Header).shown_text.strip() or size == (1, 1)
+            await stage.pilot.resize_terminal(20, 5)
+            await stage.pilot.resize_terminal(120, 40)
+            await stage.pilot.pause()
+            assert "nano" in stage.runs.shown_text
+
+    asyncio.run(play())
+
+
+def test_the_cursor_stays_with_its_run_when_rows_move() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.pilot.press("j", "j")
+            assert stage.runs.selected == "wait-1"
+            await stage.becomes(snapshot(RUNS[2], RUNS[0], running("new"), *RUNS[3:]))
+            assert stage.runs.selected == "wait-1"
+
+    asyncio.run(play())
+
+
+def test_the_cursor_keeps_its_place_where_its_run_vanished() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.pilot.press("j")
+            await stage.becomes(snapshot(RUNS[0], *RUNS[2:]))
+            assert stage.runs.selected == "wait-1"
+
+    asyncio.run(play())
+
+
+def test_a_key_acts_on_the_run_that_the_key_before_it_moved_to() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.pilot.press("j", "p")
+            await stage.pilot.pause()
+            assert stage.desk.asked == [("pause", "vit")]
+            assert stage.bridge.looks == 1
+
+    asyncio.run(play())
+
+
+def test_stopping_asks_first_and_the_harmless_answer_does_nothing() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.pilot.press("s")
+            await stage.pilot.pause()
+            assert isinstance(stage.pilot.app.screen, Ask)
+            await stage.pilot.press("escape")
+            await stage.pilot.pause()
+            assert stage.desk.asked == []
+            await stage.pilot.press("s")
+            await stage.pilot.pause()
+            await stage.pilot.press("enter")
+            await stage.pilot.pause()
+            assert stage.desk.asked == [("stop", "nano")]
+
+    asyncio.run(play())
+
+
+def test_marked_runs_are_acted_on_together() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.pilot.press("space", "space", "p")
+            await stage.pilot.pause()
+            assert stage.desk.asked == [("pause", "nano", "vit")]
+            assert "2 marked" in stage.main.query_one(Footer).shown_text
+
+    asyncio.run(play())
+
+
+def test_a_queued_run_moves_by_one_place() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.pilot.press("j", "j", "J")
+            await stage.pilot.pause()
+            assert stage.desk.asked == [("queue", "move", "wait-1", "--to", "2")]
+
+    asyncio.run(play())
+
+
+def test_the_filter_narrows_and_escape_clears_it() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.pilot.press("slash", *"vit", "enter")
+            await stage.pilot.pause()
+            assert [row.run_id for row in stage.runs.view.rows] == ["vit"]
+            assert "/vit 1/6" in stage.runs.line_text(0)
+            await stage.pilot.press("escape")
+            await stage.pilot.pause()
+            assert len(stage.runs.view.rows) == 6
+
+    asyncio.run(play())
+
+
+def test_tabs_are_chosen_by_digits_and_stay_chosen_across_runs() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.pilot.press("4")
+            assert stage.selected.tab == 3
+            await stage.pilot.press("j")
+            assert stage.selected.tab == 3
+            assert "vit" in stage.selected.tab_widget.shown_text
+
+    asyncio.run(play())
+
+
+def test_the_next_problem_opens_the_log_of_the_run_that_failed() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.pilot.press("4", "exclamation_mark")
+            await stage.pilot.pause()
+            assert stage.runs.selected == "bad"
+            assert stage.selected.tab == 0
+            assert stage.bridge.selected[-1] == "bad"
+
+    asyncio.run(play())
+
+
+def test_zoom_gives_the_pane_the_screen_and_escape_takes_it_back() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.pilot.press("tab", "plus")
+            await stage.pilot.pause()
+            assert not stage.runs.display
+            await stage.pilot.press("escape")
+            await stage.pilot.pause()
+            assert stage.runs.display
+
+    asyncio.run(play())
+
+
+def test_leaving_with_work_left_says_that_it_goes_on() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.pilot.press("q")
+            await stage.pilot.pause()
+            assert isinstance(stage.pilot.app.screen, Ask)
+            await stage.pilot.press("enter")
+            await stage.pilot.pause()
+            assert stage.pilot.app.return_value == 0
+
+    asyncio.run(play())
+
+
+def test_leaving_without_work_asks_nothing() -> None:
+    async def play() -> None:
+        async with staged(snapshot(ended("good"))) as stage:
+            await stage.pilot.press("q")
+            await stage.pilot.pause()
+            assert stage.pilot.app.return_value == 0
+
+    asyncio.run(play())
+
+
+def test_a_store_that_cannot_be_read_is_told_in_the_header_and_the_rest_stays() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            assert stage.bridge.post is not None
+            stage.bridge.post(StoreFailed("/state: no such device"))
+            await stage.pilot.pause()
+            assert "/state: no such device" in stage.main.query_one(Header).shown_text
+            assert "nano" in stage.runs.shown_text
+
+    asyncio.run(play())
+
+
+def test_an_empty_store_says_how_to_begin() -> None:
+    async def play() -> None:
+        async with staged(snapshot()) as stage:
+            assert "backprop-tui run train.py" in stage.runs.shown_text
+
+    asyncio.run(play())
+
+
+def test_the_ascii_set_has_no_other_letters() -> None:
+    async def play() -> None:
+        async with staged(size=(80, 24), ascii_only=True) as stage:
+            text = "".join(
+                segment.text for row in stage.pilot.app.screen._compositor.render_strips() for segment in row
+            )
+            assert text.isascii()
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("theme", ["backprop-light", "backprop-terminal", "nord", "textual-light", "ansi-dark"])
+def test_every_theme_has_our_colours(theme: str) -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            stage.pilot.app.theme = theme
+            await stage.pilot.pause()
+            assert "nano" in stage.runs.shown_text
+
+    asyncio.run(play())
+
+
+def test_what_is_not_there_yet_says_so() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.pilot.press("n")
+            await stage.pilot.pause()
+            assert any("not in the dashboard yet" in one.message for one in stage.pilot.app._notifications)
+
+    asyncio.run(play())
+
+
+def test_the_help_page_lists_every_action() -> None:
+    async def play() -> None:
+        async with staged(size=(120, 60)) as stage:
+            await stage.pilot.press("question_mark")
+            await stage.pilot.pause()
+            strips = stage.pilot.app.screen._compositor.render_strips()
+            text = "\n".join("".join(segment.text for segment in row) for row in strips)
+            for words in ("command palette", "pause, continue", "half a page down", "timeboxed"):
+                assert words in text
+
+    asyncio.run(play())

@@ -1,0 +1,111 @@
+"""Snapshots for tests of the dashboard: runs in any state at a fixed moment, without a store."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from backprop_tui.domain.governor.governor_state import GovernorMode, GovernorState
+from backprop_tui.domain.lifecycle import Outcome, begin, conclude
+from backprop_tui.domain.live import Clock, Live
+from backprop_tui.domain.run import Cause, Gpu, Queued, Run, Running, Spec
+from backprop_tui.domain.status import Status
+from backprop_tui.domain.telemetry import GpuReading, HostReading, Readings
+from backprop_tui.probes.readings_codec import Sample
+from backprop_tui.store.run_codec import public
+from backprop_tui.tui.snapshot import Curve, KnownRun, Moment, Snapshot
+
+NOW = Moment(wall=1_800_000_000.0, monotonic=10_000.0, boot_id="this-boot")
+HOST = "ada-gpu-07"
+FOLDER = "/state/runs"
+
+
+def queued(run_id: str, *, place: int = 1, holds: tuple[dict[str, Any], ...] = (), **fields: Any) -> KnownRun:
+    """A run that waits, for the reasons given."""
+    run = _run(run_id, **fields)
+    return KnownRun(record=public(run, f"{FOLDER}/{run_id}", holds=list(holds)), run=run, place=place)
+
+
+def running(run_id: str, *, seconds: float = 60.0, curve: Curve | None = None, **given: Any) -> KnownRun:
+    """A run that goes on for so long; fields of Live and of Run may be given."""
+    of_live = {name: given.pop(name) for name in tuple(given) if name in Live.__slots__}
+    run = begin(_run(run_id, **given), now=NOW.wall - seconds, boot_id=NOW.boot_id, gpus=(Gpu(index=0, uuid="GPU-0"),))
+    run = run.to(Running(since=NOW.wall - seconds))
+    clock = Clock(running_seconds=seconds, mark=NOW.monotonic, boot_id=NOW.boot_id)
+    live = Live(attempt=1, runner_pid=1, script_pid=2, clock=clock, time=NOW.wall, **of_live)
+    record = public(run, f"{FOLDER}/{run_id}", live=live)
+    return KnownRun(record=record, run=run, live=live, curve=curve or Curve())
+
+
+def ended(
+    run_id: str, status: Status = Status.COMPLETED, *, ago: float = 60.0, cause: Cause | None = None, **fields: Any
+) -> KnownRun:
+    """A run that ended so long ago."""
+    at = NOW.wall - ago
+    run = begin(_run(run_id, **fields), now=at - 100, boot_id=NOW.boot_id).to(Running(since=at - 100))
+    outcome = Outcome(status=status, exit_code=0 if status is Status.COMPLETED else 1, cause=cause)
+    run = conclude(run, outcome, now=at, resume_from=None)
+    return KnownRun(record=public(run, f"{FOLDER}/{run_id}"))
+
+
+def _run(run_id: str, **fields: Any) -> Run:
+    spec = Spec(command=("python", "train.py"), script=None, cwd="/home/anna", **fields.pop("spec", {}))
+    known: dict[str, Any] = {
+        "id": run_id,
+        "name": run_id,
+        "host": HOST,
+        "created_at": NOW.wall - 1000,
+        "position": NOW.wall - 1000,
+        "spec": spec,
+        "state": Queued(since=NOW.wall - 1000),
+    }
+    return Run(**(known | fields))
+
+
+def snapshot(*runs: KnownRun, **fields: Any) -> Snapshot:
+    """All of it at the fixed moment."""
+    return replace(Snapshot(moment=NOW, host=HOST, runs=runs, total=len(runs)), **fields)
+
+
+def gpu(index: int = 0, **fields: Any) -> GpuReading:
+    """A GPU that answers."""
+    known: dict[str, Any] = {
+        "index": index,
+        "uuid": f"GPU-{index}",
+        "name": "NVIDIA H100 80GB HBM3",
+        "temperature_celsius": 71.0,
+        "utilization_percent": 87.0,
+        "memory_total_bytes": 80_000_000_000,
+        "memory_used_bytes": 61_200_000_000,
+        "power_watts": 412.0,
+        "fan_percent": 38.0,
+    }
+    return GpuReading(**(known | fields))
+
+
+def sample(*gpus: GpuReading, **fields: Any) -> Sample:
+    """What was measured at the fixed moment."""
+    host = HostReading(
+        cpu_percent=38.0,
+        load_1m=12.4,
+        cores=32,
+        ram_total_bytes=252_000_000_000,
+        ram_available_bytes=134_000_000_000,
+        disk_free_bytes=1_200_000_000_000,
+    )
+    known: dict[str, Any] = {"time": NOW.wall, "host": host, "gpus": gpus, "probe": "nvml"}
+    return Sample(readings=Readings(**(known | fields)), pid=1, boot_id=NOW.boot_id)
+
+
+def governor(**fields: Any) -> GovernorState:
+    """An open governor with a little work."""
+    known: dict[str, Any] = {
+        "state": GovernorMode.OPEN,
+        "reasons": (),
+        "start_tokens": 3.0,
+        "start_burst": 4,
+        "active": 2,
+        "max_parallel": 6,
+        "waiting": 1,
+    }
+    return GovernorState(**(known | fields))

@@ -1,0 +1,129 @@
+"""The bridge: posts what is new, and keeps a supervisor and a sampler where they are needed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+from textual.message import Message
+
+from backprop_tui.domain.errors import StateUnavailable
+from backprop_tui.launchers.sampler_process import SamplerProcess
+from backprop_tui.launchers.supervisor_process import SupervisorProcess
+from backprop_tui.store.home import Home
+from backprop_tui.tui.bridge import Bridge, StoreFailed, StoreRead
+from tests.support.runs import Runs
+
+
+@pytest.fixture
+def store(home: Path) -> Home:
+    found = Home(str(home / "backprop"), "this-host")
+    found.prepare()
+    return found
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What would have been started."""
+    called: list[str] = []
+    monkeypatch.setattr(SupervisorProcess, "ensure", lambda _: called.append("supervisor"))
+    monkeypatch.setattr(SamplerProcess, "ensure", lambda _, __: called.append("sampler"))
+    return called
+
+
+async def _posted(bridge: Bridge, count: int) -> list[Message]:
+    """The first messages."""
+    posted: list[Message] = []
+    enough = asyncio.Event()
+
+    def post(message: Message) -> None:
+        posted.append(message)
+        if len(posted) >= count:
+            enough.set()
+
+    following = asyncio.create_task(bridge.follow(post))
+    await asyncio.wait_for(enough.wait(), 10)
+    following.cancel()
+    bridge.close()
+    return posted
+
+
+def _bridge(store: Home) -> Bridge:
+    return Bridge(store, os.path.join(store.root, "config.toml"), 0.01)
+
+
+def test_unfinished_work_without_a_supervisor_gets_one(store: Home, calls: list[str]) -> None:
+    Runs(store).queued("a")
+    posted = asyncio.run(_posted(_bridge(store), 3))
+    assert all(isinstance(one, StoreRead) for one in posted)
+    assert calls.count("supervisor") == 1
+
+
+def test_work_of_another_machine_is_left_to_that(store: Home, calls: list[str]) -> None:
+    Runs(store).queued("a", host="another")
+    asyncio.run(_posted(_bridge(store), 2))
+    assert "supervisor" not in calls
+
+
+def test_without_a_supervisor_the_gauges_have_a_sampler_of_ours(store: Home, calls: list[str]) -> None:
+    asyncio.run(_posted(_bridge(store), 1))
+    assert calls
+    assert set(calls) == {"sampler"}
+
+
+def test_nothing_is_posted_where_nothing_changed(
+    store: Home, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Runs(store).ended("a")
+
+    async def play() -> int:
+        looked_often = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def ensure(_: SamplerProcess, __: float) -> None:
+            calls.append("sampler")
+            if len(calls) == 20:
+                loop.call_soon_threadsafe(looked_often.set)
+
+        monkeypatch.setattr(SamplerProcess, "ensure", ensure)
+        posted: list[Message] = []
+        bridge = _bridge(store)
+        bridge.first()
+        following = asyncio.create_task(bridge.follow(posted.append))
+        await asyncio.wait_for(looked_often.wait(), 10)
+        following.cancel()
+        bridge.close()
+        return len(posted)
+
+    assert asyncio.run(play()) <= 1  # the minute may have turned
+
+
+def test_an_engine_that_cannot_be_started_is_told_and_the_bridge_goes_on(
+    store: Home, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: SupervisorProcess) -> None:
+        raise StateUnavailable("held by another machine")
+
+    monkeypatch.setattr(SupervisorProcess, "ensure", refuse)
+    Runs(store).queued("a")
+    first, second = asyncio.run(_posted(_bridge(store), 2))
+    assert isinstance(first, StoreFailed)
+    assert first.words == "held by another machine"
+    assert isinstance(second, StoreRead)
+    assert calls == [] or set(calls) == {"sampler"}
+
+
+def test_a_fault_of_ours_is_kept_where_it_can_be_read(
+    store: Home, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(_: SupervisorProcess) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(SupervisorProcess, "ensure", break_down)
+    Runs(store).queued("a")
+    (posted,) = asyncio.run(_posted(_bridge(store), 1))
+    assert isinstance(posted, StoreFailed)
+    assert "faults.log" in posted.words
+    assert "ZeroDivisionError" in Path(store.root, "faults.log").read_text()

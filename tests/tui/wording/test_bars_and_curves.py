@@ -1,0 +1,57 @@
+"""Bars and curves of one row."""
+
+from __future__ import annotations
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backprop_tui.tui.wording.bars import bar, tokens
+from backprop_tui.tui.wording.curves import braille, trend, trend_word
+from backprop_tui.tui.wording.glyphs import ASCII, UNICODE
+
+shares = st.one_of(st.none(), st.floats(min_value=-1, max_value=2))
+
+
+@given(shares, st.integers(min_value=0, max_value=40))
+def test_a_bar_is_as_wide_as_it_is_asked_to_be(share: float | None, width: int) -> None:
+    for glyphs in (UNICODE, ASCII):
+        assert len("".join(bar(share, width, glyphs))) == width
+
+
+def test_a_bar_is_full_only_when_all_is_used_and_empty_only_when_nothing_is() -> None:
+    assert bar(1.0, 4, UNICODE) == ("━━━━", "")
+    assert bar(0.999, 4, UNICODE) == ("━━━╸", "")
+    assert bar(0.001, 4, UNICODE) == ("╸", "───")
+    assert bar(0.0, 4, UNICODE) == ("", "────")
+    assert bar(None, 4, UNICODE) == ("", "────")
+
+
+def test_start_tokens_that_are_free_stand_before_those_that_are_spent() -> None:
+    assert tokens(3.7, 4, UNICODE) == ("▪▪▪", "▫")
+
+
+@given(st.lists(st.one_of(st.none(), st.floats(allow_nan=True)), max_size=60), st.integers(min_value=1, max_value=20))
+def test_a_history_fills_its_width_whatever_was_measured(samples: list[float | None], width: int) -> None:
+    assert len(braille(samples, width, low=0, high=100)) == width
+
+
+def test_a_history_has_its_newest_sample_at_the_right() -> None:
+    assert braille([100.0, 0.0], 3, low=0, high=100.1) == "  ⢁"
+
+
+@given(st.lists(st.floats(min_value=-1e6, max_value=1e6), min_size=2, max_size=300))
+def test_a_trend_fills_its_width(values: list[float]) -> None:
+    assert len(trend(values, 10)) == 10
+
+
+def test_a_curve_of_one_point_or_of_none_is_no_trend() -> None:
+    assert trend([1.0], 10) == ""
+    assert trend([math.nan, math.inf], 10) == ""
+
+
+def test_where_dots_cannot_be_drawn_a_word_says_which_way_it_goes() -> None:
+    assert trend_word([5.0, 4.0, 3.0, 2.0, 1.0, 0.5]) == "falling"
+    assert trend_word([1.0, 2.0, 3.0, 4.0]) == "rising"
+    assert trend_word([1.0, 1.0, 1.0]) == "flat"
