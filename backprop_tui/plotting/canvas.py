@@ -44,7 +44,7 @@ class Canvas:
                 dot = _DOTS[column % self.across][from_top % self.down]
                 self._touch(column // self.across, from_top // self.down, dot, letter, owner, rank)
 
-    def _touch(self, x: int, y: int, dot: int, letter: str, owner: int, rank: int) -> None:  # noqa: PLR0913
+    def _touch(self, x: int, y: int, dot: int, letter: str, owner: int, rank: int) -> None:
         before = self._ranks[y][x]
         if self._owners[y][x] is not None and before > rank:
             return

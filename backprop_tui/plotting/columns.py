@@ -11,9 +11,7 @@ Levels = dict[int, tuple[int, int]]
 _Span = tuple[float, float]
 
 
-def covered(  # noqa: PLR0913 - a curve and the grid it is drawn in
-    bars: Sequence[Bar], x: Scale, y: Scale, *, columns: int, rows: int, joined: bool = True
-) -> Levels:
+def covered(bars: Sequence[Bar], x: Scale, y: Scale, *, columns: int, rows: int, joined: bool = True) -> Levels:
     """The levels of a curve whose x never goes back; what lies beyond the ends of x is left out, of y at the edge.
 
     With `joined`, each bar reaches to its neighbour on the left, so that the curve has no gaps.

@@ -20,8 +20,9 @@ class Extreme(NamedTuple):
 
 
 class Bucket(NamedTuple):
-    """Values that came one after another: `step` and `time` are the last one's. `time` is ISO 8601, `step` counts
-    values where the script prints no steps.
+    """Values that came one after another: `step` and `time` are the last one's.
+
+    `time` is ISO 8601, `step` counts values where the script prints no steps.
     """
 
     step: float
@@ -81,9 +82,7 @@ class Series:
         """The next values; as many of each."""
         if not values:
             return
-        numbered = [
-            self.count + place if step is None else float(step) for place, step in enumerate(steps, start=1)
-        ]
+        numbered = [self.count + place if step is None else float(step) for place, step in enumerate(steps, start=1)]
         self.count += len(values)
         self.last = Extreme(values[-1], steps[-1])
         finite = [place for place, value in enumerate(values) if math.isfinite(value)]

@@ -79,7 +79,7 @@ ACTIONS: tuple[Action, ...] = (
     _action("sooner", "K", "K", "sooner", "sooner in the queue", RUNS),
     _action("remove", "d", "d", "remove", "remove what has ended", RUNS),
     _action("mark", "space", "space", "mark", "mark", RUNS),
-    _action("compare", "c", "c", "compare", "compare marked runs", RUNS, built=False),
+    _action("compare", "c", "c", "compare", "compare marked runs", RUNS),
     _action("copy", "y", "y", "copy", "copy the id", RUNS),
     _action("pager", "o", "o", "pager", "log in $PAGER", RUNS),
     _action("view", "v", "v", "view", "sort, columns", RUNS, built=False),

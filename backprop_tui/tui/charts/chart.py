@@ -9,6 +9,8 @@ from backprop_tui.plotting.columns import Bar
 from backprop_tui.plotting.scale import Scale
 from backprop_tui.tui.view.tokens import Token
 
+_UNIT = Scale(0.0, 1.0)
+
 
 class Unit(StrEnum):
     """What an axis counts."""
@@ -25,8 +27,10 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """`pieces` are drawn unconnected, in each x never goes back. A `faint` one lies behind the others. `value` stands
-    in the legend behind `label`; an empty label has no place there. `letter` marks its end, and draws it in ASCII.
+    """Points in one colour: the `pieces` are drawn unconnected, and in each of them x never goes back.
+
+    A `faint` one lies behind the others. `value` stands in the legend behind `label`; an empty label has no place
+    there. `letter` marks its end, and draws it in ASCII.
     """
 
     label: str
@@ -45,8 +49,8 @@ class Chart:
     title: str
     value: str = ""
     curves: tuple[Curve, ...] = ()
-    x: Scale = Scale(0.0, 1.0)
-    y: Scale = Scale(0.0, 1.0)
+    x: Scale = _UNIT
+    y: Scale = _UNIT
     x_unit: Unit = Unit.STEPS
     y_unit: Unit = Unit.METRIC
     checkpoints: tuple[float, ...] = ()

@@ -121,7 +121,7 @@ def x_scale(courses: Sequence[Course], axis: Axis, *, total: float | None) -> Sc
     return Scale(low, high if high > low else low + 1)
 
 
-def y_scale(courses: Sequence[Course], axis: Axis, *, log: bool) -> Scale:
+def y_scale(courses: Sequence[Course], *, log: bool) -> Scale:
     """Where 98 % of the points lie that come after the first 2 %."""
     values: list[float] = []
     for course in courses:

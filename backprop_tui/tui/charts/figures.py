@@ -11,8 +11,9 @@ from backprop_tui.store.metrics import Course
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Used:
-    """What the run used at one moment; `time` in seconds since the epoch. Of several GPUs: the mean utilisation, the
-    most memory that it holds on one of them, the highest temperature. A missing reading is None.
+    """What the run used at one moment; `time` in seconds since the epoch. A missing reading is None.
+
+    Of several GPUs: the mean utilisation, the most memory that it holds on one of them, the highest temperature.
     """
 
     time: float
@@ -26,8 +27,10 @@ class Used:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFigures:
-    """One run. `caught_up` is False while a large file is read and samples of it stand for the whole; `problem` is why
-    nothing can be read. `run` is None where only the index knows it.
+    """One run; `run` is None where only the index knows it.
+
+    `caught_up` is False while a large file is read and samples of it stand for the whole; `problem` is why nothing
+    can be read.
     """
 
     run_id: str

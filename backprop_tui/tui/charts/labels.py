@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from backprop_tui.plotting.scale import SEXAGESIMAL, Scale, ticks
 from backprop_tui.tui.charts.chart import Unit
@@ -50,7 +51,7 @@ def _plain(places: Sequence[float]) -> list[str]:
     largest = max(abs(place) for place in places)
     if largest and (largest < 1e-3 or largest >= 1e5):
         return [_short(place) for place in places]
-    step = min((b - a for a, b in zip(places, places[1:], strict=False)), default=largest or 1.0)
+    step = min((b - a for a, b in pairwise(places)), default=largest or 1.0)
     decimals = max(0, -math.floor(math.log10(step) + 1e-9)) if step > 0 else 0
     if round(step, decimals) and abs(step - round(step, decimals)) > step * 1e-6:
         decimals += 1

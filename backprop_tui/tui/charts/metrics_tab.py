@@ -62,7 +62,7 @@ def _narrow(view: MetricsView, width: int, height: int, glyphs: Glyphs) -> list[
     lines = [(Piece(" "), *line) for line in chart]
     if table_rows:
         lines += [(Piece(" "), *line) for line in draw_table(view, width - 2, table_rows, glyphs)]
-    return [*lines, *(_figures(view, width, glyphs)[:figures])]
+    return [*lines, *(_figures(view, width)[:figures])]
 
 
 def draw_table(view: MetricsView, width: int, height: int, glyphs: Glyphs) -> list[Line]:
@@ -92,7 +92,7 @@ def _row(row: MetricRow, name: int, glyphs: Glyphs) -> Line:
     return built.line()
 
 
-def _figures(view: MetricsView, width: int, glyphs: Glyphs) -> list[Line]:
+def _figures(view: MetricsView, width: int) -> list[Line]:
     """The other metrics in one line, what is to say in another, as much as fits of each."""
     first = LineBuilder().put(" ")
     for row in view.rows:

@@ -10,9 +10,9 @@ from backprop_tui.store.metrics import Bucket, Course
 from backprop_tui.tui.charts.chart import Chart, Curve, Unit
 from backprop_tui.tui.charts.choices import ChartChoices
 from backprop_tui.tui.charts.course_curves import Attempts, Axis, curves_of, shown, x_scale, y_scale
+from backprop_tui.tui.charts.facts import checkpoint_fact, pace_fact
 from backprop_tui.tui.charts.figures import RunFigures
 from backprop_tui.tui.charts.resumed import resume_words
-from backprop_tui.tui.charts.facts import checkpoint_fact, pace_fact
 from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.snapshot import KnownRun, Moment
 from backprop_tui.tui.view.tokens import Line, Piece, Token
@@ -86,7 +86,7 @@ def large_chart(known: KnownRun, figures: RunFigures, choices: ChartChoices) -> 
         note=_note(figures, choices),
         curves=tuple(curves),
         x=x_scale(courses, axis, total=_total(known)),
-        y=y_scale(courses, axis, log=choices.log),
+        y=y_scale(courses, log=choices.log),
         x_unit=Unit.SECONDS if choices.by_time else Unit.STEPS,
         checkpoints=tuple(_checkpoint_places(known, axis)),
         restarts=axis.restarts(courses[0]),
@@ -100,9 +100,7 @@ def _main_curves(courses: Sequence[Course], axis: Axis, choices: ChartChoices) -
     names = (("train", "t"), ("val", "v")) if two else (("", "*"),)
     found: list[Curve] = []
     for course, (label, letter), token in zip(courses, names, (Token.ACCENT, Token.WARN), strict=False):
-        shape = Curve(
-            label=label, value=shown(course), token=token, letter=letter, pieces=(), ends_in_letter=two
-        )
+        shape = Curve(label=label, value=shown(course), token=token, letter=letter, pieces=(), ends_in_letter=two)
         few = token is Token.WARN  # what is measured now and then needs no smoothing
         found += curves_of(course, axis, shape=shape, stretches=0 if few else choices.stretches)
     return found
@@ -136,7 +134,7 @@ def _small(known: KnownRun, course: Course, axis: Axis, *, log: bool) -> Chart:
         value=shown(course),
         curves=tuple(curves_of(course, axis, shape=shape, stretches=0)),
         x=x_scale([course], axis, total=_total(known)),
-        y=y_scale([course], axis, log=log),
+        y=y_scale([course], log=log),
         x_unit=Unit.SECONDS if axis.by_time else Unit.STEPS,
         nothing="no finite value",
     )
@@ -178,10 +176,13 @@ def _at_cursor(courses: Sequence[Course], axis: Axis, choices: ChartChoices) -> 
     first = found[0]
     if first is None:
         return ()
-    line = [Piece("at cursor " if choices.cursor is not None else "newest "), Piece(f"step {numbers.count(first.step)}")]
-    values = [Piece(f"  {numbers.metric(one.mean)}", token) for one, token in zip(
-        found, (Token.ACCENT, Token.WARN), strict=False) if one is not None]
-    return Piece(line[0].text, Token.MUTED), line[1], *values
+    values = [
+        Piece(f"  {numbers.metric(one.last)}", token)
+        for one, token in zip(found, (Token.ACCENT, Token.WARN), strict=False)
+        if one is not None
+    ]
+    words = "newest " if choices.cursor is None else "at cursor "
+    return Piece(words, Token.MUTED), Piece(f"step {numbers.count(first.step)}"), *values
 
 
 def nearest(course: Course, axis: Axis, place: float | None) -> Bucket | None:

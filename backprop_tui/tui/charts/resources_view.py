@@ -70,11 +70,9 @@ def resources_view(snapshot: Snapshot, figures: RunFigures, range_seconds: float
     window = _Window(
         samples=[one for one in samples if end - range_seconds <= one.time <= end + 1], end=end, seconds=range_seconds
     )
-    charts = list(_of_gpus(snapshot, figures.run, window)) + [_ram(snapshot, figures.run, window)]
+    charts = [*_of_gpus(snapshot, figures.run, window), _ram(snapshot, figures.run, window)]
     words = f"{span(range_seconds)}" + ("" if going_on or not samples else " to its end")
-    return ResourcesView(
-        charts=tuple(charts), processes=samples[-1].processes if samples else None, range_words=words
-    )
+    return ResourcesView(charts=tuple(charts), processes=samples[-1].processes if samples else None, range_words=words)
 
 
 def _of_gpus(snapshot: Snapshot, run: Run | None, window: _Window) -> Iterator[Chart]:
@@ -99,8 +97,9 @@ def _utilization(which: str, window: _Window) -> Chart:
         letter="u",
         pieces=window.pieces(lambda one: one.utilization_percent),
     )
-    return _chart(f"{which} utilisation", _last(known, lambda value: f"{value:.0f}%"), [curve], window, 100.0,
-                  Unit.PERCENT)
+    return _chart(
+        f"{which} utilisation", _last(known, lambda value: f"{value:.0f}%"), [curve], window, 100.0, Unit.PERCENT
+    )
 
 
 def _vram(snapshot: Snapshot, run: Run | None, window: _Window) -> Chart:
@@ -157,8 +156,14 @@ def _temperature(run: Run | None, window: _Window) -> Chart:
     high = max([90.0, limit + 5, *known])
     chart = _chart("temperature", _last(known, lambda value: f"{value:.0f} C"), curves, window, high, Unit.CELSIUS)
     return Chart(
-        title=chart.title, value=chart.value, curves=chart.curves, x=chart.x, y=Scale(low, high), x_unit=chart.x_unit,
-        y_unit=chart.y_unit, nothing=chart.nothing,
+        title=chart.title,
+        value=chart.value,
+        curves=chart.curves,
+        x=chart.x,
+        y=Scale(low, high),
+        x_unit=chart.x_unit,
+        y_unit=chart.y_unit,
+        nothing=chart.nothing,
     )
 
 
@@ -192,9 +197,7 @@ def _ram(snapshot: Snapshot, run: Run | None, window: _Window) -> Chart:
     return _chart("RAM", value, [load, ram], window, top, Unit.GIGABYTES)
 
 
-def _chart(  # noqa: PLR0913 - what differs between the four
-    title: str, value: str, curves: Sequence[Curve], window: _Window, top: float, y_unit: Unit
-) -> Chart:
+def _chart(title: str, value: str, curves: Sequence[Curve], window: _Window, top: float, y_unit: Unit) -> Chart:
     return Chart(
         title=title,
         value=value,

@@ -1,4 +1,4 @@
-"""A row of a log as a strip of the screen: in colours of the theme, what was found picked out, what was sought marked."""
+"""A row of a log as a strip of the screen: in the theme's colours, with what was found or sought picked out."""
 
 from __future__ import annotations
 

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from backprop_tui.domain.status import ACTIVE
 from backprop_tui.tui.charts.choices import ChartChoices
+from backprop_tui.tui.charts.compare_view import MOST_RUNS
 from backprop_tui.tui.charts.figures import RunFigures
 from backprop_tui.tui.charts.metrics_view import large_chart, metrics_view, moved_cursor
 from backprop_tui.tui.charts.resources_view import resources_view
 from backprop_tui.tui.charts.source import ChartSource
+from backprop_tui.tui.screens.compare import CompareScreen
 from backprop_tui.tui.snapshot import KnownRun
 from backprop_tui.tui.widgets.loss_chart import LossChart
 from backprop_tui.tui.widgets.metrics import MetricsTab
@@ -30,9 +32,7 @@ _CHARTED = (LOG, METRICS, RESOURCES)
 
 
 class Charting:
-    """Reads and paints each five seconds, at once when another run or tab is chosen, and not at all where no chart
-    is to be seen.
-    """
+    """Reads and paints each five seconds, at once when another run or tab is chosen, else not at all."""
 
     def __init__(self, screen: MainScreen, reader: ChartSource) -> None:
         self._screen = screen
@@ -57,6 +57,7 @@ class Charting:
             "axis": self._next_axis,
             "log_scale": self._switch_log,
             "smooth": self._next_smoothing,
+            "compare": self._compare,
             "export": lambda: self._screen.run_worker(self._export(), group="requests", exit_on_error=False),
         }
 
@@ -146,6 +147,21 @@ class Charting:
         if self._figures is not None:
             self.choices.cursor = moved_cursor(self._figures, self.choices, columns, _CURSOR_COLUMNS)
             self.paint()
+
+    def _compare(self) -> None:
+        """The marked runs, the members of a group, or the selected run beside nothing."""
+        screen = self._screen
+        chosen = [one.id for one in screen.standing.chosen(screen.snapshot)]
+        if len(chosen) < 2:
+            screen.tell("Mark two runs or more with space, then compare them")
+            return
+        if len(chosen) > MOST_RUNS:
+            screen.tell(f"The first {MOST_RUNS} of {len(chosen)} runs are compared")
+
+        def find(run_id: str) -> KnownRun | None:
+            return screen.snapshot.find(run_id)  # the snapshot of then, not that of now
+
+        screen.app.push_screen(CompareScreen(chosen, find, self._reader, glyphs=screen.glyphs))
 
     async def _export(self) -> None:
         known = self._known

@@ -1,3 +1,5 @@
+"""Whatever bytes a script prints, text and colours come out."""
+
 from __future__ import annotations
 
 import re

@@ -1,3 +1,5 @@
+"""Lines of a growing file, their places and their numbers."""
+
 from __future__ import annotations
 
 import os

@@ -1,3 +1,5 @@
+"""The log in a screen, by its keys."""
+
 from __future__ import annotations
 
 import asyncio
@@ -5,15 +7,16 @@ import time
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any, ClassVar, ParamSpec
 
 import pytest
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
+from textual.screen import Screen
 
 from backprop_tui.tui.theme import DARK, THEMES, of_any_theme
 from backprop_tui.tui.widgets.log import LogView
-
+from backprop_tui.tui.widgets.painted import COLOURS
 
 Given = ParamSpec("Given")
 
@@ -26,6 +29,10 @@ def in_a_loop(test: Callable[Given, Coroutine[Any, Any, None]]) -> Callable[Give
         asyncio.run(test(*arguments, **named))
 
     return run
+
+
+class Bare(Screen[None]):
+    COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
 
 
 class OneLog(App[None]):
@@ -42,6 +49,9 @@ class OneLog(App[None]):
     def get_css_variables(self) -> dict[str, str]:
         variables = super().get_css_variables()
         return of_any_theme(variables) | variables
+
+    def get_default_screen(self) -> Bare:
+        return Bare()
 
     def compose(self) -> ComposeResult:
         yield LogView(None if self._path is None else str(self._path), look_seconds=0.02)

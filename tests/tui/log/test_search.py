@@ -1,3 +1,5 @@
+"""What a search finds, and what lines tell by themselves."""
+
 from __future__ import annotations
 
 import re
@@ -23,7 +25,8 @@ def opened(path: Path, content: bytes) -> LogFile:
 
 
 def all_sought(matcher: Matcher, file: LogFile) -> list[int]:
-    found, place = [], -1
+    found: list[int] = []
+    place = -1
     while True:
         seek = Seek(matcher, place, forward=True, around=False)
         while seek.step(file):

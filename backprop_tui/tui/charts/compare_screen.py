@@ -1,0 +1,101 @@
+"""The Compare screen as lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from backprop_tui.tui.charts.chart import Chart
+from backprop_tui.tui.charts.compare_view import Column, CompareView, Row
+from backprop_tui.tui.charts.draw import draw_chart, filled
+from backprop_tui.tui.drawing.lines import LineBuilder, heading, width_of
+from backprop_tui.tui.view.tokens import Line, Piece, Token
+from backprop_tui.tui.wording.cells import clip, clip_middle, left
+from backprop_tui.tui.wording.glyphs import Glyphs
+
+_LABEL, _LABEL_NARROW = 18, 14
+_LEAST_CELL = 12
+_LEAST_CHART_ROWS = 8
+
+
+def draw_compare(view: CompareView, width: int, height: int, glyphs: Glyphs, *, all_options: bool) -> list[Line]:
+    """`height` lines: results, options, and below them the curves, or what of them there is room for."""
+    top = [_heading(view, width, glyphs), _names(view.columns, width, glyphs), _states(view.columns, width, glyphs)]
+    top += [_row(row, len(view.columns), width, glyphs) for row in view.results]
+    options = [_row(row, len(view.columns), width, glyphs) for row in view.options]
+    room = height - len(top) - 1 - (0 if all_options else _LEAST_CHART_ROWS + 1)
+    hidden = max(0, len(options) - max(0, room))
+    if hidden:
+        options = options[: max(0, room - 1)]
+        hidden = len(view.options) - len(options)
+        options.append((Piece(f" {glyphs.clipped} {hidden} more", Token.MUTED),))
+    lines = [*top, _options_heading(view, width, glyphs, all_options=all_options), *options]
+    rows = height - len(lines) - 1
+    if rows >= 3:
+        lines.append(_chart_heading(view.chart, width, glyphs))
+        body = draw_chart(replace(view.chart, title=""), width - 2, rows + 1, glyphs)[1:]
+        lines += [(Piece(" "), *line) for line in body]
+    return [filled(line, width) for line in lines[:height]]
+
+
+def _heading(view: CompareView, width: int, glyphs: Glyphs) -> Line:
+    parts: list[tuple[int, Sequence[Piece]]] = [
+        (2, [Piece(f"Compare {len(view.columns)} runs", Token.ACCENT, bold=True)]),
+        (width - 12, [Piece("esc", Token.ACCENT, bold=True), Piece(" back", Token.MUTED)]),
+    ]
+    return heading(parts, width, glyphs, focused=True)
+
+
+def _options_heading(view: CompareView, width: int, glyphs: Glyphs, *, all_options: bool) -> Line:
+    title = "All options" if all_options else "Options that differ"
+    said = f"{view.same} the same, hidden  " if view.same else ""
+    word = "differing alone" if all_options else "show all"
+    right = [Piece(said, Token.MUTED), Piece("a", Token.ACCENT, bold=True), Piece(f" {word}", Token.MUTED)]
+    return heading([(2, [Piece(title, bold=True)]), (width - width_of(right) - 3, right)], width, glyphs)
+
+
+def _chart_heading(chart: Chart, width: int, glyphs: Glyphs) -> Line:
+    left_part = [Piece(chart.title, bold=True), Piece(f" {chart.note}", Token.MUTED)]
+    keys = [("m", "metric"), ("x", "by step" if "time" in chart.note else "by time"), ("L", "log")]
+    right: list[Piece] = []
+    for place, (key, word) in enumerate(keys):
+        right += [Piece(f"{'  ' if place else ''}{key}", Token.ACCENT, bold=True), Piece(f" {word}", Token.MUTED)]
+    return heading([(2, left_part), (width - width_of(right) - 3, right)], width, glyphs)
+
+
+def _places(count: int, width: int) -> tuple[int, list[int], int]:
+    """The room of the labels, the column of each run, and the room of its cells."""
+    label = _LABEL if width >= 100 else _LABEL_NARROW
+    each = max(_LEAST_CELL, min(26, (width - label - 1) // max(1, count)))
+    return label, [label + 1 + place * each for place in range(count)], each
+
+
+def _names(columns: Sequence[Column], width: int, glyphs: Glyphs) -> Line:
+    _, places, each = _places(len(columns), width)
+    built = LineBuilder()
+    for place, column in zip(places, columns, strict=True):
+        built.at(place).put(f"{column.letter} ", column.token, bold=True)
+        if glyphs.braille and each >= 20:
+            built.put(glyphs.bar_full * 2 + " ", column.token)
+        built.put(clip(column.name, max(1, place + each - 1 - built.column), glyphs), bold=True)
+    return built.line()
+
+
+def _states(columns: Sequence[Column], width: int, glyphs: Glyphs) -> Line:
+    label, places, each = _places(len(columns), width)
+    built = LineBuilder().put(left(" state", label, glyphs), Token.MUTED)
+    for place, column in zip(places, columns, strict=True):
+        built.at(place + 2).put(clip(f"{glyphs.state(column.word)} {column.word}", each - 3, glyphs), column.word_token)
+    return built.line()
+
+
+def _row(row: Row, count: int, width: int, glyphs: Glyphs) -> Line:
+    label, places, each = _places(count, width)
+    built = LineBuilder().put(" " + left(row.label, label - 1, glyphs), Token.MUTED)
+    for number, (place, cell) in enumerate(zip(places, row.cells, strict=True)):
+        best = number in row.best
+        built.at(place).put(glyphs.best if best else " ", Token.OK)
+        token = Token.OK if best else Token.MUTED if cell in ("not set", "-") else Token.FG
+        shown = clip_middle(cell, each - 3, glyphs) if "/" in cell else clip(cell, each - 3, glyphs)
+        built.at(place + 2).put(shown, token, bold=best)
+    return built.line()

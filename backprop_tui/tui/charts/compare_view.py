@@ -1,0 +1,183 @@
+"""Runs laid side by side: how they went, what was asked of them, and their curves in one chart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from backprop_tui.domain.metric_names import less_is_better, main_loss
+from backprop_tui.domain.run import Run
+from backprop_tui.plotting.scale import Scale
+from backprop_tui.store.asked_options import options_of
+from backprop_tui.store.metrics import Course, Extreme
+from backprop_tui.tui.charts.chart import Chart, Curve, Unit
+from backprop_tui.tui.charts.choices import ChartChoices
+from backprop_tui.tui.charts.course_curves import Attempts, Axis, curves_of, shown, y_scale
+from backprop_tui.tui.charts.figures import RunFigures
+from backprop_tui.tui.neutral import neutral
+from backprop_tui.tui.snapshot import KnownRun
+from backprop_tui.tui.view.states import TOKENS, word_of
+from backprop_tui.tui.view.tokens import Token
+from backprop_tui.tui.wording import durations, numbers
+
+MOST_RUNS = 6
+COLOURS = (Token.ACCENT, Token.WARN, Token.VIOLET, Token.OK, Token.BAD, Token.INFO)
+LETTERS = "ABCDEF"
+NOT_SET = "not set"
+_RESULT_METRICS = 4  # with a row or two each
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """A run and what was read of it; `figures` None until that was done."""
+
+    known: KnownRun
+    figures: RunFigures | None
+
+    @property
+    def run(self) -> Run | None:
+        """Its record, where it could be read."""
+        return self.figures.run if self.figures is not None and self.figures.run is not None else self.known.run
+
+    @property
+    def metrics(self) -> Mapping[str, Course]:
+        """Its metrics."""
+        return self.figures.metrics if self.figures is not None else {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """The heading of a run."""
+
+    letter: str
+    name: str
+    token: Token
+    word: str
+    word_token: Token
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A cell for each run; `best` are those that are no worse than any other, where that can be told."""
+
+    label: str
+    cells: tuple[str, ...]
+    best: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareView:
+    """`same` counts the options that are left out because all runs have them alike."""
+
+    columns: tuple[Column, ...]
+    results: tuple[Row, ...]
+    options: tuple[Row, ...]
+    same: int
+    chart: Chart
+    metric_names: tuple[str, ...]
+
+
+def compare_view(runs: Sequence[Compared], choices: ChartChoices, *, all_options: bool) -> CompareView:
+    """The screen of up to six runs."""
+    names = tuple(dict.fromkeys(name for one in runs for name in one.metrics))
+    metric = choices.metric if choices.metric in names else main_loss(names) or next(iter(names), None)
+    options = _options(runs)
+    different = tuple(row for row in options if len(set(row.cells)) > 1)
+    return CompareView(
+        columns=tuple(_column(place, one.known) for place, one in enumerate(runs)),
+        results=tuple(_results(runs, names)),
+        options=tuple(options) if all_options else different,
+        same=0 if all_options else len(options) - len(different),
+        chart=_chart(runs, metric, choices),
+        metric_names=names,
+    )
+
+
+def _column(place: int, known: KnownRun) -> Column:
+    word = word_of(known)
+    return Column(
+        letter=LETTERS[place],
+        name=neutral(str(known.record["name"])),
+        token=COLOURS[place],
+        word=word,
+        word_token=TOKENS.get(word, Token.FG),
+    )
+
+
+def _results(runs: Sequence[Compared], names: Sequence[str]) -> Iterator[Row]:
+    loss = main_loss(names)
+    scored = [name for name in names if less_is_better(name) is not None and name != loss]
+    for name in [*([] if loss is None else [loss]), *scored][:_RESULT_METRICS]:
+        courses = [one.metrics.get(name) for one in runs]
+        if name == loss:
+            yield _metric_row(name, "last", [None if one is None else one.last for one in courses], at=False)
+        yield _metric_row(name, "best", [None if one is None else one.best for one in courses], at=True)
+    yield Row(label="step", cells=tuple(_step(one.known) for one in runs))
+    yield Row(label="time running", cells=tuple(_running(one) for one in runs))
+    peaks = [None if one.run is None else one.run.peak.vram_bytes for one in runs]
+    if any(peaks):
+        yield Row(label="peak VRAM", cells=tuple(numbers.size(peak) for peak in peaks))
+
+
+def _metric_row(name: str, which: str, extremes: Sequence[Extreme | None], *, at: bool) -> Row:
+    finite = {place: one.value for place, one in enumerate(extremes) if one is not None and math.isfinite(one.value)}
+    best: frozenset[int] = frozenset()
+    if len(set(finite.values())) > 1:
+        winner = min(finite.values()) if less_is_better(name) else max(finite.values())
+        best = frozenset(place for place, value in finite.items() if value == winner)
+    return Row(label=f"{neutral(name)} ({which})", cells=tuple(_value(one, at=at) for one in extremes), best=best)
+
+
+def _value(extreme: Extreme | None, *, at: bool) -> str:
+    if extreme is None:
+        return numbers.NOTHING
+    where = f" at {numbers.count(extreme.step)}" if at and extreme.step is not None else ""
+    return numbers.metric(extreme.value) + where
+
+
+def _step(known: KnownRun) -> str:
+    live = known.live
+    if live is not None:
+        return numbers.steps(live.step, live.total_steps)
+    return numbers.steps(known.record.get("step"), known.record.get("total_steps"))
+
+
+def _running(one: Compared) -> str:
+    if one.known.live is not None:
+        return durations.length(one.known.live.clock.running_seconds)
+    return durations.length(one.known.record.get("duration_seconds"))
+
+
+def _options(runs: Sequence[Compared]) -> list[Row]:
+    asked = [options_of(one.known.record, one.run) for one in runs]
+    names = dict.fromkeys(name for one in asked for name in one)
+    return [Row(label=neutral(name), cells=tuple(neutral(one.get(name, NOT_SET)) for one in asked)) for name in names]
+
+
+def _chart(runs: Sequence[Compared], metric: str | None, choices: ChartChoices) -> Chart:
+    if metric is None:
+        return Chart(title="curves", nothing="no figures are known of these runs")
+    curves: list[Curve] = []
+    courses: list[Course] = []
+    ends: list[float] = [1.0]
+    for place, one in enumerate(runs):
+        course = one.metrics.get(metric)
+        if course is None or not course.buckets:
+            continue
+        axis = Axis(attempts=Attempts.of(one.run), by_time=choices.by_time)
+        courses.append(course)
+        ends += [axis.place(bucket) for bucket in course.buckets]
+        shape = Curve(
+            label="", value=shown(course), token=COLOURS[place], letter=LETTERS[place], pieces=(), ends_in_letter=True
+        )
+        curves += curves_of(course, axis, shape=shape, stretches=choices.stretches)[-1:]
+    return Chart(
+        title=neutral(metric),
+        note=("by time" if choices.by_time else "by step") + (", log scale" if choices.log else ""),
+        curves=tuple(curves),
+        x=Scale(0.0, max(ends)),
+        y=y_scale(courses, log=choices.log),
+        x_unit=Unit.SECONDS if choices.by_time else Unit.STEPS,
+        nothing="no finite value",
+    )
