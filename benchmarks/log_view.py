@@ -15,12 +15,18 @@ import tempfile
 import termios
 import threading
 import time
+from collections.abc import Callable
+from itertools import cycle
 from typing import ClassVar
 
+from rich.segment import Segment
 from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.strip import Strip
+from textual.widget import Widget
 
-import backprop_tui.tui
+from backprop_tui.tui import textual_crop
 from backprop_tui.tui.log.counts import LineCounts
 from backprop_tui.tui.log.file import LogFile
 from backprop_tui.tui.theme import DARK, THEMES, of_any_theme
@@ -28,7 +34,7 @@ from backprop_tui.tui.widgets.log import LogView
 from backprop_tui.tui.widgets.painted import COLOURS
 from benchmarks.clock import MILLISECONDS, cpu_seconds
 from benchmarks.figures import Figure, figure_of, table
-from benchmarks.samples import Sample
+from benchmarks.samples import in_turns
 
 LINES_PER_SECOND = 100_000
 COLUMNS, ROWS = 120, 40
@@ -42,15 +48,20 @@ _STARTED_BYTES = b"following"
 
 
 class Bare(Screen[None]):
-    """Nothing but the view."""
+    """Nothing but the view, and two of the keys that the dashboard's screen has."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("j", "move(1)"), Binding("k", "move(-1)")]
+
+    def action_move(self, rows: int) -> None:
+        """Scrolls."""
+        self.query_one(LogView).move(rows)
 
 
 class OneLog(App[None]):
     """The view in the dashboard's theme."""
 
-    CSS_PATH = os.path.join(os.path.dirname(backprop_tui.tui.__file__), "dashboard.tcss")
+    CSS_PATH = os.path.join(os.path.dirname(textual_crop.__file__), "dashboard.tcss")
     CSS = "LogView { height: 1fr; }"
 
     def __init__(self, path: str) -> None:
@@ -76,6 +87,36 @@ class OneLog(App[None]):
     def on_mount(self) -> None:
         """Its keys."""
         self.query_one(LogView).focus()
+
+
+class Lines(Widget):
+    """As many rows from memory: what Textual itself takes from a key to the paint."""
+
+    top = 1000
+
+    def move(self, rows: int) -> None:
+        """Scrolls."""
+        self.top += rows
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """A row of the same width."""
+        return Strip([Segment((_LINE % (self.top + y)).decode().rstrip())])
+
+
+class BareTextual(App[None]):
+    """The least that scrolls."""
+
+    CSS = "Lines { height: 1fr; }"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("j", "move(1)"), Binding("k", "move(-1)")]
+
+    def compose(self) -> ComposeResult:
+        """One widget."""
+        yield Lines()
+
+    def action_move(self, rows: int) -> None:
+        """Scrolls."""
+        self.query_one(Lines).move(rows)
 
 
 class Writer(threading.Thread):
@@ -106,11 +147,11 @@ class Writer(threading.Thread):
 class Watched:
     """The application in a pseudo-terminal of its own."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, *arguments: str) -> None:
         self.pid, self._terminal = pty.fork()
         if self.pid == 0:
             os.environ.update(TERM="xterm-256color", COLORTERM="truecolor", LANG="C.UTF-8")
-            os.execv(sys.executable, [sys.executable, "-m", "benchmarks.log_view", "--view", path])
+            os.execv(sys.executable, [sys.executable, "-m", "benchmarks.log_view", *arguments])
         fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
 
     def output(self, seconds: float) -> bytes:
@@ -155,7 +196,7 @@ def measure(seconds: float) -> list[Figure]:
         path = os.path.join(folder, "log")
         with open(path, "wb") as file:
             file.write(_LINE % 0)
-        watched, writer = Watched(path), Writer(path)
+        watched, bare, writer = Watched("--view", path), Watched("--bare"), Writer(path)
         try:
             watched.wait_for(_STARTED_BYTES)
             rest = _cost(watched, seconds / 2)
@@ -164,20 +205,29 @@ def measure(seconds: float) -> list[Figure]:
             memory = watched.proportional_kilobytes()
             growing = _cost(watched, seconds)
             watched.press(b"k" * 30)
-            keys = Sample(tuple(watched.press(b"kj"[n % 2 : n % 2 + 1]) * MILLISECONDS for n in range(KEYS)))
+            keys = in_turns(KEYS, {"view": _presses(watched), "bare": _presses(bare)})
             grown = watched.proportional_kilobytes() - memory
         finally:
             writer.stop()
             watched.close()
+            bare.close()
         return [
             _one("at rest, CPU", rest[0], "%"),
             _one("growing, CPU", growing[0], "%", goal=GOAL_PERCENT),
             _one("growing, sent", growing[1], "kB/s", goal=GOAL_KILOBYTES),
-            figure_of("key to paint while growing", keys, "ms"),
-            _one("key to paint, p99", keys.quantile(0.99), "ms", goal=GOAL_KEY_MILLISECONDS),
+            figure_of("key to paint while growing", keys["view"], "ms"),
+            _one("key to paint, p99", keys["view"].quantile(0.99), "ms", goal=GOAL_KEY_MILLISECONDS),
+            figure_of("key to paint, bare Textual", keys["bare"], "ms"),
+            _one("key to paint, bare Textual, p99", keys["bare"].quantile(0.99), "ms"),
             _one("memory gained", grown / 1024, "MiB", remark=f"by {os.path.getsize(path) / 1e6:.0f} MB of log"),
             _one("lines counted", _counting_seconds(path), "s/GB"),
         ]
+
+
+def _presses(watched: Watched) -> Callable[[], float]:
+    """Up and down in turns; milliseconds of each."""
+    turns = cycle((b"k", b"j"))
+    return lambda: watched.press(next(turns)) * MILLISECONDS
 
 
 def _cost(watched: Watched, seconds: float) -> tuple[float, float]:
@@ -204,6 +254,9 @@ def _one(name: str, value: float, unit: str, *, goal: float | None = None, remar
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--view"]:
+        textual_crop.apply()
         OneLog(sys.argv[2]).run()
+    elif sys.argv[1:2] == ["--bare"]:
+        BareTextual().run()
     else:
         print(table(measure(float(sys.argv[1]) if len(sys.argv) > 1 else SECONDS)))

@@ -15,6 +15,7 @@ BELL, LOG = "bell", "supervisor.log"
 INHERITED_LOCK = 3  # the descriptor under which a supervisor inherits its lease
 _PROGRAM = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "supervise.py")
 _TOLD_TO_SCRIPTS = "BACKPROP_RUN_"  # by these variables the processes of a run are found
+_started: list[int] = []  # supervisors that are children of this process
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,7 @@ class SupervisorProcess:
         Raises:
             StateUnavailable: as `call`.
         """
+        reap_ended()
         if self._belongs_to_guarded_run():
             return
         lock = try_lock(self.home.host_file(LOCK))
@@ -85,7 +87,7 @@ class SupervisorProcess:
     def _spawn(self, lock: Lock) -> None:
         """In a session of its own, and without the marks of a run that it may be called from."""
         log = self.home.host_file(LOG)
-        os.posix_spawn(
+        pid = os.posix_spawn(
             sys.executable,
             self.command,
             {name: value for name, value in os.environ.items() if not name.startswith(_TOLD_TO_SCRIPTS)},
@@ -97,3 +99,15 @@ class SupervisorProcess:
             ],
             setsid=True,
         )
+        _started.append(pid)
+
+
+def reap_ended() -> None:
+    """A front end that lives for days starts many supervisors, and each ends before it: leaves no zombies."""
+    for pid in [*_started]:
+        try:
+            if os.waitpid(pid, os.WNOHANG)[0] == 0:
+                continue
+        except ChildProcessError:
+            pass  # of the process that this one was forked from
+        _started.remove(pid)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
+_ROUND = (1.0, 2.0, 2.5, 5.0)
+_ROUND_ENDS = frozenset(("1", "1.5", "2", "2.5", "3", "4", "5", "6", "8"))
 SEXAGESIMAL = tuple(
     float(seconds)
     for seconds in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 )
 _DAY = 86400.0
+_MOST_PARTS = 6
+_MOST = sys.float_info.max
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,29 +52,59 @@ def _share(value: float, low: float, high: float) -> float:
     return (value / 2 - low / 2) / distance if distance > 0 else 0.5
 
 
-def ticks(scale: Scale, most: int, *, steps: Sequence[float] = ()) -> list[float]:
-    """At most `most` round values of the axis; `steps` are the distances to choose from, else 1, 2, 2.5 and 5."""
+def ticks(scale: Scale, most: int, *, steps: Sequence[float] = (), to_end: bool = False) -> list[float]:
+    """At most `most` round values of the axis.
+
+    `steps` are the distances to choose from, else 1, 2, 2.5, 5 and their powers of ten. With `to_end` the end of an
+    axis that begins at 0 is one of them, where it is round enough.
+    """
     if most < 1 or not scale.high > scale.low or not math.isfinite(scale.high - scale.low):
         return []
     if scale.is_log and scale.high / scale.low >= 10:
         return _decades(scale, most)
-    step = _step(scale.high - scale.low, most, steps)
-    if step <= 0 or scale.low + step == scale.low:
+    step = _step_to_end(scale, most) if to_end else 0.0
+    step = step or _step(scale, most, steps)
+    if not 0 < step < math.inf or scale.low + step == scale.low:
         return []
-    first = math.ceil(scale.low / step - 1e-9)
-    return [place * step for place in range(first, math.floor(scale.high / step + 1e-9) + 1)][:most]
+    first, last = _ends(scale, step)
+    return [place * step for place in range(first, last + 1)]
 
 
-def _step(span: float, most: int, steps: Sequence[float]) -> float:
-    """The least distance that gives no more than `most` values."""
-    least = span / most
-    for step in steps:
-        if step >= least:
+def _ends(scale: Scale, step: float) -> tuple[int, int]:
+    """The first and the last multiple of a distance on the axis."""
+    return math.ceil(scale.low / step - 1e-9), math.floor(scale.high / step + 1e-9)
+
+
+def _count(scale: Scale, step: float) -> int:
+    first, last = _ends(scale, step)
+    return last - first + 1
+
+
+def _step_to_end(scale: Scale, most: int) -> float:
+    """The distance of the most labels by which the end is reached; 0 where none of them is round."""
+    if scale.low != 0:
+        return 0.0
+    for parts in range(min(most - 1, _MOST_PARTS), 0, -1):
+        step = scale.high / parts
+        if f"{step:e}"[:8].rstrip("0").rstrip(".") in _ROUND_ENDS:
             return step
-    if steps:
-        return _DAY * math.ceil(least / _DAY)
-    power = 10.0 ** math.floor(math.log10(least))
-    return next(one * power for one in _ROUND if one * power >= least * (1 - 1e-9))
+    return 0.0
+
+
+def _step(scale: Scale, most: int, steps: Sequence[float]) -> float:
+    """The least distance that gives no more than `most` values."""
+    for step in steps or _round_steps((scale.high - scale.low) / most):
+        if step == 0 or _count(scale, step) <= most:
+            return step
+    return _DAY * math.ceil((scale.high - scale.low) / _DAY / most)
+
+
+def _round_steps(least: float) -> list[float]:
+    """Round distances from one that is surely too small."""
+    if least < sys.float_info.min * 100:
+        return [0.0]
+    power = 10.0 ** (math.floor(math.log10(least)) - 1)
+    return [one * power * factor for factor in (1, 10, 100, 1000) for one in _ROUND]
 
 
 def _decades(scale: Scale, most: int) -> list[float]:
@@ -92,4 +126,4 @@ def roomy(low: float, high: float, *, share: float = 0.04) -> tuple[float, float
         around = abs(low) * 0.1 or 1.0
         return low - around, high + around
     room = high * share - low * share
-    return max(low - room, -1.7e308), min(high + room, 1.7e308)
+    return max(low - room, -_MOST), min(high + room, _MOST)

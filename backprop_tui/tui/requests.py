@@ -19,10 +19,11 @@ from backprop_tui.tui.neutral import neutral
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """What came of it, in words of one line."""
+    """What came of it, in words of one line; `lines` are all that the command wrote on its output."""
 
     done: bool
     words: str
+    lines: tuple[str, ...] = ()
 
 
 class Desk(Protocol):
@@ -56,7 +57,8 @@ class CommandDesk:
         )
         output, errors = await process.communicate()
         done = process.returncode == 0
-        return Said(done=done, words=_line(output if done else errors or output))
+        lines = tuple(neutral(line) for line in output.decode("utf-8", "replace").splitlines())
+        return Said(done=done, words=_line(output if done else errors or output), lines=lines)
 
 
 def _line(content: bytes) -> str:

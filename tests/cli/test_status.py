@@ -69,6 +69,7 @@ def test_gpus_are_those_of_fresh_readings(obey: Commands, session: Session, runs
         "memory_total_bytes": 80 * 10**9,
         "memory_used_bytes": 61 * 10**9,
         "age_seconds": 12.0,
+        "problem": "no answer to the temperature",
         "processes": [{"pid": 7, "memory_bytes": 5, "owner": "me", "run": "busy"}, {"pid": 8, "memory_bytes": 6}],
     }
     readings = {
@@ -95,6 +96,7 @@ def test_gpus_are_those_of_fresh_readings(obey: Commands, session: Session, runs
     assert (shown["health"], shown["age_seconds"], shown["power_watts"]) == ("stale", 12.0, None)
     text = obey("status", "--verbose").out
     assert "stale for 0:12" in text
+    assert "no answer to the temperature" in text
     assert "61.0/80.0 GB" in text
     assert "lm, 1 of others" in text
     assert "not amd: no card" in text

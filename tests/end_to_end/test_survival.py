@@ -115,6 +115,7 @@ def test_an_idle_supervisor_ends_by_itself_and_the_next_command_starts_another(s
     sandbox.wait_until(lambda: not processes.knowing(sandbox.home.root), "its fork server gone")
     assert sandbox.markers() == []
     second = sandbox.submit(*script("worker.py", 1, 0, 0))
+    assert identify(supervisor.pid) != supervisor, "a zombie of the first one"
     assert second.wait_for_end().status is Status.COMPLETED
 
 

@@ -1,44 +1,38 @@
-"""The metrics of a run: first, last, least, most, and points for drawing, in bounded memory."""
+"""The metrics of a run: first, last, least, most, and buckets for drawing, in bounded memory."""
 
 from __future__ import annotations
 
 import math
+import os
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
+from backprop_tui.store import metrics_file
+from backprop_tui.store.home import Home
+from backprop_tui.store.json_tail import JsonTail
 from backprop_tui.store.metrics import MOST_BUCKETS, Extreme, Series
-from backprop_tui.store.metrics_file import history
-from backprop_tui.domain.metric_names import less_is_better, main_loss
+from backprop_tui.store.metrics_export import export_csv
+from backprop_tui.store.metrics_file import MetricsFile, history
 from tests.support.runs import Runs
 
 
-@pytest.mark.parametrize(
-    ("name", "less"),
-    [
-        ("loss", True),
-        ("val_loss", True),
-        ("train/loss", True),
-        ("eval.perplexity", True),
-        ("acc", False),
-        ("val_acc", False),
-        ("top5_accuracy", False),
-        ("Acc@1", False),
-        ("mAP50", False),
-        ("learning_rate", None),
-        ("grad_norm", None),
-        ("loss_scale", None),
-    ],
-)
-def test_a_name_tells_which_way_is_better(name: str, less: bool | None) -> None:  # noqa: FBT001 - a parameter
-    assert less_is_better(name) is less
+@pytest.fixture
+def runs(home: Path) -> Runs:
+    store = Home(str(home), "host")
+    store.prepare()
+    return Runs(store)
 
 
-def test_the_loss_of_training_goes_before_others() -> None:
-    assert main_loss(["lr", "val_loss", "loss"]) == "loss"
-    assert main_loss(["lr", "val_loss"]) == "val_loss"
-    assert main_loss(["lr", "Loss/train"]) == "Loss/train"
-    assert main_loss(["lr"]) is None
+def _append(path: Path, *lines: str) -> None:
+    with path.open("a") as file:
+        file.writelines(line + "\n" for line in lines)
+
+
+def _line(step: int | str, loss: float | str, **more: float) -> str:
+    told = "".join(f', "{name}": {value}' for name, value in more.items())
+    return f'{{"time": "2026-01-02T03:04:05.678Z", "step": {step}, "metrics": {{"loss": {loss}{told}}}}}'
 
 
 def test_extremes_and_the_best_are_found(runs: Runs) -> None:
@@ -79,9 +73,103 @@ def test_a_long_history_is_thinned_evenly_and_keeps_its_ends() -> None:
     series = Series("loss")
     for step in range(50_000):
         series.add(float(-step), step)
-    points = series.drawn()
-    assert len(points) <= MOST_POINTS + 1
-    assert points[-1] == (49_999.0, -49_999.0)
-    gaps = [after[0] - before[0] for before, after in pairwise(points[:-1])]
-    assert max(gaps) <= 2 * min(gaps)
+    course = series.course()
+    assert len(course.buckets) <= MOST_BUCKETS
+    assert course.buckets[-1].last == -49_999.0
+    gaps = {after.step - before.step for before, after in pairwise(course.buckets[:-1])}
+    assert len(gaps) == 1
     assert (series.count, series.least) == (50_000, Extreme(-49_999.0, 49_999))
+
+
+def test_no_spike_is_lost_however_long_the_history() -> None:
+    series = Series("loss")
+    for step in range(100_000):
+        series.add(1000.0 if step == 54_321 else 1.0, step)
+    assert max(one.most for one in series.course().buckets) == 1000.0
+
+
+def test_no_bucket_reaches_over_a_resume_from_an_earlier_step() -> None:
+    series = Series("loss")
+    for attempt in range(3):
+        for step in range(attempt * 1000, attempt * 1000 + 3000):
+            series.add(float(step), step)
+    falls = [(before, after) for before, after in pairwise(series.course().buckets) if after.step < before.step]
+    assert len(falls) == 2
+
+
+def test_values_in_one_go_are_as_values_one_by_one() -> None:
+    steps = list(range(10_000))
+    values = [math.sin(step / 100) for step in steps]
+    at_once, one_by_one = Series("loss"), Series("loss")
+    at_once.extend(values, steps, [""] * len(steps))
+    for step, value in zip(steps, values, strict=True):
+        one_by_one.add(value, step)
+    assert at_once.course() == one_by_one.course()
+
+
+def test_a_growing_file_is_read_on_and_a_torn_line_waits_for_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    file = MetricsFile(str(path))
+    assert file.read() == {}
+    _append(path, _line(1, 3.0))
+    assert file.read()["loss"].last == Extreme(3.0, 1)
+    with path.open("a") as torn:
+        torn.write(_line(2, 2.0)[:-3])
+    assert file.read()["loss"].last == Extreme(3.0, 1)
+    _append(path, _line(2, 2.0)[-3:])
+    assert file.read()["loss"].last == Extreme(2.0, 2)
+
+
+def test_a_file_that_was_replaced_is_read_from_its_beginning(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    _append(path, *(_line(step, 3.0) for step in range(9)))
+    file = MetricsFile(str(path))
+    assert file.read()["loss"].count == 9
+    path.write_text(_line(1, 1.0) + "\n")
+    assert file.read()["loss"].count == 1
+
+
+def test_steps_that_are_not_printed_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    _append(path, *(_line("null", value) for value in (3.0, 2.0, '"Infinity"', 1.0)))
+    course = MetricsFile(str(path)).read()["loss"]
+    assert [one.step for one in course.buckets] == [1.0, 2.0, 4.0]
+    assert (course.count, course.not_finite) == (4, 1)
+
+
+def test_a_large_file_is_sampled_first_and_exact_at_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "metrics.jsonl"
+    _append(path, *(_line(step, -99.0 if step == 4_567 else 1.0) for step in range(9_000)))
+    monkeypatch.setattr(metrics_file, "LARGE_BYTES", 10_000)
+    monkeypatch.setattr(metrics_file, "SLICE_BYTES", 200_000)
+    monkeypatch.setattr(metrics_file, "_PLACES", 20)
+    file = MetricsFile(str(path))
+    first = file.read()["loss"]
+    assert first.count < 1_000
+    assert first.buckets[-1].step > 8_000
+    looks = 0
+    while not file.caught_up:
+        last = file.read()["loss"]
+        looks += 1
+    assert looks > 2
+    assert (last.count, last.least) == (9_000, Extreme(-99.0, 4_567))
+
+
+def test_only_the_end_of_a_file_is_read_where_that_is_wanted(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    _append(path, *(f'{{"n": {number}}}' for number in range(100)))
+    tail = JsonTail(str(path), last_bytes=25)
+    tail.look()
+    assert [line["n"] for line in tail.read()] == [98, 99]
+
+
+def test_an_export_has_a_column_for_each_metric_and_takes_no_file_s_place(tmp_path: Path) -> None:
+    source, target = tmp_path / "metrics.jsonl", tmp_path / "run.csv"
+    _append(source, _line(1, 3.0), "no json", _line(2, 2.0, acc=0.5))
+    assert export_csv(str(source), str(target)) == str(target)
+    assert target.read_text().splitlines() == [
+        "time,step,epoch,loss,acc",
+        "2026-01-02T03:04:05.678Z,1,,3.0,",
+        "2026-01-02T03:04:05.678Z,2,,2.0,0.5",
+    ]
+    assert os.path.basename(export_csv(str(source), str(target))) == "run-2.csv"

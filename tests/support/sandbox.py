@@ -15,7 +15,7 @@ from backprop_tui.domain.requests import Request
 from backprop_tui.domain.run import Queued, Run, Spec
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.launchers.lease import lease_owner
-from backprop_tui.launchers.supervisor_process import LOG, SupervisorProcess
+from backprop_tui.launchers.supervisor_process import LOG, SupervisorProcess, reap_ended
 from backprop_tui.processes.identity import Identity, identify, is_alive
 from backprop_tui.processes.tree import children
 from backprop_tui.store.creation import create
@@ -233,18 +233,8 @@ class Sandbox:
 
     def close(self) -> None:
         """Ends every process of this store."""
-        owner = lease_owner(self.home)
         processes.kill_all_knowing(self.home.root)
-        if owner is not None:
-            _reap(owner[0])
-
-
-def _reap(pid: int) -> None:
-    """A supervisor that this process started itself is its child."""
-    try:
-        os.waitpid(pid, 0)
-    except ChildProcessError:
-        return
+        reap_ended()
 
 
 def _tail(path: str, size: int) -> str:

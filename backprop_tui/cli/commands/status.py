@@ -98,6 +98,7 @@ def _show_gpus(session: Session, machine: MachineView, unfinished: Sequence[View
         names = {one.run.id: one.run.name for one in unfinished}
         output.line()
         tables.show(GPU_COLUMNS, [gpu_row(gpu, names) for gpu in readings.gpus])
+        _lines([(f"GPU {gpu.index}", gpu.problem) for gpu in readings.gpus if gpu.problem is not None])
         output.line()
     elif readings.probe_problem is not None:
         _lines([("gpus", f"unknown: {readings.probe}: {readings.probe_problem}")])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 # By how many stretches of a curve its mean is taken at each place: 0 leaves it as it is.
-SMOOTHINGS = (("usual", 40), ("strong", 12), ("off", 0), ("light", 100))
+SMOOTHINGS = (("usual", 60), ("strong", 20), ("off", 0), ("light", 150))
 RANGES_SECONDS = (1800.0, 7200.0, 600.0)  # of the resources
 
 

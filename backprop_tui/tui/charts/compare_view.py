@@ -16,7 +16,8 @@ from backprop_tui.tui.charts.choices import ChartChoices
 from backprop_tui.tui.charts.course_curves import Attempts, Axis, curves_of, shown, y_scale
 from backprop_tui.tui.charts.figures import RunFigures
 from backprop_tui.tui.neutral import neutral
-from backprop_tui.tui.snapshot import KnownRun
+from backprop_tui.tui.snapshot import KnownRun, Moment
+from backprop_tui.tui.view.run_row import running_seconds
 from backprop_tui.tui.view.states import TOKENS, word_of
 from backprop_tui.tui.view.tokens import Token
 from backprop_tui.tui.wording import durations, numbers
@@ -78,7 +79,7 @@ class CompareView:
     metric_names: tuple[str, ...]
 
 
-def compare_view(runs: Sequence[Compared], choices: ChartChoices, *, all_options: bool) -> CompareView:
+def compare_view(runs: Sequence[Compared], choices: ChartChoices, moment: Moment, *, all_options: bool) -> CompareView:
     """The screen of up to six runs."""
     names = tuple(dict.fromkeys(name for one in runs for name in one.metrics))
     metric = choices.metric if choices.metric in names else main_loss(names) or next(iter(names), None)
@@ -86,7 +87,7 @@ def compare_view(runs: Sequence[Compared], choices: ChartChoices, *, all_options
     different = tuple(row for row in options if len(set(row.cells)) > 1)
     return CompareView(
         columns=tuple(_column(place, one.known) for place, one in enumerate(runs)),
-        results=tuple(_results(runs, names)),
+        results=tuple(_results(runs, names, moment)),
         options=tuple(options) if all_options else different,
         same=0 if all_options else len(options) - len(different),
         chart=_chart(runs, metric, choices),
@@ -105,7 +106,7 @@ def _column(place: int, known: KnownRun) -> Column:
     )
 
 
-def _results(runs: Sequence[Compared], names: Sequence[str]) -> Iterator[Row]:
+def _results(runs: Sequence[Compared], names: Sequence[str], moment: Moment) -> Iterator[Row]:
     loss = main_loss(names)
     scored = [name for name in names if less_is_better(name) is not None and name != loss]
     for name in [*([] if loss is None else [loss]), *scored][:_RESULT_METRICS]:
@@ -114,7 +115,7 @@ def _results(runs: Sequence[Compared], names: Sequence[str]) -> Iterator[Row]:
             yield _metric_row(name, "last", [None if one is None else one.last for one in courses], at=False)
         yield _metric_row(name, "best", [None if one is None else one.best for one in courses], at=True)
     yield Row(label="step", cells=tuple(_step(one.known) for one in runs))
-    yield Row(label="time running", cells=tuple(_running(one) for one in runs))
+    yield Row(label="time running", cells=tuple(_running(one, moment) for one in runs))
     peaks = [None if one.run is None else one.run.peak.vram_bytes for one in runs]
     if any(peaks):
         yield Row(label="peak VRAM", cells=tuple(numbers.size(peak) for peak in peaks))
@@ -143,9 +144,9 @@ def _step(known: KnownRun) -> str:
     return numbers.steps(known.record.get("step"), known.record.get("total_steps"))
 
 
-def _running(one: Compared) -> str:
+def _running(one: Compared, moment: Moment) -> str:
     if one.known.live is not None:
-        return durations.length(one.known.live.clock.running_seconds)
+        return durations.length(running_seconds(one.known.live, moment))
     return durations.length(one.known.record.get("duration_seconds"))
 
 

@@ -14,8 +14,8 @@ from backprop_tui.tui.wording.cells import clip
 from backprop_tui.tui.wording.glyphs import Glyphs
 
 _RESTART, _CURSOR = -1, -2  # owners of cells, beside the places of the curves
-_EACH_X, _EACH_Y = 13, 3  # cells that a label needs
-_LEAST_WIDTH, _LEAST_HEIGHT = 14, 4
+_EACH_X, _EACH_Y = 11, 3  # cells that a label needs
+_LEAST_WIDTH, _LEAST_HEIGHT = 10, 4
 
 
 def draw_chart(chart: Chart, width: int, height: int, glyphs: Glyphs) -> list[Line]:
@@ -24,17 +24,13 @@ def draw_chart(chart: Chart, width: int, height: int, glyphs: Glyphs) -> list[Li
         return []
     lines = [_title(chart, width, glyphs)]
     has_points = any(piece for curve in chart.curves for piece in curve.pieces)
-    if height < _LEAST_HEIGHT or width < _LEAST_WIDTH or not has_points:
+    below, rows, marks = _rows(chart, height)
+    y_labels = labels(chart.y, chart.y_unit, max(2, min(6, rows // _EACH_Y)))
+    margin = max([4, *(len(text) for _, text in y_labels)]) + 1
+    if height < _LEAST_HEIGHT or width - margin < _LEAST_WIDTH or not has_points:
         said = Piece(clip(chart.nothing, width, glyphs), Token.MUTED)
         lines += [filled((said,) if place == 0 and not has_points else (), width) for place in range(height - 1)]
         return lines
-    marks = bool(chart.checkpoints) and height >= 9
-    below = 2 + int(marks)
-    rows = height - 1 - below
-    if rows < 2:
-        below, marks, rows = 1, False, height - 2
-    y_labels = labels(chart.y, chart.y_unit, max(2, min(6, rows // _EACH_Y)))
-    margin = max([4, *(len(text) for _, text in y_labels)]) + 1
     body = _body(chart, width - margin - 1, rows, glyphs)
     lines += _with_axis(chart, body, y_labels, margin, glyphs)
     lines.append(_axis(margin, width, glyphs))
@@ -43,6 +39,14 @@ def draw_chart(chart: Chart, width: int, height: int, glyphs: Glyphs) -> list[Li
     if below > 1:
         lines.append(_x_labels(chart, margin, width))
     return lines
+
+
+def _rows(chart: Chart, height: int) -> tuple[int, int, bool]:
+    """Rows below the curves, of the curves, and whether checkpoints have one."""
+    marks = bool(chart.checkpoints) and height >= 9
+    below = 2 + int(marks)
+    rows = height - 1 - below
+    return (below, rows, marks) if rows >= 2 else (1, height - 2, False)
 
 
 def filled(line: Line, width: int) -> Line:
@@ -158,13 +162,13 @@ def _within(chart: Chart, place: float) -> bool:
 def _x_labels(chart: Chart, margin: int, width: int) -> Line:
     room = width - margin - 1
     built = LineBuilder().at(margin + 1)
-    end = width
     found = labels(chart.x, chart.x_unit, max(2, room // _EACH_X))
     for place, text in found:
         centre = margin + 1 + int(chart.x.share(place) * room)
-        start = max(margin + 1, min(centre - len(text) // 2, end - len(text)))
+        start = max(margin + 1, min(centre - len(text) // 2, width - len(text)))
         if chart.x_unit is Unit.AGO and place == chart.x.low:
             start = margin + 1
-        if start > built.column or built.column == margin + 1:
+        follows = start > built.column or built.column == margin + 1
+        if follows and max(start, built.column) + len(text) <= width:
             built.at(start).put(text, Token.MUTED)
     return filled(built.line(), width)

@@ -10,14 +10,19 @@ from backprop_tui.plotting.scale import SEXAGESIMAL, Scale, ticks
 from backprop_tui.tui.charts.chart import Unit
 from backprop_tui.tui.wording import numbers
 
+_MORE = 4
 _TIMES = (Unit.SECONDS, Unit.AGO)
 
 
 def labels(scale: Scale, unit: Unit, most: int) -> list[tuple[float, str]]:
     """At most `most` places of the axis with their words."""
-    places = ticks(scale, most, steps=SEXAGESIMAL if unit in _TIMES else ())
-    if unit is Unit.STEPS:
-        places = [place for place in places if place == int(place)]
+    places: list[float] = []
+    for count in range(most, most + _MORE):  # one label alone tells no scale
+        places = ticks(scale, count, steps=SEXAGESIMAL if unit in _TIMES else (), to_end=unit is Unit.STEPS)
+        if unit is Unit.STEPS:
+            places = [place for place in places if place == int(place)]
+        if len(places) > 1:
+            break
     words = _words(places, scale, unit)
     found: list[tuple[float, str]] = []
     for place, text in zip(places, words, strict=True):
@@ -34,7 +39,7 @@ def _words(places: Sequence[float], scale: Scale, unit: Unit) -> list[str]:
     if unit is Unit.PERCENT:
         return [f"{place:.0f}%" for place in places]
     if unit is Unit.GIGABYTES:
-        return _plain([place / 1e9 for place in places])
+        return _plain([place / (1e9 if scale.high >= 1e9 else 1e6) for place in places])
     if scale.is_log and places and max(places) / max(min(places), 1e-300) >= 10:
         return [_power(place) for place in places]
     return _plain(places)

@@ -17,7 +17,7 @@ _COLUMN = 46  # of the table at the right
 _BESIDE_FROM = 100  # columns
 _THREE_FROM = 110
 _SMALL_FROM_ROWS = 20
-_NAME, _FIGURE, _TREND = 15, 9, 8
+_NAME, _FIGURE, _TREND = 10, 8, 8
 
 
 def draw_metrics(view: MetricsView, width: int, height: int, glyphs: Glyphs) -> list[Line]:
@@ -62,7 +62,8 @@ def _narrow(view: MetricsView, width: int, height: int, glyphs: Glyphs) -> list[
     lines = [(Piece(" "), *line) for line in chart]
     if table_rows:
         lines += [(Piece(" "), *line) for line in draw_table(view, width - 2, table_rows, glyphs)]
-    return [*lines, *(_figures(view, width)[:figures])]
+    said = _figures(view, width)[:figures]
+    return [*lines, *said, *([()] * (figures - len(said)))]
 
 
 def draw_table(view: MetricsView, width: int, height: int, glyphs: Glyphs) -> list[Line]:
@@ -71,7 +72,7 @@ def draw_table(view: MetricsView, width: int, height: int, glyphs: Glyphs) -> li
     rows = list(view.rows)
     chosen = next((place for place, row in enumerate(rows) if row.chosen), 0)
     start = max(0, min(chosen - room + 1, len(rows) - room))
-    name = max(_NAME, width - 2 * _FIGURE - _TREND - 7) if width < 60 else 24
+    name = min(24, max(_NAME, width - 2 * _FIGURE - _TREND - 6))
     head = f"   {'metric':<{name}}{'last':>{_FIGURE}} {'best':>{_FIGURE}}  trend"
     lines: list[Line] = [(Piece(head, Token.MUTED),)]
     lines += [_row(row, name, glyphs) for row in rows[start : start + room]]
@@ -93,16 +94,20 @@ def _row(row: MetricRow, name: int, glyphs: Glyphs) -> Line:
 
 
 def _figures(view: MetricsView, width: int) -> list[Line]:
-    """The other metrics in one line, what is to say in another, as much as fits of each."""
-    first = LineBuilder().put(" ")
-    for row in view.rows:
-        name = neutral(row.name)
-        if row.token is None and first.column + len(name) + len(row.last) + 3 <= width:
-            first.put(f"{name} ", Token.MUTED).put(row.last, bold=True).put("  ")
-    second = LineBuilder().put(" ")
-    for fact in (line for line in view.facts if line):
-        if second.column + width_of(fact) <= width:
-            for piece in fact:
-                second.put(piece.text, piece.token)
-            second.put("   ")
-    return [line for line in (second.line(), first.line()) if len(line) > 1]
+    """What is to say in one line, the other metrics in another, as much as fits of each."""
+    others = [row for row in view.rows if row.token is None]
+    figures = [(Piece(f"{neutral(row.name)} ", Token.MUTED), Piece(row.last, bold=True)) for row in others]
+    lines = [_one_line([line for line in view.facts if line], width), _one_line(figures, width)]
+    return [line for line in lines if line]
+
+
+def _one_line(parts: Sequence[Line], width: int) -> Line:
+    built = LineBuilder()
+    for part in parts:
+        between = " " if built.column == 0 else "   "
+        if built.column + len(between) + width_of(part) > width:
+            continue
+        built.put(between)
+        for piece in part:
+            built.put(piece.text, piece.token, bold=piece.bold)
+    return built.line()

@@ -61,11 +61,14 @@ def metrics_view(
     beside = None if name is None else validation_of(name, metrics)
     axis = Axis(attempts=Attempts.of(figures.run), by_time=choices.by_time)
     others = [course for other, course in metrics.items() if other not in (name, beside)]
-    rows = [_row(course, name, beside) for course in metrics.values()]
+    loss = main_loss(metrics)
+    first = (loss, None if loss is None else validation_of(loss, metrics))
+    in_order = sorted(metrics.values(), key=lambda course: first.index(course.name) if course.name in first else 2)
+    rows = [_row(course, name, beside) for course in in_order]
     return MetricsView(
         large=large_chart(known, figures, choices),
-        small=tuple(_small(known, course, axis, log=choices.log) for course in others),
-        rows=tuple(sorted(rows, key=lambda row: not row.token)),
+        small=tuple(_small(known, course, axis, choices) for course in others),
+        rows=tuple(rows),
         facts=tuple(_facts(known, figures, choices, moment, glyphs)),
     )
 
@@ -127,14 +130,14 @@ def _checkpoint_places(known: KnownRun, axis: Axis) -> Iterator[float]:
             yield float(one.step)
 
 
-def _small(known: KnownRun, course: Course, axis: Axis, *, log: bool) -> Chart:
+def _small(known: KnownRun, course: Course, axis: Axis, choices: ChartChoices) -> Chart:
     shape = Curve(label="", token=Token.INFO, letter="*", pieces=())
     return Chart(
         title=neutral(course.name),
         value=shown(course),
-        curves=tuple(curves_of(course, axis, shape=shape, stretches=0)),
+        curves=tuple(curves_of(course, axis, shape=shape, stretches=choices.stretches)),
         x=x_scale([course], axis, total=_total(known)),
-        y=y_scale([course], log=log),
+        y=y_scale([course], log=choices.log),
         x_unit=Unit.SECONDS if axis.by_time else Unit.STEPS,
         nothing="no finite value",
     )

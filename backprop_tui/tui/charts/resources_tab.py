@@ -22,7 +22,8 @@ def draw_resources(view: ResourcesView, width: int, height: int, glyphs: Glyphs)
         across = max(1, min(len(view.charts), (width - 1) // _LEAST_WIDTH))
     down = max(1, min(-(-len(view.charts) // across), room // _LEAST_ROWS))
     if room < _LEAST_ROWS - 1:
-        return [*(_figures(one, width) for one in view.charts[:room]), *last][:height]
+        figures = [_figures(one, width) for one in view.charts[:room]]
+        return [*figures, *([()] * (room - len(figures))), *last]
     each = (width - 1) // across
     lines: list[Line] = []
     for row in range(down):
@@ -34,10 +35,12 @@ def draw_resources(view: ResourcesView, width: int, height: int, glyphs: Glyphs)
 
 
 def _figures(chart: Chart, width: int) -> Line:
-    built = LineBuilder().put(f" {chart.title:<20}", Token.MUTED).put(f"{chart.value or '-':<24}", bold=True)
+    built = LineBuilder().put(f" {chart.title:<18}"[:width], Token.MUTED)
+    if built.column + len(chart.value) <= width:
+        built.put(chart.value or "-", bold=True)
     for curve in chart.curves:
-        if curve.label and built.column + len(curve.label) + len(curve.value) + 3 <= width:
-            built.put(f"{curve.label} ", Token.MUTED).put(f"{curve.value}  ")
+        if curve.label and built.column + len(curve.label) + len(curve.value) + 4 <= width:
+            built.put(f"   {curve.label} ", Token.MUTED).put(curve.value)
     return filled(built.line(), width)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backprop_tui.domain.run import Run
 from backprop_tui.plotting.columns import Bar
@@ -17,13 +17,14 @@ from backprop_tui.tui.wording import numbers
 
 _GAP_SECONDS = 45.0  # without a sample: the curve is interrupted
 _ROOM = 1.1
+_SHORT_RANGES_SECONDS = (120.0, 300.0, 600.0)
 _LIMIT_LETTER = "-"
 Reading = Callable[[Used], float | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourcesView:
-    """`processes` None where nothing was sampled yet; `end` says what the right end of the charts is."""
+    """`processes` None where nothing was sampled yet; `range_words` say what time the charts show."""
 
     charts: tuple[Chart, ...]
     processes: int | None
@@ -67,12 +68,20 @@ def resources_view(snapshot: Snapshot, figures: RunFigures, range_seconds: float
     """The tab of one run; that of an ended run shows its last minutes."""
     samples = figures.used
     end = snapshot.moment.wall if going_on or not samples else samples[-1].time
-    window = _Window(
-        samples=[one for one in samples if end - range_seconds <= one.time <= end + 1], end=end, seconds=range_seconds
+    seconds = _filled_range(range_seconds, end - samples[0].time) if samples else range_seconds
+    shown = [one for one in samples if end - seconds <= one.time <= end + 1]
+    window = _Window(samples=shown, end=end, seconds=seconds)
+    gpus, run = list(_of_gpus(snapshot, figures.run, window)), figures.run
+    others = [_ram(snapshot, run, window)] if gpus else [_cpu(snapshot, window), _ram_alone(run, window)]
+    words = span(seconds) + ("" if going_on or not samples else " to its end")
+    return ResourcesView(
+        charts=(*gpus, *others), processes=samples[-1].processes if samples else None, range_words=words
     )
-    charts = [*_of_gpus(snapshot, figures.run, window), _ram(snapshot, figures.run, window)]
-    words = f"{span(range_seconds)}" + ("" if going_on or not samples else " to its end")
-    return ResourcesView(charts=tuple(charts), processes=samples[-1].processes if samples else None, range_words=words)
+
+
+def _filled_range(wanted: float, known: float) -> float:
+    """A shorter one where it was sampled for a short time only."""
+    return next((seconds for seconds in _SHORT_RANGES_SECONDS if known <= seconds < wanted), wanted)
 
 
 def _of_gpus(snapshot: Snapshot, run: Run | None, window: _Window) -> Iterator[Chart]:
@@ -155,46 +164,59 @@ def _temperature(run: Run | None, window: _Window) -> Chart:
     low = min([30.0, *known])
     high = max([90.0, limit + 5, *known])
     chart = _chart("temperature", _last(known, lambda value: f"{value:.0f} C"), curves, window, high, Unit.CELSIUS)
-    return Chart(
-        title=chart.title,
-        value=chart.value,
-        curves=chart.curves,
-        x=chart.x,
-        y=Scale(low, high),
-        x_unit=chart.x_unit,
-        y_unit=chart.y_unit,
-        nothing=chart.nothing,
-    )
+    return replace(chart, y=Scale(low, high))
 
 
-def _ram(snapshot: Snapshot, run: Run | None, window: _Window) -> Chart:
-    """RAM on the axis, CPU as a figure and as a second curve of which the top is all cores."""
-    known = [value for _, value in window.known(lambda one: one.ram_bytes)]
-    cpu = [value for _, value in window.known(lambda one: one.cpu_percent)]
-    peak = max([*known, *([run.peak.ram_bytes] if run is not None and run.peak.ram_bytes else [])], default=None)
-    top = (peak or 1e9) * _ROOM
+def _cores(snapshot: Snapshot, used: Sequence[float]) -> float:
+    """All there are, or as many as it used where that is not known."""
     cores = snapshot.sample.readings.host.cores if snapshot.sample is not None else None
-    ram = Curve(
+    return max([*used, cores or 0.0], default=0.0) or 1.0
+
+
+def _used_cores(one: Used) -> float | None:
+    return None if one.cpu_percent is None else one.cpu_percent / 100
+
+
+def _cpu(snapshot: Snapshot, window: _Window) -> Chart:
+    known = [value for _, value in window.known(_used_cores)]
+    curve = Curve(
+        label="peak" if known else "",
+        value=f"{max(known):.1f}" if known else "",
+        token=Token.OK,
+        letter="c",
+        pieces=window.pieces(_used_cores),
+    )
+    value = _last(known, lambda cores: f"{cores:.1f} cores")
+    return _chart("CPU", value, [curve], window, _cores(snapshot, known), Unit.CORES)
+
+
+def _ram_alone(run: Run | None, window: _Window) -> Chart:
+    known = [value for _, value in window.known(lambda one: one.ram_bytes)]
+    peak = max([*known, *([run.peak.ram_bytes] if run is not None and run.peak.ram_bytes else [])], default=None)
+    curve = Curve(
         label="peak" if peak else "",
         value=numbers.size(peak),
         token=Token.VIOLET,
         letter="r",
         pieces=window.pieces(lambda one: one.ram_bytes),
     )
-    most = max([*(value / 100 for value in cpu), cores or 0.0], default=0.0) or 1.0
-    load = Curve(
-        label=f"CPU of {most:.0f} cores" if cpu else "",
-        value="",
-        token=Token.FAINT,
-        letter="c",
-        faint=True,
-        pieces=tuple(
-            tuple((x, low / 100 / most * top, high / 100 / most * top) for x, low, high in piece)
-            for piece in window.pieces(lambda one: one.cpu_percent)
-        ),
+    return _chart("RAM", _last(known, numbers.size), [curve], window, (peak or 1e9) * _ROOM, Unit.GIGABYTES)
+
+
+def _ram(snapshot: Snapshot, run: Run | None, window: _Window) -> Chart:
+    """RAM on the axis, CPU as a figure, and as a curve behind whose top is all cores."""
+    chart = _ram_alone(run, window)
+    known = [value for _, value in window.known(_used_cores)]
+    if not known:
+        return chart
+    cores = _cores(snapshot, known)
+    pieces = window.pieces(_used_cores)
+    scaled = tuple(
+        tuple((x, low / cores * chart.y.high, high / cores * chart.y.high) for x, low, high in piece)
+        for piece in pieces
     )
-    value = _last(known, numbers.size) + (f"   CPU  {cpu[-1] / 100:.1f} cores" if cpu else "")
-    return _chart("RAM", value, [load, ram], window, top, Unit.GIGABYTES)
+    load = Curve(label=f"CPU of {cores:.0f} cores", token=Token.FAINT, letter="c", faint=True, pieces=scaled)
+    return replace(chart, value=f"{chart.value}   CPU  {known[-1]:.1f} cores", curves=(load, *chart.curves))
 
 
 def _chart(title: str, value: str, curves: Sequence[Curve], window: _Window, top: float, y_unit: Unit) -> Chart:

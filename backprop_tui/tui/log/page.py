@@ -23,6 +23,7 @@ class Page:
     """`path` None: there is no log. Line numbers are from 1, None while they are being counted."""
 
     path: str | None = None
+    is_read: bool = False  # else nothing is known of it so far
     problem: str | None = None  # why it cannot be read
     size: int = 0
     rows: tuple[Row, ...] = ()

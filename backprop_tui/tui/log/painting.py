@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from rich.cells import cell_len
@@ -10,8 +10,9 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from backprop_tui.tui.drawing.differences import changed_spans
 from backprop_tui.tui.log.colours import Palette, style_of
-from backprop_tui.tui.log.escapes import Span
+from backprop_tui.tui.log.escapes import PLAIN, Span, text_of
 from backprop_tui.tui.log.kinds import Kind
 from backprop_tui.tui.log.rows import Row
 from backprop_tui.tui.view.tokens import Piece, Token
@@ -23,6 +24,7 @@ _TOKENS = {Kind.ERROR: Token.BAD, Kind.WARNING: Token.WARN, Kind.CHECKPOINT: Tok
 _NAMED = (Token.MUTED, Token.BAD, Token.OK, Token.WARN, Token.ACCENT, Token.VIOLET, Token.INFO, Token.FG)
 _YELLOW = 3
 
+Shown = tuple[Row | None, bool]  # a row, and whether it is of the line that was sought
 StyleOf = Callable[[Piece, bool], Style]  # of a piece, and whether its row is the cursor's
 
 
@@ -81,6 +83,21 @@ def brush(style_of: StyleOf, glyphs: Glyphs, *, is_native: bool) -> Brush:
         is_plain=len(named) < len(_NAMED),
     )
     return Brush(style_of=style_of, palette=palette, glyphs=glyphs)
+
+
+def changed_cells(before: Shown, now: Shown, width: int) -> Sequence[tuple[int, int]]:
+    """Columns, from and up to, in which two rows that are not scrolled to the side differ, as far as that is simple."""
+    old, new = before[0], now[0]
+    if old is None or new is None or before[1] or now[1] or old.kind is not new.kind or not _is_plain(old, new):
+        return ((0, width),)
+    if max(cells_of(old), cells_of(new)) > width - GUTTER_COLUMNS or old.cut or new.cut:
+        return ((0, width),)
+    spans = changed_spans((Piece(" " + text_of(old.spans)),), (Piece(" " + text_of(new.spans)),), width)
+    return spans or ((0, 1),)
+
+
+def _is_plain(*rows: Row) -> bool:
+    return all(span.sgr is PLAIN and not span.found for row in rows for span in row.spans)
 
 
 def cells_of(row: Row) -> int:

@@ -71,8 +71,7 @@ class LogSession:
         if change is Change.OTHER:
             self._begin()
             if self._to_error and self._file.size:
-                floor = max(0, self._file.size - ERROR_WITHIN_BYTES)
-                self._seek = Seek(_ERRORS, self._file.size, forward=False, floor=floor, around=False)
+                self.to_last_error()
             self._to_error = False
         written = self._file.written_at
         if change is Change.GROWN and written is not None:
@@ -142,7 +141,7 @@ class LogSession:
             self._view.to_line(start)
 
     def search(self, expression: str) -> None:
-        """A search is on, and goes to the next match from here; none where the expression is empty."""
+        """A search is on, and goes to a match near here; none where the expression is empty."""
         self._expression, self._search_problem, self._matcher = expression, None, None
         found = compiled(expression) if expression else None
         if isinstance(found, str):
@@ -154,12 +153,19 @@ class LogSession:
         self._view.forget()
         self._seek, self._hit, self._note = None, None, ""
         if self._matcher is not None:
+            # At the end it is the last one that is wanted, elsewhere the next one from what is shown on.
             rows = self._view.rows()
-            self._seek = Seek(self._matcher, rows[0].start - 1 if rows else -1, forward=True)
+            place = self._file.size if self._view.following else rows[0].start - 1 if rows else -1
+            self._seek = Seek(self._matcher, place, forward=not self._view.following)
 
     def stop_seeking(self) -> None:
         """What is being sought is given up."""
         self._seek = None
+
+    def to_last_error(self) -> None:
+        """The error that ended the run: the last one, if there is one near the end."""
+        floor = max(0, self._file.size - ERROR_WITHIN_BYTES)
+        self._seek = Seek(_ERRORS, self._file.size, forward=False, floor=floor, around=False)
 
     def next_match(self, *, forward: bool) -> None:
         """The next match of the search that is on."""
@@ -182,12 +188,16 @@ class LogSession:
         """What is shown; `now` in seconds since the epoch."""
         file = self._file
         rows = self._view.rows()
-        before = self._counts.before(rows[0].start, file) if rows else None
-        below = self._counts.before(rows[-1].start, file) if rows else None
+        first = last = None
+        if rows and not self._view.following:
+            before = self._counts.before(rows[0].start, file)
+            first = None if before is None else before + 1
+            last = None if first is None else first + len({row.start for row in rows}) - 1
         at = None if self._hit is None else self._counts.before(self._hit, file)
         written = None if file.written_at is None else max(0.0, now - file.written_at)
         return Page(
             path=self._path,
+            is_read=True,
             problem=file.problem,
             size=file.size,
             rows=rows,
@@ -195,8 +205,8 @@ class LogSession:
             following=self._view.following,
             wrap=self._view.wrap,
             hit=self._hit,
-            first=None if before is None else before + 1,
-            last=None if below is None else below + 1,
+            first=first,
+            last=last,
             hit_number=None if at is None else at + 1,
             total=self._counts.total(file),
             counted=self._counts.counted_to / file.size if file.size else 1.0,

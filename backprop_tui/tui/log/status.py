@@ -51,6 +51,8 @@ def _parts(page: Page, width: int, glyphs: Glyphs) -> Iterator[Part]:
     if page.path is None:
         yield (Piece("no log", Token.MUTED),)
         return
+    if not page.is_read:
+        return
     if not page.size:
         yield (Piece("nothing printed yet" if page.live else "nothing was printed", Token.MUTED),)
         return

@@ -61,6 +61,14 @@ class Charting:
             "export": lambda: self._screen.run_worker(self._export(), group="requests", exit_on_error=False),
         }
 
+    def footer_keys(self) -> list[tuple[str, str]]:
+        """Key and word of what applies to charts; empty where none has the keys."""
+        if self._pane.tab != METRICS or not self._pane.has_focus_within:
+            return []
+        axis = ("x", "by step" if self.choices.by_time else "by time")
+        scale = ("L", "linear" if self.choices.log else "log scale")
+        return [("m", "metrics"), axis, scale, ("z", "smooth"), ("E", "export"), ("h l", "cursor"), ("1..5", "tabs")]
+
     async def follow(self) -> None:
         """Reads until it is cancelled."""
         while True:
@@ -157,11 +165,7 @@ class Charting:
             return
         if len(chosen) > MOST_RUNS:
             screen.tell(f"The first {MOST_RUNS} of {len(chosen)} runs are compared")
-
-        def find(run_id: str) -> KnownRun | None:
-            return screen.snapshot.find(run_id)  # the snapshot of then, not that of now
-
-        screen.app.push_screen(CompareScreen(chosen, find, self._reader, glyphs=screen.glyphs))
+        screen.app.push_screen(CompareScreen(chosen, lambda: screen.snapshot, self._reader, glyphs=screen.glyphs))
 
     async def _export(self) -> None:
         known = self._known

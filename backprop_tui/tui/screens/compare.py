@@ -17,7 +17,7 @@ from backprop_tui.tui.charts.compare_screen import draw_compare
 from backprop_tui.tui.charts.compare_view import MOST_RUNS, Compared, CompareView, compare_view
 from backprop_tui.tui.charts.figures import RunFigures
 from backprop_tui.tui.charts.source import ChartSource
-from backprop_tui.tui.snapshot import KnownRun
+from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.widgets.footer import Footer
 from backprop_tui.tui.widgets.painted import COLOURS
 from backprop_tui.tui.widgets.sheet import Sheet
@@ -38,7 +38,7 @@ _KEYS = (
 
 
 class CompareScreen(Screen[None]):
-    """`runs_of` gives the runs by their ids as they are known now."""
+    """`snapshot` gives what is known now."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -51,14 +51,14 @@ class CompareScreen(Screen[None]):
     def __init__(
         self,
         run_ids: Sequence[str],
-        find: Callable[[str], KnownRun | None],
+        snapshot: Callable[[], Snapshot],
         charts: ChartSource,
         *,
         glyphs: Glyphs,
     ) -> None:
         super().__init__()
         self._run_ids = tuple(run_ids)[:MOST_RUNS]
-        self._find = find
+        self._snapshot = snapshot
         self._charts = charts
         self._glyphs = glyphs
         self._figures: dict[str, RunFigures] = {}
@@ -92,9 +92,10 @@ class CompareScreen(Screen[None]):
 
     def paint(self) -> None:
         """Everything; what is as before is not sent again."""
-        known = [one for one in map(self._find, self._run_ids) if one is not None]
+        now = self._snapshot()
+        known = [one for one in map(now.find, self._run_ids) if one is not None]
         runs = [Compared(known=one, figures=self._figures.get(one.id)) for one in known]
-        self.view = compare_view(runs, self._choices, all_options=self._all_options)
+        self.view = compare_view(runs, self._choices, now.moment, all_options=self._all_options)
         width, height = self.size
         sheet = self.query_one("#compare", Sheet)
         lines = draw_compare(self.view, width, max(1, height - 1), self._glyphs, all_options=self._all_options)

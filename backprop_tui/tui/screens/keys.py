@@ -65,6 +65,7 @@ class Keys:
         }
         self._doing |= {f"tab_{place + 1}": self._tab_of(place) for place in range(5)}
         self._doing |= self._movements() | self._of_runs() | screen.charting.doing()
+        self._doing |= screen.dialogs.doing()
 
     @property
     def _table(self) -> RunsTable:

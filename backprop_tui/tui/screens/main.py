@@ -20,6 +20,7 @@ from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.requests import Desk
 from backprop_tui.tui.screens.ask import Ask, Question
 from backprop_tui.tui.screens.charting import Charting
+from backprop_tui.tui.screens.dialogs import Dialogs
 from backprop_tui.tui.screens.keys import Keys
 from backprop_tui.tui.screens.run_actions import RunActions
 from backprop_tui.tui.screens.standing import Standing
@@ -79,6 +80,7 @@ class MainScreen(Screen[None]):
         self.layout_now: Layout = layout(80, 24, gpus=0)
         self._followed = False
         self.charting = Charting(self, charts or NoCharts())
+        self.dialogs = Dialogs(self, desk)
         self._keys = Keys(self, RunActions(desk, self))
 
     def compose(self) -> ComposeResult:
@@ -106,11 +108,18 @@ class MainScreen(Screen[None]):
         self.snapshot = snapshot
         self.standing.look(self.standing.run_of_row(snapshot), snapshot.moment.monotonic)
         self.paint()
+        arrived = self.dialogs.arrived()
+        if arrived is not None:
+            self.query_one(RunsTable).select(arrived)
 
     def fail(self, words: str) -> None:
         """The store cannot be read: what was known stays, and the header says so."""
         self.snapshot = replace(self.snapshot, problem=neutral(words))
         self.paint()
+
+    @on(events.Paste)
+    def _pasted(self, message: events.Paste) -> None:
+        self.dialogs.pasted(message.text)
 
     @on(events.Resize)
     def _resized(self) -> None:
@@ -138,6 +147,7 @@ class MainScreen(Screen[None]):
         group = (self.standing.row or "").startswith(GROUP)
         keys = footer_keys(None if run is None or self.standing.row == OLDER else run.status, group=group)
         marked = f"{len(self.standing.marked)} marked" if self.standing.marked else ""
+        keys = self.charting.footer_keys() or keys
         self.query_one(Footer).show_keys(keys, self.app.size.width, note=marked)
 
     def _lay_out(self) -> None:
@@ -233,7 +243,7 @@ class MainScreen(Screen[None]):
 
     @on(SelectedRun.TabShown)
     def _tab_shown(self) -> None:
-        self.charting.look_if_changed()
+        self.paint_selected()
 
     @on(MetricsTab.Chosen)
     def _metric_chosen(self, message: MetricsTab.Chosen) -> None:

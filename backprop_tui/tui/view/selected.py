@@ -34,6 +34,7 @@ class SelectedRunView:
     word: str
     right: str
     log_path: str | None
+    live: bool  # more may be written to its log
     card: Card | None
     sections: Sequence[Section]
     events: Sequence[EventRow]
@@ -51,6 +52,7 @@ def selected_run_view(snapshot: Snapshot, run_id: str | None) -> SelectedRunView
         word=word_of(run),
         right=" · ".join(_right(run)),
         log_path=run.record.get("log_path"),
+        live=run.status not in ENDED,
         card=_card(run),
         sections=tuple(sections_of(run, snapshot)),
         events=event_rows(opened.events, snapshot) if opened is not None and opened.run_id == run.id else (),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 from textual import events, on
@@ -12,8 +13,7 @@ from textual.strip import Strip
 
 from backprop_tui.tui.log.escapes import text_of
 from backprop_tui.tui.log.page import Page
-from backprop_tui.tui.log.painting import GUTTER_COLUMNS, Brush, brush, cells_of
-from backprop_tui.tui.log.rows import Row
+from backprop_tui.tui.log.painting import GUTTER_COLUMNS, Brush, Shown, brush, cells_of, changed_cells
 from backprop_tui.tui.log.session import LogSession
 from backprop_tui.tui.log.status import draw_question, draw_status
 from backprop_tui.tui.log.thread import LOOK_SECONDS, LogThread
@@ -90,12 +90,16 @@ class LogView(Sheet):
             self.path = path
             self._session_of = live, failed
             self._open(path)
-        elif live != self._session_of[0]:
+        elif (live, failed) != self._session_of:
+            if failed and not self._session_of[1] and self.page_shown.following:
+                self._thread.ask(LogSession.to_last_error)
             self._session_of = live, failed
             self._thread.ask(lambda session: setattr(session, "live", live))
 
-    def look(self) -> None:
-        """The thread looks by itself."""
+    @property
+    def is_searching(self) -> bool:
+        """Whether a search is on, which owns `n`, `N` and `esc`."""
+        return self.page_shown.search is not None
 
     def to_top(self) -> None:
         """Another run begins where its own log wants to."""
@@ -139,11 +143,21 @@ class LogView(Sheet):
     def _show_page(self, page: Page) -> None:
         """Paints the rows that changed."""
         before, self.page_shown = self.page_shown, page
-        width = self.size.width
-        for y in range(max(len(before.rows), len(page.rows))):
-            if _row_at(before, y) != _row_at(page, y):
-                self.refresh(Region(0, y, width, 1))
+        most = max(len(before.rows), len(page.rows))
+        changed = [y for y in range(most) if _row_at(before, y) != _row_at(page, y)]
+        if changed:
+            self.refresh(*self._regions(before, changed))
         self._show_status()
+
+    def _regions(self, before: Page, changed: list[int]) -> Iterator[Region]:
+        """What to paint: few cells where it follows, for the line's sake; all at once for a key, for the eye's."""
+        width, page = self.size.width, self.page_shown
+        if self._left or not (before.following and page.following):
+            yield Region(0, changed[0], width, changed[-1] - changed[0] + 1)
+            return
+        for y in changed:
+            for start, end in changed_cells(_row_at(before, y), _row_at(page, y), width):
+                yield Region(start, y, end - start, 1)
 
     def _show_status(self) -> None:
         width, rows = self.size.width, self._room[1]
@@ -177,10 +191,9 @@ class LogView(Sheet):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """`n`, `N` and `esc` belong to a search that is on; else they are the screen's."""
-        searching = self.page_shown.search is not None
         if action == "match":
-            return searching
-        return searching or self.page_shown.seeking if action == "end_search" else True
+            return self.is_searching
+        return self.is_searching or self.page_shown.seeking if action == "end_search" else True
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
         """While a search is typed, letters are letters."""
@@ -275,7 +288,7 @@ class LogView(Sheet):
             self.action_follow()
 
 
-def _row_at(page: Page, y: int) -> tuple[Row | None, bool]:
+def _row_at(page: Page, y: int) -> Shown:
     """A row, and whether it is of the line that was sought."""
     if y >= len(page.rows):
         return None, False

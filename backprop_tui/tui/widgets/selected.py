@@ -119,8 +119,10 @@ class SelectedRun(Vertical):
         view = self.view
         if self.tab == LOG:
             log = self.query_one(LogView)
-            log.watch_path(None if view is None else view.log_path)
-            log.look()
+            if view is None:
+                log.watch_path(None)
+            else:
+                log.watch_path(view.log_path, live=view.live, failed=view.card is not None)
         elif self.tab in (METRICS, RESOURCES):
             pass  # painted when their files were read
         elif view is None:
@@ -138,3 +140,4 @@ class SelectedRun(Vertical):
     @on(events.DescendantBlur)
     def _focus_changed(self) -> None:
         self.call_after_refresh(self.paint)
+        self.post_message(self.TabShown())

@@ -135,6 +135,7 @@ def test_a_search_goes_to_the_next_match_and_counts_all(log: Path) -> None:
     session.next_match(forward=True)
     assert settled(session).hit_number == 51
     session.next_match(forward=False)
+    assert settled(session).hit_number == 50
     session.next_match(forward=False)
     page = settled(session)
     assert page.hit_number == 59
@@ -204,3 +205,11 @@ def test_a_line_of_a_number_is_gone_to(log: Path) -> None:
     page = session.page(NOW)
     assert page.hit_number == 500
     assert "line 500" in texts(page)
+
+
+def test_a_search_at_the_end_begins_with_the_last_match(log: Path) -> None:
+    session = opened(log)
+    session.search("line 5.$")
+    page = settled(session)
+    assert page.search is not None
+    assert (page.hit_number, page.search.ordinal, page.note) == (59, 10, "")

@@ -104,10 +104,15 @@ RUNS = (
 
 @asynccontextmanager
 async def staged(
-    now: Snapshot | None = None, size: tuple[int, int] = (120, 40), *, ascii_only: bool = False
+    now: Snapshot | None = None,
+    size: tuple[int, int] = (120, 40),
+    *,
+    ascii_only: bool = False,
+    desk: FakeDesk | None = None,
 ) -> AsyncIterator[Stage]:
     """A dashboard of a size."""
-    bridge, desk = FakeBridge(now or snapshot(*RUNS, sample=sample(gpu()))), FakeDesk()
+    bridge = FakeBridge(now or snapshot(*RUNS, sample=sample(gpu())))
+    desk = desk or FakeDesk()
     app = Dashboard(bridge, desk, Preferences(glyphs=ASCII if ascii_only else UNICODE))
     async with app.run_test(size=size) as pilot:
         await pilot.pause()

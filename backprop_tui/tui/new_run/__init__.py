@@ -1,0 +1,1 @@
+"""What a person types to start a run, as words for the `run` command."""

@@ -1,0 +1,70 @@
+"""An axis maps values there and back, and is labelled at round ones."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backprop_tui.plotting.scale import SEXAGESIMAL, Scale, middle_range, roomy, ticks
+from backprop_tui.plotting.smoothing import smoothed
+
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(one=numbers, other=numbers, log=st.booleans(), most=st.integers(0, 9))
+def test_ticks_lie_on_the_axis_and_are_no_more_than_wanted(
+    one: float,
+    other: float,
+    log: bool,  # noqa: FBT001 - drawn
+    most: int,
+) -> None:
+    scale = Scale(min(one, other), max(one, other), log=log)
+    found = ticks(scale, most)
+    assert len(found) <= most
+    room = (scale.high / 2 - scale.low / 2) * 1e-6
+    assert all(scale.low - room <= tick <= scale.high + room for tick in found)
+
+
+@given(low=st.floats(1e-6, 1e6), factor=st.floats(1.5, 1e6), share=st.floats(0, 1), log=st.booleans())
+def test_a_share_becomes_its_value_and_back(low: float, factor: float, share: float, log: bool) -> None:  # noqa: FBT001
+    scale = Scale(low, low * factor, log=log)
+    assert scale.share(scale.value(share)) == pytest.approx(share, abs=1e-6)
+
+
+def test_ticks_are_round() -> None:
+    assert ticks(Scale(1.8, 7.3), 6) == [2, 3, 4, 5, 6, 7]
+    assert ticks(Scale(0, 100), 5) == [0, 25, 50, 75, 100]
+    assert ticks(Scale(0.001, 10, log=True), 5) == pytest.approx([0.001, 0.01, 0.1, 1, 10])
+    assert ticks(Scale(-1800, 0), 4, steps=SEXAGESIMAL) == [-1800, -1200, -600, 0]
+
+
+def test_the_planned_end_is_labelled_where_it_is_round() -> None:
+    assert ticks(Scale(0, 60_000), 5, to_end=True) == [0, 15_000, 30_000, 45_000, 60_000]
+    assert ticks(Scale(0, 2_200), 5, to_end=True) == [0, 500, 1_000, 1_500, 2_000]
+
+
+def test_a_logarithm_needs_values_above_zero() -> None:
+    assert not Scale(0, 1, log=True).is_log
+    assert Scale(0, 1, log=True).share(0.5) == 0.5
+    assert Scale(1, 100, log=True).share(-1) == float("-inf")
+
+
+def test_an_outlier_does_not_settle_the_range() -> None:
+    assert middle_range([*(float(one) for one in range(200)), 1e9]) == (2.0, 198.0)
+    assert middle_range([1.0, 2.0, 1e9]) == (1.0, 1e9)
+
+
+@given(low=st.floats(-1e308, 1e308), span=st.floats(0, 1e307))
+def test_a_range_has_room_and_an_extent(low: float, span: float) -> None:
+    bottom, top = roomy(low, low + span)
+    assert bottom <= low <= top
+    assert bottom < top
+
+
+def test_smoothing_begins_without_a_bias_and_follows_a_level() -> None:
+    assert smoothed([5.0, 5.0, 5.0], 0.9) == pytest.approx([5.0, 5.0, 5.0])
+    assert smoothed([1.0, 3.0], 0.0) == [1.0, 3.0]
+    assert smoothed([], 0.9) == []
+    noisy = [float(place % 2) for place in range(100)]
+    assert all(0.4 < one < 0.6 for one in smoothed(noisy, 0.95)[50:])

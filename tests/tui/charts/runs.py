@@ -1,0 +1,49 @@
+"""Figures of runs for tests of charts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+from backprop_tui.domain.run import Run
+from backprop_tui.domain.times import iso
+from backprop_tui.store.metrics import Course, Series
+from backprop_tui.tui.charts.figures import RunFigures, Used
+from tests.tui.snapshots import NOW
+
+
+def course(
+    name: str, values: Iterable[float], *, every: int = 1, begun: float = NOW.wall - 60, first: int = 0
+) -> Course:
+    """A value each second from `begun` on, `every` so many steps."""
+    series = Series(name)
+    for place, value in enumerate(values):
+        series.add(value, first + place * every, str(iso(begun + place)))
+    return series.course()
+
+
+def falling(count: int = 60, *, to: float = 2.0) -> list[float]:
+    """A loss that goes down as losses do."""
+    return [to + 5 * math.exp(-place / (count / 4)) for place in range(count)]
+
+
+def figures(run_id: str, metrics: Mapping[str, Course] | None = None, *, run: Run | None = None) -> RunFigures:
+    """What was read of a run: by default a loss, what it is on other data, and a learning rate."""
+    usual = {
+        "loss": course("loss", falling(), every=10),
+        "val_loss": course("val_loss", falling(6, to=2.3), every=100),
+        "lr": course("lr", [3e-4] * 60, every=10),
+    }
+    used = tuple(
+        Used(
+            time=NOW.wall - 600 + 10 * place,
+            cpu_percent=150.0,
+            ram_bytes=21_400_000_000,
+            processes=14,
+            utilization_percent=80.0 + place % 10,
+            memory_bytes=61_200_000_000,
+            temperature_celsius=70.0 + place / 10,
+        )
+        for place in range(60)
+    )
+    return RunFigures(run_id=run_id, metrics=usual if metrics is None else metrics, used=used, run=run)

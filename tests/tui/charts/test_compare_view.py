@@ -1,0 +1,70 @@
+"""Comparing runs shows the best of each row, the options that differ, and the curves with their letters."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from backprop_tui.tui.charts.choices import ChartChoices
+from backprop_tui.tui.charts.compare_screen import draw_compare
+from backprop_tui.tui.charts.compare_view import Compared, CompareView, compare_view
+from backprop_tui.tui.drawing.lines import text_of, width_of
+from backprop_tui.tui.wording.glyphs import ASCII, UNICODE
+from tests.tui.charts.runs import course, falling, figures
+from tests.tui.snapshots import NOW, running
+
+
+def _compared(run_id: str, lr: str, to: float, count: int = 40) -> Compared:
+    plain = running(run_id, step=count)
+    command = ["python", "train.py", "--lr", lr, "--opt", "adamw"]
+    known = replace(plain, record={**plain.record, "command": command})
+    metrics = {"loss": course("loss", falling(count, to=to)), "acc": course("acc", [1 / to] * count)}
+    return Compared(known=known, figures=figures(run_id, metrics, run=known.run))
+
+
+RUNS = (_compared("one", "1e-3", 2.0), _compared("two", "3e-4", 1.0, 80), _compared("three", "1e-4", 3.0))
+
+
+def _view(choices: ChartChoices | None = None, *, all_options: bool = False) -> CompareView:
+    return compare_view(RUNS, choices or ChartChoices(), NOW, all_options=all_options)
+
+
+def test_the_best_of_a_row_is_starred_whichever_way_is_better() -> None:
+    best = {row.label: row.best for row in _view().results}
+    assert best["loss (last)"] == {1}
+    assert best["loss (best)"] == {1}
+    assert best["acc (best)"] == {1}
+    assert best["step"] == frozenset()
+
+
+def test_options_that_are_the_same_are_left_out_and_counted() -> None:
+    view = _view()
+    assert [(row.label, row.cells) for row in view.options] == [("--lr", ("1e-3", "3e-4", "1e-4"))]
+    everything = _view(all_options=True)
+    assert len(everything.options) == view.same + 1
+    assert "--opt" in [row.label for row in everything.options]
+
+
+def test_curves_are_overlaid_with_a_colour_and_a_letter_each() -> None:
+    chart = _view().chart
+    assert [curve.letter for curve in chart.curves] == ["A", "B", "C"]
+    assert len({curve.token for curve in chart.curves}) == 3
+    assert chart.x.high == 79.0
+    text = "\n".join(map(text_of, draw_compare(_view(), 120, 39, UNICODE, all_options=False)))
+    assert all(text.count(letter) >= 2 for letter in "ABC")
+
+
+def test_a_run_that_is_not_read_yet_has_a_column() -> None:
+    view = compare_view([RUNS[0], Compared(known=RUNS[1].known, figures=None)], ChartChoices(), NOW, all_options=False)
+    assert {row.label: row.cells for row in view.results}["loss (last)"][1] == "-"
+
+
+@pytest.mark.parametrize("glyphs", [UNICODE, ASCII], ids=["unicode", "ascii"])
+@pytest.mark.parametrize("size", [(120, 39), (80, 23), (200, 49), (60, 10), (30, 5), (10, 2)])
+def test_the_screen_fits_every_size(size: tuple[int, int], glyphs: object) -> None:
+    for everything in (False, True):
+        shown = draw_compare(_view(all_options=everything), *size, UNICODE if glyphs is UNICODE else ASCII,
+                             all_options=everything)  # fmt: skip
+        assert len(shown) <= size[1]
+        assert size[0] < 60 or all(width_of(line) <= size[0] for line in shown)

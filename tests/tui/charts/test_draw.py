@@ -1,0 +1,128 @@
+"""A chart fills its place exactly, at every size and with any values."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backprop_tui.plotting.scale import Scale
+from backprop_tui.tui.charts.chart import Chart, Curve, Unit
+from backprop_tui.tui.charts.draw import draw_chart
+from backprop_tui.tui.charts.labels import labels, span
+from backprop_tui.tui.drawing.lines import text_of, width_of
+from backprop_tui.tui.view.tokens import Token
+from backprop_tui.tui.wording.glyphs import ASCII, UNICODE
+
+LINE = tuple((float(x), float(x), float(x)) for x in range(101))
+CURVE = Curve(label="train", value="2.214", token=Token.ACCENT, letter="t", pieces=(LINE,), ends_in_letter=True)
+CHART = Chart(title="loss", curves=(CURVE,), x=Scale(0, 100), y=Scale(0, 100))
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(
+    width=st.integers(1, 90),
+    height=st.integers(1, 30),
+    values=st.lists(st.tuples(numbers, numbers), max_size=20),
+    low=numbers,
+    high=numbers,
+    log=st.booleans(),
+    ascii_only=st.booleans(),
+)
+def test_a_chart_has_its_size(
+    width: int,
+    height: int,
+    values: list[tuple[float, float]],
+    low: float,
+    high: float,
+    log: bool,  # noqa: FBT001
+    ascii_only: bool,  # noqa: FBT001
+) -> None:
+    bars = tuple((x, y, y) for x, y in sorted(values))
+    x = Scale(bars[0][0], bars[-1][0]) if bars else Scale(0, 1)
+    chart = replace(
+        CHART, curves=(replace(CURVE, pieces=(bars,)),), x=x, y=Scale(min(low, high), max(low, high), log=log),
+        checkpoints=tuple(at for at, _ in values), restarts=(x.low,), cursor=x.high,
+    )  # fmt: skip
+    lines = draw_chart(chart, width, height, ASCII if ascii_only else UNICODE)
+    assert [width_of(line) for line in lines] == [width] * height
+    assert not ascii_only or all(text_of(line).isascii() for line in lines)
+
+
+def _text(chart: Chart, width: int = 60, height: int = 14, *, ascii_only: bool = False) -> list[str]:
+    return [text_of(line).rstrip() for line in draw_chart(chart, width, height, ASCII if ascii_only else UNICODE)]
+
+
+def test_title_legend_axis_and_labels_stand_around_the_curve() -> None:
+    text = _text(CHART)
+    assert text[0].startswith("loss")
+    assert text[0].endswith("━━ train 2.214")
+    assert text[-1].split() == ["0", "50", "100"]
+    assert text[-2].strip().startswith("└───")
+    assert text[1].rstrip().endswith("t")
+    assert [line.split()[0] for line in text[1:-2] if "┤" in line] == ["100", "50", "0"]
+
+
+def test_in_ascii_a_curve_is_drawn_by_its_letter() -> None:
+    text = _text(CHART, ascii_only=True)
+    assert text[0].endswith("tt train 2.214")
+    assert sum(line.count("t") for line in text[1:-2]) >= 40
+    assert "+-----" in text[-2]
+
+
+def test_checkpoints_stand_below_the_axis_and_resumes_across_the_curves() -> None:
+    chart = replace(CHART, checkpoints=(50.0, 1000.0), restarts=(20.0,))
+    text = _text(chart)
+    assert text[-2].count("◆") == 1
+    assert text[-1].index("50") == pytest.approx(text[-2].index("◆"), abs=1)
+    assert sum("│" in line[10:] for line in text[1:-3]) >= 8
+
+
+def test_without_points_it_says_so() -> None:
+    assert _text(replace(CHART, curves=(), nothing="No figures yet"))[1] == "No figures yet"
+
+
+def test_a_faint_curve_lies_behind_the_others() -> None:
+    faint = replace(CURVE, token=Token.FAINT, faint=True, label="", ends_in_letter=False)
+    for curves in ((faint, CURVE), (CURVE, faint)):
+        lines = draw_chart(replace(CHART, curves=curves), 60, 14, UNICODE)
+        assert not any(piece.token is Token.FAINT for line in lines for piece in line)
+
+
+def test_a_gap_between_pieces_stays_empty() -> None:
+    parts = replace(CURVE, pieces=(LINE[:20], LINE[80:]), ends_in_letter=False)
+    body = _text(replace(CHART, curves=(parts,)))[1:-2]
+    assert all(line[20:40].strip() == "" for line in body)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "unit", "shown"),
+    [
+        (1.9, 7.4, Unit.METRIC, ["2", "4", "6"]),
+        (0.05, 0.31, Unit.METRIC, ["0.1", "0.2", "0.3"]),
+        (0.0, 6.6e-4, Unit.METRIC, ["0", "2e-4", "4e-4", "6e-4"]),
+        (100_000.0, 160_000.0, Unit.METRIC, ["100k", "120k", "140k", "160k"]),
+        (0.0, 100.0, Unit.PERCENT, ["0%", "50%", "100%"]),
+        (0.0, 80e9, Unit.GIGABYTES, ["0", "20", "40", "60", "80"]),
+        (0.0, 40e6, Unit.GIGABYTES, ["0", "10", "20", "30", "40"]),
+        (-1800.0, 0.0, Unit.AGO, ["-30m", "-20m", "-10m", "now"]),
+        (0.0, 5400.0, Unit.SECONDS, ["0", "30m", "1h", "1:30h"]),
+        (0.0, 60_000.0, Unit.STEPS, ["0", "15k", "30k", "45k", "60k"]),
+    ],
+)
+def test_labels_are_short_and_round(low: float, high: float, unit: Unit, shown: list[str]) -> None:
+    assert [text for _, text in labels(Scale(low, high), unit, len(shown))] == shown
+
+
+def test_a_logarithmic_axis_is_labelled_by_powers_of_ten() -> None:
+    assert [text for _, text in labels(Scale(0.001, 100.0, log=True), Unit.METRIC, 6)] == [
+        "0.001", "0.01", "0.1", "1", "10", "100",
+    ]  # fmt: skip
+
+
+def test_a_time_on_an_axis_has_its_unit() -> None:
+    assert [span(one) for one in (0, 30, -900, 90, 7200, 5400, 172_800)] == [
+        "0", "30s", "-15m", "1:30", "2h", "1:30h", "2d",
+    ]  # fmt: skip

@@ -1,0 +1,71 @@
+"""What is typed or pasted, as words of `run`."""
+
+from __future__ import annotations
+
+import os
+import shlex
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backprop_tui.tui.new_run.command_line import joined, understood
+from backprop_tui.tui.new_run.draft import shell_line, words_of
+from backprop_tui.tui.new_run.verdict import sentence, verdict_of
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("train.py", ("train.py",)),
+        ("train.py --lr 3e-4", ("train.py", "--", "--lr", "3e-4")),
+        ("train.py -- --lr 3e-4", ("train.py", "--", "--lr", "3e-4")),
+        ("$ python3 train.py --lr 3e-4", ("train.py", "--", "--lr", "3e-4")),
+        ("/env/bin/python train.py -x", ("--python", "/env/bin/python", "train.py", "--", "-x")),
+        ("CUDA_VISIBLE_DEVICES=0 python train.py", ("--env", "CUDA_VISIBLE_DEVICES=0", "train.py")),
+        ("torchrun --nproc 2 train.py", ("--", "torchrun", "--nproc", "2", "train.py")),
+        ("python -m pkg.train", ("--", "python", "-m", "pkg.train")),
+        ("backprop-tui run -m 60 train.py -- --lr 1", ("-m", "60", "train.py", "--", "--lr", "1")),
+        ("'/my disk/train.py'", ("/my disk/train.py",)),
+        ("./go.sh", ("./go.sh",)),
+        ("", ()),
+    ],
+)
+def test_a_command_line_is_understood(typed: str, words: tuple[str, ...]) -> None:
+    assert words_of({"command": typed}) == words
+
+
+def test_a_dropped_file_is_its_path() -> None:
+    assert understood("file:///my%20disk/train.py").script == "/my disk/train.py"
+
+
+def test_a_tilde_is_the_home() -> None:
+    assert understood("~/train.py").script == os.path.expanduser("~/train.py")
+
+
+def test_lines_that_were_continued_are_one() -> None:
+    assert joined("> train.py \\\n  --lr 1 \\\n\n --seed 2") == "train.py --lr 1 --seed 2"
+
+
+def test_fields_become_options_before_the_script() -> None:
+    draft = {"command": "t.py -x", "after": "a b:any", "sweep": "lr=1,2 s=1..3", "tags": "#x 'y z'", "more": "--cwd /d"}
+    assert shell_line(draft) == (
+        "backprop-tui run --after a --after b:any --sweep lr=1,2 --sweep s=1..3 --tag x --tag 'y z' --cwd /d t.py -- -x"
+    )
+
+
+@given(st.lists(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1), min_size=1))
+def test_no_argument_is_lost_or_changed(arguments: list[str]) -> None:
+    words = [f"a{word}" for word in arguments]
+    assert understood(shlex.join(["t.py", *words])).arguments == tuple(words)
+
+
+def test_a_verdict_counts_the_runs_that_could_start() -> None:
+    held = "verdict      held: needs 2 GPUs, 0 free"
+    one = verdict_of(["verdict      starts now on GPU 3", held, held])
+    assert one is not None
+    assert sentence(one) == "1 of 3 could start now; else: needs 2 GPUs, 0 free"
+    alone = verdict_of([held])
+    assert alone is not None
+    assert sentence(alone) == "would wait: needs 2 GPUs, 0 free"
+    assert verdict_of(["run x"]) is None

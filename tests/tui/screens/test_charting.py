@@ -1,0 +1,210 @@
+"""Charts under the keys: what is read and shown of the selected run, and runs compared."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from textual.pilot import Pilot
+
+from backprop_tui.tui.app import Dashboard
+from backprop_tui.tui.charts.figures import RunFigures
+from backprop_tui.tui.preferences import Preferences
+from backprop_tui.tui.screens.compare import CompareScreen
+from backprop_tui.tui.screens.main import MainScreen
+from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.widgets.footer import Footer
+from backprop_tui.tui.widgets.loss_chart import LossChart
+from backprop_tui.tui.widgets.metrics import MetricsTab
+from backprop_tui.tui.widgets.resources import ResourcesTab
+from backprop_tui.tui.widgets.sheet import Sheet
+from tests.tui.charts.runs import figures
+from tests.tui.screens.test_main import FakeBridge, FakeDesk
+from tests.tui.snapshots import ended, gpu, running, sample, snapshot
+
+RUNS = (running("nano", step=590, total_steps=1000, metrics={"loss": 2.1}), running("vit"), ended("good"))
+
+
+@dataclass
+class FakeCharts:
+    """Every run has the same figures, but those of `bare`, which have none."""
+
+    bare: tuple[str, ...] = ()
+    read_of: list[tuple[str, ...]] = field(default_factory=list)
+    exported: list[tuple[str, str]] = field(default_factory=list)
+
+    async def read(self, run_ids: Sequence[str]) -> list[RunFigures]:
+        self.read_of.append(tuple(run_ids))
+        return [RunFigures(run_id=one) if one in self.bare else figures(one) for one in run_ids]
+
+    async def export(self, run_id: str, path: str) -> str:
+        self.exported.append((run_id, path))
+        return path
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@dataclass
+class Stage:
+    """A dashboard at work."""
+
+    pilot: Pilot[int]
+    charts: FakeCharts
+
+    @property
+    def main(self) -> MainScreen:
+        return next(one for one in self.pilot.app.screen_stack if isinstance(one, MainScreen))
+
+    @property
+    def metrics(self) -> MetricsTab:
+        return self.main.query_one(MetricsTab)
+
+    @property
+    def loss_chart(self) -> LossChart:
+        return self.main.query_one(LossChart)
+
+    def chart_shown(self) -> bool:
+        return self.loss_chart.display
+
+    @property
+    def said(self) -> str:
+        return " ".join(one.message for one in self.pilot.app._notifications)
+
+    async def press(self, *keys: str) -> None:
+        for key in keys:
+            await self.pilot.press(key)
+            await self.pilot.pause()
+        await self.pilot.pause()
+
+
+@asynccontextmanager
+async def staged(
+    size: tuple[int, int] = (120, 40), *, now: Snapshot | None = None, bare: tuple[str, ...] = ()
+) -> AsyncIterator[Stage]:
+    charts = FakeCharts(bare=bare)
+    bridge = FakeBridge(now or snapshot(*RUNS, sample=sample(gpu())))
+    app = Dashboard(bridge, FakeDesk(), Preferences(), charts=charts)
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        await pilot.pause()
+        yield Stage(pilot, charts)
+
+
+def test_the_loss_stands_beside_the_log_where_there_is_room_and_figures() -> None:
+    async def play() -> None:
+        async with staged(bare=("vit",)) as stage:
+            assert stage.chart_shown()
+            assert stage.loss_chart.size.width == 44
+            assert "train 2.0" in stage.loss_chart.shown_text
+            await stage.press("j")
+            assert not stage.chart_shown()
+            await stage.press("k")
+            assert stage.chart_shown()
+        async with staged((80, 24)) as stage:
+            assert not stage.chart_shown()
+        async with staged((200, 50)) as stage:
+            assert stage.loss_chart.size.width > 70
+            assert stage.loss_chart.region.y < stage.main.query_one("#tab-0").region.y
+
+    asyncio.run(play())
+
+
+def test_the_metrics_tab_shows_the_selected_run_and_follows_the_cursor() -> None:
+    async def play() -> None:
+        async with staged(bare=("vit",)) as stage:
+            await stage.press("2")
+            assert "val_loss" in stage.metrics.shown_text
+            await stage.press("j")
+            assert "No figures yet" in stage.metrics.shown_text
+            assert stage.charts.read_of[-1] == ("vit",)
+
+    asyncio.run(play())
+
+
+def test_files_are_not_read_where_no_chart_is_to_be_seen() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.press("4")
+            before = len(stage.charts.read_of)
+            await stage.press("j", "k", "j")
+            assert len(stage.charts.read_of) == before
+
+    asyncio.run(play())
+
+
+def test_keys_change_metric_axis_scale_and_smoothing() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.press("2", "tab")
+            assert "by time" in stage.main.query_one(Footer).shown_text
+            await stage.press("x", "L")
+            assert "by time, log scale" in stage.metrics.line_text(0)
+            await stage.press("m", "m")
+            assert stage.metrics.line_text(0).strip().startswith("lr")
+            await stage.press("k", "k")
+            assert stage.metrics.line_text(0).strip().startswith("loss")
+            await stage.press("z")
+            assert "Smoothing: strong" in stage.said
+
+    asyncio.run(play())
+
+
+def test_the_cursor_in_the_chart_reads_values() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.press("2", "tab")
+            assert "newest step 590" in stage.metrics.shown_text
+            await stage.press("h", "h", "left")
+            assert "at cursor step 560" in stage.metrics.shown_text
+            await stage.press("l", "l", "right")
+            assert "newest step 590" in stage.metrics.shown_text
+
+    asyncio.run(play())
+
+
+def test_the_resources_tab_shows_what_the_run_used() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.press("3", "tab", "plus")
+            text = stage.main.query_one(ResourcesTab).shown_text
+            assert all(word in text for word in ("utilisation", "VRAM", "temperature", "RAM", "14 processes"))
+
+    asyncio.run(play())
+
+
+def test_an_export_names_its_file() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.press("2", "E")
+            assert stage.charts.exported == [("nano", os.path.join(os.getcwd(), "nano-metrics.csv"))]
+            assert "nano-metrics.csv" in stage.said
+
+    asyncio.run(play())
+
+
+def test_marked_runs_are_compared() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.press("c")
+            assert "Mark two runs" in stage.said
+            await stage.press("space", "space", "c")
+            screen = stage.pilot.app.screen
+            assert isinstance(screen, CompareScreen)
+            page = screen.query_one("#compare", Sheet)
+            assert "Compare 2 runs" in page.shown_text
+            assert "loss by step" in page.shown_text
+            await stage.press("x", "L", "a", "m")
+            assert "All options" in page.shown_text
+            assert "by time, log scale" in page.shown_text
+            await stage.press("E")
+            assert [run_id for run_id, _ in stage.charts.exported] == ["nano", "vit"]
+            await stage.pilot.resize_terminal(80, 24)
+            await stage.pilot.resize_terminal(20, 5)
+            await stage.press("escape")
+            assert stage.pilot.app.screen is stage.main
+
+    asyncio.run(play())

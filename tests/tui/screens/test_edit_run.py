@@ -1,0 +1,92 @@
+"""The Edit dialog under the keys."""
+
+from __future__ import annotations
+
+import asyncio
+
+from backprop_tui.tui.requests import Said
+from backprop_tui.tui.screens.edit_run import EditRun
+from backprop_tui.tui.screens.main import MainScreen
+from backprop_tui.tui.widgets.painted import Painted
+from tests.tui.screens.test_main import Stage, staged
+from tests.tui.screens.test_new_run import Answering, until
+from tests.tui.snapshots import ended, queued, snapshot
+
+RUNS = (queued("first", tags=("lm",), priority=2), queued("second", tags=("lm",), place=2), ended("old"))
+
+
+def dialog(stage: Stage) -> EditRun:
+    found = stage.pilot.app.screen
+    assert isinstance(found, EditRun)
+    return found
+
+
+def test_only_what_was_changed_is_sent() -> None:
+    async def play() -> None:
+        desk = Answering()
+        async with staged(snapshot(*RUNS), desk=desk) as stage:
+            await stage.pilot.press("e", *"-b", "down", *" '#two words'", "enter")
+            await until(stage, lambda: isinstance(stage.pilot.app.screen, MainScreen))
+            assert desk.asked == [("edit", "first", "--name=first-b", "--tag=lm", "--tag=two words")]
+
+    asyncio.run(play())
+
+
+def test_what_is_emptied_is_taken_away() -> None:
+    async def play() -> None:
+        desk = Answering()
+        async with staged(snapshot(*RUNS), desk=desk) as stage:
+            await stage.pilot.press("e")
+            for name in ("tags", "minutes", "priority"):
+                dialog(stage).field(name).value = ""
+            await stage.pilot.press("enter")
+            await until(stage, lambda: bool(desk.asked))
+            assert desk.asked == [("edit", "first", "--tag=", "--max-minutes=none", "--priority=0")]
+
+    asyncio.run(play())
+
+
+def test_a_refusal_is_said_in_the_dialog() -> None:
+    async def play() -> None:
+        desk = Answering(queued=Said(done=False, words="--priority: 'x' is not a whole number"))
+        async with staged(snapshot(*RUNS), desk=desk) as stage:
+            await stage.pilot.press("e")
+            dialog(stage).field("priority").value = "x"
+            await stage.pilot.press("enter")
+            await until(stage, lambda: "✗ --priority: 'x'" in dialog(stage).query_one("#live", Painted).shown_text)
+
+    asyncio.run(play())
+
+
+def test_enter_without_a_change_asks_nothing() -> None:
+    async def play() -> None:
+        desk = Answering()
+        async with staged(snapshot(*RUNS), desk=desk) as stage:
+            await stage.pilot.press("e", "enter")
+            assert "nothing is changed" in dialog(stage).query_one("#live", Painted).shown_text
+            assert desk.asked == []
+
+    asyncio.run(play())
+
+
+def test_marked_runs_are_changed_together_and_have_no_name_in_common() -> None:
+    async def play() -> None:
+        desk = Answering()
+        async with staged(snapshot(*RUNS), desk=desk) as stage:
+            await stage.pilot.press("space", "space", "e")
+            assert dialog(stage).values() == {"tags": "lm", "note": "", "minutes": "10", "priority": ""}
+            dialog(stage).field("note").value = "again"
+            await stage.pilot.press("enter")
+            await until(stage, lambda: len(desk.asked) == 2)
+            assert desk.asked == [("edit", one, "--note=again") for one in ("first", "second")]
+
+    asyncio.run(play())
+
+
+def test_what_has_ended_has_no_timebox_to_change() -> None:
+    async def play() -> None:
+        async with staged(snapshot(RUNS[2]), desk=Answering()) as stage:
+            await stage.pilot.press("e")
+            assert "minutes" not in dialog(stage).values()
+
+    asyncio.run(play())

@@ -1,0 +1,225 @@
+"""The New run dialog under the keys, with a desk that answers as the commands do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from textual import events
+
+from backprop_tui.tui.requests import Said
+from backprop_tui.tui.screens.main import MainScreen
+from backprop_tui.tui.screens.new_run import NewRun
+from backprop_tui.tui.widgets.painted import Painted
+from tests.tui.screens.test_main import RUNS, FakeDesk, Stage, staged
+from tests.tui.snapshots import queued, running, snapshot
+
+REFUSED = Said(done=False, words="script nix.py: not found; there is no such file in /home/anna")
+STARTS = Said(
+    done=True, words="verdict      starts now", lines=("interpreter  /py: the environment", "verdict starts now")
+)
+
+
+@dataclass
+class Answering(FakeDesk):
+    """Says to a dry run and to the command itself what the test wants."""
+
+    dry: Said = STARTS
+    queued: Said = field(default_factory=lambda: Said(done=True, words="abcd2345", lines=("abcd2345",)))
+
+    async def ask(self, *words: str) -> Said:
+        self.asked.append(words)
+        return self.dry if "--dry-run" in words else self.queued
+
+
+async def until(stage: Stage, holds: Callable[[], bool]) -> None:
+    """Waits for what the screen comes to."""
+    for _ in range(200):
+        await stage.pilot.pause(0.02)
+        if holds():
+            return
+    raise AssertionError("it did not come to that")
+
+
+def dialog(stage: Stage) -> NewRun:
+    found = stage.pilot.app.screen
+    assert isinstance(found, NewRun)
+    return found
+
+
+def live(stage: Stage) -> str:
+    return dialog(stage).query_one("#live", Painted).shown_text
+
+
+def submitted(desk: FakeDesk) -> list[tuple[str, ...]]:
+    return [words for words in desk.asked if words[:2] == ("run", "-d")]
+
+
+def test_enter_queues_what_the_fields_say_and_selects_the_new_run() -> None:
+    async def play() -> None:
+        desk = Answering()
+        async with staged(desk=desk) as stage:
+            await stage.pilot.press("n", *"train.py --lr 1", "down", *"mine", "down", *"60")
+            await stage.pilot.press("enter")
+            await until(stage, lambda: isinstance(stage.pilot.app.screen, MainScreen))
+            assert submitted(desk) == [("run", "-d", "--name", "mine", "-m", "60", "train.py", "--", "--lr", "1")]
+            await stage.becomes(snapshot(*RUNS[:3], queued("abcd2345", place=2), *RUNS[3:]))
+            assert stage.runs.selected == "abcd2345"
+
+    asyncio.run(play())
+
+
+def test_the_shell_line_and_the_verdict_follow_the_fields() -> None:
+    async def play() -> None:
+        async with staged(desk=Answering()) as stage:
+            await stage.pilot.press("n", *"train.py")
+            assert "backprop-tui run train.py" in live(stage)
+            await until(stage, lambda: "✓ starts now" in live(stage))
+            assert "/py: the environment" in live(stage)
+
+    asyncio.run(play())
+
+
+def test_only_the_newest_fields_are_rehearsed() -> None:
+    async def play() -> None:
+        desk = Answering()
+        async with staged(desk=desk) as stage:
+            await stage.pilot.press("n", *"train.py")
+            await until(stage, lambda: "starts now" in live(stage))
+            assert desk.asked == [("run", "--dry-run", "train.py")]
+
+    asyncio.run(play())
+
+
+def test_what_the_command_refuses_is_said_in_its_words_and_the_dialog_stays() -> None:
+    async def play() -> None:
+        async with staged(desk=Answering(dry=REFUSED, queued=REFUSED)) as stage:
+            await stage.pilot.press("n", *"nix.py", "enter")
+            await until(stage, lambda: "✗ script nix.py: not found" in live(stage))
+
+    asyncio.run(play())
+
+
+def test_enter_without_a_command_asks_nothing() -> None:
+    async def play() -> None:
+        desk = Answering()
+        async with staged(desk=desk) as stage:
+            await stage.pilot.press("n", "enter")
+            assert "a command is missing" in live(stage)
+            assert desk.asked == []
+
+    asyncio.run(play())
+
+
+def test_a_quotation_that_does_not_end_is_said_and_not_sent() -> None:
+    async def play() -> None:
+        desk = Answering()
+        async with staged(desk=desk) as stage:
+            await stage.pilot.press("n", *"train.py '", "enter")
+            await until(stage, lambda: "No closing quotation" in live(stage))
+            assert submitted(desk) == []
+
+    asyncio.run(play())
+
+
+def test_esc_keeps_the_draft_and_queueing_clears_it() -> None:
+    async def play() -> None:
+        async with staged(desk=Answering()) as stage:
+            await stage.pilot.press("n", *"train.py", "escape", "n")
+            assert dialog(stage).field("command").value == "train.py"
+            await stage.pilot.press("enter")
+            await until(stage, lambda: isinstance(stage.pilot.app.screen, MainScreen))
+            await stage.pilot.press("n")
+            assert dialog(stage).field("command").value == ""
+
+    asyncio.run(play())
+
+
+def test_ctrl_n_queues_and_stays() -> None:
+    async def play() -> None:
+        desk = Answering()
+        async with staged(desk=desk) as stage:
+            await stage.pilot.press("n", *"train.py", "ctrl+n")
+            await until(stage, lambda: "queued abcd2345" in live(stage))
+            assert len(submitted(desk)) == 1
+
+    asyncio.run(play())
+
+
+def test_the_next_run_like_this_one_has_its_fields() -> None:
+    async def play() -> None:
+        like = running("nano", priority=3, tags=("lm", "two words"))
+        async with staged(snapshot(like), desk=Answering()) as stage:
+            await stage.pilot.press("N")
+            found = dialog(stage).values()
+            assert (found["command"], found["name"], found["priority"]) == ("python train.py", "nano", "3")
+            assert found["tags"] == "lm 'two words'"
+            assert found["more"] == "--cwd /home/anna"
+
+    asyncio.run(play())
+
+
+def test_recent_commands_come_one_after_the_other() -> None:
+    async def play() -> None:
+        async with staged(desk=Answering()) as stage:
+            await stage.pilot.press("n", "ctrl+r")
+            assert dialog(stage).field("command").value == "python train.py"
+
+    asyncio.run(play())
+
+
+def test_tab_completes_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("train_a.py", "train_b.py", "other.txt"):
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+
+    async def play() -> None:
+        async with staged(desk=Answering()) as stage:
+            await stage.pilot.press("n", *"tr")
+            offered = dialog(stage).query_one("#below-first", Painted)
+            await until(stage, lambda: "train_a.py" in offered.shown_text)
+            assert "other" not in offered.shown_text
+            for expected in ("train_", "train_a.py", "train_b.py", "train_a.py"):
+                await stage.pilot.press("tab")
+                await stage.pilot.pause(0.1)
+                assert dialog(stage).field("command").value == expected
+            await stage.pilot.press(*" --lr 1", "tab")
+            assert dialog(stage).focused is dialog(stage).field("name")
+
+    asyncio.run(play())
+
+
+def test_a_command_pasted_on_the_screen_opens_the_dialog_with_it() -> None:
+    async def play() -> None:
+        async with staged(desk=Answering()) as stage:
+            stage.main.post_message(events.Paste("$ python train.py \\\n  --lr 1\x1b[31m\n"))
+            await until(stage, lambda: isinstance(stage.pilot.app.screen, NewRun))
+            assert dialog(stage).field("command").value == "python train.py --lr 1"
+
+    asyncio.run(play())
+
+
+def test_what_is_pasted_into_a_field_is_one_harmless_line() -> None:
+    async def play() -> None:
+        async with staged(desk=Answering()) as stage:
+            await stage.pilot.press("n")
+            dialog(stage).field("command").post_message(events.Paste("train.py \\\n--lr\x1b]0;x\x07 1"))
+            await until(stage, lambda: dialog(stage).field("command").value != "")
+            assert dialog(stage).field("command").value == "train.py --lr 1"
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24), (60, 14), (20, 5), (1, 1)])
+def test_it_opens_at_every_size(size: tuple[int, int]) -> None:
+    async def play() -> None:
+        async with staged(size=size, desk=Answering()) as stage:
+            await stage.pilot.press("n", *"x", *["down"] * 11)
+            await stage.pilot.resize_terminal(80, 24)
+            await stage.pilot.pause()
+            assert dialog(stage).field("command").value == "x"
+
+    asyncio.run(play())
