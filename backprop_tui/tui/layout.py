@@ -57,7 +57,14 @@ class Layout:
 
 
 def layout(
-    width: int, height: int, *, gpus: int, problem: bool = False, zoom: Zoom = Zoom.NONE, opened: bool = False
+    width: int,
+    height: int,
+    *,
+    gpus: int,
+    problem: bool = False,
+    zoom: Zoom = Zoom.NONE,
+    opened: bool = False,
+    empty: bool = False,
 ) -> Layout:
     """The layout of a screen.
 
@@ -68,6 +75,7 @@ def layout(
         problem: Whether there is a problem to tell.
         zoom: The pane that has the whole screen.
         opened: Whether the selected run was opened where there is no room for it beside the others.
+        empty: Whether there is no run at all, so that none can be selected.
     """
     bare = width < 60 or height < 12
     counts_alone = width < 20 or height < 5
@@ -78,9 +86,9 @@ def layout(
     problem_rows = 1 if problem and not bare and height >= 16 and zoom is not Zoom.SELECTED else 0
     footer = 0 if bare else 1
     rest = 0 if counts_alone else max(0, height - 1 - machine_rows - governor - problem_rows - footer)
-    beside = width >= 160 and height >= 36 and zoom is Zoom.NONE
+    beside = width >= 160 and height >= 36 and zoom is Zoom.NONE and not empty
     runs_width, runs_rows, selected_width, selected_rows = _body(
-        width, height, rest, beside=beside, zoom=zoom, opened=opened
+        width, height, rest, beside=beside, zoom=Zoom.RUNS if empty else zoom, opened=opened and not empty
     )
     chart = CHART_COLUMNS if not beside and width >= 110 and selected_rows - 1 >= 9 else 0
     return Layout(

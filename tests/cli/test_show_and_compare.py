@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.cli import terminal
-from backprop_tui.store.asked_options import is_option, named_arguments
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.limits import RunLimits
+from backprop_tui.store.asked_options import is_option, named_arguments
 from tests.support.commands import Commands
 from tests.support.runs import Runs
 

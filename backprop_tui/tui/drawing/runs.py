@@ -23,6 +23,8 @@ def draw_runs_heading(view: RunsView, columns: RunColumns, glyphs: Glyphs, *, fo
     title = [Piece("Runs", Token.ACCENT if focused else Token.FG, bold=True)]
     if view.filter:
         title.append(Piece(f" /{clip(view.filter, 20, glyphs)}", Token.WARN))
+    if not view.total:
+        return heading([(2, title)], columns.width, glyphs, focused=focused)
     title.append(Piece(f" {view.shown}/{view.total}", Token.MUTED))
     parts = [(2, title)]
     if columns.gpu:

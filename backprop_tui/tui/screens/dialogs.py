@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from backprop_tui.domain.governor.figures import counted
 from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.new_run.command_line import joined
 from backprop_tui.tui.new_run.draft import COMMAND, draft_like
+from backprop_tui.tui.reading.example import example_script
 from backprop_tui.tui.requests import Desk
 from backprop_tui.tui.screens.edit_run import EditRun
 from backprop_tui.tui.screens.new_run import NewRun
@@ -27,6 +29,7 @@ class Dialogs:
         self._desk = desk
         self._draft: Mapping[str, str] = {}
         self._awaited: str | None = None
+        self.example = example_script()
 
     def doing(self) -> dict[str, Callable[[], object]]:
         """By the ids of the registry."""
@@ -51,6 +54,8 @@ class Dialogs:
 
     def _edit(self) -> None:
         runs = self._screen.standing.chosen(self._screen.snapshot)
+        if not runs and self._screen.snapshot.total == 0 and self.example is not None:
+            return self._open({COMMAND: shlex.quote(self.example)}, keep=False)
         if not runs:
             return self._screen.tell("Nothing is selected", bad=True)
 

@@ -20,6 +20,7 @@ from backprop_tui.tui.screens.run_actions import RunActions
 from backprop_tui.tui.theme import DARK, LIGHT, TERMINAL
 from backprop_tui.tui.view.problem import unseen_problems
 from backprop_tui.tui.view.runs import GROUP, OLDER
+from backprop_tui.tui.widgets.log import LogView
 from backprop_tui.tui.widgets.runs import RunsTable
 from backprop_tui.tui.widgets.selected import DETAILS, LOG, SelectedRun
 from backprop_tui.tui.widgets.sheet import Sheet
@@ -62,6 +63,8 @@ class Keys:
             "copy": self._copy,
             "pager": self._pager,
             "older": self._older,
+            "follow": lambda: screen.query_one(LogView).action_follow(),
+            "wrap": lambda: screen.query_one(LogView).action_wrap(),
         }
         self._doing |= {f"tab_{place + 1}": self._tab_of(place) for place in range(5)}
         self._doing |= self._movements() | self._of_runs() | screen.charting.doing()

@@ -25,6 +25,7 @@ from backprop_tui.tui.screens.keys import Keys
 from backprop_tui.tui.screens.run_actions import RunActions
 from backprop_tui.tui.screens.standing import Standing
 from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.view.beginning import beginning_view
 from backprop_tui.tui.view.filtering import Filter
 from backprop_tui.tui.view.governor import governor_line_view
 from backprop_tui.tui.view.header import header_view
@@ -134,7 +135,8 @@ class MainScreen(Screen[None]):
         self.query_one(Machine).show_view(machine_view(now), self.layout_now)
         self.query_one(Governor).show_view(governor_line_view(now), width)
         self.query_one(Problem).show_view(problem_view(now, standing.seen), width)
-        self.query_one(RunsTable).show_view(runs_view(now, standing.choices()))
+        beginning = beginning_view(now, example=self.dialogs.example is not None)
+        self.query_one(RunsTable).show_view(runs_view(now, standing.choices()), beginning)
         self.paint_selected()
 
     def paint_selected(self) -> None:
@@ -161,6 +163,7 @@ class MainScreen(Screen[None]):
             problem=problem,
             zoom=self.standing.zoom,
             opened=self.standing.opened,
+            empty=not self.snapshot.runs and not self.snapshot.total,
         )
         if found != self.layout_now:
             self.layout_now = found

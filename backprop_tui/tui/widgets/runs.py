@@ -5,10 +5,13 @@ from __future__ import annotations
 from textual import events, on
 from textual.message import Message
 
+from backprop_tui.tui.drawing.beginning import draw_beginning, draw_no_match
 from backprop_tui.tui.drawing.run_columns import run_columns
 from backprop_tui.tui.drawing.runs import draw_run, draw_runs_heading
+from backprop_tui.tui.neutral import neutral
+from backprop_tui.tui.view.beginning import BeginningView
 from backprop_tui.tui.view.runs import RunsView
-from backprop_tui.tui.view.tokens import Line, Piece, Token
+from backprop_tui.tui.view.tokens import Line
 from backprop_tui.tui.widgets.painted import Painted
 from backprop_tui.tui.wording.glyphs import Glyphs
 
@@ -21,6 +24,7 @@ class RunsTable(Painted, can_focus=True):
     def __init__(self, *, glyphs: Glyphs, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(glyphs=glyphs, id=id)
         self.view = RunsView(rows=(), shown=0, total=0)
+        self.beginning: BeginningView | None = None
         self.selected: str | None = None
         self._place = 0  # where the selected row was, for when it vanishes
         self._top = 0
@@ -38,9 +42,9 @@ class RunsTable(Painted, can_focus=True):
     class Marked(Message):
         """The row under the cursor is to be marked."""
 
-    def show_view(self, view: RunsView) -> None:
+    def show_view(self, view: RunsView, beginning: BeginningView | None = None) -> None:
         """Other rows; the cursor stays with its run, and where that vanished, with its place."""
-        self.view = view
+        self.view, self.beginning = view, beginning
         ids = [row.run_id for row in view.rows]
         if self.selected in ids:
             self._place = ids.index(self.selected)
@@ -97,8 +101,14 @@ class RunsTable(Painted, can_focus=True):
         lines += [draw_run(row, columns, self.glyphs, cursor=row.run_id == self.selected) for row in shown]
         cursor = next((place for place, row in enumerate(shown, start=1) if row.run_id == self.selected), None)
         if not self.view.rows:
-            lines += _empty(self.view, width)
+            lines += self._instead(width)
         self.show(lines, cursor=cursor)
+
+    def _instead(self, width: int) -> list[Line]:
+        """What stands where no run does."""
+        if self.beginning is not None:
+            return draw_beginning(self.beginning, width, self.glyphs)
+        return draw_no_match(neutral(self.view.filter), width) if self.view.filter else []
 
     @on(events.Resize)
     def _resized(self) -> None:
@@ -133,24 +143,3 @@ class RunsTable(Painted, can_focus=True):
         elif event.chain == 2:
             self.post_message(self.Opened())
 
-
-def _empty(view: RunsView, width: int) -> list[Line]:
-    """What stands where no run does."""
-    indent = " " * max(1, min(18, width // 8))
-    if view.filter:
-        return [
-            (),
-            (
-                Piece(f"{indent}Nothing matches /{view.filter}. ", Token.MUTED),
-                Piece("esc", Token.ACCENT, bold=True),
-                Piece(" clears.", Token.MUTED),
-            ),
-        ]
-    return [
-        (),
-        (Piece(f"{indent}Nothing here yet.", bold=True),),
-        (),
-        (Piece(f"{indent}From a shell:  ", Token.MUTED), Piece("backprop-tui run train.py -m 60 -- --lr 3e-4")),
-        (Piece(f"{indent}Your script needs no change: steps, losses and checkpoints are", Token.MUTED),),
-        (Piece(f"{indent}read from what it prints.", Token.MUTED),),
-    ]

@@ -13,7 +13,6 @@ from backprop_tui.store.files import dump, write_atomically
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.tui.reading.curves import CurveReader
-from backprop_tui.tui.reading.log_end import LogEnd
 from backprop_tui.tui.reading.store import StoreReader
 from backprop_tui.tui.reading.watched_file import WatchedFile
 from tests.support.runs import Runs
@@ -140,12 +139,6 @@ def test_a_pause_does_not_count_in_the_pace(tmp_path: Path) -> None:
     ]
     path.write_bytes(b"".join(lines))
     assert CurveReader(str(path)).read().step_seconds == 1.0
-
-
-def test_of_a_progress_bar_its_last_state_is_shown_and_no_escape_sequence(tmp_path: Path) -> None:
-    path = tmp_path / "output.log"
-    path.write_bytes(b"one\n\rstep 1\rstep 2\r\n\x1b[31mred\x1b[0m\n")
-    assert LogEnd(str(path)).read() == ("one", "step 2", "red")
 
 
 def test_a_file_that_appears_or_vanishes_has_changed(tmp_path: Path) -> None:

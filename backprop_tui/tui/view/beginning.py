@@ -1,0 +1,41 @@
+"""What an empty store says: how to begin, and what was found on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from backprop_tui.domain.governor.figures import counted
+from backprop_tui.tui.neutral import neutral
+from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.wording import numbers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeginningView:
+    """`ways` are keys with what they do; `checked` are clauses, none before the machine was measured."""
+
+    ways: Sequence[tuple[str, str]]
+    checked: Sequence[str]
+
+
+def beginning_view(snapshot: Snapshot, *, example: bool) -> BeginningView | None:
+    """None where there are runs; `example` tells whether the example is on this machine."""
+    if snapshot.runs or snapshot.total:
+        return None
+    ways = [("n", "start your own script, or a whole command line")]
+    if example:
+        ways.append(("e", "try the example: handwritten digits, numpy on any CPU, a real loss curve"))
+    ways.append(("paste", "a command line, or drop a script on this window"))
+    return BeginningView(ways=tuple(ways), checked=tuple(_checked(snapshot)))
+
+
+def _checked(snapshot: Snapshot) -> list[str]:
+    sample = snapshot.sample
+    if sample is None:
+        return []
+    readings = sample.readings
+    gpus = len(readings.gpus)
+    found = [f"{counted(gpus, 'GPU')} by {neutral(str(readings.probe))}" if gpus else "no GPU, runs go to the CPU"]
+    disk = None if readings.host is None else readings.host.disk_free_bytes
+    return [*found, f"{numbers.disk(disk)} of disk free"] if disk is not None else found
