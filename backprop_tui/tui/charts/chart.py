@@ -18,6 +18,7 @@ class Unit(StrEnum):
     STEPS = "steps"
     SECONDS = "seconds"  # since the start
     AGO = "ago"  # seconds before now, below 0
+    BEFORE_END = "before end"  # the same of a run that has ended
     METRIC = "metric"
     PERCENT = "percent"
     GIGABYTES = "gigabytes"  # in bytes

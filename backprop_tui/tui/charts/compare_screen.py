@@ -13,7 +13,7 @@ from backprop_tui.tui.view.tokens import Line, Piece, Token
 from backprop_tui.tui.wording.cells import clip, clip_middle, left
 from backprop_tui.tui.wording.glyphs import Glyphs
 
-_LABEL, _LABEL_NARROW = 18, 14
+_LABEL, _LABEL_NARROW = 18, 17
 _LEAST_CELL = 12
 _LEAST_CHART_ROWS = 8
 

@@ -166,7 +166,7 @@ def _x_labels(chart: Chart, margin: int, width: int) -> Line:
     for place, text in found:
         centre = margin + 1 + int(chart.x.share(place) * room)
         start = max(margin + 1, min(centre - len(text) // 2, width - len(text)))
-        if chart.x_unit is Unit.AGO and place == chart.x.low:
+        if chart.x_unit in (Unit.AGO, Unit.BEFORE_END) and place == chart.x.low:
             start = margin + 1
         follows = start > built.column or built.column == margin + 1
         if follows and max(start, built.column) + len(text) <= width:

@@ -11,7 +11,8 @@ from backprop_tui.tui.charts.chart import Unit
 from backprop_tui.tui.wording import numbers
 
 _MORE = 4
-_TIMES = (Unit.SECONDS, Unit.AGO)
+_TIMES = (Unit.SECONDS, Unit.AGO, Unit.BEFORE_END)
+_ENDS = {Unit.AGO: "now", Unit.BEFORE_END: "end"}
 
 
 def labels(scale: Scale, unit: Unit, most: int) -> list[tuple[float, str]]:
@@ -35,7 +36,7 @@ def _words(places: Sequence[float], scale: Scale, unit: Unit) -> list[str]:
     if unit is Unit.STEPS:
         return [numbers.goal(place) for place in places]
     if unit in _TIMES:
-        return ["now" if unit is Unit.AGO and place == 0 else span(place) for place in places]
+        return [_ENDS[unit] if place == 0 and unit in _ENDS else span(place) for place in places]
     if unit is Unit.PERCENT:
         return [f"{place:.0f}%" for place in places]
     if unit is Unit.GIGABYTES:

@@ -16,7 +16,7 @@ from backprop_tui.tui.wording.glyphs import Glyphs
 _COLUMN = 46  # of the table at the right
 _BESIDE_FROM = 100  # columns
 _THREE_FROM = 110
-_SMALL_FROM_ROWS = 20
+_SMALL_FROM_ROWS = 24
 _NAME, _FIGURE, _TREND = 10, 8, 8
 
 

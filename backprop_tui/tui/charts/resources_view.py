@@ -38,6 +38,7 @@ class _Window:
     samples: Sequence[Used]
     end: float
     seconds: float
+    x_unit: Unit
 
     @property
     def x(self) -> Scale:
@@ -70,7 +71,7 @@ def resources_view(snapshot: Snapshot, figures: RunFigures, range_seconds: float
     end = snapshot.moment.wall if going_on or not samples else samples[-1].time
     seconds = _filled_range(range_seconds, end - samples[0].time) if samples else range_seconds
     shown = [one for one in samples if end - seconds <= one.time <= end + 1]
-    window = _Window(samples=shown, end=end, seconds=seconds)
+    window = _Window(samples=shown, end=end, seconds=seconds, x_unit=Unit.AGO if going_on else Unit.BEFORE_END)
     gpus, run = list(_of_gpus(snapshot, figures.run, window)), figures.run
     others = [_ram(snapshot, run, window)] if gpus else [_cpu(snapshot, window), _ram_alone(run, window)]
     words = span(seconds) + ("" if going_on or not samples else " to its end")
@@ -226,7 +227,7 @@ def _chart(title: str, value: str, curves: Sequence[Curve], window: _Window, top
         curves=tuple(curves),
         x=window.x,
         y=Scale(0.0, top),
-        x_unit=Unit.AGO,
+        x_unit=window.x_unit,
         y_unit=y_unit,
         nothing="no reading yet",
     )

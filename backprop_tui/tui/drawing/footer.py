@@ -10,8 +10,8 @@ from backprop_tui.tui.view.tokens import Line, Piece, Token
 _ALL_KEYS = (Piece("?", Token.ACCENT, bold=True), Piece(" all keys ", Token.MUTED))
 
 
-def draw_footer(keys: Sequence[tuple[str, str]], width: int, *, note: str = "") -> Line:
-    """Keys with a word each, as many as fit; `note` stands first."""
+def draw_footer(keys: Sequence[tuple[str, str]], width: int, *, note: str = "", all_keys: bool = True) -> Line:
+    """Keys with a word each, as many as fit; `note` stands first, `all_keys` tells of the help at the end."""
     built = LineBuilder()
     built.put(" ")
     if note:
@@ -22,7 +22,7 @@ def draw_footer(keys: Sequence[tuple[str, str]], width: int, *, note: str = "") 
         if built.column + len(gap) + len(key) + len(word) + 1 > room:
             break
         built.put(gap).put(key, Token.ACCENT, bold=True).put(f" {word}", Token.MUTED)
-    if width < 24:
+    if width < 24 or not all_keys:
         return built.line()
     return ends(built.line(), _ALL_KEYS, width)
 

@@ -6,19 +6,13 @@ import json
 import os
 from datetime import datetime
 
+from backprop_tui.domain.metric_names import main_loss
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.snapshot import Curve
 
 MOST_POINTS = 240  # then every second one goes
 FIRST_BYTES = 1 << 20  # so much of a long file is read at first: its end
 PACE_POINTS = 40
-_LOSSES = ("loss", "train_loss", "train/loss", "training_loss")
-
-
-def main_loss(names: list[str]) -> str | None:
-    """The loss to show where there is room for one: that of training rather than another."""
-    found = [name for name in _LOSSES if name in names] or [name for name in names if "loss" in name.lower()]
-    return found[0] if found else None
 
 
 class CurveReader:

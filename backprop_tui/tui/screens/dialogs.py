@@ -14,6 +14,7 @@ from backprop_tui.tui.reading.example import example_script
 from backprop_tui.tui.requests import Desk
 from backprop_tui.tui.screens.edit_run import EditRun
 from backprop_tui.tui.screens.new_run import NewRun
+from backprop_tui.tui.screens.settings import Settings
 
 if TYPE_CHECKING:
     from backprop_tui.tui.screens.main import MainScreen
@@ -33,7 +34,7 @@ class Dialogs:
 
     def doing(self) -> dict[str, Callable[[], object]]:
         """By the ids of the registry."""
-        return {"new": self.new, "copy_as_new": self._like_this, "edit": self._edit}
+        return {"new": self.new, "copy_as_new": self._like_this, "edit": self._edit, "settings": self._settings}
 
     def new(self) -> None:
         """With the draft that was left."""
@@ -66,6 +67,9 @@ class Dialogs:
 
         self._screen.app.push_screen(EditRun(runs, self._desk, glyphs=self._screen.glyphs), closed)
         return None
+
+    def _settings(self) -> None:
+        self._screen.app.push_screen(Settings(self._desk, glyphs=self._screen.glyphs))
 
     def _open(self, draft: Mapping[str, str], *, keep: bool) -> None:
         dialog = NewRun(draft, self._desk, self._recent(), glyphs=self._screen.glyphs)

@@ -105,7 +105,9 @@ class MainScreen(Screen[None]):
         self.run_worker(self.charting.follow(), name="charts", group="charts")
 
     def take(self, snapshot: Snapshot) -> None:
-        """Another moment."""
+        """Another moment; one that arrives while the app closes has nowhere to be shown."""
+        if not self.is_mounted or not self.app.is_running:
+            return
         self.snapshot = snapshot
         self.standing.look(self.standing.run_of_row(snapshot), snapshot.moment.monotonic)
         self.paint()

@@ -37,5 +37,5 @@ def _checked(snapshot: Snapshot) -> list[str]:
     readings = sample.readings
     gpus = len(readings.gpus)
     found = [f"{counted(gpus, 'GPU')} by {neutral(str(readings.probe))}" if gpus else "no GPU, runs go to the CPU"]
-    disk = None if readings.host is None else readings.host.disk_free_bytes
-    return [*found, f"{numbers.disk(disk)} of disk free"] if disk is not None else found
+    disk = readings.host.disk_free_bytes
+    return [*found, f"{numbers.size(disk)} disk free"] if disk is not None else found

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.live import Live
+from backprop_tui.domain.metric_names import main_loss
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.tui.neutral import neutral
-from backprop_tui.tui.reading.curves import main_loss
 from backprop_tui.tui.snapshot import KnownRun, Moment
 from backprop_tui.tui.view.sentences import Sentence, sentence_of, tail_of
 from backprop_tui.tui.view.states import TOKENS, is_problem, word_of

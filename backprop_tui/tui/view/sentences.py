@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from backprop_tui.domain.governor.figures import counted
 from backprop_tui.domain.governor.reasons import Check
 from backprop_tui.domain.lifecycle import timebox_seconds
+from backprop_tui.domain.metric_names import main_loss
 from backprop_tui.domain.run import Queued
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.times import from_iso
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.neutral import neutral
-from backprop_tui.tui.reading.curves import main_loss
 from backprop_tui.tui.snapshot import KnownRun, Moment
 from backprop_tui.tui.view.causes import cause_words
 from backprop_tui.tui.view.states import is_problem

@@ -142,4 +142,3 @@ class RunsTable(Painted, can_focus=True):
             self.post_message(self.Marked())
         elif event.chain == 2:
             self.post_message(self.Opened())
-

@@ -65,6 +65,7 @@ def test_an_ended_run_shows_its_last_minutes() -> None:
     view = _view(old, going_on=False)
     assert view.charts[0].curves[0].pieces[-1][-1][0] == 0.0
     assert view.range_words == "10m to its end"
+    assert text_of(draw_resources(view, 120, 30, UNICODE)[-2]).rstrip().endswith("end")
 
 
 @pytest.mark.parametrize("glyphs", [UNICODE, ASCII], ids=["unicode", "ascii"])

@@ -322,7 +322,7 @@ def test_every_theme_has_our_colours(theme: str) -> None:
 def test_what_is_not_there_yet_says_so() -> None:
     async def play() -> None:
         async with staged() as stage:
-            await stage.pilot.press("n")
+            await stage.pilot.press("v")
             await stage.pilot.pause()
             assert any("not in the dashboard yet" in one.message for one in stage.pilot.app._notifications)
 

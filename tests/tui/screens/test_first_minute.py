@@ -1,0 +1,79 @@
+"""An empty store, and a filter that leaves nothing."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from backprop_tui.tui.screens.new_run import NewRun
+from backprop_tui.tui.view.beginning import beginning_view
+from tests.tui.screens.test_main import staged
+from tests.tui.screens.test_new_run import Answering, dialog
+from tests.tui.snapshots import gpu, queued, running, sample, snapshot
+
+EMPTY = snapshot(sample=sample(gpu(), gpu(1)))
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24), (60, 16), (30, 8)])
+def test_an_empty_store_says_how_to_begin(size: tuple[int, int]) -> None:
+    async def play() -> None:
+        async with staged(EMPTY, size) as stage:
+            shown = stage.runs.shown_text
+            assert "n       start your own" in shown
+            if size[0] >= 80:
+                assert "backprop-tui run train.py -m 60" in shown
+                assert "Checked: 2 GPUs by nvml · 1.2 TB disk free" in shown
+                assert not stage.selected.display
+            assert max(map(len, shown.splitlines())) <= max(
+                size[0], len("backprop-tui run train.py -m 60 -- --lr 3e-4") + 3
+            )
+
+    asyncio.run(play())
+
+
+def test_with_the_first_run_the_screen_is_as_ever() -> None:
+    async def play() -> None:
+        async with staged(EMPTY) as stage:
+            await stage.becomes(snapshot(queued("first")))
+            assert "Nothing here yet" not in stage.runs.shown_text
+            assert stage.selected.display
+
+    asyncio.run(play())
+
+
+def test_the_example_is_offered_only_where_it_is() -> None:
+    with_example, without = beginning_view(EMPTY, example=True), beginning_view(EMPTY, example=False)
+    assert with_example is not None
+    assert without is not None
+    assert [key for key, _ in with_example.ways] == ["n", "e", "paste"]
+    assert [key for key, _ in without.ways] == ["n", "paste"]
+    assert beginning_view(snapshot(running("one")), example=True) is None
+
+
+def test_a_machine_without_gpus_is_told_so() -> None:
+    view = beginning_view(snapshot(sample=sample()), example=False)
+    assert view is not None
+    assert view.checked[0] == "no GPU, runs go to the CPU"
+
+
+def test_e_opens_a_new_run_with_the_example() -> None:
+    async def play() -> None:
+        async with staged(EMPTY, desk=Answering()) as stage:
+            stage.main.dialogs.example = "/there/it is.py"
+            await stage.pilot.press("e")
+            assert isinstance(stage.pilot.app.screen, NewRun)
+            assert dialog(stage).field("command").value == "'/there/it is.py'"
+
+    asyncio.run(play())
+
+
+def test_a_filter_that_leaves_nothing_says_how_it_is_cleared() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.pilot.press("slash", *"zzz", "enter")
+            assert "Nothing matches /zzz. esc clears." in stage.runs.shown_text
+            await stage.pilot.press("escape")
+            assert "nano" in stage.runs.shown_text
+
+    asyncio.run(play())

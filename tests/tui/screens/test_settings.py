@@ -1,0 +1,145 @@
+"""The settings under the keys, with a desk that answers as `config` does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+
+import pytest
+
+from backprop_tui.config.keys import KEYS
+from backprop_tui.tui.requests import Said
+from backprop_tui.tui.screens.main import MainScreen
+from backprop_tui.tui.screens.settings import Settings
+from backprop_tui.tui.view.settings import default_word, settings_rows, word_of
+from backprop_tui.tui.widgets.painted import Painted
+from tests.tui.screens.test_main import FakeDesk, Stage, staged
+from tests.tui.screens.test_new_run import until
+
+
+@dataclass
+class ConfigDesk(FakeDesk):
+    """Keeps what is set; `refusal` is said to every change."""
+
+    values: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
+    refusal: str = ""
+
+    async def ask(self, *words: str) -> Said:
+        self.asked.append(words)
+        if words == ("config", "path"):
+            return Said(done=True, words="/home/anna/config.toml", lines=("/home/anna/config.toml",))
+        if words[:2] == ("config", "show"):
+            return Said(done=True, words="}", lines=tuple(json.dumps(self._shown(), indent=2).splitlines()))
+        if self.refusal:
+            return Said(done=False, words=self.refusal)
+        *_, key, value = words
+        self.values[key] = value
+        return Said(done=True, words=f"{key} = {value}: written")
+
+    def _shown(self) -> dict[str, dict[str, object]]:
+        shown: dict[str, dict[str, object]] = {
+            name: {"value": key.default, "origin": "default"} for name, key in KEYS.items()
+        }
+        for name, value in self.values.items():
+            shown[name] = {"value": value, "origin": "/home/anna/config.toml:3"}
+        for name, value in self.variables.items():
+            shown[name] = {"value": value, "origin": f"environment {KEYS[name].variable}"}
+        return shown
+
+
+def shown(stage: Stage, name: str = "settings") -> str:
+    return stage.pilot.app.screen.query_one(f"#{name}", Painted).shown_text
+
+
+async def opened(stage: Stage) -> Settings:
+    await stage.pilot.press("comma")
+    await until(stage, lambda: "max_run_minutes" in shown(stage))
+    found = stage.pilot.app.screen
+    assert isinstance(found, Settings)
+    return found
+
+
+def test_a_key_is_changed_and_its_origin_is_the_file() -> None:
+    async def play() -> None:
+        desk = ConfigDesk()
+        async with staged(desk=desk) as stage:
+            await opened(stage)
+            await stage.pilot.press("j", "enter", "backspace", "6", "enter")
+            await until(stage, lambda: "written" in shown(stage, "settings-said"))
+            assert desk.values == {"max_parallel": "6"}
+            line = next(line for line in shown(stage).splitlines() if "max_parallel" in line)
+            assert line.split()[1:4] == ["max_parallel", "6", "config.toml:3"]
+
+    asyncio.run(play())
+
+
+def test_a_refused_value_stays_in_the_line_with_the_reason() -> None:
+    async def play() -> None:
+        async with staged(desk=ConfigDesk(refusal="max_run_minutes = 'x': must be more than 0")) as stage:
+            screen = await opened(stage)
+            await stage.pilot.press("enter", "x", "enter")
+            await until(stage, lambda: "✗ max_run_minutes = 'x'" in shown(stage, "settings-said"))
+            assert screen.query_one("#settings-value").has_class("-open")
+
+    asyncio.run(play())
+
+
+def test_a_variable_that_wins_over_the_file_is_named() -> None:
+    async def play() -> None:
+        async with staged(desk=ConfigDesk(variables={"max_run_minutes": "7"})) as stage:
+            await opened(stage)
+            await stage.pilot.press("enter", "9", "enter")
+            await until(stage, lambda: "BACKPROP_MAX_RUN_MINUTES still wins" in shown(stage, "settings-said"))
+
+    asyncio.run(play())
+
+
+def test_del_writes_the_default() -> None:
+    async def play() -> None:
+        desk = ConfigDesk(values={"max_run_minutes": "60"})
+        async with staged(desk=desk) as stage:
+            await opened(stage)
+            await stage.pilot.press("delete")
+            await until(stage, lambda: desk.values["max_run_minutes"] == "10")
+
+    asyncio.run(play())
+
+
+def test_esc_leaves_the_line_first_and_then_the_settings() -> None:
+    async def play() -> None:
+        desk = ConfigDesk()
+        async with staged(desk=desk) as stage:
+            await opened(stage)
+            await stage.pilot.press("enter", "5", "escape")
+            assert isinstance(stage.pilot.app.screen, Settings)
+            await stage.pilot.press("escape")
+            assert isinstance(stage.pilot.app.screen, MainScreen)
+            assert desk.values == {}
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24), (40, 8), (20, 5), (1, 1)])
+def test_the_cursor_is_always_to_be_seen(size: tuple[int, int]) -> None:
+    async def play() -> None:
+        async with staged(size=size, desk=ConfigDesk()) as stage:
+            await stage.pilot.press("comma")
+            await until(stage, lambda: size == (1, 1) or "▌" in shown(stage))
+            for key in ("G", "k", "ctrl+u", "g"):
+                await stage.pilot.press(key)
+                assert size == (1, 1) or "▌" in shown(stage)
+
+    asyncio.run(play())
+
+
+def test_every_default_is_a_word_that_config_set_takes() -> None:
+    for name, key in KEYS.items():
+        assert key.kind.read(default_word(name)) == key.default
+    assert word_of(["a", "b"]) == "a,b"
+
+
+def test_what_is_no_object_is_refused() -> None:
+    with pytest.raises((ValueError, TypeError)):
+        settings_rows(["[]"])
