@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from backprop_tui.cli.entry import enter
-from backprop_tui.store.home import Home
+if TYPE_CHECKING:
+    from backprop_tui.store.home import Home
 
 
 def main() -> int:
     """What `backprop-tui` on the command line does; returns the exit code."""
+    from backprop_tui.cli.entry import enter
+
     return enter(sys.argv[1:], _open_dashboard)
 
 
@@ -23,10 +27,7 @@ def _open_dashboard(home: Home, config_path: str, selected_run: str | None) -> i
 
 def program() -> NoReturn:
     """As `main`, for a process that is nothing else: most commands live shorter than Python takes to tidy up."""
-    import gc
-    import os
-
-    # Loading modules makes no garbage, and looking for some costs a tenth of a short command.
+    # Before anything is loaded: that makes no garbage, and looking for some costs a tenth of a short command.
     gc.set_threshold(100_000)
     # All that was written is flushed by now; what Python would do from here on is freeing memory.
     os._exit(main())

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from backprop_tui.config.load import Settings, load
 from backprop_tui.config.paths import state_directory, user_config_path
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.store.home import Home
+
+if TYPE_CHECKING:
+    from backprop_tui.config.load import Settings
 
 # Shows the state directory with the settings of a file, a run selected where one is named; returns the exit code.
 Dashboard = Callable[[Home, str, str | None], int]
@@ -49,6 +52,8 @@ class Session:
         Raises:
             UsageError: the file that --config names is not there, or some layer holds something wrong.
         """
+        from backprop_tui.config.load import load
+
         if self.config_named and not os.path.exists(self.config_path):
             raise UsageError(f"--config {self.config_path}: there is no such file")
         return load(options={}, environment=os.environ, directory=here(), user_file=self.config_path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 
 from backprop_tui.domain.errors import BrokenRecord
@@ -47,4 +46,6 @@ class LearnedPeaks:
 
 def _key(run: Run) -> str:
     """Script and arguments; what the environment changes is not seen."""
+    import hashlib  # only where VRAM is measured: it loads all of OpenSSL
+
     return hashlib.sha256(json.dumps([run.spec.cwd, *run.spec.command]).encode("ascii")).hexdigest()[:32]

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import ctypes
-import fcntl
 import os
-import struct
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
 # include/uapi/linux/pidfd.h, Linux 6.15: struct pidfd_info in its first version, 64 bytes.
 _PIDFD_INFO_EXIT = 1 << 3
-_PIDFD_INFO = struct.Struct("=QQ11Ii")  # mask, cgroup id, pids and credentials, exit status
-_PIDFD_GET_INFO = (3 << 30) | (_PIDFD_INFO.size << 16) | (0xFF << 8) | 11
+_PIDFD_INFO = "=QQ11Ii"  # mask, cgroup id, pids and credentials, exit status
+_PIDFD_INFO_BYTES = 64
+_PIDFD_GET_INFO = (3 << 30) | (_PIDFD_INFO_BYTES << 16) | (0xFF << 8) | 11
 
 
 def become_subreaper() -> None:
@@ -32,6 +30,8 @@ def die_with_parent(signal_number: int) -> None:
 
 
 def _prctl(option: int, value: int) -> None:
+    import ctypes  # most commands look at processes and change none
+
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(option, value, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
@@ -51,11 +51,14 @@ def rename_process(name: str) -> None:
 
 def exit_status_of_stranger(pidfd: int) -> int | None:
     """The wait status of a process that is not our child; None while it is not reaped, or on an older kernel."""
-    buffer = bytearray(_PIDFD_INFO.size)
+    import fcntl
+    import struct
+
+    buffer = bytearray(_PIDFD_INFO_BYTES)
     struct.pack_into("=Q", buffer, 0, _PIDFD_INFO_EXIT)
     try:
         fcntl.ioctl(pidfd, _PIDFD_GET_INFO, buffer)
     except OSError:
         return None
-    values = _PIDFD_INFO.unpack(buffer)
+    values = struct.unpack(_PIDFD_INFO, buffer)
     return int(values[-1]) if values[0] & _PIDFD_INFO_EXIT else None

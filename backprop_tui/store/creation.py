@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import secrets
-import shutil
 import time
 from collections.abc import Mapping
 from typing import Self
@@ -48,6 +45,8 @@ def create(home: Home, run: Run, environment: Mapping[str, str], *, time: float)
         mark(home, run.id)
         _move_into_place(aside, folder, run.id)
     except BaseException:
+        import shutil  # only where it fails
+
         shutil.rmtree(aside, ignore_errors=True)
         raise
     with storage(home.runs):
@@ -97,8 +96,10 @@ def sweep_unborn(home: Home, *, older_than_seconds: float) -> None:
     for name in os.listdir(home.new):
         built = os.path.join(home.new, name)
         if now - _changed(built, now) > older_than_seconds:
-            doomed = os.path.join(home.new, f"{_DOOMED}{_SEPARATOR}{secrets.token_hex(4)}")
+            doomed = os.path.join(home.new, f"{_DOOMED}{_SEPARATOR}{os.urandom(4).hex()}")
             os.rename(built, doomed)
+            import shutil  # only where something was left
+
             shutil.rmtree(doomed, ignore_errors=True)
     being_built = {name.rpartition(_SEPARATOR)[0] for name in os.listdir(home.new)}
     for run_id in os.listdir(home.active):
@@ -126,6 +127,8 @@ class Submission:
     __slots__ = ("_home", "_lock", "_path")
 
     def __init__(self, home: Home, key: str) -> None:
+        import hashlib  # only for a key: it loads all of OpenSSL
+
         self._home = home
         self._path = os.path.join(home.keys, hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest())
         lock = wait_for_lock(self._path + ".lock", seconds=KEY_LOCK_SECONDS)

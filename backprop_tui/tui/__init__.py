@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from backprop_tui.store.home import Home
+
+if TYPE_CHECKING:
+    from backprop_tui.tui.app import Dashboard
 
 
 def run_dashboard(home: Home, config_path: str, selected_run: str | None = None) -> int:
@@ -17,6 +22,11 @@ def run_dashboard(home: Home, config_path: str, selected_run: str | None = None)
         ConfigError: a setting is wrong.
         StateUnavailable, StorageFailed: the state directory cannot be made or read.
     """
+    return dashboard(home, config_path, selected_run).run() or 0
+
+
+def dashboard(home: Home, config_path: str, selected_run: str | None = None) -> Dashboard:
+    """The application, put together and not yet shown. Arguments and errors: see `run_dashboard`."""
     import os
 
     from backprop_tui.tui import textual_crop
@@ -31,5 +41,4 @@ def run_dashboard(home: Home, config_path: str, selected_run: str | None = None)
     home.prepare()
     bridge = Bridge(home, config_path, settled.refresh_seconds)
     desk = CommandDesk(home, config_path)
-    charts = ChartReader(home)
-    return Dashboard(bridge, desk, settled, charts=charts, selected_run=selected_run).run() or 0
+    return Dashboard(bridge, desk, settled, charts=ChartReader(home), selected_run=selected_run)

@@ -74,7 +74,7 @@ ACTIONS: tuple[Action, ...] = (
     _action("pause", "p", "p", "pause", "pause, continue", RUNS),
     _action("resume", "r", "r", "resume", "resume or retry", RUNS),
     _action("time", "t", "t", "time", "more time", RUNS),
-    _action("edit", "e", "e", "edit", "edit name, tags, note, timebox, priority", RUNS),
+    _action("edit", "e", "e", "edit", "edit name, tags, limits", RUNS),
     _action("later", "J", "J", "later", "later in the queue", RUNS),
     _action("sooner", "K", "K", "sooner", "sooner in the queue", RUNS),
     _action("remove", "d", "d", "remove", "remove what has ended", RUNS),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from backprop_tui.domain.status import Status
 from backprop_tui.tui.actions import ACTIONS, BY_ID, by_shown, footer_keys
+from backprop_tui.tui.drawing.lines import text_of
+from backprop_tui.tui.screens.help import draw_help
+from backprop_tui.tui.wording.glyphs import UNICODE
 
 
 def test_no_key_does_two_things() -> None:
@@ -21,3 +24,10 @@ def test_the_footer_has_what_applies_to_each_status() -> None:
     assert dict(footer_keys(Status.PAUSED))["p"] == "continue"
     assert "r" in dict(footer_keys(Status.FAILED))
     assert "J" in dict(footer_keys(Status.QUEUED))
+
+
+def test_the_help_has_the_keys_that_do_something_and_no_others() -> None:
+    for width in (120, 80, 40):
+        shown = "\n".join(text_of(line) for line in draw_help(width, UNICODE))
+        for one in ACTIONS:
+            assert (f"  {one.shown:<12}{one.help[: width - 20]}"[:24] in shown) == one.built, one.id

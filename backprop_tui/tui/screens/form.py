@@ -16,6 +16,7 @@ from textual.widgets import Input, Label
 from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.new_run.command_line import joined
 from backprop_tui.tui.view.tokens import Line
+from backprop_tui.tui.widgets.line_input import LineInput
 from backprop_tui.tui.widgets.painted import COLOURS, Painted
 from backprop_tui.tui.wording.glyphs import Glyphs
 
@@ -35,7 +36,7 @@ class Field:
     after: str = ""
 
 
-class FieldInput(Input):
+class FieldInput(LineInput):
     """One line of text; what is pasted in several becomes one."""
 
     def on_paste(self, event: events.Paste) -> None:

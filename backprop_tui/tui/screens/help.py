@@ -62,7 +62,7 @@ class Help(Screen[None]):
 
 
 def draw_help(width: int, glyphs: Glyphs) -> list[Line]:
-    """The page."""
+    """The page; keys that do nothing yet are left out, and a section of such keys with them."""
     top = [
         (2, [Piece("Keys", Token.ACCENT, bold=True)]),
         (max(8, width - 11), [Piece("esc", Token.ACCENT, bold=True), Piece(" back", Token.MUTED)]),
@@ -74,9 +74,11 @@ def draw_help(width: int, glyphs: Glyphs) -> list[Line]:
     for place, sections in enumerate(_COLUMNS):
         target = columns[min(place, count - 1)]
         for section in sections:
+            if not any(one.built and one.section == section for one in ACTIONS):
+                continue
             target += [()] if target else []
             target.append((Piece(f"  {section}", bold=True),))
-            target += [_key(one, each, glyphs) for one in ACTIONS if one.section == section]
+            target += [_key(one, each, glyphs) for one in ACTIONS if one.section == section and one.built]
     for row in range(max(map(len, columns))):
         built = LineBuilder()
         for place, column in enumerate(columns):
@@ -89,9 +91,7 @@ def draw_help(width: int, glyphs: Glyphs) -> list[Line]:
 
 def _key(action: Action, width: int, glyphs: Glyphs) -> Line:
     words = clip(action.help, width - 15, glyphs)
-    return Piece(f"  {action.shown:<12}", Token.ACCENT, bold=True), Piece(
-        words, Token.FG if action.built else Token.MUTED
-    )
+    return Piece(f"  {action.shown:<12}", Token.ACCENT, bold=True), Piece(words)
 
 
 def _legend(width: int, glyphs: Glyphs) -> list[Line]:

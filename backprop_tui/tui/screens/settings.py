@@ -15,6 +15,7 @@ from backprop_tui.tui.drawing.settings import draw_settings, draw_settings_headi
 from backprop_tui.tui.requests import Desk
 from backprop_tui.tui.view.settings import SettingRow, default_word, settings_rows
 from backprop_tui.tui.view.tokens import Line, Piece, Token
+from backprop_tui.tui.widgets.line_input import LineInput
 from backprop_tui.tui.widgets.painted import COLOURS, Painted
 from backprop_tui.tui.wording.cells import clip
 from backprop_tui.tui.wording.glyphs import Glyphs
@@ -57,7 +58,7 @@ class Settings(Screen[None]):
         yield Painted(glyphs=self._glyphs, id="settings-heading")
         yield Painted(glyphs=self._glyphs, id="settings")
         yield Painted(glyphs=self._glyphs, id="settings-said")
-        yield Input(id="settings-value", compact=True)
+        yield LineInput(id="settings-value", compact=True)
         yield Painted(glyphs=self._glyphs, id="footer")
 
     def on_mount(self) -> None:

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, field
 
 import pytest
+from textual import events
 
 from backprop_tui.config.keys import KEYS
 from backprop_tui.tui.requests import Said
@@ -92,6 +93,19 @@ def test_a_variable_that_wins_over_the_file_is_named() -> None:
             await opened(stage)
             await stage.pilot.press("enter", "9", "enter")
             await until(stage, lambda: "BACKPROP_MAX_RUN_MINUTES still wins" in shown(stage, "settings-said"))
+
+    asyncio.run(play())
+
+
+def test_keys_that_arrive_together_work_in_their_order() -> None:
+    async def play() -> None:
+        desk = ConfigDesk()
+        async with staged(desk=desk) as stage:
+            await opened(stage)
+            await stage.pilot.press("enter", "9")
+            for key, letter in (("backspace", "\x7f"), ("backspace", "\x7f"), ("2", "2"), ("enter", "\r")):
+                stage.pilot.app.post_message(events.Key(key, letter))
+            await until(stage, lambda: desk.values == {"max_run_minutes": "2"})
 
     asyncio.run(play())
 
