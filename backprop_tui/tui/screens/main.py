@@ -36,6 +36,7 @@ from backprop_tui.tui.view.selected import selected_run_view
 from backprop_tui.tui.widgets.footer import Footer
 from backprop_tui.tui.widgets.governor import Governor
 from backprop_tui.tui.widgets.header import Header
+from backprop_tui.tui.widgets.line_input import LineInput
 from backprop_tui.tui.widgets.machine import Machine
 from backprop_tui.tui.widgets.metrics import MetricsTab
 from backprop_tui.tui.widgets.painted import COLOURS
@@ -95,7 +96,7 @@ class MainScreen(Screen[None]):
             table.selected = self.standing.row
             yield table
             yield SelectedRun(glyphs=self.glyphs, id="selected")
-        yield Input(placeholder="name, tag, group, command; state:failed gpu:1 tag:x", id="filter", compact=True)
+        yield LineInput(placeholder="name, tag, group, command; state:failed gpu:1 tag:x", id="filter", compact=True)
         yield Footer(glyphs=self.glyphs, id="footer")
 
     def on_mount(self) -> None:
