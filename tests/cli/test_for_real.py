@@ -167,7 +167,7 @@ def test_a_terminal_that_is_closed_leaves_the_run_going(terminal: Terminal) -> N
     pid, screen = pty.fork()
     if pid == 0:
         os.chdir(terminal.place)
-        command = terminal.command("--no-ui", "run", "train.py")
+        command = terminal.command("run", "train.py", "--no-ui")
         os.execvpe(command[0], command, terminal.environment)
     terminal.wait_for_output(b"5\n")
     os.close(screen)

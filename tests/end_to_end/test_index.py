@@ -48,7 +48,7 @@ def completed(sandbox: Sandbox) -> Submitted:
     """One more run, ended and indexed."""
     run = sandbox.submit(*script("worker.py", 2, 0, 0))
     assert run.wait_for_end().status is Status.COMPLETED
-    sandbox.wait_until_all_is_indexed()
+    sandbox.wait_until(lambda: not sandbox.markers(), "indexed", seconds=5)
     return run
 
 
