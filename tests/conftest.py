@@ -19,6 +19,10 @@ GRACE_SECONDS = 5.0
 settings.register_profile("backprop", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("backprop")
 
+# Ignored signals are inherited: a suite started with nohup, or in the background, would start programs deaf to them.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 _numbers = count()
 
 
