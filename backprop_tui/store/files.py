@@ -65,13 +65,17 @@ def sync_folder(folder: str) -> None:
 def append_line(path: str, line: bytes) -> None:
     """Appends one line in one write, so that lines of several writers do not mix.
 
+    A line that was torn by a full disk is ended first, so that this one stands alone.
+
     Raises:
         StorageFailed: disk full, or another input/output error.
     """
     with storage(path):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
-            write_all(descriptor, line + b"\n")
+            size = os.fstat(descriptor).st_size
+            is_torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+            write_all(descriptor, (b"\n" if is_torn else b"") + line + b"\n")
         finally:
             os.close(descriptor)
 

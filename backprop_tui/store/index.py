@@ -167,7 +167,11 @@ def _parse(path: str, content: bytes) -> Records:
     records = source.get("experiments")
     if source.get("schema_version") != SCHEMA_VERSION or not isinstance(records, dict):
         raise BrokenRecord(path, f"schema_version {source.get('schema_version')!r} is not {SCHEMA_VERSION}")
-    return {key: record for key, record in records.items() if isinstance(record, dict) and "status" in record}
+    return {key: record for key, record in records.items() if _is_record(key, record)}
+
+
+def _is_record(key: str, record: object) -> bool:
+    return isinstance(record, dict) and record.get("id") == key and isinstance(record.get("status"), str)
 
 
 def _write(path: str, records: Records) -> None:

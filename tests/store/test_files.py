@@ -1,0 +1,16 @@
+"""Files of which no reader sees half."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from backprop_tui.store.files import append_line
+
+
+def test_a_line_stands_alone_behind_one_that_a_full_disk_tore(tmp_path: Path) -> None:
+    path = tmp_path / "requests.jsonl"
+    append_line(str(path), b"one")
+    with path.open("ab") as file:
+        file.write(b'{"torn')
+    append_line(str(path), b"two")
+    assert path.read_bytes().splitlines() == [b"one", b'{"torn', b"two"]
