@@ -88,8 +88,9 @@ def test_a_broken_index_is_kept_aside_and_built_anew(sandbox: Sandbox, content: 
 def test_strange_records_in_the_index_harm_nobody(sandbox: Sandbox) -> None:
     first = completed(sandbox)
     strange = {"a": {"status": "completed"}, "b": {"status": [], "id": "b"}, "c": {"status": None, "id": 7}, "d": 7}
+    records = sandbox.index() | strange
     with open(sandbox.home.index, "w", encoding="ascii") as file:
-        json.dump({"schema_version": 1, "experiments": sandbox.index() | strange}, file)
+        json.dump({"schema_version": 1, "experiments": records}, file)
     second = completed(sandbox)
     assert {first.id, second.id} <= set(sandbox.index())
     assert {first.id, second.id} <= set(listed(sandbox))
