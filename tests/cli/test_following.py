@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from backprop_tui.cli import diagnostics
 from backprop_tui.cli.following import Following
 from backprop_tui.cli.handing_over import presenter_for
 from backprop_tui.cli.interrupts import Interrupts
@@ -204,20 +205,19 @@ def test_a_third_ctrl_c_leaves_the_run_alone(follower: Follower, runs: Runs, cap
     guardian.ends()
 
 
-def test_a_held_run_says_why_it_waits(follower: Follower, session: Session, runs: Runs, capfd: Capture) -> None:
+def test_a_held_run_says_why_it_waits(
+    follower: Follower, session: Session, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     directory = runs.queued("abc")
     reasons = [{"check": "ram", "message": "RAM 1 GB free, keeps 4"}]
     with open(session.home.host_file(GOVERNOR), "wb") as file:
         file.write(dump({"time": None, "pid": os.getpid(), "held": {"abc": reasons}}))
-    told = ""
+    told: list[str] = []
+    # Captured stderr cannot be read while it is written to without losing some.
+    monkeypatch.setattr(diagnostics, "say", told.append)
 
     def wait_and_start() -> None:
-        def said() -> bool:
-            nonlocal told
-            told += capfd.readouterr().err
-            return "waits: RAM 1 GB free, keeps 4" in told
-
-        wait_until(said, "the reason on stderr")
+        wait_until(lambda: any("waits: RAM 1 GB free, keeps 4" in line for line in told), "the reason on stderr")
         Guardian(directory).ends()
 
     assert follower.follow(wait_and_start, "abc") == 0
