@@ -10,6 +10,7 @@ from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
 
 UNKNOWN_PREFIX = "unknown-"  # of what stands for the UUID of a GPU that has never answered
+SILENT = "the driver does not answer"
 DEFAULT_HOT_CELSIUS = RunLimits().gpu_max_temp_celsius
 
 
@@ -102,7 +103,7 @@ class GpuRecord:
             health=health,
             memory_total_bytes=last.memory_total_bytes,
             age_seconds=0.0 if self._measured_at is None else round(max(0.0, now - self._measured_at), 3),
-            problem=self._problem,
+            problem=self._problem or (SILENT if health is GpuHealth.STALE else None),
         )
         if health is GpuHealth.LOST:
             return known

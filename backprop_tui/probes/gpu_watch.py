@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 
 from backprop_tui.domain.telemetry import GpuReading
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
-from backprop_tui.probes.gpu_record import GpuFailed, GpuOutcome, GpuRecord
+from backprop_tui.probes.gpu_record import SILENT, GpuFailed, GpuOutcome, GpuRecord
 from backprop_tui.probes.patience import PatientCall, Unanswered
 
-SILENT = "the driver does not answer"
 SILENT_AFTER_SECONDS = 1.0  # slower than this is told, even before the figures are stale
 
 

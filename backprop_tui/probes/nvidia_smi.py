@@ -12,8 +12,8 @@ from dataclasses import replace
 
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
-from backprop_tui.probes.gpu_record import GpuFailed, GpuLost, GpuOutcome, GpuRecord
-from backprop_tui.probes.gpu_watch import SILENT, GpuWatch, read_all
+from backprop_tui.probes.gpu_record import SILENT, GpuFailed, GpuLost, GpuOutcome, GpuRecord
+from backprop_tui.probes.gpu_watch import GpuWatch, read_all
 from backprop_tui.probes.nvidia_driver import LOOK_HERE
 from backprop_tui.probes.patience import PatientCall, Unanswered
 from backprop_tui.probes.smi_command import NO_DEVICES, SmiAnswer, SmiCommand, SmiTimedOut, failure
