@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from backprop_tui.config.errors import ConfigError, unknown_key
-from backprop_tui.config.keys import KEYS, ORIGINAL_ARGUMENTS, ORIGINAL_NAMES, ORIGINAL_WORDS, Key
+from backprop_tui.config.keys import JSON_NAMES, KEYS, ORIGINAL_ARGUMENTS, ORIGINAL_WORDS, Key, key_in_json
 from backprop_tui.config.kinds import Value, WrongValue
 from backprop_tui.config.places import line_in_json, line_in_toml
 
@@ -111,14 +110,18 @@ def _in_toml(path: str, content: str) -> Iterator[_Written | ConfigError]:
 
 
 def _in_json(path: str, content: str) -> Iterator[_Written | ConfigError]:
+    called: dict[str, str] = {}
     for name, raw in flattened(_json_tree(path, content)):
         if name in ORIGINAL_ARGUMENTS:
             continue
         where = _at(path, line_in_json(content, name))
-        key = ORIGINAL_NAMES.get(name)
+        key = key_in_json(name)
         if key is None:
-            yield unknown_key(where, name, ORIGINAL_NAMES)
+            yield unknown_key(where, name, JSON_NAMES)
+        elif key.name in called:
+            yield ConfigError(where, f"{name} sets the same as {called[key.name]!r}; keep one of the two")
         else:
+            called[key.name] = name
             yield _Written(key, name, _in_our_words(key, raw), where)
 
 
@@ -136,16 +139,40 @@ def parse_toml(path: str, content: str) -> Tree:
 
     try:
         return tomllib.loads(content)
-    except tomllib.TOMLDecodeError as error:
-        line = re.search(r"at line (\d+)", str(error))
-        raise ConfigError(_at(path, int(line[1]) if line else None), f"not TOML: {error}") from error
+    except ValueError as error:  # not TOMLDecodeError alone: a number of thousands of digits raises a bare one
+        line = _line_told(str(error), content)
+        twice = str(error).startswith(("Cannot overwrite", "Cannot declare", "Cannot redefine", "Cannot mutate"))
+        advice = "; a key or a table stands there twice" if twice else ""
+        raise ConfigError(_at(path, line), f"not TOML: {error}{advice}") from error
+    except RecursionError as error:
+        raise ConfigError(path, "not TOML that anyone wrote: nested too deeply") from error
+
+
+def _line_told(message: str, content: str) -> int | None:
+    """Where tomllib's message puts the mistake; None where it does not say."""
+    if "at end of document" in message:
+        return content.rstrip().count("\n") + 1
+    told = re.search(r"at line (\d+)", message)
+    return int(told[1]) if told else None
 
 
 def _json_tree(path: str, content: str) -> Tree:
+    import json
+
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        tree: dict[str, object] = {}
+        for name, value in pairs:
+            if name in tree:
+                raise ConfigError(_at(path, line_in_json(content, name)), f"{name!r} stands there twice")
+            tree[name] = value
+        return tree
+
     try:
-        tree = json.loads(content)
+        tree = json.loads(content, object_pairs_hook=once)
     except json.JSONDecodeError as error:
         raise ConfigError(_at(path, error.lineno), f"not JSON: {error}") from error
+    except ValueError as error:  # a number of thousands of digits
+        raise ConfigError(path, f"not JSON that anyone wrote: {error}") from error
     except RecursionError as error:
         raise ConfigError(path, "not JSON that anyone wrote: nested too deeply") from error
     if not isinstance(tree, dict):

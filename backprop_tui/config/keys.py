@@ -36,6 +36,13 @@ class Key:
         """The environment variable that sets it."""
         return "BACKPROP_" + self.name.replace(".", "_").upper()
 
+    @property
+    def in_camel_case(self) -> str:
+        """Its name in JSON: "governor.startBurst" for "governor.start_burst"."""
+        first, *others = self.leaf.split("_")
+        leaf = first + "".join(word.capitalize() for word in others)
+        return f"{self.section}.{leaf}" if self.section else leaf
+
 
 _ALL = (
     Key(
@@ -202,8 +209,20 @@ _ALL = (
 )
 
 KEYS: dict[str, Key] = {key.name: key for key in _ALL}
-ORIGINAL_NAMES: dict[str, Key] = {name: key for key in _ALL for name in key.original}
+JSON_NAMES: dict[str, Key] = {name: key for key in _ALL for name in (*key.original, key.in_camel_case)}
 # What a file of the original may say too, and what is an argument of `run` here.
 ORIGINAL_ARGUMENTS = frozenset({"trainingScriptPath", "runId", "resumeFrom", "experimentName"})
 # What the original calls otherwise.
 ORIGINAL_WORDS = {"gpu.probe": {"rocm": "amd"}}
+
+
+def _folded(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+_FOLDED = {_folded(name): key for name, key in JSON_NAMES.items()}
+
+
+def key_in_json(name: str) -> Key | None:
+    """The key that a JSON file means; people write minFreeRamGB, minFreeRamGb and minFreeRAM, so case says nothing."""
+    return _FOLDED.get(_folded(name))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from backprop_tui.domain.limits import GIGABYTE, MemoryLimit
 
 NONE = "none"
+LARGEST = 1e9  # what is bigger is a mistake, and would overflow as bytes or as a date
 # Scripts that get one of these stand still, or do not notice.
 TELL_NOTHING = frozenset({"SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGCONT", "SIGCHLD", "SIGURG", "SIGWINCH"})
 Value = bool | int | float | str | tuple[str, ...] | None
@@ -202,6 +203,8 @@ def _float(raw: object, otherwise: str = "") -> float:
         raise WrongValue(f"must be a number{otherwise}") from None
     if not math.isfinite(value):
         raise WrongValue(f"must be a finite number{otherwise}")
+    if value > LARGEST:
+        raise WrongValue(f"must be at most {LARGEST:.0f}{otherwise}")
     return value
 
 

@@ -13,7 +13,7 @@ _QUOTES_AND_SPACES = re.compile(r"[\"'\s]")
 def line_in_toml(content: str, name: str) -> int | None:
     """The line, counted from 1, of a key such as "gpu.max_temp_c" or of a table; else that of its inline table."""
     around = None
-    for line, written in _written(content):
+    for line, written in written_in_toml(content):
         if written == name:
             return line
         if around is None and written == name.rpartition(".")[0]:
@@ -21,12 +21,12 @@ def line_in_toml(content: str, name: str) -> int | None:
     return around
 
 
-def key_line_in_toml(content: str, name: str) -> int | None:
-    """The line in which the key itself stands and nothing else does; None where a scan does not find it."""
-    return next((line for line, written in _written(content) if written == name), None)
+def key_lines_in_toml(content: str, name: str) -> list[int]:
+    """The lines in which the key itself seems to stand; a text of several lines may look like one."""
+    return [line for line, written in written_in_toml(content) if written == name]
 
 
-def _written(content: str) -> Iterator[tuple[int, str]]:
+def written_in_toml(content: str) -> Iterator[tuple[int, str]]:
     """Each line that names a table or a key, with the full name of that."""
     table = ""
     for number, line in enumerate(content.split("\n"), start=1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 
@@ -10,19 +11,37 @@ from backprop_tui.config.errors import ConfigError, unknown_key
 from backprop_tui.config.files import read_file
 from backprop_tui.config.keys import KEYS, Key
 from backprop_tui.config.kinds import NONE, Value, WrongValue
+from backprop_tui.domain.errors import StorageFailed
+
+_FAULTS_OF_STORAGE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 def set_key(path: str, name: str, word: str) -> Value:
     """Sets one key in a TOML file, which is made where there is none; the other keys and the comments stay.
 
+    Comments within an old value of several lines go with it.
+
     Raises:
         ConfigError: there is no such key, the value is wrong, or the file is wrong or cannot be written.
+        StorageFailed: the disk is full or broken.
     """
     value = checked(path, name, word)
-    values = {key: setting.value for key, setting in read_file(path).items()}
-    values[name] = value
-    _write(path, with_key(_text(path), KEYS[name], value) or _toml(values))
+    _write(path, _changed(path, KEYS[name], value))
     return value
+
+
+def _changed(path: str, key: Key, value: Value) -> str:
+    """The text of the file with that value.
+
+    Raises:
+        ConfigError: comments would be lost.
+    """
+    content = _text(path)
+    changed = with_key(content, key, value)
+    if changed is None and "#" in content:
+        raise ConfigError(path, f"{key.name} cannot be set without losing comments; change it with an editor")
+    values = {name: setting.value for name, setting in read_file(path).items()}
+    return _toml(values | {key.name: value}) if changed is None else changed
 
 
 def checked(path: str, name: str, word: str) -> Value:
@@ -40,6 +59,7 @@ def checked(path: str, name: str, word: str) -> Value:
     except WrongValue as error:
         raise ConfigError("config set", f"{name} = {word!r}: {error}") from error
     read_file(path)
+    _changed(path, KEYS[name], value)
     return value
 
 
@@ -131,4 +151,6 @@ def _write(path: str, content: str) -> None:
             os.unlink(aside)
             raise
     except OSError as error:
+        if error.errno in _FAULTS_OF_STORAGE:
+            raise StorageFailed(f"{path}: cannot be written: {error.strerror}") from error
         raise ConfigError(path, f"cannot be written: {error.strerror}") from error

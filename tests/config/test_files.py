@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.config.files import arguments_in, problems_in, read_file
+from backprop_tui.config.keys import JSON_NAMES, KEYS, key_in_json
 from tests.config.settings_files import Machine
 
 ORIGINAL = """{
@@ -52,6 +53,29 @@ def test_what_the_originals_own_init_writes_is_understood(tmp_path: Path) -> Non
     assert read_file(path)["min_free_ram_gb"].value == 3.0
 
 
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        *((name, "min_free_ram_gb") for name in ("minFreeRam", "minFreeRAM", "minFreeRamGb", "minFreeRamGB")),
+        *((name, "gpu.min_free_vram_mb") for name in ("gpuMinVram", "gpuMinVramMb", "gpuMinFreeVramMb")),
+        *((name, "gpu.max_temp_c") for name in ("gpuMaxTemp", "gpuMaxTempC")),
+    ],
+)
+def test_json_may_spell_a_unit_in_any_case(tmp_path: Path, name: str, key: str) -> None:
+    assert read_file(_written(tmp_path, ".backprop.json", f'{{"{name}": 3}}'))[key].value == 3.0
+
+
+@pytest.mark.parametrize("name", sorted(KEYS))
+def test_json_has_every_key_in_camel_case(name: str) -> None:
+    assert "_" not in KEYS[name].in_camel_case
+    assert key_in_json(KEYS[name].in_camel_case) is KEYS[name]
+
+
+def test_no_two_keys_share_a_name_in_json_or_a_variable() -> None:
+    assert all(key_in_json(name) is key for name, key in JSON_NAMES.items())
+    assert len({key.variable for key in KEYS.values()}) == len(KEYS)
+
+
 def test_a_number_as_memory_limit_is_gigabytes_in_both_kinds_of_file(tmp_path: Path) -> None:
     for path in (
         _written(tmp_path, "a.json", '{"gpuMemoryLimit": 8}'),
@@ -85,6 +109,11 @@ def test_a_number_as_memory_limit_is_gigabytes_in_both_kinds_of_file(tmp_path: P
         ("a = 1\na = = 2", ":2: not TOML: "),
         ("min_free_ram_gb = nan", ":1: min_free_ram_gb = nan: must be a finite number"),
         (f"max_parallel = 1{'0' * 400}", ":1: max_parallel = "),
+        ("min_free_ram_gb = 1e300", ":1: min_free_ram_gb = 1e+300: must be at most 1000000000"),
+        ("max_run_minutes = 1e300", ":1: max_run_minutes = 1e+300: must be at most 1000000000"),
+        (f"max_parallel = {'9' * 5000}", ": not TOML: Exceeds the limit"),
+        (f"max_parallel = {'[' * 5000}{']' * 5000}", ": not TOML that anyone wrote: nested too deeply"),
+        ("max_parallel = 1\nmax_parallel = 2", ":2: not TOML: Cannot overwrite a value"),
     ],
 )
 def test_what_is_wrong_is_told_with_line_key_and_remedy(machine: Machine, content: str, message: str) -> None:
@@ -102,6 +131,10 @@ def test_what_is_wrong_is_told_with_line_key_and_remedy(machine: Machine, conten
         ('{"maxParallel": 1,\n}', ":2: not JSON: "),
         ("[1]", ": must be a JSON object"),
         ("[" * 100_000, ": not JSON that anyone wrote"),
+        (f'{{"maxParallel": {"9" * 5000}}}', ": not JSON that anyone wrote: Exceeds the limit"),
+        ('{"maxParallel": 1, "maxParallel": 9}', ":1: 'maxParallel' stands there twice"),
+        ('{"gpu": {\n"maxTempC": 1, "maxTempC": 9}}', ":2: 'maxTempC' stands there twice"),
+        ('{"minFreeRamGB": 1,\n"minFreeRam": 9}', ":2: minFreeRam sets the same as 'minFreeRamGB'; keep one"),
     ],
 )
 def test_the_same_goes_for_json_of_the_original(machine: Machine, content: str, message: str) -> None:
@@ -116,6 +149,12 @@ def test_a_file_that_is_no_text_or_cannot_be_read_is_named(machine: Machine) -> 
     machine.user_file.unlink()
     machine.user_file.mkdir()
     assert machine.refusal() == f"{machine.user_file}: cannot be read: Is a directory"
+
+
+@pytest.mark.parametrize("content", ["max_parallel = 1\nmax_parallel = 2", "[gpu]\n[gpu]"])
+def test_what_stands_in_toml_twice_is_called_so(machine: Machine, content: str) -> None:
+    machine.user_file.write_text(content)
+    assert machine.refusal().endswith("; a key or a table stands there twice")
 
 
 def test_a_byte_order_mark_does_no_harm(machine: Machine) -> None:

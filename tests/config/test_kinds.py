@@ -63,6 +63,11 @@ def test_a_memory_limit_is_a_share_or_gigabytes() -> None:
             parse_memory_limit(word)
 
 
+def test_a_limit_too_large_to_count_in_bytes_is_refused() -> None:
+    with pytest.raises(WrongValue, match="at most"):
+        parse_memory_limit("1" + "0" * 305)
+
+
 def test_none_is_read_where_there_may_be_no_value() -> None:
     for name in ("max_run_minutes", "gpu_memory_limit", "run.warn_signal", "run.python", "notify.command"):
         assert KEYS[name].kind.read("None") is None

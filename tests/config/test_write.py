@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -16,6 +17,7 @@ from backprop_tui.config.files import read_file
 from backprop_tui.config.keys import KEYS
 from backprop_tui.config.kinds import WrongValue
 from backprop_tui.config.write import checked, example, init, set_key
+from backprop_tui.domain.errors import StorageFailed
 
 EXAMPLE = Path(backprop_tui.__file__).parent.parent / "config.example.toml"
 
@@ -26,6 +28,13 @@ words = st.one_of(
     ),
     st.floats(min_value=0, max_value=1e6).map(repr),
     st.integers(min_value=0, max_value=10**6).map(str),
+)
+# Ways in which people write the same tables.
+LAYOUTS = (
+    "# mine\ngpu.max_temp_c = 80 # hot\nrun.retries = 1\n",
+    "# mine\n['gpu'] # cards\nprobe = 'amd'\n",
+    "# mine\n[notify] # ends\ncommand = '''\nbell = 1\n[gpu]\n'''\n",
+    "[run] # mine\ncheckpoint_globs = [\n  'a',\n  'b',\n]\nretries = 1 # again\n",
 )
 assignments = st.lists(st.tuples(st.sampled_from(sorted(KEYS)), words), max_size=6)
 
@@ -68,6 +77,58 @@ def test_what_is_set_is_read_again_and_nothing_else_changes(
     if begun_with_example:
         comments = [line for line in example().splitlines() if line.startswith("#")]
         assert [line for line in path.read_text().splitlines() if line.startswith("#")] == comments
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(layout=st.sampled_from(LAYOUTS), name=st.sampled_from(sorted(KEYS)), word=words)
+def test_however_a_file_is_laid_out_its_other_keys_and_its_comments_stay(
+    tmp_path: Path, layout: str, name: str, word: str
+) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(layout)
+    before = values_in(path)
+    try:
+        value = set_key(str(path), name, word)
+    except ConfigError:
+        assert path.read_text() == layout
+        return
+    assert values_in(path) == before | {name: value}
+    for comment in ("# mine", "# hot", "# cards", "# ends", "# again"):
+        assert path.read_text().count(comment) >= layout.count(comment)
+
+
+@pytest.mark.parametrize(
+    ("layout", "name", "word", "changed"),
+    [
+        (0, "gpu.probe", "amd", 'gpu.probe = "amd"\ngpu.max_temp_c = 80 # hot'),
+        (1, "gpu.max_temp_c", "70", "['gpu'] # cards\nmax_temp_c = 70\nprobe = 'amd'"),
+        (2, "notify.bell", "off", "[notify] # ends\nbell = false\ncommand = '''\nbell = 1"),
+        (3, "run.checkpoint_globs", "c", '[run] # mine\ncheckpoint_globs = ["c"]\nretries = 1 # again'),
+    ],
+)
+def test_a_key_is_set_in_the_way_the_file_is_written(
+    tmp_path: Path, layout: int, name: str, word: str, changed: str
+) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(LAYOUTS[layout])
+    set_key(str(path), name, word)
+    assert changed in path.read_text()
+
+
+def test_a_form_that_cannot_be_changed_without_losing_comments_is_left_to_its_author(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("# mine\ngpu = {max_temp_c = 80}\n")
+    for attempt in (set_key, checked):
+        with pytest.raises(ConfigError, match=r"gpu\.max_temp_c cannot be set without losing comments"):
+            attempt(str(path), "gpu.max_temp_c", "70")
+    assert path.read_text() == "# mine\ngpu = {max_temp_c = 80}\n"
+
+
+def test_the_same_form_without_comments_is_written_anew(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("gpu = {max_temp_c = 80, probe = 'amd'}\n")
+    set_key(str(path), "gpu.max_temp_c", "70")
+    assert values_in(path) == {"gpu.max_temp_c": 70.0, "gpu.probe": "amd"}
 
 
 def test_comments_and_order_of_a_persons_file_stay(tmp_path: Path) -> None:
@@ -155,3 +216,19 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be") as caught:
         set_key(str(path), "framework", "auto")
     assert str(path) in str(caught.value)
+
+
+def test_a_full_disk_is_no_mistake_in_the_settings_and_the_file_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "config.toml"
+    path.write_text("max_parallel = 2\n")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageFailed, match="No space left on device") as caught:
+        set_key(str(path), "max_parallel", "3")
+    assert caught.value.exit_code == 74
+    assert path.read_text() == "max_parallel = 2\n"
+    assert os.listdir(tmp_path) == ["config.toml"]
