@@ -17,6 +17,7 @@ from backprop_tui.domain.invocation import mentioned_flags
 from backprop_tui.domain.lifecycle import resume, used_seconds
 from backprop_tui.domain.run import Dependency, Ended, Run, Spec
 from backprop_tui.store.checkpoints import newest_sound
+from backprop_tui.store.code_state import code_of
 from backprop_tui.store.creation import mark
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock
@@ -59,6 +60,7 @@ def resumption(session: Session, run: Run, options: argparse.Namespace) -> Resum
         _check_total(run, spec)
         given = checkpoint_path(options.resume_from)
         checkpoint = None if given is not None else newest_sound(run.checkpoints)
+        code = code_of(spec.script, spec.command, cwd)
     finally:
         commit = git.answer()
     changed = replace(
@@ -70,6 +72,7 @@ def resumption(session: Session, run: Run, options: argparse.Namespace) -> Resum
         note=options.note or run.note,
         priority=run.priority if options.priority is None else options.priority,
         git=commit,
+        code=code,
     )
     start = given if checkpoint is None else checkpoint.path
     return Resumption(before=run, run=resume(changed, now=time.time(), resume_from=start), environment=environment)

@@ -110,6 +110,9 @@ def _command(record: JsonObject) -> Iterator[Line]:
     git = record["git"]
     if git:
         yield "git", git["commit"][:12] + (" with changes" if git["dirty"] else "")
+    changes = record["attempts"][-1].get("code_changes") if record["attempts"] else None
+    if changes:
+        yield "warning", str(changes)
 
 
 def _words(record: JsonObject) -> Iterator[Line]:

@@ -16,6 +16,7 @@ from backprop_tui.cli.specification import asked_python, checkpoint_path, overla
 from backprop_tui.cli.sweeps import Point, grid, named, told
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.run import Queued, Run
+from backprop_tui.store.code_state import code_of
 from backprop_tui.store.creation import IdTaken, Submission, create
 from backprop_tui.store.home import check_run_id
 from backprop_tui.store.run_directory import RunDirectory
@@ -50,6 +51,7 @@ def plan(session: Session, options: argparse.Namespace) -> Plan:
         program = _program(options, cwd, environment, asked_python(options, settings))
         spec = overlaid(settled(settings, program, cwd), options, session, environment)
         resume_from = checkpoint_path(options.resume_from)
+        code = code_of(spec.script, (*program.words, *program.arguments), cwd)
     finally:
         commit = git.answer()
     now = time.time()
@@ -70,6 +72,7 @@ def plan(session: Session, options: argparse.Namespace) -> Plan:
             tags=tuple(dict.fromkeys(options.tag)),
             note=options.note,
             git=commit,
+            code=code,
         )
         for number, (run_id, point) in enumerate(zip(_ids(options, len(points)), points, strict=True))
     )

@@ -110,8 +110,19 @@ class Git:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """The script as it was when the run was queued: where it lies, and SHA-256 of its content in hexadecimal."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One start of a run; `ended_at` None while it goes on. Seconds running and paused are of the monotonic clock."""
+    """One start of a run; `ended_at` None while it goes on. Seconds running and paused are of the monotonic clock.
+
+    `code_changes` says in words what was another at the start than when the run was queued; None: nothing known.
+    """
 
     number: int
     started_at: float
@@ -121,6 +132,7 @@ class Attempt:
     exit_code: int | None = None
     signal: str | None = None
     resumed_from: str | None = None
+    code_changes: str | None = None
     gpus: tuple[Gpu, ...] = ()
     vram_claim_bytes: int = 0  # on each of its GPUs
     variables: Mapping[str, str] = field(default_factory=dict)  # how its GPUs are handed over to the script
@@ -203,6 +215,7 @@ class Run:
     metrics: Mapping[str, float] = field(default_factory=dict)
     peak: Peak = field(default_factory=Peak)
     git: Git | None = None
+    code: Code | None = None
     requests_offset: int = 0  # requests.jsonl is obeyed up to here
 
     @property

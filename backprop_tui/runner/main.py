@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backprop_tui.domain.errors import BackpropError, StorageFailed
 from backprop_tui.domain.live import Live
@@ -23,6 +23,7 @@ from backprop_tui.runner.script import CannotStart
 from backprop_tui.runner.summons import summon
 from backprop_tui.runner.tree import Tree
 from backprop_tui.runner.watched import Exit, WatchedScript
+from backprop_tui.store.code_state import changes_since_queued
 from backprop_tui.store.run_directory import RunDirectory
 
 SWEEP_GRACE_SECONDS = 5.0
@@ -109,6 +110,8 @@ def _guard(directory: RunDirectory, assignment: Assignment, wake: int) -> None:
 def _tell_start(directory: RunDirectory, run: Run, recorder: Recorder, script: WatchedScript | None) -> Run:
     if script is not None and isinstance(run.state, Starting):
         run = run.to(Running(since=time.time()))
+        if not script.adopted:
+            run = run.with_attempt(replace(run.attempt, code_changes=changes_since_queued(run)))
         try:
             directory.write(run, durable=False)
         except StorageFailed as error:
@@ -117,6 +120,8 @@ def _tell_start(directory: RunDirectory, run: Run, recorder: Recorder, script: W
     recorder.commit()
     if script is not None and not script.adopted:
         recorder.tell("started", f"attempt {run.attempt.number}", pid=script.identity.pid, attempt=run.attempt.number)
+        if run.attempt.code_changes is not None:
+            recorder.tell("script_changed", run.attempt.code_changes, attempt=run.attempt.number)
     elif script is not None:
         recorder.tell("adopted", "its guardian died; another one took over", pid=script.identity.pid)
     return run

@@ -13,6 +13,7 @@ from backprop_tui.domain.run import (
     Attempt,
     Cause,
     Checkpoint,
+    Code,
     Ended,
     Git,
     Gpu,
@@ -108,6 +109,7 @@ def encode_run(run: Run, run_folder: str) -> JsonObject:
             }
             for attempt in run.attempts
         ],
+        "code": None if run.code is None else asdict(run.code),
         "position": run.position,
         "requests_offset": run.requests_offset,
         "timebox_seconds": timebox_seconds(run),
@@ -132,7 +134,7 @@ def decode_run(path: str, source: JsonObject) -> Run:
 
 def _decode_run(source: JsonObject) -> Run:
     record = fields.nested(source, "record")
-    git = source.get("git")
+    git, code = source.get("git"), record.get("code")
     return Run(
         id=fields.text(source, "id"),
         name=fields.text(source, "name"),
@@ -153,6 +155,7 @@ def _decode_run(source: JsonObject) -> Run:
         metrics=fields.decode_metrics(source, "metrics"),
         peak=decode_peak(fields.nested(source, "peak")),
         git=None if git is None else Git(**git),
+        code=None if code is None else Code(path=fields.text(code, "path"), sha256=fields.text(code, "sha256")),
         requests_offset=fields.integer(record, "requests_offset"),
     )
 
@@ -196,6 +199,7 @@ def _encode_attempt(attempt: Attempt) -> JsonObject:
         "exit_code": attempt.exit_code,
         "signal": attempt.signal,
         "resumed_from": attempt.resumed_from,
+        "code_changes": attempt.code_changes,
     }
 
 
@@ -215,6 +219,7 @@ def _decode_attempt(shown: JsonObject, kept: JsonObject) -> Attempt:
         exit_code=fields.optional_integer(shown, "exit_code"),
         signal=fields.optional_text(shown, "signal"),
         resumed_from=fields.optional_text(shown, "resumed_from"),
+        code_changes=fields.optional_text(shown, "code_changes"),
         gpus=tuple(Gpu(index=fields.integer(gpu, "index"), uuid=fields.text(gpu, "uuid")) for gpu in kept["gpus"]),
         vram_claim_bytes=fields.integer(kept, "vram_claim_bytes"),
         variables=fields.nested(kept, "variables"),

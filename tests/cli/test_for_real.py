@@ -243,6 +243,27 @@ def test_somebody_else_may_watch_and_wait(terminal: Terminal) -> None:
     assert watcher.communicate(timeout=60)[0] == b"begin\nend\n"
 
 
+def test_a_script_that_changed_since_it_was_queued_is_told(terminal: Terminal) -> None:
+    terminal.script("train.py", "print('as queued')")
+    terminal.type("queue", "hold")
+    terminal.type("run", "-d", "-n", "edited", "train.py")
+    terminal.script("train.py", "print('as edited')")
+    terminal.type("run", "-d", "-n", "fresh", "train.py")
+    terminal.type("queue", "release")
+    assert terminal.type("wait", "edited", "fresh")[0] == 0
+    assert terminal.type("logs", "edited")[1] == b"as edited\n"
+    _, sheet, _ = terminal.type("status", "edited")
+    assert b"warning     train.py changed since it was queued\n" in sheet
+    told = {run["name"]: run["attempts"][0]["code_changes"] for run in json.loads(terminal.type("list", "--json")[1])}
+    assert told == {"edited": "train.py changed since it was queued", "fresh": None}
+    run_id = json.loads(terminal.type("status", "edited", "--json")[1])["id"]
+    events = Path(terminal.home.run_folder(run_id), "events.jsonl").read_text()
+    assert "script_changed" in events
+    assert terminal.type("resume", "-d", "edited")[0] == 0
+    assert terminal.type("wait", "edited")[0] == 0
+    assert json.loads(terminal.type("status", "edited", "--json")[1])["attempts"][1]["code_changes"] is None
+
+
 def test_a_run_is_stopped_in_the_queue_by_ctrl_c(terminal: Terminal) -> None:
     process = terminal.start("run", "--min-free-ram", "100000", "--", "true")
     run_id = terminal.run_id()

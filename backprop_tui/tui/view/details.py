@@ -112,6 +112,9 @@ def _command(record: JsonObject, run: Run | None) -> Iterator[Named]:
     git = record["git"]
     if git:
         yield "git", git["commit"][:12] + (" with changes" if git["dirty"] else "")
+    changes = record["attempts"][-1].get("code_changes") if record["attempts"] else None
+    if changes:
+        yield "warning", str(changes)
 
 
 def _waits(known: KnownRun) -> Iterator[Named]:

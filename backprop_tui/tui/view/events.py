@@ -25,7 +25,7 @@ _WORDS = {
     "withdrawn": "stopped",
     CHECKPOINT: CHECKPOINT,
 }
-_TROUBLE = frozenset({"nan", "guardian_failed", "warned"})
+_TROUBLE = frozenset({"nan", "guardian_failed", "warned", "script_changed"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,11 +70,14 @@ def _running(run: KnownRun, moment: Moment) -> Sentence | None:
         return Sentence(clauses=(neutral(live.problem),), token=Token.WARN)
     if live is not None and (live.step is not None or main_loss(list(live.metrics)) is not None):
         return None
+    changes = run.run.attempts[-1].code_changes if run.run is not None and run.run.attempts else None
+    clauses, token = ((), Token.MUTED) if changes is None else ((neutral(changes),), Token.WARN)
     if run.written_at is None:
         since = _started_at(run)
         silent = "" if since is None else f" for {durations.length(moment.wall - since)}"
-        return Sentence(clauses=(f"no output{silent}",))
-    return Sentence(clauses=("no figures yet", f"last output {durations.ago(moment.wall - run.written_at)} ago"))
+        return Sentence(clauses=(*clauses, f"no output{silent}"), token=token)
+    silent = f"last output {durations.ago(moment.wall - run.written_at)} ago"
+    return Sentence(clauses=(*clauses, "no figures yet", silent), token=token)
 
 
 def _started_at(run: KnownRun) -> float | None:
