@@ -1,0 +1,58 @@
+"""Runs that work in one directory at one time."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from backprop_tui.domain.run import Queued, Run, Running, Spec, State
+from backprop_tui.runner.neighbours import Neighbours
+from backprop_tui.store.creation import create
+from backprop_tui.store.home import Home
+from backprop_tui.store.run_directory import RunDirectory
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    home = Home(str(tmp_path / "home"), "here")
+    home.prepare()
+    return home
+
+
+def beside(home: Home, run_id: str, cwd: str, state: State) -> RunDirectory:
+    spec = Spec(command=("true",), script=None, cwd=cwd)
+    run = Run(id=run_id, name=run_id, host="here", created_at=1.0, position=1.0, spec=spec, state=Queued(since=1.0))
+    directory = create(home, run, {}, time=time.time())
+    directory.write(replace(run, state=state), durable=False)
+    return directory
+
+
+@pytest.mark.parametrize(
+    ("cwd", "shared"), [("/work/exp", True), ("/work", True), ("/work/exp/a", True), ("/work/exp2", False)]
+)
+def test_a_run_that_goes_on_above_or_below_shares_the_directory(home: Home, cwd: str, shared: bool) -> None:
+    neighbours = Neighbours(home, "mine", "/work/exp")
+    assert not neighbours.share_cwd()
+    beside(home, "other", cwd, Running(since=1.0))
+    assert neighbours.share_cwd() is shared
+
+
+def test_one_that_waits_writes_nothing_until_it_starts(home: Home) -> None:
+    neighbours = Neighbours(home, "mine", "/work")
+    directory = beside(home, "other", "/work", Queued(since=1.0))
+    assert not neighbours.share_cwd()
+    directory.write(replace(directory.read(), state=Running(since=2.0)), durable=False)
+    assert neighbours.share_cwd()
+
+
+def test_itself_is_no_neighbour_and_a_broken_record_is_none(home: Home) -> None:
+    beside(home, "mine", "/work", Running(since=1.0))
+    broken = beside(home, "broken", "/work", Running(since=1.0))
+    Path(broken.file("run.json")).write_text("{")
+    assert not Neighbours(home, "mine", "/work").share_cwd()
+    os.unlink(broken.file("run.json"))
+    assert not Neighbours(home, "mine", "/work").share_cwd()

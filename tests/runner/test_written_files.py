@@ -1,0 +1,204 @@
+"""The files a run writes, found wherever it writes them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backprop_tui.runner import written_files
+from backprop_tui.runner.writing_places import DEEPEST, Place, files_written_by, named_places
+from backprop_tui.runner.written_files import WrittenFile, WrittenFiles
+
+PAST = 1_000_000_000
+
+
+def looker(cwd: Path, *places: Path, since_ns: int = 0, **options: object) -> WrittenFiles:
+    asked = [Place(str(place)) for place in places]
+    return WrittenFiles(asked, cwd=str(cwd), since_ns=since_ns, **options)  # type: ignore[arg-type]
+
+
+def names(found: object) -> list[str]:
+    return [os.path.basename(file.path) for file in found]  # type: ignore[attr-defined]
+
+
+def write(path: Path, content: str = "x") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    return path
+
+
+def test_a_file_is_told_once_and_again_when_it_changes(tmp_path: Path) -> None:
+    files = looker(tmp_path)
+    path = write(tmp_path / "out" / "metrics.csv")
+    assert files.look(0.0) == [WrittenFile(path=str(path), size_bytes=1, modified_ns=path.stat().st_mtime_ns)]
+    assert files.look(1.0) == []
+    write(path, "xy")
+    assert [file.size_bytes for file in files.look(2.0)] == [2]
+
+
+def test_what_was_there_before_the_attempt_is_not_told_until_it_is_written_again(tmp_path: Path) -> None:
+    path = write(tmp_path / "ckpt.pt")
+    os.utime(path, ns=(PAST, PAST))
+    files = looker(tmp_path, since_ns=2 * PAST)
+    assert files.look(0.0) == []
+    path.write_text("in place, so that the directory does not change")
+    assert names(files.look(1.0)) == ["ckpt.pt"]
+
+
+def test_directories_that_appear_later_are_found_however_old_the_one_above_looks(tmp_path: Path) -> None:
+    files = looker(tmp_path)
+    files.look(0.0)
+    write(tmp_path / "lightning_logs" / "version_0" / "checkpoints" / "epoch=1-step=16.ckpt")
+    assert names(files.look(1.0)) == ["epoch=1-step=16.ckpt"]
+    os.utime(tmp_path / "lightning_logs" / "version_0" / "checkpoints", ns=(PAST, PAST))
+    files.look(2.0)
+    write(tmp_path / "lightning_logs" / "version_0" / "checkpoints" / "epoch=2-step=32.ckpt")
+    assert names(files.look(3.0)) == ["epoch=2-step=32.ckpt"]
+
+
+@pytest.mark.parametrize("folder", [".git", "node_modules", "__pycache__", "venv", "wandb", ".cache/huggingface"])
+def test_directories_of_tools_are_passed_over(tmp_path: Path, folder: str) -> None:
+    write(tmp_path / folder / "ckpt.pt")
+    assert looker(tmp_path).look(0.0) == []
+
+
+def test_links_are_never_followed(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    write(outside / "ckpt.pt")
+    cwd = tmp_path / "cwd"
+    cwd.mkdir()
+    (cwd / "linked").symlink_to(outside)
+    (cwd / "last.ckpt").symlink_to(outside / "ckpt.pt")
+    assert looker(cwd).look(0.0) == []
+
+
+def test_names_that_interest_nobody_are_passed_over_unless_they_are_wanted(tmp_path: Path) -> None:
+    write(tmp_path / "state.weights")
+    assert looker(tmp_path).look(0.0) == []
+    assert names(looker(tmp_path, is_wanted=lambda path: path.endswith(".weights")).look(0.0)) == ["state.weights"]
+
+
+def test_it_goes_so_deep_and_no_deeper(tmp_path: Path) -> None:
+    deepest = tmp_path.joinpath(*"abcdefgh"[:DEEPEST])
+    write(deepest / "ckpt.pt")
+    write(deepest / "deeper" / "ckpt_2.pt")
+    assert names(looker(tmp_path).look(0.0)) == ["ckpt.pt"]
+
+
+def test_a_directory_with_too_many_entries_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(written_files, "MOST_GUESSED_ENTRIES", 10)
+    for number in range(50):
+        write(tmp_path / "images" / f"{number}.npz")
+    write(tmp_path / "out" / "ckpt.pt")
+    files = looker(tmp_path)
+    found = names(files.look(0.0))
+    assert "ckpt.pt" in found
+    assert len(found) <= 11
+    write(tmp_path / "images" / "another.npz")
+    assert "another.npz" not in names(files.look(1.0))
+
+
+def test_one_look_does_so_much_and_the_next_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(written_files, "UNITS_A_LOOK", 30)
+    for folder in range(20):
+        for number in range(10):
+            write(tmp_path / f"class{folder}" / f"{number}.npz")
+    files = looker(tmp_path)
+    looks = [len(files.look(float(number))) for number in range(20)]
+    assert max(looks) <= 40
+    assert sum(looks) == 200
+
+
+def test_what_is_named_is_looked_at_each_time_whatever_the_cwd_costs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(written_files, "UNITS_A_LOOK", 1)
+    cwd, out = tmp_path / "cwd", tmp_path / "out"
+    for folder in range(20):
+        write(cwd / f"class{folder}" / "0.npz")
+    files = looker(cwd, out)
+    files.look(0.0)
+    write(out / "checkpoint-5" / "trainer_state.json")
+    assert "trainer_state.json" in names(files.look(1.0))
+
+
+def test_what_appears_in_a_shared_cwd_is_nobodys(tmp_path: Path) -> None:
+    named = tmp_path / "mine"
+    files = looker(tmp_path, named, is_shared=lambda: True)
+    write(tmp_path / "theirs" / "ckpt.pt")
+    write(named / "ckpt_7.pt")
+    assert names(files.look(0.0)) == ["ckpt_7.pt"]
+
+
+def test_a_place_that_holds_the_cwd_says_no_more_than_the_cwd(tmp_path: Path) -> None:
+    files = looker(tmp_path / "cwd", tmp_path, is_shared=lambda: True)
+    write(tmp_path / "cwd" / "ckpt.pt")
+    assert files.look(0.0) == []
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that holds a file of a directory nobody named open for writing, and reads another."""
+    write(tmp_path / "read" / "weights.pt")
+    (tmp_path / "elsewhere").mkdir()
+    code = "import sys; w = open(sys.argv[1], 'w'); r = open(sys.argv[2]); print(flush=True); sys.stdin.read()"
+    arguments = [sys.executable, "-S", "-c", code, "elsewhere/held.pt", "read/weights.pt"]
+    with subprocess.Popen(arguments, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield process
+        process.communicate()
+
+
+def test_a_directory_is_learned_from_a_file_that_is_held_open(tmp_path: Path, writer: subprocess.Popen[bytes]) -> None:
+    assert files_written_by([writer.pid]) >= {str(tmp_path / "elsewhere" / "held.pt")}
+    cwd = tmp_path / "cwd"
+    cwd.mkdir()
+    files = looker(cwd, pids=lambda: [writer.pid], is_shared=lambda: True)
+    assert names(files.look(0.0)) == ["held.pt"]
+    write(tmp_path / "elsewhere" / "next.pt")
+    assert names(files.look(1.0)) == ["next.pt"]
+
+
+@pytest.mark.parametrize(
+    ("words", "folder"),
+    [
+        (["train.py", "--output_dir", "out"], "out"),
+        (["train.py", "--save-dir=runs/7"], "runs/7"),
+        (["train.py", "trainer.default_root_dir=lit"], "lit"),
+        (["train.py", "--out_dir", "/abs/x"], "/abs/x"),
+        (["train.py", "--checkpoint-path", "ck/last.ckpt"], "ck"),
+    ],
+)
+def test_options_name_where_a_run_writes(words: list[str], folder: str) -> None:
+    assert [place.folder for place in named_places(words, "/cwd")] == [os.path.join("/cwd", folder)]
+
+
+@given(st.lists(st.text(max_size=20), max_size=8))
+def test_no_command_line_names_a_place_that_is_not_absolute(words: list[str]) -> None:
+    assert all(os.path.isabs(place.folder) for place in named_places(words, "/cwd"))
+
+
+def test_a_million_files_beside_it_cost_little(tmp_path: Path) -> None:
+    """Many, by the measure of a test: the costs of a look are bounded by entries, not by what is there."""
+    for folder in range(30):
+        target = tmp_path / "data" / f"class{folder}"
+        target.mkdir(parents=True)
+        for number in range(1000):
+            (target / f"{number}.jpg").touch()
+    files = looker(tmp_path)
+    began = time.thread_time()
+    for number in range(20):
+        files.look(float(number))
+    assert time.thread_time() - began < 1.0
+    began = time.thread_time()
+    files.look(21.0)
+    assert time.thread_time() - began < 0.1
