@@ -33,6 +33,16 @@ class Gauges:
         """Where the utilisation begins."""
         return 1 + self.name + 1
 
+    @property
+    def memory_at(self) -> int:
+        """Where the memory begins."""
+        return self.bar_at + self.utilization + 7
+
+    @property
+    def heat_at(self) -> int:
+        """Where the temperature begins, behind the figures of the memory."""
+        return self.memory_at + self.memory + 13
+
 
 def gauges(width: int) -> Gauges:
     """What a width gives."""
@@ -75,16 +85,13 @@ def draw_machine(
 
 
 def _heading(columns: Gauges, glyphs: Glyphs) -> Line:
-    memory_at = columns.bar_at + columns.utilization + 7
-    heat_at = memory_at + columns.memory + 1 + 10 + 2
-    power_at = heat_at + 6
-    after = power_at + 7 + (5 if columns.fan else 0)
+    after = columns.heat_at + 13 + (5 if columns.fan else 0)
     minutes = columns.history * 2 * 15 // 60
     parts = [
         (2, [Piece("Machine", bold=True)]),
         (columns.bar_at + 1, [Piece("util", Token.MUTED)]),
-        (memory_at, [Piece("memory", Token.MUTED)]),
-        (heat_at, [Piece("temp  power" + ("  fan" if columns.fan else ""), Token.MUTED)]),
+        (columns.memory_at, [Piece("memory", Token.MUTED)]),
+        (columns.heat_at, [Piece("temp  power" + ("  fan" if columns.fan else ""), Token.MUTED)]),
     ]
     if glyphs.braille:
         parts.append((after, [Piece(f"last {minutes} min", Token.MUTED)]))
@@ -168,7 +175,7 @@ def _host(host: HostRow, columns: Gauges, glyphs: Glyphs, *, note: str | None) -
         built.put(numbers.short_size(host.disk_free)).put(" free", Token.MUTED)
     else:
         _memory(built, host.memory_used, host.memory_total, Token.INFO, short=False)
-        built.put("load ", Token.MUTED).put(f"{_load(host):<5}").put("  disk ", Token.MUTED)
+        built.at(columns.heat_at - 1).put(" load ", Token.MUTED).put(f"{_load(host):<5}").put("  disk ", Token.MUTED)
         built.put(numbers.size(host.disk_free)).put(" free", Token.MUTED)
     if note is not None:
         room = columns.width - built.column - 4

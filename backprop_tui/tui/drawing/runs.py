@@ -44,9 +44,9 @@ def _named(columns: RunColumns) -> str:
         built.at(columns.trend_at - start).put("trend")
     if columns.timebox:
         built.at(columns.left_at - 7 - start).put("timebox")
-    built.at(columns.left_at + 1 - start).put(f" {'left':<5}" if not columns.timebox else "left")
+    built.at(columns.left_at + columns.left - 4 - start).put("left")
     if columns.eta:
-        built.at(columns.eta_at + columns.eta - 4 - start).put(" eta")
+        built.at(columns.eta_at + columns.eta - 4 - start).put("eta")
     if columns.saved:
         built.at(columns.saved_at + 3 - start).put("saved")
     if columns.slice:

@@ -6,7 +6,6 @@ import asyncio
 import os
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from backprop_tui.domain.status import ACTIVE
 from backprop_tui.tui.charts.choices import ChartChoices
@@ -16,14 +15,12 @@ from backprop_tui.tui.charts.metrics_view import large_chart, metrics_view, move
 from backprop_tui.tui.charts.resources_view import resources_view
 from backprop_tui.tui.charts.source import ChartSource
 from backprop_tui.tui.screens.compare import CompareScreen
+from backprop_tui.tui.screens.front import Front
 from backprop_tui.tui.snapshot import KnownRun
 from backprop_tui.tui.widgets.loss_chart import LossChart
 from backprop_tui.tui.widgets.metrics import MetricsTab
 from backprop_tui.tui.widgets.resources import ResourcesTab
 from backprop_tui.tui.widgets.selected import LOG, METRICS, RESOURCES, SelectedRun
-
-if TYPE_CHECKING:
-    from backprop_tui.tui.screens.main import MainScreen
 
 CHART_SECONDS = 5.0
 _CATCHING_UP_SECONDS = 0.05  # between two slices of a large file
@@ -34,7 +31,7 @@ _CHARTED = (LOG, METRICS, RESOURCES)
 class Charting:
     """Reads and paints each five seconds, at once when another run or tab is chosen, else not at all."""
 
-    def __init__(self, screen: MainScreen, reader: ChartSource) -> None:
+    def __init__(self, screen: Front, reader: ChartSource) -> None:
         self._screen = screen
         self._reader = reader
         self._wanted = asyncio.Event()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from backprop_tui.domain.governor.figures import counted
 from backprop_tui.tui.neutral import neutral
@@ -13,11 +12,9 @@ from backprop_tui.tui.new_run.draft import COMMAND, draft_like
 from backprop_tui.tui.reading.example import example_script
 from backprop_tui.tui.requests import Desk
 from backprop_tui.tui.screens.edit_run import EditRun
+from backprop_tui.tui.screens.front import Front
 from backprop_tui.tui.screens.new_run import NewRun
 from backprop_tui.tui.screens.settings import Settings
-
-if TYPE_CHECKING:
-    from backprop_tui.tui.screens.main import MainScreen
 
 _MOST_RECENT = 20
 
@@ -25,7 +22,7 @@ _MOST_RECENT = 20
 class Dialogs:
     """Keeps the draft of a new run from one opening to the next, and the run that is to be selected when it appears."""
 
-    def __init__(self, screen: MainScreen, desk: Desk) -> None:
+    def __init__(self, screen: Front, desk: Desk) -> None:
         self._screen = screen
         self._desk = desk
         self._draft: Mapping[str, str] = {}

@@ -98,8 +98,8 @@ def _legend(width: int, glyphs: Glyphs) -> list[Line]:
     lines: list[Line] = []
     built = LineBuilder().put("  ")
     for word in _STATES:
-        if built.column + len(word) + 5 > width:
+        if built.column + len(word) + 3 > width:
             lines.append(built.line())
             built = LineBuilder().put("  ")
-        built.put(f"{glyphs.state(word)} {word}", TOKENS[word]).put("   ")
+        built.put(f"{glyphs.state(word)} {word}", TOKENS[word]).put("  ")
     return [*lines, built.line()]

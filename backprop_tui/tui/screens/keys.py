@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
 from textual.app import SuspendNotSupported
 from textual.widgets import Input
@@ -14,6 +14,7 @@ from textual.widgets import Input
 from backprop_tui.domain.status import Status
 from backprop_tui.tui.actions import Action
 from backprop_tui.tui.layout import Zoom
+from backprop_tui.tui.screens.front import Front
 from backprop_tui.tui.screens.help import Help
 from backprop_tui.tui.screens.leaving import may_leave
 from backprop_tui.tui.screens.run_actions import RunActions
@@ -25,23 +26,20 @@ from backprop_tui.tui.widgets.runs import RunsTable
 from backprop_tui.tui.widgets.selected import DETAILS, LOG, SelectedRun
 from backprop_tui.tui.widgets.sheet import Sheet
 
-if TYPE_CHECKING:
-    from backprop_tui.tui.screens.main import MainScreen
-
 _HALF, _PAGE = 0.5, 0.9
 _FAR = 1 << 30
 _THEMES = (DARK, LIGHT, TERMINAL)
 
 
 class Keys:
-    """Finds what an action of the registry means here."""
+    """Finds what an action of the registry means here; `doing` is what others of the screen do, by the ids of it."""
 
-    def __init__(self, screen: MainScreen, runs: RunActions) -> None:
+    def __init__(self, screen: Front, runs: RunActions, doing: Mapping[str, Callable[[], object]]) -> None:
         self._screen = screen
         self._runs = runs
         self._doing: dict[str, Callable[[], object]] = {
             "help": lambda: screen.app.push_screen(Help(glyphs=screen.glyphs)),
-            "palette": screen.app_palette,
+            "palette": screen.app.action_command_palette,
             "next_pane": self._other_pane,
             "previous_pane": self._other_pane,
             "next_tab": lambda: self._tab(self._selected.tab + 1),
@@ -67,8 +65,7 @@ class Keys:
             "wrap": lambda: screen.query_one(LogView).action_wrap(),
         }
         self._doing |= {f"tab_{place + 1}": self._tab_of(place) for place in range(5)}
-        self._doing |= self._movements() | self._of_runs() | screen.charting.doing()
-        self._doing |= screen.dialogs.doing()
+        self._doing |= {**self._movements(), **self._of_runs(), **doing}
 
     @property
     def _table(self) -> RunsTable:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from backprop_tui.domain.governor.figures import counted
 from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.tui.screens.ask import STAY, Answer, Question
+from backprop_tui.tui.screens.front import Front
 from backprop_tui.tui.screens.run_actions import RunActions
 
-if TYPE_CHECKING:
-    from backprop_tui.tui.screens.main import MainScreen
 
-
-async def may_leave(screen: MainScreen, runs: RunActions) -> None:
+async def may_leave(screen: Front, runs: RunActions) -> None:
     """Leaves, at once where nothing is left."""
     statuses = [one.status for one in screen.snapshot.runs]
     active = sum(status in ACTIVE for status in statuses)

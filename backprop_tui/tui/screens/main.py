@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.message import Message
-from textual.screen import Screen
 from textual.widgets import Input
 
 from backprop_tui.tui.actions import ACTIONS, BY_ID, by_shown, footer_keys
@@ -21,6 +20,7 @@ from backprop_tui.tui.requests import Desk
 from backprop_tui.tui.screens.ask import Ask, Question
 from backprop_tui.tui.screens.charting import Charting
 from backprop_tui.tui.screens.dialogs import Dialogs
+from backprop_tui.tui.screens.front import Front
 from backprop_tui.tui.screens.keys import Keys
 from backprop_tui.tui.screens.run_actions import RunActions
 from backprop_tui.tui.screens.standing import Standing
@@ -60,7 +60,7 @@ class Wanted(Message):
         self.look = look
 
 
-class MainScreen(Screen[None]):
+class MainScreen(Front):
     """Shows a snapshot; hands what keys ask for to those who do it."""
 
     BINDINGS: ClassVar[list[BindingType]] = _BINDINGS
@@ -83,7 +83,7 @@ class MainScreen(Screen[None]):
         self._followed = False
         self.charting = Charting(self, charts or NoCharts())
         self.dialogs = Dialogs(self, desk)
-        self._keys = Keys(self, RunActions(desk, self))
+        self._keys = Keys(self, RunActions(desk, self), self.charting.doing() | self.dialogs.doing())
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
@@ -199,10 +199,6 @@ class MainScreen(Screen[None]):
         """A key of the registry."""
         self.follow_cursor()
         self._keys.press(BY_ID[action_id])
-
-    def app_palette(self) -> None:
-        """All actions by name."""
-        self.app.action_command_palette()
 
     def bridge_looks(self) -> None:
         """Something was asked for: its effect is wanted soon."""

@@ -1,0 +1,44 @@
+"""What the parts of the main screen know of it: the moment that is shown, what was chosen, and how to speak up."""
+
+from __future__ import annotations
+
+from textual.screen import Screen
+
+from backprop_tui.tui.layout import Layout
+from backprop_tui.tui.screens.ask import Question
+from backprop_tui.tui.screens.standing import Standing
+from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.wording.glyphs import Glyphs
+
+
+class Front(Screen[None]):
+    """The main screen is one; keys, dialogs and charts are written for this, so that none of them knows the other."""
+
+    snapshot: Snapshot
+    standing: Standing
+    glyphs: Glyphs
+    layout_now: Layout
+
+    def paint(self) -> None:
+        """Every pane from the snapshot."""
+        raise NotImplementedError
+
+    def paint_selected(self) -> None:
+        """The selected run and the keys that apply to it."""
+        raise NotImplementedError
+
+    async def question(self, question: Question) -> str:
+        """What the answer means; asked in a dialog."""
+        raise NotImplementedError
+
+    def tell(self, words: str, *, bad: bool = False) -> None:
+        """A notice."""
+        raise NotImplementedError
+
+    def bridge_looks(self) -> None:
+        """Something was asked for: its effect is wanted soon."""
+        raise NotImplementedError
+
+    def select_in_bridge(self, run_id: str | None) -> None:
+        """The story of another run is wanted."""
+        raise NotImplementedError
