@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.machine import machine_limits, machine_probe
 from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.limits import MachineLimits
+from backprop_tui.domain.values import dataclass
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 

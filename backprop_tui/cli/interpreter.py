@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from backprop_tui.cli.executables import is_executable, on_path
 from backprop_tui.domain.errors import NotFound, UsageError
+from backprop_tui.domain.values import dataclass
 
 _VENV = ".venv"
 

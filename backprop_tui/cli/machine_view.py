@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 
 from backprop_tui.cli import figures
 from backprop_tui.cli.own_sampler import OwnSampler
@@ -12,6 +12,7 @@ from backprop_tui.cli.tables import Column
 from backprop_tui.domain.governor.figures import plain
 from backprop_tui.domain.governor.freshness import STALE_AFTER_SAMPLES
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading, Readings
+from backprop_tui.domain.values import dataclass
 from backprop_tui.launchers.sampler_process import READINGS
 from backprop_tui.probes.host import HostProbe
 from backprop_tui.probes.readings_codec import Sample

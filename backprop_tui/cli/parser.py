@@ -8,11 +8,11 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 
 from backprop_tui.cli import output
 from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.values import dataclass
 
 if TYPE_CHECKING:
     from backprop_tui.cli.session import Session

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Generic, TypeVar
 
 from backprop_tui.cli import diagnostics
@@ -20,6 +20,7 @@ from backprop_tui.domain.live import Live
 from backprop_tui.domain.requests import Request, StopRequest
 from backprop_tui.domain.run import Ended, Queued, Run
 from backprop_tui.domain.status import ENDED, Status
+from backprop_tui.domain.values import dataclass
 from backprop_tui.store.creation import mark
 from backprop_tui.store.run_directory import RunDirectory
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from backprop_tui.cli.executables import folders, is_executable, on_path
 from backprop_tui.cli.interpreter import Interpreter, asked_interpreter, usual_interpreter
 from backprop_tui.domain.errors import NotFound, UsageError
 from backprop_tui.domain.invocation import mentioned_flags
+from backprop_tui.domain.values import dataclass
 
 LONGEST_SOURCE_BYTES = 4 << 20
 SHELL = "bash"

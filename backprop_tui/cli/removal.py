@@ -9,7 +9,6 @@ import os
 import shutil
 import time
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 
 from backprop_tui.cli import diagnostics, figures, output
 from backprop_tui.cli.exit_codes import OK
@@ -17,6 +16,7 @@ from backprop_tui.cli.session import Session
 from backprop_tui.domain.errors import BackpropError, StorageFailed, UsageError
 from backprop_tui.domain.governor.figures import counted
 from backprop_tui.domain.status import UNFINISHED
+from backprop_tui.domain.values import dataclass
 from backprop_tui.store import index
 from backprop_tui.store.files import storage
 from backprop_tui.store.home import Home

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from backprop_tui.cli.captured import GitQuestion, captured_environment
 from backprop_tui.cli.programs import AskedPython, check_script, interpreter_for, source_of
@@ -16,6 +16,7 @@ from backprop_tui.domain.errors import BrokenRecord, StorageFailed, UsageError
 from backprop_tui.domain.invocation import mentioned_flags
 from backprop_tui.domain.lifecycle import resume, used_seconds
 from backprop_tui.domain.run import Dependency, Ended, Run, Spec
+from backprop_tui.domain.values import dataclass
 from backprop_tui.store.checkpoints import newest_sound
 from backprop_tui.store.code_state import code_of
 from backprop_tui.store.creation import mark

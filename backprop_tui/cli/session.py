@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from backprop_tui.config.paths import state_directory, user_config_path
 from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.values import dataclass
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.store.home import Home
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.files import arguments_in, problems_in
 from backprop_tui.config.load import project_file, wrong_variables
+from backprop_tui.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

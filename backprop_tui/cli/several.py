@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from backprop_tui.cli import diagnostics, output
@@ -16,6 +15,7 @@ from backprop_tui.cli.records import record_of
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.status import ENDED, Status
+from backprop_tui.domain.values import dataclass
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.views import shown_run, view
 

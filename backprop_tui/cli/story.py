@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from backprop_tui.cli.tails import LineTail
 from backprop_tui.domain.errors import UnknownRun
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Ended, Run
 from backprop_tui.domain.status import Status
+from backprop_tui.domain.values import dataclass
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_codec import public

@@ -6,7 +6,7 @@ import argparse
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from backprop_tui.cli.captured import GitQuestion, captured_environment
 from backprop_tui.cli.programs import AskedPython, Program, command_program, script_program
@@ -16,6 +16,7 @@ from backprop_tui.cli.specification import asked_python, checkpoint_path, overla
 from backprop_tui.cli.sweeps import Point, grid, named, told
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.run import Queued, Run
+from backprop_tui.domain.values import dataclass
 from backprop_tui.store.code_state import code_of
 from backprop_tui.store.creation import IdTaken, Submission, create
 from backprop_tui.store.home import check_run_id

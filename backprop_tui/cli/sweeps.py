@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import product
 
 from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.values import dataclass
 
 MOST_RUNS = 10_000
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")

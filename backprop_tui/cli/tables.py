@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from backprop_tui.cli import output, terminal
+from backprop_tui.domain.values import dataclass
 
 GAP = "  "
 NOTHING = "-"

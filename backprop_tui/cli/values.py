@@ -7,11 +7,11 @@ import math
 import re
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NoReturn
 
 from backprop_tui.config.kinds import WrongValue, parse_memory_limit, parse_signal, parse_warning
 from backprop_tui.domain.limits import MemoryLimit
+from backprop_tui.domain.values import dataclass
 
 _NOT_FOR_STOPPING = frozenset({"SIGSTOP", "SIGTSTP", "SIGCONT", "SIGCHLD"})
 _VARIABLE = re.compile(r"[^=\0]+")

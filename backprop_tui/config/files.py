@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from backprop_tui.config.errors import ConfigError, unknown_key
 from backprop_tui.config.keys import JSON_NAMES, KEYS, ORIGINAL_ARGUMENTS, ORIGINAL_WORDS, Key, key_in_json
 from backprop_tui.config.kinds import Value, WrongValue
 from backprop_tui.config.places import line_in_json, line_in_toml
+from backprop_tui.domain.values import dataclass
 
 PROJECT_FILES = ("backprop.toml", "backprop.config.json", ".backprop.json")
 SECTIONS = frozenset(key.section for key in KEYS.values()) - {""}

@@ -6,9 +6,9 @@ import math
 import re
 import signal
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from backprop_tui.domain.limits import GIGABYTE, MemoryLimit
+from backprop_tui.domain.values import dataclass
 
 NONE = "none"
 LARGEST = 1e9  # what is bigger is a mistake, and would overflow as bytes or as a date

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.files import PROJECT_FILES, Setting, read_file
 from backprop_tui.config.keys import KEYS
 from backprop_tui.config.kinds import Value, WrongValue, parse_memory_limit
 from backprop_tui.domain.limits import GIGABYTE, MEGABYTE, RunLimits
+from backprop_tui.domain.values import dataclass
 
 DEFAULT = "default"
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Attempt, Cause, Ended, Gpu, Queued, Run, Starting
 from backprop_tui.domain.status import Status, check_transition
+from backprop_tui.domain.values import dataclass
 
 RETRY_BACKOFF_SECONDS = 5.0
 LONGEST_BACKOFF_SECONDS = 300.0

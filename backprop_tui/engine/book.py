@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status
+from backprop_tui.domain.values import dataclass
 from backprop_tui.processes.detached_log import note
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.governor.snapshot import AwaitedRun
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import ENDED, Status
+from backprop_tui.domain.values import dataclass
 from backprop_tui.engine.book import Book
 
 GOOD_ENDS = frozenset({Status.COMPLETED, Status.TIMEBOXED})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from backprop_tui.domain.edits import edited, with_timebox
 from backprop_tui.domain.governor.admission import Hold, decide
@@ -16,6 +16,7 @@ from backprop_tui.domain.queue_order import in_order
 from backprop_tui.domain.requests import EditRequest, StopRequest, TimeboxRequest
 from backprop_tui.domain.run import Cause, Ended, Queued, Run
 from backprop_tui.domain.status import Status
+from backprop_tui.domain.values import dataclass
 from backprop_tui.engine.book import Book
 from backprop_tui.engine.candidates import candidate_of, seen_by
 from backprop_tui.engine.dependencies import Hopeless, awaited

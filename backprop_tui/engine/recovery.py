@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 from backprop_tui.domain.lifecycle import Outcome, conclude, fold, take_back
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status
+from backprop_tui.domain.values import dataclass
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.checkpoints import newest_sound
 from backprop_tui.store.locks import try_lock

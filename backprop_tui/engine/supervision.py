@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from backprop_tui.domain.values import dataclass
 from backprop_tui.engine.bell import Bell
 from backprop_tui.engine.guarding import Guard
 from backprop_tui.engine.machine import Machine

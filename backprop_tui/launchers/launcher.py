@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
+from backprop_tui.domain.values import dataclass
 from backprop_tui.store.locks import Lock
 
 

@@ -6,8 +6,8 @@ import os
 import signal
 import sys
 import time
-from dataclasses import dataclass
 
+from backprop_tui.domain.values import dataclass
 from backprop_tui.processes.identity import Identity, identify, is_alive, send_signal
 from backprop_tui.store.home import Home
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from dataclasses import dataclass
 
+from backprop_tui.domain.values import dataclass
 from backprop_tui.launchers.lease import LOCK, NOT_BORN, refuse_other_machine, sign_lease, supervisor_pid
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, is_locked, try_lock

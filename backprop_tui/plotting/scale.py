@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from backprop_tui.domain.values import dataclass
 
 _ROUND = (1.0, 2.0, 2.5, 5.0)
 _ROUND_ENDS = frozenset(("1", "1.5", "2", "2.5", "3", "4", "5", "6", "8"))

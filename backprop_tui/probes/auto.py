@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from backprop_tui.domain.telemetry import GpuReading
+from backprop_tui.domain.values import dataclass
 from backprop_tui.probes.gpu_probe import GpuProbe, ProbeUnavailable
 from backprop_tui.probes.none import NoneProbe
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from backprop_tui.domain.governor.freshness import is_stale
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
+from backprop_tui.domain.values import dataclass
 from backprop_tui.probes.auto import NONE, Choice
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
 from backprop_tui.probes.none import NoneProbe

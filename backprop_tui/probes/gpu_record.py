@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from backprop_tui.domain.governor.freshness import is_stale
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
+from backprop_tui.domain.values import dataclass
 
 UNKNOWN_PREFIX = "unknown-"  # of what stands for the UUID of a GPU that has never answered
 SILENT = "the driver does not answer"

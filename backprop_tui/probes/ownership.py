@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from backprop_tui.domain.telemetry import GpuProcess, GpuReading
+from backprop_tui.domain.values import dataclass
 from backprop_tui.probes.patience import PatientCall, Unanswered
 from backprop_tui.processes.identity import Identity, identify, stat_fields
 

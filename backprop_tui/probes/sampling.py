@@ -6,9 +6,10 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, Readings
+from backprop_tui.domain.values import dataclass
 from backprop_tui.probes.auto import AUTO, Chooser, real_makers
 from backprop_tui.probes.gpu_keeper import GpuKeeper
 from backprop_tui.probes.gpu_record import UNKNOWN_PREFIX

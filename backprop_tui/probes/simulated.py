@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
+from backprop_tui.domain.values import dataclass
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
 from backprop_tui.probes.gpu_record import DEFAULT_HOT_CELSIUS
 from backprop_tui.probes.simulated_gpu import MODELS, GpuModel, SimulatedGpu, SimulatedLoad

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from random import Random
+
+from backprop_tui.domain.values import dataclass
 
 MEMORY_FILLS_SECONDS = 6.0  # how long a run takes to allocate what it will hold
 THERMAL_SECONDS = 25.0  # after which a change of temperature is 63 % done

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from backprop_tui.domain.values import dataclass
 from backprop_tui.probes.simulated_gpu import SimulatedLoad
 from backprop_tui.processes.identity import DEAD_STATES, state_of
 

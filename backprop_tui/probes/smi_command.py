@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import dataclass
 
+from backprop_tui.domain.values import dataclass
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
 from backprop_tui.probes.nvidia_driver import (
     LIBRARY_MISSING,

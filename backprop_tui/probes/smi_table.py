@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from backprop_tui.domain.telemetry import GpuProcess
+from backprop_tui.domain.values import dataclass
 from backprop_tui.probes.gpu_record import GpuAnswer, GpuLost
 
 GPU_FIELDS = (

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+
+from backprop_tui.domain.values import dataclass
 
 FALLEN_OFF_THE_BUS = 79
 TOLD_FOR_SECONDS = 600.0

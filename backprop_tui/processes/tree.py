@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from backprop_tui.domain.values import dataclass
 from backprop_tui.processes.identity import Identity, identify, stat_fields
 
 _SESSION = 3  # field 6

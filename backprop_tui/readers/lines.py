@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from backprop_tui.domain.values import dataclass
 
 LONGEST_LINE_BYTES = 64 * 1024
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from backprop_tui.domain.errors import BrokenRecord
 from backprop_tui.domain.invocation import arguments, environment
 from backprop_tui.domain.live import Clock, Live
 from backprop_tui.domain.run import Run
+from backprop_tui.domain.values import dataclass
 from backprop_tui.processes.identity import Identity
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.runner.ladder import Ladder

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 from backprop_tui.domain.governor.claims import own_use_bytes
 from backprop_tui.domain.governor.freshness import answers
 from backprop_tui.domain.run import Gpu
 from backprop_tui.domain.telemetry import GpuReading
+from backprop_tui.domain.values import dataclass
 from backprop_tui.probes.readings_file import read_readings
 from backprop_tui.store.fields import JsonObject
 

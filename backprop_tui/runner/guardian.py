@@ -7,12 +7,12 @@ import select
 import signal
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from backprop_tui.domain.errors import BackpropError, StorageFailed
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status
+from backprop_tui.domain.values import dataclass
 from backprop_tui.launchers.sampler_process import READINGS
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.processes.detached_log import note_exception

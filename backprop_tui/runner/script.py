@@ -7,9 +7,9 @@ import os
 import resource
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from backprop_tui.domain.run import Process
+from backprop_tui.domain.values import dataclass
 from backprop_tui.processes.identity import Identity, identify
 
 

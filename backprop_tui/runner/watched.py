@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import select
-from dataclasses import dataclass
 
+from backprop_tui.domain.values import dataclass
 from backprop_tui.processes.identity import Identity, open_pidfd, wait_status_of_stranger
 
 # The supervisor is the subreaper of orphaned scripts and leaves their zombies for two seconds to be read.

@@ -6,7 +6,8 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+from backprop_tui.domain.values import dataclass
 
 DEEPEST = 6  # directories below a place that are searched
 MOST_PROCESSES = 64

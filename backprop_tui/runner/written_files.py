@@ -12,8 +12,9 @@ import stat
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from backprop_tui.domain.values import dataclass
 from backprop_tui.runner.writing_places import DEEPEST, Place, files_written_by, holds, may_be_its_own
 
 MOST_ENTRIES = 20_000  # of a directory that is known to be written to

@@ -9,8 +9,9 @@ import json
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import BinaryIO, Protocol, TypeVar
+
+from backprop_tui.domain.values import dataclass
 
 INCOMPLETE_SENTINEL = "checkpoint-is-incomplete.txt"  # Hugging Face Trainer leaves it in what it could not finish
 ALWAYS_ZIP = (".npz", ".keras")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from backprop_tui.domain.metric_names import less_is_better
+from backprop_tui.domain.values import dataclass
 
 MOST_BUCKETS = 2048  # then each two become one
 

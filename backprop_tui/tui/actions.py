@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from backprop_tui.domain.status import ACTIVE, ENDED, Status
+from backprop_tui.domain.values import dataclass
 
 ANYWHERE, MOVE, RUNS, GROUP, LOG, METRICS = "Anywhere", "Move", "Selected or marked runs", "Group row", "Log", "Metrics"
 SECTIONS = (ANYWHERE, MOVE, RUNS, GROUP, LOG, METRICS)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from backprop_tui.domain.values import dataclass
 
 MOST_MACHINE_SHARE = 4  # the machine takes a quarter of the rows at most
 SELECTED_SHARE = 0.45

@@ -5,9 +5,9 @@ from __future__ import annotations
 import locale
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from backprop_tui.config.load import Settings, load
+from backprop_tui.domain.values import dataclass
 from backprop_tui.tui.theme import DARK, TERMINAL
 from backprop_tui.tui.wording.glyphs import ASCII, UNICODE, Glyphs
 

@@ -9,10 +9,10 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import backprop_tui
+from backprop_tui.domain.values import dataclass
 from backprop_tui.store.home import Home
 from backprop_tui.tui.neutral import neutral
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -84,3 +85,10 @@ def test_the_room_imports_where_no_package_is_installed(room: str) -> None:
 def test_a_runner_can_load_the_room_without_anything_heavy(room: str) -> None:
     statements = "".join(f"import {name}\n" for name in _modules_of(room))
     assert not _loaded_by(statements, "-I", "-S") & NOT_FOR_A_RUNNER
+
+
+def test_values_are_made_the_cheap_way() -> None:
+    """The standard library's decorator compiles six methods for each class while its module loads."""
+    dear = re.compile(r"^from dataclasses import .*\bdataclass\b", re.MULTILINE)
+    found = [str(path) for path in PACKAGE.rglob("*.py") if dear.search(path.read_text()) and path.stem != "values"]
+    assert not found, "from backprop_tui.domain.values import dataclass"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from backprop_tui.cli import diagnostics, figures, output, tables, terminal
 from backprop_tui.cli.exit_codes import OK
@@ -14,6 +13,7 @@ from backprop_tui.cli.session import Session
 from backprop_tui.cli.several import current
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.metric_names import less_is_better
+from backprop_tui.domain.values import dataclass
 from backprop_tui.store.asked_options import options_of
 from backprop_tui.store.fields import JsonObject, encode_metrics
 from backprop_tui.store.metrics import Course, Extreme, Series

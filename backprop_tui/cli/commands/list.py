@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from backprop_tui.cli import diagnostics, output, rows, tables, values
@@ -16,6 +15,7 @@ from backprop_tui.cli.waking import wake
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.metric_names import main_loss
 from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED, Status
+from backprop_tui.domain.values import dataclass
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.index import RECENT, read_all, read_newest, read_recent

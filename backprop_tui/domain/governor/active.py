@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from backprop_tui.domain.limits import RunLimits
+from backprop_tui.domain.values import dataclass
 
 BY_HEAT = "heat"
 BY_RAM = "ram"

@@ -7,10 +7,10 @@ GPUs. A claim counts for what the run does not use yet, until its use has reache
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.telemetry import GpuReading
+from backprop_tui.domain.values import dataclass
 
 LEARNED_MARGIN_PERCENT = 10
 UNSEEN_CLAIM_SECONDS = 600.0

@@ -8,7 +8,7 @@ long, is told by the runs.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from backprop_tui.domain.governor.active import ActiveRun
 from backprop_tui.domain.governor.freshness import is_stale
@@ -20,6 +20,7 @@ from backprop_tui.domain.governor.guard_view import Alarm, GuardAction, Track, V
 from backprop_tui.domain.governor.guard_vram import enforce_memory_limits, is_within_limit
 from backprop_tui.domain.requests import PauseRequest, TellRequest
 from backprop_tui.domain.telemetry import Readings
+from backprop_tui.domain.values import dataclass
 
 # A runner looks for requests five times a second; what has no effect for so long is asked again.
 ASK_AGAIN_SECONDS = 5.0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from backprop_tui.domain.governor.active import ActiveRun
 from backprop_tui.domain.governor.freshness import STALE_AFTER_SAMPLES, answers
 from backprop_tui.domain.requests import ContinueRequest, PauseRequest, StopRequest, TellRequest
 from backprop_tui.domain.telemetry import GpuReading, Readings
+from backprop_tui.domain.values import dataclass
 
 # One reading may be wrong, two are not; after twice as many something that was told of ends the run.
 READINGS_TO_ACT = 2

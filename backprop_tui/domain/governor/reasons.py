@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
+
+from backprop_tui.domain.values import dataclass
 
 
 class Check(StrEnum):

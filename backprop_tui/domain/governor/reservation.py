@@ -9,13 +9,14 @@ for another run, or while other things than GPUs hold it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from backprop_tui.domain.governor.gpu_checks import unfit_reasons
 from backprop_tui.domain.governor.placement import place, preference
 from backprop_tui.domain.governor.selection import eligible_gpus, wanted_count
 from backprop_tui.domain.governor.snapshot import Candidate, Placement, Reservation, Snapshot
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
+from backprop_tui.domain.values import dataclass
 
 RESERVE_AFTER_SECONDS = 300.0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from backprop_tui.domain.governor.active import ActiveRun
 from backprop_tui.domain.governor.claims import Claim, claim_bytes
@@ -12,6 +12,7 @@ from backprop_tui.domain.governor.tokens import TokenBucket
 from backprop_tui.domain.limits import MachineLimits, RunLimits
 from backprop_tui.domain.run import Gpu
 from backprop_tui.domain.telemetry import GpuReading, Readings
+from backprop_tui.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,8 @@ One bucket serves all processes of the machine; between supervisors it lives on 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from backprop_tui.domain.limits import MachineLimits
+from backprop_tui.domain.values import dataclass
 
 # What a sum of many small refills may lack of a whole token.
 ROUNDING = 1e-9

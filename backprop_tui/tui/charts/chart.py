@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from backprop_tui.domain.values import dataclass
 from backprop_tui.plotting.columns import Bar
 from backprop_tui.plotting.scale import Scale
 from backprop_tui.tui.view.tokens import Token

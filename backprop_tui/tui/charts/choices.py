@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from backprop_tui.domain.values import dataclass
 
 # By how many stretches of a curve its mean is taken at each place: 0 leaves it as it is.
 SMOOTHINGS = (("usual", 60), ("strong", 20), ("off", 0), ("light", 150))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from backprop_tui.domain.metric_names import less_is_better, main_loss
 from backprop_tui.domain.run import Run
+from backprop_tui.domain.values import dataclass
 from backprop_tui.plotting.scale import Scale
 from backprop_tui.store.asked_options import options_of
 from backprop_tui.store.metrics import Course, Extreme

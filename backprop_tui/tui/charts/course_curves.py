@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from backprop_tui.domain.run import Run
+from backprop_tui.domain.values import dataclass
 from backprop_tui.plotting.columns import Bar
 from backprop_tui.plotting.scale import Scale, middle_range, roomy
 from backprop_tui.plotting.smoothing import smoothed

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from backprop_tui.domain.run import Run
+from backprop_tui.domain.values import dataclass
 from backprop_tui.store.metrics import Course
 
 

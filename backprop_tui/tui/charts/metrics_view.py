@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from backprop_tui.domain.metric_names import main_loss, validation_of
+from backprop_tui.domain.values import dataclass
 from backprop_tui.store.metrics import Bucket, Course
 from backprop_tui.tui.charts.chart import Chart, Curve, Unit
 from backprop_tui.tui.charts.choices import ChartChoices

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from backprop_tui.domain.run import Run
+from backprop_tui.domain.values import dataclass
 from backprop_tui.plotting.columns import Bar
 from backprop_tui.plotting.scale import Scale
 from backprop_tui.tui.charts.chart import Chart, Curve, Unit

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from backprop_tui.domain.values import dataclass
 from backprop_tui.tui.drawing.lines import LineBuilder, heading
 from backprop_tui.tui.layout import MachineForm
 from backprop_tui.tui.view.machine import GpuRow, HostRow, MachineView

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from backprop_tui.domain.values import dataclass
 
 MARGIN = 1  # at the right end
 _MOST_AIR = 3

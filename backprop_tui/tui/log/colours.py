@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 from rich.color import Color
 from rich.style import Style
 
+from backprop_tui.domain.values import dataclass
 from backprop_tui.tui.log.escapes import TRUECOLOR, Sgr
 
 # WCAG 2.2: 4.5 for text. A colour with less is mixed with that of the text.

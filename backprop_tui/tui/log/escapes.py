@@ -7,11 +7,12 @@ Sequences are those of ECMA-48; `\b` moves the cursor back, tabs stand at each e
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 from rich.cells import cell_len
 
+from backprop_tui.domain.values import dataclass
 from backprop_tui.tui.neutral import neutral
 
 TAB_COLUMNS = 8

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from backprop_tui.domain.values import dataclass
 from backprop_tui.tui.log.rows import Row
 
 

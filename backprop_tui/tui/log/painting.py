@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from backprop_tui.domain.values import dataclass
 from backprop_tui.tui.drawing.differences import changed_spans
 from backprop_tui.tui.log.colours import Palette, style_of
 from backprop_tui.tui.log.escapes import PLAIN, Span, text_of

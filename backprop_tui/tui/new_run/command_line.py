@@ -6,8 +6,9 @@ import os
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from urllib.parse import unquote
+
+from backprop_tui.domain.values import dataclass
 
 _PROMPT = re.compile(r"^\s*[$>%#]\s+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")

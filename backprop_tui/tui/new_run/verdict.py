@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from backprop_tui.domain.values import dataclass
 
 _VERDICT, _INTERPRETER = "verdict", "interpreter"
 

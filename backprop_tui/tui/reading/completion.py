@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+
+from backprop_tui.domain.values import dataclass
 
 _MOST_LOOKED_AT = 2000
 MOST_SHOWN = 12

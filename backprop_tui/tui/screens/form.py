@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import events, on
@@ -13,6 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label
 
+from backprop_tui.domain.values import dataclass
 from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.new_run.command_line import joined
 from backprop_tui.tui.view.tokens import Line

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from backprop_tui.domain.status import ACTIVE
+from backprop_tui.domain.values import dataclass
 from backprop_tui.tui.layout import Zoom
 from backprop_tui.tui.snapshot import KnownRun, Snapshot
 from backprop_tui.tui.view.filtering import Filter

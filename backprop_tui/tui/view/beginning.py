@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from backprop_tui.domain.governor.figures import counted
+from backprop_tui.domain.values import dataclass
 from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.wording import numbers

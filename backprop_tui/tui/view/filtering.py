@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from backprop_tui.domain.values import dataclass
 from backprop_tui.tui.snapshot import KnownRun
 
 _NARROWING = re.compile(r"(?:^|\s)(state|gpu|tag):(\S+)")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from backprop_tui.domain.governor.governor_state import GovernorMode, governor_line
 from backprop_tui.domain.status import UNFINISHED
+from backprop_tui.domain.values import dataclass
 from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.view.tokens import Token

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.domain.times import from_iso
+from backprop_tui.domain.values import dataclass
 from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.snapshot import KnownRun, Snapshot
 from backprop_tui.tui.view.states import DONE, PROBLEMS, TOKENS, WAITING

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.metric_names import main_loss
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import ENDED, Status
+from backprop_tui.domain.values import dataclass
 from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.snapshot import KnownRun, Moment
 from backprop_tui.tui.view.sentences import Sentence, sentence_of, tail_of

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from backprop_tui.domain.governor.figures import counted
 from backprop_tui.domain.governor.reasons import Check
 from backprop_tui.domain.lifecycle import timebox_seconds
@@ -11,6 +9,7 @@ from backprop_tui.domain.metric_names import main_loss
 from backprop_tui.domain.run import Queued
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.times import from_iso
+from backprop_tui.domain.values import dataclass
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.snapshot import KnownRun, Moment

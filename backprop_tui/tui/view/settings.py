@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from backprop_tui.config.keys import KEYS
 from backprop_tui.config.kinds import NONE
+from backprop_tui.domain.values import dataclass
 from backprop_tui.tui.neutral import neutral
 
 DEFAULT = "default"

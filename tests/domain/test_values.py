@@ -1,0 +1,128 @@
+"""Values behave as the standard library's frozen slotted dataclasses."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+import pickle
+from dataclasses import FrozenInstanceError, asdict, field, fields, replace
+from typing import Any
+
+import pytest
+
+from backprop_tui.domain.values import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """Every kind of field."""
+
+    name: str
+    celsius: float | None = None
+    notes: dict[str, int] = field(default_factory=dict)
+    read_at: float = field(default=0.0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """By position."""
+
+    left: int
+    right: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class One:
+    """A single field."""
+
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """No field."""
+
+
+def test_fields_are_given_by_name_or_by_their_defaults() -> None:
+    reading = Reading(name="GPU 0", celsius=71.0)
+    assert (reading.name, reading.celsius, reading.notes, reading.read_at) == ("GPU 0", 71.0, {}, 0.0)
+    assert Reading(name="a").notes is not Reading(name="b").notes
+    assert (Pair(1).right, Pair(1, 3).right, Pair(left=4).left) == (2, 3, 4)
+
+
+@pytest.mark.parametrize("wrong", [{}, {"name": "x", "colour": 1}])
+def test_wrong_fields_are_refused(wrong: dict[str, Any]) -> None:
+    for _ in range(2):  # the first instance compiles __init__
+        with pytest.raises(TypeError):
+            Reading(**wrong)
+
+
+def test_a_keyword_field_is_not_taken_by_position() -> None:
+    with pytest.raises(TypeError):
+        Reading("GPU 0")  # type: ignore[call-arg]
+
+
+def test_equality_and_hash_follow_the_compared_fields() -> None:
+    assert Pair(1, 2) == Pair(1)
+    assert Pair(1, 2) != Pair(2, 1)
+    other: object = (1, 2)
+    assert Pair(1, 2) != other
+    assert {Pair(1), Pair(1, 2)} == {Pair(1)}
+    assert Reading(name="a", read_at=1.0) == Reading(name="a", read_at=2.0)
+    assert Nothing() == Nothing()
+    assert One(math.nan) == One(math.nan)  # one and the same object, as in a tuple
+    assert hash(One(1.0)) == hash((1.0,))
+
+
+def test_nothing_of_a_value_changes() -> None:
+    pair = Pair(1)
+    with pytest.raises(FrozenInstanceError, match="Pair is a value: its field 'left'"):
+        pair.left = 2  # type: ignore[misc]
+    with pytest.raises(FrozenInstanceError):
+        pair.other = 2  # type: ignore[attr-defined]
+    with pytest.raises(FrozenInstanceError):
+        del pair.left
+    assert not hasattr(pair, "__dict__")
+
+
+def test_the_standard_librarys_functions_know_it() -> None:
+    assert replace(Pair(1), right=5) == Pair(1, 5)
+    assert asdict(Reading(name="a")) == {"name": "a", "celsius": None, "notes": {}, "read_at": 0.0}
+    assert [one.name for one in fields(Pair)] == ["left", "right"]
+    assert dataclasses.is_dataclass(Pair)
+    match Pair(1, 7):
+        case Pair(left, right):
+            assert (left, right) == (1, 7)
+
+
+def test_it_shows_itself_as_it_is_written() -> None:
+    assert repr(Pair(1)) == "Pair(left=1, right=2)"
+    assert repr(Nothing()) == "Nothing()"
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_a_copy_is_equal(copied: Any) -> None:
+    reading = Reading(name="a", celsius=3.0, notes={"b": 1})
+    assert copied(reading) == reading
+
+
+def test_a_method_of_the_class_itself_stays() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Named:
+        name: str
+
+        def __repr__(self) -> str:
+            return f"<{self.name}>"
+
+    assert repr(Named("a")) == "<a>"
+
+
+def test_what_is_not_frozen_changes() -> None:
+    @dataclass(slots=True)
+    class Standing:
+        row: int = 0
+
+    standing = Standing()
+    standing.row = 3
+    assert standing == Standing(3)
