@@ -43,8 +43,8 @@ class Pause:
 class Stopping:
     """Our intent to end the script, recorded before the first signal.
 
-    `stage` counts the signals given: 0 none yet, 1 stop signal, 2 TERM, 3 KILL. `deadline` is the monotonic
-    time of the next one.
+    `stage` counts the signals given: 0 none yet (a script that asks whether to stop reads it here), 1 stop signal,
+    2 TERM, 3 KILL. `deadline` is the monotonic time of the next one.
     """
 
     status: Status  # what the end will be: timeboxed or stopped

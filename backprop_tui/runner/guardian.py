@@ -20,6 +20,7 @@ from backprop_tui.readers.values import CheckpointSaved, Progress
 from backprop_tui.runner.figures import Figures
 from backprop_tui.runner.gpu_share import share_of
 from backprop_tui.runner.ladder import Ladder
+from backprop_tui.runner.listeners import LISTENERS, anyone_listens
 from backprop_tui.runner.log_follower import LogFollower
 from backprop_tui.runner.obedience import Obedience
 from backprop_tui.runner.recorder import Recorder
@@ -52,7 +53,8 @@ class Guardian:
         self._charge = charge
         self._recorder = charge.recorder
         self.run = run
-        self.ladder = Ladder(run.spec.stop, charge.tree, charge.recorder)
+        listeners_path = charge.directory.file(LISTENERS)
+        self.ladder = Ladder(run.spec.stop, charge.tree, charge.recorder, lambda: anyone_listens(listeners_path))
         self.figures = Figures(charge.recorder, self.ladder, run.spec)
         self._obedience = Obedience(charge.directory, charge.tree, charge.recorder, self.ladder)
         readings_path = charge.supervisor.home.host_file(READINGS)

@@ -1,9 +1,14 @@
-"""The ladder by which a run is ended: stop signal, grace, TERM, 5 s, KILL; each recorded before it is taken."""
+"""The ladder by which a run is ended: stop signal, grace, TERM, 5 s, KILL; each recorded before it is taken.
+
+A script that asks whether it should stop (`backprop_tui.report`) reads the record, and has the grace to save and end by
+itself: no signal breaks into its save, nor into its data loaders and ranks. Where it does not, the signals follow.
+"""
 
 from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from backprop_tui.domain.live import Stopping
@@ -14,15 +19,19 @@ from backprop_tui.runner.tree import Tree
 
 TERM_SECONDS = 5.0
 KILL_AGAIN_SECONDS = 1.0
-FIRST, TERM, KILL = 1, 2, 3
+TOLD, FIRST, TERM, KILL = 0, 1, 2, 3
 
 
 class Ladder:
     """Ends one script; a new guardian goes on at the recorded step and never gives the first signal twice."""
 
-    __slots__ = ("_plan", "_recorder", "_tree")
+    __slots__ = ("_listens", "_plan", "_recorder", "_tree")
 
-    def __init__(self, plan: StopPlan, tree: Tree, recorder: Recorder) -> None:
+    def __init__(
+        self, plan: StopPlan, tree: Tree, recorder: Recorder, listens: Callable[[], bool] = lambda: False
+    ) -> None:
+        """`listens` says whether the script reads the record and will end without a signal."""
+        self._listens = listens
         self._plan = plan
         self._tree = tree
         self._recorder = recorder
@@ -36,19 +45,20 @@ class Ladder:
         """Records the intent, then gives the stop signal; asking again while stopping changes nothing."""
         if self.stopping is not None:
             return
-        self._take(
-            Stopping(
-                status=status,
-                by=by,
-                reason=reason,
-                since=time.time(),
-                stage=FIRST,
-                deadline=now + self._plan.grace_seconds,
-                cause=cause,
-            ),
-            self._plan.stop_signal,
+        stopping = Stopping(
+            status=status,
+            by=by,
+            reason=reason,
+            since=time.time(),
+            stage=TOLD,
+            deadline=now + self._plan.grace_seconds,
+            cause=cause,
         )
-        self._tree.signal_group(signal.Signals[self._plan.stop_signal])
+        # On a full disk the record cannot be read, so that only a signal reaches the script.
+        if self._listens() and self._recorder.commit(stopping=stopping):
+            self._recorder.tell("stopping", f"{reason}: it is told to save and end", by=by)
+        else:
+            self._give_stop_signal(stopping)
         self.release_pause(now)
 
     def kill_now(self, *, by: str, reason: str, now: float, cause: str | None = None) -> None:
@@ -66,12 +76,18 @@ class Ladder:
         stopping = self.stopping
         if stopping is None or now < stopping.deadline:
             return
-        if stopping.stage < TERM:
+        if stopping.stage < FIRST:
+            self._give_stop_signal(replace(stopping, deadline=now + TERM_SECONDS))
+        elif stopping.stage < TERM:
             self._take(replace(stopping, stage=TERM, deadline=now + TERM_SECONDS), "SIGTERM")
             self._tree.signal_all(signal.SIGTERM)
             self._tree.thaw()
         else:
             self._kill(stopping, now)
+
+    def _give_stop_signal(self, stopping: Stopping) -> None:
+        self._take(replace(stopping, stage=FIRST), self._plan.stop_signal)
+        self._tree.signal_group(signal.Signals[self._plan.stop_signal])
 
     def _kill(self, stopping: Stopping, now: float) -> None:
         self._take(replace(stopping, stage=KILL, deadline=now + KILL_AGAIN_SECONDS), "SIGKILL")

@@ -31,10 +31,11 @@ class Recorder:
         self.live = replace(self.live, **changes)
         self._dirty = True
 
-    def commit(self, **changes: Any) -> None:  # noqa: ANN401 - as `change`
-        """Changes fields and has them on disk when this returns, unless the disk is full."""
+    def commit(self, **changes: Any) -> bool:  # noqa: ANN401 - as `change`
+        """Changes fields and has them on disk when this returns; False where the disk is full."""
         self.change(**changes)
         self._write(time.monotonic())
+        return not self._dirty
 
     def flush(self, now: float) -> None:
         """Writes what changed, once a second; `now` is monotonic."""

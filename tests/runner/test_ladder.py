@@ -10,7 +10,7 @@ import pytest
 from backprop_tui.domain.live import Clock, Live, Pause
 from backprop_tui.domain.run import StopPlan
 from backprop_tui.domain.status import Status
-from backprop_tui.runner.ladder import KILL, TERM, TERM_SECONDS, Ladder
+from backprop_tui.runner.ladder import FIRST, KILL, TERM, TERM_SECONDS, TOLD, Ladder
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 
@@ -47,22 +47,24 @@ class Tree:
 class Climb:
     """A ladder over a tree that only notes."""
 
-    def __init__(self, folder: str, *, pause: Pause | None = None) -> None:
+    def __init__(self, folder: str, *, pause: Pause | None = None, listens: bool = False) -> None:
         self.directory = RunDirectory(folder)
         self.tree = Tree(self.directory)
         self.recorder = Recorder(self.directory, live(pause))
+        self.listens = listens
         self.ladder = self.another()
 
     def another(self) -> Ladder:
         """That of a guardian which takes over."""
-        return Ladder(StopPlan(grace_seconds=10.0), self.tree, self.recorder)  # type: ignore[arg-type]
+        plan = StopPlan(grace_seconds=10.0)
+        return Ladder(plan, self.tree, self.recorder, lambda: self.listens)  # type: ignore[arg-type]
 
     def begin(self, status: Status = Status.STOPPED) -> None:
         self.ladder.begin(status, by="person", reason="stopped by you", now=100.0)
 
     def signals(self) -> list[object]:
         """Those that were told of."""
-        return [event["signal"] for event in read_lines(self.directory.file("events.jsonl"))]
+        return [event.get("signal") for event in read_lines(self.directory.file("events.jsonl"))]
 
 
 def live(pause: Pause | None) -> Live:
@@ -128,3 +130,40 @@ def test_what_cannot_be_killed_is_named_and_tried_again(climb: Climb) -> None:
     climb.ladder.climb(102.0)
     assert climb.tree.done == ["kill", "kill"]
     assert climb.signals() == ["SIGKILL"]
+
+
+def test_who_listens_is_told_and_signalled_only_after_the_grace(tmp_path: Path) -> None:
+    climb = Climb(str(tmp_path), listens=True)
+    climb.begin()
+    climb.ladder.climb(109.9)
+    assert climb.tree.done == []
+    on_disk = climb.directory.read_live()
+    assert on_disk is not None
+    assert on_disk.stopping is not None
+    assert on_disk.stopping.stage == TOLD
+    for now in (110.0, 110.0 + TERM_SECONDS, 110.0 + 2 * TERM_SECONDS):
+        climb.ladder.climb(now - 0.1)
+        climb.ladder.climb(now)
+    assert climb.tree.done == ["SIGINT", "SIGTERM to all", "thaw", "kill"]
+    assert climb.tree.stages == [FIRST, TERM, TERM, KILL]
+    assert climb.signals() == [None, "SIGINT", "SIGTERM", "SIGKILL"]
+
+
+def test_a_paused_script_that_listens_is_continued_so_that_it_hears(tmp_path: Path) -> None:
+    climb = Climb(str(tmp_path), pause=Pause(since=1.0, by="heat", reason="hot"), listens=True)
+    climb.begin()
+    assert climb.tree.done == ["thaw"]
+    assert climb.recorder.live.pause is None
+
+
+def test_where_the_record_cannot_be_written_who_listens_is_signalled(tmp_path: Path) -> None:
+    climb = Climb(str(tmp_path / "gone"), listens=True)
+    climb.begin()
+    assert climb.tree.done == ["SIGINT"]
+
+
+def test_a_new_guardian_gives_the_signal_that_who_was_told_still_needs(tmp_path: Path) -> None:
+    climb = Climb(str(tmp_path), listens=True)
+    climb.begin()
+    climb.another().climb(110.0)
+    assert climb.tree.done == ["SIGINT"]

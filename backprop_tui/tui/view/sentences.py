@@ -18,7 +18,7 @@ from backprop_tui.tui.view.states import is_problem
 from backprop_tui.tui.view.tokens import Token
 from backprop_tui.tui.wording import durations, numbers
 
-_NEXT_SIGNALS = ("save now", "TERM", "kill")
+_NEXT_SIGNALS = ("stop signal", "TERM", "kill")  # by the stage before them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,89 @@
+"""A script that asks whether to stop is told so, saves and ends by itself; no signal breaks into its work."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from backprop_tui.domain.requests import PauseRequest, StopRequest, TimeboxRequest
+from backprop_tui.domain.run import Ended, StopPlan
+from backprop_tui.domain.status import Status
+from tests.support.sandbox import Sandbox, Submitted, script
+
+FOR_EVER = 100_000
+BY_PERSON = StopRequest(by="person", reason="stopped by you")
+PATIENT = StopPlan(grace_seconds=60.0)
+
+
+def end_of(run: Submitted) -> Ended:
+    state = run.wait_for_end().state
+    assert isinstance(state, Ended)
+    return state
+
+
+def kinds_and_messages(run: Submitted) -> list[tuple[str, str]]:
+    lines = Path(run.directory.file("events.jsonl")).read_text().splitlines()
+    return [(event["event"], event["message"]) for event in map(json.loads, lines)]
+
+
+def test_at_its_timebox_it_saves_and_ends_without_a_signal(sandbox: Sandbox) -> None:
+    run = sandbox.submit(*script("asks.py", FOR_EVER), stop=PATIENT)
+    run.wait_until_it_says("asked")
+    run.ask(TimeboxRequest(max_run_seconds=0.06))
+    end = end_of(run)
+    assert (end.status, end.exit_code, end.signal) == (Status.TIMEBOXED, 0, None)
+    assert run.said() == ["asked", "saved"]
+    (checkpoint,) = run.run().checkpoints
+    assert checkpoint.step == run.run().step
+    assert Path(checkpoint.path).read_text() == str(checkpoint.step)
+    assert ("stopping", "at its limit of 0.001 min: it is told to save and end") in kinds_and_messages(run)
+
+
+def test_at_a_persons_word_too(sandbox: Sandbox) -> None:
+    run = sandbox.submit(*script("asks.py", FOR_EVER), stop=PATIENT)
+    run.wait_until_it_says("asked")
+    run.ask(BY_PERSON)
+    assert end_of(run).status is Status.STOPPED
+    assert run.said() == ["asked", "saved"]
+
+
+def test_a_paused_one_is_continued_so_that_it_can_hear(sandbox: Sandbox) -> None:
+    run = sandbox.submit(*script("asks.py", FOR_EVER), stop=PATIENT)
+    run.wait_until_it_says("asked")
+    run.ask(PauseRequest(by="person", reason="paused by you"))
+    run.wait_for(Status.PAUSED)
+    run.ask(BY_PERSON)
+    assert end_of(run).status is Status.STOPPED
+    assert run.said() == ["asked", "saved"]
+
+
+def test_one_that_asks_and_goes_on_is_signalled_when_the_grace_is_over(sandbox: Sandbox) -> None:
+    run = sandbox.submit(*script("asks.py", FOR_EVER, "deaf"), stop=StopPlan(grace_seconds=0.5))
+    run.wait_until_it_says("asked")
+    run.ask(BY_PERSON)
+    end = end_of(run)
+    assert (end.status, end.exit_code) == (Status.STOPPED, 1)
+    assert run.said() == ["asked", "SIGINT"]
+
+
+def test_where_the_one_that_asked_is_over_the_signal_comes_at_once(sandbox: Sandbox) -> None:
+    run = sandbox.submit(*script("asks.py", FOR_EVER, "over"), stop=PATIENT)
+    run.wait_until_it_says("asked")
+    listeners = Path(run.directory.file("listeners"))
+    run.wait(lambda: not Path(f"/proc/{listeners.read_text().split()[0]}").exists(), "the asking child is gone")
+    run.ask(BY_PERSON)
+    assert end_of(run).status is Status.STOPPED
+    assert run.said() == ["asked", "SIGINT"]
+
+
+def test_all_ranks_are_told_and_the_first_one_reports(sandbox: Sandbox) -> None:
+    run = sandbox.submit(*script("asks.py", FOR_EVER, "ranks"), stop=PATIENT)
+    run.wait(lambda: run.said() == ["asked", "asked"], "both ranks asked")
+    run.ask(BY_PERSON)
+    end = end_of(run)
+    assert (end.status, end.exit_code) == (Status.STOPPED, 0)
+    assert run.said() == ["asked", "asked", "saved", "saved"]
+    (checkpoint,) = run.run().checkpoints
+    assert checkpoint.path.endswith("-of-0")
+    steps = [line["step"] for line in run.metrics()]
+    assert len(steps) == len(set(map(str, steps)))
