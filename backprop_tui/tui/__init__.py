@@ -31,6 +31,7 @@ def dashboard(home: Home, config_path: str, selected_run: str | None = None) -> 
 
     from backprop_tui.tui import textual_crop
     from backprop_tui.tui.app import Dashboard
+    from backprop_tui.tui.attention import Attention
     from backprop_tui.tui.bridge import Bridge
     from backprop_tui.tui.preferences import preferences
     from backprop_tui.tui.reading.metrics_file import ChartReader
@@ -39,6 +40,7 @@ def dashboard(home: Home, config_path: str, selected_run: str | None = None) -> 
     textual_crop.apply()
     settled = preferences(config_path, os.environ)
     home.prepare()
-    bridge = Bridge(home, config_path, settled.refresh_seconds)
+    attention = Attention()
+    bridge = Bridge(home, config_path, settled.refresh_seconds, attention)
     desk = CommandDesk(home, config_path)
-    return Dashboard(bridge, desk, settled, charts=ChartReader(home), selected_run=selected_run)
+    return Dashboard(bridge, desk, settled, charts=ChartReader(home), selected_run=selected_run, attention=attention)

@@ -50,7 +50,7 @@ ACTIONS: tuple[Action, ...] = (
     _action("back", "escape", "esc", "back", "back, clear", ANYWHERE),
     _action("problem", "exclamation_mark", "!", "next problem", "next problem", ANYWHERE),
     _action("hold", "H", "H", "hold queue", "hold or release the queue", ANYWHERE),
-    _action("digest", "D", "D", "digest", "while you were away", ANYWHERE, built=False),
+    _action("digest", "D", "D", "digest", "while you were away", ANYWHERE),
     _action("settings", "comma", ",", "settings", "settings", ANYWHERE),
     _action("theme", "T", "T", "theme", "next theme", ANYWHERE),
     _action("redraw", "ctrl+l", "ctrl+l", "redraw", "draw the screen again", ANYWHERE),

@@ -7,17 +7,19 @@ from collections.abc import Iterable
 from functools import partial
 from typing import ClassVar, Protocol
 
-from textual import on
+from textual import events, on
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from backprop_tui.tui.actions import ACTIONS
-from backprop_tui.tui.bridge import Post, StoreFailed, StoreRead
+from backprop_tui.tui.attention import Attention
+from backprop_tui.tui.bridge import Post, Remembered, StoreFailed, StoreRead
 from backprop_tui.tui.charts.source import ChartSource, NoCharts
 from backprop_tui.tui.preferences import Preferences
 from backprop_tui.tui.requests import Desk
-from backprop_tui.tui.screens.main import MainScreen, Wanted
+from backprop_tui.tui.screens.main import MainScreen
+from backprop_tui.tui.screens.wanted import Wanted
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.theme import THEMES, of_any_theme
 
@@ -35,6 +37,9 @@ class Source(Protocol):
 
     def look(self) -> None:
         """All is to be read at once."""
+
+    def recall(self) -> None:
+        """What happened during the last absence is to be told."""
 
     async def follow(self, post: Post) -> None:
         """Posts what is new, until it is cancelled."""
@@ -61,8 +66,10 @@ class Dashboard(App[int]):
         *,
         charts: ChartSource | None = None,
         selected_run: str | None = None,
+        attention: Attention | None = None,
     ) -> None:
         super().__init__()
+        self._attention = attention or Attention()
         self._charts = charts or NoCharts()
         self._bridge = bridge
         self._desk = desk
@@ -108,9 +115,37 @@ class Dashboard(App[int]):
     def _store_failed(self, message: StoreFailed) -> None:
         self._main.fail(message.words)
 
+    @on(Remembered)
+    def _remembered(self, message: Remembered) -> None:
+        self._main.digests.remembered(message.recollection, opens=message.opens)
+
+    @on(events.AppFocus)
+    def _focused(self) -> None:
+        self._attention.focus(focused=True)
+        self._bridge.look()
+
+    @on(events.AppBlur)
+    def _unfocused(self) -> None:
+        self._attention.focus(focused=False)
+        self._bridge.look()  # so that the time of it is noted
+
+    async def on_event(self, event: events.Event) -> None:
+        """Every key and the mouse come by here, whoever takes them in the end."""
+        if isinstance(event, events.InputEvent | events.Paste):
+            self._sign()
+        await super().on_event(event)
+
+    def _sign(self) -> None:
+        was_present = self._attention.is_present
+        self._attention.sign()
+        if not was_present:
+            self._bridge.look()
+
     @on(Wanted)
     def _wanted(self, message: Wanted) -> None:
-        if message.look:
+        if message.digest:
+            self._bridge.recall()
+        elif message.look:
             self._bridge.look()
         else:
             self._bridge.select(message.run_id)

@@ -18,12 +18,16 @@ from backprop_tui.domain.status import UNFINISHED
 from backprop_tui.launchers.sampler_process import SamplerProcess
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.store.home import Home
+from backprop_tui.tui.attention import Attention
+from backprop_tui.tui.looking_back import LookingBack
 from backprop_tui.tui.reading.store import StoreReader
+from backprop_tui.tui.recollection import Recollection
 from backprop_tui.tui.snapshot import Snapshot
 
 Post = Callable[[Message], object]
 
 ENSURE_SECONDS = 2.0
+UNFOCUSED_SECONDS = 5.0  # between two looks at least, while another window has the keys
 FAULTS = "faults.log"  # in the state directory
 
 
@@ -43,11 +47,23 @@ class StoreFailed(Message):
         self.words = words
 
 
+class Remembered(Message):
+    """What happened during an absence; `opens` the digest, or is told in a line."""
+
+    def __init__(self, recollection: Recollection, *, opens: bool) -> None:
+        super().__init__()
+        self.recollection = recollection
+        self.opens = opens
+
+
 class Bridge:
     """Works in one thread of its own: a file system that hangs freezes no screen, and the sampler dies with it."""
 
-    def __init__(self, home: Home, config_path: str, seconds: float) -> None:
+    def __init__(self, home: Home, config_path: str, seconds: float, attention: Attention | None = None) -> None:
         """Looks every so many `seconds`."""
+        self._attention = attention or Attention()
+        self._looking_back = LookingBack(home, self._attention)
+        self._recalls = False
         self._reader = StoreReader(home, config_path)
         self._home = home
         self._config_path = config_path
@@ -79,13 +95,18 @@ class Bridge:
         """Something was just asked for: look at once."""
         self._wanted.set()
 
+    def recall(self) -> None:
+        """The digest is asked for."""
+        self._recalls = True
+        self._wanted.set()
+
     async def follow(self, post: Post) -> None:
         """Reads until it is cancelled, and posts what is new."""
         loop = asyncio.get_running_loop()
         while True:
             self._wanted.clear()
             try:
-                snapshot = await loop.run_in_executor(self._thread, self._step, self._selected)
+                snapshot, remembered = await loop.run_in_executor(self._thread, self._step, self._selected)
             except (BackpropError, OSError) as error:
                 post(StoreFailed(str(error)))
             except Exception as error:  # noqa: BLE001 - the named boundary: the screen stays, and says what happened
@@ -93,24 +114,34 @@ class Bridge:
             else:
                 if self._is_news(snapshot):
                     post(StoreRead(snapshot))
+                if remembered is not None:
+                    post(remembered)
                 self._last = snapshot
             try:
-                await asyncio.wait_for(self._wanted.wait(), self.seconds)
+                await asyncio.wait_for(self._wanted.wait(), self._pause())
             except TimeoutError:
                 pass
 
+    def _pause(self) -> float:
+        return max(self.seconds, UNFOCUSED_SECONDS) if self._attention.is_unfocused else self.seconds
+
     def close(self) -> None:
         """Ends the sampler of our own, where there is one; the supervisor stays."""
+        self._looking_back.leave(time.time())
         if self._sampler is not None:
             self._sampler.stop()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _step(self, selected: str | None) -> Snapshot:
-        """In the bridge's thread: reads everything, then keeps alive what has to live."""
+    def _step(self, selected: str | None) -> tuple[Snapshot, Remembered | None]:
+        """In the bridge's thread: reads everything, then keeps alive what has to live, then looks back."""
         snapshot = self._reader.read(selected)
         self._keep_supervisor(snapshot)
         self._keep_sampler(snapshot)
-        return snapshot
+        asked, self._recalls = self._recalls, False
+        found = self._looking_back.look(snapshot)
+        if asked:
+            return snapshot, Remembered(self._looking_back.recall(snapshot), opens=True)
+        return snapshot, None if found is None else Remembered(found, opens=self._looking_back.may_interrupt)
 
     def _keep_supervisor(self, snapshot: Snapshot) -> None:
         """Unfinished work of this machine needs one."""

@@ -42,3 +42,11 @@ class Front(Screen[None]):
     def select_in_bridge(self, run_id: str | None) -> None:
         """The story of another run is wanted."""
         raise NotImplementedError
+
+    def ask_for_digest(self) -> None:
+        """It opens when its stories are read."""
+        raise NotImplementedError
+
+    def go_to(self, run_id: str) -> None:
+        """Puts the cursor on a run, unfolding its group; one that is not known is left alone."""
+        raise NotImplementedError

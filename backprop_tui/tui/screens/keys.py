@@ -50,6 +50,7 @@ class Keys:
             "back": self._back,
             "problem": self._next_problem,
             "hold": lambda: self._work(runs.hold(held=screen.snapshot.queue_held)),
+            "digest": screen.ask_for_digest,
             "theme": self._next_theme,
             "redraw": lambda: screen.refresh(repaint=True, layout=True),
             "suspend": screen.app.action_suspend_process,
@@ -206,11 +207,7 @@ class Keys:
             self._screen.tell("Nothing that failed is unseen")
             return
         at = [one.id for one in unseen]
-        following = at[(at.index(standing.row) + 1) % len(at)] if standing.row in at else at[0]
-        group = next(one for one in unseen if one.id == following).record.get("group")
-        standing.folded.discard(str(group))
-        self._screen.paint()
-        self._table.select(following)
+        self._screen.go_to(at[(at.index(standing.row) + 1) % len(at)] if standing.row in at else at[0])
 
     def _fold(self, *, folded: bool) -> None:
         standing = self._screen.standing

@@ -9,7 +9,6 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
-from textual.message import Message
 from textual.widgets import Input
 
 from backprop_tui.tui.actions import ACTIONS, BY_ID, by_shown, footer_keys
@@ -20,10 +19,12 @@ from backprop_tui.tui.requests import Desk
 from backprop_tui.tui.screens.ask import Ask, Question
 from backprop_tui.tui.screens.charting import Charting
 from backprop_tui.tui.screens.dialogs import Dialogs
+from backprop_tui.tui.screens.digests import Digests
 from backprop_tui.tui.screens.front import Front
 from backprop_tui.tui.screens.keys import Keys
 from backprop_tui.tui.screens.run_actions import RunActions
 from backprop_tui.tui.screens.standing import Standing
+from backprop_tui.tui.screens.wanted import Wanted
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.view.beginning import beginning_view
 from backprop_tui.tui.view.filtering import Filter
@@ -51,15 +52,6 @@ _BINDINGS: list[BindingType] = [
 ]
 
 
-class Wanted(Message):
-    """The story of a run is wanted; with `look`, that all is read at once."""
-
-    def __init__(self, run_id: str | None, *, look: bool = False) -> None:
-        super().__init__()
-        self.run_id = run_id
-        self.look = look
-
-
 class MainScreen(Front):
     """Shows a snapshot; hands what keys ask for to those who do it."""
 
@@ -83,7 +75,9 @@ class MainScreen(Front):
         self._followed = False
         self.charting = Charting(self, charts or NoCharts())
         self.dialogs = Dialogs(self, desk)
-        self._keys = Keys(self, RunActions(desk, self), self.charting.doing() | self.dialogs.doing())
+        runs = RunActions(desk, self)
+        self.digests = Digests(self, runs)
+        self._keys = Keys(self, runs, self.charting.doing() | self.dialogs.doing())
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
@@ -200,9 +194,21 @@ class MainScreen(Front):
         self.follow_cursor()
         self._keys.press(BY_ID[action_id])
 
+    def go_to(self, run_id: str) -> None:
+        """Puts the cursor on a run, unfolding its group."""
+        found = self.snapshot.find(run_id)
+        if found is not None:
+            self.standing.folded.discard(str(found.record.get("group")))
+            self.paint()
+            self.query_one(RunsTable).select(run_id)
+
     def bridge_looks(self) -> None:
         """Something was asked for: its effect is wanted soon."""
         self.post_message(Wanted(None, look=True))
+
+    def ask_for_digest(self) -> None:
+        """It comes when its stories are read."""
+        self.post_message(Wanted(None, digest=True))
 
     def select_in_bridge(self, run_id: str | None) -> None:
         """The story of another run is wanted."""

@@ -38,6 +38,16 @@ def length(seconds: float | None) -> str:
     return f"{whole // _MINUTE}:{whole % _MINUTE:02}"
 
 
+def in_words(seconds: float) -> str:
+    """How long something took, within a sentence: 40 s, 14 min, 6 h 12 min, 2 d 4 h."""
+    whole = max(0, int(seconds))
+    for size, unit, lesser, lesser_unit in ((_DAY, "d", _HOUR, "h"), (_HOUR, "h", _MINUTE, "min")):
+        if whole >= size:
+            rest = whole % size // lesser
+            return f"{whole // size} {unit}" + (f" {rest} {lesser_unit}" if rest else "")
+    return f"{whole // _MINUTE} min" if whole >= _MINUTE else f"{whole} s"
+
+
 def eta(seconds: float | None) -> str:
     """When it will be done: 40s, 13m, 2h10, 3d; empty where nobody can tell."""
     if seconds is None or not math.isfinite(seconds) or seconds < 0:

@@ -33,6 +33,7 @@ class FakeBridge:
     now: Snapshot
     selected: list[str | None] = field(default_factory=list)
     looks: int = 0
+    recalls: int = 0
     post: Post | None = None
 
     def first(self) -> Snapshot:
@@ -43,6 +44,9 @@ class FakeBridge:
 
     def look(self) -> None:
         self.looks += 1
+
+    def recall(self) -> None:
+        self.recalls += 1
 
     async def follow(self, post: Post) -> None:
         self.post = post

@@ -1,0 +1,42 @@
+"""When the digest opens, and what follows from it."""
+
+from __future__ import annotations
+
+from backprop_tui.domain.governor.figures import counted
+from backprop_tui.domain.status import ENDED
+from backprop_tui.tui.recollection import Recollection
+from backprop_tui.tui.screens.digest import RETRY, SHOW, Digest
+from backprop_tui.tui.screens.front import Front
+from backprop_tui.tui.screens.run_actions import RunActions
+from backprop_tui.tui.view.digest import DigestView, digest_view
+
+
+class Digests:
+    """Opens it where nothing else is open, else tells that there is one."""
+
+    def __init__(self, screen: Front, runs: RunActions) -> None:
+        self._screen = screen
+        self._runs = runs
+        self._told = False
+
+    def remembered(self, recollection: Recollection, *, opens: bool) -> None:
+        """`opens`: a dialog may be shown now."""
+        if not opens or self._screen.app.screen is not self._screen:
+            ends = sum(one.run.status in ENDED for one in recollection.runs)
+            self._screen.tell(f"{counted(ends, 'run')} ended while you were away · D tells")
+            return
+        self._open(digest_view(recollection, self._screen.snapshot))
+
+    def _open(self, view: DigestView) -> None:
+        def closed(answer: str | None) -> None:
+            if answer == SHOW and view.first_failure is not None:
+                self._screen.go_to(view.first_failure)
+            elif answer == RETRY:
+                self._screen.run_worker(self._retry(view), group="requests", exit_on_error=False)
+
+        self._screen.app.push_screen(Digest(view, glyphs=self._screen.glyphs), closed)
+
+    async def _retry(self, view: DigestView) -> None:
+        found = [self._screen.snapshot.find(run_id) for run_id in view.retry]
+        await self._runs.resume([one for one in found if one is not None])
+        self._screen.bridge_looks()

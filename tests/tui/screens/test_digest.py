@@ -1,0 +1,170 @@
+"""The digest on the screen: when it opens, and what its keys do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from textual.pilot import Pilot
+
+from backprop_tui.domain.run import Cause
+from backprop_tui.domain.status import Status
+from backprop_tui.tui.app import Dashboard
+from backprop_tui.tui.bridge import Post, Remembered
+from backprop_tui.tui.preferences import Preferences
+from backprop_tui.tui.recollection import Recalled, Recollection
+from backprop_tui.tui.requests import Said
+from backprop_tui.tui.screens.digest import Digest
+from backprop_tui.tui.screens.help import Help
+from backprop_tui.tui.screens.main import MainScreen
+from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.widgets.runs import RunsTable
+from backprop_tui.tui.widgets.sheet import Sheet
+from tests.tui.snapshots import NOW, ended, running, snapshot
+
+KILLED = Cause(kind="killed_by_signal", evidence="SIGKILL", advice="look in dmesg")
+RUNS = (running("nano"), ended("bad", Status.FAILED, cause=KILLED, ago=600), ended("good", ago=300))
+MISSED = Recollection(
+    since=NOW.wall - 4000,
+    until=NOW.wall,
+    back_at=NOW.wall,
+    runs=tuple(Recalled(run=one) for one in RUNS),
+)
+
+
+@dataclass
+class Bridge:
+    """Gives what the test gives it."""
+
+    now: Snapshot = field(default_factory=lambda: snapshot(*RUNS))
+    recalls: int = 0
+    post: Post | None = None
+
+    def first(self) -> Snapshot:
+        return self.now
+
+    def select(self, run_id: str | None) -> None:
+        return
+
+    def look(self) -> None:
+        return
+
+    def recall(self) -> None:
+        self.recalls += 1
+
+    async def follow(self, post: Post) -> None:
+        self.post = post
+        await asyncio.Event().wait()
+
+    def close(self) -> None:
+        self.post = None
+
+
+@dataclass
+class Desk:
+    """Remembers what was asked."""
+
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+
+    async def ask(self, *words: str) -> Said:
+        self.asked.append(words)
+        return Said(done=True, words="done")
+
+
+@dataclass
+class Stage:
+    """A dashboard with a digest to come."""
+
+    pilot: Pilot[int]
+    bridge: Bridge
+    desk: Desk
+
+    async def remembers(self, *, opens: bool = True) -> None:
+        assert self.bridge.post is not None
+        self.bridge.post(Remembered(MISSED, opens=opens))
+        await self.pilot.pause()
+
+    @property
+    def is_open(self) -> bool:
+        return isinstance(self.pilot.app.screen, Digest)
+
+
+@asynccontextmanager
+async def staged(size: tuple[int, int] = (120, 40)) -> AsyncIterator[Stage]:
+    bridge, desk = Bridge(), Desk()
+    async with Dashboard(bridge, desk, Preferences()).run_test(size=size, notifications=True) as pilot:
+        await pilot.pause()
+        yield Stage(pilot, bridge, desk)
+
+
+def test_it_opens_with_what_was_missed_and_enter_goes_to_the_first_failure() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.remembers()
+            assert stage.is_open
+            shown = stage.pilot.app.screen.query_one(Sheet).shown_text
+            assert "killed by SIGKILL" in shown
+            assert "good" in shown
+            await stage.pilot.press("enter")
+            main = stage.pilot.app.screen
+            assert isinstance(main, MainScreen)
+            assert main.query_one(RunsTable).selected == "bad"
+
+    asyncio.run(play())
+
+
+def test_retry_asks_for_what_a_retry_can_help_alone() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.remembers()
+            await stage.pilot.press("R")
+            await stage.pilot.pause()
+            assert stage.desk.asked == [("resume", "bad", "--detach")]
+            assert not stage.is_open
+
+    asyncio.run(play())
+
+
+def test_d_asks_for_it_and_esc_closes_it() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.pilot.press("D")
+            await stage.pilot.pause()
+            assert stage.bridge.recalls == 1
+            await stage.remembers()
+            await stage.pilot.press("escape")
+            assert not stage.is_open
+            assert not stage.desk.asked
+
+    asyncio.run(play())
+
+
+def test_it_interrupts_nobody_who_is_at_something_else_or_came_back_by_a_key() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.remembers(opens=False)
+            assert isinstance(stage.pilot.app.screen, MainScreen)
+            await stage.pilot.press("question_mark")
+            await stage.remembers()
+            assert isinstance(stage.pilot.app.screen, Help)
+            assert [one.message for one in stage.pilot.app._notifications] == [
+                "2 runs ended while you were away · D tells"
+            ] * 2
+
+    asyncio.run(play())
+
+
+def test_it_fits_small_screens_and_scrolls_there() -> None:
+    async def play() -> None:
+        for size in ((80, 24), (40, 10), (20, 5)):
+            async with staged(size) as stage:
+                await stage.remembers()
+                assert stage.is_open
+                await stage.pilot.press("j", "j", "k")
+                await stage.pilot.resize_terminal(120, 40)
+                await stage.pilot.pause()
+                assert "killed by SIGKILL" in stage.pilot.app.screen.query_one(Sheet).shown_text
+
+    asyncio.run(play())
