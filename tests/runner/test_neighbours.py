@@ -34,7 +34,7 @@ def beside(home: Home, run_id: str, cwd: str, state: State) -> RunDirectory:
 @pytest.mark.parametrize(
     ("cwd", "shared"), [("/work/exp", True), ("/work", True), ("/work/exp/a", True), ("/work/exp2", False)]
 )
-def test_a_run_that_goes_on_above_or_below_shares_the_directory(home: Home, cwd: str, shared: bool) -> None:
+def test_a_run_that_goes_on_above_or_below_shares_the_directory(home: Home, cwd: str, *, shared: bool) -> None:
     neighbours = Neighbours(home, "mine", "/work/exp")
     assert not neighbours.share_cwd()
     beside(home, "other", cwd, Running(since=1.0))

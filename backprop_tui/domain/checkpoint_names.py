@@ -1,0 +1,102 @@
+"""Which checkpoint a file belongs to, by the names that training frameworks give them, and the step a name tells."""
+
+from __future__ import annotations
+
+import re
+from posixpath import basename, dirname
+
+from backprop_tui.domain.values import dataclass
+
+DEEPEST_PART = 4  # directories between a checkpoint that is a directory and its parts
+
+# Names that say by themselves that a directory is one: checkpoint-500 (Hugging Face), iter_0000845 (Megatron),
+# global_step100 (DeepSpeed), checkpoint_3, step-16, epoch_2 (accelerate and many scripts).
+_FOLDER = re.compile(
+    r"(?P<word>checkpoint|ckpt|global[-_]?step|step|iter(?:ation)?|epoch)[-_=]?(?P<number>\d{1,15})", re.IGNORECASE
+)
+# Parts that make the directory around them a checkpoint, whatever its name: accelerate, orbax, torch.distributed.
+_PARTS = ("random_states_0.pkl", "_CHECKPOINT_METADATA", ".metadata")
+_UNFINISHED_FOLDER = re.compile(r"tmp-|.*\.orbax-checkpoint-tmp.*|.*\.tmp$")
+
+_ALWAYS = (".ckpt", ".pth.tar", ".keras", ".weights.h5")
+_PERHAPS = (".pt", ".pth", ".pkl", ".pickle", ".bin", ".h5", ".hdf5", ".npz", ".msgpack", ".safetensors", ".tar")
+_WORDS = frozenset(
+    ("ckpt", "checkpoint", "chkpt", "last", "latest", "best", "epoch", "step", "globalstep", "iter", "iteration")
+) | {"snapshot"}
+_NUMBERED = re.compile(r"(?:model|net|weights|ema)[-_]\d+", re.IGNORECASE)
+_WORD = re.compile(r"[a-z]+|\d+")
+_STEP = re.compile(r"(?:global[-_]?step|steps?|iter(?:ation)?s?|updates?)[-_=]?(\d{1,15})(?!\d)", re.IGNORECASE)
+_HUGGING_FACE = re.compile(r"checkpoint-(\d{1,15})")
+_LAST_NUMBER = re.compile(r"(?<![0-9a-z])(?:[a-z]+[-_=]?)?(\d{1,15})$", re.IGNORECASE)
+_EPOCH = re.compile(r"epoch[-_=]?\d+", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedCheckpoint:
+    """A checkpoint as its name tells of it.
+
+    `step` is said to be one; `number` is what the name ends with, perhaps a step, perhaps an epoch. `is_best` says that
+    it was kept for its score: a newer one may be the one to go on from.
+    """
+
+    path: str
+    step: int | None = None
+    number: int | None = None
+    is_best: bool = False
+
+
+def named_checkpoint(file: str) -> NamedCheckpoint | None:
+    """The checkpoint that a file is, or is a part of; None where its path names none."""
+    folder = _folder_around(file)
+    if folder is not None:
+        return _named(folder)
+    return _named(file) if _is_checkpoint_file(basename(file)) else None
+
+
+def step_in(path: str) -> int | None:
+    """The step that a checkpoint's name says; None where it says none."""
+    return _named(path).step
+
+
+def _folder_around(file: str) -> str | None:
+    """The outermost directory that is a checkpoint: a DeepSpeed checkpoint may lie in one of Hugging Face's."""
+    found = None
+    folder = dirname(file)
+    if basename(file) in _PARTS:
+        found = folder
+    for _ in range(DEEPEST_PART):
+        name = basename(folder)
+        if _UNFINISHED_FOLDER.fullmatch(name) or name.startswith("tmp-"):
+            return None
+        if _FOLDER.fullmatch(name):
+            found = folder
+        folder = dirname(folder)
+    return found
+
+
+def _is_checkpoint_file(name: str) -> bool:
+    lowered = name.lower()
+    if lowered.endswith(_ALWAYS):
+        return True
+    ending = next((ending for ending in _PERHAPS if lowered.endswith(ending)), None)
+    if ending is None:
+        return False
+    stem = lowered.removesuffix(ending)
+    return bool(_WORDS.intersection(_WORD.findall(stem)) or _NUMBERED.fullmatch(stem))
+
+
+def _named(path: str) -> NamedCheckpoint:
+    name = basename(path)
+    stem = name
+    for ending in (*_ALWAYS, *_PERHAPS):
+        stem = stem.removesuffix(ending)
+    steps = _STEP.findall(stem)
+    hugging_face = _HUGGING_FACE.fullmatch(name)
+    step = int(steps[-1]) if steps else int(hugging_face[1]) if hugging_face else None
+    last = None if _EPOCH.search(stem) else _LAST_NUMBER.search(stem)
+    return NamedCheckpoint(
+        path=path,
+        step=step,
+        number=step if step is not None else None if last is None else int(last[1]),
+        is_best="best" in _WORD.findall(stem.lower()),
+    )
