@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from backprop_tui.tui.charts.figures import RunFigures
+if TYPE_CHECKING:
+    from backprop_tui.tui.charts.figures import RunFigures
 
 
 class ChartSource(Protocol):
@@ -30,6 +31,8 @@ class NoCharts:
 
     async def read(self, run_ids: Sequence[str]) -> list[RunFigures]:
         """Nothing of each."""
+        from backprop_tui.tui.charts.figures import RunFigures
+
         return [RunFigures(run_id=one) for one in run_ids]
 
     async def export(self, run_id: str, path: str) -> str:

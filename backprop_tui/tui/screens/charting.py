@@ -1,4 +1,7 @@
-"""The charts of the selected run: what is read for them and when, and what their keys do."""
+"""The charts of the selected run: what is read for them and when, and what their keys do.
+
+What draws them is loaded when the first figures are there, which is after the first paint.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +9,20 @@ import asyncio
 import os
 import re
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from backprop_tui.domain.status import ACTIVE
 from backprop_tui.tui.charts.choices import ChartChoices
-from backprop_tui.tui.charts.compare_view import MOST_RUNS
-from backprop_tui.tui.charts.figures import RunFigures
-from backprop_tui.tui.charts.metrics_view import large_chart, metrics_view, moved_cursor
-from backprop_tui.tui.charts.resources_view import resources_view
-from backprop_tui.tui.charts.source import ChartSource
-from backprop_tui.tui.screens.compare import CompareScreen
 from backprop_tui.tui.screens.front import Front
 from backprop_tui.tui.snapshot import KnownRun
 from backprop_tui.tui.widgets.loss_chart import LossChart
 from backprop_tui.tui.widgets.metrics import MetricsTab
 from backprop_tui.tui.widgets.resources import ResourcesTab
 from backprop_tui.tui.widgets.selected import LOG, METRICS, RESOURCES, SelectedRun
+
+if TYPE_CHECKING:
+    from backprop_tui.tui.charts.figures import RunFigures
+    from backprop_tui.tui.charts.source import ChartSource
 
 CHART_SECONDS = 5.0
 _CATCHING_UP_SECONDS = 0.05  # between two slices of a large file
@@ -104,12 +106,17 @@ class Charting:
         known, figures, pane = self._known, self._figures, self._pane
         if known is None or figures is None:
             self._clear()
-        elif pane.tab == LOG:
+            return
+        from backprop_tui.tui.charts.metrics_view import large_chart, metrics_view
+
+        if pane.tab == LOG:
             pane.query_one(LossChart).show_chart(large_chart(known, figures, ChartChoices()), self._screen.layout_now)
         elif pane.tab == METRICS:
             view = metrics_view(known, figures, self.choices, self._screen.snapshot.moment, self._screen.glyphs)
             pane.query_one(MetricsTab).show_view(view)
         elif pane.tab == RESOURCES:
+            from backprop_tui.tui.charts.resources_view import resources_view
+
             snapshot, going_on = self._screen.snapshot, known.status in ACTIVE
             view_of = resources_view(snapshot, figures, self.choices.range_seconds, going_on=going_on)
             pane.query_one(ResourcesTab).show_view(view_of)
@@ -149,12 +156,17 @@ class Charting:
 
     def move_cursor(self, columns: int) -> None:
         """Reads values further left or right."""
+        from backprop_tui.tui.charts.metrics_view import moved_cursor
+
         if self._figures is not None:
             self.choices.cursor = moved_cursor(self._figures, self.choices, columns, _CURSOR_COLUMNS)
             self.paint()
 
     def _compare(self) -> None:
         """The marked runs, the members of a group, or the selected run beside nothing."""
+        from backprop_tui.tui.charts.compare_view import MOST_RUNS
+        from backprop_tui.tui.screens.compare import CompareScreen
+
         screen = self._screen
         chosen = [one.id for one in screen.standing.chosen(screen.snapshot)]
         if len(chosen) < 2:

@@ -1,4 +1,7 @@
-"""The dialogs that make or change something: which key opens which, and what follows from it."""
+"""The dialogs that make or change something: which key opens which, and what follows from it.
+
+Each is loaded when it is opened, for the sake of the start.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,9 @@ from collections.abc import Callable, Mapping
 
 from backprop_tui.domain.governor.figures import counted
 from backprop_tui.tui.neutral import neutral
-from backprop_tui.tui.new_run.command_line import joined
-from backprop_tui.tui.new_run.draft import COMMAND, draft_like
 from backprop_tui.tui.reading.example import example_script
 from backprop_tui.tui.requests import Desk
-from backprop_tui.tui.screens.edit_run import EditRun
 from backprop_tui.tui.screens.front import Front
-from backprop_tui.tui.screens.new_run import NewRun
-from backprop_tui.tui.screens.settings import Settings
 
 _MOST_RECENT = 20
 
@@ -39,11 +37,16 @@ class Dialogs:
 
     def pasted(self, text: str) -> None:
         """A command line or a file that was dropped on the screen."""
+        from backprop_tui.tui.new_run.command_line import joined
+        from backprop_tui.tui.new_run.draft import COMMAND
+
         line = neutral(joined(text)).strip()
         if line:
             self._open({COMMAND: line}, keep=True)
 
     def _like_this(self) -> None:
+        from backprop_tui.tui.new_run.draft import draft_like
+
         run = self._screen.standing.run_of_row(self._screen.snapshot)
         if run is None or run.run is None:
             self._screen.tell("Only a run of this dashboard's own store can be copied", bad=True)
@@ -51,6 +54,9 @@ class Dialogs:
         self._open(draft_like(run.run), keep=False)
 
     def _edit(self) -> None:
+        from backprop_tui.tui.new_run.draft import COMMAND
+        from backprop_tui.tui.screens.edit_run import EditRun
+
         runs = self._screen.standing.chosen(self._screen.snapshot)
         if not runs and self._screen.snapshot.total == 0 and self.example is not None:
             return self._open({COMMAND: shlex.quote(self.example)}, keep=False)
@@ -66,9 +72,13 @@ class Dialogs:
         return None
 
     def _settings(self) -> None:
+        from backprop_tui.tui.screens.settings import Settings
+
         self._screen.app.push_screen(Settings(self._desk, glyphs=self._screen.glyphs))
 
     def _open(self, draft: Mapping[str, str], *, keep: bool) -> None:
+        from backprop_tui.tui.screens.new_run import NewRun
+
         dialog = NewRun(draft, self._desk, self._recent(), glyphs=self._screen.glyphs)
 
         def closed(run_ids: tuple[str, ...] | None) -> None:
@@ -83,6 +93,8 @@ class Dialogs:
 
     def _recent(self) -> list[Mapping[str, str]]:
         """Newest first, each command once."""
+        from backprop_tui.tui.new_run.draft import COMMAND, draft_like
+
         found: dict[str, Mapping[str, str]] = {}
         runs = (one.run for one in self._screen.snapshot.runs if one.run is not None)
         for run in sorted(runs, key=lambda one: one.created_at, reverse=True)[: _MOST_RECENT * 2]:

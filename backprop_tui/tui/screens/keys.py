@@ -15,8 +15,6 @@ from backprop_tui.domain.status import Status
 from backprop_tui.tui.actions import Action
 from backprop_tui.tui.layout import Zoom
 from backprop_tui.tui.screens.front import Front
-from backprop_tui.tui.screens.help import Help
-from backprop_tui.tui.screens.leaving import may_leave
 from backprop_tui.tui.screens.run_actions import RunActions
 from backprop_tui.tui.theme import DARK, LIGHT, TERMINAL
 from backprop_tui.tui.view.problem import unseen_problems
@@ -38,7 +36,7 @@ class Keys:
         self._screen = screen
         self._runs = runs
         self._doing: dict[str, Callable[[], object]] = {
-            "help": lambda: screen.app.push_screen(Help(glyphs=screen.glyphs)),
+            "help": self._help,
             "palette": screen.app.action_command_palette,
             "next_pane": self._other_pane,
             "previous_pane": self._other_pane,
@@ -54,7 +52,7 @@ class Keys:
             "theme": self._next_theme,
             "redraw": lambda: screen.refresh(repaint=True, layout=True),
             "suspend": screen.app.action_suspend_process,
-            "leave": lambda: self._work(may_leave(screen, runs)),
+            "leave": self._leave,
             "fold": lambda: self._fold(folded=True),
             "unfold": lambda: self._fold(folded=False),
             "open": self._open,
@@ -67,6 +65,16 @@ class Keys:
         }
         self._doing |= {f"tab_{place + 1}": self._tab_of(place) for place in range(5)}
         self._doing |= {**self._movements(), **self._of_runs(), **doing}
+
+    def _help(self) -> None:
+        from backprop_tui.tui.screens.help import Help  # when it is opened, as all that is not seen at the start
+
+        self._screen.app.push_screen(Help(glyphs=self._screen.glyphs))
+
+    def _leave(self) -> None:
+        from backprop_tui.tui.screens.leaving import may_leave
+
+        self._work(may_leave(self._screen, self._runs))
 
     @property
     def _table(self) -> RunsTable:

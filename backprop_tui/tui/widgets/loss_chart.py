@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual import events, on
 
-from backprop_tui.tui.charts.chart import Chart
-from backprop_tui.tui.charts.draw import draw_chart
 from backprop_tui.tui.layout import Layout
 from backprop_tui.tui.view.tokens import Line, Piece, Token
 from backprop_tui.tui.widgets.painted import Painted
+
+if TYPE_CHECKING:
+    from backprop_tui.tui.charts.chart import Chart
 
 _MOST_ROWS, _LEAST_LOG_ROWS = 14, 10  # above the log
 
@@ -38,6 +41,8 @@ class LossChart(Painted):
         width, height = self.size
         if width <= 0 or height <= 0 or self.chart is None:
             return
+        from backprop_tui.tui.charts.draw import draw_chart  # with the first figures
+
         edge: Line = (Piece(f"{self.glyphs.divider} ", Token.RULE),) if self._divided else (Piece(" "),)
         lines = draw_chart(self.chart, width - len(edge[0].text) - 1, height, self.glyphs)
         self.show([(*edge, *line) for line in lines])

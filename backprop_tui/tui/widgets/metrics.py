@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from backprop_tui.tui.charts.metrics_tab import draw_metrics
-from backprop_tui.tui.charts.metrics_view import MetricsView
 from backprop_tui.tui.view.tokens import Piece, Token
 from backprop_tui.tui.widgets.sheet import Sheet
+
+if TYPE_CHECKING:
+    from backprop_tui.tui.charts.metrics_view import MetricsView
 
 
 class MetricsTab(Sheet):
@@ -70,6 +71,8 @@ class MetricsTab(Sheet):
         if self.view is None:
             self.show([(Piece(" no figures are known", Token.MUTED),)])
             return
+        from backprop_tui.tui.charts.metrics_tab import draw_metrics  # with the first figures
+
         self.show(draw_metrics(self.view, width, height, self.glyphs))
 
     @on(events.Resize)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual import events, on
 
-from backprop_tui.tui.charts.resources_tab import draw_resources
-from backprop_tui.tui.charts.resources_view import ResourcesView
 from backprop_tui.tui.view.tokens import Piece, Token
 from backprop_tui.tui.widgets.sheet import Sheet
+
+if TYPE_CHECKING:
+    from backprop_tui.tui.charts.resources_view import ResourcesView
 
 
 class ResourcesTab(Sheet):
@@ -34,6 +37,8 @@ class ResourcesTab(Sheet):
         if self.view is None:
             self.show([(Piece(" nothing was sampled yet", Token.MUTED),)])
             return
+        from backprop_tui.tui.charts.resources_tab import draw_resources  # with the first figures
+
         self.show(draw_resources(self.view, width, height, self.glyphs))
 
     @on(events.Resize)
