@@ -5,10 +5,8 @@ from __future__ import annotations
 from backprop_tui.store.home import Home
 from backprop_tui.tui.attention import Attention
 from backprop_tui.tui.reading.attendance import Attendance
-from backprop_tui.tui.reading.recollection import recollect
 from backprop_tui.tui.recollection import AWAY_SECONDS, Recollection
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.view.digest import has_news
 
 _A_DAY = 86400.0
 
@@ -43,12 +41,16 @@ class LookingBack:
         self._attendance.note_each_minute(now)
         if last is None or now - last < AWAY_SECONDS:
             return None
+        from backprop_tui.tui.view.digest import has_news  # seldom needed, and not before the first paint
+
         self._away_from, self._back_at = last, now
         found = self.recall(snapshot)
         return found if has_news(found) else None
 
     def recall(self, snapshot: Snapshot) -> Recollection:
         """Since the last absence began; where nobody was away, of the last day."""
+        from backprop_tui.tui.reading.recollection import recollect
+
         since = snapshot.moment.wall - _A_DAY if self._away_from is None else self._away_from
         return recollect(self._home, snapshot, since, back_at=self._back_at)
 

@@ -92,3 +92,26 @@ def test_values_are_made_the_cheap_way() -> None:
     dear = re.compile(r"^from dataclasses import .*\bdataclass\b", re.MULTILINE)
     found = [str(path) for path in PACKAGE.rglob("*.py") if dear.search(path.read_text()) and path.stem != "values"]
     assert not found, "from backprop_tui.domain.values import dataclass"
+
+
+NOT_SEEN_AT_FIRST = ("screens.new_run", "screens.edit_run", "screens.settings", "screens.help", "screens.compare")
+NOT_SEEN_AT_FIRST += (
+    "screens.digest",
+    "screens.leaving",
+    "charts.metrics_view",
+    "charts.resources_view",
+    "view.digest",
+)
+NOT_FOR_A_DASHBOARD = {"psutil", "pynvml", "numpy", "tomli_w", "unittest", "urllib.request", "http.client", "email"}
+
+
+def test_the_dashboard_starts_without_what_is_not_seen_at_first(tmp_path: Path) -> None:
+    statements = f"""
+from backprop_tui.store.home import Home
+from backprop_tui.tui import dashboard
+dashboard(Home({str(tmp_path)!r}, "here"), {str(tmp_path / "config.toml")!r})
+"""
+    loaded = _loaded_by(statements)
+    later = {f"backprop_tui.tui.{name}" for name in NOT_SEEN_AT_FIRST}
+    assert all(find_spec(name) for name in later), "one of them has another name now"
+    assert not loaded & (later | NOT_FOR_A_DASHBOARD)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from backprop_tui.domain.governor.figures import counted
 from backprop_tui.domain.status import ENDED
 from backprop_tui.tui.recollection import Recollection
-from backprop_tui.tui.screens.digest import RETRY, SHOW, Digest
 from backprop_tui.tui.screens.front import Front
 from backprop_tui.tui.screens.run_actions import RunActions
-from backprop_tui.tui.view.digest import DigestView, digest_view
+
+if TYPE_CHECKING:
+    from backprop_tui.tui.view.digest import DigestView
 
 
 class Digests:
@@ -25,9 +28,13 @@ class Digests:
             ends = sum(one.run.status in ENDED for one in recollection.runs)
             self._screen.tell(f"{counted(ends, 'run')} ended while you were away · D tells")
             return
+        from backprop_tui.tui.view.digest import digest_view  # seldom needed, and not before the first paint
+
         self._open(digest_view(recollection, self._screen.snapshot))
 
     def _open(self, view: DigestView) -> None:
+        from backprop_tui.tui.screens.digest import RETRY, SHOW, Digest
+
         def closed(answer: str | None) -> None:
             if answer == SHOW and view.first_failure is not None:
                 self._screen.go_to(view.first_failure)
