@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from textual.message import Message
 
@@ -17,6 +18,7 @@ from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.status import UNFINISHED
 from backprop_tui.launchers.sampler_process import SamplerProcess
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
+from backprop_tui.probes.logout import Logout, user_name, what_logout_does
 from backprop_tui.store.home import Home
 from backprop_tui.tui.attention import Attention
 from backprop_tui.tui.looking_back import LookingBack
@@ -59,11 +61,22 @@ class Remembered(Message):
 class Bridge:
     """Works in one thread of its own: a file system that hangs freezes no screen, and the sampler dies with it."""
 
-    def __init__(self, home: Home, config_path: str, seconds: float, attention: Attention | None = None) -> None:
+    def __init__(
+        self,
+        home: Home,
+        config_path: str,
+        seconds: float,
+        attention: Attention | None = None,
+        *,
+        is_demo: bool = False,
+    ) -> None:
         """Looks every so many `seconds`."""
         self._attention = attention or Attention()
         self._looking_back = LookingBack(home, self._attention)
         self._recalls = False
+        self._is_demo = is_demo
+        self._logout: Logout | None = None
+        self._steps = 0
         self._reader = StoreReader(home, config_path)
         self._home = home
         self._config_path = config_path
@@ -82,7 +95,7 @@ class Bridge:
         Raises:
             StorageFailed: the state directory cannot be read.
         """
-        self._last = self._reader.read(None)
+        self._last = replace(self._reader.read(None), is_demo=self._is_demo)
         return self._last
 
     def select(self, run_id: str | None) -> None:
@@ -118,11 +131,13 @@ class Bridge:
                     post(remembered)
                 self._last = snapshot
             try:
-                await asyncio.wait_for(self._wanted.wait(), self._pause())
+                await asyncio.wait_for(self._wanted.wait(), self.pause_seconds)
             except TimeoutError:
                 pass
 
-    def _pause(self) -> float:
+    @property
+    def pause_seconds(self) -> float:
+        """Between two looks, unless something is asked for."""
         return max(self.seconds, UNFOCUSED_SECONDS) if self._attention.is_unfocused else self.seconds
 
     def close(self) -> None:
@@ -134,7 +149,7 @@ class Bridge:
 
     def _step(self, selected: str | None) -> tuple[Snapshot, Remembered | None]:
         """In the bridge's thread: reads everything, then keeps alive what has to live, then looks back."""
-        snapshot = self._reader.read(selected)
+        snapshot = replace(self._reader.read(selected), logout=self._what_logout_does(), is_demo=self._is_demo)
         self._keep_supervisor(snapshot)
         self._keep_sampler(snapshot)
         asked, self._recalls = self._recalls, False
@@ -171,6 +186,13 @@ class Bridge:
         except ConfigError:
             return "auto"
 
+    def _what_logout_does(self) -> Logout | None:
+        """Asked once, and not before something is shown: systemd may take its time to answer."""
+        if self._logout is None and self._steps > 0:
+            self._logout = what_logout_does(user_name())
+        self._steps += 1
+        return self._logout
+
     def _is_news(self, now: Snapshot) -> bool:
         """Whether it differs, or time passes for something that is shown with its seconds."""
         last = self._last
@@ -201,4 +223,5 @@ def _content(snapshot: Snapshot) -> tuple[object, ...]:
         snapshot.sample,
         snapshot.histories,
         snapshot.opened,
+        snapshot.logout,
     )

@@ -11,6 +11,7 @@ from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.values import dataclass
+from backprop_tui.probes.logout import Logout
 from backprop_tui.probes.readings_codec import Sample
 from backprop_tui.store.fields import JsonObject
 
@@ -69,6 +70,7 @@ class Snapshot:
 
     `governor` is None without a living supervisor, `total` counts all runs of the store, `histories` are the
     utilisations of each GPU by UUID, one in `HISTORY_SECONDS`. `problem` is what keeps the store from being read.
+    `logout` is None until it is known what that does to runs. `is_demo`: all of it is gone when it is left.
     """
 
     moment: Moment
@@ -83,6 +85,8 @@ class Snapshot:
     histories: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     opened: OpenRun | None = None
     problem: str | None = None
+    logout: Logout | None = None
+    is_demo: bool = False
 
     def find(self, run_id: str | None) -> KnownRun | None:
         """The run of that id."""

@@ -12,8 +12,11 @@ from textual.message import Message
 from backprop_tui.domain.errors import StateUnavailable
 from backprop_tui.launchers.sampler_process import SamplerProcess
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
+from backprop_tui.probes.logout import Logout
 from backprop_tui.store.home import Home
-from backprop_tui.tui.bridge import Bridge, StoreFailed, StoreRead
+from backprop_tui.tui import bridge
+from backprop_tui.tui.attention import Attention
+from backprop_tui.tui.bridge import UNFOCUSED_SECONDS, Bridge, StoreFailed, StoreRead
 from tests.support.runs import Runs
 
 
@@ -113,6 +116,36 @@ def test_an_engine_that_cannot_be_started_is_told_and_the_bridge_goes_on(
     assert first.words == "held by another machine"
     assert isinstance(second, StoreRead)
     assert calls == [] or set(calls) == {"sampler"}
+
+
+def test_what_a_logout_does_is_asked_once_and_not_before_something_is_shown(
+    store: Home, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    found = Logout(survives=True, words="linger is on")
+
+    def answer(user: str) -> Logout:
+        asked.append(user)
+        return found
+
+    monkeypatch.setattr(bridge, "what_logout_does", answer)
+    Runs(store).queued("a")
+    first, second, third = asyncio.run(_posted(_bridge(store), 3))
+    assert isinstance(first, StoreRead)
+    assert isinstance(second, StoreRead)
+    assert isinstance(third, StoreRead)
+    assert [one.snapshot.logout for one in (first, second, third)] == [None, found, found]
+    assert len(asked) == 1
+
+
+def test_a_window_without_focus_is_refreshed_less_often(store: Home) -> None:
+    attention = Attention()
+    slow = Bridge(store, "none", 1.0, attention)
+    attention.focus(focused=False)
+    assert slow.pause_seconds == UNFOCUSED_SECONDS
+    attention.focus(focused=True)
+    assert slow.pause_seconds == 1.0
+    slow.close()
 
 
 def test_a_fault_of_ours_is_kept_where_it_can_be_read(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import pwd
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -31,6 +30,7 @@ from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.load import run_limits
 from backprop_tui.domain.governor.figures import counted
 from backprop_tui.domain.limits import RunLimits
+from backprop_tui.probes.logout import user_name
 
 SUMMARY = "check this machine: kernel, state directory, locks, logout, GPUs, terminal; say how to mend each"
 
@@ -67,7 +67,7 @@ def _findings(session: Session) -> Iterator[Finding]:
     yield from look_at_index(session.home)
     yield from look_at_settings(session.config_path, here(), os.environ, named=session.config_named)
     yield from look_at_work(session.home)
-    yield from look_at_sessions(_user())
+    yield from look_at_sessions(user_name())
     machine = probe.view()
     yield from look_at_memory(machine.readings.host, min_free_bytes=limits.min_free_ram_bytes)
     yield from look_at_cores(machine.readings.host)
@@ -82,13 +82,6 @@ def _limits(session: Session) -> RunLimits:
         return run_limits(session.settings())
     except ConfigError:
         return RunLimits()
-
-
-def _user() -> str:
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return str(os.geteuid())
 
 
 def _show(finding: Finding) -> None:

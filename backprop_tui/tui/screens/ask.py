@@ -31,12 +31,22 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """A line whose glyph is that of a state."""
+
+    word: str
+    text: str
+    token: Token
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """Title, what is to be known, and the answers."""
+    """Title, what is to be known, the answers, and below them what else is worth knowing."""
 
     title: str
     lines: Sequence[str]
     answers: Sequence[Answer]
+    notes: Sequence[Note] = ()
 
 
 class Ask(ModalScreen[str]):
@@ -81,6 +91,10 @@ class Ask(ModalScreen[str]):
             words = Piece(clip(one.words, width - 9, self._glyphs))
             lines += [(Piece(f"  {one.shown:<6}", Token.ACCENT, bold=True), words)]
         lines.append((Piece(f"  {'esc':<6}", Token.ACCENT, bold=True), Piece("stay", Token.MUTED)))
+        lines += [()] if self._question.notes else []
+        for note in self._question.notes:
+            rows = wrapped(f"{self._glyphs.state(note.word)} {note.text}", width - 2)
+            lines += [(Piece(f" {clip(row, width - 2, self._glyphs)}", note.token),) for row in rows]
         return lines
 
     def on_key(self, event: events.Key) -> None:

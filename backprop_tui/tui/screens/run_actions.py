@@ -53,7 +53,7 @@ class RunActions:
     async def kill(self, runs: Sequence[KnownRun]) -> None:
         """At once, after a question."""
         wanted = _in(runs, UNFINISHED)
-        if wanted and await self._sure("Kill", f"{_named(wanted)}: kill now, without time to save?", "kill"):
+        if wanted and await self.sure("Kill", f"{_named(wanted)}: kill now, without time to save?", "kill"):
             await self._each("stop", wanted, "--now")
 
     async def pause(self, runs: Sequence[KnownRun]) -> None:
@@ -105,7 +105,7 @@ class RunActions:
         wanted = _in(runs, ENDED)
         if not wanted:
             return self._front.tell("Only what has ended can be removed", bad=True)
-        if await self._sure("Remove", f"{_named(wanted)}: remove, with log and figures?", "remove; checkpoints stay"):
+        if await self.sure("Remove", f"{_named(wanted)}: remove, with log and figures?", "remove; checkpoints stay"):
             await self._each("remove", wanted, "--yes")
         return None
 
@@ -113,7 +113,15 @@ class RunActions:
         """Holds the queue, or releases it."""
         self._report(await self._desk.ask("queue", "release" if held else "hold"))
 
-    async def _sure(self, title: str, line: str, words: str) -> bool:
+    async def stop_all(self, runs: Sequence[KnownRun], *, held: bool) -> bool:
+        """Ends all of these, with time to save, the queue being held; whether that was done."""
+        if not held and not self._report(await self._desk.ask("queue", "hold"), quiet=True):
+            return False
+        self._front.tell(f"Stopping {counted(len(runs), 'run')}; leaves when they have ended")
+        return self._report(await self._desk.ask("stop", *(one.id for one in runs)), quiet=True)
+
+    async def sure(self, title: str, line: str, words: str) -> bool:
+        """Whether a person means it."""
         answer = Answer(key="enter", shown="enter", means="yes", words=words)
         return await self._front.question(Question(title=title, lines=(line,), answers=(answer,))) != STAY
 
@@ -122,9 +130,10 @@ class RunActions:
         for chunk in [[one] for one in ids] if one_by_one else [ids]:
             self._report(await self._desk.ask(verb, *chunk, *options))
 
-    def _report(self, said: Said, *, quiet: bool = False) -> None:
+    def _report(self, said: Said, *, quiet: bool = False) -> bool:
         if said.words and not (said.done and quiet):
             self._front.tell(said.words, bad=not said.done)
+        return said.done
 
 
 def _in(runs: Iterable[KnownRun], statuses: Iterable[Status]) -> list[KnownRun]:

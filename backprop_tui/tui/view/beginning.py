@@ -38,4 +38,9 @@ def _checked(snapshot: Snapshot) -> list[str]:
     gpus = len(readings.gpus)
     found = [f"{counted(gpus, 'GPU')} by {neutral(str(readings.probe))}" if gpus else "no GPU, runs go to the CPU"]
     disk = readings.host.disk_free_bytes
-    return [*found, f"{numbers.size(disk)} disk free"] if disk is not None else found
+    found += [] if disk is None else [f"{numbers.size(disk)} disk free"]
+    logout = snapshot.logout
+    if logout is not None:
+        fate = "runs survive logout" if logout.survives else "logout ends runs"
+        found.append(f"{fate} ({logout.words})")
+    return found

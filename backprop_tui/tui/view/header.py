@@ -54,7 +54,7 @@ def header_view(snapshot: Snapshot) -> HeaderView:
         host=neutral(snapshot.host),
         counts=tuple(Count(word=word, count=count, token=TOKENS[word]) for word, count in numbers if count),
         clock=durations.clock(now),
-        simulation=sample is not None and sample.readings.probe == SIMULATED,
+        simulation=snapshot.is_demo or (sample is not None and sample.readings.probe == SIMULATED),
         problem=snapshot.problem,
     )
 

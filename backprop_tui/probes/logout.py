@@ -1,0 +1,85 @@
+"""Whether systemd lets runs live when their user logs out, and how to mend it where not."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Sequence
+
+from backprop_tui.domain.values import dataclass
+
+_ANSWER_SECONDS = 2.0
+# Later ones win over earlier ones, drop-ins over the file itself. See logind.conf(5).
+_FOLDERS: Sequence[str] = ("usr/lib/systemd", "usr/local/lib/systemd", "run/systemd", "etc/systemd")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logout:
+    """What becomes of runs at logout, and in a few words why; `mend` is the command that lets them survive."""
+
+    survives: bool
+    words: str
+    mend: str | None = None
+
+
+def what_logout_does(user: str, *, root: str = "/", ask: bool = True) -> Logout:
+    """KillUserProcesses and lingering; `ask` logind what is in force (two seconds at most), else read its files."""
+    if not os.path.isdir(os.path.join(root, "run/systemd/system")):
+        return Logout(survives=True, words="no systemd here")
+    kills = _asked() if ask else None
+    kills = kills_user_processes(root) if kills is None else kills
+    if not kills:
+        return Logout(survives=True, words="KillUserProcesses=no")
+    if lingers(user, root):
+        return Logout(survives=True, words="linger is on")
+    return Logout(survives=False, words="KillUserProcesses=yes", mend=f"loginctl enable-linger {user}")
+
+
+def user_name() -> str:
+    """The name that loginctl knows this user by; the number where there is none."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+def lingers(user: str, root: str = "/") -> bool:
+    """Whether the user's manager stays after the last logout. See loginctl(1), enable-linger."""
+    return os.path.exists(os.path.join(root, "var/lib/systemd/linger", user))
+
+
+def kills_user_processes(root: str = "/") -> bool:
+    """What logind's files say; no where they are silent, as in most distributions."""
+    value = "no"
+    for folder in _FOLDERS:
+        base = os.path.join(root, folder)
+        for path in [f"{base}/logind.conf", *sorted(glob.glob(f"{glob.escape(base)}/logind.conf.d/*.conf"))]:
+            value = _value_in(path) or value
+    return value.lower() in ("yes", "true", "1", "on")
+
+
+def _value_in(path: str) -> str | None:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            found = re.findall(r"^\s*KillUserProcesses\s*=\s*(\S+)", file.read(), re.MULTILINE)
+    except OSError:
+        return None
+    return found[-1] if found else None
+
+
+def _asked() -> bool | None:
+    """What logind says is in force; None where nobody answers."""
+    import subprocess
+
+    command = [
+        *("busctl", "--system", "get-property", "org.freedesktop.login1", "/org/freedesktop/login1"),
+        *("org.freedesktop.login1.Manager", "KillUserProcesses"),
+    ]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=_ANSWER_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return {"b true": True, "b false": False}.get(answer.stdout.strip())

@@ -1,0 +1,108 @@
+"""Leaving: what is said, what each answer asks for, and that the screen is left only then."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import pytest
+
+from backprop_tui.probes.logout import Logout
+from backprop_tui.tui.requests import Said
+from backprop_tui.tui.screens.ask import Ask
+from backprop_tui.tui.screens.leaving import leave_question
+from backprop_tui.tui.screens.main import MainScreen
+from backprop_tui.tui.snapshot import Snapshot
+from tests.tui.screens.test_main import FakeDesk, Stage, staged
+from tests.tui.snapshots import ended, queued, running, snapshot
+
+BUSY = snapshot(running("a"), running("b"), queued("c"), running("far", host="another-box"))
+
+
+@dataclass
+class Refusing(FakeDesk):
+    """The command fails."""
+
+    async def ask(self, *words: str) -> Said:
+        self.asked.append(words)
+        return Said(done=False, words="cannot be done")
+
+
+async def left(stage: Stage) -> bool:
+    """Whether the dashboard was left."""
+    for _ in range(3):
+        await stage.pilot.pause()
+    return stage.pilot.app._exit
+
+
+@pytest.mark.parametrize(
+    ("keys", "asked"),
+    [
+        (("enter",), []),
+        (("H",), [("queue", "hold")]),
+        (("S", "enter"), [("queue", "hold"), ("stop", "a", "b")]),
+    ],
+)
+def test_each_way_to_leave_asks_for_what_it_says(keys: tuple[str, ...], asked: list[tuple[str, ...]]) -> None:
+    async def play() -> None:
+        async with staged(BUSY) as stage:
+            await stage.pilot.press("q", *keys)
+            assert await left(stage)
+            assert stage.desk.asked == asked
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("keys", [("escape",), ("S", "escape"), ("q",)])
+def test_who_stays_has_changed_nothing(keys: tuple[str, ...]) -> None:
+    async def play() -> None:
+        async with staged(BUSY) as stage:
+            await stage.pilot.press("q", *keys)
+            assert not await left(stage)
+            assert isinstance(stage.pilot.app.screen, MainScreen)
+            assert not stage.desk.asked
+
+    asyncio.run(play())
+
+
+def test_what_could_not_be_stopped_is_told_and_nobody_leaves() -> None:
+    async def play() -> None:
+        desk = Refusing()
+        async with staged(BUSY, desk=desk) as stage:
+            await stage.pilot.press("q", "S", "enter")
+            assert not await left(stage)
+            assert desk.asked == [("queue", "hold")]
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("now", [snapshot(), snapshot(ended("a")), snapshot(running("a"), is_demo=True)])
+def test_nothing_is_asked_where_nothing_is_left_or_all_is_a_demo(now: Snapshot) -> None:
+    async def play() -> None:
+        async with staged(now) as stage:
+            await stage.pilot.press("q")
+            assert await left(stage)
+            assert not isinstance(stage.pilot.app.screen, Ask)
+
+    asyncio.run(play())
+
+
+def test_it_says_that_runs_go_on_and_counts_those_of_this_machine() -> None:
+    question = leave_question(BUSY)
+    assert question.lines[0] == "2 runs go on and 1 waits. They need no window."
+    assert [one.words for one in question.answers if one.means == "stop"] == [
+        "stop all 2, hold the queue, leave; asks once more"
+    ]
+
+
+def test_where_only_the_queue_waits_there_is_nothing_to_stop() -> None:
+    assert [one.means for one in leave_question(snapshot(queued("c"))).answers] == ["leave", "hold"]
+
+
+def test_it_says_whether_runs_survive_a_logout_and_how_to_mend_it() -> None:
+    lives = leave_question(snapshot(running("a"), logout=Logout(survives=True, words="linger is on")))
+    assert [one.text for one in lives.notes] == ["runs survive logout on this machine (linger is on)"]
+    dies = Logout(survives=False, words="KillUserProcesses=yes", mend="loginctl enable-linger ada")
+    ending = leave_question(snapshot(running("a"), logout=dies))
+    assert ending.notes[-1].text == "mended by: loginctl enable-linger ada"
+    assert not leave_question(snapshot(running("a"))).notes
