@@ -16,7 +16,8 @@ class Action:
     """Something a key does.
 
     `keys` are Textual's names, the first is the one that is shown as `shown`. `word` stands in the footer, `help` on
-    the help page and in the palette. `built` is False for what is registered and not there yet.
+    the help page and in the palette. Without keys: the pane that is named by the section has them itself. `built` is
+    False for what is registered and not there yet.
     """
 
     id: str
@@ -80,14 +81,17 @@ ACTIONS: tuple[Action, ...] = (
     _action("remove", "d", "d", "remove", "remove what has ended", RUNS),
     _action("mark", "space", "space", "mark", "mark", RUNS),
     _action("compare", "c", "c", "compare", "compare marked runs", RUNS),
-    _action("copy", "y", "y", "copy", "copy the id", RUNS),
+    _action("copy", "y", "y", "copy", "copy id, path, command", RUNS),
     _action("pager", "o", "o", "pager", "log in $PAGER", RUNS),
-    _action("view", "v", "v", "view", "sort, columns", RUNS, built=False),
+    _action("view", "v", "v", "view", "view: sort, columns", RUNS),
     _action("older", "a", "a", "older", "show older runs, or not", RUNS),
-    _action("retry_group", "R", "R", "retry failed", "retry its failed runs", GROUP, built=False),
-    _action("best", "b", "b", "best", "go to its best run", GROUP, built=False),
+    _action("retry_group", "R", "R", "retry failed", "retry its failed runs", GROUP),
+    _action("best", "b", "b", "best", "go to its best run", GROUP),
     _action("follow", "f", "f", "follow", "follow", LOG),
     _action("wrap", "w", "w", "wrap", "wrap", LOG),
+    _action("log_match", "", "n N", "next match", "next, previous match", LOG),
+    _action("log_error", "", "!", "next error", "next error line", LOG),
+    _action("log_ends", "", "0 $", "line ends", "line start, end", LOG),
     _action("metrics_choose", "m", "m", "metrics", "choose metrics", METRICS),
     _action("axis", "x", "x", "by time", "by step or by time", METRICS),
     _action("log_scale", "L", "L", "log scale", "logarithmic scale", METRICS),

@@ -164,9 +164,11 @@ class Dashboard(App[int]):
         main = self._main
         if screen is main:
             for one in ACTIONS:
-                if one.built:
+                if one.built and one.keys:
                     press = partial(main.action_press, one.id)
                     yield SystemCommand(one.help.capitalize(), f"key {one.shown}", press)
+            for title, words, do in main.viewing.commands():
+                yield SystemCommand(title, words, do)
         for name in sorted(self.available_themes):
             yield SystemCommand(f"Theme {name}", "colours of the dashboard", partial(self._use, name))
 

@@ -61,7 +61,7 @@ def heading(parts: Sequence[tuple[int, Sequence[Piece]]], width: int, glyphs: Gl
     token = Token.ACCENT if focused else Token.RULE
     built = LineBuilder()
     for column, pieces in parts:
-        start = max(column, built.column + 1)
+        start = max(column, built.column)
         if start + width_of(pieces) > width:
             continue
         if start - 1 > built.column:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
+
 from backprop_tui.domain.values import dataclass
 
 MARGIN = 1  # at the right end
@@ -107,13 +109,18 @@ _LEAST = 74
 _NARROW = 46
 
 
-def run_columns(width: int) -> RunColumns:
-    """The columns of a width."""
+HIDEABLE = ("trend", "eta", "timebox", "saved", "slice", "tags")
+
+
+def run_columns(width: int, hidden: AbstractSet[str] = frozenset()) -> RunColumns:
+    """The columns of a width, without those that are not wanted."""
     if width < _LEAST:
         return _narrow(width)
     granted: dict[str, int] = {"name": 16}
     used = _LEAST
     for column, size, cost in _GRANTS:
+        if column in hidden:
+            continue
         if used + cost > width - MARGIN - _AIR:
             break
         granted[column] = size

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from backprop_tui.tui.drawing.lines import LineBuilder, heading
+from rich.cells import cell_len
+
+from backprop_tui.tui.drawing.lines import LineBuilder, heading, width_of
 from backprop_tui.tui.drawing.run_columns import MARGIN, RunColumns
 from backprop_tui.tui.view.run_row import GroupFacts, RunRow
 from backprop_tui.tui.view.runs import OLDER, RunsView
 from backprop_tui.tui.view.sentences import Sentence
+from backprop_tui.tui.view.sorting import NEWEST, SORTS
 from backprop_tui.tui.view.states import TOKENS
 from backprop_tui.tui.view.tokens import Line, Piece, Token
 from backprop_tui.tui.wording.bars import bar
@@ -19,41 +22,51 @@ from backprop_tui.tui.wording.numbers import percent_done
 
 
 def draw_runs_heading(view: RunsView, columns: RunColumns, glyphs: Glyphs, *, focused: bool) -> Line:
-    """Title, counts and the names of the columns, in a rule."""
+    """Title, counts and the names of the columns, in a rule; that which the rows are sorted by stands out."""
     title = [Piece("Runs", Token.ACCENT if focused else Token.FG, bold=True)]
     if view.filter:
         title.append(Piece(f" /{clip(view.filter, 20, glyphs)}", Token.WARN))
     if not view.total:
         return heading([(2, title)], columns.width, glyphs, focused=focused)
     title.append(Piece(f" {view.shown}/{view.total}", Token.MUTED))
+    if view.sort is not None and (view.sort.key == NEWEST or not columns.gpu):
+        title.append(Piece(f" by {view.sort.key}", Token.ACCENT))
     parts = [(2, title)]
-    if columns.gpu:
-        gpu = max(15, columns.name_at + 1)
-        parts += [(gpu, [Piece("name", Token.MUTED)])] if not view.filter else []
-        parts.append((columns.gpu_at, [Piece("gpu progress", Token.MUTED)]))
-        parts.append((columns.loss_at - 4, [Piece(_named(columns), Token.MUTED)]))
+    for word, column in column_heads(columns, title_width=width_of(title)):
+        chosen = view.sort is not None and view.sort.key == word
+        parts.append((column, [Piece(word, Token.ACCENT if chosen else Token.MUTED, bold=chosen)]))
     return heading(parts, columns.width, glyphs, focused=focused)
 
 
-def _named(columns: RunColumns) -> str:
-    """The names of the columns from the step on, each where its figures stand."""
-    built = LineBuilder()
-    start = columns.loss_at - 4
-    built.put("step").at(columns.loss_at + columns.loss - 4 - start).put("loss")
+def column_heads(columns: RunColumns, *, title_width: int) -> list[tuple[str, int]]:
+    """The word over each column and where it begins; what the title leaves no room for is left out."""
+    if not columns.gpu:
+        return []
+    name = max(15, columns.name_at + 1)
+    heads = [("name", name)] if title_width + 3 < name else []
+    heads += [("gpu", columns.gpu_at), ("progress", columns.progress_at)]
+    heads += [("step", columns.loss_at - 4), ("loss", columns.loss_at + columns.loss - 4)]
     if columns.trend:
-        built.at(columns.trend_at - start).put("trend")
+        heads.append(("trend", columns.trend_at))
     if columns.timebox:
-        built.at(columns.left_at - 7 - start).put("timebox")
-    built.at(columns.left_at + columns.left - 4 - start).put("left")
+        heads.append(("timebox", columns.left_at - 7))
+    heads.append(("left", columns.left_at + columns.left - 4))
     if columns.eta:
-        built.at(columns.eta_at + columns.eta - 4 - start).put("eta")
+        heads.append(("eta", columns.eta_at + columns.eta - 4))
     if columns.saved:
-        built.at(columns.saved_at + 3 - start).put("saved")
+        heads.append(("saved", columns.saved_at + 3))
     if columns.slice:
-        built.at(columns.slice_at + 2 - start).put("slice")
+        heads.append(("slice", columns.slice_at + 2))
     if columns.tags:
-        built.at(columns.tags_at - start).put("tags")
-    return "".join(piece.text for piece in built.line()).rstrip()
+        heads.append(("tags", columns.tags_at))
+    return heads
+
+
+def head_at(view: RunsView, columns: RunColumns, column: int) -> str | None:
+    """The word over a column that the rows can be sorted by."""
+    title = 4 + (min(20, len(view.filter)) + 2 if view.filter else 0) + len(f" {view.shown}/{view.total}")
+    heads = column_heads(columns, title_width=title)
+    return next((word for word, at in heads if word in SORTS and at <= column < at + len(word)), None)
 
 
 def draw_run(row: RunRow, columns: RunColumns, glyphs: Glyphs, *, cursor: bool) -> Line:
@@ -168,7 +181,8 @@ def _group(built: LineBuilder, row: RunRow, group: GroupFacts, columns: RunColum
     built.put(f"{group.size} runs ", Token.MUTED)
     for word, count in group.counts:
         built.put(f" {glyphs.state(word)} ", TOKENS.get(word, Token.FG)).put(str(count))
-    if group.best and columns.width - built.column > len(group.best) + 4:
-        word, figure = group.best.split(" ")
-        built.put(f"   {word} ", Token.MUTED).put(figure)
+    if group.best and columns.width - built.column > len(group.best) + 9:
+        built.put("   best ", Token.MUTED).put(group.best)
+        room = columns.width - built.column - 3
+        built.put(f"  {group.best_name}" if cell_len(group.best_name) <= room else "", Token.MUTED)
     return built.line()

@@ -16,9 +16,11 @@ from backprop_tui.tui.actions import Action
 from backprop_tui.tui.layout import Zoom
 from backprop_tui.tui.screens.front import Front
 from backprop_tui.tui.screens.run_actions import RunActions
+from backprop_tui.tui.snapshot import KnownRun
 from backprop_tui.tui.theme import DARK, LIGHT, TERMINAL
+from backprop_tui.tui.view.groups import GROUP
 from backprop_tui.tui.view.problem import unseen_problems
-from backprop_tui.tui.view.runs import GROUP, OLDER
+from backprop_tui.tui.view.runs import OLDER
 from backprop_tui.tui.widgets.log import LogView
 from backprop_tui.tui.widgets.runs import RunsTable
 from backprop_tui.tui.widgets.selected import DETAILS, LOG, SelectedRun
@@ -57,7 +59,6 @@ class Keys:
             "unfold": lambda: self._fold(folded=False),
             "open": self._open,
             "mark": self._mark,
-            "copy": self._copy,
             "pager": self._pager,
             "older": self._older,
             "follow": lambda: screen.query_one(LogView).action_follow(),
@@ -119,11 +120,18 @@ class Keys:
             "kill": lambda: self._work(runs.kill(chosen())),
             "pause": lambda: self._work(runs.pause(chosen())),
             "resume": lambda: self._work(runs.resume(chosen())),
+            "retry_group": lambda: self._work(runs.retry_failed(self._group())),
             "time": lambda: self._work(runs.more_time(chosen())),
             "later": lambda: self._work(runs.move(chosen(), 1)),
             "sooner": lambda: self._work(runs.move(chosen(), -1)),
             "remove": lambda: self._work(runs.remove(chosen())),
         }
+
+    def _group(self) -> list[KnownRun]:
+        """The members of the group under the cursor."""
+        snapshot = self._screen.snapshot
+        group = self._screen.standing.group_of_row(snapshot)
+        return [] if group is None else [one for one in snapshot.runs if one.record.get("group") == group]
 
     def _work(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """In the background: the screen goes on while a run takes its time to end."""
@@ -243,12 +251,6 @@ class Keys:
         app = self._screen.app
         place = _THEMES.index(app.theme) if app.theme in _THEMES else -1
         app.theme = _THEMES[(place + 1) % len(_THEMES)]
-
-    def _copy(self) -> None:
-        chosen = self._screen.standing.chosen(self._screen.snapshot)
-        if chosen:
-            self._screen.app.copy_to_clipboard(" ".join(one.id for one in chosen))
-            self._screen.tell("Copied " + " ".join(one.id for one in chosen))
 
     def _pager(self) -> None:
         run = self._screen.standing.run_of_row(self._screen.snapshot)

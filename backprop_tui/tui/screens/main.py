@@ -18,21 +18,24 @@ from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.requests import Desk
 from backprop_tui.tui.screens.ask import Ask, Question
 from backprop_tui.tui.screens.charting import Charting
+from backprop_tui.tui.screens.copying import Copying
 from backprop_tui.tui.screens.dialogs import Dialogs
 from backprop_tui.tui.screens.digests import Digests
 from backprop_tui.tui.screens.front import Front
 from backprop_tui.tui.screens.keys import Keys
 from backprop_tui.tui.screens.run_actions import RunActions
 from backprop_tui.tui.screens.standing import Standing
+from backprop_tui.tui.screens.viewing import Viewing
 from backprop_tui.tui.screens.wanted import Wanted
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.view.beginning import beginning_view
 from backprop_tui.tui.view.filtering import Filter
 from backprop_tui.tui.view.governor import governor_line_view
+from backprop_tui.tui.view.groups import GROUP
 from backprop_tui.tui.view.header import header_view
 from backprop_tui.tui.view.machine import machine_view
 from backprop_tui.tui.view.problem import problem_view
-from backprop_tui.tui.view.runs import GROUP, OLDER, runs_view
+from backprop_tui.tui.view.runs import OLDER, runs_view
 from backprop_tui.tui.view.selected import selected_run_view
 from backprop_tui.tui.widgets.footer import Footer
 from backprop_tui.tui.widgets.governor import Governor
@@ -49,6 +52,7 @@ from backprop_tui.tui.wording.glyphs import Glyphs
 _BINDINGS: list[BindingType] = [
     Binding(",".join(one.keys), f"press('{one.id}')", one.word, show=False, id=one.id, tooltip=one.help)
     for one in ACTIONS
+    if one.keys
 ]
 
 
@@ -75,9 +79,11 @@ class MainScreen(Front):
         self._followed = False
         self.charting = Charting(self, charts or NoCharts())
         self.dialogs = Dialogs(self, desk)
+        self.viewing = Viewing(self, desk)
         runs = RunActions(desk, self)
         self.digests = Digests(self, runs)
-        self._keys = Keys(self, runs, self.charting.doing() | self.dialogs.doing())
+        doing = self.charting.doing() | self.dialogs.doing() | self.viewing.doing() | Copying(self).doing()
+        self._keys = Keys(self, runs, doing)
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
@@ -133,7 +139,7 @@ class MainScreen(Front):
         self.query_one(Governor).show_view(governor_line_view(now), width)
         self.query_one(Problem).show_view(problem_view(now, standing.seen), width)
         beginning = beginning_view(now, example=self.dialogs.example is not None)
-        self.query_one(RunsTable).show_view(runs_view(now, standing.choices()), beginning)
+        self.query_one(RunsTable).show_view(runs_view(now, standing.choices(now)), beginning)
         self.paint_selected()
 
     def paint_selected(self) -> None:
@@ -244,6 +250,10 @@ class MainScreen(Front):
     @on(RunsTable.Marked)
     def _row_marked(self) -> None:
         self.action_press("mark")
+
+    @on(RunsTable.HeadClicked)
+    def _head_clicked(self, message: RunsTable.HeadClicked) -> None:
+        self.viewing.head_clicked(message.head)
 
     @on(SelectedHeading.TabChosen)
     def _tab_chosen(self, message: SelectedHeading.TabChosen) -> None:

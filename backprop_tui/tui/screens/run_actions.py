@@ -74,6 +74,15 @@ class RunActions:
             return self._front.tell("Only what has ended can be resumed", bad=True)
         return await self._each("resume", wanted, "--detach", one_by_one=True)
 
+    async def retry_failed(self, group: Sequence[KnownRun]) -> None:
+        """Of a group what failed goes back to the queue, and nothing else of it."""
+        wanted = _in(group, {Status.FAILED, Status.LOST})
+        if not group:
+            return self._front.tell("No group is under the cursor", bad=True)
+        if not wanted:
+            return self._front.tell("None of its runs failed", bad=True)
+        return await self._each("resume", wanted, "--detach", one_by_one=True)
+
     async def more_time(self, runs: Sequence[KnownRun]) -> None:
         """Another timebox, counted from the start of the attempt."""
         wanted = _in(runs, UNFINISHED)

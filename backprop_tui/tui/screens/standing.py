@@ -9,7 +9,9 @@ from backprop_tui.domain.values import dataclass
 from backprop_tui.tui.layout import Zoom
 from backprop_tui.tui.snapshot import KnownRun, Snapshot
 from backprop_tui.tui.view.filtering import Filter
-from backprop_tui.tui.view.runs import GROUP, OLDER, Choices
+from backprop_tui.tui.view.groups import GROUP, members_of
+from backprop_tui.tui.view.runs import OLDER, Choices
+from backprop_tui.tui.view.sorting import Sort, sorted_runs
 from backprop_tui.tui.view.states import is_problem
 
 LOOKED_AT_SECONDS = 2.0  # a run that was selected for so long has been seen
@@ -29,15 +31,26 @@ class Standing:
     older: bool = False
     zoom: Zoom = Zoom.NONE
     opened: bool = False
+    sort: Sort | None = None
+    hidden: set[str] = field(default_factory=set)  # columns
+    _sorted_as: tuple[Sort | None, frozenset[tuple[str, str]]] = (None, frozenset())
+    _order: tuple[str, ...] = ()
 
-    def choices(self) -> Choices:
-        """As the rows need them."""
+    def choices(self, snapshot: Snapshot) -> Choices:
+        """As the rows need them. What is sorted moves when a run changes its state, not with each of its figures."""
+        now = self.sort, frozenset((one.id, one.status.value) for one in snapshot.runs)
+        if self.sort is not None and now != self._sorted_as:
+            self._sorted_as = now
+            self._order = tuple(one.id for one in sorted_runs(snapshot.runs, self.sort, snapshot.moment))
         return Choices(
             folded=frozenset(self.folded),
             marked=frozenset(self.marked),
             seen=frozenset(self.seen),
             filter=self.filter,
             older=self.older,
+            sort=self.sort,
+            order=self._order,
+            hidden=frozenset(self.hidden),
         )
 
     def select(self, row: str, now: float) -> None:
@@ -55,7 +68,7 @@ class Standing:
             return [one for one in snapshot.runs if one.id in self.marked]
         row = self.row or ""
         if row.startswith(GROUP):
-            return [one for one in snapshot.runs if one.record.get("group") == row.removeprefix(GROUP)]
+            return members_of(row, snapshot.runs)
         found = snapshot.find(row)
         return [] if found is None or row == OLDER else [found]
 
@@ -63,7 +76,7 @@ class Standing:
         """The run whose pane is shown: of a group the first that is active, else its first."""
         row = self.row or ""
         if row.startswith(GROUP):
-            members = [one for one in snapshot.runs if one.record.get("group") == row.removeprefix(GROUP)]
+            members = members_of(row, snapshot.runs)
             return next((one for one in members if one.status in ACTIVE), members[0] if members else None)
         return snapshot.find(row)
 

@@ -122,8 +122,6 @@ def _waits(known: KnownRun) -> Iterator[Named]:
         return
     if known.place is not None:
         yield "place", f"#{known.place} in the queue of {known.record['host']}"
-    for number, reason in enumerate(known.record["hold_reasons"]):
-        yield ("" if number else "until"), str(reason.get("message"))
 
 
 def _hardware(known: KnownRun, snapshot: Snapshot) -> Iterator[Named]:

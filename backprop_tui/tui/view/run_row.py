@@ -26,7 +26,8 @@ class GroupFacts:
 
     size: int
     counts: tuple[tuple[str, int], ...]
-    best: str
+    best: str  # its figure
+    best_name: str
     folded: bool
 
 

@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import field
 
-from backprop_tui.domain.metric_names import main_loss
 from backprop_tui.domain.status import ACTIVE, ENDED
 from backprop_tui.domain.times import from_iso
 from backprop_tui.domain.values import dataclass
-from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.snapshot import KnownRun, Moment, Snapshot
 from backprop_tui.tui.view.filtering import Filter
+from backprop_tui.tui.view.groups import group_row, member_names
 from backprop_tui.tui.view.problem import unseen_problems
-from backprop_tui.tui.view.run_row import GroupFacts, RunRow, run_row
+from backprop_tui.tui.view.run_row import RunRow, run_row
+from backprop_tui.tui.view.sorting import Sort
 from backprop_tui.tui.view.states import word_of
 from backprop_tui.tui.view.tokens import Token
-from backprop_tui.tui.wording import numbers
 
-GROUP = "group:"
 OLDER = "older:"
 RECENT_SECONDS = 86400.0
 MOST_ENDED = 50
-_SEPARATORS = ":, "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
-    """What the person at the screen chose: which groups are folded, which runs marked or seen, what is filtered."""
+    """What the person at the screen chose: what is folded, marked, seen, filtered, and in which order it stands."""
 
     folded: AbstractSet[str] = field(default_factory=frozenset)
     marked: AbstractSet[str] = field(default_factory=frozenset)
     seen: AbstractSet[str] = field(default_factory=frozenset)
     filter: Filter = field(default_factory=Filter)
     older: bool = False
+    sort: Sort | None = None  # None: in the order in which they live, groups together
+    order: Sequence[str] = ()  # the ids as they are sorted
+    hidden: AbstractSet[str] = field(default_factory=frozenset)  # columns that are not wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +45,8 @@ class RunsView:
     shown: int
     total: int
     filter: str = ""
+    sort: Sort | None = None
+    hidden: AbstractSet[str] = field(default_factory=frozenset)
 
 
 def runs_view(snapshot: Snapshot, choices: Choices) -> RunsView:
@@ -53,12 +55,17 @@ def runs_view(snapshot: Snapshot, choices: Choices) -> RunsView:
     kept, older = (found, 0) if choices.older or choices.filter else _without_older(found, snapshot.moment)
     unseen = {one.id for one in unseen_problems(snapshot, choices.seen)}
     rows: list[RunRow] = []
-    for unit in _units(kept):
+    for unit in _units(kept) if choices.sort is None else _as_sorted(kept, choices.order):
         rows += _rows_of(unit, snapshot.moment, choices, unseen)
     if older:
         rows.append(RunRow(run_id=OLDER, word="", token=Token.MUTED, name=f"{older} older, a shows them", dim=True))
     return RunsView(
-        rows=tuple(rows), shown=len(kept), total=max(snapshot.total, len(found)), filter=choices.filter.text
+        rows=tuple(rows),
+        shown=len(kept),
+        total=max(snapshot.total, len(found)),
+        filter=choices.filter.text,
+        sort=choices.sort,
+        hidden=choices.hidden,
     )
 
 
@@ -76,6 +83,11 @@ def _without_older(runs: Sequence[KnownRun], moment: Moment) -> tuple[list[Known
         if ended <= MOST_ENDED and (recent or ended <= 5):
             kept.append(one)
     return kept, len(runs) - len(kept)
+
+
+def _as_sorted(runs: Sequence[KnownRun], order: Sequence[str]) -> list[list[KnownRun]]:
+    place = {run_id: number for number, run_id in enumerate(order)}
+    return [[one] for one in sorted(runs, key=lambda one: place.get(one.id, len(place)))]
 
 
 def _units(runs: Sequence[KnownRun]) -> list[list[KnownRun]]:
@@ -111,11 +123,10 @@ def _rows_of(unit: Sequence[KnownRun], moment: Moment, choices: Choices, unseen:
         return [_row(one, moment, choices, unseen, name=str(one.record["name"]), member=False)]
     group = str(unit[0].record["group"])
     folded = group in choices.folded
-    head = _group_row(group, unit, folded=folded)
+    head = group_row(group, unit, folded=folded)
     if folded:
         return [head]
-    names = member_names([str(one.record["name"]) for one in unit])
-    members = zip(unit, names, strict=True)
+    members = zip(unit, member_names([str(one.record["name"]) for one in unit]), strict=True)
     return [head, *(_row(one, moment, choices, unseen, name=name, member=True) for one, name in members)]
 
 
@@ -123,40 +134,3 @@ def _row(
     one: KnownRun, moment: Moment, choices: Choices, unseen: AbstractSet[str], *, name: str, member: bool
 ) -> RunRow:
     return run_row(one, moment, name=name, unseen=one.id in unseen, member=member, marked=one.id in choices.marked)
-
-
-def _group_row(group: str, unit: Sequence[KnownRun], *, folded: bool) -> RunRow:
-    words = [_counted_as(word_of(one)) for one in unit]
-    order = ("running", "paused", "waiting", "done", "timeboxed", "stopped", "failed")
-    counts = tuple((word, words.count(word)) for word in order if word in words)
-    return RunRow(
-        run_id=GROUP + group,
-        word="group",
-        token=Token.FG,
-        name=neutral(group),
-        group=GroupFacts(size=len(unit), counts=counts, best=_best(unit), folded=folded),
-    )
-
-
-def _counted_as(word: str) -> str:
-    merged = {"held": "waiting", "queued": "waiting", "starting": "running", "stopping": "running", "lost": "failed"}
-    return merged.get(word, word)
-
-
-def _best(unit: Iterable[KnownRun]) -> str:
-    """The least loss of the group, and whose it is."""
-    losses: list[tuple[float, str]] = []
-    for one in unit:
-        metrics = one.live.metrics if one.live is not None else one.record.get("metrics") or {}
-        name = main_loss([str(key) for key in metrics])
-        if name is not None and numbers.metric(float(metrics[name])).lstrip("-") not in ("NaN", "inf"):
-            losses.append((float(metrics[name]), str(one.record["name"])))
-    return f"best {numbers.metric(min(losses)[0])}" if losses else ""
-
-
-def member_names(names: Sequence[str]) -> list[str]:
-    """Names without what all of them begin with, up to a separator."""
-    first, last = min(names), max(names)  # what these two begin with, all between them do
-    size = next((place for place, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), 0)
-    cut = max((first.rfind(separator, 0, size) for separator in _SEPARATORS), default=-1) + 1
-    return [name[cut:].replace(",", " ") or name for name in names]

@@ -9,20 +9,14 @@ from backprop_tui.domain.times import from_iso
 from backprop_tui.domain.values import dataclass
 from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.snapshot import KnownRun, Snapshot
-from backprop_tui.tui.view.causes import cause_words, exit_words
+from backprop_tui.tui.view.cards import Card, card_of
+from backprop_tui.tui.view.causes import exit_words
 from backprop_tui.tui.view.details import Section, sections_of
 from backprop_tui.tui.view.events import EventRow, event_rows
 from backprop_tui.tui.view.run_row import slice_words
 from backprop_tui.tui.view.states import is_problem, word_of
+from backprop_tui.tui.view.waiting import WaitingView, waiting_view
 from backprop_tui.tui.wording import durations
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
-    """Why a run ended badly: what happened, then named lines of evidence and advice."""
-
-    title: str
-    lines: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +29,9 @@ class SelectedRunView:
     right: str
     log_path: str | None
     live: bool  # more may be written to its log
+    failed: bool  # its log opens at the error
     card: Card | None
+    waiting: WaitingView | None
     sections: Sequence[Section]
     events: Sequence[EventRow]
 
@@ -53,7 +49,9 @@ def selected_run_view(snapshot: Snapshot, run_id: str | None) -> SelectedRunView
         right=" · ".join(_right(run)),
         log_path=run.record.get("log_path"),
         live=run.status not in ENDED,
-        card=_card(run),
+        failed=is_problem(run),
+        card=card_of(run, snapshot),
+        waiting=waiting_view(run, snapshot),
         sections=tuple(sections_of(run, snapshot)),
         events=event_rows(opened.events, snapshot) if opened is not None and opened.run_id == run.id else (),
     )
@@ -74,21 +72,3 @@ def _right(run: KnownRun) -> Iterator[str]:
     yield f"attempt {len(run.record['attempts'])}"
     if run.run is not None and slice_words(run.run):
         yield f"slice {slice_words(run.run).replace('/', ' of ')}"
-
-
-def _card(run: KnownRun) -> Card | None:
-    if not is_problem(run):
-        return None
-    record = run.record
-    cause = record.get("cause") or {}
-    lines = []
-    title = cause_words(record) or run.status.value
-    evidence = neutral(str(cause.get("evidence") or ""))
-    if evidence and evidence != title:
-        lines.append(("evidence", evidence))
-    if cause.get("advice"):
-        lines.append(("advice", neutral(str(cause["advice"]))))
-    sound = [one for one in record.get("checkpoints") or () if one.get("sound") is not False]
-    saved = f"{neutral(str(sound[-1]['path']).rpartition('/')[2])} is saved" if sound else "no checkpoint is known"
-    lines.append(("resume", f"{saved} · r resumes, N opens it as a new run"))
-    return Card(title=title, lines=tuple(lines))

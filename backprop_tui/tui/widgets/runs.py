@@ -7,7 +7,7 @@ from textual.message import Message
 
 from backprop_tui.tui.drawing.beginning import draw_beginning, draw_no_match
 from backprop_tui.tui.drawing.run_columns import run_columns
-from backprop_tui.tui.drawing.runs import draw_run, draw_runs_heading
+from backprop_tui.tui.drawing.runs import draw_run, draw_runs_heading, head_at
 from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.view.beginning import BeginningView
 from backprop_tui.tui.view.runs import RunsView
@@ -38,6 +38,13 @@ class RunsTable(Painted, can_focus=True):
 
     class Opened(Message):
         """The row under the cursor is to be opened."""
+
+    class HeadClicked(Message):
+        """The word over a column was clicked."""
+
+        def __init__(self, head: str) -> None:
+            super().__init__()
+            self.head = head
 
     class Marked(Message):
         """The row under the cursor is to be marked."""
@@ -95,7 +102,7 @@ class RunsTable(Painted, can_focus=True):
         if width <= 0 or self.size.height <= 0:
             return
         self._top = max(0, min(self._top, len(self.view.rows) - self._room))
-        columns = run_columns(width)
+        columns = run_columns(width, self.view.hidden)
         lines = [draw_runs_heading(self.view, columns, self.glyphs, focused=self.has_focus)]
         shown = self.view.rows[self._top : self._top + self._room]
         lines += [draw_run(row, columns, self.glyphs, cursor=row.run_id == self.selected) for row in shown]
@@ -134,8 +141,13 @@ class RunsTable(Painted, can_focus=True):
 
     @on(events.Click)
     def _clicked(self, event: events.Click) -> None:
+        if event.y == 0:
+            head = head_at(self.view, run_columns(self.size.width, self.view.hidden), event.x)
+            if head is not None:
+                self.post_message(self.HeadClicked(head))
+            return
         place = self._top + event.y - 1
-        if event.y < 1 or place >= len(self.view.rows):
+        if place >= len(self.view.rows):
             return
         self.move_to(place)
         if event.ctrl:

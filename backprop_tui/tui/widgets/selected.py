@@ -1,4 +1,4 @@
-"""The selected run: a heading with tabs, the card of a bad end, and the chosen tab."""
+"""The selected run: a heading with tabs, its card, and the chosen tab."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from textual.message import Message
 from backprop_tui.tui.drawing.selected import (
     TABS,
     draw_card,
-    draw_details,
     draw_events,
     draw_selected_heading,
     tab_at,
 )
 from backprop_tui.tui.view.selected import SelectedRunView
+from backprop_tui.tui.widgets.details import DetailsTab
 from backprop_tui.tui.widgets.log import LogView
 from backprop_tui.tui.widgets.loss_chart import LossChart
 from backprop_tui.tui.widgets.metrics import MetricsTab
@@ -68,8 +68,8 @@ class SelectedRun(Vertical):
             yield LossChart(glyphs=self._glyphs, id="loss-chart")
         yield MetricsTab(glyphs=self._glyphs, id=f"tab-{METRICS}")
         yield ResourcesTab(glyphs=self._glyphs, id=f"tab-{RESOURCES}")
-        for tab in (DETAILS, EVENTS):
-            yield Sheet(glyphs=self._glyphs, id=f"tab-{tab}")
+        yield DetailsTab(glyphs=self._glyphs, id=f"tab-{DETAILS}")
+        yield Sheet(glyphs=self._glyphs, id=f"tab-{EVENTS}")
 
     @property
     def tab_widget(self) -> Sheet:
@@ -122,15 +122,13 @@ class SelectedRun(Vertical):
             if view is None:
                 log.watch_path(None)
             else:
-                log.watch_path(view.log_path, live=view.live, failed=view.card is not None)
+                log.watch_path(view.log_path, live=view.live, failed=view.failed)
         elif self.tab in (METRICS, RESOURCES):
             pass  # painted when their files were read
-        elif view is None:
-            self.tab_widget.show_sheet(())
         elif self.tab == DETAILS:
-            self.tab_widget.show_sheet(draw_details(view.sections, width, self._glyphs))
+            self.query_one(DetailsTab).show_details(view)
         else:
-            self.tab_widget.show_sheet(draw_events(view.events, width, self._glyphs))
+            self.tab_widget.show_sheet(() if view is None else draw_events(view.events, width, self._glyphs))
 
     @on(events.Resize)
     def _resized(self) -> None:

@@ -7,11 +7,12 @@ from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess
+from backprop_tui.tui.drawing.details import draw_details
 from backprop_tui.tui.drawing.governor import draw_governor, draw_problem
 from backprop_tui.tui.drawing.header import draw_header
 from backprop_tui.tui.drawing.lines import text_of, width_of
 from backprop_tui.tui.drawing.machine import draw_machine
-from backprop_tui.tui.drawing.selected import TABS, draw_details, draw_events, draw_selected_heading, tab_at
+from backprop_tui.tui.drawing.selected import TABS, draw_events, draw_selected_heading, tab_at
 from backprop_tui.tui.layout import layout
 from backprop_tui.tui.snapshot import OpenRun
 from backprop_tui.tui.view.governor import governor_line_view
@@ -148,7 +149,7 @@ def test_the_details_tell_command_and_progress() -> None:
     view = selected_run_view(snapshot(run), "nano")
     assert view is not None
     for width in (60, 80, 120, 200):
-        lines = draw_details(view.sections, width, UNICODE)
+        lines = draw_details(view.sections, width, UNICODE).lines
         assert all(width_of(line) <= width for line in lines)
         text = "\n".join(map(text_of, lines))
         assert "step 38.4k of 60k (64%)" in text

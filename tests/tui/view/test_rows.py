@@ -13,8 +13,9 @@ from backprop_tui.tui.drawing.run_columns import run_columns
 from backprop_tui.tui.drawing.runs import draw_run, draw_runs_heading
 from backprop_tui.tui.snapshot import Curve, KnownRun
 from backprop_tui.tui.view.filtering import Filter
+from backprop_tui.tui.view.groups import member_names
 from backprop_tui.tui.view.run_row import RunRow, ranges
-from backprop_tui.tui.view.runs import Choices, member_names, runs_view
+from backprop_tui.tui.view.runs import Choices, runs_view
 from backprop_tui.tui.view.tokens import Token
 from backprop_tui.tui.wording.glyphs import ASCII, UNICODE
 from tests.tui.snapshots import ended, queued, running, snapshot

@@ -1,0 +1,87 @@
+"""The card above a run's tabs: why it ended badly, or why it stands still."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from backprop_tui.domain.governor.active import BY_HEAT, BY_RAM
+from backprop_tui.domain.governor.figures import counted, duration, plain
+from backprop_tui.domain.governor.heat import continue_below_celsius
+from backprop_tui.domain.limits import RunLimits
+from backprop_tui.domain.live import Live, Pause
+from backprop_tui.domain.status import Status
+from backprop_tui.domain.values import dataclass
+from backprop_tui.tui.neutral import neutral
+from backprop_tui.tui.snapshot import KnownRun, Snapshot
+from backprop_tui.tui.view.causes import cause_words
+from backprop_tui.tui.view.states import is_problem
+from backprop_tui.tui.view.tokens import Token
+from backprop_tui.tui.wording import durations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """What happened, then named lines: evidence and advice, or since when and until what."""
+
+    title: str
+    lines: tuple[tuple[str, str], ...] = ()
+    token: Token = Token.BAD
+
+
+def card_of(run: KnownRun, snapshot: Snapshot) -> Card | None:
+    """None where there is nothing that has to be said above everything else."""
+    if is_problem(run):
+        return _cause(run)
+    if run.status is Status.PAUSED and run.live is not None and run.live.pause is not None:
+        return _pause(run, run.live, run.live.pause, snapshot)
+    return None
+
+
+def _cause(run: KnownRun) -> Card:
+    record = run.record
+    cause = record.get("cause") or {}
+    lines = []
+    title = cause_words(record) or run.status.value
+    evidence = neutral(str(cause.get("evidence") or ""))
+    if evidence and evidence != title:
+        lines.append(("evidence", evidence))
+    if cause.get("advice"):
+        lines.append(("advice", neutral(str(cause["advice"]))))
+    sound = [one for one in record.get("checkpoints") or () if one.get("sound") is not False]
+    saved = f"{neutral(str(sound[-1]['path']).rpartition('/')[2])} is saved" if sound else "no checkpoint is known"
+    lines.append(("resume", f"{saved} · r resumes, N opens it as a new run"))
+    return Card(title=title, lines=tuple(lines))
+
+
+def _pause(run: KnownRun, live: Live, pause: Pause, snapshot: Snapshot) -> Card:
+    since = max(0.0, snapshot.moment.wall - pause.since)
+    so_far = f"{durations.clock_with_seconds(pause.since)}, {durations.length(since)} so far"
+    limits = RunLimits() if run.run is None else run.run.spec.limits
+    lines = [("since", ", ".join((so_far, *_times(run, live, snapshot)))), *_until(pause, limits)]
+    return Card(title=f"Paused: {neutral(pause.reason)}", lines=tuple(lines), token=Token.WARN)
+
+
+def _times(run: KnownRun, live: Live, snapshot: Snapshot) -> Iterator[str]:
+    opened = snapshot.opened
+    events = opened.events if opened is not None and opened.run_id == run.id else ()
+    times = sum(one.get("event") == "paused" for one in events)
+    if times > 1:
+        yield f"{counted(times, 'time')} by now"
+    if live.clock.paused_seconds:
+        yield f"{durations.length(live.clock.paused_seconds)} paused in all"
+
+
+def _until(pause: Pause, limits: RunLimits) -> Iterator[tuple[str, str]]:
+    if pause.by not in (BY_HEAT, BY_RAM):
+        yield "until", "p continues it; its timebox stands still"
+        return
+    if pause.by == BY_HEAT:
+        below = plain(continue_below_celsius(limits))
+        yield (
+            "limit",
+            f"{plain(limits.gpu_max_temp_celsius)} C, continues by itself below {below} C; p continues it now",
+        )
+    else:
+        yield "limit", "continues by itself when enough RAM is free; p continues it now"
+    if limits.max_pause_seconds > 0:
+        yield "at most", f"{duration(limits.max_pause_seconds)}, then it is stopped and can be resumed"
