@@ -15,7 +15,6 @@ from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.requests import Desk
 from backprop_tui.tui.screens.ask import STAY, Answer, Question
 from backprop_tui.tui.screens.front import Front
-from backprop_tui.tui.screens.page import Page
 from backprop_tui.tui.view.filtering import Filter
 from backprop_tui.tui.view.groups import best_of
 from backprop_tui.tui.view.sorting import NEWEST, SORTS, Sort, clicked
@@ -142,6 +141,8 @@ class Viewing:
         self._screen.tell("Copied the status as JSON")
 
     async def _doctor(self) -> None:
+        from backprop_tui.tui.screens.page import Page  # seldom needed
+
         self._screen.tell("The machine is being checked")
         said = await self._desk.ask("doctor")
         lines: list[Line] = [(Piece(f" {line}"),) for line in said.lines or (said.words,)]
