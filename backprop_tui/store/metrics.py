@@ -1,66 +1,38 @@
-"""The course of one metric over a run: its extremes, and buckets for drawing it, in bounded memory."""
+"""Takes in the values of one metric: its extremes, and buckets for drawing it, in bounded memory."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 
-from backprop_tui.domain.metric_names import less_is_better
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.course import Bucket, Course, Extreme, Hole
 
 MOST_BUCKETS = 2048  # then each two become one
+_CROWDED = MOST_BUCKETS * 3 // 4  # so many left: what must stay apart is joined too, for memory is bounded
+_MOST_HOLES = 64  # then those in the middle are forgotten
 
-
-class Extreme(NamedTuple):
-    """A value and the step it was reached at; None where the script prints no steps."""
-
-    value: float
-    step: int | None
-
-
-class Bucket(NamedTuple):
-    """Values that came one after another: `step` and `time` are the last one's.
-
-    `time` is ISO 8601, `step` counts values where the script prints no steps.
-    """
-
-    step: float
-    time: str
-    least: float
-    most: float
-    mean: float
-    last: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Course:
-    """One metric as it was at some moment; the extremes are over all values, and None where none was finite."""
-
-    name: str
-    buckets: tuple[Bucket, ...]
-    count: int
-    not_finite: int
-    first: Extreme | None
-    last: Extreme | None
-    least: Extreme | None
-    most: Extreme | None
-
-    @property
-    def best(self) -> Extreme | None:
-        """None where the name does not tell which way is better."""
-        less = less_is_better(self.name)
-        return None if less is None else self.least if less else self.most
-
-    def drawn(self) -> list[tuple[float, float]]:
-        """Points of a curve that shows each least and most."""
-        return [(one.step, value) for one in self.buckets for value in dict.fromkeys((one.least, one.most, one.last))]
+_Point = tuple[float, str, float]
 
 
 class Series:
     """Takes in the values of one metric."""
 
-    __slots__ = ("_buckets", "_open", "_stride", "count", "first", "last", "least", "most", "name", "not_finite")
+    __slots__ = (
+        "_buckets",
+        "_holes",
+        "_in_hole",
+        "_marks_next",
+        "_open",
+        "_stride",
+        "count",
+        "first",
+        "last",
+        "least",
+        "most",
+        "name",
+        "not_finite",
+    )
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -71,7 +43,10 @@ class Series:
         self.least: Extreme | None = None
         self.most: Extreme | None = None
         self._buckets: list[Bucket] = []
-        self._open: list[tuple[float, str, float]] = []  # of the bucket that is not full
+        self._open: list[_Point] = []  # of the bucket that is not full
+        self._holes: list[Hole] = []
+        self._in_hole = False  # whether the newest value was not finite
+        self._marks_next = False  # whether the next bucket follows a hole
         self._stride = 1
 
     def add(self, value: float, step: int | None, time: str = "") -> None:
@@ -85,14 +60,26 @@ class Series:
         numbered = [self.count + place if step is None else float(step) for place, step in enumerate(steps, start=1)]
         self.count += len(values)
         self.last = Extreme(values[-1], steps[-1])
-        finite = [place for place, value in enumerate(values) if math.isfinite(value)]
-        if len(finite) < len(values):
-            self.not_finite += len(values) - len(finite)
-            values, steps = [values[place] for place in finite], [steps[place] for place in finite]
-            numbered, times = [numbered[place] for place in finite], [times[place] for place in finite]
-        if values:
-            self._take_extremes(values, steps)
-            self._fill(list(zip(numbered, times, values, strict=True)))
+        for start, end, finite in _stretches(values):
+            if finite:
+                self._take_extremes(values[start:end], steps[start:end])
+                self._fill(list(zip(numbered[start:end], times[start:end], values[start:end], strict=True)))
+            else:
+                self.not_finite += end - start
+                self._interrupt(Hole(numbered[start], times[start]))
+
+    def _interrupt(self, hole: Hole) -> None:
+        """The curve ends here; what comes next begins another piece."""
+        if self._in_hole:
+            return
+        self._in_hole = True
+        self._holes.append(hole)
+        if len(self._holes) > _MOST_HOLES:
+            del self._holes[_MOST_HOLES // 2]
+        if self._open:
+            self._close(self._open)
+            self._open = []
+        self._marks_next = bool(self._buckets)
 
     def _take_extremes(self, values: Sequence[float], steps: Sequence[int | None]) -> None:
         least, most = min(values), max(values)
@@ -103,35 +90,27 @@ class Series:
         if self.most is None or most > self.most.value:
             self.most = Extreme(most, steps[values.index(most)])
 
-    def _fill(self, points: list[tuple[float, str, float]]) -> None:
+    def _fill(self, points: list[_Point]) -> None:
+        self._in_hole = False
         points = self._open + points
         start = 0
         while len(points) - start >= self._stride:
-            self._buckets.append(_bucket(points[start : start + self._stride]))
-            start += self._stride
-            if len(self._buckets) >= MOST_BUCKETS:
-                self._merge()
+            end = start + self._stride
+            self._close(points[start:end])
+            start = end
         self._open = points[start:]
 
-    def _merge(self) -> None:
-        """Each two buckets become one, but for those around a resume, where the step goes back."""
-        merged: list[Bucket] = []
-        waiting: Bucket | None = None
-        for bucket in self._buckets:
-            if waiting is None:
-                waiting = bucket
-            elif bucket.step < waiting.step:
-                merged.append(waiting)
-                waiting = bucket
-            else:
-                merged.append(_both(waiting, bucket))
-                waiting = None
-        self._buckets = merged if waiting is None else [*merged, waiting]
-        self._stride *= 2
+    def _close(self, points: Sequence[_Point]) -> None:
+        self._buckets.append(_bucket(points, after_hole=self._marks_next))
+        self._marks_next = False
+        if len(self._buckets) >= MOST_BUCKETS:
+            kept = _merged(self._buckets, apart=True)
+            self._buckets = kept if len(kept) < _CROWDED else _merged(self._buckets, apart=False)
+            self._stride *= 2
 
     def course(self) -> Course:
         """It as it is now."""
-        buckets = [*self._buckets, _bucket(self._open)] if self._open else self._buckets
+        buckets = [*self._buckets, _bucket(self._open, after_hole=self._marks_next)] if self._open else self._buckets
         return Course(
             name=self.name,
             buckets=tuple(buckets),
@@ -141,18 +120,45 @@ class Series:
             last=self.last,
             least=self.least,
             most=self.most,
+            holes=tuple(self._holes),
         )
 
 
-def _bucket(points: Sequence[tuple[float, str, float]]) -> Bucket:
+def _stretches(values: Sequence[float]) -> Iterator[tuple[int, int, bool]]:
+    """Beginning and end of each stretch of values that are all finite, or all not."""
+    start = 0
+    for finite, group in groupby(map(math.isfinite, values)):
+        end = start + sum(1 for _ in group)
+        yield start, end, finite
+        start = end
+
+
+def _merged(buckets: Sequence[Bucket], *, apart: bool) -> list[Bucket]:
+    """Each two become one; with `apart` those around a hole or a resume do not, where the step goes back."""
+    merged: list[Bucket] = []
+    waiting: Bucket | None = None
+    for bucket in buckets:
+        if waiting is None:
+            waiting = bucket
+        elif apart and (bucket.after_hole or bucket.step < waiting.step):
+            merged.append(waiting)
+            waiting = bucket
+        else:
+            merged.append(_both(waiting, bucket))
+            waiting = None
+    return merged if waiting is None else [*merged, waiting]
+
+
+def _bucket(points: Sequence[_Point], *, after_hole: bool) -> Bucket:
     step, time, last = points[-1]
     values = [value for _, _, value in points]
     mean = sum(values) / len(values)
     if not math.isfinite(mean):  # the sum was too large
         mean = sum(value / len(values) for value in values)
-    return Bucket(step, time, min(values), max(values), mean, last)
+    return Bucket(step, time, min(values), max(values), mean, last, after_hole)
 
 
 def _both(one: Bucket, other: Bucket) -> Bucket:
     mean = one.mean / 2 + other.mean / 2
-    return Bucket(other.step, other.time, min(one.least, other.least), max(one.most, other.most), mean, other.last)
+    least, most = min(one.least, other.least), max(one.most, other.most)
+    return Bucket(other.step, other.time, least, most, mean, other.last, one.after_hole)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from backprop_tui.domain.course import Course
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.json_tail import JsonTail
-from backprop_tui.store.metrics import Course, Series
+from backprop_tui.store.metrics import Series
 from backprop_tui.store.run_directory import RunDirectory
 
 LARGE_BYTES = 16 << 20  # a file with so much unread is shown by samples of it first

@@ -93,9 +93,12 @@ ACTIONS: tuple[Action, ...] = (
     _action("log_error", "", "!", "next error", "next error line", LOG),
     _action("log_ends", "", "0 $", "line ends", "line start, end", LOG),
     _action("metrics_choose", "m", "m", "metrics", "choose metrics", METRICS),
-    _action("axis", "x", "x", "by time", "by step or by time", METRICS),
+    _action("axis", "x", "x", "by time", "by step, by running time or by clock time", METRICS),
     _action("log_scale", "L", "L", "log scale", "logarithmic scale", METRICS),
     _action("smooth", "z", "z", "smooth", "smoothing", METRICS),
+    _action("chart_in", "i", "i", "zoom in", "zoom in at the cursor, also by the wheel or a drag", METRICS),
+    _action("chart_out", "u", "u", "zoom out", "zoom out", METRICS),
+    _action("metrics_grid", "M", "M", "grid", "a grid of all metrics, and back", METRICS),
     _action("export", "E", "E", "export", "export CSV", METRICS),
 )
 BY_ID = {action.id: action for action in ACTIONS}

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.plotting.scale import SEXAGESIMAL, Scale, middle_range, roomy, ticks
-from backprop_tui.plotting.smoothing import smoothed
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -60,11 +59,3 @@ def test_a_range_has_room_and_an_extent(low: float, span: float) -> None:
     bottom, top = roomy(low, low + span)
     assert bottom <= low <= top
     assert bottom < top
-
-
-def test_smoothing_begins_without_a_bias_and_follows_a_level() -> None:
-    assert smoothed([5.0, 5.0, 5.0], 0.9) == pytest.approx([5.0, 5.0, 5.0])
-    assert smoothed([1.0, 3.0], 0.0) == [1.0, 3.0]
-    assert smoothed([], 0.9) == []
-    noisy = [float(place % 2) for place in range(100)]
-    assert all(0.4 < one < 0.6 for one in smoothed(noisy, 0.95)[50:])

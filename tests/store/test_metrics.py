@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from backprop_tui.domain.course import Extreme
 from backprop_tui.store import metrics_file
 from backprop_tui.store.home import Home
 from backprop_tui.store.json_tail import JsonTail
-from backprop_tui.store.metrics import MOST_BUCKETS, Extreme, Series
+from backprop_tui.store.metrics import MOST_BUCKETS, Series
 from backprop_tui.store.metrics_export import export_csv
 from backprop_tui.store.metrics_file import MetricsFile, history
 from tests.support.runs import Runs
@@ -97,9 +98,34 @@ def test_no_bucket_reaches_over_a_resume_from_an_earlier_step() -> None:
     assert len(falls) == 2
 
 
+def test_a_hole_is_between_buckets_however_long_the_history() -> None:
+    series = Series("loss")
+    for step in range(50_000):
+        series.add(math.nan if 20_000 <= step < 20_010 else 1.0, step)
+    series.add(math.inf, 50_000)
+    course = series.course()
+    assert [hole.step for hole in course.holes] == [20_000.0, 50_000.0]
+    after = [place for place, one in enumerate(course.buckets) if one.after_hole]
+    assert [(course.buckets[place - 1].step, course.buckets[place].step > 20_009) for place in after] == [
+        (19_999.0, True)
+    ]
+    assert course.not_finite == 11
+
+
+def test_memory_is_bounded_whatever_is_printed() -> None:
+    series = Series("loss")
+    for step in range(60_000):
+        series.add(math.nan if step % 2 else 1.0, -step)
+    course = series.course()
+    assert len(course.buckets) <= MOST_BUCKETS
+    assert len(course.holes) <= 64
+    assert (course.holes[0].step, course.holes[-1].step) == (-1.0, -59_999.0)
+    assert len(series._open) < 100
+
+
 def test_values_in_one_go_are_as_values_one_by_one() -> None:
     steps = list(range(10_000))
-    values = [math.sin(step / 100) for step in steps]
+    values = [math.nan if step % 777 < 3 else math.sin(step / 100) for step in steps]
     at_once, one_by_one = Series("loss"), Series("loss")
     at_once.extend(values, steps, [""] * len(steps))
     for step, value in zip(steps, values, strict=True):

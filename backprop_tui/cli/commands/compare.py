@@ -11,12 +11,13 @@ from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.handles import HELP, resolve_all
 from backprop_tui.cli.session import Session
 from backprop_tui.cli.several import current
+from backprop_tui.domain.course import Course, Extreme
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.metric_names import less_is_better
 from backprop_tui.domain.values import dataclass
 from backprop_tui.store.asked_options import options_of
 from backprop_tui.store.fields import JsonObject, encode_metrics
-from backprop_tui.store.metrics import Course, Extreme, Series
+from backprop_tui.store.metrics import Series
 from backprop_tui.store.metrics_file import history
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.views import view

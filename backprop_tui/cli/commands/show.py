@@ -11,11 +11,11 @@ from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.handles import HELP, resolve_one
 from backprop_tui.cli.session import Session
 from backprop_tui.cli.several import current
+from backprop_tui.domain.course import Course, Extreme
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.metric_names import main_loss
 from backprop_tui.plotting import plain
 from backprop_tui.store.fields import JsonObject, encode_metrics
-from backprop_tui.store.metrics import Course, Extreme
 from backprop_tui.store.metrics_file import history
 from backprop_tui.store.run_directory import RunDirectory
 

@@ -45,9 +45,14 @@ class Curve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """`title` is bold, `value` stands beside it. `checkpoints` and `restarts` are places on x; `cursor` too."""
+    """`title` is bold, `value` stands beside it.
+
+    `checkpoints`, `holes` (where it was not finite), `cursor` and `dragged` are places on x, `restarts` attempts and
+    where each began.
+    """
 
     title: str
+    name: str = ""  # of the metric, as the script prints it
     value: str = ""
     curves: tuple[Curve, ...] = ()
     x: Scale = _UNIT
@@ -55,7 +60,10 @@ class Chart:
     x_unit: Unit = Unit.STEPS
     y_unit: Unit = Unit.METRIC
     checkpoints: tuple[float, ...] = ()
-    restarts: tuple[float, ...] = ()
+    restarts: tuple[tuple[int, float], ...] = ()
+    holes: tuple[float, ...] = ()
     cursor: float | None = None
+    dragged: tuple[float, float] | None = None
     nothing: str = ""  # said in the place of curves where there are none
     note: str = ""  # behind the title, muted
+    chosen: bool = False  # among others

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from backprop_tui.domain.values import dataclass
 from backprop_tui.tui.charts.chart import Chart
 from backprop_tui.tui.charts.compare_view import Column, CompareView, Row
 from backprop_tui.tui.charts.draw import draw_chart, filled
@@ -16,26 +17,40 @@ from backprop_tui.tui.wording.glyphs import Glyphs
 _LABEL, _LABEL_NARROW = 18, 17
 _LEAST_CELL = 12
 _LEAST_CHART_ROWS = 8
+_LEAST_CURVE_ROWS = 4
 
 
-def draw_compare(view: CompareView, width: int, height: int, glyphs: Glyphs, *, all_options: bool) -> list[Line]:
-    """`height` lines: results, options, and below them the curves, or what of them there is room for."""
-    top = [_heading(view, width, glyphs), _names(view.columns, width, glyphs), _states(view.columns, width, glyphs)]
-    top += [_row(row, len(view.columns), width, glyphs) for row in view.results]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """The lines; the curves have `chart_rows` of them from `chart_top` on, a heading in the first."""
+
+    lines: tuple[Line, ...]
+    chart_top: int = 0
+    chart_rows: int = 0
+
+
+def draw_compare(view: CompareView, width: int, height: int, glyphs: Glyphs, *, all_options: bool) -> Page:
+    """Results, options, and below them the curves, in `height` lines; with all options there may be more."""
+    lines = [_heading(view, width, glyphs), _names(view.columns, width, glyphs), _states(view.columns, width, glyphs)]
+    lines += [_row(row, len(view.columns), width, glyphs) for row in view.results]
     options = [_row(row, len(view.columns), width, glyphs) for row in view.options]
-    room = height - len(top) - 1 - (0 if all_options else _LEAST_CHART_ROWS + 1)
-    hidden = max(0, len(options) - max(0, room))
-    if hidden:
-        options = options[: max(0, room - 1)]
-        hidden = len(view.options) - len(options)
-        options.append((Piece(f" {glyphs.clipped} {hidden} more", Token.MUTED),))
-    lines = [*top, _options_heading(view, width, glyphs, all_options=all_options), *options]
-    rows = height - len(lines) - 1
-    if rows >= 3:
-        lines.append(_chart_heading(view.chart, width, glyphs))
-        body = draw_chart(replace(view.chart, title=""), width - 2, rows + 1, glyphs)[1:]
-        lines += [(Piece(" "), *line) for line in body]
-    return [filled(line, width) for line in lines[:height]]
+    if not all_options:
+        options = _fitting(options, height - len(lines) - 2 - _LEAST_CHART_ROWS, glyphs)
+    lines += [_options_heading(view, width, glyphs, all_options=all_options), *options]
+    top, rows = len(lines), height - len(lines)
+    if rows >= _LEAST_CURVE_ROWS:
+        body = draw_chart(replace(view.chart, title="", note=""), width - 2, rows, glyphs)[1:]
+        lines += [_chart_heading(view.chart, width, glyphs), *((Piece(" "), *line) for line in body)]
+        return Page(lines=tuple(filled(line, width) for line in lines), chart_top=top, chart_rows=rows)
+    return Page(lines=tuple(filled(line, width) for line in (lines if all_options else lines[:height])))
+
+
+def _fitting(options: list[Line], room: int, glyphs: Glyphs) -> list[Line]:
+    """So many of them as there is room for, and how many there are besides."""
+    if len(options) <= max(0, room):
+        return options
+    kept = options[: max(0, room - 1)]
+    return [*kept, (Piece(f" {glyphs.clipped} {len(options) - len(kept)} more", Token.MUTED),)]
 
 
 def _heading(view: CompareView, width: int, glyphs: Glyphs) -> Line:
@@ -56,7 +71,7 @@ def _options_heading(view: CompareView, width: int, glyphs: Glyphs, *, all_optio
 
 def _chart_heading(chart: Chart, width: int, glyphs: Glyphs) -> Line:
     left_part = [Piece(chart.title, bold=True), Piece(f" {chart.note}", Token.MUTED)]
-    keys = [("m", "metric"), ("x", "by step" if "time" in chart.note else "by time"), ("L", "log")]
+    keys = [("m", "metric"), ("x", "axis"), ("i", "zoom"), ("L", "log")]
     right: list[Piece] = []
     for place, (key, word) in enumerate(keys):
         right += [Piece(f"{'  ' if place else ''}{key}", Token.ACCENT, bold=True), Piece(f" {word}", Token.MUTED)]

@@ -5,19 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+from backprop_tui.domain.course import Course, Extreme
 from backprop_tui.domain.metric_names import less_is_better, main_loss
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.values import dataclass
+from backprop_tui.plotting.by import By
+from backprop_tui.plotting.course import Attempts, Axis, nearest, y_scale
 from backprop_tui.plotting.scale import Scale
 from backprop_tui.store.asked_options import options_of
-from backprop_tui.store.metrics import Course, Extreme
-from backprop_tui.tui.charts.chart import Chart, Curve, Unit
-from backprop_tui.tui.charts.choices import ChartChoices
-from backprop_tui.tui.charts.course_curves import Attempts, Axis, curves_of, shown, y_scale
+from backprop_tui.tui.charts.chart import Chart, Curve
+from backprop_tui.tui.charts.choices import AXIS_WORDS, ChartChoices
+from backprop_tui.tui.charts.course_charts import UNITS
+from backprop_tui.tui.charts.course_curves import curves_of, shown
 from backprop_tui.tui.charts.figures import RunFigures
+from backprop_tui.tui.charts.labels import span
 from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.snapshot import KnownRun, Moment
 from backprop_tui.tui.view.run_row import running_seconds
+from backprop_tui.tui.view.runs import member_names
 from backprop_tui.tui.view.states import TOKENS, word_of
 from backprop_tui.tui.view.tokens import Token
 from backprop_tui.tui.wording import durations, numbers
@@ -69,51 +74,68 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompareView:
-    """`same` counts the options that are left out because all runs have them alike."""
+    """`same` counts the options that are left out because all runs have them alike; `whole` is all of x."""
 
     columns: tuple[Column, ...]
     results: tuple[Row, ...]
     options: tuple[Row, ...]
     same: int
     chart: Chart
+    metric: str | None
     metric_names: tuple[str, ...]
+    whole: Scale
+    places: tuple[float, ...] = ()  # where points lie on x, in order
 
 
 def compare_view(runs: Sequence[Compared], choices: ChartChoices, moment: Moment, *, all_options: bool) -> CompareView:
     """The screen of up to six runs."""
-    names = tuple(dict.fromkeys(name for one in runs for name in one.metrics))
+    known = tuple(dict.fromkeys(name for one in runs for name in one.metrics))
+    names = tuple(choices.matching(known))
     metric = choices.metric if choices.metric in names else main_loss(names) or next(iter(names), None)
+    overlay = _Overlay.of(runs, metric, choices)
     options = _options(runs)
     different = tuple(row for row in options if len(set(row.cells)) > 1)
     return CompareView(
-        columns=tuple(_column(place, one.known) for place, one in enumerate(runs)),
-        results=tuple(_results(runs, names, moment)),
+        columns=_columns(runs),
+        results=(*_at_cursor(overlay, metric, choices, len(runs)), *_results(runs, known, metric, moment)),
         options=tuple(options) if all_options else different,
         same=0 if all_options else len(options) - len(different),
-        chart=_chart(runs, metric, choices),
+        chart=_chart(overlay, metric, choices),
+        metric=metric,
         metric_names=names,
+        whole=overlay.whole,
+        places=tuple(sorted({axis.place(one) for _, course, axis in overlay.courses for one in course.buckets})),
     )
 
 
-def _column(place: int, known: KnownRun) -> Column:
+def _columns(runs: Sequence[Compared]) -> tuple[Column, ...]:
+    """Named by what tells them apart."""
+    names = member_names([str(one.known.record["name"]) for one in runs])
+    return tuple(_column(place, one.known, name) for place, (one, name) in enumerate(zip(runs, names, strict=True)))
+
+
+def _column(place: int, known: KnownRun, name: str) -> Column:
     word = word_of(known)
     return Column(
         letter=LETTERS[place],
-        name=neutral(str(known.record["name"])),
+        name=neutral(name),
         token=COLOURS[place],
         word=word,
         word_token=TOKENS.get(word, Token.FG),
     )
 
 
-def _results(runs: Sequence[Compared], names: Sequence[str], moment: Moment) -> Iterator[Row]:
+def _results(runs: Sequence[Compared], names: Sequence[str], metric: str | None, moment: Moment) -> Iterator[Row]:
+    """The chosen metric first, then the loss and other scores."""
     loss = main_loss(names)
-    scored = [name for name in names if less_is_better(name) is not None and name != loss]
-    for name in [*([] if loss is None else [loss]), *scored][:_RESULT_METRICS]:
+    scored = [name for name in names if less_is_better(name) is not None]
+    first = [one for one in (metric, loss) if one is not None]
+    for name in list(dict.fromkeys([*first, *scored]))[:_RESULT_METRICS]:
         courses = [one.metrics.get(name) for one in runs]
-        if name == loss:
+        if name in first or less_is_better(name) is None:
             yield _metric_row(name, "last", [None if one is None else one.last for one in courses], at=False)
-        yield _metric_row(name, "best", [None if one is None else one.best for one in courses], at=True)
+        if less_is_better(name) is not None:
+            yield _metric_row(name, "best", [None if one is None else one.best for one in courses], at=True)
     yield Row(label="step", cells=tuple(_step(one.known) for one in runs))
     yield Row(label="time running", cells=tuple(_running(one, moment) for one in runs))
     peaks = [None if one.run is None else one.run.peak.vram_bytes for one in runs]
@@ -124,8 +146,9 @@ def _results(runs: Sequence[Compared], names: Sequence[str], moment: Moment) -> 
 def _metric_row(name: str, which: str, extremes: Sequence[Extreme | None], *, at: bool) -> Row:
     finite = {place: one.value for place, one in enumerate(extremes) if one is not None and math.isfinite(one.value)}
     best: frozenset[int] = frozenset()
-    if len(set(finite.values())) > 1:
-        winner = min(finite.values()) if less_is_better(name) else max(finite.values())
+    less = less_is_better(name)
+    if less is not None and len(set(finite.values())) > 1:
+        winner = min(finite.values()) if less else max(finite.values())
         best = frozenset(place for place, value in finite.items() if value == winner)
     return Row(label=f"{neutral(name)} ({which})", cells=tuple(_value(one, at=at) for one in extremes), best=best)
 
@@ -156,29 +179,60 @@ def _options(runs: Sequence[Compared]) -> list[Row]:
     return [Row(label=neutral(name), cells=tuple(neutral(one.get(name, NOT_SET)) for one in asked)) for name in names]
 
 
-def _chart(runs: Sequence[Compared], metric: str | None, choices: ChartChoices) -> Chart:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Overlay:
+    """The metric of each run that has it, with the place of the run."""
+
+    courses: Sequence[tuple[int, Course, Axis]]
+    whole: Scale
+
+    @classmethod
+    def of(cls, runs: Sequence[Compared], metric: str | None, choices: ChartChoices) -> _Overlay:
+        found = []
+        ends = [1.0]
+        for place, one in enumerate(runs):
+            course = None if metric is None else one.metrics.get(metric)
+            if course is not None and course.buckets:
+                axis = Axis(attempts=Attempts.of(one.run), by=choices.by)
+                found.append((place, course, axis))
+                ends += [axis.place(bucket) for bucket in course.buckets]
+        return cls(courses=found, whole=Scale(0.0, max(ends)))
+
+
+def _chart(overlay: _Overlay, metric: str | None, choices: ChartChoices) -> Chart:
     if metric is None:
         return Chart(title="curves", nothing="no figures are known of these runs")
     curves: list[Curve] = []
-    courses: list[Course] = []
-    ends: list[float] = [1.0]
-    for place, one in enumerate(runs):
-        course = one.metrics.get(metric)
-        if course is None or not course.buckets:
-            continue
-        axis = Axis(attempts=Attempts.of(one.run), by_time=choices.by_time)
-        courses.append(course)
-        ends += [axis.place(bucket) for bucket in course.buckets]
+    for place, course, axis in overlay.courses:
         shape = Curve(
             label="", value=shown(course), token=COLOURS[place], letter=LETTERS[place], pieces=(), ends_in_letter=True
         )
         curves += curves_of(course, axis, shape=shape, stretches=choices.stretches)[-1:]
+    words = [AXIS_WORDS[choices.by], *(["log scale"] if choices.log else [])]
+    words += ["zoomed"] if choices.window is not None else []
+    pairs = [(course, axis) for _, course, axis in overlay.courses]
     return Chart(
         title=neutral(metric),
-        note=("by time" if choices.by_time else "by step") + (", log scale" if choices.log else ""),
+        note=", ".join(words),
         curves=tuple(curves),
-        x=Scale(0.0, max(ends)),
-        y=y_scale(courses, log=choices.log),
-        x_unit=Unit.SECONDS if choices.by_time else Unit.STEPS,
+        x=overlay.whole if choices.window is None else Scale(*choices.window),
+        y=y_scale(pairs, log=choices.log, window=choices.window),
+        x_unit=UNITS[choices.by],
+        cursor=choices.cursor,
+        dragged=choices.dragged,
         nothing="no finite value",
     )
+
+
+def _at_cursor(overlay: _Overlay, metric: str | None, choices: ChartChoices, count: int) -> Iterator[Row]:
+    """What each curve is where the cursor stands, while it is not behind its end."""
+    place = choices.cursor
+    if place is None or metric is None:
+        return
+    values: list[Extreme | None] = [None] * count
+    for number, course, axis in overlay.courses:
+        found = nearest(course, axis, place)
+        if found is not None and place <= max(map(axis.place, course.buckets)):
+            values[number] = Extreme(found.last, None)
+    where = numbers.count(place) if choices.by is By.STEP else span(place)
+    yield _metric_row(metric, f"at {where}", values, at=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from backprop_tui.domain.values import dataclass
 from backprop_tui.plotting.canvas import Canvas
 from backprop_tui.plotting.columns import covered
 from backprop_tui.tui.charts.chart import Chart, Curve, Unit
@@ -16,6 +17,36 @@ from backprop_tui.tui.wording.glyphs import Glyphs
 _RESTART, _CURSOR = -1, -2  # owners of cells, beside the places of the curves
 _EACH_X, _EACH_Y = 11, 3  # cells that a label needs
 _LEAST_WIDTH, _LEAST_HEIGHT = 10, 4
+_HOLE = "!"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """What stands around the curves: columns at the left, rows below, and how many columns and rows they have."""
+
+    margin: int
+    columns: int
+    rows: int
+    below: int
+    marks: bool
+    y_labels: Sequence[tuple[float, str]]
+
+    def place(self, chart: Chart, column: int) -> float:
+        """The place on x under a column of the chart; columns beside the curves are their first or last."""
+        inside = max(0, min(column - self.margin - 1, self.columns - 1))
+        return chart.x.value((inside + 0.5) / self.columns)
+
+
+def frame_of(chart: Chart, width: int, height: int) -> Frame | None:
+    """None where there is no room for curves, or nothing to draw."""
+    below, rows, marks = _rows(chart, height)
+    y_labels = labels(chart.y, chart.y_unit, max(2, min(6, rows // _EACH_Y)))
+    margin = max([4, *(len(text) for _, text in y_labels)]) + 1
+    has_points = any(piece for curve in chart.curves for piece in curve.pieces)
+    if height < _LEAST_HEIGHT or width - margin < _LEAST_WIDTH or not has_points:
+        return None
+    columns = width - margin - 1
+    return Frame(margin=margin, columns=columns, rows=rows, below=below, marks=marks, y_labels=y_labels)
 
 
 def draw_chart(chart: Chart, width: int, height: int, glyphs: Glyphs) -> list[Line]:
@@ -23,27 +54,25 @@ def draw_chart(chart: Chart, width: int, height: int, glyphs: Glyphs) -> list[Li
     if height <= 0 or width <= 0:
         return []
     lines = [_title(chart, width, glyphs)]
-    has_points = any(piece for curve in chart.curves for piece in curve.pieces)
-    below, rows, marks = _rows(chart, height)
-    y_labels = labels(chart.y, chart.y_unit, max(2, min(6, rows // _EACH_Y)))
-    margin = max([4, *(len(text) for _, text in y_labels)]) + 1
-    if height < _LEAST_HEIGHT or width - margin < _LEAST_WIDTH or not has_points:
+    frame = frame_of(chart, width, height)
+    if frame is None:
+        is_empty = not any(piece for curve in chart.curves for piece in curve.pieces)
         said = Piece(clip(chart.nothing, width, glyphs), Token.MUTED)
-        lines += [filled((said,) if place == 0 and not has_points else (), width) for place in range(height - 1)]
+        lines += [filled((said,) if place == 0 and is_empty else (), width) for place in range(height - 1)]
         return lines
-    body = _body(chart, width - margin - 1, rows, glyphs)
-    lines += _with_axis(chart, body, y_labels, margin, glyphs)
-    lines.append(_axis(margin, width, glyphs))
-    if marks:
-        lines.append(_checkpoints(chart, margin, width, glyphs))
-    if below > 1:
-        lines.append(_x_labels(chart, margin, width))
+    body = _body(chart, frame.columns, frame.rows, glyphs)
+    lines += _with_axis(chart, body, frame.y_labels, frame.margin, glyphs)
+    lines.append(_axis(frame.margin, width, glyphs))
+    if frame.marks:
+        lines.append(_marks(chart, frame.margin, width, glyphs))
+    if frame.below > 1:
+        lines.append(_x_labels(chart, frame.margin, width))
     return lines
 
 
 def _rows(chart: Chart, height: int) -> tuple[int, int, bool]:
-    """Rows below the curves, of the curves, and whether checkpoints have one."""
-    marks = bool(chart.checkpoints) and height >= 9
+    """Rows below the curves, of the curves, and whether marks have one."""
+    marks = bool(chart.checkpoints or chart.holes) and height >= 9
     below = 2 + int(marks)
     rows = height - 1 - below
     return (below, rows, marks) if rows >= 2 else (1, height - 2, False)
@@ -56,7 +85,7 @@ def filled(line: Line, width: int) -> Line:
 
 
 def _title(chart: Chart, width: int, glyphs: Glyphs) -> Line:
-    left = [Piece(clip(chart.title, width, glyphs), bold=True)]
+    left = [Piece(clip(chart.title, width, glyphs), Token.ACCENT if chart.chosen else Token.FG, bold=True)]
     if chart.value and width_of(left) + 2 + len(chart.value) <= width:
         left.append(Piece(f"  {chart.value}", bold=True))
     if chart.note and width_of(left) + 2 + len(chart.note) <= width:
@@ -83,10 +112,10 @@ def _body(chart: Chart, width: int, height: int, glyphs: Glyphs) -> list[list[Pi
             levels = covered(piece, chart.x, chart.y, columns=canvas.columns, rows=canvas.rows)
             canvas.draw(levels, owner, letter=curve.letter, rank=0 if curve.faint else 1)
     _mark_ends(chart, canvas)
-    for place in chart.restarts:
-        _upright(canvas, chart.x.share(place), _RESTART, glyphs)
-    if chart.cursor is not None:
-        _upright(canvas, chart.x.share(chart.cursor), _CURSOR, glyphs)
+    for number, place in chart.restarts:
+        _upright(canvas, chart.x.share(place), _RESTART, glyphs, label=str(number))
+    for at in chart.dragged or (() if chart.cursor is None else (chart.cursor,)):
+        _upright(canvas, chart.x.share(at), _CURSOR, glyphs)
     return [[_piece(text, owner, chart) for text, owner in row] for row in canvas.runs()]
 
 
@@ -109,10 +138,14 @@ def _mark_ends(chart: Chart, canvas: Canvas) -> None:
                 break
 
 
-def _upright(canvas: Canvas, share: float, owner: int, glyphs: Glyphs) -> None:
-    if 0 <= share <= 1:
-        for row in range(canvas.height):
-            canvas.put(min(canvas.width - 1, int(share * canvas.width)), row, glyphs.divider, owner, behind=True)
+def _upright(canvas: Canvas, share: float, owner: int, glyphs: Glyphs, *, label: str = "") -> None:
+    if not 0 <= share <= 1:
+        return
+    column = min(canvas.width - 1, int(share * canvas.width))
+    for row in range(canvas.height):
+        canvas.put(column, row, glyphs.divider, owner, behind=True)
+    for place, letter in enumerate(label, start=column + 1):
+        canvas.put(place, 0, letter, owner, behind=True)
 
 
 def _piece(text: str, owner: int | None, chart: Chart) -> Piece:
@@ -148,11 +181,22 @@ def _axis(margin: int, width: int, glyphs: Glyphs) -> Line:
     return blank(margin), Piece(corner + glyphs.rule * (width - margin - 1), Token.RULE)
 
 
-def _checkpoints(chart: Chart, margin: int, width: int, glyphs: Glyphs) -> Line:
+def _marks(chart: Chart, margin: int, width: int, glyphs: Glyphs) -> Line:
+    """Checkpoints, and where values were not finite."""
     room = width - margin - 1
-    columns = {min(room - 1, int(chart.x.share(place) * room)) for place in chart.checkpoints if _within(chart, place)}
-    text = "".join(glyphs.checkpoint if column in columns else " " for column in range(room))
-    return blank(margin + 1), Piece(text, Token.VIOLET)
+    owners = {
+        min(room - 1, int(chart.x.share(place) * room)): (mark, token)
+        for places, mark, token in (
+            (chart.checkpoints, glyphs.checkpoint, Token.VIOLET),
+            (chart.holes, _HOLE, Token.BAD),
+        )
+        for place in places
+        if _within(chart, place)
+    }
+    built = LineBuilder()
+    for column, (mark, token) in sorted(owners.items()):
+        built.at(margin + 1 + column).put(mark, token)
+    return filled(built.line(), width)
 
 
 def _within(chart: Chart, place: float) -> bool:

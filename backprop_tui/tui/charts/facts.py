@@ -2,12 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from backprop_tui.domain.times import from_iso
+from backprop_tui.plotting.course import nearest, seconds_of
+from backprop_tui.tui.charts.course_charts import Plotter
+from backprop_tui.tui.charts.resumed import resume_words
+from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.snapshot import KnownRun, Moment
 from backprop_tui.tui.view.run_row import eta_seconds
 from backprop_tui.tui.view.tokens import Line, Piece, Token
 from backprop_tui.tui.wording import durations, numbers
 from backprop_tui.tui.wording.glyphs import Glyphs
+
+
+def facts_of(plotter: Plotter, moment: Moment, glyphs: Glyphs) -> Iterator[Line]:
+    """At the cursor; pace; resumes; checkpoints."""
+    if plotter.large:
+        yield _at_cursor(plotter)
+        yield pace_fact(plotter.known, moment)
+        resumed = resume_words(plotter.large[0], plotter.axis.attempts)
+        if resumed is not None:
+            words, jumped = resumed
+            yield Piece("resumed ", Token.MUTED), Piece(words, Token.WARN if jumped else Token.FG)
+        yield _hole_fact(plotter)
+    yield checkpoint_fact(plotter.known, moment, glyphs)
+
+
+def _at_cursor(plotter: Plotter) -> Line:
+    """`at cursor step 38.4k  0:12:31  2.2137  2.342`."""
+    place, axis = plotter.choices.cursor, plotter.axis
+    found = [nearest(course, axis, place) for course in plotter.large]
+    first = found[0]
+    if first is None:
+        return ()
+    values = [
+        Piece(f"  {numbers.metric(one.last)}", token)
+        for one, token in zip(found, (Token.ACCENT, Token.WARN), strict=False)
+        if one is not None
+    ]
+    at = seconds_of(first.time)
+    time = f"  {durations.length(axis.attempts.elapsed(at))}" if at and axis.attempts.starts else ""
+    words = Piece("newest " if place is None else "at cursor ", Token.MUTED)
+    return words, Piece(f"step {numbers.count(first.step)}"), Piece(time, Token.MUTED), *values
+
+
+def _hole_fact(plotter: Plotter) -> Line:
+    """`! 3 values of loss were not finite, first at step 1.20k`; empty where all were."""
+    course = next((one for one in plotter.large if one.holes), None)
+    if course is None:
+        return ()
+    many = "values" if course.not_finite > 1 else "value"
+    were = "were" if course.not_finite > 1 else "was"
+    words = f" {numbers.thousands(course.not_finite)} {many} of {neutral(course.name)} {were} not finite"
+    return Piece("!", Token.BAD), Piece(f"{words}, first at step {numbers.count(course.holes[0].step)}")
 
 
 def pace_fact(known: KnownRun, moment: Moment) -> Line:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 
+from backprop_tui.domain.course import Course
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.values import dataclass
-from backprop_tui.store.metrics import Course
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from statistics import median
 
+from backprop_tui.domain.course import Course
+from backprop_tui.plotting.course import Attempts, around_restarts
 from backprop_tui.plotting.scale import middle_range
-from backprop_tui.store.metrics import Course
-from backprop_tui.tui.charts.course_curves import Attempts, around_restarts
 from backprop_tui.tui.neutral import neutral
 
 _NEAR = 5  # buckets before and after

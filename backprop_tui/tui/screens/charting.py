@@ -11,10 +11,13 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from textual.message import Message
+
 from backprop_tui.domain.status import ACTIVE
-from backprop_tui.tui.charts.choices import ChartChoices
+from backprop_tui.tui.charts.choices import AXIS_WORDS, ChartChoices
 from backprop_tui.tui.screens.front import Front
 from backprop_tui.tui.snapshot import KnownRun
+from backprop_tui.tui.widgets.chart_mouse import ZOOM, Zoomed, obey
 from backprop_tui.tui.widgets.loss_chart import LossChart
 from backprop_tui.tui.widgets.metrics import MetricsTab
 from backprop_tui.tui.widgets.resources import ResourcesTab
@@ -26,7 +29,6 @@ if TYPE_CHECKING:
 
 CHART_SECONDS = 5.0
 _CATCHING_UP_SECONDS = 0.05  # between two slices of a large file
-_CURSOR_COLUMNS = 60  # steps of the cursor from one end to the other
 _CHARTED = (LOG, METRICS, RESOURCES)
 
 
@@ -57,6 +59,9 @@ class Charting:
             "log_scale": self._switch_log,
             "smooth": self._next_smoothing,
             "compare": self._compare,
+            "chart_in": lambda: self.steer(Zoomed(None, ZOOM)),
+            "chart_out": lambda: self.steer(Zoomed(None, 1 / ZOOM)),
+            "metrics_grid": self._switch_grid,
             "export": lambda: self._screen.run_worker(self._export(), group="requests", exit_on_error=False),
         }
 
@@ -64,9 +69,11 @@ class Charting:
         """Key and word of what applies to charts; empty where none has the keys."""
         if self._pane.tab != METRICS or not self._pane.has_focus_within:
             return []
-        axis = ("x", "by step" if self.choices.by_time else "by time")
+        axis = ("x", AXIS_WORDS[self.choices.next_by])
         scale = ("L", "linear" if self.choices.log else "log scale")
-        return [("m", "metrics"), axis, scale, ("z", "smooth"), ("E", "export"), ("h l", "cursor"), ("1..5", "tabs")]
+        zoom = [("i", "zoom in"), *([("u", "zoom out")] if self.choices.window is not None else [])]
+        grid = ("M", "one large" if self.choices.grid else "grid")
+        return [("m", "metrics"), axis, scale, ("z", "smooth"), grid, *zoom, ("h l", "cursor"), ("E", "export")]
 
     async def follow(self) -> None:
         """Reads until it is cancelled."""
@@ -84,7 +91,8 @@ class Charting:
         now = (None if known is None else known.id, self._pane.tab)
         if now != self._shown:
             if now[0] != self._shown[0]:
-                self.choices.cursor, self._figures = None, None
+                self.choices.forget_places()
+                self._figures = None
             self._shown = now
             self.paint()
             self._wanted.set()
@@ -107,13 +115,16 @@ class Charting:
         if known is None or figures is None:
             self._clear()
             return
-        from backprop_tui.tui.charts.metrics_view import large_chart, metrics_view
+        from backprop_tui.tui.charts.course_charts import Plotter, large_chart
+        from backprop_tui.tui.charts.metrics_view import metrics_view
 
         if pane.tab == LOG:
-            pane.query_one(LossChart).show_chart(large_chart(known, figures, ChartChoices()), self._screen.layout_now)
+            chart = large_chart(Plotter(known, figures, ChartChoices()))
+            pane.query_one(LossChart).show_chart(chart, self._screen.layout_now)
         elif pane.tab == METRICS:
-            view = metrics_view(known, figures, self.choices, self._screen.snapshot.moment, self._screen.glyphs)
-            pane.query_one(MetricsTab).show_view(view)
+            tab, moment = pane.query_one(MetricsTab), self._screen.snapshot.moment
+            most = tab.room(grid=self.choices.grid)
+            tab.show_view(metrics_view(known, figures, self.choices, moment, self._screen.glyphs, most=most))
         elif pane.tab == RESOURCES:
             from backprop_tui.tui.charts.resources_view import resources_view
 
@@ -133,11 +144,14 @@ class Charting:
 
     def _next_metric(self) -> None:
         view = self._pane.query_one(MetricsTab).view
-        names = [row.name for row in view.rows] if view is not None else []
-        chosen = next((place for place, row in enumerate(view.rows) if row.chosen), 0) if view is not None else 0
-        if names:
+        if view is not None and view.rows:
             self._pane.choose(METRICS)
-            self.choose_metric(names[(chosen + 1) % len(names)])
+            self.choose_metric(view.rows[(view.chosen_place + 1) % len(view.rows)].name)
+
+    def _switch_grid(self) -> None:
+        self._pane.choose(METRICS)
+        self.choices.grid = not self.choices.grid
+        self.paint()
 
     def _next_axis(self) -> None:
         if self._pane.tab == RESOURCES:
@@ -154,13 +168,23 @@ class Charting:
         self._screen.tell(f"Smoothing: {self.choices.next_smoothing()}")
         self.paint()
 
-    def move_cursor(self, columns: int) -> None:
-        """Reads values further left or right."""
-        from backprop_tui.tui.charts.metrics_view import moved_cursor
+    def steer(self, message: Message) -> None:
+        """What the mouse or a key wants of cursor and zoom."""
+        known, figures = self._known, self._figures
+        if known is None or figures is None:
+            return
+        from backprop_tui.tui.charts.course_charts import Plotter
+        from backprop_tui.tui.charts.steering import Steering
 
-        if self._figures is not None:
-            self.choices.cursor = moved_cursor(self._figures, self.choices, columns, _CURSOR_COLUMNS)
-            self.paint()
+        obey(message, Steering.of(Plotter(known, figures, self.choices)))
+        self.paint()
+        self._screen.paint_selected()
+
+    def unzoom(self) -> None:
+        """Shows all of x and the newest values again."""
+        self.choices.forget_places()
+        self.paint()
+        self._screen.paint_selected()
 
     def _compare(self) -> None:
         """The marked runs, the members of a group, or the selected run beside nothing."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import ClassVar
 
-from textual import events
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.message import Message
 from textual.screen import Screen
 
 from backprop_tui.tui.charts.choices import ChartChoices
@@ -17,19 +17,23 @@ from backprop_tui.tui.charts.compare_screen import draw_compare
 from backprop_tui.tui.charts.compare_view import MOST_RUNS, Compared, CompareView, compare_view
 from backprop_tui.tui.charts.figures import RunFigures
 from backprop_tui.tui.charts.source import ChartSource
+from backprop_tui.tui.charts.steering import Steering
 from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.widgets.chart_mouse import ZOOM, Dragged, Moved, Pointed, Zoomed, obey
+from backprop_tui.tui.widgets.compare import ComparePage
 from backprop_tui.tui.widgets.footer import Footer
 from backprop_tui.tui.widgets.painted import COLOURS
-from backprop_tui.tui.widgets.sheet import Sheet
 from backprop_tui.tui.wording.glyphs import Glyphs
 
 CHART_SECONDS = 5.0
 _CATCHING_UP_SECONDS = 0.05
 _KEYS = (
     ("m", "metric", "metric"),
-    ("x", "axis", "by step/time"),
+    ("x", "axis", "axis"),
     ("L", "log_scale", "log"),
     ("z", "smooth", "smooth"),
+    ("i", "zoom_in", "zoom in"),
+    ("u", "zoom_out", "out"),
     ("a", "all_options", "all options"),
     ("y", "copy_ids", "copy"),
     ("E", "export", "export CSV"),
@@ -43,7 +47,8 @@ class CompareScreen(Screen[None]):
     COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(key, name, word, show=False) for key, name, word in _KEYS if key != "esc"),
-        Binding("escape,q,c", "back", "back", show=False),
+        Binding("escape", "leave_zoom", "zoom out, back", show=False),
+        Binding("q,c", "back", "back", show=False),
         Binding("j,down", "scroll(1)", "down", show=False),
         Binding("k,up", "scroll(-1)", "up", show=False),
     ]
@@ -68,12 +73,12 @@ class CompareScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """The page and its keys."""
-        yield Sheet(glyphs=self._glyphs, id="compare")
+        yield ComparePage(glyphs=self._glyphs, id="compare")
         yield Footer(glyphs=self._glyphs, id="footer")
 
     def on_mount(self) -> None:
         """Begins to read."""
-        self.query_one("#compare", Sheet).focus()
+        self.query_one(ComparePage).focus()
         self._look()
 
     def _look(self) -> None:
@@ -97,9 +102,8 @@ class CompareScreen(Screen[None]):
         runs = [Compared(known=one, figures=self._figures.get(one.id)) for one in known]
         self.view = compare_view(runs, self._choices, now.moment, all_options=self._all_options)
         width, height = self.size
-        sheet = self.query_one("#compare", Sheet)
-        lines = draw_compare(self.view, width, max(1, height - 1), self._glyphs, all_options=self._all_options)
-        sheet.show_sheet(lines)
+        page = draw_compare(self.view, width, max(1, height - 1), self._glyphs, all_options=self._all_options)
+        self.query_one(ComparePage).show_page(page, self.view.chart)
         self.query_one(Footer).show_keys([(key, word) for key, _, word in _KEYS], width)
 
     def action_metric(self) -> None:
@@ -107,9 +111,8 @@ class CompareScreen(Screen[None]):
         if self.view is None or not self.view.metric_names:
             return
         names = self.view.metric_names
-        current = self._choices.metric or self.view.chart.title
-        place = names.index(current) if current in names else -1
-        self._choices = replace(self._choices, metric=names[(place + 1) % len(names)])
+        place = names.index(self.view.metric) if self.view.metric in names else -1
+        self._choices.metric = names[(place + 1) % len(names)]
         self.paint()
 
     def action_axis(self) -> None:
@@ -127,10 +130,35 @@ class CompareScreen(Screen[None]):
         self.notify(f"Smoothing: {self._choices.next_smoothing()}", timeout=3)
         self.paint()
 
+    def action_zoom_in(self) -> None:
+        """Around the cursor."""
+        self._steer(Zoomed(None, ZOOM))
+
+    def action_zoom_out(self) -> None:
+        """Around the cursor."""
+        self._steer(Zoomed(None, 1 / ZOOM))
+
+    def action_leave_zoom(self) -> None:
+        """All of x again, or back."""
+        if self._choices.window is None and self._choices.cursor is None:
+            self.dismiss()
+            return
+        self._choices.forget_places()
+        self.paint()
+
+    @on(Moved)
+    @on(Pointed)
+    @on(Dragged)
+    @on(Zoomed)
+    def _steer(self, message: Message) -> None:
+        if self.view is not None:
+            obey(message, Steering(self._choices, self.view.chart.x, self.view.whole, self.view.places))
+            self.paint()
+
     def action_all_options(self) -> None:
         """All options, or those that differ."""
         self._all_options = not self._all_options
-        self.query_one("#compare", Sheet).to_top()
+        self.query_one(ComparePage).to_top()
         self.paint()
 
     def action_copy_ids(self) -> None:
@@ -140,7 +168,7 @@ class CompareScreen(Screen[None]):
 
     def action_scroll(self, rows: int) -> None:
         """Scrolls."""
-        self.query_one("#compare", Sheet).move(rows)
+        self.query_one(ComparePage).move(rows)
 
     def action_back(self) -> None:
         """To where it was called."""

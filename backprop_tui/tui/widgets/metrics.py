@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
+from textual.actions import SkipAction
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from backprop_tui.tui.view.tokens import Piece, Token
+from backprop_tui.tui.widgets.chart_mouse import ChartMouse, Moved, over_metrics
 from backprop_tui.tui.widgets.sheet import Sheet
 
 if TYPE_CHECKING:
     from backprop_tui.tui.charts.metrics_view import MetricsView
+
+_PAGE_OF_METRICS = 3
 
 
 class MetricsTab(Sheet):
@@ -21,15 +25,12 @@ class MetricsTab(Sheet):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("h,left", "cursor(-1)", "cursor left", show=False, id="cursor_left"),
         Binding("l,right", "cursor(1)", "cursor right", show=False, id="cursor_right"),
+        Binding("shift+left", "cursor(-10)", "cursor far left", show=False, id="cursor_far_left"),
+        Binding("escape", "leave_zoom", "zoom out", show=False, id="chart_leave_zoom"),
+        Binding("shift+right", "cursor(10)", "cursor far right", show=False, id="cursor_far_right"),
     ]
     view: MetricsView | None = None
-
-    class Moved(Message):
-        """The cursor in the charts is to move so many columns."""
-
-        def __init__(self, columns: int) -> None:
-            super().__init__()
-            self.columns = columns
+    _pressed_at: int | None = None  # the column where the mouse went down in the large chart
 
     class Chosen(Message):
         """Another metric is wanted large."""
@@ -38,30 +39,48 @@ class MetricsTab(Sheet):
             super().__init__()
             self.name = name
 
+    class Unzoomed(Message):
+        """All of x and the newest values are wanted again."""
+
+    class RoomChanged(Message):
+        """Another number of charts fits."""
+
     def show_view(self, view: MetricsView | None) -> None:
         """Paints what changed."""
         self.view = view
         self.paint()
 
+    def room(self, *, grid: bool) -> int:
+        """How many small charts fit."""
+        from backprop_tui.tui.charts.metrics_plan import plan_of
+
+        return max(1, plan_of(*self.size, grid=grid).small)
+
     def action_cursor(self, columns: int) -> None:
         """Reads values further left or right."""
-        self.post_message(self.Moved(columns))
+        mouse = self._mouse()
+        self.post_message(Moved(columns / (60 if mouse is None else mouse.columns)))
+
+    def action_leave_zoom(self) -> None:
+        """Back to all of x; where that is shown, the key means what it means elsewhere."""
+        if self.view is None or not self.view.steered:
+            raise SkipAction
+        self.post_message(self.Unzoomed())
 
     def move(self, rows: int) -> None:
         """The metric so many rows on."""
-        names = [row.name for row in self.view.rows] if self.view is not None else []
-        chosen = [row.chosen for row in self.view.rows] if self.view is not None else []
-        if names:
-            place = chosen.index(True) if True in chosen else 0
-            self.post_message(self.Chosen(names[max(0, min(place + rows, len(names) - 1))]))
+        if self.view is not None and self.view.rows:
+            place = max(0, min(self.view.chosen_place + rows, len(self.view.rows) - 1))
+            self.post_message(self.Chosen(self.view.rows[place].name))
 
     def move_to(self, place: int) -> None:
         """The metric in a row."""
-        self.move(place - next((at for at, row in enumerate(self.view.rows) if row.chosen), 0) if self.view else 0)
+        self.move(0 if self.view is None else place - self.view.chosen_place)
 
     def page(self, share: float) -> None:
-        """A few metrics on."""
-        self.move(3 if share > 0 else -3)
+        """A few metrics on; in a grid a page."""
+        size = self.room(grid=True) if self.view is not None and self.view.grid else _PAGE_OF_METRICS
+        self.move(size if share > 0 else -size)
 
     def paint(self) -> None:
         """Paints what changed."""
@@ -75,6 +94,54 @@ class MetricsTab(Sheet):
 
         self.show(draw_metrics(self.view, width, height, self.glyphs))
 
+    def _mouse(self) -> ChartMouse | None:
+        return None if self.view is None else over_metrics(self.view, *self.size)
+
     @on(events.Resize)
     def _metrics_resized(self) -> None:
         self.paint()
+        self.post_message(self.RoomChanged())
+
+    @on(events.MouseScrollDown)
+    @on(events.MouseScrollUp)
+    def _wheel(self, event: events.MouseScrollDown | events.MouseScrollUp) -> None:
+        event.stop()
+        event.prevent_default()
+        mouse, closer = self._mouse(), isinstance(event, events.MouseScrollUp)
+        if mouse is not None and mouse.covers(event):
+            self.post_message(mouse.wheel(event, closer=closer))
+        else:
+            self.move(-1 if closer else 1)
+
+    @on(events.MouseDown)
+    def _pressed(self, event: events.MouseDown) -> None:
+        mouse = self._mouse()
+        if event.button == 1 and mouse is not None and mouse.covers(event):
+            self._pressed_at = event.x
+            self.capture_mouse()
+
+    @on(events.MouseMove)
+    def _dragged(self, event: events.MouseMove) -> None:
+        mouse = self._mouse()
+        if self._pressed_at is not None and mouse is not None:
+            self.post_message(mouse.drag(self._pressed_at, event, done=False))
+
+    @on(events.MouseUp)
+    def _released(self, event: events.MouseUp) -> None:
+        mouse, start = self._mouse(), self._pressed_at
+        self._pressed_at = None
+        if start is not None:
+            self.release_mouse()
+            if mouse is not None:
+                self.post_message(mouse.drag(start, event, done=True))
+            return
+        self._choose_at(event.x, event.y)
+
+    def _choose_at(self, x: int, y: int) -> None:
+        """The metric of a row of the table, or of a small chart."""
+        if self.view is not None:
+            from backprop_tui.tui.charts.metrics_tab import metric_at
+
+            name = metric_at(self.view, *self.size, x, y)
+            if name is not None:
+                self.post_message(self.Chosen(name))

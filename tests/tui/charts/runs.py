@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
+from backprop_tui.domain.course import Course
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.times import iso
-from backprop_tui.store.metrics import Course, Series
+from backprop_tui.store.metrics import Series
 from backprop_tui.tui.charts.figures import RunFigures, Used
 from tests.tui.snapshots import NOW
 

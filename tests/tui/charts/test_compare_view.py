@@ -51,7 +51,7 @@ def test_curves_are_overlaid_with_a_colour_and_a_letter_each() -> None:
     assert [curve.letter for curve in chart.curves] == ["A", "B", "C"]
     assert len({curve.token for curve in chart.curves}) == 3
     assert chart.x.high == 79.0
-    text = "\n".join(map(text_of, draw_compare(_view(), 120, 39, UNICODE, all_options=False)))
+    text = "\n".join(map(text_of, draw_compare(_view(), 120, 39, UNICODE, all_options=False).lines))
     assert all(text.count(letter) >= 2 for letter in "ABC")
 
 
@@ -65,6 +65,32 @@ def test_a_run_that_is_not_read_yet_has_a_column() -> None:
 def test_the_screen_fits_every_size(size: tuple[int, int], glyphs: object) -> None:
     for everything in (False, True):
         shown = draw_compare(_view(all_options=everything), *size, UNICODE if glyphs is UNICODE else ASCII,
-                             all_options=everything)  # fmt: skip
-        assert len(shown) <= size[1]
+                             all_options=everything).lines  # fmt: skip
+        assert everything or len(shown) <= size[1]
         assert size[0] < 60 or all(width_of(line) <= size[0] for line in shown)
+
+
+def test_runs_of_one_group_are_named_by_what_tells_them_apart() -> None:
+    runs = [_compared(f"train:lr={lr},seed=1", lr, 2.0) for lr in ("1e-3", "3e-4")]
+    view = compare_view(runs, ChartChoices(), NOW, all_options=False)
+    assert [column.name for column in view.columns] == ["lr=1e-3 seed=1", "lr=3e-4 seed=1"]
+
+
+def test_a_cursor_reads_every_curve_up_to_its_end() -> None:
+    row = _view(ChartChoices(cursor=50.0)).results[0]
+    assert row.label == "loss (at 50)"
+    assert [cell != "-" for cell in row.cells] == [False, True, False]
+    assert all(cell != "-" for cell in _view(ChartChoices(cursor=20.0)).results[0].cells)
+
+
+def test_a_chosen_metric_stands_first_and_is_starred_only_where_its_name_tells_which_way_is_better() -> None:
+    rows = _view(ChartChoices(metric="acc")).results
+    assert [row.label for row in rows[:2]] == ["acc (last)", "acc (best)"]
+    assert rows[0].best == {1}
+
+
+def test_a_part_of_x_has_its_own_range_of_y() -> None:
+    whole, part = _view().chart, _view(ChartChoices(window=(30.0, 60.0))).chart
+    assert (part.x.low, part.x.high) == (30.0, 60.0)
+    assert part.y.high < whole.y.high
+    assert "zoomed" in part.note

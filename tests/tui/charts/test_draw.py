@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from backprop_tui.plotting.scale import Scale
 from backprop_tui.tui.charts.chart import Chart, Curve, Unit
-from backprop_tui.tui.charts.draw import draw_chart
+from backprop_tui.tui.charts.draw import draw_chart, frame_of
 from backprop_tui.tui.charts.labels import labels, span
 from backprop_tui.tui.drawing.lines import text_of, width_of
 from backprop_tui.tui.view.tokens import Token
@@ -44,7 +44,7 @@ def test_a_chart_has_its_size(
     x = Scale(bars[0][0], bars[-1][0]) if bars else Scale(0, 1)
     chart = replace(
         CHART, curves=(replace(CURVE, pieces=(bars,)),), x=x, y=Scale(min(low, high), max(low, high), log=log),
-        checkpoints=tuple(at for at, _ in values), restarts=(x.low,), cursor=x.high,
+        checkpoints=tuple(at for at, _ in values), restarts=((2, x.low),), holes=(x.low,), cursor=x.high,
     )  # fmt: skip
     lines = draw_chart(chart, width, height, ASCII if ascii_only else UNICODE)
     assert [width_of(line) for line in lines] == [width] * height
@@ -73,11 +73,32 @@ def test_in_ascii_a_curve_is_drawn_by_its_letter() -> None:
 
 
 def test_checkpoints_stand_below_the_axis_and_resumes_across_the_curves() -> None:
-    chart = replace(CHART, checkpoints=(50.0, 1000.0), restarts=(20.0,))
+    chart = replace(CHART, checkpoints=(50.0, 1000.0), restarts=((2, 20.0),))
     text = _text(chart)
     assert text[-2].count("◆") == 1
     assert text[-1].index("50") == pytest.approx(text[-2].index("◆"), abs=1)
     assert sum("│" in line[10:] for line in text[1:-3]) >= 8
+    assert "│2" in text[1]
+
+
+def test_where_values_were_not_finite_is_marked_below_the_axis() -> None:
+    text = _text(replace(CHART, holes=(50.0,), checkpoints=(20.0,)))
+    assert text[-2].split() == ["◆", "!"]
+
+
+def test_a_part_that_is_dragged_over_has_both_its_ends() -> None:
+    text = _text(replace(CHART, dragged=(20.0, 60.0), cursor=90.0))
+    assert text[1][10:].count("│") == 2
+
+
+def test_a_frame_tells_the_place_under_a_column() -> None:
+    frame = frame_of(CHART, 60, 14)
+    assert frame is not None
+    assert frame.place(CHART, 0) == pytest.approx(100 / frame.columns / 2)
+    assert frame.place(CHART, 59) == pytest.approx(100, abs=2)
+    assert frame.place(CHART, frame.margin + 1 + frame.columns // 2) == pytest.approx(50, abs=2)
+    assert frame_of(CHART, 10, 14) is None
+    assert frame_of(replace(CHART, curves=()), 60, 14) is None
 
 
 def test_without_points_it_says_so() -> None:

@@ -7,14 +7,17 @@ from dataclasses import replace
 
 import pytest
 
+from backprop_tui.domain.course import Course
 from backprop_tui.domain.run import Attempt, Checkpoint
 from backprop_tui.domain.status import Status
-from backprop_tui.store.metrics import Course
+from backprop_tui.plotting.by import By
 from backprop_tui.tui.charts.chart import Unit
 from backprop_tui.tui.charts.choices import ChartChoices
+from backprop_tui.tui.charts.course_charts import Plotter
 from backprop_tui.tui.charts.figures import RunFigures
 from backprop_tui.tui.charts.metrics_tab import draw_metrics
-from backprop_tui.tui.charts.metrics_view import MetricsView, metrics_view, moved_cursor
+from backprop_tui.tui.charts.metrics_view import MetricsView, metrics_view
+from backprop_tui.tui.charts.steering import Steering
 from backprop_tui.tui.drawing.lines import text_of, width_of
 from backprop_tui.tui.snapshot import Curve
 from backprop_tui.tui.view.tokens import Token
@@ -97,32 +100,122 @@ def test_pace_checkpoints_and_the_newest_values_are_told() -> None:
     assert facts[2] == "◆ 1 checkpoint, newest 1m ago, sound"
 
 
-def test_the_cursor_reads_the_values_at_its_place() -> None:
+def _steering(choices: ChartChoices, found: RunFigures | None = None) -> Steering:
+    return Steering.of(Plotter(KNOWN, found or figures("nano"), choices))
+
+
+def test_the_cursor_reads_the_values_of_all_metrics_at_its_place() -> None:
     choices = ChartChoices()
-    choices.cursor = moved_cursor(figures("nano"), choices, -10, 59)
+    _steering(choices).move(-0.1)
     assert choices.cursor == pytest.approx(490)
-    assert _facts(_view(choices=choices))[0].startswith("at cursor step 490  2.19")
-    assert moved_cursor(figures("nano"), choices, -100, 59) == 0.0
-    assert moved_cursor(figures("nano"), choices, 100, 59) is None
+    view = _view(choices=choices)
+    assert _facts(view)[0].startswith("at cursor step 490  2.19")
+    assert [(row.name, row.now) for row in view.rows] == [("loss", "2.191"), ("val_loss", "2.478"), ("lr", "3.00e-4")]
+    assert view.small[0].cursor == choices.cursor
+    _steering(choices).move(-1)
+    assert choices.cursor == 0.0
+    _steering(choices).move(1)
+    assert choices.cursor is None
+
+
+def test_the_cursor_tells_the_running_time_too() -> None:
+    _, found = _twice(400)
+    assert _facts(_view(found, ChartChoices(cursor=350.0)))[0].startswith("at cursor step 350  0:35  2.")
+    assert _facts(_view(found, ChartChoices(cursor=450.0)))[0].startswith("at cursor step 450  0:45  2.")
+
+
+def test_the_cursor_moves_by_a_point_at_least_where_they_lie_far_apart() -> None:
+    choices = ChartChoices(metric="val_loss")
+    for _ in range(2):
+        _steering(choices).move(-0.001)
+    assert choices.cursor == 300
+
+
+def test_zoom_keeps_the_cursor_in_its_place_and_comes_back_to_the_whole() -> None:
+    choices = ChartChoices(cursor=200.0)
+    _steering(choices).zoom(None, 0.5)
+    assert choices.window == (100.0, 600.0)
+    _steering(choices).zoom(600.0, 0.5)
+    assert choices.window == (350.0, 600.0)
+    for _ in range(60):
+        _steering(choices).zoom(400.0, 0.5)
+    assert choices.window is not None
+    assert choices.window[1] - choices.window[0] == pytest.approx(1000 / 128)
+    for _ in range(60):
+        _steering(choices).zoom(None, 2.0)
+    assert choices.window is None
+
+
+def test_what_is_dragged_over_is_shown_alone_once_the_button_is_up() -> None:
+    choices = ChartChoices()
+    _steering(choices).drag(300.0, 100.0, done=False)
+    assert (choices.dragged, choices.window) == ((300.0, 100.0), None)
+    _steering(choices).drag(300.0, 100.0, done=True)
+    assert (choices.dragged, choices.window) == (None, (100.0, 300.0))
+    chart = _view(choices=choices).large
+    assert (chart.x.low, chart.x.high, chart.note) == (100.0, 300.0, "zoomed")
+    assert chart.y.high < 7
+    choices.cursor = 290.0
+    _steering(choices).move(0.5)
+    assert choices.window == (290.0, 490.0)  # it follows the cursor
+
+
+def test_small_charts_follow_the_chosen_metric_and_a_grid_has_pages_of_all() -> None:
+    many = figures("nano", {name: course(name, falling()) for name in ("loss", "val_loss", *"abcdefgh")})
+    assert [one.title for one in _view(many).small] == ["a", "b", "c"]
+    assert [one.title for one in _view(many, ChartChoices(metric="c")).small] == ["d", "e", "f"]
+    assert [one.title for one in _view(many, ChartChoices(metric="h")).small] == ["loss", "val_loss", "a"]
+    grid = metrics_view(KNOWN, many, ChartChoices(metric="c", grid=True), NOW, UNICODE, most=4)
+    assert [(one.title, one.chosen) for one in grid.small] == [("c", True), ("d", False), ("e", False), ("f", False)]
+    assert text_of(draw_metrics(grid, 120, 40, UNICODE)[0]).startswith(" 5-8 of 10 metrics")
+
+
+def test_metrics_are_chosen_by_an_expression_and_a_wrong_one_hides_none() -> None:
+    view = _view(choices=ChartChoices(wanted="^l"))
+    assert [row.name for row in view.rows] == ["loss", "lr"]
+    assert [row.name for row in _view(choices=ChartChoices(wanted="rate|lr")).rows] == ["lr"]
+    assert len(_view(choices=ChartChoices(wanted="(")).rows) == 3
+    assert len(_view(choices=ChartChoices(wanted="nothing")).rows) == 3
+
+
+def test_where_it_was_not_finite_the_curve_is_interrupted_marked_and_told() -> None:
+    losses = falling(60)
+    losses[30:33] = [math.nan] * 3
+    view = _view(figures("nano", {"loss": course("loss", losses, every=10)}))
+    assert view.large.holes == (300.0,)
+    assert [len(piece) for piece in view.large.curves[-1].pieces] == [30, 27]
+    assert "! 3 values of loss were not finite, first at step 300" in _facts(view)
+
+
+def test_what_a_later_attempt_did_again_lies_faint_behind_what_counts() -> None:
+    _, found = _twice(300)
+    counts, faint = _view(found).large.curves[-1], _view(found).large.curves[0]
+    assert [(piece[0][0], piece[-1][0]) for piece in counts.pieces] == [(0.0, 300.0), (300.0, 490.0)]
+    assert faint.token is Token.FAINT
+    assert faint.pieces[0][0][0] == 310.0
+    assert max(bar[0] for piece in faint.pieces for bar in piece) == 490.0  # the raw curve is faint too
 
 
 def test_a_resume_is_marked_and_judged() -> None:
     _, smooth = _twice(400)
-    assert _view(smooth).large.restarts == (400.0,)
+    assert _view(smooth).large.restarts == ((2, 400.0),)
     assert "resumed once, no jump in loss" in _facts(_view(smooth))
     _, jumped = _twice(400, value=4.0)
     assert "resumed once, loss jumped at step 400" in _facts(_view(jumped))
     _, again = _twice(0, value=4.0)
     assert "resumed once, began again at step 0" in _facts(_view(again))
-    assert len(_view(again).large.curves[-1].pieces) == 2
+    assert [piece[0][0] for piece in _view(again).large.curves[-1].pieces] == [0.0, 0.0]
 
 
 def test_by_time_what_passed_between_attempts_does_not_count() -> None:
     _, found = _twice(400)
-    chart = _view(found, ChartChoices(by_time=True)).large
+    chart = _view(found, ChartChoices(by=By.TIME)).large
     assert chart.x_unit is Unit.SECONDS
-    assert chart.restarts == (40.0,)
+    assert chart.restarts == ((2, 40.0),)
     assert chart.x.high == pytest.approx(59.0)
+    clock = _view(found, ChartChoices(by=By.CLOCK)).large
+    assert clock.restarts == ((2, 160.0),)
+    assert clock.x.high == pytest.approx(179.0)
 
 
 def test_a_log_scale_leaves_out_what_has_no_logarithm() -> None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from textual import events
 from textual.pilot import Pilot
 
 from backprop_tui.tui.app import Dashboard
@@ -143,6 +144,8 @@ def test_keys_change_metric_axis_scale_and_smoothing() -> None:
             assert "by time" in stage.main.query_one(Footer).shown_text
             await stage.press("x", "L")
             assert "by time, log scale" in stage.metrics.line_text(0)
+            await stage.press("x")
+            assert "by clock time, log scale" in stage.metrics.line_text(0)
             await stage.press("m", "m")
             assert stage.metrics.line_text(0).strip().startswith("lr")
             await stage.press("k", "k")
@@ -159,9 +162,73 @@ def test_the_cursor_in_the_chart_reads_values() -> None:
             await stage.press("2", "tab")
             assert "newest step 590" in stage.metrics.shown_text
             await stage.press("h", "h", "left")
-            assert "at cursor step 560" in stage.metrics.shown_text
-            await stage.press("l", "l", "right")
+            assert "at cursor step 5" in stage.metrics.shown_text
+            assert "at cursor" in stage.metrics.line_text(0)
+            await stage.press("shift+right")
             assert "newest step 590" in stage.metrics.shown_text
+        async with staged((80, 24)) as stage:
+            await stage.press("2", "tab", "plus", "h", "h")
+            assert "at cursor step 570  2.1" in stage.metrics.shown_text
+
+    asyncio.run(play())
+
+
+def test_zoom_by_keys_is_left_by_escape_before_the_pane_is() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.press("2", "tab", "i", "i")
+            assert "zoomed" in stage.metrics.line_text(0)
+            assert "zoom out" in stage.main.query_one(Footer).shown_text
+            await stage.press("u", "u", "u")
+            assert "zoomed" not in stage.metrics.line_text(0)
+            await stage.press("i", "escape")
+            assert "zoomed" not in stage.metrics.line_text(0)
+            assert stage.metrics.has_focus
+            await stage.press("escape")
+            assert not stage.metrics.has_focus
+
+    asyncio.run(play())
+
+
+def test_the_mouse_reads_drags_and_zooms_in_the_chart_and_chooses_metrics() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.press("2", "tab", "plus")
+            await stage.pilot.click(MetricsTab, offset=(30, 5))
+            assert "at cursor step 3" in stage.metrics.shown_text
+            await stage.pilot.mouse_down(MetricsTab, offset=(20, 5))
+            await stage.pilot.hover(MetricsTab, offset=(40, 5))
+            await stage.pilot.mouse_up(MetricsTab, offset=(40, 5))
+            await stage.pilot.pause()
+            assert "zoomed" in stage.metrics.line_text(0)
+            await stage.press("escape")
+            stage.metrics.post_message(_wheel(stage.metrics, events.MouseScrollUp, 30, 5))
+            await stage.press()
+            assert "zoomed" in stage.metrics.line_text(0)
+            stage.metrics.post_message(_wheel(stage.metrics, events.MouseScrollDown, 30, 5))
+            await stage.press()
+            assert "zoomed" not in stage.metrics.line_text(0)
+            await stage.pilot.click(MetricsTab, offset=(100, 3))
+            assert stage.metrics.line_text(0).strip().startswith("lr")
+
+    asyncio.run(play())
+
+
+def _wheel(
+    widget: MetricsTab, kind: type[events.MouseScrollUp | events.MouseScrollDown], x: int, y: int
+) -> events.MouseScrollUp | events.MouseScrollDown:
+    return kind(widget, x, y, 0, 0, 0, shift=False, meta=False, ctrl=False)
+
+
+def test_a_grid_shows_all_metrics_alike() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.press("M", "tab")
+            assert stage.metrics.line_text(0).startswith(" 1-3 of 3 metrics")
+            await stage.press("h", "j")
+            assert stage.main.charting.choices.metric == "val_loss"
+            await stage.press("M")
+            assert stage.metrics.line_text(0).strip().startswith("val_loss")
 
     asyncio.run(play())
 
@@ -197,6 +264,11 @@ def test_marked_runs_are_compared() -> None:
             page = screen.query_one("#compare", Sheet)
             assert "Compare 2 runs" in page.shown_text
             assert "loss by step" in page.shown_text
+            await stage.press("h", "i")
+            assert "loss (at 580)" in page.shown_text
+            assert "by step, zoomed" in page.shown_text
+            await stage.press("escape")
+            assert "zoomed" not in page.shown_text
             await stage.press("x", "L", "a", "m")
             assert "All options" in page.shown_text
             assert "by time, log scale" in page.shown_text

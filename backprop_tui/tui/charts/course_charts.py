@@ -1,0 +1,141 @@
+"""The charts of a run's metrics: one large with what it is on other data, the others small, all over the same x."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from backprop_tui.domain.course import Course
+from backprop_tui.domain.metric_names import main_loss, validation_of
+from backprop_tui.plotting.by import By
+from backprop_tui.plotting.course import Attempts, Axis, x_scale, y_scale
+from backprop_tui.plotting.scale import Scale
+from backprop_tui.tui.charts.chart import Chart, Curve, Unit
+from backprop_tui.tui.charts.choices import AXIS_WORDS, ChartChoices
+from backprop_tui.tui.charts.course_curves import curves_of, shown, value_at
+from backprop_tui.tui.charts.figures import RunFigures
+from backprop_tui.tui.neutral import neutral
+from backprop_tui.tui.snapshot import KnownRun
+from backprop_tui.tui.view.tokens import Token
+
+NOTHING_YET = "No figures yet. Understood: JSON, tqdm, HF, Lightning, Keras"
+UNITS = {By.STEP: Unit.STEPS, By.TIME: Unit.SECONDS, By.CLOCK: Unit.SECONDS}
+
+
+class Plotter:
+    """What all charts of a run share; `name` is the chosen metric, `beside` the same on data not trained on."""
+
+    def __init__(self, known: KnownRun, figures: RunFigures, choices: ChartChoices) -> None:
+        self.known, self.figures, self.choices = known, figures, choices
+        metrics = figures.metrics
+        first = choices.matching(metrics) if choices.wanted else metrics
+        chosen = choices.metric if choices.metric in first else None
+        self.name = chosen or main_loss(first) or next(iter(first), None)
+        self.beside = None if self.name is None else validation_of(self.name, metrics)
+        self.axis = Axis(attempts=Attempts.of(figures.run), by=choices.by)
+        self.whole = x_scale(self.large, self.axis, total=self.total)
+
+    @property
+    def large(self) -> Sequence[Course]:
+        """What is in the large chart."""
+        metrics = self.figures.metrics
+        return [metrics[one] for one in (self.name, self.beside) if one is not None]
+
+    @property
+    def has_points(self) -> bool:
+        """Whether there is anything in the large chart."""
+        return any(one.buckets for one in self.large[:1])
+
+    @property
+    def total(self) -> float | None:
+        """Of steps, as planned."""
+        live = self.known.live
+        total = live.total_steps if live is not None else self.known.record.get("total_steps")
+        return float(total) if total else None
+
+    @property
+    def x(self) -> Scale:
+        """The part that is shown."""
+        return self.whole if self.choices.window is None else Scale(*self.choices.window)
+
+    def y(self, courses: Sequence[Course]) -> Scale:
+        """Of what is shown."""
+        pairs = [(course, self.axis) for course in courses]
+        return y_scale(pairs, log=self.choices.log, window=self.choices.window)
+
+    def note(self) -> str:
+        """What is chosen, in words."""
+        words = [AXIS_WORDS[self.choices.by]] if self.choices.by is not By.STEP else []
+        words += ["log scale"] if self.choices.log else []
+        words += ["zoomed"] if self.choices.window is not None else []
+        words += [] if self.figures.caught_up else ["reading"]
+        return ", ".join(words)
+
+    def checkpoints(self) -> Iterator[float]:
+        """Where they were saved."""
+        live, run = self.known.live, self.known.run
+        for one in live.checkpoints if live is not None else () if run is None else run.checkpoints:
+            if self.axis.by is not By.STEP:
+                yield self.axis.moment(one.saved_at)
+            elif one.step is not None:
+                yield float(one.step)
+
+
+def large_chart(plotter: Plotter) -> Chart:
+    """The chosen metric, and what it is on data that is not trained on."""
+    if plotter.name is None:
+        return Chart(title="metrics", nothing=plotter.figures.problem or NOTHING_YET)
+    courses = plotter.large
+    holes = sorted({plotter.axis.place(hole) for course in courses for hole in course.holes})
+    return Chart(
+        title=neutral(plotter.name),
+        name=plotter.name,
+        value="" if len(courses) > 1 else _value(plotter, courses[0]),
+        note=plotter.note(),
+        curves=tuple(_main_curves(plotter, courses)),
+        x=plotter.x,
+        y=plotter.y(courses),
+        x_unit=UNITS[plotter.axis.by],
+        checkpoints=tuple(plotter.checkpoints()),
+        restarts=plotter.axis.restarts(courses[0]),
+        holes=tuple(holes),
+        cursor=plotter.choices.cursor,
+        dragged=plotter.choices.dragged,
+        nothing="no finite value",
+    )
+
+
+def _main_curves(plotter: Plotter, courses: Sequence[Course]) -> list[Curve]:
+    two = len(courses) > 1
+    names = (("train", "t"), ("val", "v")) if two else (("", "*"),)
+    found: list[Curve] = []
+    for course, (label, letter), token in zip(courses, names, (Token.ACCENT, Token.WARN), strict=False):
+        value = _value(plotter, course)
+        shape = Curve(label=label, value=value, token=token, letter=letter, pieces=(), ends_in_letter=two)
+        few = token is Token.WARN  # what is measured now and then needs no smoothing
+        found += curves_of(course, plotter.axis, shape=shape, stretches=0 if few else plotter.choices.stretches)
+    return found
+
+
+def _value(plotter: Plotter, course: Course) -> str:
+    """At the cursor, or the newest."""
+    place = plotter.choices.cursor
+    return shown(course) if place is None else value_at(course, plotter.axis, place)
+
+
+def small_chart(plotter: Plotter, course: Course, *, among: bool) -> Chart:
+    """One of several; `among` them may be the chosen one."""
+    shape = Curve(label="", token=Token.INFO, letter="*", pieces=())
+    return Chart(
+        title=neutral(course.name),
+        name=course.name,
+        value=_value(plotter, course),
+        curves=tuple(curves_of(course, plotter.axis, shape=shape, stretches=plotter.choices.stretches)),
+        x=plotter.x,
+        y=plotter.y([course]),
+        x_unit=UNITS[plotter.axis.by],
+        holes=tuple(plotter.axis.place(hole) for hole in course.holes),
+        restarts=plotter.axis.restarts(course),
+        cursor=plotter.choices.cursor,
+        nothing="no finite value",
+        chosen=among and course.name == plotter.name,
+    )

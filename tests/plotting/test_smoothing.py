@@ -1,0 +1,47 @@
+"""Smoothing weighs by distance on x, begins without a bias, and goes on after a resume from where it went back to."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backprop_tui.plotting.smoothing import smoothed
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+
+
+def test_it_begins_without_a_bias_and_follows_a_level() -> None:
+    assert smoothed([(0, 5.0), (1, 5.0), (2, 5.0)], 10) == pytest.approx([5.0, 5.0, 5.0])
+    assert smoothed([(0, 1.0), (1, 3.0)], 0) == [1.0, 3.0]
+    assert smoothed([], 1) == []
+    noisy = [(place, float(place % 2)) for place in range(100)]
+    assert all(0.4 < one < 0.6 for one in smoothed(noisy, 20)[50:])
+
+
+def test_what_is_further_back_on_x_counts_less_however_often_it_was_printed() -> None:
+    last = smoothed([(0, 0.0), (10, 1.0)], 10)[-1]
+    assert last == pytest.approx(1 / (1 + math.exp(-1)))
+    assert smoothed([(0, 0.0), (1000, 1.0)], 10)[-1] == pytest.approx(1.0)
+    dense = smoothed([(0, 0.0), *((10, 1.0) for _ in range(9))], 10)[-1]
+    assert dense == pytest.approx(9 / (9 + math.exp(-1)))
+
+
+def test_after_a_resume_it_goes_on_from_where_it_went_back_to() -> None:
+    before = [(float(step), float(step)) for step in range(100)]
+    again = [(float(step), float(step)) for step in range(50, 100)]
+    straight = smoothed(before, 10)
+    assert smoothed([*before, *again], 10)[100:] == pytest.approx(straight[50:])
+    assert smoothed([*before, (0.0, 7.0)], 10)[-1] == 7.0
+
+
+@given(points=st.lists(st.tuples(finite, finite), max_size=40), reach=st.floats(0, 1e300))
+def test_no_input_leaves_the_range_of_the_values(points: list[tuple[float, float]], reach: float) -> None:
+    found = smoothed(points, reach)
+    assert len(found) == len(points)
+    if points:
+        low, high = min(value for _, value in points), max(value for _, value in points)
+        room = (high / 2 - low / 2) * 1e-9 + abs(high) * 1e-9 + abs(low) * 1e-9
+        assert all(low - room <= one <= high + room for one in found)
