@@ -22,7 +22,11 @@ def run_dashboard(home: Home, config_path: str, selected_run: str | None = None)
         ConfigError: a setting is wrong.
         StateUnavailable, StorageFailed: the state directory cannot be made or read.
     """
-    return dashboard(home, config_path, selected_run).run() or 0
+    from backprop_tui.tui.signals import ended_by_signals
+
+    app = dashboard(home, config_path, selected_run)
+    with ended_by_signals(app.leave):
+        return app.run() or 0
 
 
 def dashboard(home: Home, config_path: str, selected_run: str | None = None) -> Dashboard:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterable
 from functools import partial
@@ -76,6 +77,7 @@ class Dashboard(App[int]):
         self._preferences = preferences
         self._selected_run = selected_run
         self._interrupted_at = float("-inf")
+        self._runs_in: asyncio.AbstractEventLoop | None = None
         self.animation_level = "none"
         for theme in THEMES:
             self.register_theme(theme)
@@ -100,6 +102,7 @@ class Dashboard(App[int]):
 
     def on_mount(self) -> None:
         """Begins to follow the store."""
+        self._runs_in = asyncio.get_running_loop()
         self.run_worker(self._bridge.follow(self.post_message), name="bridge", group="bridge", exit_on_error=True)
 
     def on_unmount(self) -> None:
@@ -149,6 +152,11 @@ class Dashboard(App[int]):
             self._bridge.look()
         else:
             self._bridge.select(message.run_id)
+
+    def leave(self, code: int) -> None:
+        """Ends it, whatever is shown; may be called by a signal handler, while any lock is held."""
+        if self._runs_in is not None and self._runs_in.is_running():
+            self._runs_in.call_soon_threadsafe(self.exit, code)
 
     def action_interrupt(self) -> None:
         """ctrl+c: once says how to leave, twice leaves."""

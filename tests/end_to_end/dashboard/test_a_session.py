@@ -1,0 +1,111 @@
+"""A person at the dashboard: queues a real run, watches it, stops it, leaves; and the terminal is as it was."""
+
+from __future__ import annotations
+
+import os
+
+from backprop_tui.domain.status import Status
+from tests.end_to_end.dashboard.conftest import Open
+from tests.end_to_end.dashboard.scenes import a_script, leaves_a_clean_terminal, training
+from tests.support.sandbox import Sandbox
+from tests.support.terminal import ALTERNATE_SCREEN, CURSOR
+
+
+def test_a_run_is_queued_watched_and_stopped_and_the_terminal_is_as_before(
+    sandbox: Sandbox, open_dashboard: Open
+) -> None:
+    a_script(sandbox)
+    screen = open_dashboard()
+    screen.wait_for("Nothing here yet")
+    assert ALTERNATE_SCREEN in screen.modes()
+    assert CURSOR not in screen.modes()
+    screen.type("n")
+    screen.wait_for("New run")
+    screen.type("train.py\r")
+    screen.wait_for("running")
+    screen.wait_for('"loss":')  # its log line
+    (run_id,) = os.listdir(sandbox.home.runs)
+    run = sandbox.submitted(run_id)
+    screen.type("s")
+    screen.wait_for("stop, with time to save")
+    screen.type("\r")
+    run.wait_for(Status.STOPPED)
+    screen.wait_for("stopped")
+    screen.type("q")
+    assert screen.wait_for_exit() == 0
+    leaves_a_clean_terminal(screen)
+    sandbox.wait_until_all_is_indexed()
+
+
+def test_leaving_with_work_left_says_so_and_the_run_goes_on(sandbox: Sandbox, open_dashboard: Open) -> None:
+    run = training(sandbox)
+    screen = open_dashboard()
+    screen.wait_for("running")
+    screen.type("q")
+    screen.wait_for("1 run goes on. They need no window.")
+    screen.type("\r")
+    assert screen.wait_for_exit() == 0
+    leaves_a_clean_terminal(screen)
+    assert run.status() is Status.RUNNING
+
+
+def test_stop_all_and_leave_ends_the_runs_first(sandbox: Sandbox, open_dashboard: Open) -> None:
+    run = training(sandbox)
+    screen = open_dashboard()
+    screen.wait_for("running")
+    screen.type("q")
+    screen.wait_for("asks once more")
+    screen.type("S")
+    screen.wait_for("Stop 1 run, with time to save")
+    screen.type("\r")
+    assert screen.wait_for_exit() == 0
+    assert run.status() is Status.STOPPED
+    assert os.path.exists(sandbox.home.host_file("queue-held"))
+    leaves_a_clean_terminal(screen)
+
+
+def test_ctrl_c_twice_leaves_and_restores_the_terminal(sandbox: Sandbox, open_dashboard: Open) -> None:
+    screen = open_dashboard()
+    screen.wait_for("Nothing here yet")
+    screen.type("\x03")
+    screen.wait_for("q leaves, runs go on")
+    screen.type("\x03")
+    assert screen.wait_for_exit() == 0
+    leaves_a_clean_terminal(screen)
+
+
+def test_the_window_shrinks_to_nothing_and_grows_again(sandbox: Sandbox, open_dashboard: Open) -> None:
+    run = training(sandbox)
+    screen = open_dashboard()
+    screen.wait_for("running")
+    for columns, rows in ((20, 5), (80, 24), (10, 3), (200, 50), (1, 1), (120, 40)):
+        screen.resize(columns, rows)
+        if columns >= 20:
+            screen.wait_for("backprop")
+    screen.wait_for(run.id)
+    screen.wait_for('"loss":')
+    screen.type("q")
+    screen.wait_for("They need no window")
+    screen.type("\r")
+    assert screen.wait_for_exit() == 0
+
+
+def test_two_dashboards_beside_each_other_show_the_same_and_do_not_disturb_each_other(
+    sandbox: Sandbox, open_dashboard: Open
+) -> None:
+    run = training(sandbox)
+    one, other = open_dashboard(), open_dashboard(size=(80, 24))
+    one.wait_for("running")
+    other.wait_for("running")
+    one.type("p")
+    run.wait_for(Status.PAUSED)
+    other.wait_for("paused")
+    other.type("p")
+    run.wait_for(Status.RUNNING)
+    one.wait_for("running")
+    one.type("q")
+    one.wait_for("They need no window")
+    one.type("\r")
+    assert one.wait_for_exit() == 0
+    other.wait_for("running")
+    assert other.lives()

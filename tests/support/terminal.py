@@ -1,0 +1,183 @@
+"""A pseudo-terminal with a program in it: its screen as a person sees it, its modes, its settings."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import termios
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import pyte
+
+from backprop_tui.processes.identity import identify, is_alive
+from tests.support import processes
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
+
+ALTERNATE_SCREEN, CURSOR, WRAP = 1049, 25, 7
+_ON_AT_FIRST = frozenset({CURSOR, WRAP})
+_MODE = re.compile(rb"\x1b\[\?([\d;]+)([hl])")
+_KEYBOARD = re.compile(rb"\x1b\[([<>])\d*u")
+# What pyte takes for text: the keyboard protocol, and questions about modes.
+_UNKNOWN = re.compile(rb"\x1b\[[<>=][\d;]*[a-zA-Z]|\x1b\[\?[\d;]*\$p")
+_IN_A_DIRECTORY = ("/bin/sh", "-c", 'cd "$0" && exec "$@"')
+
+
+class Terminal:
+    """Starts a command as the leader of a session whose terminal this is; `hang_up` closes it, as a lost SSH does."""
+
+    def __init__(
+        self, command: Sequence[str], *, environment: Mapping[str, str], cwd: str, size: tuple[int, int] = (120, 40)
+    ) -> None:
+        """`size` is columns and rows."""
+        self._screen = pyte.Screen(*size)
+        self._stream = pyte.ByteStream(self._screen)
+        self._lock = threading.Lock()
+        self.written = b""  # everything, from the beginning
+        self._master, self._slave = pty.openpty()
+        self._set_size(size)
+        self.settings_before = termios.tcgetattr(self._slave)
+        self.pid = os.posix_spawn(
+            _IN_A_DIRECTORY[0],
+            (*_IN_A_DIRECTORY, cwd, *command),
+            {**environment, "TERM": "xterm-256color", "COLORTERM": "truecolor"},
+            file_actions=[
+                # The first terminal that the leader of a session opens is its own.
+                (os.POSIX_SPAWN_OPEN, 0, os.ttyname(self._slave), os.O_RDWR, 0),
+                (os.POSIX_SPAWN_DUP2, 0, 1),
+                (os.POSIX_SPAWN_DUP2, 0, 2),
+            ],
+            setsid=True,
+            setsigdef=(signal.SIGINT, signal.SIGHUP, signal.SIGTSTP),
+        )
+        self._identity = identify(self.pid)
+        self._exit_code: int | None = None
+        self._stop, self._stopper = os.pipe()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._exit_code is None and self._identity is not None:
+            processes.kill(self._identity)
+            self.wait_for_exit()
+        self.hang_up()
+        os.close(self._slave)
+
+    def _read(self) -> None:
+        while True:
+            ready, _, _ = select.select([self._master, self._stop], [], [])
+            if self._stop in ready:
+                return
+            try:
+                some = os.read(self._master, 1 << 16)
+            except OSError:  # nobody has it open any more
+                return
+            with self._lock:
+                self.written += some
+                self._stream.feed(_UNKNOWN.sub(b"", some))
+
+    def stop_reading(self) -> None:
+        """As a window that is frozen: what is written is not taken."""
+        if self._reader.is_alive():
+            os.write(self._stopper, b"!")
+            self._reader.join()
+
+    def hang_up(self) -> None:
+        """The terminal is closed."""
+        if self._master >= 0:
+            self.stop_reading()
+            os.close(self._master)
+            self._master = -1
+
+    def type(self, keys: str) -> None:
+        """As a keyboard sends it."""
+        os.write(self._master, keys.encode())
+
+    def resize(self, columns: int, rows: int) -> None:
+        """The window is made larger or smaller."""
+        with self._lock:
+            self._screen.resize(rows, columns)
+        self._set_size((columns, rows))
+
+    def _set_size(self, size: tuple[int, int]) -> None:
+        fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
+
+    def shown(self) -> str:
+        """The screen's letters."""
+        with self._lock:
+            return "\n".join(line.rstrip() for line in self._screen.display)
+
+    def wait_for(self, text: str, *, seconds: float = PATIENCE_SECONDS) -> str:
+        """The screen, once it shows this."""
+        wait_until(lambda: text in self.shown(), f"{text!r} on the screen", seconds=seconds, report=self.shown)
+        return self.shown()
+
+    def wait_until_gone(self, text: str) -> None:
+        """The screen does not show this any more."""
+        wait_until(lambda: text not in self.shown(), f"no {text!r} on the screen", report=self.shown)
+
+    def wait_for_written(self, what: bytes, *, after: int = 0) -> None:
+        """Somebody wrote these bytes; `after` so many others."""
+        wait_until(lambda: what in self.written[after:], f"{what!r} written", report=lambda: repr(self.written[-500:]))
+
+    def modes(self) -> set[int]:
+        """The private modes that are set."""
+        found = set(_ON_AT_FIRST)
+        for numbers, switch in _MODE.findall(self.written):
+            for number in map(int, numbers.split(b";")):
+                (found.add if switch == b"h" else found.discard)(number)
+        return found
+
+    def keyboard_protocols(self) -> int:
+        """How many are pushed and not popped."""
+        pushed = [one == b">" for one in _KEYBOARD.findall(self.written)]
+        return pushed.count(True) - pushed.count(False)
+
+    def is_restored(self) -> bool:
+        """Whether it is as it was when the program started: screen, cursor, mouse, all other modes, its settings."""
+        return (
+            self.modes() == set(_ON_AT_FIRST)
+            and self.keyboard_protocols() <= 0
+            and self.settings() == self.settings_before
+        )
+
+    def settings(self) -> list[Any]:
+        """What `stty -a` shows."""
+        return termios.tcgetattr(self._slave)
+
+    def state(self) -> str:
+        """What is left to be restored."""
+        return f"modes {self.modes()}, keyboard {self.keyboard_protocols()}, screen:\n{self.shown()}"
+
+    def signal(self, number: int) -> None:
+        """To the program."""
+        assert self._identity is not None
+        assert processes.kill(self._identity, number)
+
+    def wait_for_exit(self, *, seconds: float = PATIENCE_SECONDS) -> int:
+        """The exit code, as a shell shows it."""
+
+        def exited() -> bool:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                code = os.waitstatus_to_exitcode(status)
+                self._exit_code = 128 - code if code < 0 else code
+            return pid != 0
+
+        if self._exit_code is None:
+            wait_until(exited, "the program ended", seconds=seconds, report=self.shown)
+        assert self._exit_code is not None
+        return self._exit_code
+
+    def lives(self) -> bool:
+        """Whether the program does."""
+        return self._identity is not None and is_alive(self._identity)
