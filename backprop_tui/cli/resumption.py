@@ -17,7 +17,7 @@ from backprop_tui.domain.invocation import mentioned_flags
 from backprop_tui.domain.lifecycle import resume, used_seconds
 from backprop_tui.domain.run import Dependency, Ended, Run, Spec
 from backprop_tui.domain.values import dataclass
-from backprop_tui.store.checkpoints import newest_sound
+from backprop_tui.store.checkpoint_choice import choose
 from backprop_tui.store.code_state import code_of
 from backprop_tui.store.creation import mark
 from backprop_tui.store.home import Home
@@ -35,6 +35,7 @@ class Resumption:
     before: Run
     run: Run
     environment: dict[str, str]
+    passed_over: tuple[tuple[str, str], ...] = ()  # newer checkpoints that are not sound, and what is wrong with each
 
     @property
     def from_checkpoint(self) -> str | None:
@@ -60,7 +61,7 @@ def resumption(session: Session, run: Run, options: argparse.Namespace) -> Resum
             spec = replace(spec, after=_unfinished(session.home, spec))
         _check_total(run, spec)
         given = checkpoint_path(options.resume_from)
-        checkpoint = None if given is not None else newest_sound(run.checkpoints)
+        choice = None if given is not None else choose(run.checkpoints)
         code = code_of(spec.script, spec.command, cwd)
     finally:
         commit = git.answer()
@@ -75,8 +76,14 @@ def resumption(session: Session, run: Run, options: argparse.Namespace) -> Resum
         git=commit,
         code=code,
     )
+    checkpoint = None if choice is None else choice.checkpoint
     start = given if checkpoint is None else checkpoint.path
-    return Resumption(before=run, run=resume(changed, now=time.time(), resume_from=start), environment=environment)
+    return Resumption(
+        before=run,
+        run=resume(changed, now=time.time(), resume_from=start),
+        environment=environment,
+        passed_over=() if choice is None else choice.torn,
+    )
 
 
 def _directory(run: Run, options: argparse.Namespace) -> str:
@@ -159,4 +166,5 @@ def _lock_of_ended(directory: RunDirectory) -> Lock:
 
 
 def _words(found: Resumption) -> str:
-    return f"resumed from {found.from_checkpoint or 'the beginning: no sound checkpoint is known'}"
+    words = f"resumed from {found.from_checkpoint or 'the beginning: no sound checkpoint is known'}"
+    return "; ".join([words, *(f"{path} {reason}" for path, reason in found.passed_over)])

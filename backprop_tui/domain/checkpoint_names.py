@@ -53,9 +53,9 @@ def named_checkpoint(file: str) -> NamedCheckpoint | None:
     return _named(file) if _is_checkpoint_file(basename(file)) else None
 
 
-def step_in(path: str) -> int | None:
-    """The step that a checkpoint's name says; None where it says none."""
-    return _named(path).step
+def named_exactly(path: str) -> NamedCheckpoint:
+    """What the name of something tells that is known to be a checkpoint."""
+    return _named(path)
 
 
 def _folder_around(file: str) -> str | None:

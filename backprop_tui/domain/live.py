@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 
 from backprop_tui.domain.run import Checkpoint, Peak, Run
+from backprop_tui.domain.save_pace import SavePace
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.values import dataclass
 
@@ -81,6 +82,7 @@ class Live:
     cpu_percent: float | None = None
     vram_bytes: int | None = None  # on its fullest GPU
     temperature_celsius: float | None = None  # of its hottest GPU
+    pace: SavePace | None = None  # of its checkpoints
     problem: str | None = None  # what the guardian cannot do: unkillable processes, disk full
 
 

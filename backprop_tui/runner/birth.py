@@ -132,6 +132,7 @@ def first_live(run: Run, script: WatchedScript | None, earlier: Live | None) -> 
         step=run.step,
         metrics=run.metrics,
         checkpoints=run.checkpoints,
+        pace=None if earlier is None or earlier.pace is None else earlier.pace.next_attempt(),
         peak=run.peak,
     )
 

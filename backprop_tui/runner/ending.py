@@ -5,21 +5,25 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 
 from backprop_tui.domain.causes import cause_of_failure
 from backprop_tui.domain.errors import StorageFailed
 from backprop_tui.domain.lifecycle import Outcome, conclude, fold
 from backprop_tui.domain.live import Live, Stopping
-from backprop_tui.domain.run import Cause, Ended, Run
+from backprop_tui.domain.run import Cause, Checkpoint, Ended, Run
 from backprop_tui.domain.status import Status
+from backprop_tui.runner.aside import Aside
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.script import CannotStart
 from backprop_tui.runner.watched import Exit
-from backprop_tui.store.checkpoints import newest_sound
+from backprop_tui.store.checkpoint_choice import Choice, choose, choose_unseen
 from backprop_tui.store.run_directory import RunDirectory
 
 TAIL_BYTES = 16 << 10
 WRITE_AGAIN_SECONDS = 1.0
+JUDGE_SECONDS = 10.0
 
 
 def outcome_of(exit_: Exit, stopping: Stopping | None, directory: RunDirectory) -> Outcome:
@@ -71,7 +75,9 @@ def write_end(directory: RunDirectory, run: Run, live: Live, outcome: Outcome, r
         StorageFailed: the run's directory was removed.
     """
     run = fold(run, live)
-    checkpoint = newest_sound(run.checkpoints)
+    choice = _choose(run.checkpoints)
+    run = replace(run, checkpoints=choice.judged)
+    checkpoint = choice.checkpoint
     while True:
         now = time.time()
         concluded = conclude(run, outcome, now=now, resume_from=None if checkpoint is None else checkpoint.path)
@@ -83,11 +89,17 @@ def write_end(directory: RunDirectory, run: Run, live: Live, outcome: Outcome, r
             recorder.change(problem=f"the end cannot be written: {error}")
             time.sleep(WRITE_AGAIN_SECONDS)
             continue
-        _tell_end(recorder, concluded, outcome)
+        _tell_end(recorder, concluded, outcome, choice)
         return concluded
 
 
-def _tell_end(recorder: Recorder, run: Run, outcome: Outcome) -> None:
+def _choose(checkpoints: Sequence[Checkpoint]) -> Choice:
+    """Judges them in a thread: a file system that hangs must not hold up the end."""
+    answers = Aside(lambda _now: choose(checkpoints)).last(JUDGE_SECONDS)
+    return answers[0] if answers else choose_unseen(checkpoints)
+
+
+def _tell_end(recorder: Recorder, run: Run, outcome: Outcome, choice: Choice) -> None:
     recorder.tell(
         "ended" if isinstance(run.state, Ended) else "attempt_ended",
         outcome.reason or outcome.status,
@@ -96,4 +108,4 @@ def _tell_end(recorder: Recorder, run: Run, outcome: Outcome) -> None:
         signal=outcome.signal,
     )
     if not isinstance(run.state, Ended):
-        recorder.tell("queued", run.state.reason or "queued again")  # type: ignore[union-attr]
+        recorder.tell("queued", f"{run.state.reason or 'queued again'}{choice.words()}")  # type: ignore[union-attr]

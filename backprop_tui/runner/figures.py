@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Mapping, Sequence
 
-from backprop_tui.domain.run import Checkpoint, Spec
+from backprop_tui.domain.run import Spec
 from backprop_tui.domain.status import Status
 from backprop_tui.readers.values import CheckpointSaved, Progress
+from backprop_tui.runner.checkpoint_book import CheckpointBook
 from backprop_tui.runner.ladder import Ladder
 from backprop_tui.runner.recorder import Recorder
-from backprop_tui.store.checkpoints import stored_size_bytes
-
-KEPT_CHECKPOINTS = 20
 
 
 class Figures:
     """Takes in values as they were read, oldest first."""
 
-    __slots__ = ("_ladder", "_recorder", "_spec", "_told_nan")
+    __slots__ = ("_book", "_ladder", "_recorder", "_spec", "_told_nan")
 
-    def __init__(self, recorder: Recorder, ladder: Ladder, spec: Spec) -> None:
+    def __init__(self, recorder: Recorder, ladder: Ladder, spec: Spec, book: CheckpointBook) -> None:
         self._recorder = recorder
         self._ladder = ladder
         self._spec = spec
+        self._book = book
         self._told_nan = False
 
     def take_in(self, values: Sequence[Progress | CheckpointSaved], cwd: str) -> None:
@@ -37,7 +35,7 @@ class Figures:
             if isinstance(value, CheckpointSaved):
                 # With all that was said before it, and the offset behind it: so it is told once, whoever dies.
                 self._recorder.change(step=step, epoch=epoch, total_steps=total, metrics=dict(metrics))
-                self._add_checkpoint(value, cwd, step)
+                self._book.announced(value, cwd, step)
                 continue
             step = value.step if value.step is not None else step
             epoch = value.epoch if value.epoch is not None else epoch
@@ -45,15 +43,7 @@ class Figures:
             metrics.update(value.metrics)
             self._look_at_loss(dict(value.metrics), step)
         self._recorder.change(step=step, epoch=epoch, total_steps=total, metrics=metrics)
-
-    def _add_checkpoint(self, saved: CheckpointSaved, cwd: str, step: int | None) -> None:
-        path = os.path.normpath(os.path.join(cwd, saved.path))
-        at_step = saved.step if saved.step is not None else step
-        checkpoint = Checkpoint(path=path, step=at_step, saved_at=time.time(), size_bytes=stored_size_bytes(path))
-        # A file that is written over and over is one checkpoint, the newest.
-        others = [known for known in self._recorder.live.checkpoints if known.path != path]
-        self._recorder.commit(checkpoints=(*others, checkpoint)[-KEPT_CHECKPOINTS:], log_offset=saved.offset)
-        self._recorder.tell("checkpoint", f"checkpoint at step {at_step}: {path}", path=path, step=at_step)
+        self._book.stepped(step)
 
     def _look_at_loss(self, metrics: Mapping[str, float], step: int | None) -> None:
         bad = [name for name, value in metrics.items() if "loss" in name.lower() and not math.isfinite(value)]

@@ -17,11 +17,13 @@ from backprop_tui.launchers.sampler_process import READINGS
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.readers.values import CheckpointSaved, Progress
+from backprop_tui.runner.checkpoint_book import CheckpointBook
 from backprop_tui.runner.figures import Figures
 from backprop_tui.runner.gpu_share import share_of
 from backprop_tui.runner.ladder import Ladder
 from backprop_tui.runner.listeners import LISTENERS, anyone_listens
 from backprop_tui.runner.log_follower import LogFollower
+from backprop_tui.runner.lookout import Lookout
 from backprop_tui.runner.obedience import Obedience
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.resources import ResourceMeter
@@ -55,7 +57,9 @@ class Guardian:
         self.run = run
         listeners_path = charge.directory.file(LISTENERS)
         self.ladder = Ladder(run.spec.stop, charge.tree, charge.recorder, lambda: anyone_listens(listeners_path))
-        self.figures = Figures(charge.recorder, self.ladder, run.spec)
+        self._lookout = Lookout(run, charge.supervisor.home, charge.recorder, charge.script.identity.pid)
+        self._book = CheckpointBook(charge.recorder, self._lookout.expect)
+        self.figures = Figures(charge.recorder, self.ladder, run.spec, self._book)
         self._obedience = Obedience(charge.directory, charge.tree, charge.recorder, self.ladder)
         readings_path = charge.supervisor.home.host_file(READINGS)
         self._meter = ResourceMeter(
@@ -86,6 +90,7 @@ class Guardian:
             self.ladder.begin(Status.STOPPED, by="session", reason="the session or machine is ending", now=now)
         self._obey(now)
         busy = self.read_log()
+        self._look_out(now)
         self._keep_timebox(now)
         self.ladder.climb(now)
         self._meter.sample(now)
@@ -117,6 +122,14 @@ class Guardian:
             self._cannot_read(error)
         # Its next attempt, if there is one, goes on from here.
         self._recorder.commit(log_offset=self._charge.log.offset, log_generation=self._charge.log.generation)
+
+    def _look_out(self, now: float) -> None:
+        """What the run wrote beside its log; seeing never waits for a disk."""
+        self._book.seen(self._lookout.seen(now))
+
+    def look_out_last(self) -> None:
+        """The script is dead, and what it left half-written stays so."""
+        self._book.seen(self._lookout.seen_last())
 
     def _cannot_read(self, error: Exception) -> None:
         note_exception(error)

@@ -151,6 +151,7 @@ def _finish(guardian: Guardian, charge: Charge, exit_: Exit) -> None:
         time.sleep(1.0)
         stuck = charge.tree.kill()
     guardian.read_rest_of_log()
+    guardian.look_out_last()
     run = guardian.last_requests()
     outcome = outcome_of(exit_, charge.recorder.live.stopping, charge.directory)
     concluded = write_end(charge.directory, run, charge.recorder.live, outcome, charge.recorder)

@@ -176,7 +176,8 @@ class WrittenFiles:
         return units
 
     def _is_its_own(self, folder: _Folder, file: WrittenFile) -> bool:
-        return not (folder.guessed and self._was_shared) or file.path in self._held
+        is_open_to_doubt = folder.guessed and self._was_shared
+        return not is_open_to_doubt or file.path in self._held or self._is_wanted(file.path)
 
     def _list(self, folder: _Folder, folders: list[str] | deque[str]) -> int:
         most = MOST_GUESSED_ENTRIES if folder.guessed else MOST_ENTRIES

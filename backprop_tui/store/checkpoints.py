@@ -20,6 +20,7 @@ __all__ = [
     "is_sound",
     "judged_newest_first",
     "newest_sound",
+    "saved_files",
     "stored_size_bytes",
 ]
 
@@ -61,6 +62,18 @@ def stored_size_bytes(path: str) -> int | None:
         return sum(os.stat(file).st_size for file in files_in(path))
     except (OSError, ValueError):
         return None
+
+
+def saved_files(path: str) -> tuple[int | None, int]:
+    """Size in bytes and the newest change (wall time, nanoseconds) of a checkpoint; None where it cannot be read."""
+    try:
+        if not os.path.isdir(path):
+            status = os.stat(path)
+            return status.st_size, status.st_mtime_ns
+        found = [os.stat(file) for file in files_in(path)]
+    except (OSError, ValueError):
+        return None, 0
+    return sum(one.st_size for one in found), max((one.st_mtime_ns for one in found), default=0)
 
 
 def judged_newest_first(checkpoints: Sequence[CheckpointT]) -> Iterator[tuple[CheckpointT, Sound | Unsound]]:

@@ -59,6 +59,14 @@ def texts(source: Mapping[str, Any], key: str) -> tuple[str, ...]:
     return tuple(value)
 
 
+def numbers(source: Mapping[str, Any], key: str) -> tuple[float, ...]:
+    """Finite numbers; an absent list is empty."""
+    value = source.get(key) or []
+    if not isinstance(value, list):
+        raise WrongField(f"{key}: a list of numbers is wanted, not {value!r}")
+    return tuple(number({key: one}, key) for one in value)
+
+
 def objects(source: Mapping[str, Any], key: str) -> Iterable[JsonObject]:
     """A missing list is an empty one. Raises: WrongField."""
     value = source.get(key) or []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from backprop_tui.domain.live import Clock, Live, Pause, Stopping
+from backprop_tui.domain.save_pace import SavePace
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.times import iso
 from backprop_tui.store import fields
@@ -46,6 +47,7 @@ def decode_live(source: JsonObject) -> Live:
         cpu_percent=fields.optional_number(source, "cpu_percent"),
         vram_bytes=fields.optional_integer(source, "vram_bytes"),
         temperature_celsius=fields.optional_number(source, "temperature_celsius"),
+        pace=_decode_pace(source),
         problem=fields.optional_text(source, "problem"),
     )
 
@@ -64,6 +66,18 @@ def _decode_pause(source: JsonObject) -> Pause | None:
     if not pause:
         return None
     return Pause(since=fields.number(pause, "since"), by=fields.text(pause, "by"), reason=fields.text(pause, "reason"))
+
+
+def _decode_pace(source: JsonObject) -> SavePace | None:
+    pace = fields.nested(source, "pace")
+    if not pace:
+        return None
+    return SavePace(
+        last_at=fields.optional_number(pace, "last_at"),
+        intervals=fields.numbers(pace, "intervals"),
+        durations=fields.numbers(pace, "durations"),
+        growth_bytes=tuple(int(figure) for figure in fields.numbers(pace, "growth_bytes")),
+    )
 
 
 def _decode_stopping(source: JsonObject) -> Stopping | None:

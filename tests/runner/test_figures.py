@@ -14,7 +14,8 @@ from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.live import Clock, Live
 from backprop_tui.domain.run import Spec
 from backprop_tui.readers.values import CheckpointSaved, Progress
-from backprop_tui.runner.figures import KEPT_CHECKPOINTS, Figures
+from backprop_tui.runner.checkpoint_book import KEPT_CHECKPOINTS, CheckpointBook
+from backprop_tui.runner.figures import Figures
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 
@@ -36,7 +37,7 @@ class Taken:
         self.recorder = Recorder(RunDirectory(folder), live)
         self.ladder = Ladder()
         spec = Spec(command=("true",), script=None, cwd=folder, limits=RunLimits(on_nan=on_nan))
-        self.figures = Figures(self.recorder, self.ladder, spec)  # type: ignore[arg-type]
+        self.figures = Figures(self.recorder, self.ladder, spec, CheckpointBook(self.recorder))  # type: ignore[arg-type]
 
     def take(self, *values: Progress | CheckpointSaved) -> None:
         self.figures.take_in(values, self.folder)

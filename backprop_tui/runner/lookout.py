@@ -1,0 +1,66 @@
+"""Watches what a run writes beside its log, in a thread: the guardian takes what was seen and waits for no disk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+
+from backprop_tui.domain.run import Run
+from backprop_tui.processes.tree import descendants
+from backprop_tui.runner.aside import Aside
+from backprop_tui.runner.checkpoint_patterns import CheckpointPatterns
+from backprop_tui.runner.found_checkpoints import FoundCheckpoints, Sighting
+from backprop_tui.runner.neighbours import Neighbours
+from backprop_tui.runner.recorder import Recorder
+from backprop_tui.runner.writing_places import named_places
+from backprop_tui.runner.written_files import WrittenFile, WrittenFiles
+from backprop_tui.store.home import Home
+
+LAST_LOOK_SECONDS = 5.0
+ANNOUNCED_DEPTH = 2  # below the directory that an announced checkpoint lies in
+
+
+class Lookout:
+    """Everything that is learned from the files of one attempt."""
+
+    def __init__(self, run: Run, home: Home, recorder: Recorder, script_pid: int) -> None:
+        spec = run.spec
+        patterns = CheckpointPatterns(spec.checkpoint_globs, spec.cwd)
+        self._script_pid = script_pid
+        self._checkpoints = FoundCheckpoints(patterns, lambda: recorder.live.checkpoints)
+        self._files = WrittenFiles(
+            [*patterns.places(), *named_places(spec.command, spec.cwd)],
+            cwd=spec.cwd,
+            since_ns=int(run.attempt.started_at * 1e9),
+            pids=self._pids,
+            is_wanted=patterns.wants,
+            is_shared=Neighbours(home, run.id, spec.cwd).share_cwd,
+        )
+        for checkpoint in recorder.live.checkpoints:
+            self._files.learn(os.path.dirname(checkpoint.path), depth=ANNOUNCED_DEPTH)
+            if checkpoint.sound is None:
+                self._checkpoints.expect(checkpoint.path)
+        self._aside: Aside[list[Sighting]] = Aside(self._look)
+        self._is_last = False
+
+    def expect(self, path: str) -> None:
+        """The script announced a checkpoint there: where one lies, others will."""
+        self._checkpoints.expect(path)
+        self._files.learn(os.path.dirname(path), depth=ANNOUNCED_DEPTH)
+
+    def seen(self, now: float) -> Sequence[Sighting]:
+        """What the last look saw, once; `now` is monotonic."""
+        return self._aside.result(now) or ()
+
+    def seen_last(self) -> Sequence[Sighting]:
+        """Looks once more when the script is dead; a file system that hangs is waited for a few seconds, no more."""
+        self._is_last = True
+        return [sighting for found in self._aside.last(LAST_LOOK_SECONDS) for sighting in found]
+
+    def _look(self, now: float) -> list[Sighting]:
+        files: Iterable[WrittenFile] = self._files.look(now)
+        take = self._checkpoints.take_last if self._is_last else self._checkpoints.take
+        return list(take(files, now))
+
+    def _pids(self) -> list[int]:
+        return [self._script_pid, *descendants(self._script_pid)]

@@ -1,0 +1,58 @@
+"""How often a run saves, as it is learned."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backprop_tui.domain.save_pace import OVERDUE_SHARE, REMEMBERED, SavePace
+
+
+def after(*times: float) -> SavePace:
+    pace = SavePace()
+    for at in times:
+        pace = pace.saved(at)
+    return pace
+
+
+def test_nothing_is_expected_before_two_saves_are_known() -> None:
+    assert SavePace().due_in(1.0) is None
+    assert after(10.0).due_in(11.0) is None
+
+
+def test_the_next_is_due_an_interval_after_the_last() -> None:
+    assert after(10.0, 20.0).due_in(25.0) == 5.0
+
+
+def test_the_time_that_a_save_takes_is_added() -> None:
+    assert after(10.0, 20.0).measured(growth_bytes=1, duration=2.0).due_in(25.0) == 7.0
+
+
+def test_a_late_one_is_due_now_and_one_that_is_far_too_late_is_given_up() -> None:
+    pace = after(10.0, 20.0)
+    assert pace.due_in(31.0) == 0.0
+    assert pace.due_in(30.1 + OVERDUE_SHARE * 10) is None
+
+
+def test_the_next_attempt_knows_the_habit_and_waits_for_its_own_first_save() -> None:
+    pace = after(10.0, 20.0).next_attempt()
+    assert pace.due_in(5.0) is None
+    assert pace.saved(12.0).due_in(13.0) == pytest.approx(9.0)
+
+
+@given(st.lists(st.floats(0, 1e6), max_size=20), st.floats(0, 2e6))
+def test_it_remembers_a_few_and_never_expects_in_the_past(times: list[float], at: float) -> None:
+    pace = after(*times)
+    assert len(pace.intervals) <= REMEMBERED
+    assert all(interval > 0 for interval in pace.intervals)
+    due = pace.due_in(at)
+    assert due is None or due >= 0
+
+
+@given(st.lists(st.integers(-(10**12), 10**12), min_size=1, max_size=10))
+def test_what_a_save_adds_is_never_negative(growths: list[int]) -> None:
+    pace = SavePace()
+    for growth in growths:
+        pace = pace.measured(growth_bytes=growth, duration=None)
+    assert (pace.bytes_per_save or 0) >= 0

@@ -1,0 +1,244 @@
+"""Checkpoints that appear on disk, as they reach the record."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from backprop_tui.domain.live import Clock, Live
+from backprop_tui.domain.run import Checkpoint
+from backprop_tui.readers.values import CheckpointSaved
+from backprop_tui.runner.checkpoint_book import CheckpointBook
+from backprop_tui.runner.checkpoint_patterns import CheckpointPatterns
+from backprop_tui.runner.found_checkpoints import CheckpointFound, FoundCheckpoints, Sighting
+from backprop_tui.runner.recorder import Recorder
+from backprop_tui.runner.written_files import WrittenFiles
+from backprop_tui.store.run_directory import RunDirectory, read_lines
+
+
+def torch_save(path: Path, size: int = 100) -> Path:
+    """As torch.save lays a file out."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", bytes(size))
+    return path
+
+
+def trainer_save(folder: Path, step: int) -> Path:
+    """As Hugging Face Trainer does, the state last."""
+    folder.mkdir(parents=True)
+    torch_save(folder / "pytorch_model.bin")
+    torch_save(folder / "optimizer.pt")
+    (folder / "training_args.bin").write_bytes(b"\x80\x02}.")
+    (folder / "trainer_state.json").write_text(json.dumps({"global_step": step}))
+    return folder
+
+
+class Watched:
+    """A cwd that is looked at, and the record it is written into; each look is a second after the one before."""
+
+    def __init__(self, folder: Path, *globs: str) -> None:
+        self.cwd = folder / "cwd"
+        self.cwd.mkdir()
+        self.record = folder / "record"
+        self.record.mkdir()
+        live = Live(attempt=1, runner_pid=1, script_pid=None, clock=Clock(), time=0.0)
+        self.recorder = Recorder(RunDirectory(str(self.record)), live)
+        patterns = CheckpointPatterns(globs, str(self.cwd))
+        self.found = FoundCheckpoints(patterns, lambda: self.recorder.live.checkpoints)
+        self.files = WrittenFiles(patterns.places(), cwd=str(self.cwd), since_ns=0, is_wanted=patterns.wants)
+        self.book = CheckpointBook(self.recorder, self.found.expect)
+        self.now = 0.0
+
+    def look(self, *, at_end: bool = False) -> list[Sighting]:
+        self.now += 1.0
+        take = self.found.take_last if at_end else self.found.take
+        seen = list(take(self.files.look(self.now), self.now))
+        self.book.seen(seen)
+        return seen
+
+    def look_until_still(self) -> None:
+        self.look()
+        self.look()
+
+    def announce(self, path: str, step: int | None = None) -> None:
+        self.book.announced(CheckpointSaved(path=path, step=step, offset=1), str(self.cwd), step)
+
+    @property
+    def checkpoints(self) -> tuple[Checkpoint, ...]:
+        return self.recorder.live.checkpoints
+
+    def names(self) -> list[str]:
+        return [os.path.relpath(one.path, self.cwd) for one in self.checkpoints]
+
+    def told(self, kind: str) -> list[str]:
+        events = read_lines(str(self.record / "events.jsonl"))
+        return [str(event["message"]) for event in events if event["event"] == kind]
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Watched:
+    return Watched(tmp_path)
+
+
+def test_one_that_nobody_announced_is_recorded_once_it_is_whole_and_still(watched: Watched) -> None:
+    path = torch_save(watched.cwd / "out" / "ckpt_step_20.pt")
+    watched.look()
+    assert watched.names() == []
+    watched.look()
+    found = [(one.step, one.sound, one.size_bytes) for one in watched.checkpoints]
+    assert found == [(20, True, path.stat().st_size)]
+    watched.look_until_still()
+    assert len(watched.told("checkpoint")) == 1
+
+
+def test_one_that_is_being_written_is_waited_for(watched: Watched) -> None:
+    whole = torch_save(watched.cwd / "whole.bin").read_bytes()
+    path = watched.cwd / "last.ckpt"
+    path.write_bytes(whole[:40])
+    watched.look_until_still()
+    watched.look()
+    assert watched.names() == []
+    assert watched.book.pending == {str(path)}
+    path.write_bytes(whole)
+    watched.look_until_still()
+    assert watched.names() == ["last.ckpt"]
+    assert watched.book.pending == frozenset()
+
+
+def test_a_directory_needs_what_its_framework_saves_last(watched: Watched) -> None:
+    folder = trainer_save(watched.cwd / "out" / "checkpoint-10", 10)
+    (folder / "trainer_state.json").unlink()
+    watched.look_until_still()
+    assert watched.names() == []
+    (folder / "trainer_state.json").write_text('{"global_step": 11}')
+    watched.look_until_still()
+    assert {one.path: one.step for one in watched.checkpoints} == {str(folder): 11}
+
+
+def test_what_is_half_written_at_the_end_is_recorded_as_torn(watched: Watched) -> None:
+    whole = torch_save(watched.cwd / "ckpt_1.pt")
+    watched.look_until_still()
+    (watched.cwd / "ckpt_2.pt").write_bytes(whole.read_bytes()[:50])
+    watched.look(at_end=True)
+    assert [one.sound for one in watched.checkpoints] == [True, False]
+    assert "ckpt_2.pt is cut short" in watched.told("torn_checkpoint")[0]
+
+
+def test_one_written_over_and_over_is_one_and_the_newest(watched: Watched) -> None:
+    torch_save(watched.cwd / "ckpt.pt")
+    watched.look_until_still()
+    torch_save(watched.cwd / "ckpt.pt", 300)
+    watched.look_until_still()
+    assert watched.names() == ["ckpt.pt"]
+    assert len(watched.told("checkpoint")) == 2
+
+
+@pytest.mark.parametrize("announced_first", [True, False])
+def test_one_that_is_announced_and_found_is_one(watched: Watched, *, announced_first: bool) -> None:
+    if announced_first:
+        watched.announce("out/ckpt.pt", 5)
+        torch_save(watched.cwd / "out" / "ckpt.pt")
+    else:
+        torch_save(watched.cwd / "out" / "ckpt.pt")
+        watched.announce("out/ckpt.pt", 5)
+    watched.look_until_still()
+    (checkpoint,) = watched.checkpoints
+    assert (checkpoint.step, checkpoint.sound) == (5, True)
+    assert checkpoint.size_bytes is not None
+    assert len(watched.told("checkpoint")) == 1
+
+
+def test_a_directory_that_is_announced_stands_for_the_file_in_it(watched: Watched) -> None:
+    watched.announce("out", 250)
+    torch_save(watched.cwd / "out" / "ckpt.pt")
+    watched.look_until_still()
+    assert [(one.path, one.step) for one in watched.checkpoints] == [(str(watched.cwd / "out"), 250)]
+
+
+def test_one_that_is_announced_anywhere_is_measured(watched: Watched, tmp_path: Path) -> None:
+    path = tmp_path / "elsewhere" / "weights.state"
+    watched.announce(str(path), 1)
+    path.parent.mkdir()
+    path.write_bytes(b"12345")
+    watched.announce(str(path), 2)
+    watched.look_until_still()
+    assert [(one.size_bytes, one.sound) for one in watched.checkpoints] == [(5, True)]
+
+
+def test_those_the_script_deletes_leave_the_record_and_what_it_keeps_does_not_grow(watched: Watched) -> None:
+    for step in range(1, 8):
+        trainer_save(watched.cwd / f"checkpoint-{step}", step)
+        if step > 2:
+            shutil.rmtree(watched.cwd / f"checkpoint-{step - 2}")
+        watched.look_until_still()
+    assert watched.names() == ["checkpoint-6", "checkpoint-7"]
+    pace = watched.recorder.live.pace
+    assert pace is not None
+    assert pace.bytes_per_save == 0
+
+
+def test_what_is_kept_grows_by_what_is_saved(watched: Watched) -> None:
+    sizes = [torch_save(watched.cwd / f"ckpt_{step}.pt", 500).stat().st_size for step in range(1) for step in (1, 2, 3)]
+    watched.look_until_still()
+    pace = watched.recorder.live.pace
+    assert pace is not None
+    assert pace.bytes_per_save == sizes[0]
+
+
+def test_the_best_is_no_place_to_go_on_from_where_there_is_a_last(watched: Watched) -> None:
+    torch_save(watched.cwd / "weights" / "last.pt")
+    torch_save(watched.cwd / "weights" / "best.pt")
+    watched.look_until_still()
+    assert watched.names() == ["weights/last.pt"]
+
+
+def test_where_only_the_best_are_kept_they_count(watched: Watched) -> None:
+    torch_save(watched.cwd / "weights" / "best.ckpt")
+    watched.look_until_still()
+    assert watched.names() == ["weights/best.ckpt"]
+
+
+@pytest.mark.parametrize(
+    ("glob", "file", "checkpoint"),
+    [
+        ("*.state", "a.state", "a.state"),
+        ("out/*/model", "out/7/model/weights.any", "out/7/model"),
+        ("**/snap_*", "deep/er/snap_3", "deep/er/snap_3"),
+    ],
+)
+def test_a_pattern_finds_what_no_name_tells(tmp_path: Path, glob: str, file: str, checkpoint: str) -> None:
+    watched = Watched(tmp_path, glob)
+    path = watched.cwd / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"some state")
+    (watched.cwd / "other.any").write_bytes(b"none")
+    watched.look_until_still()
+    assert watched.names() == [checkpoint]
+
+
+def test_the_step_is_the_one_the_log_told_before_it_was_saved(watched: Watched) -> None:
+    watched.book.stepped(40)
+    path = torch_save(watched.cwd / "ckpt.pt")
+    os.utime(path)
+    watched.look()
+    watched.book.stepped(90)
+    watched.look()
+    assert [one.step for one in watched.checkpoints] == [40]
+
+
+def test_a_save_that_was_seen_changing_tells_how_long_it_takes(watched: Watched) -> None:
+    whole = torch_save(watched.cwd / "whole.bin").read_bytes()
+    path = watched.cwd / "ckpt_3.pt"
+    for size in (10, 20, 30):
+        path.write_bytes(whole[:size])
+        watched.look()
+    path.write_bytes(whole)
+    found = [one for _ in range(3) for one in watched.look() if isinstance(one, CheckpointFound)]
+    assert found[0].written_seconds is not None
+    assert found[0].written_seconds >= 3
