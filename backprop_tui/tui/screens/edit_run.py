@@ -102,7 +102,7 @@ class EditRun(Form):
 
 def _shared(runs: Sequence[KnownRun]) -> dict[str, str]:
     """What stands in the fields: that in which all of the runs agree."""
-    values = [_values(one) for one in runs]
+    values = [{name: neutral(value) for name, value in _values(one).items()} for one in runs]
     return {name: value for name, value in values[0].items() if all(each[name] == value for each in values)}
 
 

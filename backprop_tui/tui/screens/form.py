@@ -66,7 +66,7 @@ class Form(ModalScreen[tuple[str, ...] | None]):
     def __init__(self, rows: Sequence[Sequence[Field]], values: Mapping[str, str], *, glyphs: Glyphs) -> None:
         super().__init__()
         self._rows = rows
-        self._values = dict(values)
+        self._values = {name: neutral(value) for name, value in values.items()}
         self.glyphs = glyphs
 
     def compose(self) -> ComposeResult:
@@ -135,7 +135,7 @@ class Form(ModalScreen[tuple[str, ...] | None]):
         for row in self._rows:
             for field in row:
                 entry = self.field(field.name)
-                entry.value = values.get(field.name, "")
+                entry.value = neutral(values.get(field.name, ""))
                 entry.cursor_position = len(entry.value)
 
     def live(self) -> Sequence[Line]:

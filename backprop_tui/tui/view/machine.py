@@ -78,10 +78,9 @@ def machine_view(snapshot: Snapshot) -> MachineView:
         return MachineView(note="measuring")
     readings = sample.readings
     here = {one.id: one for one in snapshot.runs if one.status in ACTIVE}
-    limit = _heat_limit(here.values())
     silent = snapshot.moment.wall - readings.time
     stale = silent if silent > max(_STALE_SECONDS, 3 * snapshot.limits.sample_seconds) else 0.0
-    rows = [_gpu_row(gpu, here, snapshot, limit=limit, stale_seconds=stale) for gpu in readings.gpus]
+    rows = [_gpu_row(gpu, here, snapshot, stale_seconds=stale) for gpu in readings.gpus]
     return MachineView(gpus=tuple(rows), host=_host_row(readings.host), note=_note(snapshot))
 
 
@@ -94,17 +93,17 @@ def _note(snapshot: Snapshot) -> str | None:
     return "no GPU · runs go to the CPU" if sample.gpus_known else "the driver has not answered yet"
 
 
-def _heat_limit(active: Iterable[KnownRun]) -> float:
-    """That of the most careful run, or the default."""
-    limits = [one.run.spec.limits.gpu_max_temp_celsius for one in active if one.run is not None]
+def _heat_limit(gpu: GpuReading, active: Iterable[KnownRun]) -> float:
+    """That of the most careful run on it, or the default."""
+    on_it = [one.run for one in active if one.run is not None and _is_on(one, gpu)]
+    limits = [run.spec.limits.gpu_max_temp_celsius for run in on_it]
     return min((limit for limit in limits if limit > 0), default=RunLimits().gpu_max_temp_celsius)
 
 
-def _gpu_row(
-    gpu: GpuReading, here: Mapping[str, KnownRun], snapshot: Snapshot, *, limit: float, stale_seconds: float
-) -> GpuRow:
+def _gpu_row(gpu: GpuReading, here: Mapping[str, KnownRun], snapshot: Snapshot, *, stale_seconds: float) -> GpuRow:
     celsius, used, total = gpu.temperature_celsius, gpu.memory_used_bytes, gpu.memory_total_bytes
     share = used / total if used is not None and total else None
+    limit = _heat_limit(gpu, here.values())
     hot = celsius is not None and celsius >= limit - NEAR_LIMIT_CELSIUS
     too_hot = celsius is not None and celsius >= limit
     return GpuRow(

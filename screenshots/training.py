@@ -1,0 +1,108 @@
+"""A training that learns nothing, and prints as language models do: for pictures that look like a day of work.
+
+It begins with what it has "trained" before, all at once, so that curves and logs are long within seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import time
+import zipfile
+from pathlib import Path
+from random import Random
+
+from backprop_tui import report
+
+PRINT_EVERY, EVALUATE_EVERY = 10, 1000
+
+
+class OutOfMemoryError(RuntimeError):
+    """As PyTorch's."""
+
+
+OutOfMemoryError.__module__ = "torch"
+
+
+def main() -> None:
+    """Trains, or fails, as the options say."""
+    options = parse()
+    print(f"number of parameters: {options.parameters}\nusing fused AdamW: True", flush=True)
+    random = Random(f"{options.lr} {options.seed}")
+    begun = round(options.total * options.begun)
+    for step in range(0, options.total + 1, PRINT_EVERY):
+        if step > begun:
+            time.sleep(options.pace)
+        loss = options.to + 5.2 * math.exp(-5.5 * step / options.total) + random.gauss(0, 0.02)
+        if step % EVALUATE_EVERY == 0:
+            evaluate(step, loss, options, slowly=step > begun)
+        milliseconds = 118 + random.gauss(0, 0.6)
+        mfu = 40 * (1 - math.exp(-step / 4000))
+        print(f"iter {step}: loss {loss:.4f}, time {milliseconds:.2f}ms, mfu {mfu:.2f}%", flush=True)
+        rate = (
+            options.lr
+            * min(1.0, (step + 1) / (options.total / 30))
+            * (0.55 + 0.45 * math.cos(3 * step / options.total))
+        )
+        report.step(step, options.total, loss=loss, lr=rate, grad_norm=0.4 + 2 * math.exp(-step / 6000), mfu=mfu)
+        if options.fails and step > begun:
+            fail()
+        if report.should_stop():
+            save(step, options)
+            return
+
+
+def evaluate(step: int, loss: float, options: argparse.Namespace, *, slowly: bool) -> None:
+    """What it is worth on other data; then a checkpoint."""
+    if slowly:
+        for done in range(0, 201, 10):
+            bar = ("█" * (done // 20)).ljust(10)
+            sys.stdout.write(f"\rEvaluating: {done // 2:3}%|{bar}| {done}/200 [00:0{done // 25}<00:08, 15.9it/s]")
+            sys.stdout.flush()
+            time.sleep(0.1)
+        sys.stdout.write("\n")
+    worse = loss + 0.12 * step / options.total + 0.02
+    print(f"step {step}: train loss {loss:.4f}, val loss {worse:.4f}", flush=True)
+    report.step(step, options.total, val_loss=worse)
+    if step and step % (EVALUATE_EVERY * 8) == 0:
+        save(step, options)
+
+
+def save(step: int, options: argparse.Namespace) -> None:
+    """A file of the form that torch.save writes."""
+    folder = Path(f"out-{options.out}")
+    folder.mkdir(exist_ok=True)
+    path = folder / f"ckpt_{step}.pt"
+    print(f"saving checkpoint to {path}", flush=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", bytes(1_400_000))
+    report.checkpoint(path, step)
+
+
+def fail() -> None:
+    """As a batch that is too large."""
+    raise OutOfMemoryError(
+        "CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 79.65 GiB of which 1.12 GiB is "
+        "free."
+    )
+
+
+def parse() -> argparse.Namespace:
+    """What is made believe."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("config", nargs="?", default="")
+    parser.add_argument("--total", type=int, default=60000, help="steps")
+    parser.add_argument("--begun", type=float, default=0.6, help="share that is done at the start")
+    parser.add_argument("--pace", type=float, default=0.4, help="seconds for each printed line")
+    parser.add_argument("--lr", type=float, default=6e-4)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--to", type=float, default=2.1, help="loss at the end")
+    parser.add_argument("--out", default="lm")
+    parser.add_argument("--parameters", default="123.59M")
+    parser.add_argument("--fails", action="store_true")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
