@@ -101,8 +101,11 @@ class Dashboard(App[int]):
         return self._main
 
     def on_mount(self) -> None:
-        """Begins to follow the store."""
+        """Begins to follow the store, once the first paint is there: what it starts would only be in its way."""
         self._runs_in = asyncio.get_running_loop()
+        self._main.call_after_refresh(self._follow)
+
+    def _follow(self) -> None:
         self.run_worker(self._bridge.follow(self.post_message), name="bridge", group="bridge", exit_on_error=True)
 
     def on_unmount(self) -> None:

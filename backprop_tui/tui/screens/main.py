@@ -105,6 +105,10 @@ class MainScreen(Front):
         """The runs have the keys first."""
         self.query_one(RunsTable).focus()
         self.paint()
+        self.follow_cursor()  # at once, so that the log is there with the first paint or right after it
+        self.call_after_refresh(self._begin_charts)
+
+    def _begin_charts(self) -> None:
         self.run_worker(self.charting.follow(), name="charts", group="charts")
 
     def take(self, snapshot: Snapshot) -> None:
