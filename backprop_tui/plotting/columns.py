@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from backprop_tui.plotting.scale import Scale
 
@@ -26,14 +26,21 @@ def covered(bars: Sequence[Bar], x: Scale, y: Scale, *, columns: int, rows: int,
 def _spans(bars: Sequence[Bar], x: Scale, columns: int) -> dict[int, _Span]:
     """The least and the most of the points in each column that has any."""
     spans: dict[int, _Span] = {}
+    share_of = x.share if x.is_log else _linear(x)
     for place, low, high in bars:
-        share = x.share(place)
+        share = share_of(place)
         if not 0.0 <= share <= 1.0:
             continue
         column = min(columns - 1, int(share * columns))
         known = spans.get(column)
         spans[column] = (low, high) if known is None else (min(known[0], low), max(known[1], high))
     return spans
+
+
+def _linear(x: Scale) -> Callable[[float], float]:
+    """As `x.share`, which looks at the kind of the axis for each of some thousand points."""
+    low, distance = x.low / 2, x.high / 2 - x.low / 2
+    return (lambda place: (place / 2 - low) / distance) if distance > 0 else (lambda _: 0.5)
 
 
 def _filled(spans: dict[int, _Span]) -> Iterable[tuple[int, _Span]]:

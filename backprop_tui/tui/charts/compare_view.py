@@ -9,9 +9,10 @@ from backprop_tui.domain.course import Course, Extreme
 from backprop_tui.domain.metric_names import less_is_better, main_loss
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.values import dataclass
+from backprop_tui.plotting.attempts import Attempts, Axis
 from backprop_tui.plotting.by import By
-from backprop_tui.plotting.course import Attempts, Axis, nearest, y_scale
 from backprop_tui.plotting.scale import Scale
+from backprop_tui.plotting.track import Track, Tracks, y_scale
 from backprop_tui.store.asked_options import options_of
 from backprop_tui.tui.charts.chart import Chart, Curve
 from backprop_tui.tui.charts.choices import AXIS_WORDS, ChartChoices
@@ -21,8 +22,8 @@ from backprop_tui.tui.charts.figures import RunFigures
 from backprop_tui.tui.charts.labels import span
 from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.snapshot import KnownRun, Moment
+from backprop_tui.tui.view.groups import member_names
 from backprop_tui.tui.view.run_row import running_seconds
-from backprop_tui.tui.view.runs import member_names
 from backprop_tui.tui.view.states import TOKENS, word_of
 from backprop_tui.tui.view.tokens import Token
 from backprop_tui.tui.wording import durations, numbers
@@ -87,12 +88,19 @@ class CompareView:
     places: tuple[float, ...] = ()  # where points lie on x, in order
 
 
-def compare_view(runs: Sequence[Compared], choices: ChartChoices, moment: Moment, *, all_options: bool) -> CompareView:
-    """The screen of up to six runs."""
+def compare_view(
+    runs: Sequence[Compared],
+    choices: ChartChoices,
+    moment: Moment,
+    *,
+    all_options: bool,
+    tracks: Tracks | None = None,
+) -> CompareView:
+    """The screen of up to six runs; `tracks` are kept from paint to paint."""
     known = tuple(dict.fromkeys(name for one in runs for name in one.metrics))
     names = tuple(choices.matching(known))
     metric = choices.metric if choices.metric in names else main_loss(names) or next(iter(names), None)
-    overlay = _Overlay.of(runs, metric, choices)
+    overlay = _Overlay.of(runs, metric, choices, tracks or Tracks())
     options = _options(runs)
     different = tuple(row for row in options if len(set(row.cells)) > 1)
     return CompareView(
@@ -104,7 +112,7 @@ def compare_view(runs: Sequence[Compared], choices: ChartChoices, moment: Moment
         metric=metric,
         metric_names=names,
         whole=overlay.whole,
-        places=tuple(sorted({axis.place(one) for _, course, axis in overlay.courses for one in course.buckets})),
+        places=tuple(sorted({place for _, track in overlay.tracks for place in track.places})),
     )
 
 
@@ -183,40 +191,42 @@ def _options(runs: Sequence[Compared]) -> list[Row]:
 class _Overlay:
     """The metric of each run that has it, with the place of the run."""
 
-    courses: Sequence[tuple[int, Course, Axis]]
+    tracks: Sequence[tuple[int, Track]]
     whole: Scale
 
     @classmethod
-    def of(cls, runs: Sequence[Compared], metric: str | None, choices: ChartChoices) -> _Overlay:
+    def of(cls, runs: Sequence[Compared], metric: str | None, choices: ChartChoices, tracks: Tracks) -> _Overlay:
         found = []
-        ends = [1.0]
         for place, one in enumerate(runs):
             course = None if metric is None else one.metrics.get(metric)
             if course is not None and course.buckets:
                 axis = Axis(attempts=Attempts.of(one.run), by=choices.by)
-                found.append((place, course, axis))
-                ends += [axis.place(bucket) for bucket in course.buckets]
-        return cls(courses=found, whole=Scale(0.0, max(ends)))
+                found.append((place, tracks.of(course, axis, run_id=one.known.id)))
+        return cls(tracks=found, whole=Scale(0.0, max([1.0, *(max(track.places) for _, track in found)])))
 
 
 def _chart(overlay: _Overlay, metric: str | None, choices: ChartChoices) -> Chart:
     if metric is None:
         return Chart(title="curves", nothing="no figures are known of these runs")
     curves: list[Curve] = []
-    for place, course, axis in overlay.courses:
+    for place, track in overlay.tracks:
         shape = Curve(
-            label="", value=shown(course), token=COLOURS[place], letter=LETTERS[place], pieces=(), ends_in_letter=True
+            label="",
+            value=shown(track.course),
+            token=COLOURS[place],
+            letter=LETTERS[place],
+            pieces=(),
+            ends_in_letter=True,
         )
-        curves += curves_of(course, axis, shape=shape, stretches=choices.stretches)[-1:]
+        curves += curves_of(track, shape=shape, stretches=choices.stretches)[-1:]
     words = [AXIS_WORDS[choices.by], *(["log scale"] if choices.log else [])]
     words += ["zoomed"] if choices.window is not None else []
-    pairs = [(course, axis) for _, course, axis in overlay.courses]
     return Chart(
         title=neutral(metric),
         note=", ".join(words),
         curves=tuple(curves),
         x=overlay.whole if choices.window is None else Scale(*choices.window),
-        y=y_scale(pairs, log=choices.log, window=choices.window),
+        y=y_scale([track for _, track in overlay.tracks], log=choices.log, window=choices.window),
         x_unit=UNITS[choices.by],
         cursor=choices.cursor,
         dragged=choices.dragged,
@@ -230,9 +240,9 @@ def _at_cursor(overlay: _Overlay, metric: str | None, choices: ChartChoices, cou
     if place is None or metric is None:
         return
     values: list[Extreme | None] = [None] * count
-    for number, course, axis in overlay.courses:
-        found = nearest(course, axis, place)
-        if found is not None and place <= max(map(axis.place, course.buckets)):
+    for number, track in overlay.tracks:
+        found = track.nearest(place)
+        if found is not None and place <= max(track.places):
             values[number] = Extreme(found.last, None)
     where = numbers.count(place) if choices.by is By.STEP else span(place)
     yield _metric_row(metric, f"at {where}", values, at=False)

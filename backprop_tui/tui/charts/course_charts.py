@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from backprop_tui.domain.course import Course
 from backprop_tui.domain.metric_names import main_loss, validation_of
+from backprop_tui.plotting.attempts import Attempts, Axis
 from backprop_tui.plotting.by import By
-from backprop_tui.plotting.course import Attempts, Axis, x_scale, y_scale
 from backprop_tui.plotting.scale import Scale
+from backprop_tui.plotting.track import Track, Tracks, x_scale, y_scale
 from backprop_tui.tui.charts.chart import Chart, Curve, Unit
 from backprop_tui.tui.charts.choices import AXIS_WORDS, ChartChoices
 from backprop_tui.tui.charts.course_curves import curves_of, shown, value_at
@@ -24,7 +25,11 @@ UNITS = {By.STEP: Unit.STEPS, By.TIME: Unit.SECONDS, By.CLOCK: Unit.SECONDS}
 class Plotter:
     """What all charts of a run share; `name` is the chosen metric, `beside` the same on data not trained on."""
 
-    def __init__(self, known: KnownRun, figures: RunFigures, choices: ChartChoices) -> None:
+    def __init__(
+        self, known: KnownRun, figures: RunFigures, choices: ChartChoices, tracks: Tracks | None = None
+    ) -> None:
+        """`tracks` are kept from paint to paint."""
+        self._tracks = tracks or Tracks()
         self.known, self.figures, self.choices = known, figures, choices
         metrics = figures.metrics
         first = choices.matching(metrics) if choices.wanted else metrics
@@ -32,18 +37,12 @@ class Plotter:
         self.name = chosen or main_loss(first) or next(iter(first), None)
         self.beside = None if self.name is None else validation_of(self.name, metrics)
         self.axis = Axis(attempts=Attempts.of(figures.run), by=choices.by)
-        self.whole = x_scale(self.large, self.axis, total=self.total)
+        self.large = [self.track(metrics[one]) for one in (self.name, self.beside) if one is not None]
+        self.whole = x_scale(self.large, total=self.total)
 
-    @property
-    def large(self) -> Sequence[Course]:
-        """What is in the large chart."""
-        metrics = self.figures.metrics
-        return [metrics[one] for one in (self.name, self.beside) if one is not None]
-
-    @property
-    def has_points(self) -> bool:
-        """Whether there is anything in the large chart."""
-        return any(one.buckets for one in self.large[:1])
+    def track(self, course: Course) -> Track:
+        """A metric of the run on the chosen axis."""
+        return self._tracks.of(course, self.axis, run_id=self.figures.run_id)
 
     @property
     def total(self) -> float | None:
@@ -57,10 +56,9 @@ class Plotter:
         """The part that is shown."""
         return self.whole if self.choices.window is None else Scale(*self.choices.window)
 
-    def y(self, courses: Sequence[Course]) -> Scale:
+    def y(self, tracks: Sequence[Track]) -> Scale:
         """Of what is shown."""
-        pairs = [(course, self.axis) for course in courses]
-        return y_scale(pairs, log=self.choices.log, window=self.choices.window)
+        return y_scale(tracks, log=self.choices.log, window=self.choices.window)
 
     def note(self) -> str:
         """What is chosen, in words."""
@@ -84,19 +82,19 @@ def large_chart(plotter: Plotter) -> Chart:
     """The chosen metric, and what it is on data that is not trained on."""
     if plotter.name is None:
         return Chart(title="metrics", nothing=plotter.figures.problem or NOTHING_YET)
-    courses = plotter.large
-    holes = sorted({plotter.axis.place(hole) for course in courses for hole in course.holes})
+    tracks = plotter.large
+    holes = sorted({plotter.axis.place(hole) for track in tracks for hole in track.course.holes})
     return Chart(
         title=neutral(plotter.name),
         name=plotter.name,
-        value="" if len(courses) > 1 else _value(plotter, courses[0]),
+        value="" if len(tracks) > 1 else _value(plotter, tracks[0]),
         note=plotter.note(),
-        curves=tuple(_main_curves(plotter, courses)),
+        curves=tuple(_main_curves(plotter, tracks)),
         x=plotter.x,
-        y=plotter.y(courses),
+        y=plotter.y(tracks),
         x_unit=UNITS[plotter.axis.by],
         checkpoints=tuple(plotter.checkpoints()),
-        restarts=plotter.axis.restarts(courses[0]),
+        restarts=plotter.axis.restarts(tracks[0].course),
         holes=tuple(holes),
         cursor=plotter.choices.cursor,
         dragged=plotter.choices.dragged,
@@ -104,34 +102,35 @@ def large_chart(plotter: Plotter) -> Chart:
     )
 
 
-def _main_curves(plotter: Plotter, courses: Sequence[Course]) -> list[Curve]:
-    two = len(courses) > 1
+def _main_curves(plotter: Plotter, tracks: Sequence[Track]) -> list[Curve]:
+    two = len(tracks) > 1
     names = (("train", "t"), ("val", "v")) if two else (("", "*"),)
     found: list[Curve] = []
-    for course, (label, letter), token in zip(courses, names, (Token.ACCENT, Token.WARN), strict=False):
-        value = _value(plotter, course)
+    for track, (label, letter), token in zip(tracks, names, (Token.ACCENT, Token.WARN), strict=False):
+        value = _value(plotter, track)
         shape = Curve(label=label, value=value, token=token, letter=letter, pieces=(), ends_in_letter=two)
         few = token is Token.WARN  # what is measured now and then needs no smoothing
-        found += curves_of(course, plotter.axis, shape=shape, stretches=0 if few else plotter.choices.stretches)
+        found += curves_of(track, shape=shape, stretches=0 if few else plotter.choices.stretches)
     return found
 
 
-def _value(plotter: Plotter, course: Course) -> str:
+def _value(plotter: Plotter, track: Track) -> str:
     """At the cursor, or the newest."""
     place = plotter.choices.cursor
-    return shown(course) if place is None else value_at(course, plotter.axis, place)
+    return shown(track.course) if place is None else value_at(track, place)
 
 
 def small_chart(plotter: Plotter, course: Course, *, among: bool) -> Chart:
     """One of several; `among` them may be the chosen one."""
+    track = plotter.track(course)
     shape = Curve(label="", token=Token.INFO, letter="*", pieces=())
     return Chart(
         title=neutral(course.name),
         name=course.name,
-        value=_value(plotter, course),
-        curves=tuple(curves_of(course, plotter.axis, shape=shape, stretches=plotter.choices.stretches)),
+        value=_value(plotter, track),
+        curves=tuple(curves_of(track, shape=shape, stretches=plotter.choices.stretches)),
         x=plotter.x,
-        y=plotter.y([course]),
+        y=plotter.y([track]),
         x_unit=UNITS[plotter.axis.by],
         holes=tuple(plotter.axis.place(hole) for hole in course.holes),
         restarts=plotter.axis.restarts(course),

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from backprop_tui.domain.course import Course
-from backprop_tui.plotting.course import Axis, drawn, nearest
+from backprop_tui.plotting.track import Track
 from backprop_tui.tui.charts.chart import Curve
 from backprop_tui.tui.view.tokens import Token
 from backprop_tui.tui.wording import numbers
 
 
-def curves_of(course: Course, axis: Axis, *, shape: Curve, stretches: int, redone: bool = True) -> list[Curve]:
+def curves_of(track: Track, *, shape: Curve, stretches: int, redone: bool = True) -> list[Curve]:
     """As `shape` says, last; without `redone` nothing of what a later attempt did again."""
-    found = drawn(course, axis, stretches=stretches)
+    found = track.drawn(stretches)
     behind = replace(shape, label="", value="", token=Token.FAINT, letter=".", faint=True, ends_in_letter=False)
     faint = [*(found.redone if redone else ()), *found.raw]
     return [*([replace(behind, pieces=tuple(faint))] if faint else []), replace(shape, pieces=found.pieces)]
@@ -24,7 +24,7 @@ def shown(course: Course) -> str:
     return numbers.metric(None if course.last is None else course.last.value)
 
 
-def value_at(course: Course, axis: Axis, place: float) -> str:
+def value_at(track: Track, place: float) -> str:
     """Its value nearest to a place on x."""
-    found = nearest(course, axis, place)
+    found = track.nearest(place)
     return numbers.NOTHING if found is None else numbers.metric(found.last)

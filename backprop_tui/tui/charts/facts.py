@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from backprop_tui.domain.times import from_iso
-from backprop_tui.plotting.course import nearest, seconds_of
+from backprop_tui.plotting.attempts import seconds_of
 from backprop_tui.tui.charts.course_charts import Plotter
 from backprop_tui.tui.charts.resumed import resume_words
 from backprop_tui.tui.neutral import neutral
@@ -21,7 +21,7 @@ def facts_of(plotter: Plotter, moment: Moment, glyphs: Glyphs) -> Iterator[Line]
     if plotter.large:
         yield _at_cursor(plotter)
         yield pace_fact(plotter.known, moment)
-        resumed = resume_words(plotter.large[0], plotter.axis.attempts)
+        resumed = resume_words(plotter.large[0].course, plotter.axis.attempts)
         if resumed is not None:
             words, jumped = resumed
             yield Piece("resumed ", Token.MUTED), Piece(words, Token.WARN if jumped else Token.FG)
@@ -32,7 +32,7 @@ def facts_of(plotter: Plotter, moment: Moment, glyphs: Glyphs) -> Iterator[Line]
 def _at_cursor(plotter: Plotter) -> Line:
     """`at cursor step 38.4k  0:12:31  2.2137  2.342`."""
     place, axis = plotter.choices.cursor, plotter.axis
-    found = [nearest(course, axis, place) for course in plotter.large]
+    found = [track.nearest(place) for track in plotter.large]
     first = found[0]
     if first is None:
         return ()
@@ -48,14 +48,13 @@ def _at_cursor(plotter: Plotter) -> Line:
 
 
 def _hole_fact(plotter: Plotter) -> Line:
-    """`! 3 values of loss were not finite, first at step 1.20k`; empty where all were."""
-    course = next((one for one in plotter.large if one.holes), None)
+    """`! loss was not finite 3 times, first at 1.20k`; empty where it always was."""
+    course = next((one.course for one in plotter.large if one.course.holes), None)
     if course is None:
         return ()
-    many = "values" if course.not_finite > 1 else "value"
-    were = "were" if course.not_finite > 1 else "was"
-    words = f" {numbers.thousands(course.not_finite)} {many} of {neutral(course.name)} {were} not finite"
-    return Piece("!", Token.BAD), Piece(f"{words}, first at step {numbers.count(course.holes[0].step)}")
+    times = "once" if course.not_finite == 1 else f"{numbers.count(course.not_finite)} times"
+    where = f"first at {numbers.count(course.holes[0].step)}"
+    return Piece("!", Token.BAD), Piece(f" {neutral(course.name)} was not finite {times}, {where}")
 
 
 def pace_fact(known: KnownRun, moment: Moment) -> Line:

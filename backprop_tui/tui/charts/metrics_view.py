@@ -7,15 +7,12 @@ from collections.abc import Mapping, Sequence
 from backprop_tui.domain.course import Course
 from backprop_tui.domain.metric_names import main_loss, validation_of
 from backprop_tui.domain.values import dataclass
-from backprop_tui.plotting.course import nearest
 from backprop_tui.plotting.scale import Scale
 from backprop_tui.tui.charts.chart import Chart
-from backprop_tui.tui.charts.choices import ChartChoices
 from backprop_tui.tui.charts.course_charts import Plotter, large_chart, small_chart
 from backprop_tui.tui.charts.course_curves import shown
 from backprop_tui.tui.charts.facts import facts_of
-from backprop_tui.tui.charts.figures import RunFigures
-from backprop_tui.tui.snapshot import KnownRun, Moment
+from backprop_tui.tui.snapshot import Moment
 from backprop_tui.tui.view.tokens import Line, Token
 from backprop_tui.tui.wording import numbers
 from backprop_tui.tui.wording.glyphs import Glyphs
@@ -74,12 +71,9 @@ class MetricsView:
         return next((place for place, row in enumerate(self.rows) if row.chosen), 0)
 
 
-def metrics_view(
-    known: KnownRun, figures: RunFigures, choices: ChartChoices, moment: Moment, glyphs: Glyphs, *, most: int = 3
-) -> MetricsView:
+def metrics_view(plotter: Plotter, moment: Moment, glyphs: Glyphs, *, most: int = 3) -> MetricsView:
     """The tab of one run, with room for `most` small charts."""
-    metrics = figures.metrics
-    plotter = Plotter(known, figures, choices)
+    choices, metrics = plotter.choices, plotter.figures.metrics
     name, beside = plotter.name, plotter.beside
     names = _in_order(choices.matching(metrics), metrics)
     place = names.index(name) if name in names else 0
@@ -113,7 +107,7 @@ def _rows(plotter: Plotter, courses: Sequence[Course], chosen: int) -> list[Metr
 def _row(plotter: Plotter, course: Course, *, read: bool) -> MetricRow:
     last, name, place = shown(course), course.name, plotter.choices.cursor
     token = Token.ACCENT if name == plotter.name else Token.WARN if name == plotter.beside else None
-    at = nearest(course, plotter.axis, place) if read and place is not None else None
+    at = plotter.track(course).nearest(place) if read and place is not None else None
     return MetricRow(
         name=name,
         last=last,

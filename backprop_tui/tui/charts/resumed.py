@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 
 from backprop_tui.domain.course import Course
-from backprop_tui.plotting.course import Attempts, around_restarts
+from backprop_tui.plotting.attempts import Attempts, around_restarts
 from backprop_tui.plotting.scale import middle_range
 from backprop_tui.tui.neutral import neutral
 

@@ -22,9 +22,8 @@ class Steering:
     @classmethod
     def of(cls, plotter: Plotter) -> Steering:
         """Over the charts of one run."""
-        course = plotter.large[0] if plotter.large else None
-        places = {plotter.axis.place(one) for one in course.buckets} if course is not None else set()
-        return cls(plotter.choices, plotter.x, plotter.whole, sorted(places))
+        places = plotter.large[0].places if plotter.large else ()
+        return cls(plotter.choices, plotter.x, plotter.whole, sorted(set(places)))
 
     def move(self, share: float) -> None:
         """The cursor by a share of what is shown, and at least to the next point; the part that is shown follows."""

@@ -24,6 +24,8 @@ from backprop_tui.tui.widgets.resources import ResourcesTab
 from backprop_tui.tui.widgets.selected import LOG, METRICS, RESOURCES, SelectedRun
 
 if TYPE_CHECKING:
+    from backprop_tui.plotting.track import Tracks
+    from backprop_tui.tui.charts.course_charts import Plotter
     from backprop_tui.tui.charts.figures import RunFigures
     from backprop_tui.tui.charts.source import ChartSource
 
@@ -41,6 +43,7 @@ class Charting:
         self._wanted = asyncio.Event()
         self._shown: tuple[str | None, int] = (None, LOG)
         self._figures: RunFigures | None = None
+        self._tracks: Tracks | None = None
         self.choices = ChartChoices()
 
     @property
@@ -92,7 +95,7 @@ class Charting:
         if now != self._shown:
             if now[0] != self._shown[0]:
                 self.choices.forget_places()
-                self._figures = None
+                self._figures = self._tracks = None
             self._shown = now
             self.paint()
             self._wanted.set()
@@ -124,7 +127,7 @@ class Charting:
         elif pane.tab == METRICS:
             tab, moment = pane.query_one(MetricsTab), self._screen.snapshot.moment
             most = tab.room(grid=self.choices.grid)
-            tab.show_view(metrics_view(known, figures, self.choices, moment, self._screen.glyphs, most=most))
+            tab.show_view(metrics_view(self._plotter(known, figures), moment, self._screen.glyphs, most=most))
         elif pane.tab == RESOURCES:
             from backprop_tui.tui.charts.resources_view import resources_view
 
@@ -173,12 +176,18 @@ class Charting:
         known, figures = self._known, self._figures
         if known is None or figures is None:
             return
-        from backprop_tui.tui.charts.course_charts import Plotter
         from backprop_tui.tui.charts.steering import Steering
 
-        obey(message, Steering.of(Plotter(known, figures, self.choices)))
+        obey(message, Steering.of(self._plotter(known, figures)))
         self.paint()
         self._screen.paint_selected()
+
+    def _plotter(self, known: KnownRun, figures: RunFigures) -> Plotter:
+        from backprop_tui.plotting.track import Tracks
+        from backprop_tui.tui.charts.course_charts import Plotter
+
+        self._tracks = self._tracks or Tracks()
+        return Plotter(known, figures, self.choices, self._tracks)
 
     def unzoom(self) -> None:
         """Shows all of x and the newest values again."""

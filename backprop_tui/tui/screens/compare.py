@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
 
+from backprop_tui.plotting.track import Tracks
 from backprop_tui.tui.charts.choices import ChartChoices
 from backprop_tui.tui.charts.compare_screen import draw_compare
 from backprop_tui.tui.charts.compare_view import MOST_RUNS, Compared, CompareView, compare_view
@@ -68,6 +69,7 @@ class CompareScreen(Screen[None]):
         self._glyphs = glyphs
         self._figures: dict[str, RunFigures] = {}
         self._choices = ChartChoices()
+        self._tracks = Tracks()
         self._all_options = False
         self.view: CompareView | None = None
 
@@ -100,7 +102,7 @@ class CompareScreen(Screen[None]):
         now = self._snapshot()
         known = [one for one in map(now.find, self._run_ids) if one is not None]
         runs = [Compared(known=one, figures=self._figures.get(one.id)) for one in known]
-        self.view = compare_view(runs, self._choices, now.moment, all_options=self._all_options)
+        self.view = compare_view(runs, self._choices, now.moment, all_options=self._all_options, tracks=self._tracks)
         width, height = self.size
         page = draw_compare(self.view, width, max(1, height - 1), self._glyphs, all_options=self._all_options)
         self.query_one(ComparePage).show_page(page, self.view.chart)

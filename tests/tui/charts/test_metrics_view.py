@@ -36,7 +36,7 @@ KNOWN = running(
 
 
 def _view(found: RunFigures | None = None, choices: ChartChoices | None = None) -> MetricsView:
-    return metrics_view(KNOWN, found or figures("nano"), choices or ChartChoices(), NOW, UNICODE)
+    return metrics_view(Plotter(KNOWN, found or figures("nano"), choices or ChartChoices()), NOW, UNICODE)
 
 
 def _facts(view: MetricsView) -> list[str]:
@@ -165,7 +165,7 @@ def test_small_charts_follow_the_chosen_metric_and_a_grid_has_pages_of_all() -> 
     assert [one.title for one in _view(many).small] == ["a", "b", "c"]
     assert [one.title for one in _view(many, ChartChoices(metric="c")).small] == ["d", "e", "f"]
     assert [one.title for one in _view(many, ChartChoices(metric="h")).small] == ["loss", "val_loss", "a"]
-    grid = metrics_view(KNOWN, many, ChartChoices(metric="c", grid=True), NOW, UNICODE, most=4)
+    grid = metrics_view(Plotter(KNOWN, many, ChartChoices(metric="c", grid=True)), NOW, UNICODE, most=4)
     assert [(one.title, one.chosen) for one in grid.small] == [("c", True), ("d", False), ("e", False), ("f", False)]
     assert text_of(draw_metrics(grid, 120, 40, UNICODE)[0]).startswith(" 5-8 of 10 metrics")
 
@@ -184,7 +184,7 @@ def test_where_it_was_not_finite_the_curve_is_interrupted_marked_and_told() -> N
     view = _view(figures("nano", {"loss": course("loss", losses, every=10)}))
     assert view.large.holes == (300.0,)
     assert [len(piece) for piece in view.large.curves[-1].pieces] == [30, 27]
-    assert "! 3 values of loss were not finite, first at step 300" in _facts(view)
+    assert "! loss was not finite 3 times, first at 300" in _facts(view)
 
 
 def test_what_a_later_attempt_did_again_lies_faint_behind_what_counts() -> None:
@@ -239,7 +239,7 @@ def test_the_tab_fills_every_size(size: tuple[int, int], glyphs: object) -> None
     chosen = UNICODE if glyphs is UNICODE else ASCII
     many = {name: course(name, falling()) for name in ("loss", "val_loss", *(f"metric-{place}" for place in range(30)))}
     for found in (figures("nano"), figures("nano", many), figures("nano", {})):
-        view = metrics_view(KNOWN, found, ChartChoices(metric="metric-29"), NOW, chosen)
+        view = metrics_view(Plotter(KNOWN, found, ChartChoices(metric="metric-29")), NOW, chosen)
         lines = draw_metrics(view, *size, chosen)
         assert len(lines) == size[1]
         assert all(width_of(line) <= size[0] for line in lines)
