@@ -6,6 +6,7 @@ import time
 
 from backprop_tui.cli.guardians import awaken
 from backprop_tui.cli.petition import Petition
+from backprop_tui.domain.causes.ours import cause_of_stop
 from backprop_tui.domain.edits import edited, with_timebox
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.live import Live
@@ -24,7 +25,9 @@ class Stop(Petition[StopRequest]):
 
     def on_queued(self, run: Run) -> Run:
         when = "before its next attempt" if run.attempts else "before it started"
-        return run.to(Ended(at=time.time(), status=Status.STOPPED, reason=f"{self.request.reason} {when}"))
+        reason = f"{self.request.reason} {when}"
+        cause = cause_of_stop(by=self.request.by, reason=reason, kind=self.request.cause)
+        return run.to(Ended(at=time.time(), status=Status.STOPPED, reason=reason, cause=cause))
 
 
 class Pause(Petition[PauseRequest]):

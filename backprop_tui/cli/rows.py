@@ -82,6 +82,8 @@ def waits_for(reasons: Sequence[JsonObject], otherwise: str | None) -> str:
 
 def _failure(record: JsonObject) -> str:
     cause = record["cause"] or {}
+    if cause.get("summary"):
+        return str(cause["summary"])
     evidence = cause.get("evidence") if cause.get("kind") not in (None, "unknown", "killed_by_signal") else None
     return str(evidence or record["reason"] or exit_words(record))
 

@@ -49,8 +49,11 @@ def _reasons(record: JsonObject, place: int | None) -> Iterator[Line]:
         yield "reason", str(record["reason"])
     cause = record["cause"]
     if cause:
-        words = [str(cause["kind"]).replace("_", " "), cause.get("evidence")]
+        words = [str(cause["kind"]).replace("_", " "), cause.get("summary") or cause.get("evidence")]
         yield "cause", ": ".join(str(word) for word in words if word)
+        if cause.get("summary") and cause.get("evidence") not in (None, cause["summary"]):
+            number = cause.get("line")
+            yield "evidence", (f"line {number:,}: " if number else "") + str(cause["evidence"])
         if cause.get("advice"):
             yield "advice", str(cause["advice"])
 

@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from backprop_tui.domain.live import Live
+from backprop_tui.domain.retries import Again, NotAgain, decide_retry
 from backprop_tui.domain.run import Attempt, Cause, Ended, Gpu, Queued, Run, Starting
 from backprop_tui.domain.status import Status, check_transition
 from backprop_tui.domain.values import dataclass
-
-RETRY_BACKOFF_SECONDS = 5.0
-LONGEST_BACKOFF_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +89,14 @@ def conclude(run: Run, outcome: Outcome, *, now: float, resume_from: str | None)
 
 
 def _end(run: Run, outcome: Outcome, now: float) -> Run:
+    again = retry_after(run, outcome)
+    reasons = (outcome.reason, again.reason if isinstance(again, NotAgain) else None)
     end = Ended(
         at=now,
         status=outcome.status,
         exit_code=outcome.exit_code,
         signal=outcome.signal,
-        reason=outcome.reason,
+        reason="; ".join(reason for reason in reasons if reason) or None,
         cause=outcome.cause,
     )
     return run.to(end)
@@ -113,22 +113,18 @@ def _next_slice(run: Run, outcome: Outcome, now: float, resume_from: str | None)
 
 
 def _retry(run: Run, outcome: Outcome, now: float, resume_from: str | None) -> Run | None:
-    failures = failures_in_a_row(run.attempts)
-    if outcome.status is not Status.FAILED or failures > run.spec.retries:
+    again = retry_after(run, outcome)
+    if not isinstance(again, Again):
         return None
-    backoff = min(RETRY_BACKOFF_SECONDS * 2.0 ** (failures - 1), LONGEST_BACKOFF_SECONDS)
-    reason = f"retry {failures} of {run.spec.retries}"
-    return run.to(Queued(since=now, reason=reason, not_before=now + backoff, resume_from=resume_from))
+    reason = f"retry {again.number} of {run.spec.retries}"
+    return run.to(Queued(since=now, reason=reason, not_before=now + again.backoff_seconds, resume_from=resume_from))
 
 
-def failures_in_a_row(attempts: tuple[Attempt, ...]) -> int:
-    """How many of the newest attempts failed one after the other."""
-    count = 0
-    for attempt in reversed(attempts):
-        if attempt.status is not Status.FAILED:
-            break
-        count += 1
-    return count
+def retry_after(run: Run, outcome: Outcome) -> Again | NotAgain | None:
+    """What follows the end of the newest attempt, which is in the record; None where it was no failure."""
+    if outcome.status is not Status.FAILED:
+        return None
+    return decide_retry(run.attempts, outcome.cause, run.spec.retries)
 
 
 def used_seconds(run: Run) -> float:

@@ -68,6 +68,7 @@ class Live:
     time: float
     log_offset: int = 0
     log_generation: int = 0
+    attempt_log_offset: int = 0  # where this attempt's part of the log begins
     requests_offset: int = 0
     step: int | None = None
     epoch: float | None = None

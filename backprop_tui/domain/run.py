@@ -67,11 +67,18 @@ class Spec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """Why a run ended as it did: the kind, the line or figure that shows it, and what to do."""
+    """Why a run ended as it did: the kind, the line or figure that shows it, and what to do.
+
+    `summary` says it in one clause with the figures; `line` is where the evidence stands in the log, from 1.
+    `retryable`: the same start may go better another time.
+    """
 
     kind: str
     evidence: str | None = None
     advice: str | None = None
+    summary: str | None = None
+    line: int | None = None
+    retryable: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import field, replace
 
+from backprop_tui.domain.causes.ours import cause_of_stop, cause_of_unmet_dependency
 from backprop_tui.domain.edits import edited, with_timebox
 from backprop_tui.domain.governor.admission import Hold, decide
 from backprop_tui.domain.governor.reasons import Check, HoldReason
@@ -14,7 +15,7 @@ from backprop_tui.domain.governor.snapshot import Candidate, Placement, Snapshot
 from backprop_tui.domain.lifecycle import begin
 from backprop_tui.domain.queue_order import in_order
 from backprop_tui.domain.requests import EditRequest, StopRequest, TimeboxRequest
-from backprop_tui.domain.run import Cause, Ended, Queued, Run
+from backprop_tui.domain.run import Ended, Queued, Run
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.values import dataclass
 from backprop_tui.engine.book import Book
@@ -185,8 +186,10 @@ class QueueKeeper:
         run = replace(run, requests_offset=offset)
         for request in requests:
             match request:
-                case StopRequest(reason=reason):
-                    return self._end_queued(directory, run, Ended(at=time.time(), status=Status.STOPPED, reason=reason))
+                case StopRequest(by=by, reason=reason, cause=kind):
+                    cause = cause_of_stop(by=by, reason=reason, kind=kind)
+                    end = Ended(at=time.time(), status=Status.STOPPED, reason=reason, cause=cause)
+                    return self._end_queued(directory, run, end)
                 case EditRequest():
                     run = edited(run, request)
                 case TimeboxRequest():
@@ -204,7 +207,7 @@ class QueueKeeper:
         with lock:
             run = directory.read()
             if isinstance(run.state, Queued):
-                cause = Cause(kind="dependency", evidence=reason)
+                cause = cause_of_unmet_dependency(reason)
                 end = Ended(at=time.time(), status=Status.STOPPED, reason=reason, cause=cause)
                 run = self._end_queued(directory, run, end)
             self._book.put(run)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
+from backprop_tui.domain.causes.ours import cause_of_doubt, cause_of_our_stop, cause_of_restart
 from backprop_tui.domain.lifecycle import Outcome, conclude, fold, take_back
-from backprop_tui.domain.run import Run
+from backprop_tui.domain.run import Cause, Run
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.values import dataclass
 from backprop_tui.processes.linux import boot_id
@@ -33,7 +35,7 @@ def recover(directory: RunDirectory, run: Run) -> Adopt | Written:
         StorageFailed: the record could not be written; nothing else was done.
     """
     if run.attempt.boot_id != boot_id():
-        return _lost(directory, run, "the machine went down while it ran")
+        return _lost(directory, run, "the machine went down while it ran", cause_of_restart)
     lock = try_lock(directory.script_lock)
     if lock is None:
         return Adopt()
@@ -46,21 +48,21 @@ def recover(directory: RunDirectory, run: Run) -> Adopt | Written:
 
 def _never_started(directory: RunDirectory, run: Run) -> Written:
     if run.status is not Status.STARTING:
-        return _lost(directory, run, "its script.lock was emptied by somebody")
+        return _lost(directory, run, "its script.lock was emptied by somebody", cause_of_doubt)
     back = take_back(run, now=time.time(), reason="its guardian died before the script was started")
     directory.write(back, durable=True)
     directory.append_event("queued", "its guardian died before the script was started", time=time.time())
     return Written(back)
 
 
-def _lost(directory: RunDirectory, run: Run, why: str) -> Written:
+def _lost(directory: RunDirectory, run: Run, why: str, cause_of: Callable[[str], Cause]) -> Written:
     """An end that was ours is told as such, though nobody saw how it came."""
     live = directory.read_live()
     stopping = live.stopping if live is not None and live.attempt == run.attempt.number else None
     outcome = (
-        Outcome(status=Status.LOST, reason=why)
+        Outcome(status=Status.LOST, reason=why, cause=cause_of(why))
         if stopping is None
-        else Outcome(status=stopping.status, reason=stopping.reason)
+        else Outcome(status=stopping.status, reason=stopping.reason, cause=cause_of_our_stop(stopping))
     )
     run = fold(run, live)
     checkpoint = newest_sound(run.checkpoints)

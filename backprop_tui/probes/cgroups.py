@@ -1,8 +1,9 @@
-"""The memory and CPU limits of the control groups around this process, version 1 and 2, up to the root."""
+"""The limits of the control groups around a process, version 1 and 2, up to the root; and what they killed."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 
 # Version 1 says "no limit" with the largest page-aligned number.
@@ -12,11 +13,12 @@ NO_LIMIT = 1 << 60
 class Cgroups:
     """Reads limits again at each call: they may be changed while we run."""
 
-    __slots__ = ("_mount", "_proc")
+    __slots__ = ("_mount", "_proc", "_process")
 
-    def __init__(self, *, proc: str, mount: str) -> None:
+    def __init__(self, *, proc: str, mount: str, process: str = "self") -> None:
         self._proc = proc
         self._mount = mount
+        self._process = process
 
     def memory(self) -> Iterator[tuple[int, int]]:
         """Limit and use in bytes of each group with a limit; page cache that can be dropped is not use."""
@@ -28,6 +30,26 @@ class Cgroups:
             limit = _number(f"{folder}/memory.limit_in_bytes")
             if limit is not None and limit < NO_LIMIT:
                 yield limit, _used(folder, "memory.usage_in_bytes", "total_inactive_file")
+
+    def memory_kills(self) -> tuple[str, int] | None:
+        """The counter of processes of the innermost group that were killed for memory, and where it stands.
+
+        The kernel counts a victim in its own group, whichever group or machine had no memory left.
+        See Documentation/admin-guide/cgroup-v2.rst, memory.events, and cgroup-v1/memory.rst, memory.oom_control.
+        """
+        for controller, names in (("", ("memory.events.local", "memory.events")), ("memory", ("memory.oom_control",))):
+            for folder in self._folders(controller):
+                for name in names:
+                    found = self.memory_kills_at(f"{folder}/{name}")
+                    if found is not None:
+                        return found
+        return None
+
+    @staticmethod
+    def memory_kills_at(path: str) -> tuple[str, int] | None:
+        """As `memory_kills`, of a counter whose group may have no process left; None where it cannot be read."""
+        found = re.search(r"^oom_kill (\d+)$", _text(path), re.MULTILINE)
+        return None if found is None else (path, int(found[1]))
 
     def cpu_quotas(self) -> Iterator[float]:
         """Cores that each group with a quota may use."""
@@ -65,7 +87,7 @@ class Cgroups:
 
     def _path(self, controller: str) -> str | None:
         """Our path in the controller's tree. See cgroups(7), /proc/PID/cgroup."""
-        for line in _text(f"{self._proc}/self/cgroup").splitlines():
+        for line in _text(f"{self._proc}/{self._process}/cgroup").splitlines():
             _, _, rest = line.partition(":")
             controllers, _, path = rest.partition(":")
             if controller in controllers.split(","):

@@ -128,6 +128,7 @@ def first_live(run: Run, script: WatchedScript | None, earlier: Live | None) -> 
         time=time.time(),
         log_offset=0 if earlier is None else earlier.log_offset,
         log_generation=0 if earlier is None else earlier.log_generation,
+        attempt_log_offset=0 if earlier is None else earlier.log_offset,
         requests_offset=run.requests_offset,
         step=run.step,
         metrics=run.metrics,

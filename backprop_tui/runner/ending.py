@@ -8,45 +8,59 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from backprop_tui.domain.causes import cause_of_failure
+from backprop_tui.domain.causes.losses import cause_of_loss
+from backprop_tui.domain.causes.making import made
+from backprop_tui.domain.causes.ours import cause_of_our_stop
+from backprop_tui.domain.causes.registry import cause_of_failure
 from backprop_tui.domain.errors import StorageFailed
-from backprop_tui.domain.lifecycle import Outcome, conclude, fold
+from backprop_tui.domain.lifecycle import Outcome, conclude, fold, retry_after
 from backprop_tui.domain.live import Live, Stopping
-from backprop_tui.domain.run import Cause, Checkpoint, Ended, Run
+from backprop_tui.domain.retries import NotAgain
+from backprop_tui.domain.run import Checkpoint, Ended, Run
 from backprop_tui.domain.status import Status
 from backprop_tui.runner.aside import Aside
+from backprop_tui.runner.evidence import Scene
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.script import CannotStart
 from backprop_tui.runner.watched import Exit
 from backprop_tui.store.checkpoint_choice import Choice, choose, choose_unseen
 from backprop_tui.store.run_directory import RunDirectory
 
-TAIL_BYTES = 16 << 10
 WRITE_AGAIN_SECONDS = 1.0
 JUDGE_SECONDS = 10.0
 
 
-def outcome_of(exit_: Exit, stopping: Stopping | None, directory: RunDirectory) -> Outcome:
+def outcome_of(exit_: Exit, stopping: Stopping | None, scene: Scene) -> Outcome:
     """What the end means. After a signal of ours it is never a failure, whatever the script made of it."""
     signal_name = None if exit_.signal is None else signal_named(exit_.signal)
     if stopping is not None:
-        cause = None if stopping.cause is None else Cause(kind=stopping.cause, evidence=stopping.reason)
         return Outcome(
-            status=stopping.status, exit_code=exit_.code, signal=signal_name, reason=stopping.reason, cause=cause
+            status=stopping.status,
+            exit_code=exit_.code,
+            signal=signal_name,
+            reason=stopping.reason,
+            cause=cause_of_our_stop(stopping),
         )
     if not exit_.is_known:
-        return Outcome(status=Status.LOST, reason="ended without an exit status that anyone saw")
+        reason = "ended without an exit status that anyone saw"
+        cause = cause_of_loss(reason, scene.clues(exit_code=None, signal=None))
+        return Outcome(status=Status.LOST, reason=reason, cause=cause)
     if exit_.code == 0:
         return Outcome(status=Status.COMPLETED, exit_code=0)
-    cause = cause_of_failure(exit_code=exit_.code, signal=signal_name, last_lines=last_lines(directory))
-    return Outcome(status=Status.FAILED, exit_code=exit_.code, signal=signal_name, reason=cause.evidence, cause=cause)
+    cause = cause_of_failure(scene.clues(exit_code=exit_.code, signal=signal_name))
+    return Outcome(status=Status.FAILED, exit_code=exit_.code, signal=signal_name, reason=cause.summary, cause=cause)
 
 
 def outcome_of_no_start(failure: CannotStart) -> Outcome:
     """The program could not be executed at all."""
     reason = f"cannot start {failure.what}: {failure.problem}"
-    kind = "file_not_found" if failure.not_found else "unknown"
-    return Outcome(status=Status.FAILED, reason=reason, cause=Cause(kind=kind, evidence=reason))
+    cause = made(
+        "file_not_found" if failure.not_found else "unknown",
+        evidence=reason,
+        summary=reason,
+        advice="check that it exists and is executable; --cwd and --python choose others",
+    )
+    return Outcome(status=Status.FAILED, reason=reason, cause=cause)
 
 
 def signal_named(number: int) -> str:
@@ -55,17 +69,6 @@ def signal_named(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"SIG{number}"
-
-
-def last_lines(directory: RunDirectory) -> list[str]:
-    """The end of the log as text, oldest line first."""
-    try:
-        with open(directory.log, "rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - TAIL_BYTES))
-            return file.read().decode("utf-8", "replace").splitlines()
-    except OSError:
-        return []
 
 
 def write_end(directory: RunDirectory, run: Run, live: Live, outcome: Outcome, recorder: Recorder) -> Run:
@@ -107,5 +110,8 @@ def _tell_end(recorder: Recorder, run: Run, outcome: Outcome, choice: Choice) ->
         exit_code=outcome.exit_code,
         signal=outcome.signal,
     )
+    again = retry_after(run, outcome)
+    if isinstance(again, NotAgain):
+        recorder.tell("not_retried", again.reason)
     if not isinstance(run.state, Ended):
         recorder.tell("queued", f"{run.state.reason or 'queued again'}{choice.words()}")  # type: ignore[union-attr]

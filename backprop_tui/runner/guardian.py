@@ -24,6 +24,7 @@ from backprop_tui.runner.ladder import Ladder
 from backprop_tui.runner.listeners import LISTENERS, anyone_listens
 from backprop_tui.runner.log_follower import LogFollower
 from backprop_tui.runner.lookout import Lookout
+from backprop_tui.runner.memory_kills import MemoryKills
 from backprop_tui.runner.obedience import Obedience
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.resources import ResourceMeter
@@ -65,6 +66,7 @@ class Guardian:
         self._meter = ResourceMeter(
             charge.tree, charge.recorder, lambda: share_of(run.id, run.attempt.gpus, readings_path)
         )
+        self.memory_kills = MemoryKills(charge.script.identity.pid)
         self._wake = wake
         self._poll = select.poll()
         self._poll.register(charge.script.pidfd, select.POLLIN)
@@ -94,6 +96,7 @@ class Guardian:
         self._keep_timebox(now)
         self.ladder.climb(now)
         self._meter.sample(now)
+        self.memory_kills.look(now)
         self._call_supervisor(now)
         self._recorder.flush(now)
         return busy

@@ -12,11 +12,13 @@ from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run, Running, Starting
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.values import dataclass
+from backprop_tui.launchers.sampler_process import READINGS
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.processes.linux import become_subreaper, rename_process
 from backprop_tui.runner.birth import Gone, NeverBegan, adopt, first_live, held, make_agree, script_of, start
 from backprop_tui.runner.ending import outcome_of, outcome_of_no_start, write_end
+from backprop_tui.runner.evidence import Scene
 from backprop_tui.runner.guardian import Charge, Guardian
 from backprop_tui.runner.log_follower import LogFollower, cut_torn_line, recover_offset
 from backprop_tui.runner.recorder import Recorder
@@ -92,7 +94,7 @@ def _guard(directory: RunDirectory, assignment: Assignment, wake: int) -> None:
     recorder = Recorder(directory, first_live(run, script, earlier))
     run = _tell_start(directory, run, recorder, script)
     if not isinstance(began, WatchedScript):
-        _end_without_script(directory, run, recorder, began)
+        _end_without_script(directory, run, recorder, began, assignment.supervisor)
         return
     charge = Charge(
         directory=directory,
@@ -145,6 +147,7 @@ def _follow_log(directory: RunDirectory, live: Live, *, first: bool) -> LogFollo
 
 def _finish(guardian: Guardian, charge: Charge, exit_: Exit) -> None:
     guardian.clock_stopped()
+    memory_kill = guardian.memory_kills.before_end(time.monotonic())
     stuck = charge.tree.sweep(grace_seconds=SWEEP_GRACE_SECONDS)
     while stuck:
         charge.recorder.commit(problem=f"cannot be killed (in the kernel): pids {', '.join(map(str, stuck))}")
@@ -153,19 +156,35 @@ def _finish(guardian: Guardian, charge: Charge, exit_: Exit) -> None:
     guardian.read_rest_of_log()
     guardian.look_out_last()
     run = guardian.last_requests()
-    outcome = outcome_of(exit_, charge.recorder.live.stopping, charge.directory)
-    concluded = write_end(charge.directory, run, charge.recorder.live, outcome, charge.recorder)
+    live = charge.recorder.live
+    scene = Scene(
+        directory=charge.directory,
+        run=run,
+        live=live,
+        readings_path=charge.supervisor.home.host_file(READINGS),
+        memory_kill=memory_kill,
+    )
+    outcome = outcome_of(exit_, live.stopping, scene)
+    concluded = write_end(charge.directory, run, live, outcome, charge.recorder)
     guardian.write_metrics()
     _forget_environment(charge.directory, concluded)
 
 
-def _end_without_script(directory: RunDirectory, run: Run, recorder: Recorder, began: CannotStart | Gone) -> None:
+def _end_without_script(
+    directory: RunDirectory,
+    run: Run,
+    recorder: Recorder,
+    began: CannotStart | Gone,
+    supervisor: SupervisorProcess,
+) -> None:
     if isinstance(began, CannotStart):
         outcome = outcome_of_no_start(began)
     else:
         leader = script_of(directory, run.attempt.number)
         Tree(None, directory.path, leader).sweep(grace_seconds=SWEEP_GRACE_SECONDS)
-        outcome = outcome_of(Exit(), recorder.live.stopping, directory)
+        readings_path = supervisor.home.host_file(READINGS)
+        scene = Scene(directory=directory, run=run, live=recorder.live, readings_path=readings_path)
+        outcome = outcome_of(Exit(), recorder.live.stopping, scene)
     concluded = write_end(directory, run, recorder.live, outcome, recorder)
     _forget_environment(directory, concluded)
 

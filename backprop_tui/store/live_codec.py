@@ -33,6 +33,7 @@ def decode_live(source: JsonObject) -> Live:
         time=fields.number(source, "time"),
         log_offset=fields.integer(source, "log_offset"),
         log_generation=fields.integer(source, "log_generation"),
+        attempt_log_offset=fields.optional_integer(source, "attempt_log_offset") or 0,
         requests_offset=fields.integer(source, "requests_offset"),
         step=fields.optional_integer(source, "step"),
         epoch=fields.optional_number(source, "epoch"),

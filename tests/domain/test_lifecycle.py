@@ -43,7 +43,7 @@ def test_a_retry_waits_longer_each_time_and_goes_on_from_the_checkpoint() -> Non
     run = queued(retries=2)
     waits = []
     for _ in range(2):
-        run = conclude(running(run), FAILED, now=200.0, resume_from="/c.pt")
+        run = conclude(used(running(run), 60.0), FAILED, now=200.0, resume_from="/c.pt")
         assert isinstance(run.state, Queued)
         assert run.state.resume_from == "/c.pt"
         assert run.state.not_before is not None

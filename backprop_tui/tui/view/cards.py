@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from backprop_tui.domain.governor.active import BY_HEAT, BY_RAM
@@ -10,13 +11,15 @@ from backprop_tui.domain.governor.heat import continue_below_celsius
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.live import Live, Pause
 from backprop_tui.domain.status import Status
+from backprop_tui.domain.times import from_iso
 from backprop_tui.domain.values import dataclass
+from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.snapshot import KnownRun, Snapshot
-from backprop_tui.tui.view.causes import cause_words
+from backprop_tui.tui.view.causes import cause_words, evidence_words
 from backprop_tui.tui.view.states import is_problem
 from backprop_tui.tui.view.tokens import Token
-from backprop_tui.tui.wording import durations
+from backprop_tui.tui.wording import durations, numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,17 +43,27 @@ def card_of(run: KnownRun, snapshot: Snapshot) -> Card | None:
 def _cause(run: KnownRun) -> Card:
     record = run.record
     cause = record.get("cause") or {}
-    lines = []
     title = cause_words(record) or run.status.value
-    evidence = neutral(str(cause.get("evidence") or ""))
-    if evidence and evidence != title:
-        lines.append(("evidence", evidence))
+    evidence = evidence_words(record)
+    lines = [("evidence", evidence)] if evidence and evidence != title else []
     if cause.get("advice"):
         lines.append(("advice", neutral(str(cause["advice"]))))
-    sound = [one for one in record.get("checkpoints") or () if one.get("sound") is not False]
-    saved = f"{neutral(str(sound[-1]['path']).rpartition('/')[2])} is saved" if sound else "no checkpoint is known"
-    lines.append(("resume", f"{saved} · r resumes, N opens it as a new run"))
+    lines.append(("resume", f"{_saved(record)} · r resumes, N opens it as a new run"))
     return Card(title=title, lines=tuple(lines))
+
+
+def _saved(record: JsonObject) -> str:
+    """What a resume goes on from, and what it has to do again."""
+    usable = [one for one in record.get("checkpoints") or () if one.get("sound") is not False]
+    if not usable:
+        return "no checkpoint is known"
+    newest = usable[-1]
+    step = newest.get("step")
+    what = neutral(os.path.basename(str(newest["path"]))) if step is None else f"step {numbers.count(step)}"
+    sound = " and sound" if newest.get("sound") else ""
+    saved, ended = from_iso(newest.get("saved_at")), from_iso(record.get("ended_at"))
+    lost = "" if saved is None or ended is None else f", {durations.ago(ended - saved)} of work lost"
+    return f"{what} is saved{sound}{lost}"
 
 
 def _pause(run: KnownRun, live: Live, pause: Pause, snapshot: Snapshot) -> Card:

@@ -17,7 +17,9 @@ _SAYS_NOTHING = (None, "unknown", "killed_by_signal")
 def cause_words(record: JsonObject) -> str:
     """The cause of an end that was not wished for; empty where there is none."""
     cause: dict[str, Any] = record.get("cause") or {}
-    evidence = cause.get("evidence")
+    if cause.get("summary"):
+        return neutral(str(cause["summary"]))
+    evidence = cause.get("evidence")  # a record of a version that wrote no summary
     if cause.get("kind") == "cuda_oom" and evidence:
         return _out_of_memory(neutral(str(evidence)))
     if cause.get("kind") not in _SAYS_NOTHING and evidence:
@@ -27,6 +29,13 @@ def cause_words(record: JsonObject) -> str:
     if cause.get("kind") == "killed_by_signal":
         return f"killed by {neutral(str(record.get('signal') or evidence))} from outside"
     return exit_words(record)
+
+
+def evidence_words(record: JsonObject) -> str:
+    """The line that shows the cause, with its number in the log where that is known; empty where there is none."""
+    cause: dict[str, Any] = record.get("cause") or {}
+    evidence, line = neutral(str(cause.get("evidence") or "")), cause.get("line")
+    return f"line {line:,}  {evidence}" if isinstance(line, int) and evidence else evidence
 
 
 def exit_words(record: JsonObject) -> str:

@@ -25,7 +25,7 @@ _WORDS = {
     "withdrawn": "stopped",
     CHECKPOINT: CHECKPOINT,
 }
-_TROUBLE = frozenset({"nan", "guardian_failed", "warned", "script_changed"})
+_TROUBLE = frozenset({"nan", "guardian_failed", "warned", "script_changed", "not_retried", "resume_doubtful"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

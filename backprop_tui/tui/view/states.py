@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from backprop_tui.domain.causes.ours import WISHED
 from backprop_tui.domain.governor.reasons import Check
 from backprop_tui.domain.status import Status
 from backprop_tui.tui.snapshot import KnownRun
@@ -43,4 +44,7 @@ def is_held(run: KnownRun) -> bool:
 
 def is_problem(run: KnownRun) -> bool:
     """Whether it ended in a way that somebody has to look at: failed, lost, or stopped by a guard."""
-    return run.status in PROBLEMS or (run.status is Status.STOPPED and bool(run.record.get("cause")))
+    if run.status is not Status.STOPPED:
+        return run.status in PROBLEMS
+    cause = run.record.get("cause") or {}
+    return bool(cause) and cause.get("kind") not in WISHED

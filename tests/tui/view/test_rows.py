@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from backprop_tui.domain.causes.ours import cause_of_stop
 from backprop_tui.domain.live import Pause, Stopping
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
@@ -16,6 +17,7 @@ from backprop_tui.tui.view.filtering import Filter
 from backprop_tui.tui.view.groups import member_names
 from backprop_tui.tui.view.run_row import RunRow, ranges
 from backprop_tui.tui.view.runs import Choices, runs_view
+from backprop_tui.tui.view.states import is_problem
 from backprop_tui.tui.view.tokens import Token
 from backprop_tui.tui.wording.glyphs import ASCII, UNICODE
 from tests.tui.snapshots import ended, queued, running, snapshot
@@ -167,3 +169,16 @@ def test_a_clock_of_another_boot_stands_still() -> None:
     assert run.live is not None
     clock = replace(run.live.clock, boot_id="another", mark=0.0)
     assert _row(replace(run, live=replace(run.live, clock=clock))).left == "9:00"
+
+
+def test_a_summary_of_the_cause_is_what_the_row_says() -> None:
+    cause = Cause(kind="python_error", evidence="my.Boom: x", summary="Boom: x")
+    assert "Boom: x" in _text(ended("a", Status.FAILED, cause=cause))
+    assert "my.Boom" not in _text(ended("a", Status.FAILED, cause=cause))
+
+
+def test_what_a_person_stopped_is_no_problem() -> None:
+    wished = cause_of_stop(by="person", reason="stopped by you", kind=None)
+    guarded = cause_of_stop(by="heat", reason="GPU 0 at 91 C", kind="overheated")
+    assert not is_problem(ended("a", Status.STOPPED, cause=wished))
+    assert is_problem(ended("a", Status.STOPPED, cause=guarded))

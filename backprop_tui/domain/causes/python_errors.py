@@ -1,0 +1,61 @@
+"""Any other exception, and an end that nobody explains."""
+
+from __future__ import annotations
+
+import re
+
+from backprop_tui.domain.causes.clues import Clues
+from backprop_tui.domain.causes.making import made
+from backprop_tui.domain.causes.tracebacks import Failure
+from backprop_tui.domain.run import Cause
+
+_ERROR_LINE = (
+    r"^\s*(?:\w+\.)*\w*(?:Error|Exception|Failure)\b.*|\b(?:ERROR|FATAL|CRITICAL)\b|^\s*(?i:error|fatal)\b"
+    r"|^[\w.+-]+: .*(?i:failed|cannot|can't|invalid|denied)"
+)
+_ADVICE: tuple[tuple[str, str], ...] = (
+    (
+        r"device-side assert triggered|illegal memory access",
+        "--env CUDA_LAUNCH_BLOCKING=1 shows the true line; often a label or index is out of range",
+    ),
+    (r"^AssertionError", "a check of the script's own did not hold"),
+    (r"^(?:PermissionError|OSError: \[Errno 13\])", "the file's owner can grant it with chmod; or choose another path"),
+    (
+        r"(?:size mismatch|Missing key\(s\) in state_dict|Unexpected key\(s\))",
+        "the checkpoint is of another model: start without it, or with the options it was trained with",
+    ),
+    (
+        r"(?:ConnectionError|Timeout|Temporary failure in name resolution|Max retries exceeded|HTTPError|URLError)",
+        "the network or a server did not answer: --retries tries again",
+    ),
+)
+
+
+def python_error(clues: Clues) -> Cause | None:
+    """The root exception, with where in the person's own code it came from."""
+    root = clues.root
+    if root is None:
+        return None
+    summary = re.sub(r"^(?:\w+\.)+(?=\w)", "", root.line.text)
+    return made("python_error", at=root.line, summary=summary, advice=_advice(root, summary), retryable=True)
+
+
+def _advice(root: Failure, summary: str) -> str:
+    place = root.place
+    where = "" if place is None else f" ({place[0]} line {place[1]})"
+    said = summary + "\n" + root.text
+    for pattern, advice in _ADVICE:
+        if re.search(pattern, said):
+            return advice + where
+    return f"mend {'the script' if place is None else f'{place[0]} line {place[1]}'}, then resume"
+
+
+def unknown(clues: Clues) -> Cause:
+    """The line of the log that sounds most like a reason, else the exit code."""
+    code = clues.facts.exit_code
+    ended = "no exit status was seen" if code is None else f"exit code {code}"
+    for line in reversed(clues.last[-20:]):
+        if re.search(_ERROR_LINE, line.text):
+            summary = f"{ended}: {line.text.strip()}"
+            return made("unknown", at=line, summary=summary, advice="read the end of the log", retryable=True)
+    return made("unknown", evidence=ended, summary=ended, advice="read the end of the log", retryable=True)

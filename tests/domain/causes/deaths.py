@@ -1,0 +1,28 @@
+"""Ends of logs for the tests of causes, and the shortest way from one to its cause."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from backprop_tui.domain.causes.clues import Clues
+from backprop_tui.domain.causes.facts import Facts
+from backprop_tui.domain.causes.log_lines import lines_of
+from backprop_tui.domain.causes.registry import cause_of_failure
+from backprop_tui.domain.run import Cause
+
+FACTS = Facts(exit_code=1, command=("python3", "train.py"), cwd="/w", interpreter="/w/.venv/bin/python")
+
+
+def clues_of(log: str | bytes, **facts: Any) -> Clues:
+    content = log.encode() if isinstance(log, str) else log
+    return Clues(lines_of(content, 1), replace(FACTS, **facts))
+
+
+def cause_of(log: str | bytes, **facts: Any) -> Cause:
+    return cause_of_failure(clues_of(log, **facts))
+
+
+def raised(error: str, *, path: str = "/w/train.py", line: int = 3, code: str = "main()") -> str:
+    """A traceback of one frame that ends in `error`."""
+    return f'Traceback (most recent call last):\n  File "{path}", line {line}, in <module>\n    {code}\n{error}\n'

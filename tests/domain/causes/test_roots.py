@@ -1,0 +1,157 @@
+"""The root counts: in chains of exceptions, among ranks, behind bars and colours; a traceback that was survived not."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backprop_tui.domain.causes.log_lines import lines_of
+from backprop_tui.domain.causes.registry import cause_of_failure
+from tests.domain.causes.deaths import cause_of, clues_of, raised
+
+DIRECT = "\nThe above exception was the direct cause of the following exception:\n\n"
+DURING = "\nDuring handling of the above exception, another exception occurred:\n\n"
+CHILD_FAILED = raised("torch.distributed.elastic.multiprocessing.errors.ChildFailedError: ") + (
+    "============================================================\n"
+    "train.py FAILED\n"
+    "------------------------------------------------------------\n"
+    "Root Cause (first observed failure):\n"
+    "[0]:\n"
+    "  time      : 2026-11-20_14:31:22\n"
+    "  host      : ada\n"
+    "  rank      : {rank} (local_rank: {rank})\n"
+    "  exitcode  : {code} (pid: 4711)\n"
+    "  error_file: <N/A>\n"
+    "  traceback : To enable traceback see: https://pytorch.org/docs/stable/elastic/errors.html\n"
+    "============================================================\n"
+)
+
+
+def rank(number: int, text: str) -> str:
+    return "".join(f"[rank{number}]: {line}\n" for line in text.splitlines())
+
+
+def test_the_first_exception_of_a_chain_is_the_root() -> None:
+    for link in (DIRECT, DURING):
+        log = raised("KeyError: 'lr'") + link + raised("ValueError: no config")
+        cause = cause_of(log)
+        assert (cause.summary, cause.line) == ("KeyError: 'lr'", 4)
+
+
+def test_what_ran_out_explains_a_chain_wherever_it_stands_in_it() -> None:
+    log = raised("KeyError: 'x'") + DURING + raised("OSError: [Errno 28] No space left on device") + DURING
+    assert cause_of(log + raised("RuntimeError: cannot close")).kind == "disk_full"
+
+
+def test_a_workers_exception_is_the_root_of_the_one_that_reports_it() -> None:
+    reported = raised("RuntimeError: Caught FileNotFoundError in DataLoader worker process 0.") + (
+        "Original "
+        + raised("FileNotFoundError: [Errno 2] No such file or directory: 'data/7.png'", path="/w/data.py", line=12)
+    )
+    cause = cause_of(reported)
+    assert (cause.kind, cause.summary) == ("file_not_found", "FileNotFoundError: data/7.png")
+    spawned = raised("torch.multiprocessing.spawn.ProcessRaisedException: ") + (
+        "\n-- Process 1 terminated with the following error:\n" + raised("ValueError: bad rank") + "\n"
+    )
+    assert cause_of(spawned).summary == "ValueError: bad rank"
+    remote = 'multiprocessing.pool.RemoteTraceback: \n"""\n' + raised("KeyError: 3") + '"""\n' + DIRECT
+    assert cause_of(remote + raised("KeyError: 3", path="/w/other.py")).line == 6
+
+
+def test_among_ranks_the_one_that_the_launcher_names_is_asked() -> None:
+    log = rank(0, raised("RuntimeError: bad batch")) + rank(1, raised("ValueError: rank 1 broke"))
+    log += CHILD_FAILED.format(rank=1, code=1)
+    assert cause_of(log).summary == "ValueError: rank 1 broke"
+
+
+def test_interleaved_ranks_are_read_apart_and_consequences_are_passed_over() -> None:
+    one = rank(1, raised("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.")).splitlines()
+    lost = "torch.distributed.DistBackendError: NCCL error: remote process exited"
+    other = rank(0, raised(lost)).splitlines()
+    woven = "\n".join(line for pair in zip(one, other, strict=True) for line in pair)
+    assert cause_of(woven + "\n").kind == "cuda_oom"
+
+
+def test_a_rank_that_was_killed_is_a_signal() -> None:
+    log = "loss 1.2\n" + CHILD_FAILED.format(rank=1, code=-9)
+    assert cause_of(log).kind == "killed_by_signal"
+    assert cause_of(log, memory_kill="oom_kill went from 0 to 1").kind == "host_oom"
+
+
+def test_a_traceback_that_was_survived_is_not_why() -> None:
+    log = raised("torch.OutOfMemoryError: CUDA out of memory.") + "".join(f"step {n} loss 1\n" for n in range(200))
+    assert cause_of(log, exit_code=3).kind == "unknown"
+    assert cause_of(log + raised("KeyError: 'x'")).summary == "KeyError: 'x'"
+
+
+def test_bars_and_colours_do_not_hide_a_traceback() -> None:
+    bar = "".join(f"\rEpoch 1:  {n}%|███  | {n}/100 [00:01<00:02, 1.4it/s]" for n in range(90))
+    coloured = 'Traceback (most recent call last):\n  File \x1b[35m"/w/t.py"\x1b[0m, line \x1b[35m3\x1b[0m, in f\n'
+    log = "begin\n" + bar + coloured + "\x1b[1;35mValueError\x1b[0m: \x1b[35mbad\x1b[0m\n"
+    cause = cause_of(log)
+    assert (cause.kind, cause.summary, cause.line) == ("python_error", "ValueError: bad", 4)
+    overwritten = "begin\n" + bar + "\r" + raised("ValueError: bad")
+    assert cause_of(overwritten).summary == "ValueError: bad"
+
+
+def test_lines_of_another_process_between_frames_are_no_exception() -> None:
+    log = (
+        'Traceback (most recent call last):\n  File "/w/a.py", line 1, in <module>\n    f()\nloss: 0.5\n'
+        '  File "/w/b.py", line 2, in f\n    g()\nValueError: bad\n'
+    )
+    assert cause_of(log).summary == "ValueError: bad"
+
+
+def test_advice_names_the_persons_own_line_not_a_librarys() -> None:
+    library = '  File "/w/.venv/lib/python3.11/site-packages/torch/nn.py", line 900, in forward\n    x\n'
+    log = raised("RuntimeError: shapes").replace("RuntimeError", library + "RuntimeError")
+    assert "/w/train.py line 3" in (cause_of(log).advice or "")
+
+
+def test_what_comes_from_the_log_is_harmless_and_bounded() -> None:
+    cause = cause_of(raised("ValueError: \x1b]0;owned\x07 \u202ebad " + "x" * 5000))
+    for text in (cause.summary, cause.evidence, cause.advice):
+        assert text is not None
+        assert len(text) <= 300
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+
+
+WORDS = st.sampled_from(
+    [
+        raised("KeyError: 1"),
+        "Traceback (most recent call last):\n",
+        '  File "/w/a.py", line 1, in f\n',
+        DIRECT,
+        DURING,
+        "Original ",
+        "ValueError: x\n",
+        "[rank1]: ",
+        "| ",
+        "+-+---- 1 ----\n",
+        "Root Cause (first observed failure):\n",
+        "  exitcode  : -9 (pid: 1)\n",
+        "\r",
+        "\x1b[1m",
+        "CUDA out of memory. Tried to allocate . GiB\n",
+        "OSError: [Errno 28]\n",
+        "nan\n",
+    ]
+)
+
+
+@given(
+    log=st.one_of(st.binary(max_size=400), st.lists(WORDS, max_size=30).map(lambda words: "".join(words).encode())),
+    exit_code=st.one_of(st.none(), st.integers(0, 255)),
+    signal=st.sampled_from([None, None, "SIGKILL", "SIGABRT"]),
+)
+def test_no_log_whatever_is_without_a_cause(log: bytes, exit_code: int | None, signal: str | None) -> None:
+    cause = cause_of_failure(clues_of(log, exit_code=exit_code, signal=signal))
+    assert cause.kind
+    assert cause.evidence is not None
+    assert cause.advice
+    assert cause.line is None or 1 <= cause.line <= log.count(b"\n") + 1
+
+
+def test_numbers_go_on_from_that_of_the_first_line() -> None:
+    assert [(line.number, line.text) for line in lines_of(b"a\nb\rc\nd", 7)] == [(7, "a"), (8, "b"), (8, "c"), (9, "d")]

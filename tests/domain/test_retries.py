@@ -1,0 +1,102 @@
+"""When a failed attempt is tried again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backprop_tui.domain.lifecycle import Outcome, conclude
+from backprop_tui.domain.retries import (
+    LONGEST_BACKOFF_SECONDS,
+    QUICK_SECONDS,
+    Again,
+    NotAgain,
+    decide_retry,
+)
+from backprop_tui.domain.run import Attempt, Cause, Ended, Queued
+from backprop_tui.domain.status import Status
+from tests.domain.runs import BOOT, queued, running
+
+HELPS = Cause(kind="killed_by_signal", retryable=True)
+IN_VAIN = Cause(kind="import_error")
+ENDS = st.sampled_from([Status.FAILED, Status.FAILED, Status.FAILED, Status.STOPPED, Status.TIMEBOXED, Status.LOST])
+
+
+def attempt(number: int, status: Status = Status.FAILED, seconds: float = 60.0) -> Attempt:
+    return Attempt(number=number, started_at=0.0, boot_id=BOOT, status=status, running_seconds=seconds)
+
+
+def failed(*seconds: float) -> list[Attempt]:
+    return [attempt(number, seconds=each) for number, each in enumerate(seconds, start=1)]
+
+
+def test_a_cause_that_would_come_back_is_not_tried_again_and_says_so() -> None:
+    again = decide_retry(failed(60.0), IN_VAIN, retries=3)
+    assert isinstance(again, NotAgain)
+    assert "import_error" in again.reason
+    assert decide_retry(failed(60.0), HELPS, retries=3) == Again(1, 5.0)
+
+
+def test_where_nobody_knows_why_a_retry_may_help() -> None:
+    assert isinstance(decide_retry(failed(60.0), None, retries=1), Again)
+
+
+def test_two_quick_deaths_are_enough() -> None:
+    assert isinstance(decide_retry(failed(1.0), HELPS, retries=9), Again)
+    again = decide_retry(failed(1.0, 2.0), HELPS, retries=9)
+    assert isinstance(again, NotAgain)
+    assert "died within 10 s twice" in again.reason
+    assert isinstance(decide_retry(failed(1.0, QUICK_SECONDS), HELPS, retries=9), Again)
+    assert isinstance(decide_retry(failed(1.0, 60.0, 1.0), HELPS, retries=9), Again)
+
+
+def test_retries_that_are_used_up_or_were_never_given_need_no_words() -> None:
+    assert decide_retry(failed(60.0), IN_VAIN, retries=0) is None
+    assert decide_retry(failed(60.0, 60.0), HELPS, retries=1) is None
+
+
+def test_the_end_says_why_it_was_not_tried_again() -> None:
+    run = running(queued(retries=2))
+    outcome = Outcome(status=Status.FAILED, exit_code=1, reason="no module torch", cause=IN_VAIN)
+    ended = conclude(run, outcome, now=200.0, resume_from=None)
+    assert isinstance(ended.state, Ended)
+    assert ended.state.reason == "no module torch; not tried again: import_error would come back"
+
+
+@given(
+    ends=st.lists(st.tuples(ENDS, st.floats(0.0, 1000.0)), max_size=12),
+    retries=st.integers(0, 20),
+    retryable=st.booleans(),
+)
+def test_retries_are_bounded_and_wait_longer_each_time(
+    ends: list[tuple[Status, float]],
+    retries: int,
+    retryable: bool,  # noqa: FBT001 - given by hypothesis
+) -> None:
+    attempts = [attempt(number, status, seconds) for number, (status, seconds) in enumerate(ends, start=1)]
+    attempts.append(attempt(len(attempts) + 1))
+    again = decide_retry(attempts, Cause(kind="unknown", retryable=retryable), retries)
+    if isinstance(again, Again):
+        assert retryable
+        assert 1 <= again.number <= retries
+        assert 0 < again.backoff_seconds <= LONGEST_BACKOFF_SECONDS
+        later = decide_retry([*attempts, attempt(len(attempts) + 1)], None, retries + 1)
+        assert isinstance(later, Again)
+        assert later.backoff_seconds >= again.backoff_seconds
+
+
+@given(retries=st.integers(0, 8), seconds=st.lists(st.floats(0.0, 100.0), min_size=9, max_size=9))
+def test_a_run_that_always_fails_starts_once_and_once_for_each_retry_at_most(
+    retries: int, seconds: list[float]
+) -> None:
+    run = queued(retries=retries)
+    starts = 0
+    while isinstance(run.state, Queued):
+        run = running(run)
+        run = run.with_attempt(replace(run.attempt, running_seconds=seconds[starts]))
+        run = conclude(run, Outcome(status=Status.FAILED, exit_code=1), now=200.0, resume_from=None)
+        starts += 1
+    quick = [place for place in range(1, 9) if seconds[place - 1] < QUICK_SECONDS > seconds[place]]
+    assert starts == min(retries + 1, *(place + 1 for place in quick), 99)

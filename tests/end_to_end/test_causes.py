@@ -1,0 +1,145 @@
+"""Why a run ended stands in its record: real processes that die of real things."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backprop_tui.domain.requests import StopRequest
+from backprop_tui.domain.run import Cause, Ended, Run
+from backprop_tui.domain.status import Status
+from backprop_tui.store.run_directory import read_lines
+from tests.support import processes
+from tests.support.sandbox import Sandbox, python, script
+
+LIMIT_BYTES = 48 << 20
+
+
+def cause_of(run: Run) -> Cause:
+    assert isinstance(run.state, Ended)
+    assert run.state.cause is not None
+    return run.state.cause
+
+
+@pytest.fixture
+def small_group() -> Iterator[str]:
+    """A control group of little memory, of either version."""
+    for root, limit in (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")):
+        folder = f"{root}/backprop-{secrets.token_hex(4)}"
+        try:
+            os.mkdir(folder)
+        except OSError:
+            continue
+        try:
+            Path(folder, limit).write_text(str(LIMIT_BYTES), encoding="ascii")
+            yield folder
+        except OSError:
+            continue
+        else:
+            return
+        finally:
+            os.rmdir(folder)
+    pytest.skip("no control group with a memory limit can be made here")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[str]:
+    """A file system of one megabyte."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder)], check=False)
+    if mounted.returncode != 0:
+        pytest.skip("mounting is not permitted here")
+    yield str(folder)
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_what_the_kernel_killed_for_memory_ran_out_of_memory(sandbox: Sandbox, small_group: str) -> None:
+    code = (
+        "import os, time\n"
+        f"open({small_group!r} + '/cgroup.procs', 'w').write(str(os.getpid()))\n"
+        "time.sleep(1.0)\n"
+        "hoard = []\n"
+        "while True: hoard.append(bytearray(b'x') * (1 << 20))\n"
+    )
+    run = sandbox.submit(*python(code)).wait_for_end()
+    cause = cause_of(run)
+    assert isinstance(run.state, Ended)
+    assert (run.status, run.state.signal, cause.kind) == (Status.FAILED, "SIGKILL", "host_oom")
+    assert cause.evidence is not None
+    assert small_group in cause.evidence or "Killed process" in cause.evidence
+
+
+def test_a_kill_that_no_counter_shows_is_a_signal(sandbox: Sandbox) -> None:
+    run = sandbox.submit(*script("obedient.py"))
+    run.wait_until_it_says("begin")
+    named = run.script()
+    assert named is not None
+    assert processes.kill(named)
+    cause = cause_of(run.wait_for_end())
+    assert (cause.kind, cause.evidence) == ("killed_by_signal", "SIGKILL")
+
+
+def test_a_full_disk_is_named(sandbox: Sandbox, small_disk: str) -> None:
+    code = "with open('out.bin', 'wb', buffering=0) as file:\n    while file.write(b'x' * 65536): pass\n"
+    run = sandbox.submit(*python(code), cwd=small_disk).wait_for_end()
+    cause = cause_of(run)
+    assert cause.kind == "disk_full"
+    assert cause.summary == f"disk full: {small_disk}, 0 MB free now"
+
+
+def test_an_exception_is_told_with_its_line_and_a_crash_with_its_signal(sandbox: Sandbox) -> None:
+    raising = sandbox.submit(
+        *python("print('epoch 1')\nprint('epoch 2', flush=True)\nraise ValueError('bad \\x1b[1mshape')")
+    )
+    missing = sandbox.submit(*python("import a_package_that_is_nowhere"))
+    crashing = sandbox.submit(*python("import ctypes; ctypes.string_at(0)"))
+    shell = sandbox.submit("/bin/sh", "-c", "kill -9 $$; true")
+    cause = cause_of(raising.wait_for_end())
+    assert (cause.kind, cause.summary, cause.line) == ("python_error", "ValueError: bad shape", 5)
+    cause = cause_of(missing.wait_for_end())
+    assert cause.kind == "import_error"
+    assert "pip install a_package_that_is_nowhere" in (cause.advice or "")
+    assert cause_of(crashing.wait_for_end()).evidence == "SIGSEGV"
+    assert cause_of(shell.wait_for_end()).kind == "killed_by_signal"
+
+
+def test_a_person_and_a_guard_are_causes_too(sandbox: Sandbox) -> None:
+    by_person, by_guard = (sandbox.submit(*script("obedient.py")) for _ in range(2))
+    for run in (by_person, by_guard):
+        run.wait_until_it_says("begin")
+    by_person.ask(StopRequest(by="person", reason="stopped by you"))
+    by_guard.ask(StopRequest(by="heat", reason="GPU 0 at 91 C", cause="overheated"))
+    person, guard = cause_of(by_person.wait_for_end()), cause_of(by_guard.wait_for_end())
+    assert (person.kind, person.evidence) == ("stopped_by_person", "stopped by you")
+    assert (guard.kind, guard.evidence) == ("overheated", "GPU 0 at 91 C")
+    assert guard.advice
+
+
+def test_two_quick_deaths_are_not_followed_by_a_third_and_each_is_told_by_its_own_words(sandbox: Sandbox) -> None:
+    code = (
+        "import os\nif os.environ['BACKPROP_ATTEMPT'] == '1': raise KeyError('only the first')\nraise SystemExit(3)\n"
+    )
+    run = sandbox.submit(*python(code), retries=5)
+    record = run.wait_for_end()
+    assert len(record.attempts) == 2
+    run.wait(lambda: run.events().count("ended") == 1, "its end told")
+    assert run.events().count("not_retried") == 1
+    assert isinstance(record.state, Ended)
+    assert record.state.reason is not None
+    assert record.state.reason.endswith("not tried again: it died within 10 s twice")
+    # The traceback of the first attempt stands in the same log.
+    assert cause_of(record).kind == "unknown"
+    told = [line["message"] for line in read_lines(run.directory.file("events.jsonl")) if "ended" in line["event"]]
+    assert told[0] == "KeyError: 'only the first'"
+
+
+def test_what_would_come_back_is_not_tried_again(sandbox: Sandbox) -> None:
+    run = sandbox.submit(*python("import a_package_that_is_nowhere"), retries=3)
+    assert len(run.wait_for_end().attempts) == 1
+    run.wait(lambda: "not_retried" in run.events(), "told that it is not tried again")

@@ -1,0 +1,29 @@
+"""The kernel's word of a process that it killed for memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from backprop_tui.probes.kernel_log import memory_kill_of
+
+LOG = (
+    "6,1,1000000,-;usb 1-1: new device\n"
+    "3,2,5000000,-;Memory cgroup out of memory: Killed process 4711 (python3) total-vm:99kB, anon-rss:9kB\n"
+    " SUBSYSTEM=x\n"
+    "3,3,9000000,-;Out of memory: Killed process 4712 (python3) total-vm:99kB\n"
+)
+
+
+def test_only_a_process_that_is_asked_for_counts_and_only_since_then(tmp_path: Path) -> None:
+    path = tmp_path / "kmsg"
+    path.write_text(LOG)
+    found = memory_kill_of({4711}, since=4.0, path=str(path))
+    assert found is not None
+    assert found.startswith("Memory cgroup out of memory: Killed process 4711 (python3)")
+    assert memory_kill_of({4711}, since=7.0, path=str(path)) is None
+    assert memory_kill_of({4712}, since=7.0, path=str(path)) is not None
+    assert memory_kill_of({1}, since=0.0, path=str(path)) is None
+
+
+def test_a_log_that_is_not_ours_to_read_says_nothing(tmp_path: Path) -> None:
+    assert memory_kill_of({4711}, since=0.0, path=str(tmp_path / "none")) is None

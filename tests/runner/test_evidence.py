@@ -1,0 +1,80 @@
+"""What a guardian knows of a dead script."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from backprop_tui.domain.live import Clock, Live, Stopping
+from backprop_tui.domain.status import Status
+from backprop_tui.runner.ending import outcome_of
+from backprop_tui.runner.evidence import Scene, file_system
+from backprop_tui.runner.watched import Exit
+from backprop_tui.store.run_directory import RunDirectory
+from tests.domain.causes.deaths import raised
+from tests.domain.runs import queued, running
+
+
+def scene(folder: Path, log: str, **live: Any) -> Scene:
+    (folder / "output.log").write_text(log)
+    run = running(queued(cwd=str(folder), command=("python3", "train.py"), script=str(folder / "a/train.py")))
+    return Scene(
+        directory=RunDirectory(str(folder)),
+        run=run,
+        live=Live(attempt=1, runner_pid=1, script_pid=None, clock=Clock(), time=0.0, **live),
+        readings_path=str(folder / "none"),
+    )
+
+
+def test_only_the_part_of_the_log_that_is_of_this_attempt_counts(tmp_path: Path) -> None:
+    first = raised("KeyError: 1")
+    later = scene(tmp_path, first + "step 1\n", attempt_log_offset=len(first))
+    assert outcome_of(Exit(code=1), None, later).cause is not None
+    assert [line.text for line in later.clues(exit_code=1, signal=None).lines] == ["step 1"]
+    assert later.clues(exit_code=1, signal=None).lines[0].number == 5
+
+
+def test_a_run_whose_end_nobody_saw_is_lost_with_what_its_log_still_tells(tmp_path: Path) -> None:
+    outcome = outcome_of(Exit(), None, scene(tmp_path, "step 1\n" + raised("KeyError: 1")))
+    assert outcome.status is Status.LOST
+    assert outcome.cause is not None
+    assert (outcome.cause.kind, outcome.cause.line) == ("python_error", 5)
+    silent = outcome_of(Exit(), None, scene(tmp_path, "step 1\nstep 2\n"))
+    assert silent.cause is not None
+    assert (silent.cause.kind, silent.cause.evidence, silent.cause.line) == ("unknown", "step 2", 2)
+
+
+def test_after_our_own_signal_the_log_is_not_asked(tmp_path: Path) -> None:
+    stopping = Stopping(status=Status.TIMEBOXED, by="timebox", reason="at its limit", since=0, stage=1, deadline=1)
+    there = scene(tmp_path, raised("KeyboardInterrupt"))
+    assert outcome_of(Exit(code=1), stopping, there).cause is None
+    stopped = outcome_of(Exit(code=1), replace(stopping, status=Status.STOPPED, by="session"), there)
+    assert stopped.cause is not None
+    assert stopped.cause.kind == "session_ended"
+
+
+def test_the_last_loss_that_is_no_number_is_a_fact(tmp_path: Path) -> None:
+    there = scene(tmp_path, "bye\n", metrics={"lr": math.nan, "train_loss": math.inf}, step=9)
+    assert there.clues(exit_code=1, signal=None).facts.nan_loss == "train_loss is inf at step 9"
+
+
+def test_a_module_beside_the_script_is_found_where_python_does_not_look(tmp_path: Path) -> None:
+    there = scene(tmp_path, "")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/near.py").touch()
+    (tmp_path / "src/far").mkdir(parents=True)
+    (tmp_path / "src/far/__init__.py").touch()
+    find = there.clues(exit_code=1, signal=None).facts.local_module
+    assert find("near") is None
+    assert find("far") == str(tmp_path / "src")
+    assert find("nowhere") is None
+
+
+def test_a_path_that_is_not_there_lies_where_its_parent_does(tmp_path: Path) -> None:
+    there = file_system(str(tmp_path / "not/yet/made"))
+    assert there is not None
+    assert os.path.ismount(there.mount)
+    assert there.free_bytes > 0
