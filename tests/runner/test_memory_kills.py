@@ -29,7 +29,7 @@ class Group:
         self.counter.write_text(f"low 0\noom 9\noom_kill {kills}\noom_group_kill 0\n")
 
 
-@pytest.fixture(params=TREES.values(), ids=TREES.keys())
+@pytest.fixture(params=list(TREES.values()), ids=list(TREES))
 def group(request: pytest.FixtureRequest, tmp_path: Path) -> Group:
     return Group(tmp_path, *request.param)
 
