@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from backprop_tui.domain.run import Attempt, Cause
 from backprop_tui.domain.status import Status
+from backprop_tui.domain.values import dataclass
 
 BACKOFF_SECONDS = 5.0
 LONGEST_BACKOFF_SECONDS = 300.0

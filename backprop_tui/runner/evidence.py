@@ -7,7 +7,6 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from backprop_tui.domain.causes.clues import Clues
 from backprop_tui.domain.causes.facts import Facts, FileSystem, GpuHolder
@@ -15,6 +14,7 @@ from backprop_tui.domain.causes.log_lines import lines_of
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
+from backprop_tui.domain.values import dataclass
 from backprop_tui.probes.kernel_log import memory_kill_of
 from backprop_tui.probes.readings_file import read_readings
 from backprop_tui.runner.gpu_share import SAMPLE_SECONDS

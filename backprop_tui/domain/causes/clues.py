@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 from backprop_tui.domain.causes.facts import Facts
 from backprop_tui.domain.causes.log_lines import LogLine
 from backprop_tui.domain.causes.tracebacks import Chain, Failure, chains_of
+from backprop_tui.domain.values import dataclass
 
 LAST_LINES = 40  # in which words that belong to no traceback count
 FINAL_WITHIN_LINES = 80  # a traceback further from the end was survived
@@ -33,12 +33,12 @@ class Hit:
     text: str  # the whole message around it
 
 
-@dataclass(frozen=True)
 class Clues:
-    """The end of a script; `lines` oldest first, of its newest attempt alone."""
+    """The end of a script; `lines` oldest first, of its newest attempt alone. What is not asked is not looked for."""
 
-    lines: Sequence[LogLine]
-    facts: Facts
+    def __init__(self, lines: Sequence[LogLine], facts: Facts) -> None:
+        self.lines = lines
+        self.facts = facts
 
     @cached_property
     def failures(self) -> tuple[Failure, ...]:

@@ -3,7 +3,8 @@ r"""The end of a log as numbered lines: without escape sequences, each state of 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from backprop_tui.domain.values import dataclass
 
 MOST_LINES = 20_000
 _LONGEST = 8_192

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from backprop_tui.domain.causes.log_lines import LogLine
+from backprop_tui.domain.values import dataclass
 
 _HEAD = "Traceback (most recent call last)"
 _FRAME = r'\s+File "(?P<path>[^"]+)", line (?P<line>\d+)'
