@@ -210,14 +210,8 @@ def _chart(overlay: _Overlay, metric: str | None, choices: ChartChoices) -> Char
         return Chart(title="curves", nothing="no figures are known of these runs")
     curves: list[Curve] = []
     for place, track in overlay.tracks:
-        shape = Curve(
-            label="",
-            value=shown(track.course),
-            token=COLOURS[place],
-            letter=LETTERS[place],
-            pieces=(),
-            ends_in_letter=True,
-        )
+        letter, value = LETTERS[place], shown(track.course)
+        shape = Curve(label="", value=value, token=COLOURS[place], letter=letter, pieces=(), ends_in_letter=True)
         curves += curves_of(track, shape=shape, stretches=choices.stretches)[-1:]
     words = [AXIS_WORDS[choices.by], *(["log scale"] if choices.log else [])]
     words += ["zoomed"] if choices.window is not None else []

@@ -67,6 +67,10 @@ class Steering:
         low = at - self._shown.share(at) * width
         self._choices.window = self._within(low, low + width)
 
+    def leave(self) -> None:
+        """All of x, and the newest values."""
+        self._choices.forget_places()
+
     def _selected(self, one: float, other: float) -> Window | None:
         """A little more where that is too narrow to see anything; None for all."""
         low, high, whole = min(one, other), max(one, other), self._whole

@@ -11,13 +11,11 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from textual.message import Message
-
 from backprop_tui.domain.status import ACTIVE
 from backprop_tui.tui.charts.choices import AXIS_WORDS, ChartChoices
 from backprop_tui.tui.screens.front import Front
 from backprop_tui.tui.snapshot import KnownRun
-from backprop_tui.tui.widgets.chart_mouse import ZOOM, Zoomed, obey
+from backprop_tui.tui.widgets.chart_mouse import ZOOM, Steered, Zoomed, obey
 from backprop_tui.tui.widgets.loss_chart import LossChart
 from backprop_tui.tui.widgets.metrics import MetricsTab
 from backprop_tui.tui.widgets.resources import ResourcesTab
@@ -171,7 +169,7 @@ class Charting:
         self._screen.tell(f"Smoothing: {self.choices.next_smoothing()}")
         self.paint()
 
-    def steer(self, message: Message) -> None:
+    def steer(self, message: Steered) -> None:
         """What the mouse or a key wants of cursor and zoom."""
         known, figures = self._known, self._figures
         if known is None or figures is None:
@@ -188,12 +186,6 @@ class Charting:
 
         self._tracks = self._tracks or Tracks()
         return Plotter(known, figures, self.choices, self._tracks)
-
-    def unzoom(self) -> None:
-        """Shows all of x and the newest values again."""
-        self.choices.forget_places()
-        self.paint()
-        self._screen.paint_selected()
 
     def _compare(self) -> None:
         """The marked runs, the members of a group, or the selected run beside nothing."""

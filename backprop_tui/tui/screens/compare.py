@@ -9,7 +9,6 @@ from typing import ClassVar
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.message import Message
 from textual.screen import Screen
 
 from backprop_tui.plotting.track import Tracks
@@ -20,7 +19,7 @@ from backprop_tui.tui.charts.figures import RunFigures
 from backprop_tui.tui.charts.source import ChartSource
 from backprop_tui.tui.charts.steering import Steering
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.widgets.chart_mouse import ZOOM, Dragged, Moved, Pointed, Zoomed, obey
+from backprop_tui.tui.widgets.chart_mouse import ZOOM, Steered, Zoomed, obey
 from backprop_tui.tui.widgets.compare import ComparePage
 from backprop_tui.tui.widgets.footer import Footer
 from backprop_tui.tui.widgets.painted import COLOURS
@@ -148,11 +147,8 @@ class CompareScreen(Screen[None]):
         self._choices.forget_places()
         self.paint()
 
-    @on(Moved)
-    @on(Pointed)
-    @on(Dragged)
-    @on(Zoomed)
-    def _steer(self, message: Message) -> None:
+    @on(Steered)
+    def _steer(self, message: Steered) -> None:
         if self.view is not None:
             obey(message, Steering(self._choices, self.view.chart.x, self.view.whole, self.view.places))
             self.paint()

@@ -9,7 +9,6 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
-from textual.message import Message
 from textual.widgets import Input
 
 from backprop_tui.tui.actions import ACTIONS, BY_ID, by_shown, footer_keys
@@ -38,7 +37,7 @@ from backprop_tui.tui.view.machine import machine_view
 from backprop_tui.tui.view.problem import problem_view
 from backprop_tui.tui.view.runs import OLDER, runs_view
 from backprop_tui.tui.view.selected import selected_run_view
-from backprop_tui.tui.widgets.chart_mouse import Dragged, Moved, Pointed, Zoomed
+from backprop_tui.tui.widgets.chart_mouse import Steered
 from backprop_tui.tui.widgets.footer import Footer
 from backprop_tui.tui.widgets.governor import Governor
 from backprop_tui.tui.widgets.header import Header
@@ -273,20 +272,9 @@ class MainScreen(Front):
     def _metric_chosen(self, message: MetricsTab.Chosen) -> None:
         self.charting.choose_metric(message.name)
 
-    @on(Moved)
-    @on(Pointed)
-    @on(Dragged)
-    @on(Zoomed)
-    def _chart_steered(self, message: Message) -> None:
+    @on(Steered)
+    def _chart_steered(self, message: Steered) -> None:
         self.charting.steer(message)
-
-    @on(MetricsTab.Unzoomed)
-    def _chart_unzoomed(self) -> None:
-        self.charting.unzoom()
-
-    @on(MetricsTab.RoomChanged)
-    def _chart_room_changed(self) -> None:
-        self.charting.paint()
 
     @on(Problem.Chosen)
     def _problem_chosen(self) -> None:

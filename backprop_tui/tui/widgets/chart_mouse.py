@@ -17,7 +17,11 @@ ZOOM = 0.6  # a turn of the wheel
 _LEAST_DRAG = 2  # cells: less is a click
 
 
-class Moved(Message):
+class Steered(Message):
+    """Something of cursor, zoom or room changes for the charts."""
+
+
+class Moved(Steered):
     """The cursor is to move by so much of what is shown of x."""
 
     def __init__(self, share: float) -> None:
@@ -25,7 +29,7 @@ class Moved(Message):
         self.share = share
 
 
-class Pointed(Message):
+class Pointed(Steered):
     """The cursor is wanted at a place on x."""
 
     def __init__(self, place: float) -> None:
@@ -33,7 +37,7 @@ class Pointed(Message):
         self.place = place
 
 
-class Dragged(Message):
+class Dragged(Steered):
     """A part of x is being chosen; it is settled when `done`."""
 
     def __init__(self, one: float, other: float, *, done: bool) -> None:
@@ -41,7 +45,7 @@ class Dragged(Message):
         self.one, self.other, self.done = one, other, done
 
 
-class Zoomed(Message):
+class Zoomed(Steered):
     """A part of x `factor` times as wide is wanted around a place; None: around the cursor."""
 
     def __init__(self, place: float | None, factor: float) -> None:
@@ -49,7 +53,15 @@ class Zoomed(Message):
         self.place, self.factor = place, factor
 
 
-def obey(message: Message, steering: Steering) -> None:
+class Unzoomed(Steered):
+    """All of x and the newest values are wanted again."""
+
+
+class RoomChanged(Steered):
+    """Another number of charts fits."""
+
+
+def obey(message: Steered, steering: Steering) -> None:
     """Does what one of these messages wants."""
     match message:
         case Moved(share=share):
@@ -60,6 +72,8 @@ def obey(message: Message, steering: Steering) -> None:
             steering.drag(one, other, done=done)
         case Zoomed(place=around, factor=factor):
             steering.zoom(around, factor)
+        case Unzoomed():
+            steering.leave()
 
 
 class ChartMouse:
@@ -84,11 +98,11 @@ class ChartMouse:
         """On x of the chart, from a column of the widget."""
         return self._frame.place(self._chart, x - self._left)
 
-    def wheel(self, event: events.MouseEvent, *, closer: bool) -> Message:
+    def wheel(self, event: events.MouseEvent, *, closer: bool) -> Steered:
         """Zoom, where the pointer is."""
         return Zoomed(self.place(event.x), ZOOM if closer else 1 / ZOOM)
 
-    def drag(self, start: int, event: events.MouseEvent, *, done: bool) -> Message:
+    def drag(self, start: int, event: events.MouseEvent, *, done: bool) -> Steered:
         """From the column where the button went down to where the pointer is now."""
         if abs(event.x - start) < _LEAST_DRAG:
             return Pointed(self.place(event.x))

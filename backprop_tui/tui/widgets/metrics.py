@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from backprop_tui.tui.view.tokens import Piece, Token
-from backprop_tui.tui.widgets.chart_mouse import ChartMouse, Moved, over_metrics
+from backprop_tui.tui.widgets.chart_mouse import ChartMouse, Moved, RoomChanged, Unzoomed, over_metrics
 from backprop_tui.tui.widgets.sheet import Sheet
 
 if TYPE_CHECKING:
@@ -39,12 +39,6 @@ class MetricsTab(Sheet):
             super().__init__()
             self.name = name
 
-    class Unzoomed(Message):
-        """All of x and the newest values are wanted again."""
-
-    class RoomChanged(Message):
-        """Another number of charts fits."""
-
     def show_view(self, view: MetricsView | None) -> None:
         """Paints what changed."""
         self.view = view
@@ -65,7 +59,7 @@ class MetricsTab(Sheet):
         """Back to all of x; where that is shown, the key means what it means elsewhere."""
         if self.view is None or not self.view.steered:
             raise SkipAction
-        self.post_message(self.Unzoomed())
+        self.post_message(Unzoomed())
 
     def move(self, rows: int) -> None:
         """The metric so many rows on."""
@@ -100,7 +94,7 @@ class MetricsTab(Sheet):
     @on(events.Resize)
     def _metrics_resized(self) -> None:
         self.paint()
-        self.post_message(self.RoomChanged())
+        self.post_message(RoomChanged())
 
     @on(events.MouseScrollDown)
     @on(events.MouseScrollUp)
