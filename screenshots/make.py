@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parent
-SETTINGS = """max_parallel = 6
+SETTINGS = """max_parallel = 8
 [gpu]
 probe = "simulated"
 resume_margin_c = 26
 [governor]
 start_burst = 10
-starts_per_minute = 2
+starts_per_minute = 0.1
 max_load_per_core = 0
 """
 # The temperature at which the hot run is paused, and VRAM of each run; a simulated H100 settles at 74 C.
@@ -52,15 +52,15 @@ NOW = (
     ("vit-b16-aug", ("-m", "20", "--gpu-max-temp", HOT_CELSIUS),
      (*TRAIN, "config/vit.py", "--total", "30000", "--begun", "0.31", "--to", "0.9", "--out", "vit"), 74_000),
     ("llama-lora-r16", ("-m", "90"),
-     (*TRAIN, "config/lora.py", "--total", "10000", "--begun", "0.9", "--to", "1.3", "--pace", "1.5"), 55_000),
+     (*TRAIN, "config/lora.py", "--total", "10000", "--begun", "0.9", "--to", "1.3", "--pace", "4"), 55_000),
     ("unet-seg-512", ("-m", "45"),
      (*TRAIN, "config/unet.py", "--total", "50000", "--begun", "0.45", "--to", "0.3"), 41_000),
     ("vit-l16-384", (), (*TRAIN, "config/vit_l.py", "--begun", "0.04", "--to", "3", "--fails"), 2_000),
 )  # fmt: skip
 SWEEP = ("--group", "lr × seed", "--name", "sweep", "--sweep", "lr=1e-3,3e-4", "--sweep", "seed=1,2", "-m", "10")
 THEN = (
-    ((*SWEEP, *TRAIN, "--total", "10000", "--begun", "0.16", "--to", "0.35"), 17_000),
-    (("--name", "qwen-sft-4gpu", "--gpus", "4", *TRAIN, "config/qwen.py"), 70_000),
+    ((*SWEEP, *TRAIN, "--total", "10000", "--begun", "0.16", "--to", "0.35", "--pace", "1.4"), 17_000),
+    (("--name", "qwen-sft-4gpu", "--gpus", "4", "--gpu-min-vram", "40000", *TRAIN, "config/qwen.py"), 70_000),
     (("--name", "eval-nano-lm", "--after", "nano-lm-768", *TRAIN, "config/eval.py"), 8_000),
 )
 WATCHED_SECONDS = 150.0
@@ -116,6 +116,7 @@ def main(names: list[str]) -> None:
     os.environ |= {"BACKPROP_SIMULATED_GPUS": "4xH100", "HOME": str(place), "PATH": tools}
     program = [sys.executable, "-m", "backprop_tui", "--config", str(config)]
     os.chdir(scripts)
+    sys.path.insert(0, str(PROJECT))
     try:
         begin(program)
         asyncio.run(look(config, [shot for shot in SHOTS if not names or shot.name in names]))

@@ -15,7 +15,7 @@ from random import Random
 
 from backprop_tui import report
 
-PRINT_EVERY, EVALUATE_EVERY = 10, 1000
+PRINT_EVERY, EVALUATE_EVERY = 10, 500
 
 
 class OutOfMemoryError(RuntimeError):
@@ -64,7 +64,9 @@ def evaluate(step: int, loss: float, options: argparse.Namespace, *, slowly: boo
         sys.stdout.write("\n")
     worse = loss + 0.12 * step / options.total + 0.02
     print(f"step {step}: train loss {loss:.4f}, val loss {worse:.4f}", flush=True)
-    report.step(step, options.total, val_loss=worse)
+    warm, cool = min(1.0, (step + 1) / (options.total / 20)), 0.55 + 0.45 * math.cos(3 * step / options.total)
+    norm = 0.4 + 2 * math.exp(-step / 6000)
+    report.step(step, options.total, loss=loss, val_loss=worse, lr=options.lr * warm * cool, grad_norm=norm)
     if step and step % (EVALUATE_EVERY * 8) == 0:
         save(step, options)
 

@@ -56,8 +56,7 @@ class CurveReader:
         metrics = line.get("metrics")
         if not isinstance(metrics, dict):
             return
-        if self._name is None:
-            self._name = main_loss([str(name) for name in metrics])
+        self._choose([str(name) for name in metrics])
         value = metrics.get(self._name)
         if isinstance(value, int | float):
             self._count += 1
@@ -67,6 +66,14 @@ class CurveReader:
                 del self._values[::2]
                 self._stride *= 2
         self._take_pace(line)
+
+    def _choose(self, names: list[str]) -> None:
+        """The loss of training, also where that on other data was told first."""
+        found = main_loss([*([] if self._name is None else [self._name]), *names])
+        if found != self._name:
+            self._name = found
+            self._values.clear()
+            self._stride, self._count = 1, 0
 
     def _take_pace(self, line: JsonObject) -> None:
         step, text = line.get("step"), line.get("time")

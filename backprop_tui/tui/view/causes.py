@@ -11,6 +11,7 @@ from backprop_tui.tui.neutral import neutral
 _ASKED = re.compile(r"[Tt]ried to allocate ([\d.]+) ?([KMGT]i?B)")
 _FREE = re.compile(r"of which ([\d.]+) ?([KMGT]i?B) is free|([\d.]+) ?([KMGT]i?B) free")
 _EXCEPTION = re.compile(r"^(?:\w+\.)+(?=\w*(?:Error|Exception)\b)")
+_NO_SUCH_FILE = re.compile(r"\[Errno 2\] No such file or directory: ")  # FileNotFoundError says it already
 _SAYS_NOTHING = (None, "unknown", "killed_by_signal")
 
 
@@ -23,7 +24,7 @@ def cause_words(record: JsonObject) -> str:
     if cause.get("kind") == "cuda_oom" and evidence:
         return _out_of_memory(neutral(str(evidence)))
     if cause.get("kind") not in _SAYS_NOTHING and evidence:
-        return _EXCEPTION.sub("", neutral(str(evidence)))
+        return _NO_SUCH_FILE.sub("", _EXCEPTION.sub("", neutral(str(evidence))))
     if record.get("reason"):
         return neutral(str(record["reason"]))
     if cause.get("kind") == "killed_by_signal":

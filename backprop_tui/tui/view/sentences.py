@@ -85,7 +85,11 @@ def _started_at(run: KnownRun) -> float | None:
 
 def _paused(run: KnownRun) -> Sentence:
     pause = None if run.live is None else run.live.pause
-    return Sentence(clauses=("paused" if pause is None else neutral(pause.reason),), token=Token.WARN)
+    if pause is None:
+        return Sentence(clauses=("paused",), token=Token.WARN)
+    # The limit is told in the card; a row has room for what was measured and what is waited for.
+    said = [one for one in neutral(pause.reason).split(", ") if not one.startswith("limit ")]
+    return Sentence(clauses=(", ".join(said),), token=Token.WARN)
 
 
 def _stopping(run: KnownRun, moment: Moment) -> Sentence:

@@ -74,7 +74,7 @@ def right(text: str, width: int, glyphs: Glyphs) -> str:
 def joined_clauses(clauses: Sequence[str], width: int, glyphs: Glyphs, *, wide: bool = False) -> tuple[str, str]:
     """As many clauses as fit, and what is said of the others: "" or "+2 more".
 
-    The first one is always there, clipped where even it does not fit. `wide` sets the clauses further apart.
+    The first one is always there, shortened where even it does not fit. `wide` sets the clauses further apart.
     """
     between = f"  {glyphs.between}  " if wide else f" {glyphs.between} "
     for count in range(len(clauses), 0, -1):
@@ -84,4 +84,4 @@ def joined_clauses(clauses: Sequence[str], width: int, glyphs: Glyphs, *, wide: 
         needed = cell_len(text) + (cell_len(more) + 2 if more else 0)
         if needed <= width:
             return text, more
-    return (clip(clauses[0], width, glyphs), "") if clauses else ("", "")
+    return (shortened(clauses[0], width, glyphs), "") if clauses else ("", "")
