@@ -40,7 +40,10 @@ class Agreement:
         return stop
 
     def _steps_a_turn(self) -> int:
-        """As many as passed since the last time, in the proportion of the seconds that they took."""
+        """As many as passed since the last time, in the proportion of the seconds that they took.
+
+        At most twice as many as then: a first step that only began on the GPU looks quick.
+        """
+        passed = self._step - self._asked_step
         seconds = max(time.monotonic() - self._asked_at, 1e-3)
-        steps = (self._step - self._asked_step) * ASK_EVERY_SECONDS / seconds
-        return min(max(int(steps), 1), MOST_STEPS_UNASKED)
+        return min(max(int(passed * ASK_EVERY_SECONDS / seconds), 1), 2 * passed, MOST_STEPS_UNASKED)

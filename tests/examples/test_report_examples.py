@@ -1,0 +1,123 @@
+"""The smallest examples of each framework, run for real: told to stop they save, and a resume goes on from there.
+
+`TORCH_PYTHON` may name an interpreter that has the frameworks; an example without its framework is skipped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from backprop_tui.readers.registry import LogReader
+from backprop_tui.readers.values import CheckpointSaved, Progress
+from tests.examples.scripts import EXAMPLES, TORCH_PYTHON_VARIABLE
+from tests.support.waiting import wait_until
+
+PYTHON = os.environ.get(TORCH_PYTHON_VARIABLE, sys.executable)
+FRAMEWORKS = {
+    "report_torch.py": "torch",
+    "huggingface_trainer.py": "transformers",
+    "lightning_trainer.py": "lightning",
+    "keras_fit.py": "keras",
+}
+START_SECONDS = 100.0  # on a busy machine a framework takes its time to be imported
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One of the scripts in a run directory that a test plays the guardian of."""
+
+    name: str
+    run: Path
+    cwd: Path
+
+    def start(self, attempt: int, resume_from: str | None = None) -> subprocess.Popen[bytes]:
+        told = {
+            "BACKPROP_RUN_DIR": str(self.run),
+            "BACKPROP_ATTEMPT": str(attempt),
+            "BACKPROP_RESUME_FROM": resume_from or "",
+            "PYTHONPATH": str(EXAMPLES.parent),
+            "PYTHONUNBUFFERED": "1",
+            "KERAS_BACKEND": "torch",
+            "CUDA_VISIBLE_DEVICES": "",
+            "HF_HUB_OFFLINE": "1",
+        }
+        with open(self.run / "output.log", "ab") as log:
+            return subprocess.Popen(
+                [PYTHON, str(EXAMPLES / self.name), "--pace", "0.02"],
+                cwd=self.cwd,
+                env=os.environ | told,
+                stdout=log,
+                stderr=log,
+            )
+
+    def tell_to_stop(self, attempt: int) -> None:
+        new = self.run / "new"
+        new.write_text(json.dumps({"attempt": attempt, "stopping": {"stage": 0}}))
+        new.replace(self.run / "live.json")
+
+    def progress(self) -> list[Progress]:
+        return [value for value in self._values() if isinstance(value, Progress) and value.step is not None]
+
+    def checkpoints(self) -> list[CheckpointSaved]:
+        return [value for value in self._values() if isinstance(value, CheckpointSaved)]
+
+    def _values(self) -> list[Progress | CheckpointSaved]:
+        return LogReader().feed((self.run / "output.log").read_bytes())
+
+    def run_until(self, attempt: int, condition: Callable[[], object], resume_from: str | None = None) -> int:
+        """Tells it to stop once the condition holds; its exit code."""
+        process = self.start(attempt, resume_from)
+        try:
+            wait_until(
+                lambda: process.poll() is not None or condition(),
+                f"{self.name} trains",
+                seconds=START_SECONDS,
+                report=lambda: (self.run / "output.log").read_text(errors="replace")[-3000:],
+            )
+            self.tell_to_stop(attempt)
+            return process.wait(timeout=START_SECONDS)
+        finally:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(params=FRAMEWORKS)
+def example(request: pytest.FixtureRequest, tmp_path: Path) -> Example:
+    name: str = request.param
+    question = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({FRAMEWORKS[name]!r}) is None)"
+    if subprocess.run([PYTHON, "-c", question], check=False).returncode != 0:
+        pytest.skip(f"{PYTHON} has no {FRAMEWORKS[name]}; {TORCH_PYTHON_VARIABLE} may name an interpreter that has")
+    made = Example(name, tmp_path / "run", tmp_path / "cwd")
+    made.run.mkdir()
+    made.cwd.mkdir()
+    return made
+
+
+@pytest.mark.timeout(4 * START_SECONDS)
+def test_told_to_stop_it_saves_and_a_resume_goes_on_from_there(example: Example) -> None:
+    began = time.monotonic()
+    assert example.run_until(1, lambda: len(example.progress()) >= 3) == 0
+    saved = example.checkpoints()[-1]
+    assert Path(saved.path).exists()
+    assert saved.step is not None
+    told = len(example.progress())
+    code = example.run_until(2, lambda: len(example.progress()) >= told + 2, saved.path)
+    assert code == 0, f"after {time.monotonic() - began:.0f} s"
+    resumed = example.progress()[told:]
+    first = resumed[0].step
+    assert first is not None
+    assert saved.step < first <= saved.step + 32
+    assert resumed[0].total_steps is not None
+    assert "loss" in " ".join(resumed[0].metrics)
+    last = example.checkpoints()[-1]
+    assert last.step is not None
+    assert last.step > saved.step
