@@ -8,6 +8,7 @@ from backprop_tui.store.home import Home
 
 if TYPE_CHECKING:
     from backprop_tui.tui.app import Dashboard
+    from backprop_tui.tui.terminal_probe import TerminalProbe
 
 
 def run_dashboard(home: Home, config_path: str, selected_run: str | None = None) -> int:
@@ -22,27 +23,42 @@ def run_dashboard(home: Home, config_path: str, selected_run: str | None = None)
         ConfigError: a setting is wrong.
         StateUnavailable, StorageFailed: the state directory cannot be made or read.
     """
-    from backprop_tui.tui.signals import ended_by_signals
+    from backprop_tui.tui.terminal_probe import TerminalProbe
 
-    app = dashboard(home, config_path, selected_run)
-    with ended_by_signals(app.leave):
-        return app.run() or 0
+    probe = TerminalProbe()
+    probe.ask()  # first, so that it answers while Textual is loaded
+    try:
+        app = dashboard(home, config_path, selected_run, probe=probe)
+        from backprop_tui.tui.signals import ended_by_signals
+
+        with ended_by_signals(app.leave, attributes=probe.attributes):
+            return app.run() or 0
+    finally:
+        probe.close()
 
 
-def dashboard(home: Home, config_path: str, selected_run: str | None = None) -> Dashboard:
-    """The application, put together and not yet shown. Arguments and errors: see `run_dashboard`."""
+def dashboard(
+    home: Home, config_path: str, selected_run: str | None = None, *, probe: TerminalProbe | None = None
+) -> Dashboard:
+    """The application, put together and not yet shown. Arguments and errors: see `run_dashboard`.
+
+    `probe` has asked the terminal; None: nothing is known of it.
+    """
     import os
 
-    from backprop_tui.tui import textual_crop
+    from backprop_tui.tui import terminal_input, textual_crop
     from backprop_tui.tui.app import Dashboard
     from backprop_tui.tui.attention import Attention
     from backprop_tui.tui.bridge import Bridge
     from backprop_tui.tui.preferences import preferences
     from backprop_tui.tui.reading.metrics_file import ChartReader
     from backprop_tui.tui.requests import CommandDesk
+    from backprop_tui.tui.terminal_probe import NOTHING_KNOWN
 
     textual_crop.apply()
-    settled = preferences(config_path, os.environ)
+    terminal = NOTHING_KNOWN if probe is None else probe.answer()
+    terminal_input.apply(terminal.typed)
+    settled = preferences(config_path, os.environ, terminal)
     home.prepare()
     attention = Attention()
     bridge = Bridge(home, config_path, settled.refresh_seconds, attention)

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 
 from backprop_tui.config.load import Settings, load
 from backprop_tui.domain.values import dataclass
-from backprop_tui.tui.theme import DARK, TERMINAL
+from backprop_tui.tui.terminal_probe import NOTHING_KNOWN, POOR_TERMINALS, Terminal
+from backprop_tui.tui.theme import DARK, LIGHT, TERMINAL
 from backprop_tui.tui.wording.glyphs import ASCII, UNICODE, Glyphs
 
-_POOR_TERMINALS = frozenset({"linux", "dumb", "vt100", "vt220"})
+_SHORT = ("dark", "light", "terminal")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,30 +24,41 @@ class Preferences:
     refresh_seconds: float = 1.0
 
 
-def preferences(config_path: str, environment: Mapping[str, str]) -> Preferences:
-    """What is in force here.
+def preferences(config_path: str, environment: Mapping[str, str], terminal: Terminal = NOTHING_KNOWN) -> Preferences:
+    """What is in force here; what is set wins over what the terminal says.
 
     Raises:
         ConfigError: a setting is wrong.
     """
     settings = load(options={}, environment=environment, directory=os.getcwd(), user_file=config_path)
     return Preferences(
-        theme=_theme(settings, environment),
-        glyphs=ASCII if _is_ascii(settings, environment) else UNICODE,
+        theme=_theme(settings, environment, terminal),
+        glyphs=ASCII if _is_ascii(settings, environment, terminal) else UNICODE,
         refresh_seconds=settings.number("dashboard.refresh_seconds"),
     )
 
 
-def _theme(settings: Settings, environment: Mapping[str, str]) -> str:
+def _theme(settings: Settings, environment: Mapping[str, str], terminal: Terminal) -> str:
     chosen = settings.text("dashboard.theme")
+    if chosen in _SHORT:
+        return f"backprop-{chosen}"
     if chosen != "auto":
-        return chosen if "-" in chosen or chosen not in ("dark", "light", "terminal") else f"backprop-{chosen}"
-    return TERMINAL if environment.get("TERM") in _POOR_TERMINALS else DARK
+        return chosen
+    if environment.get("TERM") in POOR_TERMINALS:
+        return TERMINAL
+    is_light = _is_light_by(environment) if terminal.is_light is None else terminal.is_light
+    return LIGHT if is_light else DARK
 
 
-def _is_ascii(settings: Settings, environment: Mapping[str, str]) -> bool:
+def _is_light_by(environment: Mapping[str, str]) -> bool:
+    """By the variable of rxvt, Konsole and others, for where the terminal did not answer: `foreground;background`."""
+    return environment.get("COLORFGBG", "").rpartition(";")[2] in ("7", "15")
+
+
+def _is_ascii(settings: Settings, environment: Mapping[str, str], terminal: Terminal) -> bool:
     wanted = settings.text("dashboard.ascii")
     if wanted != "auto":
         return wanted == "on"
-    poor = environment.get("TERM") in _POOR_TERMINALS
-    return poor or locale.getpreferredencoding(do_setlocale=False).replace("-", "").lower() != "utf8"
+    if environment.get("TERM") in POOR_TERMINALS or terminal.line_columns == 2:
+        return True
+    return locale.getpreferredencoding(do_setlocale=False).replace("-", "").lower() != "utf8"

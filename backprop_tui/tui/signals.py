@@ -20,12 +20,18 @@ _UNDO = (
 
 
 @contextmanager
-def ended_by_signals(leave: Callable[[int], None], *, patience_seconds: float = PATIENCE_SECONDS) -> Iterator[None]:
+def ended_by_signals(
+    leave: Callable[[int], None],
+    *,
+    attributes: Sequence[Any] | None = None,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> Iterator[None]:
     """Within, a signal that would end the process calls `leave` with 128 + its number, from the main thread.
 
-    What is not left then in time is ended by force: with the terminal restored as far as it takes anything.
+    What is not left then in time is ended by force: with the terminal restored as far as it takes anything, its
+    settings to `attributes`, or where that is None, to what they are now.
     """
-    attributes = _attributes()
+    attributes = attributes or _attributes()
     before = {number: signal.getsignal(number) for number in ENDING}
 
     def end(number: int, _frame: object) -> None:
