@@ -20,7 +20,7 @@ class RunColumns:
     gpu: int = 4
     bar: int = 8
     step: int = 12
-    loss: int = 7
+    loss: int = 8
     left: int = 7
     trend: int = 0
     eta: int = 0
@@ -105,7 +105,7 @@ _GRANTS = (
     ("tags", 16, 18),
     ("name", 40, 12),
 )
-_LEAST = 74
+_LEAST = 75
 _NARROW = 46
 
 

@@ -176,6 +176,7 @@ class MainScreen(Front):
         if found != self.layout_now:
             self.layout_now = found
             self._apply(found)
+            self.charting.paint()  # beside the log, above it, or not at all
 
     def _apply(self, found: Layout) -> None:
         """Sizes of the panes."""

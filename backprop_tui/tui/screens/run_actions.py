@@ -11,6 +11,7 @@ from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.requests import Desk, Said
 from backprop_tui.tui.screens.ask import STAY, Answer, Question
 from backprop_tui.tui.snapshot import KnownRun
+from backprop_tui.tui.wording import durations
 
 _MORE_MINUTES = (("1", 10), ("3", 30), ("6", 60))
 
@@ -37,15 +38,7 @@ class RunActions:
         wanted = _in(runs, UNFINISHED)
         if not wanted:
             return self._front.tell("Nothing here goes on or waits", bad=True)
-        question = Question(
-            title="Stop",
-            lines=(f"{_named(wanted)}: stop?", *_stakes(wanted)),
-            answers=(
-                Answer(key="enter", shown="enter", means="stop", words="stop, with time to save"),
-                Answer(key="S", shown="S", means="kill", words="kill now"),
-            ),
-        )
-        answer = await self._front.question(question)
+        answer = await self._front.question(_stop_question(wanted))
         if answer != STAY:
             await self._each("stop", wanted, *(("--now",) if answer == "kill" else ()))
         return None
@@ -154,6 +147,22 @@ def _named(runs: Sequence[KnownRun]) -> str:
     return neutral(str(runs[0].record["name"])) if len(runs) == 1 else counted(len(runs), "run")
 
 
+def _stop_question(wanted: Sequence[KnownRun]) -> Question:
+    """What waits is taken out of the queue; what runs is given time to save, or none."""
+    if all(one.status is Status.QUEUED for one in wanted):
+        verb = "waits" if len(wanted) == 1 else "wait"
+        out = Answer(key="enter", shown="enter", means="stop", words="take out; r queues again")
+        return Question(title="Stop", lines=(f"{_named(wanted)} {verb}: out of the queue?",), answers=(out,))
+    return Question(
+        title="Stop",
+        lines=(f"{_named(wanted)}: stop?", *_stakes(wanted)),
+        answers=(
+            Answer(key="enter", shown="enter", means="stop", words="stop, with time to save"),
+            Answer(key="S", shown="S", means="kill", words="kill now"),
+        ),
+    )
+
+
 def _stakes(runs: Sequence[KnownRun]) -> list[str]:
     """Of a single run: where it is, and what is saved."""
     if len(runs) != 1 or runs[0].live is None:
@@ -162,9 +171,11 @@ def _stakes(runs: Sequence[KnownRun]) -> list[str]:
     lines = [] if live.step is None else [f"It is at step {live.step:,}."]
     if live.checkpoints:
         newest = live.checkpoints[-1]
-        lines.append(
-            f"Saved: {neutral(newest.path.rpartition('/')[2])}" + (f", step {newest.step:,}" if newest.step else "")
-        )
+        at_step = "" if newest.step is None else f", step {newest.step:,}"
+        ago = durations.ago(live.time - newest.saved_at)
+        lines.append(f"Saved: {neutral(newest.path.rpartition('/')[2])}{at_step}, {ago} ago.")
+        if newest.step is not None and live.step is not None and live.step > newest.step:
+            lines.append(f"The {live.step - newest.step:,} steps since are lost unless it saves when it is stopped.")
     else:
         lines.append("No checkpoint of it is known: all of its work may be lost.")
     return lines

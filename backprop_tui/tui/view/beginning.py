@@ -8,6 +8,7 @@ from backprop_tui.domain.governor.figures import counted
 from backprop_tui.domain.values import dataclass
 from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.view.header import SIMULATED
 from backprop_tui.tui.wording import numbers
 
 
@@ -36,7 +37,7 @@ def _checked(snapshot: Snapshot) -> list[str]:
         return []
     readings = sample.readings
     gpus = len(readings.gpus)
-    found = [f"{counted(gpus, 'GPU')} by {neutral(str(readings.probe))}" if gpus else "no GPU, runs go to the CPU"]
+    found = [_gpus(gpus, readings.probe) if gpus else "no GPU, runs go to the CPU"]
     disk = readings.host.disk_free_bytes
     found += [] if disk is None else [f"{numbers.size(disk)} disk free"]
     logout = snapshot.logout
@@ -44,3 +45,7 @@ def _checked(snapshot: Snapshot) -> list[str]:
         fate = "runs survive logout" if logout.survives else "logout ends runs"
         found.append(f"{fate} ({logout.words})")
     return found
+
+
+def _gpus(count: int, probe: str) -> str:
+    return counted(count, "simulated GPU") if probe == SIMULATED else f"{counted(count, 'GPU')} by {neutral(probe)}"

@@ -117,7 +117,7 @@ def _gpu_row(gpu: GpuReading, here: Mapping[str, KnownRun], snapshot: Snapshot, 
         watts=gpu.power_watts,
         fan_percent=gpu.fan_percent,
         history=snapshot.histories.get(gpu.uuid, ()),
-        who=_who(gpu, here),
+        who=_who(gpu, here, snapshot),
         memory_token=Token.WARN if share is not None and share >= FULL_MEMORY else Token.INFO,
         heat_token=Token.BAD if too_hot else Token.WARN if hot else Token.FG,
         hot=hot,
@@ -134,11 +134,11 @@ def _problem(gpu: GpuReading, now: float, stale_seconds: float) -> str | None:
     return f"not answering{since}{because}"
 
 
-def _who(gpu: GpuReading, here: Mapping[str, KnownRun]) -> Who:
+def _who(gpu: GpuReading, here: Mapping[str, KnownRun], snapshot: Snapshot) -> Who:
     ours = [run for run in here.values() if _is_on(run, gpu)]
     known = [here[one.run] for one in gpu.processes if one.run is not None and one.run in here]
     ours += [run for run in known if run not in ours]
-    strangers = [one for one in gpu.processes if one.run is None]
+    strangers = [one for one in gpu.processes if one.run is None or snapshot.find(one.run) is None]
     if ours:
         first = ours[0]
         paused = first.status is Status.PAUSED
@@ -156,7 +156,7 @@ def _is_on(run: KnownRun, gpu: GpuReading) -> bool:
 
 def _stranger_words(strangers: Sequence[GpuProcess]) -> str:
     first = strangers[0]
-    owner = f" ({neutral(first.owner)})" if first.owner else ""
+    owner = f" ({neutral(first.owner)})" if first.owner else f" (run {neutral(first.run)})" if first.run else ""
     memory = f" {numbers.size(first.memory_bytes)}" if first.memory_bytes is not None else ""
     more = f" +{len(strangers) - 1}" if len(strangers) > 1 else ""
     return f"not ours: pid {first.pid}{owner}{memory}{more}"

@@ -114,6 +114,20 @@ def test_the_loss_stands_beside_the_log_where_there_is_room_and_figures() -> Non
     asyncio.run(play())
 
 
+def test_the_loss_leaves_at_once_where_the_screen_became_too_small_for_it() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            assert stage.chart_shown()
+            await stage.pilot.resize_terminal(80, 24)
+            await stage.pilot.pause()
+            assert not stage.chart_shown()
+            await stage.pilot.resize_terminal(120, 40)
+            await stage.pilot.pause()
+            assert stage.chart_shown()
+
+    asyncio.run(play())
+
+
 def test_the_metrics_tab_shows_the_selected_run_and_follows_the_cursor() -> None:
     async def play() -> None:
         async with staged(bare=("vit",)) as stage:

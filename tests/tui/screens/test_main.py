@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 from textual.pilot import Pilot
 
+from backprop_tui.domain.run import Checkpoint
 from backprop_tui.domain.status import Status
 from backprop_tui.tui.actions import ACTIONS
 from backprop_tui.tui.app import Dashboard
@@ -21,10 +22,11 @@ from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.widgets.footer import Footer
 from backprop_tui.tui.widgets.header import Header
+from backprop_tui.tui.widgets.painted import Painted
 from backprop_tui.tui.widgets.runs import RunsTable
 from backprop_tui.tui.widgets.selected import SelectedRun
 from backprop_tui.tui.wording.glyphs import ASCII, UNICODE
-from tests.tui.snapshots import ended, gpu, queued, running, sample, snapshot
+from tests.tui.snapshots import NOW, ended, gpu, queued, running, sample, snapshot
 
 
 @dataclass
@@ -183,6 +185,34 @@ def test_stopping_asks_first_and_the_harmless_answer_does_nothing() -> None:
             await stage.pilot.press("enter")
             await stage.pilot.pause()
             assert stage.desk.asked == [("stop", "nano")]
+
+    asyncio.run(play())
+
+
+def test_stopping_what_waits_takes_it_out_of_the_queue_and_says_so() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.pilot.press("j", "j", "s")
+            await stage.pilot.pause()
+            said = stage.pilot.app.screen.query_one("#question", Painted).shown_text
+            assert "wait-1 waits: out of the queue?" in said
+            assert "kill" not in said
+            await stage.pilot.press("enter")
+            await stage.pilot.pause()
+            assert stage.desk.asked == [("stop", "wait-1")]
+
+    asyncio.run(play())
+
+
+def test_stopping_says_what_is_saved_and_what_is_not() -> None:
+    async def play() -> None:
+        saved = Checkpoint(path="/out/ckpt_300.pt", step=300, saved_at=NOW.wall - 70)
+        async with staged(snapshot(running("nano", step=1390, checkpoints=(saved,)))) as stage:
+            await stage.pilot.press("s")
+            await stage.pilot.pause()
+            said = stage.pilot.app.screen.query_one("#question", Painted).shown_text
+            assert "Saved: ckpt_300.pt, step 300, 1m ago." in said
+            assert "The 1,090 steps since are lost" in said
 
     asyncio.run(play())
 
