@@ -33,7 +33,7 @@ def follow(
     run_ids: Sequence[str],
     interrupts: Interrupts,
     *,
-    start: From | None = None,
+    starts: Mapping[str, From] | None = None,
     before: Run | None = None,
     wait_when_held: bool = True,
 ) -> int:
@@ -43,13 +43,14 @@ def follow(
         session: This invocation.
         run_ids: What it queued.
         interrupts: Ctrl-C.
-        start: From where on their files are news; None: from the beginning.
+        starts: From where on the files of each are news; None: from the beginning.
         before: The record of the one run before it was resumed; None where it is new.
         wait_when_held: Else a run that is held leaves the queue as if it had never been in it, exit code 75.
     """
     from backprop_tui.cli.following import Following
 
-    following = Following(session, dict.fromkeys(run_ids, start or From()), presenter_for(session, run_ids), interrupts)
+    begun = {run_id: From() if starts is None else starts[run_id] for run_id in run_ids}
+    following = Following(session, begun, presenter_for(session, run_ids), interrupts)
     if not wait_when_held:
         from backprop_tui.cli.withdrawal import withdraw
 

@@ -1,4 +1,4 @@
-"""Which runs a handle means: an id, a unique beginning of one, a name, a group's name, `@last` or `@running`.
+"""Which runs a handle means: an id, a unique beginning of one, a name, a group's name or its best, `@last`, `@running`.
 
 What is unfinished comes before what has ended, and what is exact before what only begins so. Files are opened from
 the cheapest to the dearest, so that the handle of a run of today costs nothing of the history.
@@ -17,8 +17,8 @@ from backprop_tui.store.home import RUN_ID, Home
 from backprop_tui.store.index import read_all, read_newest
 from backprop_tui.store.views import active, marked, recent_runs
 
-LAST, RUNNING = "@last", "@running"
-HELP = "an id, a unique beginning of one, a name, a group's name, @last or @running"
+LAST, RUNNING, BEST = "@last", "@running", "@best"
+HELP = "an id, a unique beginning of one, a name, a group's name, GROUP@best, @last or @running"
 _LISTED = 5  # ids that an error names
 
 Records = Mapping[str, JsonObject]
@@ -31,6 +31,8 @@ def resolve(session: Session, handle: str) -> list[str]:
         UnknownRun: none answers to it, or several of which none is meant more than the others.
     """
     home = session.home
+    if handle.endswith(BEST) and handle != BEST:
+        return [_best_of(session, handle.removesuffix(BEST))]
     if handle.startswith("@"):
         return _special(home, handle)
     if RUN_ID.fullmatch(handle) and os.path.exists(os.path.join(home.run_folder(handle), "run.json")):
@@ -79,7 +81,24 @@ def _special(home: Home, handle: str) -> list[str]:
         if not found:
             raise UnknownRun("@running: no run is running")
         return found
-    raise UnknownRun(f"{handle!r}: after @ comes last or running")
+    raise UnknownRun(f"{handle!r}: after @ comes last or running; after a group's name @best")
+
+
+def _best_of(session: Session, group: str) -> str:
+    """The run of a group that did best by its loss, or by the first metric that it has."""
+    from backprop_tui.cli.measured import best_first, best_value, measured, metric_to_compare  # reads all they measured
+
+    run_ids = resolve(session, group)
+    if len(run_ids) == 1:
+        record = measured(session, run_ids[0]).record
+        if record["group"] != group:
+            raise UnknownRun(f"{group}{BEST}: {group!r} is no group but run {run_ids[0]}")
+    found = [measured(session, run_id) for run_id in run_ids]
+    metric = metric_to_compare(found, None)
+    best = best_first(found, metric)[0]
+    if best_value(best, metric) is None:
+        raise UnknownRun(f"{group}{BEST}: no run of it has measured anything yet")
+    return str(best.record["id"])
 
 
 def _unfinished_by_name(unfinished: Records, handle: str) -> list[str]:

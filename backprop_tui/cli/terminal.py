@@ -24,3 +24,8 @@ def width() -> int | None:
 def shows_unicode() -> bool:
     """Whether stdout takes every character."""
     return (sys.stdout.encoding or "").replace("-", "").lower() == "utf8"
+
+
+def shows_colour() -> bool:
+    """Whether a terminal is there that takes colours and nobody asked for none. See no-color.org."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in (None, "", "dumb")

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from backprop_tui.domain.course import Bucket, Course
 from backprop_tui.domain.values import dataclass
-from backprop_tui.plotting.attempts import Axis, around_restarts
+from backprop_tui.plotting.axis import Axis, around_restarts
 from backprop_tui.plotting.by import By
 from backprop_tui.plotting.columns import Bar
 from backprop_tui.plotting.scale import Scale, middle_range, roomy

@@ -74,7 +74,7 @@ def test_only_what_differs_is_compared_and_the_best_is_marked(obey: Commands, ru
     measured(runs, "a", 3.0, 1.0, spec=asked("--lr", "0.1", "--wd=0"), accuracy=0.5)
     measured(runs, "b", 3.0, 2.0, spec=asked("--lr=0.2", "--wd", "0", "--amp"), accuracy=0.75)
     cells = [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in obey("compare", "a", "b").lines]
-    table = {row[0]: row[1:] for row in cells}
+    table = {row[0]: row[1:] for row in cells if row}
     assert table["RUN"] == ["a", "b"]
     assert table["--lr"] == ["0.1", "0.2"]
     assert table["--amp"] == ["-", "yes"]
@@ -102,6 +102,75 @@ def test_many_runs_stand_below_each_other_where_they_do_not_fit(
     assert all(len(line) <= 80 for line in lines)
     assert sum(line.startswith("RUN ") for line in lines) == 3
     assert [line.split()[1:] for line in lines if line.startswith("--lr")] == [["0", "1", "2"], ["3", "4", "5"], ["6"]]
+
+
+def test_curves_are_overlaid_with_a_letter_at_each_end(obey: Commands, runs: Runs) -> None:
+    measured(runs, "a", *(2.0 + 1 / step for step in range(1, 30)))
+    measured(runs, "b", *(1.0 + 1 / step for step in range(1, 40)))
+    said = obey("compare", "a", "b", "--ascii")
+    legend = said.lines.index("loss by step  A a  B b")
+    drawing = said.lines[legend + 1 :]
+    assert len(drawing) == 13
+    assert all(sum(line.count(letter) for line in drawing) > 10 for letter in "AB")
+    assert drawing[-1].split() == ["0", "20", "39"]
+    assert "val_acc by time" in obey("compare", "a", "b", "--metric", "val_acc", "--by", "time").out
+    told = obey.json("compare", "a", "b")
+    assert (told["metric"], told["by"], told["best_first"]) == ("loss", "step", ["b", "a"])
+    assert told["curves"]["a"][0] == [1.0, 3.0]
+    assert len(told["curves"]["b"]) == 39
+    said = obey("compare", "a", "b", "--metric", "nothing")
+    assert (said.code, said.err.endswith("no run has such a metric; they have loss, val_acc\n")) == (2, True)
+
+
+def test_colours_are_for_terminals_that_take_them(obey: Commands, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured(runs, "a", 2.0, 1.0)
+    measured(runs, "b", 2.0, 1.5)
+    assert "\x1b" not in obey("compare", "a", "b").out
+    monkeypatch.setattr(terminal, "shows_colour", lambda: True)
+    assert "\x1b[36mA a\x1b[0m" in obey("compare", "a", "b").out
+
+
+def sweep(runs: Runs, *losses: float, metric: str = "loss") -> None:
+    for number, loss in enumerate(losses):
+        guardian = runs.guarded(f"run{number}", group="sweep", name=f"train:lr={number}")
+        guardian.measures(1, **{metric: loss})
+        guardian.measures(2, **{metric: loss + 0.25})
+        guardian.ends()
+
+
+def test_a_group_is_compared_best_first_and_only_its_best(obey: Commands, runs: Runs) -> None:
+    sweep(runs, 3.0, 1.0, 2.0, 0.5)
+    assert obey("compare", "sweep").lines[0].split() == ["RUN", "run3", "run1", "run2", "run0"]
+    said = obey("compare", "sweep", "--top", "2")
+    assert said.lines[0].split() == ["RUN", "run3", "run1"]
+    assert "the best 2 of 4 by loss" in said.err
+
+
+def test_a_group_is_shown_as_a_ranking_and_the_curves_of_its_best(obey: Commands, runs: Runs) -> None:
+    sweep(runs, 0.5, 0.75, 0.25, metric="val_acc")
+    runs.queued("later", group="sweep")
+    said = obey("show", "sweep")
+    ranking = [line.split() for line in said.lines[1:5]]
+    assert [(row[0], row[1], *row[-3:]) for row in ranking] == [
+        ("1", "run1", "1", "2", "1"),
+        ("2", "run0", "0.75", "2", "0.75"),
+        ("3", "run2", "0.5", "2", "0.5"),
+        ("-", "later", "-", "-", "-"),
+    ]
+    assert "run1  train:lr=1  completed" in said.out
+    told = obey.json("show", "sweep")
+    assert (told["metric"], told["best"]) == ("val_acc", "run1")
+    assert [one["run"] for one in told["runs"]] == ["run1", "run0", "run2", "later"]
+
+
+def test_the_best_run_of_a_group_is_a_handle(obey: Commands, runs: Runs) -> None:
+    sweep(runs, 3.0, 1.0, 2.0)
+    assert obey.json("status", "sweep@best")["id"] == "run1"
+    said = obey("status", "train:lr=0@best")
+    assert (said.code, "is no group" in said.err) == (2, True)
+    runs.queued("x", group="young")
+    runs.queued("y", group="young")
+    assert "no run of it has measured anything" in obey("status", "young@best").err
 
 
 def test_one_run_is_not_compared(obey: Commands, runs: Runs) -> None:

@@ -6,12 +6,12 @@ import argparse
 import os
 
 from backprop_tui.cli import diagnostics
-from backprop_tui.cli.handles import HELP, resolve_one
+from backprop_tui.cli.handles import HELP, resolve
 from backprop_tui.cli.interrupts import Interrupts
 from backprop_tui.cli.resumption import queue_again, resumption
 from backprop_tui.cli.run_options import add_run_options
 from backprop_tui.cli.session import Session
-from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.errors import UnknownRun, UsageError
 from backprop_tui.domain.run import Run
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.views import shown_run
@@ -21,13 +21,18 @@ SUMMARY = "start an ended run again from its newest sound checkpoint; its option
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """RUN and every option of a run that may change from attempt to attempt."""
-    parser.add_argument("run", metavar="RUN", help=HELP)
+    parser.add_argument("run", metavar="RUN", help=f"{HELP}; a group with --failed")
+    parser.add_argument("--failed", action="store_true", help="of a group those runs that failed or were lost, again")
     add_run_options(parser)
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
     """Queues the next attempt, then follows it."""
-    run = _run(session, resolve_one(session, arguments.run))
+    if arguments.failed:
+        from backprop_tui.cli.retrying import retry_failed
+
+        return retry_failed(session, arguments)
+    run = _run(session, _one(session, arguments.run))
     code = _rehearsed(arguments, session, run)
     if code is not None:
         return code
@@ -43,7 +48,12 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
             return detach(session, [run.id], as_array=False)
         if session.dashboard is None or arguments.no_wait:
             return follow(
-                session, [run.id], interrupts, start=start, before=queued.before, wait_when_held=not arguments.no_wait
+                session,
+                [run.id],
+                interrupts,
+                starts={run.id: start},
+                before=queued.before,
+                wait_when_held=not arguments.no_wait,
             )
     return session.dashboard(session.home, session.config_path, run.id)
 
@@ -58,6 +68,13 @@ def _rehearsed(arguments: argparse.Namespace, session: Session, run: Run) -> int
     if session.dry_run:
         return rehearse(session, [wanted.run], wanted.environment, arguments.env)
     return refused(session, wanted.run)
+
+
+def _one(session: Session, handle: str) -> str:
+    run_ids = resolve(session, handle)
+    if len(run_ids) > 1:
+        raise UnknownRun(f"{handle!r} means {len(run_ids)} runs: --failed resumes those of them that failed")
+    return run_ids[0]
 
 
 def _run(session: Session, run_id: str) -> Run:

@@ -1,4 +1,4 @@
-"""`show`: the curves of a run in the terminal."""
+"""`show`: the curves of a run in the terminal; of a group its runs, the best first, and the curves of the best."""
 
 from __future__ import annotations
 
@@ -6,24 +6,20 @@ import argparse
 import math
 from collections.abc import Mapping, Sequence
 
-from backprop_tui.cli import diagnostics, figures, output, rows, tables, terminal
+from backprop_tui.cli import curves, diagnostics, figures, output, rows, tables
 from backprop_tui.cli.exit_codes import OK
-from backprop_tui.cli.handles import HELP, resolve_one
+from backprop_tui.cli.handles import HELP, resolve
+from backprop_tui.cli.measured import Measured, best_first, best_value, encoded, measured, metric_to_compare
 from backprop_tui.cli.session import Session
-from backprop_tui.cli.several import current
 from backprop_tui.domain.course import Course, Extreme
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.metric_names import main_loss
+from backprop_tui.domain.run import Run
 from backprop_tui.plotting import plain
-from backprop_tui.store.fields import JsonObject, encode_metrics
-from backprop_tui.store.metrics_file import history
-from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.fields import JsonObject
 
-SUMMARY = "show the curves of a run's metrics in the terminal"
+SUMMARY = "show the curves of a run's metrics in the terminal, or the runs of a group, the best first"
 
-_USUAL_WIDTH = 80
-_LABEL = 9
-_ROWS = 8
 _LINE_WIDTH = 16
 
 _COLUMNS = (
@@ -41,29 +37,82 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """RUN, which metrics, how."""
     parser.add_argument("run", metavar="RUN", help=HELP)
     parser.add_argument(
-        "--metric", metavar="NAME", action="append", default=[], help="plot this one; repeatable (the loss)"
+        "--metric",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="plot this one; repeatable (the loss); a group is ordered by the first",
     )
-    parser.add_argument("--ascii", action="store_true", help="draw with ASCII alone")
+    curves.add_curve_options(parser)
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
     """Prints what kind of curves there are, then the plots."""
-    run_id = resolve_one(session, arguments.run)
-    record = current(session, run_id)
-    found = history(RunDirectory(session.home.run_folder(run_id)))
+    found = [measured(session, run_id) for run_id in resolve(session, arguments.run)]
+    if len(found) == 1:
+        return _show_run(found[0], arguments, session)
+    metric = metric_to_compare(found, next(iter(arguments.metric), None))
+    ordered = best_first(found, metric)
+    if session.json:
+        output.json_value(_group_json(ordered, metric))
+        return OK
+    show_ranking(ordered, metric)
+    output.line()
+    return _show_run(ordered[0], arguments, session)
+
+
+def show_ranking(ordered: Sequence[Measured], metric: str | None) -> None:
+    """The runs of a group, a line each."""
+    columns = (
+        tables.Column(title="", right=True),
+        tables.Column(title="ID"),
+        tables.Column(title="STATE"),
+        tables.Column(title="NAME", least=8, middle=True),
+        tables.Column(title=f"{metric or 'METRIC'} BEST", right=True),
+        tables.Column(title="AT", right=True),
+        tables.Column(title="LAST", right=True),
+    )
+    tables.show(columns, [_ranked(place, one, metric) for place, one in enumerate(ordered, start=1)])
+
+
+def _ranked(place: int, one: Measured, metric: str | None) -> tuple[str, ...]:
+    best = best_value(one, metric)
+    course = None if metric is None else one.metrics.get(metric)
+    return (
+        "-" if best is None else str(place),
+        one.record["id"],
+        one.record["status"],
+        one.record["name"],
+        _value(best),
+        figures.count(None if best is None else best.step),
+        _value(None if course is None else course.last),
+    )
+
+
+def _group_json(ordered: Sequence[Measured], metric: str | None) -> JsonObject:
+    best = best_value(ordered[0], metric)
+    return {
+        "metric": metric,
+        "best": None if best is None else ordered[0].record["id"],
+        "runs": [{"run": one.record["id"], "best": encoded(best_value(one, metric))} for one in ordered],
+    }
+
+
+def _show_run(one: Measured, arguments: argparse.Namespace, session: Session) -> int:
+    run_id, found = one.record["id"], one.metrics
     chosen = _chosen(found, arguments.metric, run_id)
     if session.json:
-        output.json_value({"run": run_id, "metrics": {name: _as_json(one) for name, one in found.items()}})
+        output.json_value({"run": run_id, "metrics": {name: _as_json(course) for name, course in found.items()}})
         return OK
-    output.line(_heading(record))
+    output.line(_heading(one.record))
     if not found:
         diagnostics.say("it has printed no metrics that we can read; backprop-tui logs shows what it printed")
         return OK
-    unicode = terminal.shows_unicode() and not arguments.ascii
+    asked = curves.how(arguments)
     for series in chosen:
-        _plot(series, unicode=unicode)
+        _plot(series, one.run, asked)
     output.line()
-    tables.show(_COLUMNS, [_row(series, unicode=unicode) for series in found.values()])
+    tables.show(_COLUMNS, [_row(series, unicode=asked.unicode) for series in found.values()])
     return OK
 
 
@@ -88,22 +137,13 @@ def _chosen(found: Mapping[str, Course], names: Sequence[str], run_id: str) -> l
     return [found[name] for name in (list(dict.fromkeys(names)) or usual)]
 
 
-def _plot(series: Course, *, unicode: bool) -> None:
-    points = series.drawn()
+def _plot(series: Course, run: Run | None, asked: curves.How) -> None:
     output.line()
-    if not points:
+    if not series.buckets:
         output.line(f"{series.name}: no finite value")
         return
-    width = max(10, (terminal.width() or _USUAL_WIDTH) - _LABEL - 2)
-    values = [value for _, value in points]
-    labels = {0: max(values), _ROWS - 1: min(values)}
     output.line(f"{tables.one_line(series.name)}  {_words(series)}")
-    edge = "┤" if unicode else "|"
-    for number, row in enumerate(plain.plot(points, width=width, height=_ROWS, unicode=unicode)):
-        label = figures.measure(labels[number]) if number in labels else ""
-        output.line(f"{label:>{_LABEL}} {edge}{row}".rstrip())
-    left, right = f"{points[0][0]:g}", f"{max(x for x, _ in points):g}"
-    output.line(" " * (_LABEL + 2) + left + right.rjust(width - len(left)))
+    curves.plot([curves.track_of(series, run, asked.by)], asked)
 
 
 def _words(series: Course) -> str:
@@ -139,12 +179,8 @@ def _row(series: Course, *, unicode: bool) -> tuple[str, ...]:
 def _as_json(series: Course) -> JsonObject:
     return {
         "count": series.count,
-        **{name: _extreme(one) for name, one in (("first", series.first), ("last", series.last))},
-        **{name: _extreme(one) for name, one in (("least", series.least), ("most", series.most))},
-        "best": _extreme(series.best),
+        **{name: encoded(one) for name, one in (("first", series.first), ("last", series.last))},
+        **{name: encoded(one) for name, one in (("least", series.least), ("most", series.most))},
+        "best": encoded(series.best),
         "points": [list(point) for point in series.drawn()],
     }
-
-
-def _extreme(extreme: Extreme | None) -> JsonObject | None:
-    return None if extreme is None else {"step": extreme.step, **encode_metrics({"value": extreme.value})}

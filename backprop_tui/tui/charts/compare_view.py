@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+from backprop_tui.domain.attempts import Attempts
 from backprop_tui.domain.course import Course, Extreme
 from backprop_tui.domain.metric_names import less_is_better, main_loss
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.values import dataclass
-from backprop_tui.plotting.attempts import Attempts, Axis
+from backprop_tui.plotting.axis import Axis
 from backprop_tui.plotting.by import By
 from backprop_tui.plotting.scale import Scale
 from backprop_tui.plotting.track import Track, Tracks, y_scale

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from backprop_tui.domain.attempts import Attempts
 from backprop_tui.domain.course import Course
 from backprop_tui.domain.metric_names import main_loss, validation_of
-from backprop_tui.plotting.attempts import Attempts, Axis
+from backprop_tui.plotting.axis import Axis
 from backprop_tui.plotting.by import By
 from backprop_tui.plotting.scale import Scale
 from backprop_tui.plotting.track import Track, Tracks, x_scale, y_scale

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from backprop_tui.domain.values import dataclass
 from backprop_tui.plotting.canvas import Canvas
 from backprop_tui.plotting.columns import covered
+from backprop_tui.plotting.overlay import mark_ends
 from backprop_tui.tui.charts.chart import Chart, Curve, Unit
 from backprop_tui.tui.charts.labels import labels
 from backprop_tui.tui.drawing.lines import LineBuilder, blank, ends, width_of
@@ -111,31 +112,13 @@ def _body(chart: Chart, width: int, height: int, glyphs: Glyphs) -> list[list[Pi
         for piece in curve.pieces:
             levels = covered(piece, chart.x, chart.y, columns=canvas.columns, rows=canvas.rows)
             canvas.draw(levels, owner, letter=curve.letter, rank=0 if curve.faint else 1)
-    _mark_ends(chart, canvas)
+    ends_marked = [(at, one.letter, one.pieces) for at, one in enumerate(chart.curves) if one.ends_in_letter]
+    mark_ends(canvas, ends_marked, chart.x, chart.y)
     for number, place in chart.restarts:
         _upright(canvas, chart.x.share(place), _RESTART, glyphs, label=str(number))
     for at in chart.dragged or (() if chart.cursor is None else (chart.cursor,)):
         _upright(canvas, chart.x.share(at), _CURSOR, glyphs)
     return [[_piece(text, owner, chart) for text, owner in row] for row in canvas.runs()]
-
-
-def _mark_ends(chart: Chart, canvas: Canvas) -> None:
-    """A letter right of the last point of each curve that has one; above it where another letter stands."""
-    taken: set[tuple[int, int]] = set()
-    for owner, curve in enumerate(chart.curves):
-        if not curve.ends_in_letter or not curve.pieces or not curve.pieces[-1]:
-            continue
-        x, low, high = curve.pieces[-1][-1]
-        share, level = chart.x.share(x), chart.y.share(low / 2 + high / 2)
-        if not 0 <= share <= 1:
-            continue
-        column = min(canvas.width - 1, int(share * canvas.width) + 1)
-        row = canvas.height - 1 - min(canvas.height - 1, max(0, int(min(1.0, max(0.0, level)) * canvas.height)))
-        for nearest in sorted(range(canvas.height), key=lambda other: abs(other - row)):
-            if (column, nearest) not in taken:
-                taken.add((column, nearest))
-                canvas.put(column, nearest, curve.letter, owner)
-                break
 
 
 def _upright(canvas: Canvas, share: float, owner: int, glyphs: Glyphs, *, label: str = "") -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from backprop_tui.domain.times import from_iso
-from backprop_tui.plotting.attempts import seconds_of
+from backprop_tui.plotting.axis import seconds_of
 from backprop_tui.tui.charts.course_charts import Plotter
 from backprop_tui.tui.charts.resumed import resume_words
 from backprop_tui.tui.neutral import neutral

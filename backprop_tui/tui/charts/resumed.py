@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from statistics import median
 
+from backprop_tui.domain.attempts import Attempts
 from backprop_tui.domain.course import Course
-from backprop_tui.plotting.attempts import Attempts, around_restarts
+from backprop_tui.plotting.axis import around_restarts
 from backprop_tui.plotting.scale import middle_range
 from backprop_tui.tui.neutral import neutral
 
