@@ -175,8 +175,10 @@ async def shoot(app: Dashboard, pilot: Pilot[int], shot: Shot) -> None:
     save(app, shot)
     while app.screen is not main_screen:
         app.pop_screen()
-    for key in ("underscore", "escape", "escape", "escape", "1"):
+    main_screen.standing.marked.clear()
+    for key in ("underscore", "1"):
         await pilot.press(key)
+    main_screen.query_one(RunsTable).focus()
     await pilot.pause()
 
 

@@ -40,12 +40,6 @@ def main() -> None:
         milliseconds = 118 + random.gauss(0, 0.6)
         mfu = 40 * (1 - math.exp(-step / 4000))
         print(f"iter {step}: loss {loss:.4f}, time {milliseconds:.2f}ms, mfu {mfu:.2f}%", flush=True)
-        rate = (
-            options.lr
-            * min(1.0, (step + 1) / (options.total / 30))
-            * (0.55 + 0.45 * math.cos(3 * step / options.total))
-        )
-        report.step(step, options.total, loss=loss, lr=rate, grad_norm=0.4 + 2 * math.exp(-step / 6000), mfu=mfu)
         if options.fails and step > begun:
             fail()
         if report.should_stop():

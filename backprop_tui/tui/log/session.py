@@ -104,8 +104,13 @@ class LogSession:
         self._view.to_line(seek.found)
 
     def shape(self, width: int, height: int) -> None:
-        """Another size."""
+        """Another size; a line that was sought and is on the screen stays on it."""
+        hit = self._hit
+        if hit is not None and all(row.start != hit for row in self._view.rows()):
+            hit = None
         self._view.shape(width, height)
+        if hit is not None:
+            self._view.to_line(hit)
 
     def move(self, count: int) -> None:
         """Scrolls."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+from backprop_tui.domain.governor.active import BY_HEAT
 from backprop_tui.domain.governor.figures import counted
 from backprop_tui.domain.governor.reasons import Check
 from backprop_tui.domain.lifecycle import timebox_seconds
@@ -18,6 +21,7 @@ from backprop_tui.tui.view.states import is_problem
 from backprop_tui.tui.view.tokens import Token
 from backprop_tui.tui.wording import durations, numbers
 
+_HOT_GPU = re.compile(r"^GPU \d+ at ")  # which one, another column says
 _NEXT_SIGNALS = ("stop signal", "TERM", "kill")  # by the stage before them
 
 
@@ -89,7 +93,8 @@ def _paused(run: KnownRun) -> Sentence:
         return Sentence(clauses=("paused",), token=Token.WARN)
     # The limit is told in the card; a row has room for what was measured and what is waited for.
     said = [one for one in neutral(pause.reason).split(", ") if not one.startswith("limit ")]
-    return Sentence(clauses=(", ".join(said),), token=Token.WARN)
+    words = ", ".join(said)
+    return Sentence(clauses=(_HOT_GPU.sub("hot: ", words) if pause.by == BY_HEAT else words,), token=Token.WARN)
 
 
 def _stopping(run: KnownRun, moment: Moment) -> Sentence:

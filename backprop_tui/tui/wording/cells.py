@@ -39,7 +39,9 @@ def _last_cells(text: str, width: int) -> str:
 
 
 def shortened(text: str, width: int, glyphs: Glyphs) -> str:
-    """A sentence that drops what stands behind its last comma, and only then letters."""
+    """A sentence that drops what stands in brackets at its end, then behind its last comma, and only then letters."""
+    if cell_len(text) > width and text.endswith(")") and " (" in text:
+        text = text.rpartition(" (")[0]
     while cell_len(text) > width and ", " in text:
         text = text.rpartition(", ")[0]
     return clip(text, width, glyphs)

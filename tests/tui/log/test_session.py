@@ -165,6 +165,17 @@ def test_a_failed_run_opens_at_the_last_error_of_its_log(log: Path) -> None:
     assert status(page).startswith("▪ at line 1,003 of 1,103")
 
 
+def test_the_error_stays_on_the_screen_when_there_is_less_room(log: Path) -> None:
+    grow(log, b"Traceback (most recent call last):\n" + b"  frame\n" * 6 + b"ValueError: no\nbye\n")
+    session = opened(log, failed=True, height=10)
+    assert "ValueError: no" in texts(settled(session))
+    session.shape(40, 4)
+    assert "ValueError: no" in texts(settled(session))
+    session.move(-20)
+    session.shape(40, 3)
+    assert "ValueError: no" not in texts(settled(session))
+
+
 def test_the_next_error_is_found_from_the_top_on(log: Path) -> None:
     grow(log, b"Killed\nfine\nValueError: x\n")
     session = opened(log)
