@@ -9,6 +9,7 @@ from backprop_tui.cli.executables import folders, is_executable, on_path
 from backprop_tui.cli.interpreter import Interpreter, asked_interpreter, usual_interpreter
 from backprop_tui.domain.errors import NotFound, UsageError
 from backprop_tui.domain.invocation import mentioned_flags
+from backprop_tui.domain.resume_flags import resume_template, script_among, template_of_program
 from backprop_tui.domain.values import dataclass
 
 LONGEST_SOURCE_BYTES = 4 << 20
@@ -36,6 +37,7 @@ class Program:
     script: str | None = None
     interpreter: Interpreter | None = None
     understood_flags: tuple[str, ...] = ()
+    resume_arg: str | None = None  # by its source, or by what the program is known to be
 
 
 def script_program(
@@ -52,13 +54,15 @@ def script_program(
     name = os.path.splitext(os.path.basename(path))[0]
     if path.endswith(".py"):
         interpreter = interpreter_for(path, python, environment)
+        source = source_of(path)
         return Program(
             words=(interpreter.path, path),
             arguments=tuple(arguments),
             name=name,
             script=path,
             interpreter=interpreter,
-            understood_flags=mentioned_flags(source_of(path)),
+            understood_flags=mentioned_flags(source),
+            resume_arg=resume_template(source),
         )
     return Program(
         words=_by_itself(script, path),
@@ -82,7 +86,19 @@ def command_program(command: Sequence[str], *, cwd: str, environment: Mapping[st
     found = is_executable(os.path.join(cwd, program)) if os.sep in program else any(on_path(program, environment))
     if not found:
         raise NotFound(_no_command(program, cwd, environment))
-    return Program(words=(program,), arguments=tuple(command[1:]), name=_name_of(command))
+    return Program(
+        words=(program,),
+        arguments=tuple(command[1:]),
+        name=_name_of(command),
+        resume_arg=resume_arg_of_command(command, cwd),
+    )
+
+
+def resume_arg_of_command(command: Sequence[str], cwd: str) -> str | None:
+    """As the source of the script in it says, or the program; None where neither is known to say it."""
+    script = script_among(command)
+    found = None if script is None else resume_template(source_of(os.path.join(cwd, script)))
+    return found or template_of_program(command)
 
 
 def interpreter_for(script: str, python: AskedPython | None, environment: Mapping[str, str]) -> Interpreter:

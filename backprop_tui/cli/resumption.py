@@ -8,13 +8,14 @@ import time
 from dataclasses import replace
 
 from backprop_tui.cli.captured import GitQuestion, captured_environment
-from backprop_tui.cli.programs import AskedPython, check_script, interpreter_for, source_of
+from backprop_tui.cli.programs import AskedPython, check_script, interpreter_for, resume_arg_of_command, source_of
 from backprop_tui.cli.session import Session, here
 from backprop_tui.cli.specification import checkpoint_path, overlaid, working_directory
 from backprop_tui.cli.tails import From, known_so_far
 from backprop_tui.domain.errors import BrokenRecord, StorageFailed, UsageError
 from backprop_tui.domain.invocation import mentioned_flags
 from backprop_tui.domain.lifecycle import resume, used_seconds
+from backprop_tui.domain.resume_flags import resume_template
 from backprop_tui.domain.run import Dependency, Ended, Run, Spec
 from backprop_tui.domain.values import dataclass
 from backprop_tui.store.checkpoint_choice import choose
@@ -101,9 +102,10 @@ def _renewed(spec: Spec, cwd: str, options: argparse.Namespace, environment: dic
     if script is None:
         if options.python is not None:
             raise UsageError("--python is for scripts; this run is a command line, which names its program itself")
-        return spec
+        return replace(spec, found_resume_arg=resume_arg_of_command(spec.command, cwd))
     check_script(script)
-    spec = replace(spec, understood_flags=mentioned_flags(source_of(script)))
+    source = source_of(script)
+    spec = replace(spec, understood_flags=mentioned_flags(source), found_resume_arg=resume_template(source))
     if spec.python_origin is None or (options.python is None and os.access(spec.command[0], os.X_OK)):
         return spec
     asked = None if options.python is None else AskedPython(path=options.python, origin=f"--python {options.python}")

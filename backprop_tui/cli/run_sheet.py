@@ -9,8 +9,10 @@ from typing import Any
 from backprop_tui.cli import figures
 from backprop_tui.cli.rows import exit_words
 from backprop_tui.domain.governor.figures import plain
+from backprop_tui.domain.invocation import resume_arg
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.live import Live
+from backprop_tui.domain.resume_check import DOUBTFUL
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import UNFINISHED
 from backprop_tui.store.fields import JsonObject
@@ -29,6 +31,7 @@ def sheet(record: JsonObject, *, run: Run | None, live: Live | None, place: int 
     yield from _words(record)
     yield from _checkpoints(record, now)
     yield from _attempts(record)
+    yield from _resumes(record, run)
     if record["log_path"]:
         yield "log", record["log_path"]
 
@@ -146,3 +149,14 @@ def _attempts(record: JsonObject) -> Iterator[Line]:
         status = (one["status"] or "goes on") + (f" ({ended})" if ended and one["exit_code"] != 0 else "")
         origin = f", from {one['resumed_from']}" if one["resumed_from"] else ""
         yield ("" if number else "attempts"), f"{one['number']}  {figures.moment(one['started_at'])}  {status}{origin}"
+
+
+def _resumes(record: JsonObject, run: Run | None) -> Iterator[Line]:
+    """How its script is told of a checkpoint, and whether the newest resume went on."""
+    template = None if run is None else resume_arg(run.spec)
+    if run is not None and template is not None and run.spec.resume_arg is None:
+        yield "resumes by", f"{template}, as its source says"
+    check = record.get("resume_check")
+    if check:
+        warning = "look at it: " if check["verdict"] in DOUBTFUL else ""
+        yield "resume", f"{warning}attempt {check['attempt']} {check['message']}"

@@ -34,6 +34,7 @@ def settled(settings: Settings, program: Program, cwd: str) -> Spec:
         checkpoint_every_seconds=None if every is None else every * 60,
         checkpoint_globs=settings.texts("run.checkpoint_globs"),
         understood_flags=program.understood_flags,
+        found_resume_arg=program.resume_arg,
         retries=int(settings.number("run.retries")),
         gpu_probe=settings.text("gpu.probe"),
         python_origin=None if program.interpreter is None else program.interpreter.origin,

@@ -6,11 +6,12 @@ import shlex
 from collections.abc import Iterator, Mapping
 
 from backprop_tui.domain.lifecycle import timebox_seconds
-from backprop_tui.domain.run import Run
+from backprop_tui.domain.run import Run, Spec
 
 # The original tool passed these to every script. A strict argparse script dies of an unknown flag, so a script gets
 # only those that its own source mentions.
-ORIGINAL_FLAGS = ("--run-id", "--max-minutes", "--framework", "--checkpoint-every-seconds", "--resume-from")
+RESUME = "--resume-from"
+ORIGINAL_FLAGS = ("--run-id", "--max-minutes", "--framework", "--checkpoint-every-seconds", RESUME)
 
 
 def mentioned_flags(source: str) -> tuple[str, ...]:
@@ -21,7 +22,9 @@ def mentioned_flags(source: str) -> tuple[str, ...]:
 def arguments(run: Run) -> tuple[str, ...]:
     """The command line of the newest attempt."""
     command = run.spec.command
-    told = [word for flag, value in _flags(run) if not _given(flag, command) for word in (flag, value)]
+    told = [
+        word for flag, value in _flags(run) if flag == RESUME or not _given(flag, command) for word in (flag, value)
+    ]
     return (*command, *told, *_resume_words(run))
 
 
@@ -35,7 +38,8 @@ def _flags(run: Run) -> Iterator[tuple[str, str]]:
         "--max-minutes": _minutes(timebox_seconds(run)),
         "--framework": run.spec.framework,
         "--checkpoint-every-seconds": _number(run.spec.checkpoint_every_seconds),
-        "--resume-from": run.attempt.resumed_from if run.spec.resume_arg is None else None,
+        # Though it may be given already: that is where the first attempt began, and the last one given counts.
+        RESUME: run.attempt.resumed_from if run.spec.resume_arg is None else None,
     }
     for flag in run.spec.understood_flags:
         value = values[flag]
@@ -44,11 +48,18 @@ def _flags(run: Run) -> Iterator[tuple[str, str]]:
 
 
 def _resume_words(run: Run) -> list[str]:
-    path = run.attempt.resumed_from
-    if path is None or run.spec.resume_arg is None:
+    path, template = run.attempt.resumed_from, resume_arg(run.spec)
+    if path is None or template is None:
         return []
     # Split first: a path with a space stays one word.
-    return [word.replace("{path}", path) for word in shlex.split(run.spec.resume_arg)]
+    return [word.replace("{path}", path) for word in shlex.split(template)]
+
+
+def resume_arg(spec: Spec) -> str | None:
+    """What is added for a resume: as asked, else as found where the original's flag is not understood."""
+    if spec.resume_arg is not None or RESUME in spec.understood_flags:
+        return spec.resume_arg
+    return spec.found_resume_arg
 
 
 def environment(run: Run, run_directory: str, captured: Mapping[str, str]) -> dict[str, str]:

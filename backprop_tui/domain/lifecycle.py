@@ -66,6 +66,7 @@ def fold(run: Run, live: Live | None) -> Run:
         metrics={**run.metrics, **live.metrics},
         checkpoints=live.checkpoints or run.checkpoints,
         peak=live.peak,
+        resume_check=live.resume_check or run.resume_check,
         requests_offset=max(run.requests_offset, live.requests_offset),
     )
 

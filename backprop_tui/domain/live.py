@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 
+from backprop_tui.domain.resume_check import ResumeCheck
 from backprop_tui.domain.run import Checkpoint, Peak, Run
 from backprop_tui.domain.save_pace import SavePace
 from backprop_tui.domain.status import Status
@@ -84,6 +85,7 @@ class Live:
     vram_bytes: int | None = None  # on its fullest GPU
     temperature_celsius: float | None = None  # of its hottest GPU
     pace: SavePace | None = None  # of its checkpoints
+    resume_check: ResumeCheck | None = None
     problem: str | None = None  # what the guardian cannot do: unkillable processes, disk full
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 
 from backprop_tui.domain.limits import RunLimits
+from backprop_tui.domain.resume_check import ResumeCheck
 from backprop_tui.domain.status import Status, check_transition
 from backprop_tui.domain.values import dataclass
 
@@ -52,6 +53,7 @@ class Spec:
     resume_arg: str | None = None
     checkpoint_globs: tuple[str, ...] = ()
     understood_flags: tuple[str, ...] = ()  # flags of the original tool that the script's source mentions
+    found_resume_arg: str | None = None  # as `resume_arg`, by the script's own source
     retries: int = 0
     gpus: int | None = None  # None: one where the machine has GPUs, else none
     gpu_ids: tuple[str, ...] = ()
@@ -222,6 +224,7 @@ class Run:
     epoch: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     peak: Peak = field(default_factory=Peak)
+    resume_check: ResumeCheck | None = None  # whether its newest resume really went on; None where that is not told
     git: Git | None = None
     code: Code | None = None
     requests_offset: int = 0  # requests.jsonl is obeyed up to here

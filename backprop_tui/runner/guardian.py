@@ -28,6 +28,7 @@ from backprop_tui.runner.memory_kills import MemoryKills
 from backprop_tui.runner.obedience import Obedience
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.resources import ResourceMeter
+from backprop_tui.runner.resume_watch import ResumeWatch
 from backprop_tui.runner.summons import summon
 from backprop_tui.runner.tree import Tree
 from backprop_tui.runner.watched import REAPED_WITHIN_SECONDS, Exit, WatchedScript
@@ -66,6 +67,7 @@ class Guardian:
         self._meter = ResourceMeter(
             charge.tree, charge.recorder, lambda: share_of(run.id, run.attempt.gpus, readings_path)
         )
+        self._resume_watch = ResumeWatch(charge.directory, run, charge.recorder)
         self.memory_kills = MemoryKills(charge.script.identity.pid)
         self._wake = wake
         self._poll = select.poll()
@@ -121,6 +123,7 @@ class Guardian:
         """The script is dead: its log to the end, a last line without an end too."""
         try:
             self._take_in(self._charge.log.finish(time.time()))
+            self._resume_watch.finish()
         except Exception as error:  # noqa: BLE001 - boundary: no fault in a log's reading may lose an end
             self._cannot_read(error)
         # Its next attempt, if there is one, goes on from here.
@@ -143,6 +146,7 @@ class Guardian:
         self.write_metrics()
         if values:
             self.figures.take_in(values, self.run.spec.cwd)
+            self._resume_watch.take(values)
             self._recorder.change(log_offset=self._charge.log.offset, log_generation=self._charge.log.generation)
 
     def write_metrics(self) -> None:

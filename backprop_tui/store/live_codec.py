@@ -10,7 +10,7 @@ from backprop_tui.domain.status import Status
 from backprop_tui.domain.times import iso
 from backprop_tui.store import fields
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.run_codec import decode_checkpoint, decode_peak
+from backprop_tui.store.run_codec import decode_checkpoint, decode_peak, decode_resume_check
 
 
 def encode_live(live: Live) -> JsonObject:
@@ -49,6 +49,7 @@ def decode_live(source: JsonObject) -> Live:
         vram_bytes=fields.optional_integer(source, "vram_bytes"),
         temperature_celsius=fields.optional_number(source, "temperature_celsius"),
         pace=_decode_pace(source),
+        resume_check=decode_resume_check(source),
         problem=fields.optional_text(source, "problem"),
     )
 

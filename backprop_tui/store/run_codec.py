@@ -9,6 +9,7 @@ from typing import Any
 from backprop_tui.domain.errors import BrokenRecord
 from backprop_tui.domain.lifecycle import fold, timebox_seconds
 from backprop_tui.domain.live import Live, shown_status
+from backprop_tui.domain.resume_check import ResumeCheck, Verdict
 from backprop_tui.domain.run import (
     Attempt,
     Cause,
@@ -76,6 +77,7 @@ def public(run: Run, run_folder: str, *, live: Live | None = None, holds: Sequen
         "peak": asdict(run.peak),
         "hold_reasons": list(holds),
         "cause": asdict(end.cause) if end and end.cause else None,
+        "resume_check": asdict(run.resume_check) if run.resume_check else None,
         "git": asdict(run.git) if run.git else None,
     }
 
@@ -154,6 +156,7 @@ def _decode_run(source: JsonObject) -> Run:
         epoch=fields.optional_number(source, "epoch"),
         metrics=fields.decode_metrics(source, "metrics"),
         peak=decode_peak(fields.nested(source, "peak")),
+        resume_check=decode_resume_check(source),
         git=None if git is None else Git(**git),
         code=None if code is None else Code(path=fields.text(code, "path"), sha256=fields.text(code, "sha256")),
         requests_offset=fields.integer(record, "requests_offset"),
@@ -187,6 +190,23 @@ def decode_peak(source: JsonObject) -> Peak:
         ram_bytes=fields.optional_integer(source, "ram_bytes"),
         vram_bytes=fields.optional_integer(source, "vram_bytes"),
         temperature_celsius=fields.optional_number(source, "temperature_celsius"),
+    )
+
+
+def decode_resume_check(source: JsonObject) -> ResumeCheck | None:
+    """Raises: WrongField."""
+    check = fields.nested(source, "resume_check")
+    if not check:
+        return None
+    return ResumeCheck(
+        verdict=Verdict(fields.text(check, "verdict")),
+        attempt=fields.integer(check, "attempt"),
+        message=fields.text(check, "message"),
+        metric=fields.optional_text(check, "metric"),
+        step_before=fields.optional_integer(check, "step_before"),
+        step_after=fields.optional_integer(check, "step_after"),
+        loss_before=fields.optional_number(check, "loss_before"),
+        loss_after=fields.optional_number(check, "loss_after"),
     )
 
 

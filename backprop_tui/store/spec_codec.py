@@ -39,6 +39,7 @@ def decode_spec(public: Mapping[str, Any], private: Mapping[str, Any]) -> Spec:
         resume_arg=fields.optional_text(private, "resume_arg"),
         checkpoint_globs=fields.texts(private, "checkpoint_globs"),
         understood_flags=fields.texts(private, "understood_flags"),
+        found_resume_arg=fields.optional_text(private, "found_resume_arg"),
         retries=fields.integer(private, "retries"),
         gpus=fields.optional_integer(private, "gpus"),
         gpu_ids=fields.texts(private, "gpu_ids"),

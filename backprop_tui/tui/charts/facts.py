@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from backprop_tui.domain.resume_check import DOUBTFUL
 from backprop_tui.domain.times import from_iso
 from backprop_tui.plotting.axis import seconds_of
 from backprop_tui.tui.charts.course_charts import Plotter
@@ -21,10 +22,7 @@ def facts_of(plotter: Plotter, moment: Moment, glyphs: Glyphs) -> Iterator[Line]
     if plotter.large:
         yield _at_cursor(plotter)
         yield pace_fact(plotter.known, moment)
-        resumed = resume_words(plotter.large[0].course, plotter.axis.attempts)
-        if resumed is not None:
-            words, jumped = resumed
-            yield Piece("resumed ", Token.MUTED), Piece(words, Token.WARN if jumped else Token.FG)
+        yield _resume_fact(plotter)
         yield _hole_fact(plotter)
     yield checkpoint_fact(plotter.known, moment, glyphs)
 
@@ -45,6 +43,19 @@ def _at_cursor(plotter: Plotter) -> Line:
     time = f"  {durations.length(axis.attempts.elapsed(at))}" if at and axis.attempts.starts else ""
     words = Piece("newest " if place is None else "at cursor ", Token.MUTED)
     return words, Piece(f"step {numbers.count(first.step)}"), Piece(time, Token.MUTED), *values
+
+
+def _resume_fact(plotter: Plotter) -> Line:
+    """What the guardian found out of the newest resume, else what the curve shows; empty where there was none."""
+    check = plotter.known.record.get("resume_check")
+    if check:
+        words = f"attempt {check['attempt']} {neutral(str(check['message']))}"
+        return Piece("resume ", Token.MUTED), Piece(words, Token.WARN if check["verdict"] in DOUBTFUL else Token.FG)
+    resumed = resume_words(plotter.large[0].course, plotter.axis.attempts)
+    if resumed is None:
+        return ()
+    words, jumped = resumed
+    return Piece("resumed ", Token.MUTED), Piece(words, Token.WARN if jumped else Token.FG)
 
 
 def _hole_fact(plotter: Plotter) -> Line:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.live import Live
+from backprop_tui.domain.resume_check import DOUBTFUL
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.times import from_iso
@@ -158,12 +159,15 @@ def _checkpoints(record: JsonObject, moment: Moment) -> Iterator[Named]:
 
 
 def _attempts(record: JsonObject) -> Iterator[Named]:
+    check = record.get("resume_check")
     for one in reversed(record["attempts"][-_SHOWN:]):
         began, ended = from_iso(one.get("started_at")), from_iso(one.get("ended_at"))
         until = "" if ended is None else f" - {durations.clock(ended)}"
         origin = f"  from {os.path.basename(one['resumed_from'])}" if one.get("resumed_from") else ""
         when = "-" if began is None else durations.clock(began) + until
         yield str(one["number"]), f"{when}{origin}  {one.get('status') or 'goes on'}"
+        if check and check["attempt"] == one["number"]:
+            yield "", f"{'! ' if check['verdict'] in DOUBTFUL else ''}{check['message']}"
 
 
 def _files(record: JsonObject) -> Iterator[Named]:

@@ -9,6 +9,7 @@ from backprop_tui.domain.governor.figures import counted
 from backprop_tui.domain.governor.reasons import Check
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.metric_names import main_loss
+from backprop_tui.domain.resume_check import DOUBTFUL
 from backprop_tui.domain.run import Queued
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.times import from_iso
@@ -119,6 +120,9 @@ def _ended(run: KnownRun) -> Sentence:
         clauses.append(f"at its {durations.length(limit)}" if limit is not None else "at its limit")
     elif run.status is Status.STOPPED and record.get("reason"):
         clauses.append(neutral(str(record["reason"])).removeprefix("stopped "))
+    check = record.get("resume_check")
+    if check and check["verdict"] in DOUBTFUL:
+        clauses.append(f"resume: {neutral(str(check['message']))}")
     clauses += _figures(record)
     return Sentence(clauses=tuple(clauses) or ("no figures",))
 

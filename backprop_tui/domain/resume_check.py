@@ -1,0 +1,242 @@
+"""Whether a resumed script really went on: its steps and its loss against those before.
+
+A false alarm is worse than silence: what cannot be told apart gives no warning. Counters may begin anew in each epoch
+or attempt, a resume may be from an older checkpoint than the last step that was seen, and a loss is noisy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from enum import StrEnum
+from itertools import pairwise
+
+from backprop_tui.domain.values import dataclass
+
+ENOUGH = 3  # points, from which a level can be told
+SETTLED = 20  # points after which a loss that is still high is no unrest of the resume
+_LEVEL = 20  # points before the resume that make its level
+_FAR_STRIDES = 5  # fewer steps than so many between two lines do not tell a beginning from going on
+
+
+class Verdict(StrEnum):
+    """What the figures say; the last two are reasons to look."""
+
+    CONTINUED = "continued"
+    RECOUNTED = "recounted"  # it went on, and counts its steps anew
+    RESTARTED = "restarted"
+    JUMPED = "jumped"
+
+
+DOUBTFUL = frozenset({Verdict.RESTARTED, Verdict.JUMPED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """What one line of the log said; None where it did not."""
+
+    step: int | None = None
+    epoch: float | None = None
+    loss: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """The run up to the resume: how it began, the end of the attempt before, and the step of the checkpoint."""
+
+    first: Sequence[Point]
+    last: Sequence[Point]
+    saved_step: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeCheck:
+    """The verdict on one attempt, with the figures it rests on; `metric` is its loss, None where none is known."""
+
+    verdict: Verdict
+    attempt: int
+    message: str
+    metric: str | None = None
+    step_before: int | None = None
+    step_after: int | None = None
+    loss_before: float | None = None
+    loss_after: float | None = None
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether somebody should look."""
+        return self.verdict in DOUBTFUL
+
+
+class _Steps(StrEnum):
+    GO_ON = "go on"
+    BEGIN_AGAIN = "begin again"
+    UNTOLD = "untold"
+
+
+class _Loss(StrEnum):
+    GOES_ON = "goes on"
+    JUMPED = "jumped"
+    AS_AT_START = "as at start"
+    UNTOLD = "untold"
+    NOT_YET = "not yet"
+
+
+def judge(
+    before: Before, after: Sequence[Point], *, attempt: int, metric: str | None, final: bool
+) -> ResumeCheck | None:
+    """The verdict on what came since the resume; None while, or where, nothing can be told.
+
+    Args:
+        before: What was known when the attempt began.
+        after: What its log said since, oldest first.
+        attempt: Its number.
+        metric: The name of the loss, for the words.
+        final: Nothing more will come.
+    """
+    steps, (loss, level, now) = _judge_steps(before, after), _judge_loss(before, after, final=final)
+    verdict = _verdict(steps, loss, goes_on=_epochs_go_on(before, after))
+    if verdict is None or (
+        verdict is Verdict.RESTARTED and loss is _Loss.UNTOLD and not _is_enough(after, final=final)
+    ):
+        return None
+    step_before, step_after = _expected(before), _first_step(after)
+    return ResumeCheck(
+        verdict=verdict,
+        attempt=attempt,
+        message=_words(verdict, loss, step_before, step_after, level, now),
+        metric=metric if level is not None else None,
+        step_before=step_before,
+        step_after=step_after,
+        loss_before=level,
+        loss_after=now,
+    )
+
+
+def _verdict(steps: _Steps, loss: _Loss, *, goes_on: bool) -> Verdict | None:
+    match steps, loss:
+        case _, _Loss.NOT_YET:
+            return None
+        case _Steps.BEGIN_AGAIN, _Loss.GOES_ON:
+            return Verdict.RECOUNTED
+        case _Steps.BEGIN_AGAIN, _Loss.UNTOLD:
+            return Verdict.RECOUNTED if goes_on else Verdict.RESTARTED
+        case _Steps.BEGIN_AGAIN, _:
+            return Verdict.RESTARTED
+        case _Steps.UNTOLD, _Loss.AS_AT_START:
+            return Verdict.JUMPED if goes_on else Verdict.RESTARTED
+        case _Steps.UNTOLD, _Loss.UNTOLD:
+            return None
+        case _, _Loss.GOES_ON | _Loss.UNTOLD:
+            return Verdict.CONTINUED
+        case _:
+            return Verdict.JUMPED
+
+
+def _is_enough(after: Sequence[Point], *, final: bool) -> bool:
+    return final or sum(point.step is not None for point in after) >= ENOUGH
+
+
+def _steps(points: Sequence[Point]) -> list[int]:
+    return [point.step for point in points if point.step is not None]
+
+
+def _first_step(points: Sequence[Point]) -> int | None:
+    return next(iter(_steps(points)), None)
+
+
+def _expected(before: Before) -> int | None:
+    """The step it should go on from: the checkpoint's, else the last that was seen."""
+    steps = _steps(before.last)
+    return before.saved_step if before.saved_step is not None else (steps[-1] if steps else None)
+
+
+def _judge_steps(before: Before, after: Sequence[Point]) -> _Steps:
+    known, came = _steps(before.last), _first_step(after)
+    expected, began = _expected(before), _first_step(before.first)
+    if not known or came is None or expected is None or began is None:
+        return _Steps.UNTOLD
+    gaps = [later - earlier for earlier, later in pairwise(known)]
+    if any(gap < 0 for gap in gaps):
+        return _Steps.UNTOLD  # a counter that falls by itself, with each epoch
+    stride = max(1, round(median([gap for gap in gaps if gap > 0] or [1])))
+    if expected <= began + _FAR_STRIDES * stride:
+        return _Steps.UNTOLD  # it had hardly begun
+    return _Steps.BEGIN_AGAIN if came <= began + 2 * stride else _Steps.GO_ON
+
+
+def _epochs_go_on(before: Before, after: Sequence[Point]) -> bool:
+    """Whether epochs are counted, and go on where they were."""
+    earlier = [point.epoch for point in before.last if point.epoch is not None]
+    began = next((point.epoch for point in before.first if point.epoch is not None), None)
+    came = next((point.epoch for point in after if point.epoch is not None), None)
+    if not earlier or began is None or came is None or earlier[-1] - began < 1.0:
+        return False
+    return came >= earlier[-1] - 1.0 and came > began
+
+
+def _judge_loss(before: Before, after: Sequence[Point], *, final: bool) -> tuple[_Loss, float | None, float | None]:
+    """With the level before, and that after; None where there is none."""
+    known, came = _losses(_up_to_checkpoint(before))[-_LEVEL:], _losses(after)[:SETTLED]
+    if len(known) < ENOUGH:
+        return _Loss.UNTOLD, None, None
+    level = median(known)
+    if len(came) < ENOUGH:
+        return (_Loss.UNTOLD if final else _Loss.NOT_YET), level, (came[-1] if came else None)
+    spread = max(1.4826 * median([abs(value - level) for value in known]), 0.02 * abs(level), 1e-12)
+    start = _start_level(before)
+    fallen = start - level if start is not None and start - level > max(6 * spread, 0.15 * abs(start)) else None
+    at_first, now = median(came[:ENOUGH]), median(came[-ENOUGH:])
+    bound = max(level + max(4 * spread, 0.25 * (fallen or 0.0)), max(known) + 2 * spread)
+    if min(at_first, now) <= bound:
+        # A loss that never fell is the same at the start: then it tells nothing of a restart.
+        return (_Loss.UNTOLD if fallen is None else _Loss.GOES_ON), level, now
+    if fallen is not None and at_first >= level + 0.75 * fallen and _judge_steps(before, after) is _Steps.BEGIN_AGAIN:
+        return _Loss.AS_AT_START, level, at_first  # two witnesses: no need to wait
+    if len(came) < SETTLED and not (final and len(came) >= SETTLED // 2):
+        return (_Loss.UNTOLD if final else _Loss.NOT_YET), level, now
+    if fallen is not None and at_first >= level + 0.75 * fallen:
+        return _Loss.AS_AT_START, level, now
+    return _Loss.JUMPED, level, now
+
+
+def _up_to_checkpoint(before: Before) -> Sequence[Point]:
+    """What came after the checkpoint is done again; where little came before it, all of it counts."""
+    saved = before.saved_step
+    if saved is None:
+        return before.last
+    up_to = [point for point in before.last if point.step is None or point.step <= saved]
+    return up_to if len(_losses(up_to)) >= ENOUGH else before.last
+
+
+def _start_level(before: Before) -> float | None:
+    first = _losses(before.first)[:ENOUGH]
+    return median(first) if len(first) >= ENOUGH else None
+
+
+def _losses(points: Sequence[Point]) -> list[float]:
+    return [point.loss for point in points if point.loss is not None and math.isfinite(point.loss)]
+
+
+def median(values: Sequence[float]) -> float:
+    """The middle value of some; importing the library's costs more than a guardian's whole start."""
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+def _words(
+    verdict: Verdict, loss: _Loss, expected: int | None, came: int | None, level: float | None, now: float | None
+) -> str:
+    figures = "" if level is None or now is None else f"loss {now:.4g}, before {level:.4g}"
+    match verdict:
+        case Verdict.CONTINUED:
+            at = "" if came is None else f" at step {came}"
+            return f"went on{at}" + (f", {figures}" if figures and loss is _Loss.GOES_ON else "")
+        case Verdict.RECOUNTED:
+            return f"went on, counting from step {came} again" + (f", {figures}" if figures else "")
+        case Verdict.RESTARTED:
+            at = "began again" if came is None else f"began again at step {came}"
+            return at + ("" if expected is None else f" after {expected}") + (f": {figures}" if figures else "")
+        case Verdict.JUMPED:
+            return f"the loss jumped at the resume: {figures}"

@@ -1,0 +1,168 @@
+"""Whether a resumed script went on, by steps and loss; and that no honest one is suspected."""
+
+from __future__ import annotations
+
+import math
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backprop_tui.domain.resume_check import SETTLED, Before, Point, ResumeCheck, Verdict, judge
+
+
+def curve(begin: int, end: int, *, noise: float = 0.0, seed: int = 0, stride: int = 10) -> list[Point]:
+    """A loss that falls from 4 towards 0.5 with its step."""
+    chance = random.Random(seed)
+    return [
+        Point(step=step, loss=(0.5 + 3.5 * math.exp(-step / 400)) * (1 + noise * chance.gauss(0, 1)))
+        for step in range(begin, end, stride)
+    ]
+
+
+def after_a_run(end: int = 2000, *, saved: int | None = None, noise: float = 0.0) -> Before:
+    points = curve(0, end, noise=noise)
+    return Before(first=points[:20], last=points[-100:], saved_step=saved)
+
+
+def verdict_on(before: Before, after: list[Point], *, final: bool = False) -> ResumeCheck | None:
+    return judge(before, after, attempt=2, metric="loss", final=final)
+
+
+def renumbered(points: list[Point], begin: int = 0) -> list[Point]:
+    return [Point(step=begin + 10 * place, loss=point.loss) for place, point in enumerate(points)]
+
+
+def test_steps_and_loss_that_go_on_are_told_as_soon_as_three_points_came() -> None:
+    before = after_a_run(saved=1900)
+    assert verdict_on(before, curve(1910, 1930)) is None
+    check = verdict_on(before, curve(1910, 1940))
+    assert check is not None
+    assert check.verdict is Verdict.CONTINUED
+    assert (check.step_before, check.step_after) == (1900, 1910)
+    assert not check.is_doubtful
+    assert check.message.startswith("went on at step 1910, loss 0.5")
+
+
+def test_a_restart_from_the_beginning_is_told() -> None:
+    check = verdict_on(after_a_run(saved=1900), curve(0, 30))
+    assert check is not None
+    assert check.verdict is Verdict.RESTARTED
+    assert check.is_doubtful
+    assert check.message == "began again at step 0 after 1900: loss 3.914, before 0.5384"
+
+
+def test_a_counter_that_begins_anew_while_the_loss_goes_on_is_told_as_that() -> None:
+    check = verdict_on(after_a_run(saved=1900), renumbered(curve(1900, 1940)))
+    assert check is not None
+    assert check.verdict is Verdict.RECOUNTED
+    assert check.message.startswith("went on, counting from step 0 again")
+
+
+def test_a_loss_that_stays_high_has_jumped_and_one_that_comes_back_has_not() -> None:
+    before = after_a_run(saved=1900)
+    high = [Point(step=1900 + 10 * place, loss=2.0) for place in range(SETTLED)]
+    assert verdict_on(before, high[:10]) is None
+    check = verdict_on(before, high)
+    assert check is not None
+    assert (check.verdict, check.message) == (
+        Verdict.JUMPED,
+        "the loss jumped at the resume: loss 2, before 0.5384",
+    )
+    restless = [Point(step=1900 + 10 * place, loss=2.0 if place < 6 else 0.54) for place in range(SETTLED)]
+    check = verdict_on(before, restless)
+    assert check is not None
+    assert check.verdict is Verdict.CONTINUED
+
+
+def test_an_older_checkpoint_than_the_last_step_is_right() -> None:
+    check = verdict_on(after_a_run(saved=1200), curve(1210, 1240))
+    assert check is not None
+    assert check.verdict is Verdict.CONTINUED
+    unknown = verdict_on(after_a_run(), curve(1210, 1240))
+    assert unknown is not None
+    assert unknown.verdict is Verdict.CONTINUED
+
+
+def test_a_counter_that_falls_with_each_epoch_leaves_it_to_the_loss() -> None:
+    def epochs(number: int, level: float) -> list[Point]:
+        return [Point(step=step, epoch=float(number), loss=level - step / 1000) for step in range(0, 100, 10)]
+
+    last = [point for number in range(1, 6) for point in epochs(number, 4.0 / number)]
+    before = Before(first=last[:20], last=last, saved_step=90)
+    went_on = verdict_on(before, epochs(6, 0.7))
+    assert went_on is not None
+    assert went_on.verdict is Verdict.CONTINUED
+    restarted = verdict_on(before, epochs(1, 4.0) + epochs(2, 3.0))
+    assert restarted is not None
+    assert restarted.verdict is Verdict.RESTARTED
+
+
+def test_without_a_loss_steps_tell_unless_epochs_go_on() -> None:
+    before = Before(first=[Point(step=0, epoch=0.0)], last=[Point(step=s, epoch=s / 100) for s in range(0, 1000, 10)])
+    assert verdict_on(before, [Point(step=0)]) is None
+    restarted = verdict_on(before, [Point(step=s, epoch=s / 100) for s in (0, 10, 20)])
+    assert restarted is not None
+    assert restarted.message == "began again at step 0 after 990"
+    recounted = verdict_on(before, [Point(step=s, epoch=9.9 + s / 100) for s in (0, 10, 20)])
+    assert recounted is not None
+    assert recounted.verdict is Verdict.RECOUNTED
+
+
+def test_a_run_that_had_hardly_begun_or_says_nothing_gives_no_verdict() -> None:
+    hardly = Before(first=curve(0, 30), last=curve(0, 30), saved_step=20)
+    assert verdict_on(hardly, curve(0, 300), final=True) is None
+    assert verdict_on(Before(first=(), last=()), [], final=True) is None
+    assert verdict_on(after_a_run(), [], final=True) is None
+
+
+def test_a_loss_that_never_fell_does_not_speak_against_a_restart() -> None:
+    flat = [Point(step=step, loss=2.3) for step in range(0, 1000, 10)]
+    before = Before(first=flat[:20], last=flat, saved_step=900)
+    again = verdict_on(before, flat[:3])
+    assert again is not None
+    assert again.verdict is Verdict.RESTARTED
+    on = verdict_on(before, flat[-3:])
+    assert on is not None
+    assert on.verdict is Verdict.CONTINUED
+
+
+def test_a_loss_that_is_no_number_is_passed_over() -> None:
+    before = after_a_run(saved=1900)
+    broken = [Point(step=1900 + 10 * place, loss=math.nan) for place in range(40)]
+    check = verdict_on(before, broken, final=True)
+    assert check is None or not check.is_doubtful
+
+
+@given(
+    seed=st.integers(0, 10_000), noise=st.sampled_from([0.0, 0.02, 0.1, 0.3]), saved=st.sampled_from([None, 1200, 1990])
+)
+def test_no_run_that_goes_on_is_suspected_however_noisy(seed: int, noise: float, saved: int | None) -> None:
+    before = after_a_run(saved=saved, noise=noise)
+    begin = 1990 if saved is None else saved
+    after = curve(begin, begin + 300, noise=noise, seed=seed)
+    for count in range(len(after) + 1):
+        check = verdict_on(before, after[:count])
+        if check is not None:
+            assert not check.is_doubtful, (count, check)
+            return
+    assert verdict_on(before, after, final=True) is not None
+
+
+@given(
+    points=st.lists(
+        st.builds(
+            Point,
+            step=st.none() | st.integers(0, 10**9),
+            epoch=st.none() | st.floats(0, 1e6),
+            loss=st.none() | st.floats(allow_nan=True, allow_infinity=True),
+        ),
+        max_size=60,
+    ),
+    cut=st.integers(0, 60),
+    final=st.booleans(),
+)
+def test_any_figures_can_be_judged(points: list[Point], cut: int, *, final: bool) -> None:
+    before = Before(first=points[:cut][:20], last=points[:cut], saved_step=None)
+    check = verdict_on(before, points[cut:], final=final)
+    assert check is None or check.message

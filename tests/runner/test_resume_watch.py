@@ -1,0 +1,130 @@
+"""A resumed attempt as its guardian watches it, from the files that the attempts before left."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backprop_tui.domain.live import Clock, Live
+from backprop_tui.domain.resume_check import Verdict
+from backprop_tui.domain.run import Checkpoint, Queued, Run
+from backprop_tui.domain.status import Status
+from backprop_tui.domain.times import iso
+from backprop_tui.readers.values import Progress
+from backprop_tui.runner.recorder import Recorder
+from backprop_tui.runner.resume_watch import ResumeWatch
+from backprop_tui.store.run_directory import RunDirectory, read_lines
+from tests.domain.runs import queued, running
+
+SAVED = "/w/ckpt.pt"
+
+
+def loss_at(step: int) -> float:
+    return 4.0 - step / 300
+
+
+class Resumed:
+    """A run whose first attempt went to step 1000 and saved 900; the second began at 500 s."""
+
+    def __init__(self, folder: Path, **spec: Any) -> None:
+        self.directory = RunDirectory(str(folder))
+        first = running(queued(**spec), now=100.0)
+        first = first.with_attempt(replace(first.attempt, ended_at=400.0, status=Status.TIMEBOXED))
+        again = first.to(Queued(since=400.0, resume_from=SAVED))
+        self.run: Run = replace(
+            running(again, now=500.0), checkpoints=(Checkpoint(path=SAVED, step=900, saved_at=380.0),)
+        )
+        self.write(range(0, 1001, 10), time=200.0)
+        live = Live(attempt=2, runner_pid=1, script_pid=None, clock=Clock(), time=500.0)
+        self.recorder = Recorder(self.directory, live)
+
+    def write(self, steps: range, *, time: float) -> None:
+        with open(self.directory.file("metrics.jsonl"), "a", encoding="ascii") as file:
+            for step in steps:
+                line = {"time": iso(time), "step": step, "epoch": None, "metrics": {"loss": loss_at(step), "lr": "NaN"}}
+                file.write(json.dumps(line) + "\n")
+
+    def watch(self) -> ResumeWatch:
+        return ResumeWatch(self.directory, self.run, self.recorder)
+
+    def verdict(self) -> Verdict | None:
+        check = self.recorder.live.resume_check
+        return None if check is None else check.verdict
+
+    def told(self) -> list[tuple[str, str]]:
+        events = read_lines(self.directory.file("events.jsonl"))
+        return [(str(event["event"]), str(event["message"])) for event in events]
+
+
+@pytest.fixture
+def resumed(tmp_path: Path) -> Resumed:
+    return Resumed(tmp_path, understood_flags=("--resume-from",))
+
+
+def said(*steps: int) -> list[Progress]:
+    return [Progress(offset=1, step=step, metrics={"loss": loss_at(step)}) for step in steps]
+
+
+def test_a_run_that_goes_on_is_told_once(resumed: Resumed) -> None:
+    watch = resumed.watch()
+    watch.take(said(910, 920))
+    assert resumed.verdict() is None
+    watch.take(said(930))
+    watch.take(said(*range(940, 990, 10)))
+    assert resumed.verdict() is Verdict.CONTINUED
+    assert [kind for kind, _ in resumed.told()] == ["resume_checked"]
+
+
+def test_a_run_that_begins_again_is_a_warning(resumed: Resumed) -> None:
+    resumed.watch().take(said(0, 10, 20))
+    assert resumed.verdict() is Verdict.RESTARTED
+    ((kind, message),) = resumed.told()
+    assert kind == "resume_doubtful"
+    assert message.startswith("attempt 2 began again at step 0 after 900: loss 3.967, before 1.")
+
+
+def test_a_script_that_was_told_by_the_environment_alone_is_told_how_to_be_told(tmp_path: Path) -> None:
+    untold = Resumed(tmp_path)
+    untold.watch().take(said(0, 10, 20))
+    assert "--resume-arg" in untold.told()[0][1]
+
+
+def test_a_guardian_that_takes_over_knows_what_was_said_since_the_resume(resumed: Resumed) -> None:
+    resumed.write(range(0, 20, 10), time=501.0)
+    resumed.watch().take(said(20))
+    assert resumed.verdict() is Verdict.RESTARTED
+    again = resumed.watch()
+    again.take(said(30, 40, 50))
+    assert len(resumed.told()) == 1
+
+
+def test_a_step_is_that_of_the_last_line_that_told_one(resumed: Resumed) -> None:
+    watch = resumed.watch()
+    for step in (910, 920, 930):
+        watch.take([Progress(offset=1, step=step), Progress(offset=1, metrics={"loss": loss_at(step)})])
+    check = resumed.recorder.live.resume_check
+    assert check is not None
+    assert (check.verdict, check.step_after, check.metric) == (Verdict.CONTINUED, 910, "loss")
+
+
+def test_an_attempt_from_the_beginning_is_not_judged(resumed: Resumed) -> None:
+    resumed.run = resumed.run.with_attempt(replace(resumed.run.attempt, resumed_from=None))
+    watch = resumed.watch()
+    watch.take(said(0, 10, 20))
+    watch.finish()
+    assert resumed.told() == []
+
+
+def test_what_cannot_be_read_or_is_strange_gives_no_verdict(resumed: Resumed) -> None:
+    Path(resumed.directory.file("metrics.jsonl")).write_text(
+        '{"time": 5, "step": "x", "metrics": 7}\n[1]\n'
+        '{"time": "2026", "step": 1e400, "epoch": [], "metrics": {"loss": {}}}\n'
+    )
+    watch = resumed.watch()
+    watch.take(said(0, 10, 20))
+    watch.finish()
+    assert resumed.told() == []
