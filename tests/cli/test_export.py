@@ -77,3 +77,30 @@ def test_what_the_original_recorded_is_written_too(obey: Commands, session: Sess
         json.dump([record], file)
     [row] = exported(obey)
     assert (row["script"], row["last_checkpoint"], row["host"]) == ("t.py", "/c.pt", "")
+
+
+def test_only_the_runs_that_are_named_are_written(obey: Commands, runs: Runs) -> None:
+    for run_id in "abc":
+        runs.ended(run_id, group="sweep" if run_id != "b" else None)
+    assert [run["id"] for run in obey.json("export", "sweep")] == ["a", "c"]
+    assert len(obey("export", "b").lines) == 2
+
+
+def test_all_that_was_measured_has_a_row_a_line_with_its_run_and_attempt(obey: Commands, runs: Runs) -> None:
+    for run_id, metrics in (("a", {"loss": 0.5}), ("b", {"loss": "NaN", "acc, top 1": 0.25})):
+        guardian = runs.guarded(run_id, group="sweep")
+        guardian.measures(1, **metrics)
+        guardian.ends()
+    runs.queued("c", group="sweep")
+    table = list(csv.DictReader(obey("export", "sweep", "--metrics").lines))
+    assert [(row["run"], row["attempt"], row["step"], row["loss"], row["acc, top 1"]) for row in table] == [
+        ("a", "1", "1", "0.5", ""),
+        ("b", "1", "1", "NaN", "0.25"),
+    ]
+    rows = obey.json("export", "sweep", "--metrics")
+    assert [(row["run"], row["step"], row["metrics"]) for row in rows] == [
+        ("a", 1, {"loss": 0.5}),
+        ("b", 1, {"loss": "NaN", "acc, top 1": 0.25}),
+    ]
+    assert obey.json("export", "c", "--metrics") == []
+    assert "--metrics wants the runs" in obey("export", "--metrics").err

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from backprop_tui.domain.attempts import Attempts
 from backprop_tui.domain.course import Extreme
+from backprop_tui.domain.times import from_iso
 from backprop_tui.store import metrics_file
 from backprop_tui.store.home import Home
 from backprop_tui.store.json_tail import JsonTail
@@ -194,8 +196,23 @@ def test_an_export_has_a_column_for_each_metric_and_takes_no_file_s_place(tmp_pa
     _append(source, _line(1, 3.0), "no json", _line(2, 2.0, acc=0.5))
     assert export_csv(str(source), str(target)) == str(target)
     assert target.read_text().splitlines() == [
-        "time,step,epoch,loss,acc",
-        "2026-01-02T03:04:05.678Z,1,,3.0,",
-        "2026-01-02T03:04:05.678Z,2,,2.0,0.5",
+        "time,attempt,seconds,step,epoch,loss,acc",
+        "2026-01-02T03:04:05.678Z,,,1,,3.0,",
+        "2026-01-02T03:04:05.678Z,,,2,,2.0,0.5",
     ]
     assert os.path.basename(export_csv(str(source), str(target))) == "run-2.csv"
+
+
+def test_an_export_tells_attempt_and_running_time_and_what_is_no_number_by_its_word(tmp_path: Path) -> None:
+    source, target = tmp_path / "metrics.jsonl", tmp_path / "run.csv"
+    times = ("2026-01-02T03:04:05.500Z", "2026-01-02T03:04:15.500Z", "no time")
+    _append(source, *(f'{{"time": "{time}", "step": 1, "metrics": {{"loss": "NaN"}}}}' for time in times))
+    start = from_iso("2026-01-02T03:04:05Z")
+    assert start is not None
+    attempts = Attempts(starts=(start, start + 10), idle=(0.0, 7.0))
+    export_csv(str(source), str(target), attempts)
+    assert target.read_text().splitlines()[1:] == [
+        f"{times[0]},1,0.5,1,,NaN",
+        f"{times[1]},2,3.5,1,,NaN",
+        "no time,,,1,,NaN",
+    ]

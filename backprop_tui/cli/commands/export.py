@@ -1,4 +1,4 @@
-"""`export`: every run of the history as CSV or JSON."""
+"""`export`: every run of the history, or those that are named, as CSV or JSON; or everything they measured."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ from collections.abc import Sequence
 
 from backprop_tui.cli import output
 from backprop_tui.cli.exit_codes import OK
+from backprop_tui.cli.handles import HELP, resolve_all
+from backprop_tui.cli.metrics_output import write_metrics
 from backprop_tui.cli.records import created, record_of
 from backprop_tui.cli.session import Session
+from backprop_tui.cli.several import current
+from backprop_tui.domain.errors import UsageError
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.index import read_all
+from backprop_tui.store.metrics_export import COLUMNS as METRIC_COLUMNS
 from backprop_tui.store.views import marked
 
-SUMMARY = "write all runs to stdout, oldest first, as CSV or JSON"
+SUMMARY = "write runs, or with --metrics all they measured, to stdout as CSV or JSON"
 
 # Columns of the CSV, always these and in this order; then one column `metric.NAME` for the last value of each metric.
 COLUMNS = (
@@ -57,7 +62,14 @@ _METRIC = "metric."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The format."""
+    """Which runs, what of them, the format."""
+    parser.add_argument("runs", metavar="RUN", nargs="*", help=f"{HELP}; without it: every run, oldest first")
+    parser.add_argument(
+        "--metrics",
+        action="store_true",
+        help="what the runs measured, a row for each printed line: run, "
+        f"{', '.join(METRIC_COLUMNS)}, then a column for each metric; NaN and Infinity as such",
+    )
     parser.add_argument(
         "--format",
         choices=("csv", "json"),
@@ -69,9 +81,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
     """Writes them."""
-    records = read_all(session.home) | {one.run.id: record_of(session.home, one) for one in marked(session.home)}
-    ordered = sorted(records.values(), key=created)
-    if (arguments.format or ("json" if session.json else "csv")) == "json":
+    as_json = (arguments.format or ("json" if session.json else "csv")) == "json"
+    if arguments.metrics:
+        if not arguments.runs:
+            raise UsageError("--metrics wants the runs whose metrics are meant: RUN..., a group, or @last")
+        write_metrics(session, resolve_all(session, arguments.runs), as_json=as_json)
+        return OK
+    if arguments.runs:
+        ordered = [current(session, run_id) for run_id in resolve_all(session, arguments.runs)]
+    else:
+        records = read_all(session.home) | {one.run.id: record_of(session.home, one) for one in marked(session.home)}
+        ordered = sorted(records.values(), key=created)
+    if as_json:
         output.json_value(ordered)
     else:
         _write_csv(ordered)

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from backprop_tui.domain.attempts import Attempts
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.run import Run
 from backprop_tui.store.home import Home
@@ -61,8 +62,15 @@ class ChartReader:
         Raises:
             OSError: it could not be written.
         """
-        source = RunDirectory(self._home.run_folder(run_id)).file("metrics.jsonl")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, export_csv, source, path)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._export, run_id, path)
+
+    def _export(self, run_id: str, path: str) -> str:
+        directory = RunDirectory(self._home.run_folder(run_id))
+        try:
+            attempts = Attempts.of(directory.read())
+        except BackpropError:  # what is measured is worth having without its record
+            attempts = Attempts()
+        return export_csv(directory.file("metrics.jsonl"), path, attempts)
 
     def close(self) -> None:
         """Nothing is read any more."""
