@@ -20,6 +20,7 @@ _ESCAPES = re.compile(
     rb"|[ -/]*[0-~]"  # the short ones
     rb")?"
 )
+_TERMINATOR = re.compile(rb"\r\n?|\n")
 _BACKSPACES = re.compile("(\x08+)")
 
 
@@ -38,8 +39,31 @@ class Block:
         position = self.end - len(self.content)
         for line in self.content.splitlines(keepends=True):
             position += len(line)
-            if len(line) <= LONGEST_LINE_BYTES or len(line.rstrip(b"\r\n")) <= LONGEST_LINE_BYTES:
+            if not _is_too_long(line):
                 yield line, position
+
+    def lines_with(self, wanted: re.Pattern[bytes]) -> Iterator[tuple[bytes, int]]:
+        """As `lines`, but only those in which something wanted is found; the others cost no more than the search."""
+        content = self.content
+        position = 0
+        while (found := wanted.search(content, position)) is not None:
+            begin = max(content.rfind(b"\n", position, found.start()) + 1, position)
+            begin = max(content.rfind(b"\r", begin, found.start()) + 1, begin)
+            end = _end_of_line(content, found.end())
+            line = content[begin:end]
+            if not _is_too_long(line):
+                yield line, self.end - len(content) + end
+            position = end
+
+
+def _end_of_line(content: bytes, position: int) -> int:
+    """The byte after the terminator of the line that `position` is in; the end where it has none."""
+    found = _TERMINATOR.search(content, position)
+    return len(content) if found is None else found.end()
+
+
+def _is_too_long(line: bytes) -> bool:
+    return len(line) > LONGEST_LINE_BYTES and len(line.rstrip(b"\r\n")) > LONGEST_LINE_BYTES
 
 
 class LineSplitter:

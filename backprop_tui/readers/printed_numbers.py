@@ -34,3 +34,21 @@ def step_count(figure: float | None) -> int | None:
     if figure is None or not 0 <= figure <= LARGEST_STEP or not figure.is_integer():
         return None
     return int(figure)
+
+
+def counted(printed: str) -> int | None:
+    """A count as its digits say it; None for what is no count, or too large to be told apart from the next."""
+    if not printed.isascii() or not printed.isdecimal() or len(printed) > LONGEST_NUMBER:
+        return None
+    return step_count(float(printed))
+
+
+def duration_seconds(printed: str) -> float | None:
+    """Seconds of `00:08` or `26:02:03`; None for `?` and for what is no time."""
+    parts = printed.split(":")
+    if not 2 <= len(parts) <= 3 or not all(part.isascii() and part.isdecimal() and len(part) <= 9 for part in parts):
+        return None
+    seconds = 0
+    for part in parts:
+        seconds = seconds * 60 + int(part)
+    return float(seconds)

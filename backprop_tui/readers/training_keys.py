@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from backprop_tui.readers.printed_numbers import number, step_count
 from backprop_tui.readers.values import CheckpointSaved, Progress
@@ -12,6 +13,8 @@ from backprop_tui.readers.values import CheckpointSaved, Progress
 STEP_KEYS = ("step", "globalstep", "iteration", "iter")
 TOTAL_KEYS = ("totalsteps", "maxsteps")
 EPOCH_KEYS = ("epoch",)
+TOTAL_EPOCH_KEYS = ("totalepochs", "maxepochs", "numepochs", "numtrainepochs")
+ETA_KEYS = ("etaseconds",)
 EVENT_KEYS = ("event", "type")
 CHECKPOINT_EVENTS = ("checkpointsaved", "savedcheckpoint", "checkpoint")
 PATH_KEYS = ("path", "checkpointpath", "checkpoint", "ckptpath", "file", "filename")
@@ -19,6 +22,11 @@ PATH_KEYS = ("path", "checkpointpath", "checkpoint", "ckptpath", "file", "filena
 # How names end that measure a model and that no configuration has; the short ones only as a word of their own.
 MEASURE_ENDINGS = ("loss", "accuracy", "perplexity")
 MEASURE_WORDS = frozenset(("acc", "acc1", "nll", "ppl", "reward"))
+
+# Names of numbers that count where nothing else stands on the line.
+KNOWN_WORDS = frozenset(
+    ("acc", "mae", "mse", "rmse", "f1", "auc", "iou", "miou", "map", "dice", "bleu", "wer", "cer", "bpb", "nll", "ppl")
+)
 
 LARGEST_EPOCH = 1_000_000  # beyond, it is a time in seconds since 1970
 MOST_METRICS = 256
@@ -42,10 +50,30 @@ def progress_in(fields: Mapping[str, object], *, alone: bool, offset: int) -> Pr
     total_steps = step_count(_take(TOTAL_KEYS, names, figures))
     if total_steps is None:
         total_steps = _take_bare_total(names, figures, step)
+    total_epochs = step_count(_take(TOTAL_EPOCH_KEYS, names, figures))
+    eta_seconds = _take(ETA_KEYS, names, figures)
     metrics = _metrics(figures)
     if step is None and not any(map(is_measure, metrics)) and (epoch is None or not alone):
         return None
-    return Progress(offset=offset, step=step, epoch=epoch, total_steps=total_steps, metrics=metrics)
+    return Progress(
+        offset=offset,
+        step=step,
+        epoch=epoch,
+        total_steps=total_steps,
+        total_epochs=total_epochs,
+        eta_seconds=eta_seconds if eta_seconds is not None and 0 <= eta_seconds < math.inf else None,
+        metrics=metrics,
+    )
+
+
+def figures_of_training(printed: Mapping[str, object], *, leave_out: Collection[str] = ()) -> dict[str, float]:
+    """The metrics of a line that is known to be of a training: every name that can be shown, with a number."""
+    figures = {
+        name: figure
+        for name, value in printed.items()
+        if name not in leave_out and (figure := number(value)) is not None
+    }
+    return _metrics(figures)
 
 
 def checkpoint_in(fields: Mapping[str, object], *, offset: int) -> CheckpointSaved | None:
@@ -69,6 +97,14 @@ def is_measure(name: str) -> bool:
     """Whether a metric of that name is printed only by what trains or evaluates: train_loss, valAccuracy, eval/ppl."""
     lowered = name.lower()
     return lowered.endswith(MEASURE_ENDINGS) or _BETWEEN_WORDS.split(lowered)[-1] in MEASURE_WORDS
+
+
+def is_known_metric(name: str) -> bool:
+    """Whether a number of that name is one that people look at in a training, whoever prints it."""
+    words = [word for word in _BETWEEN_WORDS.split(name.lower()) if word]
+    if not words or "packet" in words:  # ping prints a loss too
+        return False
+    return is_measure(name.strip()) or words[-1].rstrip("0123456789") in KNOWN_WORDS or words[-1] in KNOWN_WORDS
 
 
 def _plain(name: str) -> str:

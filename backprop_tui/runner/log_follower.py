@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from backprop_tui.domain.errors import StorageFailed
 from backprop_tui.domain.times import iso
-from backprop_tui.readers.registry import LogReader
+from backprop_tui.readers.log_reader import LogReader
 from backprop_tui.readers.values import CheckpointSaved, Progress
 from backprop_tui.store.fields import encode_metrics
 from backprop_tui.store.files import append_line, dump

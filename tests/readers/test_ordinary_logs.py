@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from backprop_tui.readers.registry import LogReader
+from backprop_tui.readers.log_reader import LogReader
 
 LINES_OF_A_KIND = 20_000
 

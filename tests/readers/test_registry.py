@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.readers.lines import LONGEST_LINE_BYTES
-from backprop_tui.readers.registry import LogReader
+from backprop_tui.readers.log_reader import LogReader
 from backprop_tui.readers.values import CheckpointSaved, LogValue, Progress
 
 LOG = (

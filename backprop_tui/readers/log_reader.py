@@ -1,0 +1,116 @@
+"""Takes a log through all readers: bytes in, values out, incremental."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from backprop_tui.readers.joining import Joiner
+from backprop_tui.readers.lines import Block, LineSplitter, shown_text
+from backprop_tui.readers.progress_bars import bar_end
+from backprop_tui.readers.reader import Reader, Remembering
+from backprop_tui.readers.registry import READERS
+from backprop_tui.readers.values import LogValue, Printed
+
+BLOCK_BYTES = 64 * 1024  # bounds what splitting a chunk into lines takes at a time
+MOST_PIECES = 16
+
+_RANK = re.compile(r"(?<=[^\s\[])(?=\[rank ?\d{1,6}\])")
+
+
+class LogReader:
+    """Takes a growing log in chunks of any size, from any offset that an earlier reader reached.
+
+    `memory` is what the earlier one knew there; without it the values are those of a log that begins at the offset.
+    """
+
+    def __init__(
+        self,
+        offset: int = 0,
+        *,
+        readers: Iterable[Callable[[], Reader]] = READERS,
+        memory: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._splitter = LineSplitter(offset)
+        self._readers = tuple(make() for make in readers)
+        self._joiner = Joiner()
+        self._screen = _screen(self._readers)
+        if memory is not None:
+            self._remember(memory)
+
+    @property
+    def offset(self) -> int:
+        """The end of the last whole line that was read: another reader may go on from here."""
+        return self._splitter.offset
+
+    @property
+    def position(self) -> int:
+        """The byte of the log that the next chunk begins with."""
+        return self._splitter.position
+
+    def memory(self) -> dict[str, Any]:
+        """What was read up to `offset` and matters for what follows, as JSON can hold it; bounded."""
+        readers = {type(one).__name__: one.memory() for one in self._readers if isinstance(one, Remembering)}
+        return {"joiner": self._joiner.memory(), "readers": readers}
+
+    def feed(self, chunk: bytes) -> list[LogValue]:
+        """What the lines say that end within the chunk, in the order of the log."""
+        values: list[LogValue] = []
+        for start in range(0, len(chunk), BLOCK_BYTES):
+            block = self._splitter.feed(chunk[start : start + BLOCK_BYTES])
+            if block is not None:
+                values += self._read(block)
+        return values
+
+    def finish(self) -> list[LogValue]:
+        """What the last line says where no terminator ends it, once the log cannot grow."""
+        block = self._splitter.finish()
+        values = [] if block is None else list(self._read(block))
+        return [*values, *self._joiner.finish()]
+
+    def _read(self, block: Block) -> Iterator[LogValue]:
+        for line, offset in block.lines_with(self._screen):
+            concerned = [reader for reader in self._readers if _holds(line, reader.marks)]
+            for piece in _pieces(shown_text(line)):
+                for printed in _first_found(concerned, piece, offset):
+                    yield from self._joiner.take(printed)
+
+    def _remember(self, memory: Mapping[str, Any]) -> None:
+        """A memory that another version wrote, or that is damaged, is none."""
+        try:
+            self._joiner.remember(memory["joiner"])
+            for reader in self._readers:
+                if isinstance(reader, Remembering):
+                    reader.remember(memory["readers"][type(reader).__name__])
+        except (KeyError, TypeError, ValueError, AttributeError):
+            self._joiner = Joiner()
+
+
+def _screen(readers: Sequence[Reader]) -> re.Pattern[bytes]:
+    """One search for all marks: most lines of an ordinary log have none, and are never cut out of their block."""
+    marks = sorted({mark for reader in readers for mark in reader.marks})
+    return re.compile(b"|".join(map(re.escape, marks)) or b"(?!)")
+
+
+def _holds(content: bytes, marks: Sequence[bytes]) -> bool:
+    for mark in marks:  # noqa: SIM110, a generator costs three times the search, and this runs for each line
+        if mark in content:
+            return True
+    return False
+
+
+def _pieces(line: str) -> list[str]:
+    """Texts of two streams or processes that met on one line: one follows a bar, or begins with a rank."""
+    pieces: list[str] = []
+    while "%|" in line and len(pieces) < MOST_PIECES:
+        end = bar_end(line)
+        if end is None or not line[end:].strip():
+            break
+        pieces.append(line[:end])
+        line = line[end:]
+    return [*pieces, *(_RANK.split(line, MOST_PIECES) if "[rank" in line else [line])]
+
+
+def _first_found(readers: Iterable[Reader], line: str, offset: int) -> Iterable[Printed]:
+    return next(filter(None, (tuple(reader.read(line, offset)) for reader in readers)), ())

@@ -1,0 +1,34 @@
+"""Reads what Megatron-LM prints: `iteration        1/    5000 | lm loss: 1.043863E+01 | grad norm: 26.203 |`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from backprop_tui.readers.training_keys import figures_of_training
+from backprop_tui.readers.values import CheckpointSaved, Printed, Progress
+
+_ITERATION = re.compile(r"\biteration +(\d{1,15})/ *(\d{1,15}) \|")
+_VALIDATION = re.compile(r"\bvalidation loss at iteration +(\d{1,15})(?: on [\w ]{1,40})? \|")
+_FIGURE = re.compile(r"\s*([A-Za-z][^:|]{0,110}?): +([-+\w.]{1,40})\s*")
+_SAVED = re.compile(r"\bsav(?:ed|ing) checkpoint (?:from|at) iteration +(\d{1,15}) to (\S{1,4096})")
+
+
+class Megatron:
+    """The reader of Megatron-LM; keeps nothing between lines."""
+
+    marks = (b"iteration ",)
+
+    def read(self, line: str, offset: int) -> Iterator[Printed]:
+        """An iteration, a validation, or a checkpoint."""
+        if (saved := _SAVED.search(line)) is not None:
+            yield CheckpointSaved(offset=offset, path=saved[2], step=int(saved[1]))
+            return
+        begin = _ITERATION.search(line) or _VALIDATION.search(line)
+        if begin is None:
+            return
+        figures = (_FIGURE.fullmatch(part) for part in line[begin.end() :].split("|"))
+        metrics = figures_of_training({found[1]: found[2] for found in figures if found is not None})
+        if metrics:
+            total = int(begin[2]) if begin.re is _ITERATION else None
+            yield Progress(offset=offset, step=int(begin[1]), total_steps=total, metrics=metrics)

@@ -1,0 +1,170 @@
+"""Reads lines that are nothing but names with numbers: `Epoch 1/5, Loss: 0.32, Val Loss: 0.63`, `step=10 loss=0.5`.
+
+A line counts only whole: behind time and level there must be no word that is not the name of a number, and one of the
+names must measure a model. So prose that mentions a loss says nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from backprop_tui.readers.prefixes import after_prefix
+from backprop_tui.readers.printed_numbers import duration_seconds, number
+from backprop_tui.readers.training_keys import LARGEST_EPOCH, figures_of_training, is_known_metric
+from backprop_tui.readers.values import EpochBegins, InEpoch, Printed, Progress
+
+LONGEST_LINE = 2000
+MOST_ITEMS = 64
+
+_NUMBER = r"[-+]?(?:\d[\d,]*(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,4})?|[-+]?(?:nan|NaN|NAN|inf|Inf|Infinity)\b"
+_UNIT = r"(?: ?%|ms|us|µs|ns|s|k|K|M|G|[KMG]?i?B|(?: ?[A-Za-z]{1,12}/[a-z]{1,12})|°?C|W)?"
+_END = r"(?=[\s,;|)\]}]|\.?\s*$)"
+_BETWEEN = re.compile(r"[\s,;|•·>*]*(?:[-–—=]{1,3}(?![\d.])[\s|]*)?")
+_EPOCH = re.compile(r"[\[(]?epoch\s*[:=#]?\s*[\[(]?\s*(\d{1,9})(?:\s*(?:/|of)\s*(\d{1,9}))?\s*[\])]{0,2}:?(?=[\s,;|\-\[]|$)", re.I)
+_STEP = re.compile(
+    r"[\[(]?(?P<name>(?:global[ _]?)?step|iter(?:ation)?|batch(?:_idx)?|update)\s*[:=#]?\s*[\[(]?\s*(?P<done>\d{1,15})"
+    r"(?:\s*(?:/|of)\s*(?P<of>\d{1,15}))?\s*(?:\(\s*[\d.]{1,6}\s*%\))?\s*[\])]{0,2}:?(?=[\s,;|\-]|$)",
+    re.I,
+)
+_PLACE = re.compile(
+    r"[\[(]?\s*(\d{1,15})\s*/\s*(\d{1,15})\s*(?:\(\s*[\d.]{1,6}\s*%\))?\s*[\])]?:?(?: (?:batches|steps|iters?|it)\b)?(?=[\s,;|\-]|$)"
+)
+_EPOCH_AND_BATCH = re.compile(r"\[\s*(\d{1,9}),\s*(\d{1,12})\](?=\s)")
+_NAME = r"(?P<name>[A-Za-z][\w@/.%()-]{0,60}?(?: (?!\d)[\w@/.%()-]{1,40}?){0,3})"
+_PAIR = re.compile(
+    _NAME + rf"\s*[:=]\s*(?:(?P<right>\d{{1,12}})/(?P<among>\d{{1,12}})\s*\(\s*[\d.]{{1,6}}\s*%\)"
+    rf"|(?P<time>\d{{1,4}}(?::\d\d){{1,2}})|(?P<number>{_NUMBER}){_UNIT}(?:\s*\(\s*[-+\d.e%]{{1,24}}\s*\))?){_END}"
+)
+_SPACED = re.compile(_NAME + rf" +(?P<number>{_NUMBER}){_UNIT}(?:\s*\(\s*[-+\d.e%]{{1,24}}\s*\))?{_END}")
+_EPOCH_ALONE = re.compile(r"[-=\s]{0,20}Epoch (\d{1,7})(?:\s*/\s*(\d{1,7}))?:?[-=\s]{0,100}$|[\s\[]*[Ee]poch\s*[:=]?\s*\[?(\d{1,7})\s*/\s*(\d{1,7})\]?:?\s*$")
+
+
+@dataclass(slots=True)
+class _Found:
+    epoch: int | None = None
+    total_epochs: int | None = None
+    step: int | None = None
+    total_steps: int | None = None
+    done: int | None = None
+    of: int | None = None
+    eta_seconds: float | None = None
+    spaced: bool = False  # a number stood behind a name that is not known, with nothing but a space between
+    figures: dict[str, object] = field(default_factory=dict)
+
+
+class Pairs:
+    """The reader of such lines; keeps nothing between them."""
+
+    marks = (
+        *(b"loss", b"Loss", b"LOSS", b"ccuracy", b"acc", b"Acc", b"ACC", b"ppl", b"PPL", b"erplexity", b"reward", b"Reward"),
+        *(b"poch ", b"poch:", b"poch=", b"f1", b"F1", b"mAP", b"mIoU", b"bleu", b"BLEU", b"mse", b"MSE", b"mae", b"MAE", b"nll"),
+    )
+
+    def read(self, line: str, offset: int) -> Iterator[Printed]:
+        """What the names say, or the epoch that begins where the line names nothing else."""
+        if len(line) > LONGEST_LINE:
+            return
+        begin = after_prefix(line)
+        if (alone := _EPOCH_ALONE.match(line, begin)) is not None:
+            epoch, total = (alone[1], alone[2]) if alone[1] is not None else (alone[3], alone[4])
+            yield EpochBegins(offset=offset, epoch=int(epoch), total_epochs=None if total is None else int(total))
+            return
+        found = _found(line, begin)
+        if found is not None:
+            yield from _told(found, offset)
+
+
+def _found(line: str, position: int) -> _Found | None:
+    """Everything the line says; None where something in it is no name with a number."""
+    found = _Found()
+    end = len(line.rstrip())
+    for _ in range(MOST_ITEMS):
+        between = _BETWEEN.match(line, position)
+        position = position if between is None else between.end()
+        if position >= end or line[position:end] in (".", "]"):
+            return found
+        after = _take(found, line, position)
+        if after is None:
+            return None
+        position = after
+    return None
+
+
+def _take(found: _Found, line: str, position: int) -> int | None:
+    """One item; where it ends, or None where there is none."""
+    if (epoch := _EPOCH.match(line, position)) is not None and found.epoch is None:
+        found.epoch = int(epoch[1])
+        found.total_epochs = None if epoch[2] is None else int(epoch[2])
+        return epoch.end()
+    if (step := _STEP.match(line, position)) is not None:
+        _take_step(found, step)
+        return step.end()
+    if (place := _PLACE.match(line, position)) is not None and found.done is None:
+        found.done, found.of = int(place[1]), int(place[2])
+        return place.end()
+    if (both := _EPOCH_AND_BATCH.match(line, position)) is not None and found.epoch is None:
+        found.epoch, found.done = int(both[1]), int(both[2])
+        return both.end()
+    return _take_pair(found, line, position)
+
+
+def _take_step(found: _Found, step: re.Match[str]) -> None:
+    done, of = int(step["done"]), None if step["of"] is None else int(step["of"])
+    if step["name"].lower().startswith("batch"):
+        found.done, found.of = done, of
+    else:
+        found.step, found.total_steps = done, of
+
+
+def _take_pair(found: _Found, line: str, position: int) -> int | None:
+    pair = _PAIR.match(line, position)
+    if pair is None:
+        pair = _SPACED.match(line, position)
+        if pair is None:
+            return None
+        found.spaced |= not is_known_metric(pair["name"])
+        found.figures[pair["name"]] = pair["number"].replace(",", "")
+        return pair.end()
+    name = pair["name"]
+    if pair["time"] is not None:
+        if name.lower() == "eta":
+            found.eta_seconds = duration_seconds(pair["time"])
+    elif pair["among"] is not None:
+        found.figures[name] = 100 * int(pair["right"]) / max(1, int(pair["among"]))
+    else:
+        found.figures[name] = pair["number"].replace(",", "")
+    return pair.end()
+
+
+def _told(found: _Found, offset: int) -> Iterator[Printed]:
+    metrics = figures_of_training({name.strip(): number(value) for name, value in found.figures.items()})
+    if not any(map(is_known_metric, metrics)):
+        return
+    places = (found.epoch, found.step, found.done)
+    if found.spaced and all(place is None for place in places):
+        return
+    epoch = found.epoch if found.epoch is not None and found.epoch <= LARGEST_EPOCH else None
+    if found.step is not None and found.total_steps is not None and found.total_epochs is not None:
+        # "Epoch [1/10], Step [100/600]" counts the steps of each epoch anew.
+        found.done, found.of, found.step = found.step, found.total_steps, None
+    if found.step is None and found.done is not None and found.of is not None:
+        yield InEpoch(
+            offset=offset,
+            done=found.done,
+            of=found.of,
+            epoch=epoch,
+            total_epochs=found.total_epochs,
+            metrics=metrics,
+        )
+        return
+    yield Progress(
+        offset=offset,
+        step=found.step,
+        epoch=None if epoch is None else float(epoch),
+        total_steps=found.total_steps,
+        total_epochs=found.total_epochs,
+        eta_seconds=found.eta_seconds,
+        metrics=metrics,
+    )

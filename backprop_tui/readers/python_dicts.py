@@ -1,0 +1,58 @@
+"""Reads the dicts that the Hugging Face Trainer prints: `{'loss': '1.112', 'learning_rate': '4e-05', 'epoch': '0.625'}`.
+
+Their values are texts since version 5 and numbers before. They say no step: the bar beside them does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from backprop_tui.readers.prefixes import is_prefix
+from backprop_tui.readers.printed_numbers import counted
+from backprop_tui.readers.training_keys import progress_in
+from backprop_tui.readers.values import Printed, Progress
+
+MOST_ITEMS = 256
+
+_ITEM = re.compile(
+    r"\s*'([^'\\]{1,120})': (?:'([^'\\]{0,200})'|(?:np\.\w{1,12}|tensor)\(([^()']{1,64})\)|([^\s,'{}()\[\]]{1,64}))([,}])"
+)
+_TOTAL = re.compile(r"\btotal optimization steps\s*[=:]\s*([\d,]{1,20})\s*$", re.I)
+
+
+class PythonDicts:
+    """The reader of printed dicts; keeps nothing between lines."""
+
+    marks = (b"{'", b"otal optimization steps")
+
+    def read(self, line: str, offset: int) -> Iterator[Printed]:
+        """The values of a dict that ends the line."""
+        begin = line.find("{'")
+        if begin < 0:
+            total = _TOTAL.search(line)
+            steps = None if total is None else counted(total[1].replace(",", ""))
+            if steps:
+                yield Progress(offset=offset, total_steps=steps)
+            return
+        before = line[:begin].strip()
+        if before and not is_prefix(before):
+            return
+        fields = _fields(line, begin + 1)
+        progress = None if fields is None else progress_in(fields, alone=not before, offset=offset)
+        if progress is not None:
+            yield progress
+
+
+def _fields(line: str, position: int) -> dict[str, object] | None:
+    """The items up to the closing brace; None where it is no flat dict that ends the line."""
+    fields: dict[str, object] = {}
+    for _ in range(MOST_ITEMS):
+        item = _ITEM.match(line, position)
+        if item is None:
+            return None
+        fields[item[1]] = item[2] or item[3] or item[4] or ""
+        position = item.end()
+        if item[5] == "}":
+            return fields if not line[position:].strip() else None
+    return None
