@@ -54,6 +54,8 @@ def queue_row(record: JsonObject, place: int, here: str) -> tuple[str, ...]:
 
 def step(record: JsonObject, live: Live | None) -> str:
     """How far it is, and of how much where the script says that."""
+    if record["step"] is None and live is not None and live.epoch is not None:
+        return f"ep {live.epoch:g}" + ("" if live.total_epochs is None else f"/{live.total_epochs}")
     shown = figures.count(record["step"])
     if live is None or live.total_steps is None or record["step"] is None:
         return shown

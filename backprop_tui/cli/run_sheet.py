@@ -61,11 +61,20 @@ def _reasons(record: JsonObject, place: int | None) -> Iterator[Line]:
             yield "advice", str(cause["advice"])
 
 
+def _how_far(record: JsonObject) -> str:
+    """`step 20 of 60, epoch 0.8333 of 3`; records of older versions and of the original tool know less."""
+    parts = []
+    for name, key, total_key in (("step", "step", "total_steps"), ("epoch", "epoch", "total_epochs")):
+        if record.get(key) is not None:
+            of = f" of {record[total_key]}" if record.get(total_key) is not None else ""
+            parts.append(f"{name} {plain(record[key])}{of}")
+    return ", ".join(parts)
+
+
 def _progress(record: JsonObject, run: Run | None, live: Live | None, now: float) -> Iterator[Line]:
-    if record["step"] is not None:
-        of = f" of {live.total_steps}" if live is not None and live.total_steps is not None else ""
-        epoch = f", epoch {plain(live.epoch)}" if live is not None and live.epoch is not None else ""
-        yield "progress", f"step {record['step']}{of}{epoch}"
+    progress = _how_far(record)
+    if progress:
+        yield "progress", progress
     if record["metrics"]:
         yield "metrics", "  ".join(f"{name} {figures.measure(value)}" for name, value in record["metrics"].items())
     yield "time", "; ".join(_times(record, now))

@@ -79,6 +79,8 @@ def _figures(run: Run, live: Live, now: float) -> list[str]:
     parts = [duration(seconds) + (f" of {duration(limit)}" if limit is not None else "")]
     if live.step is not None:
         parts.append(f"step {live.step}" + (f" of {live.total_steps}" if live.total_steps is not None else ""))
+    elif live.epoch is not None:
+        parts.append(f"epoch {live.epoch:g}" + (f" of {live.total_epochs}" if live.total_epochs is not None else ""))
     parts += [f"{name} {value:.4g}" for name, value in list(live.metrics.items())[:_SHOWN_METRICS]]
     if live.stopping is not None:
         parts.append(live.stopping.reason)

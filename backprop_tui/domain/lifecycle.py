@@ -63,6 +63,8 @@ def fold(run: Run, live: Live | None) -> Run:
         step=live.step if live.step is not None else run.step,
         total_steps=live.total_steps if live.total_steps is not None else run.total_steps,
         epoch=live.epoch if live.epoch is not None else run.epoch,
+        total_epochs=live.total_epochs if live.total_epochs is not None else run.total_epochs,
+        eta_seconds=live.eta_seconds,
         metrics={**run.metrics, **live.metrics},
         checkpoints=live.checkpoints or run.checkpoints,
         peak=live.peak,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from typing import Any
 
 from backprop_tui.domain.resume_check import ResumeCheck
 from backprop_tui.domain.run import Checkpoint, Peak, Run
@@ -70,10 +71,14 @@ class Live:
     log_offset: int = 0
     log_generation: int = 0
     attempt_log_offset: int = 0  # where this attempt's part of the log begins
+    log_memory: Mapping[str, Any] | None = None  # what the reader of the log knew at log_offset
+    told_offset: int | None = None  # checkpoints announced up to here are recorded and told
     requests_offset: int = 0
     step: int | None = None
     epoch: float | None = None
     total_steps: int | None = None
+    total_epochs: int | None = None
+    eta_seconds: float | None = None  # to the end of the training, as the script prints it
     metrics: Mapping[str, float] = field(default_factory=dict)
     checkpoints: tuple[Checkpoint, ...] = ()
     pause: Pause | None = None

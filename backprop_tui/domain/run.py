@@ -222,6 +222,8 @@ class Run:
     step: int | None = None
     total_steps: int | None = None
     epoch: float | None = None
+    total_epochs: int | None = None
+    eta_seconds: float | None = None  # as the script printed it last; None once it has ended
     metrics: Mapping[str, float] = field(default_factory=dict)
     peak: Peak = field(default_factory=Peak)
     resume_check: ResumeCheck | None = None  # whether its newest resume really went on; None where that is not told

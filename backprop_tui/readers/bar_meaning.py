@@ -3,26 +3,33 @@
 * A label that names an epoch (`Epoch 3/10`) makes it a place within that epoch; one that is only `Epochs` counts them.
 * A label that says training or steps, and measures behind the bar (`loss=0.5`), make it a place in the training.
 * An evaluation's bar is no step; what it measures counts once it is full, under a name that says so.
-* Every other bar (downloads, data sets, the bare ones of the Hugging Face Trainer) says nothing by itself. The outer one
-  of those that are nested lends its count to metrics that are printed without a step; from then on it is the training's.
+* Every other bar (downloads, data sets, the bare ones of the Hugging Face Trainer) says nothing by itself. The outer
+  one of those that are nested lends its count to metrics that are printed without a step; from then on it is the
+  training's.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from typing import Any
 
+from backprop_tui.domain.values import dataclass
+from backprop_tui.readers.lazily import compiled
 from backprop_tui.readers.lightning import NO_METRICS, is_of_lightning
 from backprop_tui.readers.training_keys import is_measure, progress_in
 from backprop_tui.readers.values import Bar, InEpoch, Progress
 
-_EVALUATION = re.compile(r"\b(?:val|valid|validation|validating|eval\w*|test|testing|sanity|predict\w*|infer\w*)\b", re.I)
-_EPOCH = re.compile(r"\bepoch\s*[:#=]?\s*[\[(]?\s*(\d{1,7})(?:\s*(?:/|of)\s*(\d{1,7}))?", re.I)
-_EPOCHS = re.compile(r"\s*(?:training\s+)?epochs?\s*", re.I)
-_TRAINING = re.compile(r"[\s\W\d]*(?:train|training|steps?|iters?|iterations?|batch|batches)(?:[\s\W\d]|of|step|epoch)*", re.I)
-_MEASURED_ELSEWHERE = re.compile(r"val|eval|test", re.I)
+_EVALUATION = compiled(
+    r"\b(?:val|valid|validation|validating|eval\w*|test|testing|sanity|predict\w*|infer\w*)\b", re.IGNORECASE
+)
+_EPOCH = compiled(r"\bepoch ?[:#=]? ?[\[(]? ?(\d{1,7})(?: ?(?:/|of) ?(\d{1,7}))?", re.IGNORECASE)
+_EPOCHS = compiled(r"\s*(?:training )?epochs?\s*", re.IGNORECASE)
+_TRAINING = compiled(
+    r"[\W\d]*(?:train|training|steps?|iters?|iterations?|batch|batches)(?:[\W\d]|of|step|epoch)*", re.IGNORECASE
+)
+_MEASURED_ELSEWHERE = compiled(r"val|eval|test", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -94,7 +101,7 @@ class BarMeaning:
         self._figures = {str(name): float(value) for name, value in figures}
 
     def claim(self, total: int | None = None) -> None:
-        """The training's bar is the one that counts to `total`; None: the outer one, beside which metrics were printed."""
+        """The training's bar counts to `total`; None: it is the outer one, beside which metrics were printed."""
         if total is not None:
             self.claimed = total
         elif self._outer is not None:

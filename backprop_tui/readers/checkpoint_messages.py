@@ -5,22 +5,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from backprop_tui.readers.lazily import compiled
 from backprop_tui.readers.prefixes import after_prefix
 from backprop_tui.readers.printed_numbers import counted
 from backprop_tui.readers.values import CheckpointSaved
 
-_SENTENCE = re.compile(
+_SENTENCE = compiled(
     r"(?:=> |\*+ ?)?"
-    r"(?:(?:[Ss]aving|[Ss]aved|SAVING|SAVED|[Ww]rote) (?:the )?(?:model |training |new )?(?:checkpoint|current state|state|model)"
+    r"(?:(?:[Ss]aving|[Ss]aved|SAVING|SAVED|[Ww]rote) (?:the )?(?:model |training |new )?"
+    r"(?:checkpoint|current state|state|model)"
     r"|[Cc]heckpoint (?:was )?(?:saved|written)|[Mm]odel (?:checkpoint )?(?:was )?saved)"
     r"(?: at (?:step|iteration|epoch) \d{1,15})?"
     r"(?: to:?| at| in| as|:) +"
     r"(?P<quote>['\"`]?)(?P<path>[^\s'\"`]{1,4096})(?P=quote)\.{0,3}\s*$"
 )
-_STEP = re.compile(r"checkpoint[-_](\d{1,15})/?$")
+_STEP = compiled(r"checkpoint[-_](\d{1,15})/?$")
 # Where somebody only talks of saving.
 _NO_PATHS = frozenset(("disk", "file", "s3", "cache", "memory", "gpu", "cpu", "ram", "stdout", "path", "none", "null"))
 

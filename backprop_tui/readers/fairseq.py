@@ -1,22 +1,23 @@
-"""Reads what fairseq prints in its `simple` and `tqdm`-less formats.
+"""Reads what fairseq prints in its `simple` format.
 
 `| INFO | train_inner | epoch 001:    100 / 487 loss=4.655, num_updates=100`, at the end of an epoch
-`| INFO | train | epoch 001 | loss 4.5 | num_updates 487`, `| INFO | valid | epoch 001 | valid on 'valid' subset | loss 4.1`,
-and `Saved checkpoint P (epoch 1 @ 1000 updates, score 4.1)`.
+`| INFO | train | epoch 001 | loss 4.5 | num_updates 487` and
+`| INFO | valid | epoch 001 | valid on 'valid' subset | loss 4.1 | num_updates 487`, and
+`Saved checkpoint P (epoch 1 @ 1000 updates, score 4.1)`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from backprop_tui.readers.lazily import compiled
 from backprop_tui.readers.printed_numbers import number, step_count
 from backprop_tui.readers.training_keys import figures_of_training
 from backprop_tui.readers.values import CheckpointSaved, Printed, Progress
 
-_INNER = re.compile(r"\bepoch (\d{1,9}): +(\d{1,12}) / (\d{1,12}) ")
-_SUMMARY = re.compile(r"\| (train|valid)(?: \| )?.{0,40}?\bepoch (\d{1,9}) \| ")
-_SAVED = re.compile(r"\bSaved checkpoint (\S.{0,4095}?) \(epoch \d{1,9} @ (\d{1,15}) updates")
+_INNER = compiled(r"\bepoch (\d{1,9}): +(\d{1,12}) / (\d{1,12}) ")
+_SUMMARY = compiled(r"\| (train|valid)(?: \| )?.{0,40}?\bepoch (\d{1,9}) \| ")
+_SAVED = compiled(r"\bSaved checkpoint (\S.{0,4095}?) \(epoch \d{1,9} @ (\d{1,15}) updates")
 _UPDATES = "num_updates"
 
 
@@ -31,7 +32,7 @@ class Fairseq:
             yield CheckpointSaved(offset=offset, path=saved[1], step=int(saved[2]))
         elif (inner := _INNER.search(line)) is not None:
             pairs = (part.strip().partition("=") for part in line[inner.end() :].split(","))
-            yield from _told(dict((name, value) for name, _, value in pairs), int(inner[1]), offset)
+            yield from _told({name: value for name, _, value in pairs}, int(inner[1]), offset)
         elif (summary := _SUMMARY.search(line)) is not None:
             parts = (part.strip().rpartition(" ") for part in line[summary.end() :].split("|"))
             figures = {name: value for name, _, value in parts if " " not in name}

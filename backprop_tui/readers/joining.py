@@ -97,12 +97,9 @@ class Joiner:
         self._waiting = None if memory["waiting"] is None else _read(memory["waiting"])
 
     def remember_habits(self, memory: Mapping[str, Any]) -> None:
-        """What holds for another start of the same script too.
-
-        Raises:
-            KeyError, TypeError: that is no memory of a joiner.
-        """
-        self._zero_based = bool(memory["zero_based"])
+        """What holds for another start of the same script too; a damaged memory says nothing."""
+        joiner = memory.get("joiner")
+        self._zero_based = isinstance(joiner, dict) and joiner.get("zero_based") is True
 
     def _step_of_bar(self, bar: Bar) -> int | None:
         """The step, where the bar is the one that a waiting value waits for."""

@@ -10,16 +10,17 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from backprop_tui.readers.lazily import compiled
 from backprop_tui.readers.printed_numbers import counted, duration_seconds, number
 from backprop_tui.readers.training_keys import figures_of_training
 from backprop_tui.readers.values import CheckpointSaved, EpochBegins, InEpoch, Printed
 
-_EPOCH = re.compile(r"\s*Epoch (\d{1,7})/(\d{1,7})\s*$")
-_BATCHES = re.compile(
+_EPOCH = compiled(r"\s*Epoch (\d{1,7})/(\d{1,7})\s*$")
+_BATCHES = compiled(
     r"\s*(\d{1,12})/(\d{1,12}|Unknown)\s*(?:\[[=>.]{0,60}\] - |[━\s]{1,60}|- )(?:ETA: )?([\d:]{1,12})s?[ -]"
 )
-_FIGURE = re.compile(r"([^\s:][^:]{0,119}): (\S{1,64})\s*")
-_SAVED = re.compile(r"Epoch (\d{1,7}): (?:.{1,300}, )?(?:finished )?saving model to (\S.{0,4095})$")
+_FIGURE = compiled(r"([^\s:][^:]{0,119}): (\S{1,64})\s*")
+_SAVED = compiled(r"Epoch (\d{1,7}): (?:.{1,300}, )?(?:finished )?saving model to (\S.{0,4095})$")
 
 
 class Keras:

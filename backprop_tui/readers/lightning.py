@@ -6,18 +6,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 
+from backprop_tui.readers.lazily import compiled
 from backprop_tui.readers.printed_numbers import counted, duration_seconds
 from backprop_tui.readers.training_keys import figures_of_training
 from backprop_tui.readers.values import CheckpointSaved, InEpoch, Printed
 
-_RICH = re.compile(
+_RICH = compiled(
     r"\s*Epoch (\d{1,9})/(\d{1,9})\s+[━╸╺╴ ]+ (\d{1,12})/(\d{1,12})\s+([\d:]+) • ([\d:-]+)\s+[\d.]+it/s(.*)"
 )
-_RICH_FIGURE = re.compile(r"\s+([\w./-]{1,120}): (\S{1,64})")
-_SAVED = re.compile(r"Epoch \d{1,9}, global step (\d{1,15}): .{1,300}, saving model to '([^']{1,4096})' as top \d+")
+_RICH_FIGURE = compiled(r"\s+([\w./-]{1,120}): (\S{1,64})")
+_SAVED = compiled(r"Epoch \d{1,9}, global step (\d{1,15}): .{1,300}, saving model to '([^']{1,4096})' as top \d+")
 NO_METRICS = frozenset(("v_num",))
 
 

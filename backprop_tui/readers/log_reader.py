@@ -23,6 +23,7 @@ class LogReader:
     """Takes a growing log in chunks of any size, from any offset that an earlier reader reached.
 
     `memory` is what the earlier one knew there; without it the values are those of a log that begins at the offset.
+    `habits` is the memory of one that read what an earlier start of the same script printed.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class LogReader:
         *,
         readers: Iterable[Callable[[], Reader]] = READERS,
         memory: Mapping[str, Any] | None = None,
+        habits: Mapping[str, Any] | None = None,
     ) -> None:
         self._splitter = LineSplitter(offset)
         self._readers = tuple(make() for make in readers)
@@ -38,6 +40,8 @@ class LogReader:
         self._screen = _screen(self._readers)
         if memory is not None:
             self._remember(memory)
+        elif habits is not None:
+            self._joiner.remember_habits(habits)
 
     @property
     def offset(self) -> int:

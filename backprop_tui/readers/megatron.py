@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from backprop_tui.readers.lazily import compiled
 from backprop_tui.readers.training_keys import figures_of_training
 from backprop_tui.readers.values import CheckpointSaved, Printed, Progress
 
-_ITERATION = re.compile(r"\biteration +(\d{1,15})/ *(\d{1,15}) \|")
-_VALIDATION = re.compile(r"\bvalidation loss at iteration +(\d{1,15})(?: on [\w ]{1,40})? \|")
-_FIGURE = re.compile(r"\s*([A-Za-z][^:|]{0,110}?): +([-+\w.]{1,40})\s*")
-_SAVED = re.compile(r"\bsav(?:ed|ing) checkpoint (?:from|at) iteration +(\d{1,15}) to (\S{1,4096})")
+_ITERATION = compiled(r"\biteration +(\d{1,15})/ *(\d{1,15}) \|")
+_VALIDATION = compiled(r"\bvalidation loss at iteration +(\d{1,15})(?: on [\w ]{1,40})? \|")
+_FIGURE = compiled(r"\s*([A-Za-z][^:|]{0,110}?): +([-+\w.]{1,40})\s*")
+_SAVED = compiled(r"\bsav(?:ed|ing) checkpoint (?:from|at) iteration +(\d{1,15}) to (\S{1,4096})")
 
 
 class Megatron:
@@ -24,11 +24,12 @@ class Megatron:
         if (saved := _SAVED.search(line)) is not None:
             yield CheckpointSaved(offset=offset, path=saved[2], step=int(saved[1]))
             return
-        begin = _ITERATION.search(line) or _VALIDATION.search(line)
+        iteration = _ITERATION.search(line)
+        begin = _VALIDATION.search(line) if iteration is None else iteration
         if begin is None:
             return
         figures = (_FIGURE.fullmatch(part) for part in line[begin.end() :].split("|"))
         metrics = figures_of_training({found[1]: found[2] for found in figures if found is not None})
         if metrics:
-            total = int(begin[2]) if begin.re is _ITERATION else None
+            total = None if iteration is None else int(iteration[2])
             yield Progress(offset=offset, step=int(begin[1]), total_steps=total, metrics=metrics)

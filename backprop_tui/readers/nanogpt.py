@@ -1,16 +1,19 @@
-"""Reads what nanoGPT prints: `iter 100: loss 3.1234, time 123.45ms, mfu 12.34%`, `step 250: train loss 2.1, val loss 2.2`."""
+"""Reads what nanoGPT prints.
+
+`iter 100: loss 3.1234, time 123.45ms, mfu 12.34%` and `step 250: train loss 2.1, val loss 2.2`.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from backprop_tui.readers.lazily import compiled
 from backprop_tui.readers.prefixes import after_prefix
 from backprop_tui.readers.training_keys import figures_of_training
 from backprop_tui.readers.values import Printed, Progress
 
-_LINE = re.compile(r"(?:iter|step) (\d{1,15})(?:/(\d{1,15}))?: (.{1,1000})$")
-_FIGURE = re.compile(r"\s*([A-Za-z][\w ]{0,60}) ([-+\w.]{1,40}?)(?:ms|s|%)?\s*")
+_LINE = compiled(r"(?:iter|step) (\d{1,15})(?:/(\d{1,15}))?: (.{1,1000})$")
+_FIGURE = compiled(r"\s*([A-Za-z][\w ]{0,60}) ([-+\w.]{1,40}?)(?:ms|s|%)?\s*")
 
 
 class NanoGpt:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from backprop_tui.domain.values import dataclass
+from backprop_tui.readers.lazily import compiled
 from backprop_tui.readers.prefixes import after_prefix
 from backprop_tui.readers.printed_numbers import duration_seconds, number
 from backprop_tui.readers.training_keys import LARGEST_EPOCH, figures_of_training, is_known_metric
@@ -18,27 +20,42 @@ from backprop_tui.readers.values import EpochBegins, InEpoch, Printed, Progress
 LONGEST_LINE = 2000
 MOST_ITEMS = 64
 
-_NUMBER = r"[-+]?(?:\d[\d,]*(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,4})?|[-+]?(?:nan|NaN|NAN|inf|Inf|Infinity)\b"
+_NUMBER = (
+    r"[-+]?(?:\d[\d,]{0,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][-+]?\d{1,4})?|[-+]?(?:nan|NaN|NAN|inf|Inf|Infinity)\b"
+)
 _UNIT = r"(?: ?%|ms|us|µs|ns|s|k|K|M|G|[KMG]?i?B|(?: ?[A-Za-z]{1,12}/[a-z]{1,12})|°?C|W)?"
-_END = r"(?=[\s,;|)\]}]|\.?\s*$)"
-_BETWEEN = re.compile(r"[\s,;|•·>*]*(?:[-–—=]{1,3}(?![\d.])[\s|]*)?")
-_EPOCH = re.compile(r"[\[(]?epoch\s*[:=#]?\s*[\[(]?\s*(\d{1,9})(?:\s*(?:/|of)\s*(\d{1,9}))?\s*[\])]{0,2}:?(?=[\s,;|\-\[]|$)", re.I)
-_STEP = re.compile(
-    r"[\[(]?(?P<name>(?:global[ _]?)?step|iter(?:ation)?|batch(?:_idx)?|update)\s*[:=#]?\s*[\[(]?\s*(?P<done>\d{1,15})"
-    r"(?:\s*(?:/|of)\s*(?P<of>\d{1,15}))?\s*(?:\(\s*[\d.]{1,6}\s*%\))?\s*[\])]{0,2}:?(?=[\s,;|\-]|$)",
-    re.I,
+_END = r"(?=[\s,;|)\]}]|\.?$)"
+_BETWEEN = compiled(r"[\s,;|•·>*]*(?:[-–—=]{1,3}(?![\d.])[\s|]*)?")
+_GAP = r"\s{0,8}"  # bounded, so that no run of blanks takes long
+_OF = rf"{_GAP}(?:/|of){_GAP}"
+_SHARE = rf"(?:\({_GAP}[\d.]{{1,6}}{_GAP}%\))?"
+_OPEN, _CLOSE = rf"{_GAP}[:=#]?{_GAP}[\[(]?{_GAP}", rf"{_GAP}[\])]{{0,2}}:?"
+_EPOCH = compiled(
+    rf"[\[(]?epoch{_OPEN}(\d{{1,9}})(?:{_OF}(\d{{1,9}}))?{_CLOSE}(?=[\s,;|\-\[]|$)",
+    re.IGNORECASE,
 )
-_PLACE = re.compile(
-    r"[\[(]?\s*(\d{1,15})\s*/\s*(\d{1,15})\s*(?:\(\s*[\d.]{1,6}\s*%\))?\s*[\])]?:?(?: (?:batches|steps|iters?|it)\b)?(?=[\s,;|\-]|$)"
+_STEP = compiled(
+    rf"[\[(]?(?P<name>(?:global[ _]?)?step|iter(?:ation)?|batch(?:_idx)?|update){_OPEN}(?P<done>\d{{1,15}})"
+    rf"(?:{_OF}(?P<of>\d{{1,15}}))?{_GAP}{_SHARE}{_CLOSE}(?=[\s,;|\-]|$)",
+    re.IGNORECASE,
 )
-_EPOCH_AND_BATCH = re.compile(r"\[\s*(\d{1,9}),\s*(\d{1,12})\](?=\s)")
+_PLACE = compiled(
+    rf"[\[(]?{_GAP}(\d{{1,15}}){_GAP}/{_GAP}(\d{{1,15}}){_GAP}{_SHARE}{_GAP}[\])]?:?"
+    r"(?: (?:batches|steps|iters?|it)\b)?(?=[\s,;|\-]|$)"
+)
+_EPOCH_AND_BATCH = compiled(rf"\[{_GAP}(\d{{1,9}}),{_GAP}(\d{{1,12}})\](?=\s)")
 _NAME = r"(?P<name>[A-Za-z][\w@/.%()-]{0,60}?(?: (?!\d)[\w@/.%()-]{1,40}?){0,3})"
-_PAIR = re.compile(
-    _NAME + rf"\s*[:=]\s*(?:(?P<right>\d{{1,12}})/(?P<among>\d{{1,12}})\s*\(\s*[\d.]{{1,6}}\s*%\)"
-    rf"|(?P<time>\d{{1,4}}(?::\d\d){{1,2}})|(?P<number>{_NUMBER}){_UNIT}(?:\s*\(\s*[-+\d.e%]{{1,24}}\s*\))?){_END}"
+_MEAN = rf"(?:{_GAP}\({_GAP}[-+\d.e%]{{1,24}}{_GAP}\))?"
+_PAIR = compiled(
+    rf"{_NAME}{_GAP}[:=]{_GAP}(?:(?P<right>\d{{1,12}})/(?P<among>\d{{1,12}}){_GAP}\({_GAP}[\d.]{{1,6}}{_GAP}%\)"
+    rf"|(?P<time>\d{{1,4}}(?::\d\d){{1,2}})|(?P<number>{_NUMBER}){_UNIT}{_MEAN}){_END}"
 )
-_SPACED = re.compile(_NAME + rf" +(?P<number>{_NUMBER}){_UNIT}(?:\s*\(\s*[-+\d.e%]{{1,24}}\s*\))?{_END}")
-_EPOCH_ALONE = re.compile(r"[-=\s]{0,20}Epoch (\d{1,7})(?:\s*/\s*(\d{1,7}))?:?[-=\s]{0,100}$|[\s\[]*[Ee]poch\s*[:=]?\s*\[?(\d{1,7})\s*/\s*(\d{1,7})\]?:?\s*$")
+_SPACED = compiled(rf"{_NAME} {{1,8}}(?P<number>{_NUMBER}){_UNIT}{_MEAN}{_END}")
+_RULE = r"[-=\s]{0,100}$"
+_EPOCH_ALONE = compiled(
+    rf"[-=\s]{{0,20}}Epoch (\d{{1,7}})(?:{_OF}(\d{{1,7}}))?:?{_RULE}"
+    rf"|[\s\[]{{0,8}}[Ee]poch{_OPEN}(\d{{1,7}}){_GAP}/{_GAP}(\d{{1,7}})\]?:?{_RULE}"
+)
 
 
 @dataclass(slots=True)
@@ -58,14 +75,16 @@ class Pairs:
     """The reader of such lines; keeps nothing between them."""
 
     marks = (
-        *(b"loss", b"Loss", b"LOSS", b"ccuracy", b"acc", b"Acc", b"ACC", b"ppl", b"PPL", b"erplexity", b"reward", b"Reward"),
-        *(b"poch ", b"poch:", b"poch=", b"f1", b"F1", b"mAP", b"mIoU", b"bleu", b"BLEU", b"mse", b"MSE", b"mae", b"MAE", b"nll"),
+        *(b"loss", b"Loss", b"LOSS", b"ccuracy", b"acc", b"Acc", b"ACC", b"ppl", b"PPL", b"erplexity", b"nll"),
+        *(b"reward", b"Reward", b"f1", b"F1", b"mAP", b"mIoU", b"bleu", b"BLEU", b"mse", b"MSE", b"mae", b"MAE"),
+        *(b"epoch", b"Epoch"),
     )
 
     def read(self, line: str, offset: int) -> Iterator[Printed]:
         """What the names say, or the epoch that begins where the line names nothing else."""
         if len(line) > LONGEST_LINE:
             return
+        line = line.rstrip()
         begin = after_prefix(line)
         if (alone := _EPOCH_ALONE.match(line, begin)) is not None:
             epoch, total = (alone[1], alone[2]) if alone[1] is not None else (alone[3], alone[4])
@@ -79,7 +98,7 @@ class Pairs:
 def _found(line: str, position: int) -> _Found | None:
     """Everything the line says; None where something in it is no name with a number."""
     found = _Found()
-    end = len(line.rstrip())
+    end = len(line)
     for _ in range(MOST_ITEMS):
         between = _BETWEEN.match(line, position)
         position = position if between is None else between.end()

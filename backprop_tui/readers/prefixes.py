@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+from backprop_tui.readers.lazily import compiled
+
 LONGEST_PREFIX = 200
 
-_BEGIN = re.compile(
+_BEGIN = compiled(
     r"(?:"
     r"\[(?!\s*\d+\s*[,/\]])(?![^\]]{0,40}(?:epoch|step|iter))[^\[\]]{1,60}\]:?"  # a time or a rank, not [1/10]
     r"|\d{2,4}[-/]\d\d[-/]\d{2,4}(?:[T ]\d\d:\d\d:\d\d[\d.,]*\S{0,6})?"
@@ -16,10 +18,14 @@ _BEGIN = re.compile(
     r"|rank ?\d{1,5}:"
     r"|[-|:]"
     r")(?:\s+|(?<=[:\]])|$)",
-    re.I,
+    re.IGNORECASE,
 )
 # Only behind one of those, since a message may begin with a name and a colon too.
-_NAME = re.compile(r"(?!\S*(?:loss|acc\b|accuracy|ppl|step|epoch|iter))(?:[\w./<>]{1,60}(?::\d{1,6})?[:\]]?(?: ?[-|:])?)(?<=[-|:\]])\s+", re.I)
+_NAME = compiled(
+    r"(?!\S*(?:loss|acc\b|accuracy|ppl|step|epoch|iter))"
+    r"(?:[\w./<>]{1,60}(?::\d{1,6})?[:\]]?(?: ?[-|:])?)(?<=[-|:\]])\s+",
+    re.IGNORECASE,
+)
 
 
 def is_prefix(before: str) -> bool:

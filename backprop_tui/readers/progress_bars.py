@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from backprop_tui.readers.lazily import compiled
 from backprop_tui.readers.printed_numbers import counted, duration_seconds, number
 from backprop_tui.readers.values import Bar
 
@@ -15,12 +16,12 @@ MARKS = (b"%|", b"it [", b"| 0/? [")
 MOST_FIGURES = 64  # behind one bar
 LONGEST_LABEL = 200
 
-_BAR = re.compile(
+_BAR = compiled(
     r"(?P<share>\d{1,3}%)?\|[^|]*\|\s*(?P<done>\d+)/(?P<total>\d+|\?) \[(?P<elapsed>[\d:]+)<(?P<left>[\d:?]+)"
     r"(?:, *(?P<rate>[^\],]*))?(?P<postfix>,[^\]]*)?\]"
 )
-_ENDLESS = re.compile(r"(?P<done>\d+)it \[(?P<elapsed>[\d:]+)(?:, *(?P<rate>[^\],]*))?(?P<postfix>,[^\]]*)?\]")
-_FIGURE = re.compile(r"([^=:,]{1,120})[=:]\s*([^\s,]{1,64})")
+_ENDLESS = compiled(r"(?P<done>\d+)it \[(?P<elapsed>[\d:]+)(?:, *(?P<rate>[^\],]*))?(?P<postfix>,[^\]]*)?\]")
+_FIGURE = compiled(r"([^=:,]{1,120})[=:]\s*([^\s,]{1,64})")
 
 
 class ProgressBars:
@@ -38,19 +39,18 @@ class ProgressBars:
 def bar_in(line: str, offset: int) -> Bar | None:
     """The bar that the line holds; None where it holds none that counts whole things."""
     found = _found(line)
-    if found is None:
+    done = None if found is None else counted(found["done"])
+    if found is None or done is None:
         return None
-    total = found["total"] if found.re is _BAR else None
-    done = counted(found["done"])
-    if done is None:
-        return None
+    figures = found.groupdict()
+    total, left = figures.get("total"), figures.get("left")
     return Bar(
         offset=offset,
         label=line[: found.start()].strip()[-LONGEST_LABEL:].rstrip(": "),
         done=done,
         total=counted(total) if total is not None else None,
         elapsed_seconds=duration_seconds(found["elapsed"]),
-        seconds_left=duration_seconds(found["left"]) if found.re is _BAR else None,
+        seconds_left=None if left is None else duration_seconds(left),
         figures=_figures(found["postfix"] or ""),
     )
 

@@ -1,4 +1,4 @@
-"""Reads the dicts that the Hugging Face Trainer prints: `{'loss': '1.112', 'learning_rate': '4e-05', 'epoch': '0.625'}`.
+"""Reads the dicts that the Hugging Face Trainer prints: `{'loss': '1.112', 'grad_norm': '2.466', 'epoch': '0.625'}`.
 
 Their values are texts since version 5 and numbers before. They say no step: the bar beside them does.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from backprop_tui.readers.lazily import compiled
 from backprop_tui.readers.prefixes import is_prefix
 from backprop_tui.readers.printed_numbers import counted
 from backprop_tui.readers.training_keys import progress_in
@@ -15,10 +16,11 @@ from backprop_tui.readers.values import Printed, Progress
 
 MOST_ITEMS = 256
 
-_ITEM = re.compile(
-    r"\s*'([^'\\]{1,120})': (?:'([^'\\]{0,200})'|(?:np\.\w{1,12}|tensor)\(([^()']{1,64})\)|([^\s,'{}()\[\]]{1,64}))([,}])"
+_ITEM = compiled(
+    r"\s*'([^'\\]{1,120})': "
+    r"(?:'([^'\\]{0,200})'|(?:np\.\w{1,12}|tensor)\(([^()']{1,64})\)|([^\s,'{}()\[\]]{1,64}))([,}])"
 )
-_TOTAL = re.compile(r"\btotal optimization steps\s*[=:]\s*([\d,]{1,20})\s*$", re.I)
+_TOTAL = compiled(r"\btotal optimization steps\s*[=:]\s*([\d,]{1,20})\s*$", re.IGNORECASE)
 
 
 class PythonDicts:

@@ -7,22 +7,20 @@ train on gets a name that says so, since they print it under the same.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from backprop_tui.readers.lazily import compiled
 from backprop_tui.readers.printed_numbers import number
 from backprop_tui.readers.training_keys import figures_of_training
 from backprop_tui.readers.values import InEpoch, Printed, Progress
 
-_IMAGENET = re.compile(r"Epoch: \[(\d{1,9})\]\[ *(\d{1,12})/(\d{1,12})\]\t")
-_MEAN_FIGURE = re.compile(r"\s*([A-Za-z][\w@ /-]{0,60}?)\s+([-+\w.]{1,40})(?:\s+\(\s*[-+\w.]{1,40}\s*\))?\s*")
-_SUMMARY = re.compile(r"\s*\*\s+(?=Acc@)")
-_SUMMARY_FIGURE = re.compile(r"(\S{1,60})\s+([-+\w.]{1,40})\s*")
-_MNIST = re.compile(r"Train Epoch: (\d{1,9}) \[ *(\d{1,12})/(\d{1,12}) \( *[\d.]{1,6}%\)\]\s+")
-_NAMED_FIGURE = re.compile(r"\s*([A-Za-z][\w@ /-]{0,60}): +([-+\w.]{1,40})\s*")
-_TEST_SET = re.compile(
-    r"Test set: Average loss: ([-+\w.]{1,40}), Accuracy: (\d{1,12})/(\d{1,12}) \( *[\d.]{1,6}%\)\s*"
-)
+_IMAGENET = compiled(r"Epoch: \[(\d{1,9})\]\[ *(\d{1,12})/(\d{1,12})\]\t")
+_MEAN_FIGURE = compiled(r"\s*([A-Za-z][\w@ /-]{0,60}?)\s+([-+\w.]{1,40})(?:\s+\(\s*[-+\w.]{1,40}\s*\))?\s*")
+_SUMMARY = compiled(r"\s*\*\s+(?=Acc@)")
+_SUMMARY_FIGURE = compiled(r"(\S{1,60})\s+([-+\w.]{1,40})\s*")
+_MNIST = compiled(r"Train Epoch: (\d{1,9}) \[ *(\d{1,12})/(\d{1,12}) \( *[\d.]{1,6}%\)\]\s+")
+_NAMED_FIGURE = compiled(r"\s*([A-Za-z][\w@ /-]{0,60}): +([-+\w.]{1,40})\s*")
+_TEST_SET = compiled(r"Test set: Average loss: ([-+\w.]{1,40}), Accuracy: (\d{1,12})/(\d{1,12}) \( *[\d.]{1,6}%\)\s*")
 
 
 class PytorchExamples:

@@ -7,7 +7,7 @@ by `joining`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 
 from backprop_tui.readers.checkpoint_messages import CheckpointMessages
 from backprop_tui.readers.fairseq import Fairseq
@@ -40,4 +40,3 @@ READERS: tuple[Callable[[], Reader], ...] = (
     CheckpointMessages,
     Pairs,
 )
-

@@ -6,22 +6,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
+from backprop_tui.readers.lazily import compiled
 from backprop_tui.readers.printed_numbers import number
 from backprop_tui.readers.training_keys import figures_of_training
 from backprop_tui.readers.values import CheckpointSaved, InEpoch, Printed, Progress
 
 KEPT_PATHS = 20
 
-_TRAIN = re.compile(
-    r"Train: (\d{1,9})(?:/(\d{1,9}))? \[ *(\d{1,12})/(\d{1,12}) \( *\d{1,3}%\)\]\s+"
-)
-_FIGURE = re.compile(r"([A-Za-z][\w@]{0,60}): +([-+\w.]{1,40}?)s?(?: +\( *([-+\w.]{1,40})\))?(?=[\s,]|$)")
-_TEST = re.compile(r"(Test(?: \(\w{1,20}\))?): \[ *(\d{1,12})/(\d{1,12})\]\s+")
-_KEPT = re.compile(r"\s*\('([^']{1,4096}\.pth(?:\.tar)?)', (?:[-+\w.]{1,40}|\w{1,20}\([-+\w.]{1,40}\))\)\s*$")
+_TRAIN = compiled(r"Train: (\d{1,9})(?:/(\d{1,9}))? \[ *(\d{1,12})/(\d{1,12}) \( *\d{1,3}%\)\]\s+")
+_FIGURE = compiled(r"([A-Za-z][\w@]{0,60}): +([-+\w.]{1,40}?)s?(?: +\( *([-+\w.]{1,40})\))?(?=[\s,]|$)")
+_TEST = compiled(r"(Test(?: \(\w{1,20}\))?): \[ *(\d{1,12})/(\d{1,12})\]\s+")
+_KEPT = compiled(r"\s*\('([^']{1,4096}\.pth(?:\.tar)?)', (?:[-+\w.]{1,40}|\w{1,20}\([-+\w.]{1,40}\))\)\s*$")
 _OF_THE_CLOCK = frozenset(("Time", "Data", "LR"))
 
 
@@ -48,7 +46,9 @@ class Timm:
         elif (test := _TEST.search(line)) is not None and test[2] == test[3]:
             means = {name: number(mean) for name, _, mean in _FIGURE.findall(line, test.end())}
             metrics = {
-                f"{test[1]} {name}": mean for name, mean in means.items() if mean is not None and name not in _OF_THE_CLOCK
+                f"{test[1]} {name}": mean
+                for name, mean in means.items()
+                if mean is not None and name not in _OF_THE_CLOCK
             }
             if metrics:
                 yield Progress(offset=offset, metrics=metrics)

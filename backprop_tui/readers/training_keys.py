@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Collection, Iterable, Mapping
 
+from backprop_tui.readers.lazily import compiled
 from backprop_tui.readers.printed_numbers import number, step_count
 from backprop_tui.readers.values import CheckpointSaved, Progress
 
@@ -33,9 +33,9 @@ MOST_METRICS = 256
 LONGEST_NAME = 120  # a longer key says nothing
 LONGEST_PATH = 4096
 
-_BETWEEN_WORDS = re.compile(r"[^a-z0-9]+")
+_BETWEEN_WORDS = compiled(r"[^a-z0-9]+")
 # What is shown in terminals must not steer them, and must be encodable.
-_UNSHOWABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_UNSHOWABLE = compiled(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def progress_in(fields: Mapping[str, object], *, alone: bool, offset: int) -> Progress | None:

@@ -12,19 +12,20 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from backprop_tui.readers.lazily import compiled
 from backprop_tui.readers.printed_numbers import duration_seconds, number
 from backprop_tui.readers.training_keys import figures_of_training
 from backprop_tui.readers.values import InEpoch, Printed, Progress
 
 MOST_COLUMNS = 40
 
-_HEADER = re.compile(r"\s*Epoch\s+GPU_mem\s+(\S.{0,1000})$")
-_ROW = re.compile(
+_HEADER = compiled(r"\s*Epoch\s+GPU_mem\s+(\S.{0,1000})$")
+_ROW = compiled(
     r"\s*(\d{1,7})/(\d{1,7})\s+[\d.]{1,12}G\s+([^:]{1,1000}):\s*\d{1,3}%[|\s].{0,80}?\s(\d{1,9})/(\d{1,9})(?=[\s\[]|$)(.{0,80})"
 )
-_CLASSES = re.compile(r"\s*Class\s+Images\s+Instances\s+(\S[^:]{0,1000})")
-_ALL = re.compile(r"\s*all\s+\d{1,12}\s+\d{1,12}\s+(\S.{0,1000})$")
-_TIMES = re.compile(r"([\d.:]{1,12})s?<([\d.:]{1,12})")
+_CLASSES = compiled(r"\s*Class\s+Images\s+Instances\s+(\S[^:]{0,1000})")
+_ALL = compiled(r"\s*all\s+\d{1,12}\s+\d{1,12}\s+(\S.{0,1000})$")
+_TIMES = compiled(r"([\d.:]{1,12})s?<([\d.:]{1,12})")
 _NO_METRICS = frozenset(("Instances", "Size"))
 
 

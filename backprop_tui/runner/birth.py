@@ -129,6 +129,8 @@ def first_live(run: Run, script: WatchedScript | None, earlier: Live | None) -> 
         log_offset=0 if earlier is None else earlier.log_offset,
         log_generation=0 if earlier is None else earlier.log_generation,
         attempt_log_offset=0 if earlier is None else earlier.log_offset,
+        log_memory=None if earlier is None else earlier.log_memory,
+        told_offset=None if earlier is None else earlier.told_offset,
         requests_offset=run.requests_offset,
         step=run.step,
         metrics=run.metrics,

@@ -43,7 +43,7 @@ class CheckpointBook:
         checkpoint = Checkpoint(path=path, step=at_step, saved_at=time.time(), size_bytes=size_bytes)
         self._recorder.commit(
             checkpoints=self._with(checkpoint),
-            log_offset=saved.offset,
+            told_offset=saved.offset,
             pace=self._pace().saved(self._running_seconds()),
         )
         self._tell(checkpoint)

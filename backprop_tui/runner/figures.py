@@ -12,6 +12,7 @@ from backprop_tui.readers.values import CheckpointSaved, Progress
 from backprop_tui.runner.checkpoint_book import CheckpointBook
 from backprop_tui.runner.ladder import Ladder
 from backprop_tui.runner.recorder import Recorder
+from backprop_tui.runner.standing import Standing
 
 
 class Figures:
@@ -28,22 +29,17 @@ class Figures:
 
     def take_in(self, values: Sequence[Progress | CheckpointSaved], cwd: str) -> None:
         """Updates the live record; `cwd` is where a relative checkpoint path starts."""
-        live = self._recorder.live
-        metrics = dict(live.metrics)
-        step, epoch, total = live.step, live.epoch, live.total_steps
+        standing = Standing(self._recorder.live)
         for value in values:
             if isinstance(value, CheckpointSaved):
                 # With all that was said before it, and the offset behind it: so it is told once, whoever dies.
-                self._recorder.change(step=step, epoch=epoch, total_steps=total, metrics=dict(metrics))
-                self._book.announced(value, cwd, step)
+                self._recorder.change(**standing.fields())
+                self._book.announced(value, cwd, standing.step)
                 continue
-            step = value.step if value.step is not None else step
-            epoch = value.epoch if value.epoch is not None else epoch
-            total = value.total_steps if value.total_steps is not None else total
-            metrics.update(value.metrics)
-            self._look_at_loss(dict(value.metrics), step)
-        self._recorder.change(step=step, epoch=epoch, total_steps=total, metrics=metrics)
-        self._book.stepped(step)
+            standing.take_in(value)
+            self._look_at_loss(value.metrics, standing.step)
+        self._recorder.change(**standing.fields())
+        self._book.stepped(standing.step)
 
     def _look_at_loss(self, metrics: Mapping[str, float], step: int | None) -> None:
         bad = [name for name, value in metrics.items() if "loss" in name.lower() and not math.isfinite(value)]

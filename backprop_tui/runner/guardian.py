@@ -127,7 +127,8 @@ class Guardian:
         except Exception as error:  # noqa: BLE001 - boundary: no fault in a log's reading may lose an end
             self._cannot_read(error)
         # Its next attempt, if there is one, goes on from here.
-        self._recorder.commit(log_offset=self._charge.log.offset, log_generation=self._charge.log.generation)
+        self._note_place()
+        self._recorder.commit(told_offset=self._charge.log.offset)
 
     def _look_out(self, now: float) -> None:
         """What the run wrote beside its log; seeing never waits for a disk."""
@@ -147,7 +148,13 @@ class Guardian:
         if values:
             self.figures.take_in(values, self.run.spec.cwd)
             self._resume_watch.take(values)
-            self._recorder.change(log_offset=self._charge.log.offset, log_generation=self._charge.log.generation)
+            self._note_place()
+
+    def _note_place(self) -> None:
+        """Where another guardian would go on: not behind metrics that a full disk kept from being written."""
+        log = self._charge.log
+        if log.all_written:
+            self._recorder.change(log_offset=log.offset, log_generation=log.generation, log_memory=log.memory())
 
     def write_metrics(self) -> None:
         """What waits to be written into metrics.jsonl; a full disk makes it wait on."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from backprop_tui.domain.errors import StorageFailed
 from backprop_tui.domain.times import iso
+from backprop_tui.domain.values import dataclass
 from backprop_tui.readers.log_reader import LogReader
 from backprop_tui.readers.values import CheckpointSaved, Progress
 from backprop_tui.store.fields import encode_metrics
@@ -20,27 +22,49 @@ SKIP_TO_BYTES = 8 << 20
 MOST_WAITING_LINES = 10_000
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begin:
+    """Where to go on; what lies before `metrics_from` is in metrics.jsonl already, before `told_from` it is told.
+
+    `memory` is what a reader knew at `offset`; `habits` the memory of one that read an earlier start of the script.
+    """
+
+    offset: int = 0
+    generation: int = 0
+    metrics_from: int = 0
+    told_from: int = 0
+    memory: Mapping[str, Any] | None = None
+    habits: Mapping[str, Any] | None = None
+
+
 class LogFollower:
     """Follows one log from an offset; `generation` counts how often the log was found shorter than read."""
 
-    def __init__(
-        self, directory: RunDirectory, *, offset: int, generation: int, metrics_from: int, told_from: int
-    ) -> None:
-        """Reads from `offset`; what lies before the other two is in metrics.jsonl, or told, already."""
+    def __init__(self, directory: RunDirectory, begin: Begin) -> None:
+        """Follows the log of that directory."""
         self._directory = directory
         self._path = directory.log
-        self._reader = LogReader(offset)
-        self._position = offset
-        self._metrics_from = metrics_from
-        self._told_from = told_from
+        self._reader = LogReader(begin.offset, memory=begin.memory, habits=begin.habits)
+        self._position = begin.offset
+        self._metrics_from = begin.metrics_from
+        self._told_from = begin.told_from
         self._waiting: list[bytes] = []  # lines of metrics.jsonl; a full disk makes them wait
-        self.generation = generation
+        self.generation = begin.generation
         self.skipped_bytes = 0
 
     @property
     def offset(self) -> int:
         """The end of the last whole line that was read."""
         return self._reader.offset
+
+    @property
+    def all_written(self) -> bool:
+        """Whether metrics.jsonl has everything that was read."""
+        return not self._waiting
+
+    def memory(self) -> Mapping[str, Any]:
+        """What matters for the lines after `offset`."""
+        return self._reader.memory()
 
     def read(self, time: float) -> tuple[Sequence[Progress | CheckpointSaved], bool]:
         """What the next chunk says, and whether more is waiting; `write_metrics` writes down what it says."""
@@ -75,7 +99,7 @@ class LogFollower:
 
     def _skip_to(self, offset: int) -> None:
         self.skipped_bytes += offset - self._position
-        self._reader = LogReader(offset)
+        self._reader = LogReader(offset, memory=self._reader.memory())
         self._position = offset
 
     def _record(
@@ -94,7 +118,7 @@ class LogFollower:
                 }
             )
             for value in values
-            if isinstance(value, Progress) and value.offset > self._metrics_from
+            if isinstance(value, Progress) and value.metrics and value.offset > self._metrics_from
         ]
         del self._waiting[:-MOST_WAITING_LINES]
         return [value for value in values if isinstance(value, Progress) or value.offset > self._told_from]

@@ -20,7 +20,7 @@ from backprop_tui.runner.birth import Gone, NeverBegan, adopt, first_live, held,
 from backprop_tui.runner.ending import outcome_of, outcome_of_no_start, write_end
 from backprop_tui.runner.evidence import Scene
 from backprop_tui.runner.guardian import Charge, Guardian
-from backprop_tui.runner.log_follower import LogFollower, cut_torn_line, recover_offset
+from backprop_tui.runner.log_follower import Begin, LogFollower, cut_torn_line, recover_offset
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.script import CannotStart
 from backprop_tui.runner.summons import summon
@@ -101,7 +101,7 @@ def _guard(directory: RunDirectory, assignment: Assignment, wake: int) -> None:
         script=began,
         tree=Tree(began, directory.path),
         recorder=recorder,
-        log=_follow_log(directory, recorder.live, first=not assignment.adopting and run.attempt.number == 1),
+        log=_follow_log(directory, recorder.live, run, adopting=assignment.adopting),
         supervisor=assignment.supervisor,
     )
     guardian = Guardian(charge, run, wake)
@@ -130,19 +130,20 @@ def _tell_start(directory: RunDirectory, run: Run, recorder: Recorder, script: W
     return run
 
 
-def _follow_log(directory: RunDirectory, live: Live, *, first: bool) -> LogFollower:
-    """After another guardian: from the smaller of the two offsets, each file gets only what lies beyond its own."""
-    if first:
-        return LogFollower(directory, offset=0, generation=live.log_generation, metrics_from=0, told_from=0)
+def _follow_log(directory: RunDirectory, live: Live, run: Run, *, adopting: bool) -> LogFollower:
+    """After another guardian: from where the live record says, each file gets only what lies beyond its own end."""
+    if not adopting and run.attempt.number == 1:
+        return LogFollower(directory, Begin(generation=live.log_generation))
     cut_torn_line(directory.file("events.jsonl"))
-    metrics_offset = recover_offset(directory, live.log_generation)
-    return LogFollower(
-        directory,
-        offset=min(live.log_offset, metrics_offset) if metrics_offset else live.log_offset,
+    begin = Begin(
+        offset=live.log_offset,
         generation=live.log_generation,
-        metrics_from=metrics_offset,
-        told_from=live.log_offset,
+        metrics_from=recover_offset(directory, live.log_generation),
+        told_from=live.log_offset if live.told_offset is None else live.told_offset,
+        memory=live.log_memory if adopting else None,
+        habits=None if adopting else live.log_memory,
     )
+    return LogFollower(directory, begin)
 
 
 def _finish(guardian: Guardian, charge: Charge, exit_: Exit) -> None:

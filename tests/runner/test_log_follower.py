@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.runner import log_follower
-from backprop_tui.runner.log_follower import LogFollower, cut_torn_line, recover_offset
+from backprop_tui.runner.log_follower import Begin, LogFollower, cut_torn_line, recover_offset
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 
 LINE = b'{"step": %d, "loss": 0.5}\n'
@@ -22,9 +22,8 @@ class Log:
         self.follower = self.follow()
 
     def follow(self, offset: int = 0, metrics_from: int = 0) -> LogFollower:
-        return LogFollower(
-            self.directory, offset=offset, generation=0, metrics_from=metrics_from, told_from=metrics_from
-        )
+        begin = Begin(offset=offset, metrics_from=metrics_from, told_from=metrics_from)
+        return LogFollower(self.directory, begin)
 
     def prints(self, content: bytes) -> None:
         with open(self.directory.log, "ab") as file:

@@ -19,7 +19,7 @@ from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.snapshot import KnownRun
 from backprop_tui.tui.view.tokens import Token
 
-NOTHING_YET = "No figures yet. Understood: JSON, tqdm, HF, Lightning, Keras"
+NOTHING_YET = "No figures yet. Understood: JSON, tqdm, HF, Lightning, Keras, timm, YOLO, loss: 0.5, …"
 UNITS = {By.STEP: Unit.STEPS, By.TIME: Unit.SECONDS, By.CLOCK: Unit.SECONDS}
 
 

@@ -81,13 +81,18 @@ def _run(known: KnownRun, moment: Moment) -> Iterator[Named]:
 
 
 def _progress(known: KnownRun, live: Live, moment: Moment) -> Iterator[Named]:
+    if live.step is None and live.epoch is not None:
+        of = "" if live.total_epochs is None else f" of {live.total_epochs}"
+        yield "progress", f"epoch {live.epoch:g}{of}"
     if live.step is not None:
         of = "" if not live.total_steps else f" of {numbers.goal(live.total_steps)}"
         share = share_done(live)
         eta = eta_seconds(known, live)
         ends = "" if eta is None else f", ends about {durations.clock(moment.wall + eta)}"
         done = "" if share is None else f" ({numbers.percent_done(share)})"
-        yield "progress", f"step {numbers.count(live.step)}{of}{done}{ends}"
+        epoch = "" if live.epoch is None else f", epoch {live.epoch:g}"
+        epoch += "" if live.epoch is None or live.total_epochs is None else f" of {live.total_epochs}"
+        yield "progress", f"step {numbers.count(live.step)}{of}{done}{epoch}{ends}"
     if live.metrics:
         yield "metrics", "  ".join(f"{name} {numbers.metric(value)}" for name, value in live.metrics.items())
 

@@ -99,9 +99,9 @@ def _with_figures(row: RunRow, known: KnownRun, run: Run, live: Live, moment: Mo
     paused = known.status is Status.PAUSED
     return replace(
         row,
-        figures=live.step is not None or loss is not None,
+        figures=live.step is not None or live.epoch is not None or loss is not None,
         progress=share_done(live),
-        step=numbers.steps(live.step, live.total_steps) if live.step is not None else "",
+        step=step_words(live),
         loss=numbers.metric(value) if loss is not None else "",
         loss_token=Token.BAD if value is not None and numbers.metric(value).lstrip("-") in ("NaN", "inf") else Token.FG,
         trend=known.curve.values,
@@ -121,18 +121,28 @@ def running_seconds(live: Live, moment: Moment) -> float:
     return live.clock.at(moment.monotonic, paused=live.pause is not None).running_seconds
 
 
+def step_words(live: Live) -> str:
+    """`38.4k/60k`, or `ep 28/90` where the script says how many epochs there are, and not how many steps."""
+    of_epochs = live.total_epochs is not None and live.total_steps is None
+    if live.epoch is not None and (live.step is None or of_epochs):
+        return numbers.epochs(live.epoch, live.total_epochs)
+    return numbers.steps(live.step, live.total_steps) if live.step is not None else ""
+
+
 def share_done(live: Live) -> float | None:
-    """How much of its steps is done; None where the script does not say how many there are."""
-    if live.step is None or not live.total_steps:
-        return None
-    return min(1.0, live.step / live.total_steps)
+    """How much is done, of its steps or else of its epochs; None where the script does not say how many there are."""
+    if live.step is not None and live.total_steps:
+        return min(1.0, live.step / live.total_steps)
+    if live.epoch is not None and live.total_epochs:
+        return min(1.0, live.epoch / live.total_epochs)
+    return None
 
 
 def eta_seconds(known: KnownRun, live: Live) -> float | None:
-    """When its steps will be done at the pace it has lately."""
+    """When its steps will be done at the pace it has lately; where that is not known, what the script says."""
     pace = known.curve.step_seconds
     if pace is None or live.step is None or not live.total_steps:
-        return None
+        return live.eta_seconds
     return max(0.0, (live.total_steps - live.step) * pace)
 
 

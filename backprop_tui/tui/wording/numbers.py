@@ -41,6 +41,11 @@ def steps(step: float | None, total: float | None) -> str:
     return count(step) if total is None else f"{count(step)}/{goal(total)}"
 
 
+def epochs(epoch: float, total: int | None) -> str:
+    """Which epoch of how many: ep 28/90."""
+    return f"ep {math.floor(epoch)}" + ("" if total is None else f"/{total}")
+
+
 def metric(value: float | None) -> str:
     """Four significant digits: 2.214, 0.3921, 3.41e-4; at most seven cells wide."""
     if value is None:

@@ -1,0 +1,49 @@
+"""How far a training is, as the values of its log say it one after the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from backprop_tui.domain.live import Live
+from backprop_tui.readers.values import Progress
+
+
+class Standing:
+    """The newest of each figure; what a value does not say stays as it was."""
+
+    __slots__ = ("_epoch", "_eta_seconds", "_metrics", "_total_epochs", "_total_steps", "step")
+
+    def __init__(self, live: Live) -> None:
+        self.step = live.step
+        self._epoch = live.epoch
+        self._total_steps = live.total_steps
+        self._total_epochs = live.total_epochs
+        self._eta_seconds = live.eta_seconds
+        self._metrics = dict(live.metrics)
+
+    def take_in(self, progress: Progress) -> None:
+        """One value more."""
+        if progress.step is not None:
+            self.step = progress.step
+        if progress.epoch is not None:
+            self._epoch = progress.epoch
+        if progress.total_steps is not None:
+            self._total_steps = progress.total_steps
+        if progress.total_epochs is not None:
+            self._total_epochs = progress.total_epochs
+        if progress.eta_seconds is not None:
+            self._eta_seconds = progress.eta_seconds
+        self._metrics.update(progress.metrics)
+        if self.step is not None and self._total_steps is not None and self.step > self._total_steps:
+            self._total_steps = None  # it was that of one epoch, whose count went on
+
+    def fields(self) -> dict[str, Any]:
+        """As fields of the live record."""
+        return {
+            "step": self.step,
+            "epoch": self._epoch,
+            "total_steps": self._total_steps,
+            "total_epochs": self._total_epochs,
+            "eta_seconds": self._eta_seconds,
+            "metrics": dict(self._metrics),
+        }
