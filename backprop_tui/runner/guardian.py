@@ -145,6 +145,10 @@ class Guardian:
     def _take_in(self, values: Sequence[Progress | CheckpointSaved]) -> None:
         """What the log said: first into metrics.jsonl, then into the live record."""
         self.write_metrics()
+        generation = self._charge.log.generation
+        if self._recorder.live.log_generation != generation:
+            # Somebody emptied the log: offsets begin anew.
+            self._recorder.change(log_offset=0, told_offset=0, log_memory=None, log_generation=generation)
         if values:
             self.figures.take_in(values, self.run.spec.cwd)
             self._resume_watch.take(values)

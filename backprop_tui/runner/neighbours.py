@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from backprop_tui.domain.errors import BackpropError
-from backprop_tui.domain.run import Queued
+from backprop_tui.domain.run import Ended, Queued
 from backprop_tui.runner.writing_places import holds
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
@@ -40,7 +40,7 @@ class Neighbours:
         except BackpropError:
             return False  # removed this moment, or another version's
         self._cwds[run_id] = run.spec.cwd
-        return _overlap(run.spec.cwd, self._cwd) and not isinstance(run.state, Queued)
+        return _overlap(run.spec.cwd, self._cwd) and not isinstance(run.state, Queued | Ended)
 
 
 def _overlap(one: str, other: str) -> bool:
