@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 
+from backprop_tui.cli import figures, tables
 from backprop_tui.cli.session import Session
 from backprop_tui.cli.several import current
 from backprop_tui.domain.course import Course, Extreme
@@ -77,6 +78,15 @@ def best_first(runs: Sequence[Measured], metric: str | None) -> list[Measured]:
     rated = [(sign * found.value, one) for one in runs if (found := best_value(one, metric)) is not None]
     rest = [one for one in runs if best_value(one, metric) is None]
     return [*(one for _, one in sorted(rated, key=itemgetter(0))), *rest]
+
+
+def best_words(run: Measured, metric: str | None) -> str:
+    """`loss 0.3921 at step 2338: abc train:lr=3e-4`; `-` where nothing was measured."""
+    best = best_value(run, metric)
+    if best is None or metric is None:
+        return tables.NOTHING
+    where = "" if best.step is None else f" at step {best.step}"
+    return f"{metric} {figures.measure(best.value)}{where}: {run.record['id']} {run.record['name']}"
 
 
 def encoded(extreme: Extreme | None) -> JsonObject | None:

@@ -18,6 +18,7 @@ from backprop_tui.domain.lifecycle import resume, used_seconds
 from backprop_tui.domain.resume_flags import resume_template
 from backprop_tui.domain.run import Dependency, Ended, Run, Spec
 from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.variables import restored
 from backprop_tui.store.checkpoint_choice import choose
 from backprop_tui.store.code_state import code_of
 from backprop_tui.store.creation import mark
@@ -39,6 +40,11 @@ class Resumption:
     passed_over: tuple[tuple[str, str], ...] = ()  # newer checkpoints that are not sound, and what is wrong with each
 
     @property
+    def variables_not_kept(self) -> list[str]:
+        """Those that were given before, are secret by their name, and are not in the environment now."""
+        return [name for name, value in self.run.spec.env if value is None and name not in self.environment]
+
+    @property
     def from_checkpoint(self) -> str | None:
         """The checkpoint it goes on from; None: it starts from the beginning."""
         return getattr(self.run.state, "resume_from", None)
@@ -56,7 +62,7 @@ def resumption(session: Session, run: Run, options: argparse.Namespace) -> Resum
     cwd = _directory(run, options)
     git = GitQuestion(cwd)
     try:
-        environment = captured_environment(options.env, cwd)
+        environment = captured_environment(restored(run.spec.env, options.env), cwd)
         spec = overlaid(_renewed(run.spec, cwd, options, environment), options, session, environment)
         if not options.after:
             spec = replace(spec, after=_unfinished(session.home, spec))

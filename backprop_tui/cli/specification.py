@@ -16,6 +16,7 @@ from backprop_tui.config.load import Settings, run_limits
 from backprop_tui.domain.errors import UnknownRun, UsageError
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.run import Dependency, Spec, StopPlan
+from backprop_tui.domain.variables import merged
 
 _ANY_END = ":any"
 
@@ -84,6 +85,7 @@ def overlaid(spec: Spec, options: argparse.Namespace, session: Session, environm
             after=_dependencies(session, options.after) or None,
         ),
         **_given_or_none(max_run_seconds=options.max_run_minutes),
+        env=merged(spec.env, options.env),
         stop=_stop(spec.stop, options),
         limits=_limits(spec.limits, options),
         process=captured_process(),

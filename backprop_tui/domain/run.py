@@ -9,6 +9,7 @@ from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.resume_check import ResumeCheck
 from backprop_tui.domain.status import Status, check_transition
 from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.variables import Variables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,7 @@ class Spec:
     after: tuple[Dependency, ...] = ()
     key: str | None = None
     python_origin: str | None = None  # how the interpreter was found
+    env: Variables = ()  # given by --env, beside the captured environment
     stop: StopPlan = field(default_factory=StopPlan)
     process: Process = field(default_factory=Process)
     limits: RunLimits = field(default_factory=RunLimits)

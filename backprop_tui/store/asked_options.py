@@ -11,7 +11,7 @@ from backprop_tui.domain.run import Run
 from backprop_tui.store.fields import JsonObject
 
 # What is told elsewhere, or differs without meaning anything.
-_NOT_TOLD = frozenset({"command", "script", "cwd", "framework", "key", "after", "process", "understood_flags"})
+_NOT_TOLD = frozenset({"command", "script", "cwd", "framework", "key", "after", "process", "understood_flags", "env"})
 
 
 def options_of(record: JsonObject, run: Run | None) -> dict[str, str]:
@@ -30,6 +30,7 @@ def options_of(record: JsonObject, run: Run | None) -> dict[str, str]:
         "gpus": ", ".join(str(gpu["index"]) for gpu in record["gpus"]),
     }
     if run is not None:
+        found |= {f"--env {name}": "given, not kept" if value is None else value for name, value in run.spec.env}
         found |= {name: _shown(value) for name, value in _flat(asdict(run.spec)) if name not in _NOT_TOLD}
     return {name: value for name, value in found.items() if value}
 

@@ -51,6 +51,7 @@ def decode_spec(public: Mapping[str, Any], private: Mapping[str, Any]) -> Spec:
         ),
         key=fields.optional_text(private, "key"),
         python_origin=fields.optional_text(private, "python_origin"),
+        env=tuple((str(name), None if value is None else str(value)) for name, value in private.get("env") or ()),
         stop=_decode_stop(fields.nested(private, "stop")),
         process=_decode_process(fields.nested(private, "process")),
         limits=_decode_limits(fields.nested(private, "limits")),

@@ -164,3 +164,17 @@ def test_a_run_that_has_used_its_time_needs_more(session: Session, runs: Runs) -
     with pytest.raises(UsageError, match="--total-minutes gives it more"):
         _resumed(session, "abc")
     assert _resumed(session, "abc", "--total-minutes", "2")[0].spec.total_seconds == 120.0
+
+
+def test_variables_that_were_given_are_given_again_but_for_secrets(
+    session: Session, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = runs.ended("abc", spec={"env": (("LR", "1"), ("SEED", "2"), ("HF_TOKEN", None))})
+    monkeypatch.setenv("LR", "9")
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    run, resumed = _resumed(session, "abc", "--env", "SEED=3", "--env", "WANDB_API_KEY=k")
+    assert resumed.variables_not_kept == ["HF_TOKEN"]
+    found = directory.read_environment()
+    assert (found["LR"], found["SEED"], found["WANDB_API_KEY"]) == ("1", "3", "k")
+    assert "HF_TOKEN" not in found
+    assert run.spec.env == (("LR", "1"), ("SEED", "3"), ("HF_TOKEN", None), ("WANDB_API_KEY", None))

@@ -92,6 +92,15 @@ def test_limits_that_differ_are_told(obey: Commands, runs: Runs) -> None:
     assert [run["id"] for run in compared["runs"]] == ["a", "b"]
 
 
+def test_variables_that_differ_are_told_and_secrets_are_not(obey: Commands, runs: Runs) -> None:
+    runs.ended("a", spec={"env": (("SEED", "1"), ("HF_TOKEN", None), ("SAME", "x"))})
+    runs.ended("b", spec={"env": (("SEED", "2"), ("SAME", "x"))})
+    assert obey.json("compare", "a", "b")["options"] == {
+        "--env SEED": ["1", "2"],
+        "--env HF_TOKEN": ["given, not kept", "-"],
+    }
+
+
 def test_many_runs_stand_below_each_other_where_they_do_not_fit(
     obey: Commands, runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +170,15 @@ def test_a_group_is_shown_as_a_ranking_and_the_curves_of_its_best(obey: Commands
     told = obey.json("show", "sweep")
     assert (told["metric"], told["best"]) == ("val_acc", "run1")
     assert [one["run"] for one in told["runs"]] == ["run1", "run0", "run2", "later"]
+
+
+def test_the_status_of_a_group_begins_with_how_it_stands_and_its_best(obey: Commands, runs: Runs) -> None:
+    sweep(runs, 3.0, 1.0)
+    runs.queued("later", group="sweep")
+    lines = obey("status", "sweep").lines
+    assert lines[0].split(maxsplit=1) == ["group", "sweep  3 runs: 2 completed, 1 queued"]
+    assert lines[1].split(maxsplit=1) == ["best", "loss 1 at step 1: run1 train:lr=1"]
+    assert sum(line.startswith("run ") for line in lines) == 3
 
 
 def test_the_best_run_of_a_group_is_a_handle(obey: Commands, runs: Runs) -> None:

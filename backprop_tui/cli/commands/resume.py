@@ -44,6 +44,8 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 
         if queued.from_checkpoint is None:
             diagnostics.say(f"run {run.id} starts from the beginning: no sound checkpoint is known")
+        for name in queued.variables_not_kept:
+            diagnostics.say(f"--env {name} was given before and its value is not kept; give it again if it is needed")
         if arguments.detach:
             return detach(session, [run.id], as_array=False)
         if session.dashboard is None or arguments.no_wait:

@@ -135,11 +135,36 @@ def _runs(session: Session, run_ids: Sequence[str]) -> None:
     if session.json:
         output.json_value(records[0] if len(records) == 1 else records)
         return
+    if len(records) > 1:
+        _group(session, records)
     for number, (record, (one, run_id)) in enumerate(zip(records, found, strict=True)):
-        if number:
+        if number or len(records) > 1:
             output.line()
         run, live = (None, None) if one is None else (one.run, one.live)
         _lines(sheet(record, run=run, live=live, place=numbers.get(run_id), now=time.time()))
+
+
+def _group(session: Session, records: Sequence[JsonObject]) -> None:
+    """How many of the runs stand where, and which did best."""
+    from backprop_tui.cli.measured import (  # reads what they measured
+        best_first,
+        best_words,
+        measured,
+        metric_to_compare,
+    )
+
+    counted_as = [str(record["status"]) for record in records]
+    groups = {record["group"] for record in records}
+    name = next(iter(groups)) if len(groups) == 1 and None not in groups else "several"
+    standing = ", ".join(f"{counted_as.count(status)} {status}" for status in dict.fromkeys(counted_as))
+    runs = [measured(session, record["id"]) for record in records]
+    metric = metric_to_compare(runs, None)
+    _lines(
+        [
+            ("group", f"{name}  {len(records)} runs: {standing}"),
+            ("best", best_words(best_first(runs, metric)[0], metric)),
+        ]
+    )
 
 
 def _view(session: Session, run_id: str, known: dict[str, View]) -> View | None:

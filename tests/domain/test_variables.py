@@ -1,0 +1,30 @@
+"""Values of variables that are secret by their name are not written down."""
+
+from __future__ import annotations
+
+import pytest
+
+from backprop_tui.domain.variables import is_secret, kept
+
+
+@pytest.mark.parametrize(
+    ("name", "secret"),
+    [
+        ("WANDB_API_KEY", True),
+        ("HF_TOKEN", True),
+        ("AWS_SECRET_ACCESS_KEY", True),
+        ("PGPASSWORD", True),
+        ("GITHUB_TOKEN_FILE", True),
+        ("apikey", True),
+        ("SEED", False),
+        ("LR", False),
+        ("TOKENIZERS_PARALLELISM", False),
+        ("CUDA_LAUNCH_BLOCKING", False),
+    ],
+)
+def test_a_name_tells(name: str, secret: bool) -> None:  # noqa: FBT001
+    assert is_secret(name) is secret
+
+
+def test_the_last_of_a_name_counts() -> None:
+    assert kept([("A", "1"), ("MY_TOKEN", "x"), ("A", "2")]) == (("A", "2"), ("MY_TOKEN", None))
