@@ -1,4 +1,4 @@
-"""A grid of cells to draw in: eight braille dots a cell, or one letter; each cell belongs to the curve on top."""
+"""A grid of cells to draw in: eight braille dots a cell, four quarters, or one letter; each belongs to one curve."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from itertools import groupby
 # The bits of the dots of a braille cell, by column and row. See the Unicode block "Braille Patterns", U+2800.
 _DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 _BRAILLE = 0x2800
+# The same of a cell of quarters, and what shows them. See the block "Block Elements", U+2580.
+_QUARTERS = ((0x01, 0x04), (0x02, 0x08))
+_BLOCKS = " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"
 
 Levels = Mapping[int, tuple[int, int]]  # lowest and highest dot of each column of dots, counted from the bottom
 Run = tuple[str, int | None]  # text and whose it is; None for what is empty
@@ -16,11 +19,13 @@ Run = tuple[str, int | None]  # text and whose it is; None for what is empty
 class Canvas:
     """`owner` is a number that the caller gives each curve."""
 
-    __slots__ = ("_bits", "_letters", "_owners", "_ranks", "across", "down", "height", "unicode", "width")
+    __slots__ = ("_bits", "_dots", "_letters", "_owners", "_ranks", "across", "down", "height", "unicode", "width")
 
-    def __init__(self, width: int, height: int, *, unicode: bool) -> None:
+    def __init__(self, width: int, height: int, *, unicode: bool, blocks: bool = False) -> None:
+        """`unicode` False: letters; `blocks`: quarters of cells, for fonts without braille."""
         self.width, self.height, self.unicode = width, height, unicode
-        self.across, self.down = (2, 4) if unicode else (1, 1)
+        self._dots = _QUARTERS if blocks else _DOTS
+        self.across, self.down = (2, len(self._dots[0])) if unicode else (1, 1)
         self._bits = [[0] * width for _ in range(height)]
         self._letters = [[""] * width for _ in range(height)]
         self._owners: list[list[int | None]] = [[None] * width for _ in range(height)]
@@ -41,7 +46,7 @@ class Canvas:
         for column, (low, high) in levels.items():
             for level in range(low, high + 1):
                 from_top = self.rows - 1 - level
-                dot = _DOTS[column % self.across][from_top % self.down]
+                dot = self._dots[column % self.across][from_top % self.down]
                 self._touch(column // self.across, from_top // self.down, dot, letter, owner, rank)
 
     def _touch(self, x: int, y: int, dot: int, letter: str, owner: int, rank: int) -> None:
@@ -72,6 +77,8 @@ class Canvas:
         if self._letters[y][x]:
             return self._letters[y][x]
         bits = self._bits[y][x]
+        if self._dots is _QUARTERS:
+            return _BLOCKS[bits]
         return chr(_BRAILLE + bits) if bits else " "
 
     def text(self) -> Sequence[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar, Protocol
 
@@ -22,7 +23,7 @@ from backprop_tui.tui.requests import Desk
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.wanted import Wanted
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.theme import THEMES, of_any_theme
+from backprop_tui.tui.theme import TERMINAL_BACKGROUND, THEMES, of_any_theme
 
 _TWICE_SECONDS = 2.0
 
@@ -69,7 +70,8 @@ class Dashboard(App[int]):
         selected_run: str | None = None,
         attention: Attention | None = None,
     ) -> None:
-        super().__init__()
+        # Without colours changed to true ones, the terminal's own background stays what it is.
+        super().__init__(ansi_color=None if preferences.paints_background else True)
         self._attention = attention or Attention()
         self._charts = charts or NoCharts()
         self._bridge = bridge
@@ -81,6 +83,9 @@ class Dashboard(App[int]):
         self.animation_level = "none"
         for theme in THEMES:
             self.register_theme(theme)
+        if not preferences.paints_background:
+            for theme in self.available_themes.values():
+                self.register_theme(replace(theme, background=TERMINAL_BACKGROUND))
         self.theme = preferences.theme if preferences.theme in self.available_themes else THEMES[0].name
 
     def get_css_variables(self) -> dict[str, str]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import locale
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 
 from backprop_tui.config.load import Settings, load
 from backprop_tui.domain.values import dataclass
 from backprop_tui.tui.terminal_probe import NOTHING_KNOWN, POOR_TERMINALS, Terminal
 from backprop_tui.tui.theme import DARK, LIGHT, TERMINAL
-from backprop_tui.tui.wording.glyphs import ASCII, UNICODE, Glyphs
+from backprop_tui.tui.wording.glyphs import ASCII, UNICODE, Curves, Glyphs
 
 _SHORT = ("dark", "light", "terminal")
 
@@ -22,6 +23,7 @@ class Preferences:
     theme: str = DARK
     glyphs: Glyphs = UNICODE
     refresh_seconds: float = 1.0
+    paints_background: bool = True  # False: the terminal's own stays
 
 
 def preferences(config_path: str, environment: Mapping[str, str], terminal: Terminal = NOTHING_KNOWN) -> Preferences:
@@ -33,8 +35,9 @@ def preferences(config_path: str, environment: Mapping[str, str], terminal: Term
     settings = load(options={}, environment=environment, directory=os.getcwd(), user_file=config_path)
     return Preferences(
         theme=_theme(settings, environment, terminal),
-        glyphs=ASCII if _is_ascii(settings, environment, terminal) else UNICODE,
+        glyphs=_glyphs(settings, environment, terminal),
         refresh_seconds=settings.number("dashboard.refresh_seconds"),
+        paints_background=settings.text("dashboard.background") == "theme",
     )
 
 
@@ -53,6 +56,12 @@ def _theme(settings: Settings, environment: Mapping[str, str], terminal: Termina
 def _is_light_by(environment: Mapping[str, str]) -> bool:
     """By the variable of rxvt, Konsole and others, for where the terminal did not answer: `foreground;background`."""
     return environment.get("COLORFGBG", "").rpartition(";")[2] in ("7", "15")
+
+
+def _glyphs(settings: Settings, environment: Mapping[str, str], terminal: Terminal) -> Glyphs:
+    if _is_ascii(settings, environment, terminal):
+        return ASCII
+    return replace(UNICODE, curves=Curves(settings.text("dashboard.curves")))
 
 
 def _is_ascii(settings: Settings, environment: Mapping[str, str], terminal: Terminal) -> bool:

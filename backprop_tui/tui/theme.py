@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from textual.theme import Theme
 
+TERMINAL_BACKGROUND = "ansi_default"
 DARK, LIGHT, TERMINAL = "backprop-dark", "backprop-light", "backprop-terminal"
 
 _DARK = {

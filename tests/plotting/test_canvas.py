@@ -11,6 +11,13 @@ def test_a_cell_has_eight_dots() -> None:
     assert canvas.text() == ["⣿"]
 
 
+def test_a_cell_of_blocks_has_four_quarters() -> None:
+    canvas = Canvas(2, 1, unicode=True, blocks=True)
+    canvas.draw({0: (0, 0), 1: (1, 1), 2: (0, 1)}, 0)
+    assert (canvas.columns, canvas.rows) == (4, 2)
+    assert canvas.text() == ["▞▌"]
+
+
 def test_curves_of_one_rank_share_a_cell_that_belongs_to_the_later_one() -> None:
     canvas = Canvas(1, 1, unicode=True)
     canvas.draw({0: (0, 0)}, 0)

@@ -90,7 +90,7 @@ def _names(columns: Sequence[Column], width: int, glyphs: Glyphs) -> Line:
     built = LineBuilder()
     for place, column in zip(places, columns, strict=True):
         built.at(place).put(f"{column.letter} ", column.token, bold=True)
-        if glyphs.braille and each >= 20:
+        if glyphs.unicode and each >= 20:
             built.put(glyphs.bar_full * 2 + " ", column.token)
         built.put(clip(column.name, max(1, place + each - 1 - built.column), glyphs), bold=True)
     return built.line()

@@ -13,7 +13,7 @@ from backprop_tui.tui.charts.labels import labels
 from backprop_tui.tui.drawing.lines import LineBuilder, blank, ends, width_of
 from backprop_tui.tui.view.tokens import Line, Piece, Token
 from backprop_tui.tui.wording.cells import clip
-from backprop_tui.tui.wording.glyphs import Glyphs
+from backprop_tui.tui.wording.glyphs import Curves, Glyphs
 
 _RESTART, _CURSOR = -1, -2  # owners of cells, beside the places of the curves
 _EACH_X, _EACH_Y = 11, 3  # cells that a label needs
@@ -101,12 +101,12 @@ def _title(chart: Chart, width: int, glyphs: Glyphs) -> Line:
 
 def legend(curve: Curve, glyphs: Glyphs) -> list[Piece]:
     """Its colour or letter, its name, its value."""
-    swatch = glyphs.bar_full * 2 if glyphs.braille else curve.letter * 2
+    swatch = glyphs.bar_full * 2 if glyphs.curves is not Curves.ASCII else curve.letter * 2
     return [Piece(swatch, curve.token), Piece(f" {curve.label}", Token.MUTED), Piece(f" {curve.value}".rstrip())]
 
 
 def _body(chart: Chart, width: int, height: int, glyphs: Glyphs) -> list[list[Piece]]:
-    canvas = Canvas(width, height, unicode=glyphs.braille)
+    canvas = Canvas(width, height, unicode=glyphs.curves is not Curves.ASCII, blocks=glyphs.curves is Curves.BLOCKS)
     for owner, curve in enumerate(chart.curves):
         levels = {}
         for piece in curve.pieces:
@@ -148,7 +148,7 @@ def _with_axis(
     for value, text in y_labels:
         share = min(1.0, max(0.0, chart.y.share(value)))
         at[len(body) - 1 - min(len(body) - 1, int(share * len(body)))] = text
-    side, tick = ("│", "┤") if glyphs.braille else ("|", "+")
+    side, tick = ("│", "┤") if glyphs.unicode else ("|", "+")
     return [
         (
             Piece(f"{at.get(row, ''):>{margin - 1}} ", Token.MUTED),
@@ -160,7 +160,7 @@ def _with_axis(
 
 
 def _axis(margin: int, width: int, glyphs: Glyphs) -> Line:
-    corner = "└" if glyphs.braille else "+"
+    corner = "└" if glyphs.unicode else "+"
     return blank(margin), Piece(corner + glyphs.rule * (width - margin - 1), Token.RULE)
 
 

@@ -12,7 +12,7 @@ from backprop_tui.tui.drawing.lines import LineBuilder, width_of
 from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.view.tokens import Line, Piece, Token
 from backprop_tui.tui.wording.cells import left
-from backprop_tui.tui.wording.curves import trend, trend_word
+from backprop_tui.tui.wording.curves import trend
 from backprop_tui.tui.wording.glyphs import Glyphs
 
 _NAME, _FIGURE, _TREND = 10, 8, 8
@@ -124,7 +124,7 @@ def _row(row: MetricRow, name: int, glyphs: Glyphs) -> Line:
     built.put(left(neutral(row.name), name, glyphs), bold=row.chosen)
     built.put(f"{row.now:>{_FIGURE}}", Token.BAD if row.bad and row.at is None else Token.FG, bold=True)
     built.put(f" {row.best:>{_FIGURE}}  ", Token.MUTED)
-    built.put(trend(row.trend, _TREND) if glyphs.braille else trend_word(row.trend), row.token or Token.MUTED)
+    built.put(trend(row.trend, _TREND, glyphs.curves), row.token or Token.MUTED)
     return built.line()
 
 

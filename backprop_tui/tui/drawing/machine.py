@@ -12,8 +12,8 @@ from backprop_tui.tui.view.tokens import Line, Piece, Token
 from backprop_tui.tui.wording import numbers
 from backprop_tui.tui.wording.bars import bar
 from backprop_tui.tui.wording.cells import clip, left, right
-from backprop_tui.tui.wording.curves import braille
-from backprop_tui.tui.wording.glyphs import Glyphs
+from backprop_tui.tui.wording.curves import history
+from backprop_tui.tui.wording.glyphs import Curves, Glyphs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +93,7 @@ def _heading(columns: Gauges, glyphs: Glyphs) -> Line:
         (columns.memory_at, [Piece("memory", Token.MUTED)]),
         (columns.heat_at, [Piece("temp  power" + ("  fan" if columns.fan else ""), Token.MUTED)]),
     ]
-    if glyphs.braille:
+    if glyphs.curves is not Curves.ASCII:
         parts.append((after, [Piece(f"last {minutes} min", Token.MUTED)]))
     return heading(parts, columns.width, glyphs)
 
@@ -156,8 +156,8 @@ def _heat(built: LineBuilder, gpu: GpuRow, *, short: bool, fan: bool) -> None:
 
 def _history(built: LineBuilder, samples: Sequence[float | None], width: int, glyphs: Glyphs) -> None:
     built.put(" " if width <= 8 else "  ")
-    if glyphs.braille:
-        built.put(braille(samples, width, low=0, high=100.001), Token.MUTED)
+    if glyphs.curves is not Curves.ASCII:
+        built.put(history(samples, width, glyphs.curves), Token.MUTED)
         built.put(" " if width <= 8 else "  ")
 
 

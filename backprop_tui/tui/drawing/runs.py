@@ -16,7 +16,7 @@ from backprop_tui.tui.view.states import TOKENS
 from backprop_tui.tui.view.tokens import Line, Piece, Token
 from backprop_tui.tui.wording.bars import bar
 from backprop_tui.tui.wording.cells import clip, joined_clauses, left, right
-from backprop_tui.tui.wording.curves import trend, trend_word
+from backprop_tui.tui.wording.curves import trend
 from backprop_tui.tui.wording.glyphs import Glyphs
 from backprop_tui.tui.wording.numbers import percent_done
 
@@ -98,7 +98,7 @@ def _figures(built: LineBuilder, row: RunRow, columns: RunColumns, glyphs: Glyph
     _progress(built, row, columns, glyphs)
     _step_and_loss(built, row, columns, glyphs)
     if columns.trend:
-        curve = trend(row.trend, columns.trend) if glyphs.braille else trend_word(row.trend)
+        curve = trend(row.trend, columns.trend, glyphs.curves)
         built.at(columns.trend_at).put(curve, Token.ACCENT)
     _time(built, row, columns, glyphs)
 

@@ -88,7 +88,7 @@ class Painted(Widget):
         self._styles_of.clear()
 
     def _said(self, text: str) -> str:
-        return text if self.glyphs.braille or text.isascii() else text.translate(_ASCII)
+        return text if self.glyphs.unicode or text.isascii() else text.translate(_ASCII)
 
     def _style(self, piece: Piece, *, cursor: bool) -> Style:
         key = (piece.token, piece.bold, piece.chosen, cursor)

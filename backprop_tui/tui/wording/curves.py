@@ -1,14 +1,18 @@
-"""Curves of one row: two samples a cell in braille, or words where dots cannot be drawn."""
+"""Curves of one row: two samples a cell in braille, their mean as a block, or words where neither can be drawn."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
+from backprop_tui.tui.wording.glyphs import Curves
+
 _BLANK = 0x2800
 # The dot of each level, from the bottom, in the left and the right column. See the Unicode block Braille Patterns.
 _LEFT, _RIGHT = (0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08)
 _LEVELS = 4
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_MOST_PERCENT = 100.001
 _FLAT = 0.01  # of the range of a curve: a change that is none
 
 
@@ -24,21 +28,44 @@ def braille(samples: Sequence[float | None], width: int, *, low: float, high: fl
     return "".join(cells)
 
 
-def _level(value: float | None, low: float, high: float) -> int | None:
+def blocks(samples: Sequence[float | None], width: int, *, low: float, high: float) -> str:
+    """As `braille`, of two samples their mean, as a bar of eight heights."""
+    shown = samples[-2 * width :]
+    pairs = [shown[max(0, end - 2) : end] for end in range(len(shown), 0, -2)]
+    cells = []
+    for pair in reversed(pairs):
+        known = [value for value in pair if value is not None and math.isfinite(value)]
+        level = _level(sum(known) / len(known), low, high, len(_BLOCKS)) if known else None
+        cells.append(" " if level is None else _BLOCKS[level])
+    return "".join(cells).rjust(width)
+
+
+def history(samples: Sequence[float | None], width: int, curves: Curves) -> str:
+    """Percents, the newest at the right; nothing where curves are words, since it would say nothing."""
+    if curves is Curves.ASCII:
+        return ""
+    draw = braille if curves is Curves.BRAILLE else blocks
+    return draw(samples, width, low=0, high=_MOST_PERCENT)
+
+
+def _level(value: float | None, low: float, high: float, levels: int = _LEVELS) -> int | None:
     if value is None or not math.isfinite(value):
         return None
     if high <= low:
         return 0
-    return max(0, min(_LEVELS - 1, int((value - low) / (high - low) * _LEVELS)))
+    return max(0, min(levels - 1, int((value - low) / (high - low) * levels)))
 
 
-def trend(values: Sequence[float], width: int) -> str:
-    """The whole of a curve in `width` cells, scaled to its own range."""
+def trend(values: Sequence[float], width: int, curves: Curves) -> str:
+    """The whole of a curve in `width` cells, scaled to its own range, or a word."""
+    if curves is Curves.ASCII:
+        return trend_word(values)
     finite = [value for value in values if math.isfinite(value)]
     if len(finite) < 2:
         return ""
     sampled = _resampled(finite, 2 * width)
-    return braille(sampled, width, low=min(sampled), high=max(sampled))
+    draw = braille if curves is Curves.BRAILLE else blocks
+    return draw(sampled, width, low=min(sampled), high=max(sampled))
 
 
 def _resampled(values: Sequence[float], count: int) -> list[float]:

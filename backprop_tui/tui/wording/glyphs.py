@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from backprop_tui.domain.values import dataclass
+
+
+class Curves(StrEnum):
+    """What curves are drawn with: eight dots a cell, four quarters of one, or letters and words."""
+
+    BRAILLE = "braille"
+    BLOCKS = "blocks"
+    ASCII = "ascii"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Glyphs:
-    """One set. `states` is by the word people see; `braille` says whether curves may be drawn with dots."""
+    """One set. `states` is by the word people see; `unicode` says whether more than ASCII may be drawn."""
 
     states: dict[str, str]
     bar_full: str
@@ -28,7 +38,8 @@ class Glyphs:
     divider: str
     following: str
     times: str
-    braille: bool
+    unicode: bool
+    curves: Curves
 
     def state(self, word: str) -> str:
         """The glyph of a state; a blank for a word that is none."""
@@ -73,7 +84,8 @@ UNICODE = Glyphs(
     divider="│",
     following="▾",
     times="×",
-    braille=True,
+    unicode=True,
+    curves=Curves.BRAILLE,
 )
 
 ASCII = Glyphs(
@@ -114,5 +126,6 @@ ASCII = Glyphs(
     divider="|",
     following="v",
     times="x",
-    braille=False,
+    unicode=False,
+    curves=Curves.ASCII,
 )

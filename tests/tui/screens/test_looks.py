@@ -1,0 +1,78 @@
+"""What is set of the dashboard's looks is what it paints: its background, colours, letters and curves."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from rich.style import Style
+
+from backprop_tui.tui.app import Dashboard
+from backprop_tui.tui.preferences import Preferences
+from backprop_tui.tui.theme import DARK, LIGHT
+from backprop_tui.tui.wording.glyphs import UNICODE, Curves
+from tests.tui.scene import scene
+from tests.tui.screens.test_main import FakeBridge, FakeDesk
+
+Row = list[tuple[str, Style]]
+
+
+def painted(preferences: Preferences) -> list[Row]:
+    """A busy machine on a screen of 120 columns: the texts of each row with their styles, as they are sent."""
+
+    async def show() -> list[Row]:
+        app = Dashboard(FakeBridge(scene()), FakeDesk(), preferences)
+        async with app.run_test(size=(120, 40)) as pilot:
+            await pilot.pause()
+            strips = app.screen._compositor.render_strips()
+            return [[(text, style or Style.null()) for text, style, _ in strip] for strip in strips]
+
+    return asyncio.run(show())
+
+
+def cursor_row(rows: list[Row]) -> Row:
+    return next(row for row in rows if any(text.startswith("▌") for text, _ in row))
+
+
+def backgrounds(row: Row) -> set[str]:
+    return {"none" if style.bgcolor is None or style.bgcolor.is_default else style.bgcolor.name for _, style in row}
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT])
+def test_the_terminals_background_is_left_as_it_is(theme: str) -> None:
+    rows = painted(Preferences(theme=theme, paints_background=False))
+    header, footer, cursor = rows[0], rows[-1], cursor_row(rows)
+    others = [row for row in rows if not any(row is one for one in (header, footer, cursor))]
+    chosen = backgrounds(cursor)  # the tab that is shown has the cursor's
+    assert {one for row in others for one in backgrounds(row)} - chosen == {"none"}
+    assert all("none" not in backgrounds(row) for row in (header, footer, cursor))
+    colours = {style.color.name for row in rows for _, style in row if style.color is not None}
+    assert any(name.startswith("#") for name in colours)  # the theme's, not sixteen
+
+
+def test_else_the_theme_paints_all_of_it() -> None:
+    assert all("none" not in backgrounds(row) for row in painted(Preferences(theme=DARK)))
+
+
+def test_without_colours_reverse_tells_what_is_selected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    rows = painted(Preferences())
+    assert all(style.reverse for text, style in cursor_row(rows) if text.strip())
+    assert {style.color for row in rows for _, style in row if style.color} <= _greys(rows)
+
+
+def _greys(rows: list[Row]) -> set[object]:
+    found = {style.color for row in rows for _, style in row if style.color}
+    return {one for one in found if one.is_default or len(set(one.get_truecolor())) == 1}
+
+
+@pytest.mark.parametrize(
+    ("curves", "seen", "unseen"),
+    [(Curves.BLOCKS, "▇", "⠉"), (Curves.BRAILLE, "⠉", "▇"), (Curves.ASCII, "falling", "⠉")],
+)
+def test_curves_are_drawn_as_is_set(curves: Curves, seen: str, unseen: str) -> None:
+    rows = painted(Preferences(glyphs=replace(UNICODE, curves=curves)))
+    text = "\n".join("".join(text for text, _ in row) for row in rows)
+    assert seen in text
+    assert unseen not in text
