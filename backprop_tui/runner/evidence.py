@@ -54,6 +54,7 @@ class Scene:
             signal=signal,
             command=spec.command,
             cwd=spec.cwd,
+            written_folders=tuple(dict.fromkeys(os.path.dirname(one.path) for one in self.live.checkpoints[-5:])),
             interpreter=spec.command[0] if is_python else None,
             python_origin=spec.python_origin,
             gpu_indices=tuple(gpu.index for gpu in self.run.attempt.gpus),

@@ -271,14 +271,28 @@ def _decode_state(source: JsonObject) -> State:
         case "running":
             return Running(since=fields.number(source, "since"))
         case "ended":
-            cause = source.get("cause")
             return Ended(
                 at=fields.number(source, "at"),
                 status=Status(fields.text(source, "status")),
                 exit_code=fields.optional_integer(source, "exit_code"),
                 signal=fields.optional_text(source, "signal"),
                 reason=fields.optional_text(source, "reason"),
-                cause=None if cause is None else Cause(**cause),
+                cause=_decode_cause(source),
             )
         case other:
             raise WrongField(f"state {other!r} is none that this version knows")
+
+
+def _decode_cause(source: JsonObject) -> Cause | None:
+    """Older versions wrote fewer fields, and newer ones may write more."""
+    cause = fields.nested(source, "cause")
+    if not cause:
+        return None
+    return Cause(
+        kind=fields.text(cause, "kind"),
+        evidence=fields.optional_text(cause, "evidence"),
+        advice=fields.optional_text(cause, "advice"),
+        summary=fields.optional_text(cause, "summary"),
+        line=fields.optional_integer(cause, "line"),
+        retryable=bool(cause.get("retryable")),
+    )

@@ -23,7 +23,8 @@ from backprop_tui.domain.requests import (
     TellRequest,
     TimeboxRequest,
 )
-from backprop_tui.domain.run import Checkpoint, Dependency, Git, Gpu, Peak, Process, Run, StopPlan
+from backprop_tui.domain.resume_check import ResumeCheck, Verdict
+from backprop_tui.domain.run import Cause, Checkpoint, Dependency, Git, Gpu, Peak, Process, Run, StopPlan
 from backprop_tui.domain.status import Status
 from backprop_tui.store.live_codec import decode_live, encode_live
 from backprop_tui.store.request_codec import decode_request, encode_request
@@ -33,6 +34,17 @@ from tests.domain.runs import queued, running
 texts = st.text(st.characters(exclude_categories=()), max_size=20)
 metrics = st.dictionaries(texts, st.floats(allow_nan=False), max_size=4)
 CHECKPOINT = Checkpoint(path="/c\udcff.pt", step=5, saved_at=1000.25, size_bytes=9, sound=True)
+
+RESUME_CHECK = ResumeCheck(
+    verdict=Verdict.JUMPED,
+    attempt=2,
+    message="m",
+    metric="loss",
+    step_before=5,
+    step_after=6,
+    loss_before=0.5,
+    loss_after=2.5,
+)
 
 
 def through_json(value: object) -> dict[str, object]:
@@ -56,6 +68,8 @@ def full_run() -> Run:
         process=Process(umask=0o77, nice=5, rlimits=(("RLIMIT_NOFILE", 10, 20),)),
         limits=RunLimits(gpu_memory_limit=MemoryLimit(fraction=0.5), max_parallel=4),
         visible_gpus=("0", "1"),
+        found_resume_arg="--resume {path}",
+        resume_check=RESUME_CHECK,
     )
     run = running(run)
     attempt = replace(run.attempt, gpus=(Gpu(index=1, uuid="GPU-1"),), variables={"CUDA_VISIBLE_DEVICES": "GPU-1"})
@@ -70,7 +84,8 @@ def test_a_run_survives_its_record(name: str, note: str, values: dict[str, float
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.COMPLETED, Status.LOST, Status.TIMEBOXED, Status.STOPPED])
 def test_an_end_survives_its_record(status: Status) -> None:
-    outcome = Outcome(status=status, exit_code=None, signal="SIGKILL", reason="why")
+    cause = Cause(kind="cuda_oom", evidence="e", advice="a", summary="s", line=7, retryable=True)
+    outcome = Outcome(status=status, exit_code=None, signal="SIGKILL", reason="why", cause=cause)
     run = conclude(full_run(), outcome, now=2000.5, resume_from=None)
     again = decode_run("run.json", through_json(encode_run(run, "/r")))
     assert again == run
@@ -111,6 +126,8 @@ def live() -> Live:
         metrics={"loss": math.inf},
         checkpoints=(CHECKPOINT,),
         pause=Pause(since=1.0, by="heat", reason="hot"),
+        attempt_log_offset=77,
+        resume_check=RESUME_CHECK,
         stopping=Stopping(status=Status.TIMEBOXED, by="timebox", reason="r", since=1.0, stage=1, deadline=2.0),
     )
 

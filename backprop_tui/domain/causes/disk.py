@@ -14,7 +14,10 @@ _FULL = (
     r"|insufficient shared memory \(shm\)|unable to write to file </torch_"
 )
 # What is written in place of the system's word; it counts only where the file system really is full.
-_UNTOLD = r"PytorchStreamWriter failed writing|inline_container\.cc.*?unexpected pos|Can't .*?write data"
+_UNTOLD = (
+    r"PytorchStreamWriter failed writing|inline_container\.cc.*?unexpected pos|basic_ios::clear: iostream error"
+    r"|Can't .*?write data"
+)
 _SHARED = "/dev/shm"  # noqa: S108 - where it lies, not a file of ours
 _QUOTED = r"['\"](/?[^'\"\n]+)['\"]"
 _NEARLY_BYTES = 50 * 10**6
@@ -23,26 +26,23 @@ _NEARLY_BYTES = 50 * 10**6
 def disk(clues: Clues) -> Cause | None:
     """By the system's word; a writer that failed without it counts where little is free."""
     hit = clues.find(_FULL)
-    if hit is None:
-        hit = clues.find(_UNTOLD)
-        there = None if hit is None else clues.facts.file_system(_path(clues, hit))
-        if there is None or there.free_bytes > _NEARLY_BYTES:
-            return None
-    return None if hit is None else _cause(clues, hit)
+    if hit is not None:
+        return _cause(clues, hit, _path(clues, hit))
+    hit = clues.find(_UNTOLD)
+    for path in () if hit is None else (clues.facts.cwd, *clues.facts.written_folders):
+        there = clues.facts.file_system(path)
+        if hit is not None and there is not None and (there.free_bytes < _NEARLY_BYTES or there.free_files == 0):
+            return _cause(clues, hit, path)
+    return None
 
 
-def _cause(clues: Clues, hit: Hit) -> Cause:
-    path = _path(clues, hit)
+def _cause(clues: Clues, hit: Hit, path: str) -> Cause:
     there = clues.facts.file_system(path)
     if path == _SHARED:
-        return made(
-            "disk_full",
-            at=hit.line,
-            summary=f"{_SHARED} is full" + ("" if there is None else f": {decimal_size(there.free_bytes)} free"),
-            advice="fewer or no loader workers (num_workers), or a larger /dev/shm (docker: --shm-size 8g)",
-        )
-    quota = "quota" in hit.text or "[Errno 122]" in hit.text
-    what = "quota exceeded" if quota else "disk full"
+        left = "" if there is None else f": {decimal_size(there.free_bytes)} free"
+        advice = "fewer or no loader workers (num_workers), or a larger /dev/shm (docker: --shm-size 8g)"
+        return made("disk_full", at=hit.line, summary=f"{_SHARED} is full{left}", advice=advice)
+    what = "quota exceeded" if "quota" in hit.text or "[Errno 122]" in hit.text else "disk full"
     if there is None:
         return made("disk_full", at=hit.line, summary=what, advice="free some space, then resume")
     left = f"{decimal_size(there.free_bytes)} free now"

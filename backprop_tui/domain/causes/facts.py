@@ -41,6 +41,7 @@ class Facts:
     signal: str | None = None
     command: tuple[str, ...] = ()
     cwd: str = "/"
+    written_folders: tuple[str, ...] = ()  # where its checkpoints went
     interpreter: str | None = None
     python_origin: str | None = None  # how the interpreter was found
     gpu_indices: tuple[int, ...] = ()  # of the machine, in the order in which the script counts them

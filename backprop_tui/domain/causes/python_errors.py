@@ -13,10 +13,19 @@ _ERROR_LINE = (
     r"^\s*(?:\w+\.)*\w*(?:Error|Exception|Failure)\b.*|\b(?:ERROR|FATAL|CRITICAL)\b|^\s*(?i:error|fatal)\b"
     r"|^[\w.+-]+: .*(?i:failed|cannot|can't|invalid|denied)"
 )
+# The same start meets the same.
+_NEVER_AGAIN = (
+    r"Error\(s\) in loading state_dict|not compiled with CUDA enabled|Found no NVIDIA driver"
+    r"|^(?:NameError|UnboundLocalError)"
+)
 _ADVICE: tuple[tuple[str, str], ...] = (
     (
         r"device-side assert triggered|illegal memory access",
         "--env CUDA_LAUNCH_BLOCKING=1 shows the true line; often a label or index is out of range",
+    ),
+    (
+        r"not compiled with CUDA enabled|Found no NVIDIA driver",
+        "this interpreter's torch cannot use a GPU here: install the CUDA build, or choose another one with --python",
     ),
     (r"^AssertionError", "a check of the script's own did not hold"),
     (r"^(?:PermissionError|OSError: \[Errno 13\])", "the file's owner can grant it with chmod; or choose another path"),
@@ -37,7 +46,10 @@ def python_error(clues: Clues) -> Cause | None:
     if root is None:
         return None
     summary = re.sub(r"^(?:\w+\.)+(?=\w)", "", root.line.text)
-    return made("python_error", at=root.line, summary=summary, advice=_advice(root, summary), retryable=True)
+    if summary.endswith(":") and root.message:
+        summary += f" {root.message[0].strip()}"
+    again = re.search(_NEVER_AGAIN, root.text) is None
+    return made("python_error", at=root.line, summary=summary, advice=_advice(root, summary), retryable=again)
 
 
 def _advice(root: Failure, summary: str) -> str:

@@ -1,0 +1,53 @@
+"""Logs of real scripts with torch 2 on a CPU: their loaders, launchers and savers at their worst."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backprop_tui.domain.causes.facts import FileSystem
+from tests.domain.causes.deaths import cause_of
+
+LOGS = Path(__file__).parent / "logs"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "summary", "line"),
+    [
+        ("alloc", "host_oom", "out of host memory: asked 128.00 TiB", 6),
+        ("loader", "file_not_found", "FileNotFoundError: data/0.png", 27),
+        ("killed", "killed_by_signal", "one of its processes was killed by SIGKILL (exit code 1)", 22),
+        ("spawned", "python_error", "KeyError: 'shard'", 23),
+        ("nanny", "nan_loss", "RuntimeError: Function 'SqrtBackward0' returned nan values in its 0th output.", 20),
+        ("dist", "python_error", "ValueError: rank 1 has a bad shard", 9),
+        ("distkill", "killed_by_signal", "one of its processes was killed by SIGKILL (exit code 1)", 54),
+        ("gpu_alloc", "python_error", "AssertionError: Torch not compiled with CUDA enabled", 6),
+        ("enospc", "python_error", "RuntimeError: basic_ios::clear: iostream error", 6),
+    ],
+)
+def test_the_root_is_found_with_its_line(name: str, kind: str, summary: str, line: int) -> None:
+    cause = cause_of((LOGS / f"{name}.log").read_bytes())
+    assert (cause.kind, cause.summary, cause.line) == (kind, summary, line)
+
+
+def test_a_kill_that_a_counter_shows_is_memory_in_every_launcher() -> None:
+    for name in ("killed", "distkill"):
+        content = (LOGS / f"{name}.log").read_bytes()
+        assert cause_of(content, memory_kill="oom_kill went from 0 to 1").kind == "host_oom"
+
+
+def test_a_torn_save_is_a_full_disk_where_the_disk_is_full() -> None:
+    def there(path: str) -> FileSystem:
+        return FileSystem(mount=path, free_bytes=0 if path == "/ckpt" else 10**12)
+
+    content = (LOGS / "enospc.log").read_bytes()
+    cause = cause_of(content, file_system=there, written_folders=("/ckpt",))
+    assert (cause.kind, cause.summary) == ("disk_full", "disk full: /ckpt, 0 MB free now")
+
+
+def test_a_message_of_several_lines_is_told_with_what_it_announces() -> None:
+    cause = cause_of((LOGS / "statedict.log").read_bytes())
+    assert cause.summary is not None
+    assert cause.summary.startswith("RuntimeError: Error(s) in loading state_dict for Linear: size mismatch for weight")
+    assert not cause.retryable
