@@ -15,14 +15,25 @@ def main() -> int:
     """What `backprop-tui` on the command line does; returns the exit code."""
     from backprop_tui.cli.entry import enter
 
-    return enter(sys.argv[1:], _open_dashboard)
+    return enter(sys.argv[1:], _open_dashboard, _open_demo)
 
 
 def _open_dashboard(home: Home, config_path: str, selected_run: str | None) -> int:
     """Loads Textual only where a dashboard is opened."""
     from backprop_tui.tui import run_dashboard
 
-    return run_dashboard(home, config_path, selected_run)
+    return run_dashboard(home, config_path, selected_run, demo=lambda: _open_demo(home.host, config_path))
+
+
+def _open_demo(host: str, config_path: str) -> int:
+    """A dashboard of its own store; `config_path` says how it looks."""
+    from backprop_tui.demo.play import play
+    from backprop_tui.tui import run_dashboard
+
+    def show(home: Home, demo_config: str) -> int:
+        return run_dashboard(home, demo_config, looks_of=config_path, is_demo=True)
+
+    return play(show, host)
 
 
 def program() -> NoReturn:

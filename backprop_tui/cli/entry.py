@@ -15,21 +15,21 @@ from backprop_tui.cli.parser import GlobalOptions, full_parser, parse
 from backprop_tui.domain.errors import BackpropError, InternalError, StorageFailed
 
 if TYPE_CHECKING:
-    from backprop_tui.cli.session import Dashboard, Session
+    from backprop_tui.cli.session import Dashboard, Demo, Session
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 FAULTS = "faults.log"  # in the state directory
 
 
-def enter(words: Sequence[str], open_dashboard: Dashboard | None = None) -> int:
+def enter(words: Sequence[str], open_dashboard: Dashboard | None = None, open_demo: Demo | None = None) -> int:
     """Does what was typed after the program's name; the documented exit code.
 
-    `open_dashboard` None: there is none, and everything works headless.
+    `open_dashboard` None: there is none, and everything works headless; `open_demo` None: there is no demo.
     """
     _make_streams_writable()
     verbose = "--verbose" in words
     try:
-        code = _obey(words, open_dashboard)
+        code = _obey(words, open_dashboard, open_demo)
         output.flush()
     except BackpropError as error:
         code = _complain(error, verbose=verbose)
@@ -46,7 +46,7 @@ def enter(words: Sequence[str], open_dashboard: Dashboard | None = None) -> int:
     return code
 
 
-def _obey(words: Sequence[str], open_dashboard: Dashboard | None) -> int:
+def _obey(words: Sequence[str], open_dashboard: Dashboard | None, open_demo: Demo | None) -> int:
     try:
         invocation = parse(words)
     except SystemExit:  # argparse printed the help that was asked for
@@ -55,9 +55,19 @@ def _obey(words: Sequence[str], open_dashboard: Dashboard | None) -> int:
         output.line(f"backprop-tui {__version__}")
         return OK
     session = _session(invocation.options, open_dashboard)
+    if invocation.options.demo:
+        return _demo(session, open_demo)
     if invocation.execute is None:
         return session.dashboard(session.home, session.config_path, None) if session.dashboard else _overview(session)
     return invocation.execute(invocation.arguments, session)
+
+
+def _demo(session: Session, open_demo: Demo | None) -> int:
+    from backprop_tui.domain.errors import UsageError
+
+    if session.dashboard is None or open_demo is None:
+        raise UsageError("--demo needs a terminal to show its dashboard on, and no --no-ui, --json or --dry-run")
+    return open_demo(session.home.host, session.config_path)
 
 
 def _session(options: GlobalOptions, open_dashboard: Dashboard | None) -> Session:

@@ -53,6 +53,8 @@ _SWITCHES = {
     "--verbose": "say more of what is done, and show where a fault of ours happened",
     "--dry-run": "go through everything, the governor's decision too, and start or change nothing",
 }
+_DEMO = "--demo"
+_DEMO_HELP = "show the dashboard with real runs on simulated GPUs; nothing of it is left afterwards"
 _CONFIG = "--config"
 _CONFIG_HELP = "the user's configuration file to use instead of the usual config.toml"
 
@@ -77,6 +79,7 @@ class GlobalOptions:
     verbose: bool = False
     dry_run: bool = False
     version: bool = False
+    demo: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +119,9 @@ class CommandParser(argparse.ArgumentParser):
             return f"unexpected argument {unknown}"
         import difflib  # only to mend a mistake
 
-        known = [option for option in (*self._option_string_actions, *_SWITCHES, _CONFIG) if option.startswith("--")]
+        known = [
+            option for option in (*self._option_string_actions, *_SWITCHES, _CONFIG, _DEMO) if option.startswith("--")
+        ]
         near = difflib.get_close_matches(word.partition("=")[0], known, n=1)
         return f"unknown option {unknown}" + (f"; did you mean {near[0]}?" if near else "")
 
@@ -133,6 +138,8 @@ def parse(words: Sequence[str]) -> Invocation:
     """
     ours, after_dashes = _split_at_dashes(words)
     options, rest = _take_global_options(ours)
+    if options.demo and rest and rest[0] not in ("-h", "--help"):
+        raise UsageError(f"--demo shows a dashboard of its own; leave out {rest[0]!r}")
     if options.version:
         return Invocation(options=options, arguments=argparse.Namespace())
     if not rest or rest[0].startswith("-"):
@@ -178,6 +185,7 @@ def full_parser() -> argparse.ArgumentParser:
     )
     _describe_global_options(parser)
     parser.add_argument("--version", action="store_true", help="print the version")
+    parser.add_argument(_DEMO, action="store_true", help=_DEMO_HELP)
     subparsers = parser.add_subparsers(metavar="COMMAND", dest="command", title="commands")
     for name in COMMANDS:
         module = load(name)
@@ -212,7 +220,7 @@ def _take_global_options(words: Sequence[str]) -> tuple[GlobalOptions, list[str]
     rest: list[str] = []
     left = iter(words)
     for word in left:
-        if word in _SWITCHES or word == "--version":
+        if word in _SWITCHES or word in ("--version", _DEMO):
             found[word[2:].replace("-", "_")] = True
         elif word == _CONFIG:
             found["config"] = next(left, "")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Shows the state directory with the settings of a file, a run selected where one is named; returns the exit code.
 Dashboard = Callable[[Home, str, str | None], int]
+# Shows the demo on this host, in the looks that a file says; returns the exit code.
+Demo = Callable[[str, str], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

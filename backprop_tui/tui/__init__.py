@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from backprop_tui.store.home import Home
@@ -11,13 +12,24 @@ if TYPE_CHECKING:
     from backprop_tui.tui.terminal_probe import TerminalProbe
 
 
-def run_dashboard(home: Home, config_path: str, selected_run: str | None = None) -> int:
+def run_dashboard(
+    home: Home,
+    config_path: str,
+    selected_run: str | None = None,
+    *,
+    looks_of: str | None = None,
+    is_demo: bool = False,
+    demo: Callable[[], int] | None = None,
+) -> int:
     """Shows the dashboard until it is left; the exit code.
 
     Args:
         home: The state directory, which need not exist.
         config_path: The user's config.toml, which need not exist.
         selected_run: The id of the run that the cursor begins at.
+        looks_of: The config.toml that says how it looks; None: that of `config_path`.
+        is_demo: Nothing in it is meant to last.
+        demo: Shows the demo until that is left; the dashboard then comes back.
 
     Raises:
         ConfigError: a setting is wrong.
@@ -25,20 +37,32 @@ def run_dashboard(home: Home, config_path: str, selected_run: str | None = None)
     """
     from backprop_tui.tui.terminal_probe import TerminalProbe
 
-    probe = TerminalProbe()
-    probe.ask()  # first, so that it answers while Textual is loaded
-    try:
-        app = dashboard(home, config_path, selected_run, probe=probe)
-        from backprop_tui.tui.signals import ended_by_signals
+    while True:
+        probe = TerminalProbe()
+        probe.ask()  # first, so that it answers while Textual is loaded
+        try:
+            app = dashboard(home, config_path, selected_run, probe=probe, looks_of=looks_of, is_demo=is_demo)
+            from backprop_tui.tui.signals import ended_by_signals
 
-        with ended_by_signals(app.leave, attributes=probe.attributes):
-            return app.run() or 0
-    finally:
-        probe.close()
+            with ended_by_signals(app.leave, attributes=probe.attributes):
+                code = app.run() or 0
+        finally:
+            probe.close()
+        if not app.wants_demo:
+            return code
+        ended = 0 if demo is None else demo()
+        if ended:  # by a signal, which meant the whole program
+            return ended
 
 
 def dashboard(
-    home: Home, config_path: str, selected_run: str | None = None, *, probe: TerminalProbe | None = None
+    home: Home,
+    config_path: str,
+    selected_run: str | None = None,
+    *,
+    probe: TerminalProbe | None = None,
+    looks_of: str | None = None,
+    is_demo: bool = False,
 ) -> Dashboard:
     """The application, put together and not yet shown. Arguments and errors: see `run_dashboard`.
 
@@ -58,9 +82,9 @@ def dashboard(
     textual_crop.apply()
     terminal = NOTHING_KNOWN if probe is None else probe.answer()
     terminal_input.apply(terminal.typed)
-    settled = preferences(config_path, os.environ, terminal)
+    settled = preferences(looks_of or config_path, os.environ, terminal)
     home.prepare()
     attention = Attention()
-    bridge = Bridge(home, config_path, settled.refresh_seconds, attention)
+    bridge = Bridge(home, config_path, settled.refresh_seconds, attention, is_demo=is_demo)
     desk = CommandDesk(home, config_path)
     return Dashboard(bridge, desk, settled, charts=ChartReader(home), selected_run=selected_run, attention=attention)

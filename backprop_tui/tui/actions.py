@@ -119,6 +119,11 @@ def footer_keys(status: Status | None, *, group: bool = False) -> Sequence[tuple
     return [(BY_ID[one].shown.split(" ")[0], words.get(one, BY_ID[one].word)) for one in ids if BY_ID[one].built]
 
 
+def beginning_keys() -> Sequence[tuple[str, str]]:
+    """As `footer_keys`, where there is no run yet; the keys of runs that there are none of mean something else."""
+    return [("n", "new"), ("e", "example"), ("d", "demo"), (",", "settings"), ("ctrl+p", "commands"), ("q", "leave")]
+
+
 def _ids(status: Status | None, *, group: bool) -> Sequence[str]:
     if group:
         return _GROUP_ROW

@@ -79,6 +79,7 @@ class Dashboard(App[int]):
         self._preferences = preferences
         self._selected_run = selected_run
         self._interrupted_at = float("-inf")
+        self.wants_demo = False  # whether it was left for the demo
         self._runs_in: asyncio.AbstractEventLoop | None = None
         self.animation_level = "none"
         for theme in THEMES:
@@ -154,7 +155,10 @@ class Dashboard(App[int]):
 
     @on(Wanted)
     def _wanted(self, message: Wanted) -> None:
-        if message.digest:
+        if message.demo:
+            self.wants_demo = True
+            self.exit(0)
+        elif message.digest:
             self._bridge.recall()
         elif message.look:
             self._bridge.look()

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-import backprop_tui
 from backprop_tui.domain.values import dataclass
+from backprop_tui.launchers.own_command import own_command
 from backprop_tui.store.home import Home
 from backprop_tui.tui.neutral import neutral
 
@@ -37,18 +36,13 @@ class CommandDesk:
     """Asks by `backprop-tui WORDS`, with this state directory and configuration."""
 
     def __init__(self, home: Home, config_path: str) -> None:
-        package = os.path.dirname(os.path.dirname(os.path.abspath(backprop_tui.__file__)))
         self._options = ("--config", config_path) if os.path.exists(config_path) else ()
-        self._environment = os.environ | {
-            "BACKPROP_HOME": home.root,
-            "BACKPROP_HOST": home.host,
-            "PYTHONPATH": os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH")))),
-        }
+        self._environment = os.environ | {"BACKPROP_HOME": home.root, "BACKPROP_HOST": home.host}
 
     async def ask(self, *words: str) -> Said:
         """Returns when the command has ended."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "backprop_tui", *self._options, *words),
+            *own_command(*self._options, *words),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -88,6 +88,11 @@ class Snapshot:
     logout: Logout | None = None
     is_demo: bool = False
 
+    @property
+    def is_beginning(self) -> bool:
+        """Whether there never was a run; a demo's come in a moment."""
+        return not self.runs and not self.total and not self.is_demo
+
     def find(self, run_id: str | None) -> KnownRun | None:
         """The run of that id."""
         return next((one for one in self.runs if one.id == run_id), None)

@@ -198,3 +198,17 @@ def test_a_stderr_that_nobody_reads_ends_nothing(monkeypatch: pytest.MonkeyPatch
         diagnostics.say("still alive")
         sys.stderr.close()
         os.dup2(os.open(os.devnull, os.O_WRONLY), closed.fileno())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--demo", "list"], "--demo shows a dashboard of its own; leave out 'list'"),
+        (["list", "--demo"], "--demo shows a dashboard of its own; leave out 'list'"),
+        (["--demo"], "--demo needs a terminal"),
+        (["--demo", "--no-ui"], "--demo needs a terminal"),
+    ],
+)
+def test_the_demo_is_refused_where_it_cannot_be_shown(capsys: Capture, words: list[str], said: str) -> None:
+    assert enter(words, lambda *_: 0, lambda *_: 0) == 2
+    assert said in capsys.readouterr().err

@@ -16,7 +16,7 @@ def draw_beginning(view: BeginningView, width: int, glyphs: Glyphs) -> list[Line
     """Ways, the shell line, what was checked."""
     indent = " " * max(1, min(18, width // 16))
     room = width - len(indent) - 1
-    lines: list[Line] = [(), (Piece(f"{indent}Nothing here yet. Ways to begin:", bold=True),), ()]
+    lines: list[Line] = [(), (Piece(f"{indent}Nothing here yet. Three ways to begin:", bold=True),), ()]
     for key, words in view.ways:
         for place, row in enumerate(wrapped(words, room - _KEY)):
             lines.append(

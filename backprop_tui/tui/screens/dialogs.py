@@ -58,7 +58,7 @@ class Dialogs:
         from backprop_tui.tui.screens.edit_run import EditRun
 
         runs = self._screen.standing.chosen(self._screen.snapshot)
-        if not runs and self._screen.snapshot.total == 0 and self.example is not None:
+        if not runs and self._screen.snapshot.is_beginning and self.example is not None:
             return self._open({COMMAND: shlex.quote(self.example)}, keep=False)
         if not runs:
             return self._screen.tell("Nothing is selected", bad=True)

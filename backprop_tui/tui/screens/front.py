@@ -7,6 +7,7 @@ from textual.screen import Screen
 from backprop_tui.tui.layout import Layout
 from backprop_tui.tui.screens.ask import Question
 from backprop_tui.tui.screens.standing import Standing
+from backprop_tui.tui.screens.wanted import Wanted
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.wording.glyphs import Glyphs
 
@@ -37,15 +38,19 @@ class Front(Screen[None]):
 
     def bridge_looks(self) -> None:
         """Something was asked for: its effect is wanted soon."""
-        raise NotImplementedError
+        self.post_message(Wanted(look=True))
 
     def select_in_bridge(self, run_id: str | None) -> None:
         """The story of another run is wanted."""
-        raise NotImplementedError
+        self.post_message(Wanted(run_id))
 
     def ask_for_digest(self) -> None:
         """It opens when its stories are read."""
-        raise NotImplementedError
+        self.post_message(Wanted(digest=True))
+
+    def ask_for_demo(self) -> None:
+        """It takes the place of the dashboard until it is left."""
+        self.post_message(Wanted(demo=True))
 
     def go_to(self, run_id: str) -> None:
         """Puts the cursor on a run, unfolding its group; one that is not known is left alone."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from textual.app import SuspendNotSupported
@@ -124,7 +124,7 @@ class Keys:
             "time": lambda: self._work(runs.more_time(chosen())),
             "later": lambda: self._work(runs.move(chosen(), 1)),
             "sooner": lambda: self._work(runs.move(chosen(), -1)),
-            "remove": lambda: self._work(runs.remove(chosen())),
+            "remove": lambda: self._remove(chosen()),
         }
 
     def _group(self) -> list[KnownRun]:
@@ -132,6 +132,12 @@ class Keys:
         snapshot = self._screen.snapshot
         group = self._screen.standing.group_of_row(snapshot)
         return [] if group is None else [one for one in snapshot.runs if one.record.get("group") == group]
+
+    def _remove(self, chosen: Sequence[KnownRun]) -> None:
+        if self._screen.snapshot.is_beginning:
+            self._screen.ask_for_demo()
+        else:
+            self._work(self._runs.remove(chosen))
 
     def _work(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """In the background: the screen goes on while a run takes its time to end."""

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.widgets import Input
 
-from backprop_tui.tui.actions import ACTIONS, BY_ID, by_shown, footer_keys
+from backprop_tui.tui.actions import ACTIONS, BY_ID, beginning_keys, by_shown, footer_keys
 from backprop_tui.tui.charts.source import ChartSource, NoCharts
 from backprop_tui.tui.layout import Layout, layout
 from backprop_tui.tui.neutral import neutral
@@ -26,7 +26,6 @@ from backprop_tui.tui.screens.keys import Keys
 from backprop_tui.tui.screens.run_actions import RunActions
 from backprop_tui.tui.screens.standing import Standing
 from backprop_tui.tui.screens.viewing import Viewing
-from backprop_tui.tui.screens.wanted import Wanted
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.view.beginning import beginning_view
 from backprop_tui.tui.view.filtering import Filter
@@ -155,7 +154,8 @@ class MainScreen(Front):
             self.query_one(SelectedRun).show_view(view)
             self.charting.look_if_changed()
         group = (self.standing.row or "").startswith(GROUP)
-        keys = footer_keys(None if run is None or self.standing.row == OLDER else run.status, group=group)
+        status = None if run is None or self.standing.row == OLDER else run.status
+        keys = beginning_keys() if self.snapshot.is_beginning else footer_keys(status, group=group)
         marked = f"{len(self.standing.marked)} marked" if self.standing.marked else ""
         keys = self.charting.footer_keys() or keys
         self.query_one(Footer).show_keys(keys, self.app.size.width, note=marked)
@@ -171,7 +171,7 @@ class MainScreen(Front):
             problem=problem,
             zoom=self.standing.zoom,
             opened=self.standing.opened,
-            empty=not self.snapshot.runs and not self.snapshot.total,
+            empty=self.snapshot.is_beginning,
         )
         if found != self.layout_now:
             self.layout_now = found
@@ -213,18 +213,6 @@ class MainScreen(Front):
             self.standing.folded.discard(str(found.record.get("group")))
             self.paint()
             self.query_one(RunsTable).select(run_id)
-
-    def bridge_looks(self) -> None:
-        """Something was asked for: its effect is wanted soon."""
-        self.post_message(Wanted(None, look=True))
-
-    def ask_for_digest(self) -> None:
-        """It comes when its stories are read."""
-        self.post_message(Wanted(None, digest=True))
-
-    def select_in_bridge(self, run_id: str | None) -> None:
-        """The story of another run is wanted."""
-        self.post_message(Wanted(run_id))
 
     async def question(self, question: Question) -> str:
         """Asked in a dialog."""

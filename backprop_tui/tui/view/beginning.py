@@ -22,12 +22,12 @@ class BeginningView:
 
 def beginning_view(snapshot: Snapshot, *, example: bool) -> BeginningView | None:
     """None where there are runs; `example` tells whether the example is on this machine."""
-    if snapshot.runs or snapshot.total:
+    if not snapshot.is_beginning:
         return None
-    ways = [("n", "start your own script, or a whole command line")]
+    ways = [("n", "start your own script; or paste its command line here, or drop it on this window")]
     if example:
-        ways.append(("e", "try the example: handwritten digits, numpy on any CPU, a real loss curve"))
-    ways.append(("paste", "a command line, or drop a script on this window"))
+        ways.append(("e", "try the shipped example: 2 minutes, any CPU, a real loss curve"))
+    ways.append(("d", "look at the demo: simulated GPUs, real example runs, clearly labelled"))
     return BeginningView(ways=tuple(ways), checked=tuple(_checked(snapshot)))
 
 

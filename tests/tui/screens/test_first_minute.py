@@ -46,8 +46,8 @@ def test_the_example_is_offered_only_where_it_is() -> None:
     with_example, without = beginning_view(EMPTY, example=True), beginning_view(EMPTY, example=False)
     assert with_example is not None
     assert without is not None
-    assert [key for key, _ in with_example.ways] == ["n", "e", "paste"]
-    assert [key for key, _ in without.ways] == ["n", "paste"]
+    assert [key for key, _ in with_example.ways] == ["n", "e", "d"]
+    assert [key for key, _ in without.ways] == ["n", "d"]
     assert beginning_view(snapshot(running("one")), example=True) is None
 
 

@@ -1,0 +1,25 @@
+"""Ends as a model does that is too large for its GPU: a simulation, like the GPU itself."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named as PyTorch names it."""
+
+
+def main() -> None:
+    """A few epochs, then the end."""
+    for step in range(1, int(sys.argv[1]) + 1):
+        print(f"step={step} loss={6.2 - step / 20:.4f}", flush=True)
+        time.sleep(0.25)
+    raise OutOfMemoryError(
+        "CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 79.65 GiB of which 1.12 GiB is "
+        "free. Including non-PyTorch memory, this process has 78.50 GiB memory in use."
+    )
+
+
+if __name__ == "__main__":
+    main()
