@@ -9,7 +9,17 @@ import sys
 import time
 from collections.abc import Callable
 
-from benchmarks import footprint, launch, light_commands, long_history, script_cost, slot_gap
+from benchmarks import (
+    dashboard_idle,
+    dashboard_start,
+    footprint,
+    launch,
+    light_commands,
+    log_view,
+    long_history,
+    script_cost,
+    slot_gap,
+)
 from benchmarks.figures import Figure, table
 from benchmarks.place import NotInstalled
 from benchmarks.plan import Plan
@@ -21,6 +31,9 @@ BENCHMARKS: dict[str, Callable[[Plan], list[Figure]]] = {
     "script": script_cost.measure,
     "footprint": footprint.measure,
     "imports": light_commands.measure,
+    "dashboard-start": dashboard_start.measure,
+    "dashboard-idle": dashboard_idle.measure,
+    "dashboard-log": log_view.measure,
 }
 
 
