@@ -17,6 +17,7 @@ from backprop_tui.domain.invocation import mentioned_flags
 from backprop_tui.domain.lifecycle import resume, used_seconds
 from backprop_tui.domain.resume_flags import resume_template
 from backprop_tui.domain.run import Dependency, Ended, Run, Spec
+from backprop_tui.domain.until import COUNTS
 from backprop_tui.domain.values import dataclass
 from backprop_tui.domain.variables import restored
 from backprop_tui.store.checkpoint_choice import choose
@@ -66,7 +67,7 @@ def resumption(session: Session, run: Run, options: argparse.Namespace) -> Resum
         spec = overlaid(_renewed(run.spec, cwd, options, environment), options, session, environment)
         if not options.after:
             spec = replace(spec, after=_unfinished(session.home, spec))
-        _check_total(run, spec)
+        _check_goal(run, spec)
         given = checkpoint_path(options.resume_from)
         choice = None if given is not None else choose(run.checkpoints)
         code = code_of(spec.script, spec.command, cwd)
@@ -131,12 +132,15 @@ def _has_ended(home: Home, run_id: str) -> bool:
         return True
 
 
-def _check_total(run: Run, spec: Spec) -> None:
+def _check_goal(run: Run, spec: Spec) -> None:
     used = used_seconds(run)
     if spec.total_seconds is not None and used >= spec.total_seconds:
         raise UsageError(
             f"run {run.id} has used its {spec.total_seconds / 60:g} minutes in all; --total-minutes gives it more"
         )
+    for until in spec.until:
+        if until.name in COUNTS and until.reached(step=run.step, epoch=run.epoch, metrics={}):
+            raise UsageError(f"run {run.id} has reached {until}; --until gives it another goal")
 
 
 def queue_again(session: Session, run_id: str, options: argparse.Namespace) -> tuple[Resumption, From]:

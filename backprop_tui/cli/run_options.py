@@ -76,7 +76,15 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         type=values.minutes,
         help="run so long in timeboxes, each resumed from the last checkpoint, queued behind the others in between",
     )
-    group.add_argument("--until", metavar="CONDITION", help=argparse.SUPPRESS)
+    group.add_argument(
+        "--until",
+        metavar="CONDITION",
+        action="append",
+        type=values.until,
+        default=[],
+        help="run in timeboxes until a printed step, epoch or metric is so: step=10000, 'loss<0.1'; given again, the "
+        "first that is reached counts; with --total-minutes, whichever comes first",
+    )
     group.add_argument(
         "-p",
         "--max-parallel",

@@ -14,6 +14,7 @@ from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.resume_check import DOUBTFUL
 from backprop_tui.domain.run import Run
+from backprop_tui.domain.slices import is_sliced, slice_number
 from backprop_tui.domain.status import UNFINISHED
 from backprop_tui.store.fields import JsonObject
 
@@ -80,6 +81,8 @@ def _progress(record: JsonObject, run: Run | None, live: Live | None, now: float
     yield "time", "; ".join(_times(record, now))
     if run is not None and record["status"] in UNFINISHED:
         yield "timebox", _timebox(run, live)
+        if is_sliced(run.spec):
+            yield "slice", ", ".join(_slices(run))
     if live is not None and live.ram_bytes is not None:
         cpu = "" if live.cpu_percent is None else f", CPU {live.cpu_percent:.0f}% of a core"
         yield "uses", f"RAM {figures.size(live.ram_bytes)}{cpu}{_on_gpus(live.vram_bytes, live.temperature_celsius)}"
@@ -110,11 +113,18 @@ def _times(record: JsonObject, now: float) -> Iterator[str]:
 
 def _timebox(run: Run, live: Live | None) -> str:
     limit = timebox_seconds(run)
-    if limit is None:
-        return "none"
     used = "" if live is None else f"{figures.seconds(live.clock.running_seconds)} of "
-    total = run.spec.total_seconds
-    return f"{used}{figures.seconds(limit)}" + (f", {figures.seconds(total)} in all attempts" if total else "")
+    return "none" if limit is None else f"{used}{figures.seconds(limit)}"
+
+
+def _slices(run: Run) -> Iterator[str]:
+    number = slice_number(run)
+    if number is not None:
+        yield str(number).replace("/", " of ")
+    if run.spec.total_seconds is not None:
+        yield f"{figures.seconds(run.spec.total_seconds)} in all"
+    if run.spec.until:
+        yield f"until {' or '.join(map(str, run.spec.until))}"
 
 
 def _command(record: JsonObject) -> Iterator[Line]:

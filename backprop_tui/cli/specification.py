@@ -73,6 +73,7 @@ def overlaid(spec: Spec, options: argparse.Namespace, session: Session, environm
         spec,
         **_given(
             total_seconds=options.total_minutes,
+            until=tuple(dict.fromkeys(options.until)) or None,
             framework=options.framework,
             launcher=options.launcher,
             checkpoint_every_seconds=options.checkpoint_every_minutes,
@@ -91,7 +92,7 @@ def overlaid(spec: Spec, options: argparse.Namespace, session: Session, environm
         process=captured_process(),
         visible_gpus=visible_gpus(environment),
     )
-    _check(spec, options)
+    _check(spec)
     return spec
 
 
@@ -148,9 +149,7 @@ def _dependencies(session: Session, handles: list[str]) -> tuple[Dependency, ...
     return tuple(found.values())
 
 
-def _check(spec: Spec, options: argparse.Namespace) -> None:
-    if options.until is not None:
-        raise UsageError("--until: not in this version; --total-minutes trains in slices up to a time")
+def _check(spec: Spec) -> None:
     if spec.launcher != "local":
         raise UsageError(f"--launcher {spec.launcher}: not in this version; use --launcher local")
     if spec.gpu_ids and spec.gpus is not None and spec.gpus > len(spec.gpu_ids):

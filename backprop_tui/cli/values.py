@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from backprop_tui.config.kinds import WrongValue, parse_memory_limit, parse_signal, parse_warning
 from backprop_tui.domain.limits import MemoryLimit
+from backprop_tui.domain.until import Until, parse_until
 from backprop_tui.domain.values import dataclass
 
 _NOT_FOR_STOPPING = frozenset({"SIGSTOP", "SIGTSTP", "SIGCONT", "SIGCHLD"})
@@ -117,6 +118,14 @@ def warning(text: str) -> WarningSignal | NoLimit:
     except WrongValue as error:
         _refuse(f"{text!r}: {error}")
     return WarningSignal(name=name, seconds=seconds)
+
+
+def until(text: str) -> Until:
+    """What a run has to reach: NAME, one of < <= > >= = and a number."""
+    try:
+        return parse_until(text)
+    except ValueError as error:
+        _refuse(f"{text!r}: {error}")
 
 
 def variable(text: str) -> tuple[str, str]:

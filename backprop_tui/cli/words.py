@@ -84,6 +84,8 @@ def _figures(run: Run, live: Live, now: float) -> list[str]:
     parts += [f"{name} {value:.4g}" for name, value in list(live.metrics.items())[:_SHOWN_METRICS]]
     if live.stopping is not None:
         parts.append(live.stopping.reason)
+    elif live.postponed is not None:
+        parts.append(f"{live.postponed.reason}, after its next checkpoint")
     elif live.pause is not None:
         parts.append(live.pause.reason)
     return parts if live.problem is None else [*parts, live.problem]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.retries import Again, NotAgain, decide_retry
 from backprop_tui.domain.run import Attempt, Cause, Ended, Gpu, Queued, Run, Starting
+from backprop_tui.domain.slices import is_sliced, next_slice, with_savings
 from backprop_tui.domain.status import Status, check_transition
 from backprop_tui.domain.values import dataclass
 
@@ -21,6 +22,7 @@ class Outcome:
     signal: str | None = None
     reason: str | None = None
     cause: Cause | None = None
+    is_final: bool = False  # it reached what it was started for: no slice follows
 
 
 def begin(
@@ -86,9 +88,13 @@ def conclude(run: Run, outcome: Outcome, *, now: float, resume_from: str | None)
     attempt = replace(
         run.attempt, ended_at=now, status=outcome.status, exit_code=outcome.exit_code, signal=outcome.signal
     )
-    run = run.with_attempt(attempt)
-    again = _next_slice(run, outcome, now, resume_from) or _retry(run, outcome, now, resume_from)
-    return again or _end(run, outcome, now)
+    run = with_savings(run.with_attempt(attempt))
+    if outcome.status is Status.TIMEBOXED and is_sliced(run.spec) and not outcome.is_final:
+        following = next_slice(run, now, resume_from, used_seconds=used_seconds(run))
+        if isinstance(following, Run):
+            return following
+        outcome = replace(outcome, reason="; ".join(filter(None, (outcome.reason, following))))
+    return _retry(run, outcome, now, resume_from) or _end(run, outcome, now)
 
 
 def _end(run: Run, outcome: Outcome, now: float) -> Run:
@@ -103,16 +109,6 @@ def _end(run: Run, outcome: Outcome, now: float) -> Run:
         cause=outcome.cause,
     )
     return run.to(end)
-
-
-def _next_slice(run: Run, outcome: Outcome, now: float, resume_from: str | None) -> Run | None:
-    total = run.spec.total_seconds
-    if outcome.status is not Status.TIMEBOXED or total is None or resume_from is None:
-        return None
-    if used_seconds(run) >= total:
-        return None
-    # Behind all that wait: several experiments share the machine fairly.
-    return replace(run.to(Queued(since=now, reason="next slice", resume_from=resume_from)), position=now)
 
 
 def _retry(run: Run, outcome: Outcome, now: float, resume_from: str | None) -> Run | None:

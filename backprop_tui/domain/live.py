@@ -43,6 +43,21 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Postponed:
+    """Our intent to end the script once its next checkpoint is saved; no signal was given yet.
+
+    A checkpoint counts that was saved at the wall time `since` or later. `deadline` is the monotonic time at which the
+    end begins without one.
+    """
+
+    status: Status
+    by: str
+    reason: str
+    since: float
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stopping:
     """Our intent to end the script, recorded before the first signal.
 
@@ -83,6 +98,8 @@ class Live:
     checkpoints: tuple[Checkpoint, ...] = ()
     pause: Pause | None = None
     stopping: Stopping | None = None
+    postponed: Postponed | None = None
+    reached: str | None = None  # which condition of --until, in words
     warned: bool = False
     peak: Peak = field(default_factory=Peak)
     ram_bytes: int | None = None
@@ -98,6 +115,6 @@ def shown_status(run: Run, live: Live | None) -> Status:
     """The status people see: the record's, refined by the live record of the same attempt."""
     if run.status is not Status.RUNNING or live is None or live.attempt != run.attempt.number:
         return run.status
-    if live.stopping is not None:
+    if live.stopping is not None or live.postponed is not None:
         return Status.STOPPING
     return Status.PAUSED if live.pause is not None else Status.RUNNING

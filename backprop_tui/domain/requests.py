@@ -7,11 +7,15 @@ from backprop_tui.domain.values import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopRequest:
-    """End the run; `kill` skips the grace. `cause` is a cause kind where a guard asks."""
+    """End the run; `kill` skips the grace. `cause` is a cause kind where a guard asks.
+
+    `after_checkpoint` waits for the next checkpoint, up to a bound that the guardian knows.
+    """
 
     by: str
     reason: str
     kill: bool = False
+    after_checkpoint: bool = False
     cause: str | None = None
 
 

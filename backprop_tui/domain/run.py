@@ -8,6 +8,7 @@ from dataclasses import field, replace
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.resume_check import ResumeCheck
 from backprop_tui.domain.status import Status, check_transition
+from backprop_tui.domain.until import Until
 from backprop_tui.domain.values import dataclass
 from backprop_tui.domain.variables import Variables
 
@@ -49,7 +50,8 @@ class Spec:
     framework: str = "auto"
     launcher: str = "local"
     max_run_seconds: float | None = 600.0
-    total_seconds: float | None = None  # None: one timebox, no slices
+    total_seconds: float | None = None  # of all slices together; None: no such limit
+    until: tuple[Until, ...] = ()  # the first that is reached ends the run; with it, it is trained in slices
     checkpoint_every_seconds: float | None = None
     resume_arg: str | None = None
     checkpoint_globs: tuple[str, ...] = ()
@@ -150,6 +152,8 @@ class Attempt:
     variables: Mapping[str, str] = field(default_factory=dict)  # how its GPUs are handed over to the script
     running_seconds: float = 0.0
     paused_seconds: float = 0.0
+    saved_step: int | None = None  # of its newest checkpoint, or of the attempt before it
+    saved_new: bool | None = None  # whether it saved more than the attempt before it; None: it goes on, or nobody knows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

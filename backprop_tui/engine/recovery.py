@@ -59,10 +59,13 @@ def _lost(directory: RunDirectory, run: Run, why: str, cause_of: Callable[[str],
     """An end that was ours is told as such, though nobody saw how it came."""
     live = directory.read_live()
     stopping = live.stopping if live is not None and live.attempt == run.attempt.number else None
+    is_final = live is not None and live.reached is not None
     outcome = (
         Outcome(status=Status.LOST, reason=why, cause=cause_of(why))
         if stopping is None
-        else Outcome(status=stopping.status, reason=stopping.reason, cause=cause_of_our_stop(stopping))
+        else Outcome(
+            status=stopping.status, reason=stopping.reason, cause=cause_of_our_stop(stopping), is_final=is_final
+        )
     )
     run = fold(run, live)
     checkpoint = newest_sound(run.checkpoints)

@@ -40,6 +40,7 @@ def outcome_of(exit_: Exit, stopping: Stopping | None, scene: Scene) -> Outcome:
             signal=signal_name,
             reason=stopping.reason,
             cause=cause_of_our_stop(stopping),
+            is_final=scene.live.reached is not None,
         )
     if not exit_.is_known:
         reason = "ended without an exit status that anyone saw"

@@ -38,8 +38,20 @@ class Figures:
                 continue
             standing.take_in(value)
             self._look_at_loss(value.metrics, standing.step)
+            self._look_at_goal(value)
         self._recorder.change(**standing.fields())
         self._book.stepped(standing.step)
+
+    def _look_at_goal(self, value: Progress) -> None:
+        """What was printed just now counts; what an earlier attempt had reached does not."""
+        if not self._spec.until or self._recorder.live.reached is not None:
+            return
+        for until in self._spec.until:
+            reached = until.reached(step=value.step, epoch=value.epoch, metrics=value.metrics)
+            if reached is not None:
+                self._recorder.commit(reached=reached)
+                self._recorder.tell("reached", reached)
+                return
 
     def _look_at_loss(self, metrics: Mapping[str, float], step: int | None) -> None:
         bad = [name for name, value in metrics.items() if "loss" in name.lower() and not math.isfinite(value)]

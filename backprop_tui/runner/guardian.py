@@ -7,6 +7,7 @@ import select
 import signal
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from backprop_tui.domain.errors import BackpropError, StorageFailed
 from backprop_tui.domain.lifecycle import timebox_seconds
@@ -26,6 +27,7 @@ from backprop_tui.runner.log_follower import LogFollower
 from backprop_tui.runner.lookout import Lookout
 from backprop_tui.runner.memory_kills import MemoryKills
 from backprop_tui.runner.obedience import Obedience
+from backprop_tui.runner.postponement import Postponement
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.resources import ResourceMeter
 from backprop_tui.runner.resume_watch import ResumeWatch
@@ -36,6 +38,7 @@ from backprop_tui.store.run_directory import RunDirectory
 
 TICK_SECONDS = 0.2
 CALL_SUPERVISOR_SECONDS = 2.0
+TIMEBOX = "timebox"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +60,19 @@ class Guardian:
         self._charge = charge
         self._recorder = charge.recorder
         self.run = run
-        listeners_path = charge.directory.file(LISTENERS)
-        self.ladder = Ladder(run.spec.stop, charge.tree, charge.recorder, lambda: anyone_listens(listeners_path))
+        listens = partial(anyone_listens, charge.directory.file(LISTENERS))
+        self.ladder = Ladder(run.spec.stop, charge.tree, charge.recorder, listens)
         self._lookout = Lookout(run, charge.supervisor.home, charge.recorder, charge.script.identity.pid)
         self._book = CheckpointBook(charge.recorder, self._lookout.expect)
         self.figures = Figures(charge.recorder, self.ladder, run.spec, self._book)
-        self._obedience = Obedience(charge.directory, charge.tree, charge.recorder, self.ladder)
+        self._postponement = Postponement(
+            charge.recorder,
+            self.ladder,
+            grace_seconds=run.spec.stop.grace_seconds,
+            is_saving=lambda: bool(self._book.pending),
+            listens=listens,
+        )
+        self._obedience = Obedience(charge.directory, charge.tree, charge.recorder, self.ladder, self._postponement)
         readings_path = charge.supervisor.home.host_file(READINGS)
         self._meter = ResourceMeter(
             charge.tree, charge.recorder, lambda: share_of(run.id, run.attempt.gpus, readings_path)
@@ -95,7 +105,9 @@ class Guardian:
         self._obey(now)
         busy = self.read_log()
         self._look_out(now)
+        self._keep_goal(now)
         self._keep_timebox(now)
+        self._postponement.keep(now)
         self.ladder.climb(now)
         self._meter.sample(now)
         self.memory_kills.look(now)
@@ -167,19 +179,28 @@ class Guardian:
         except StorageFailed as error:
             self._recorder.change(problem=str(error))
 
+    def _keep_goal(self, now: float) -> None:
+        """The log told that what it was started for is reached."""
+        reached = self._recorder.live.reached
+        if reached is not None and self._recorder.live.stopping is None:
+            self._postponement.end(Status.TIMEBOXED, by="until", reason=reached, now=now)
+
     def _keep_timebox(self, now: float) -> None:
         limit = timebox_seconds(self.run)
         live = self._recorder.live
         if limit is None or live.stopping is not None or live.pause is not None:
             return
         left = limit - live.clock.at(now, paused=False).running_seconds
+        if left > 0 and live.postponed is not None and live.postponed.by == TIMEBOX:
+            self._recorder.commit(postponed=None)  # it was extended meanwhile
         plan = self.run.spec.stop
         if plan.warn_signal is not None and not live.warned and left <= plan.warn_seconds:
             self._recorder.commit(warned=True)
             self._recorder.tell("warned", f"{plan.warn_signal}: {max(0.0, left):.0f} s of the timebox left")
             self._charge.tree.signal_group(signal.Signals[plan.warn_signal])
         if left <= 0:
-            self.ladder.begin(Status.TIMEBOXED, by="timebox", reason=f"at its limit of {limit / 60:g} min", now=now)
+            reason = f"at its limit of {limit / 60:g} min"
+            self._postponement.end(Status.TIMEBOXED, by=TIMEBOX, reason=reason, now=now)
 
     def _call_supervisor(self, now: float) -> None:
         """A supervisor that died is started again by whoever notices: the queue never stops."""
@@ -194,7 +215,7 @@ class Guardian:
     def _seconds_to_next_tick(self, now: float) -> float:
         """Up to a fifth of a second; less where the timebox ends before."""
         limit, live = timebox_seconds(self.run), self._recorder.live
-        if limit is None or live.stopping is not None or live.pause is not None:
+        if limit is None or live.stopping or live.postponed or live.pause is not None:
             return TICK_SECONDS
         left = limit - live.clock.at(now, paused=False).running_seconds
         return min(TICK_SECONDS, max(0.001, left))

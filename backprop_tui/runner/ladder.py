@@ -55,7 +55,7 @@ class Ladder:
             cause=cause,
         )
         # On a full disk the record cannot be read, so that only a signal reaches the script.
-        if self._listens() and self._recorder.commit(stopping=stopping):
+        if self._listens() and self._recorder.commit(stopping=stopping, postponed=None):
             self._recorder.tell("stopping", f"{reason}: it is told to save and end", by=by)
         else:
             self._give_stop_signal(stopping)
@@ -98,7 +98,7 @@ class Ladder:
 
     def _take(self, stopping: Stopping, name: str) -> None:
         repeated = self.stopping is not None and self.stopping.stage == stopping.stage
-        self._recorder.commit(stopping=stopping)
+        self._recorder.commit(stopping=stopping, postponed=None)
         if not repeated:
             self._recorder.tell("stopping", f"{stopping.reason}: {name}", by=stopping.by, signal=name)
 

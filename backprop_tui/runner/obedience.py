@@ -19,23 +19,25 @@ from backprop_tui.domain.requests import (
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status
 from backprop_tui.runner.ladder import Ladder
+from backprop_tui.runner.postponement import PERSON, Postponement
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.tree import Tree
 from backprop_tui.store.run_directory import RunDirectory
-
-PERSON = "person"
 
 
 class Obedience:
     """Reads requests.jsonl from where it was obeyed; records each intent, then acts, then moves the offset on."""
 
-    __slots__ = ("_directory", "_ladder", "_recorder", "_tree")
+    __slots__ = ("_directory", "_ladder", "_postponement", "_recorder", "_tree")
 
-    def __init__(self, directory: RunDirectory, tree: Tree, recorder: Recorder, ladder: Ladder) -> None:
+    def __init__(
+        self, directory: RunDirectory, tree: Tree, recorder: Recorder, ladder: Ladder, postponement: Postponement
+    ) -> None:
         self._directory = directory
         self._tree = tree
         self._recorder = recorder
         self._ladder = ladder
+        self._postponement = postponement
 
     def obey(self, run: Run, now: float) -> Run:
         """Carries out what is new; returns the run, changed where its record was."""
@@ -59,6 +61,14 @@ class Obedience:
         match request:
             case StopRequest(kill=True):
                 self._ladder.kill_now(by=request.by, reason=request.reason, now=now, cause=request.cause)
+            case StopRequest(cause=None):
+                self._postponement.end(
+                    Status.STOPPED,
+                    by=request.by,
+                    reason=request.reason,
+                    now=now,
+                    after_checkpoint=request.after_checkpoint,
+                )
             case StopRequest():
                 self._ladder.begin(Status.STOPPED, by=request.by, reason=request.reason, now=now, cause=request.cause)
             case PauseRequest():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from backprop_tui.domain.live import Clock, Live, Pause, Stopping
+from backprop_tui.domain.live import Clock, Live, Pause, Postponed, Stopping
 from backprop_tui.domain.save_pace import SavePace
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.times import iso
@@ -46,6 +46,8 @@ def decode_live(source: JsonObject) -> Live:
         checkpoints=tuple(decode_checkpoint(one) for one in fields.objects(source, "checkpoints")),
         pause=_decode_pause(source),
         stopping=_decode_stopping(source),
+        postponed=_decode_postponed(source),
+        reached=fields.optional_text(source, "reached"),
         warned=bool(source.get("warned")),
         peak=decode_peak(fields.nested(source, "peak")),
         ram_bytes=fields.optional_integer(source, "ram_bytes"),
@@ -72,6 +74,19 @@ def _decode_pause(source: JsonObject) -> Pause | None:
     if not pause:
         return None
     return Pause(since=fields.number(pause, "since"), by=fields.text(pause, "by"), reason=fields.text(pause, "reason"))
+
+
+def _decode_postponed(source: JsonObject) -> Postponed | None:
+    postponed = fields.nested(source, "postponed")
+    if not postponed:
+        return None
+    return Postponed(
+        status=Status(fields.text(postponed, "status")),
+        by=fields.text(postponed, "by"),
+        reason=fields.text(postponed, "reason"),
+        since=fields.number(postponed, "since"),
+        deadline=fields.number(postponed, "deadline"),
+    )
 
 
 def _decode_pace(source: JsonObject) -> SavePace | None:

@@ -48,6 +48,7 @@ def _decode(source: fields.JsonObject) -> Request | None:
                 by=fields.text(source, "by"),
                 reason=fields.text(source, "reason"),
                 kill=bool(source.get("kill")),
+                after_checkpoint=bool(source.get("after_checkpoint")),
                 cause=fields.optional_text(source, "cause"),
             )
         case "pause":

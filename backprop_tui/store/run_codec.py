@@ -11,13 +11,11 @@ from backprop_tui.domain.lifecycle import fold, timebox_seconds
 from backprop_tui.domain.live import Live, shown_status
 from backprop_tui.domain.resume_check import ResumeCheck, Verdict
 from backprop_tui.domain.run import (
-    Attempt,
     Cause,
     Checkpoint,
     Code,
     Ended,
     Git,
-    Gpu,
     Peak,
     Queued,
     Run,
@@ -25,9 +23,11 @@ from backprop_tui.domain.run import (
     Starting,
     State,
 )
+from backprop_tui.domain.slices import slice_number
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.times import iso
 from backprop_tui.store import fields
+from backprop_tui.store.attempt_codec import decode_attempts, encode_attempt, encode_attempt_record
 from backprop_tui.store.fields import JsonObject, WrongField
 from backprop_tui.store.spec_codec import decode_spec, encode_spec
 
@@ -60,6 +60,9 @@ def public(run: Run, run_folder: str, *, live: Live | None = None, holds: Sequen
         "note": run.note,
         "gpus": [] if last is None else [asdict(gpu) for gpu in last.gpus],
         "max_run_minutes": None if run.spec.max_run_seconds is None else run.spec.max_run_seconds / 60,
+        "total_run_minutes": None if run.spec.total_seconds is None else run.spec.total_seconds / 60,
+        "until": [str(one) for one in run.spec.until],
+        "slice": _encode_slice(run),
         "created_at": iso(run.created_at),
         "started_at": iso(first.started_at if first else None),
         "ended_at": iso(end.at if end else None),
@@ -75,13 +78,18 @@ def public(run: Run, run_folder: str, *, live: Live | None = None, holds: Sequen
         "metrics": fields.encode_metrics(run.metrics),
         "checkpoints": [_encode_checkpoint(checkpoint) for checkpoint in run.checkpoints],
         "log_path": f"{run_folder}/output.log",
-        "attempts": [_encode_attempt(attempt) for attempt in run.attempts],
+        "attempts": [encode_attempt(attempt) for attempt in run.attempts],
         "peak": asdict(run.peak),
         "hold_reasons": list(holds),
         "cause": asdict(end.cause) if end and end.cause else None,
         "resume_check": asdict(run.resume_check) if run.resume_check else None,
         "git": asdict(run.git) if run.git else None,
     }
+
+
+def _encode_slice(run: Run) -> JsonObject | None:
+    found = slice_number(run)
+    return None if found is None else {"number": found.number, "of": found.of}
 
 
 def _reason(run: Run, live: Live | None, holds: Sequence[JsonObject]) -> str | None:
@@ -94,6 +102,8 @@ def _reason(run: Run, live: Live | None, holds: Sequence[JsonObject]) -> str | N
         return None
     if live.stopping is not None:
         return live.stopping.reason
+    if live.postponed is not None:
+        return f"{live.postponed.reason}, after its next checkpoint"
     return live.pause.reason if live.pause is not None else None
 
 
@@ -102,17 +112,7 @@ def encode_run(run: Run, run_folder: str) -> JsonObject:
     record = {
         "spec": encode_spec(run.spec),
         "state": _encode_state(run.state),
-        "attempts": [
-            {
-                "boot_id": attempt.boot_id,
-                "gpus": [asdict(gpu) for gpu in attempt.gpus],
-                "vram_claim_bytes": attempt.vram_claim_bytes,
-                "variables": dict(attempt.variables),
-                "running_seconds": attempt.running_seconds,
-                "paused_seconds": attempt.paused_seconds,
-            }
-            for attempt in run.attempts
-        ],
+        "attempts": [encode_attempt_record(attempt) for attempt in run.attempts],
         "code": None if run.code is None else asdict(run.code),
         "position": run.position,
         "requests_offset": run.requests_offset,
@@ -151,7 +151,7 @@ def _decode_run(source: JsonObject) -> Run:
         group=fields.optional_text(source, "group"),
         tags=fields.texts(source, "tags"),
         note=fields.optional_text(source, "note"),
-        attempts=_decode_attempts(source, record),
+        attempts=decode_attempts(source, record),
         checkpoints=tuple(decode_checkpoint(one) for one in fields.objects(source, "checkpoints")),
         step=fields.optional_integer(source, "step"),
         total_steps=fields.optional_integer(source, "total_steps"),
@@ -211,44 +211,6 @@ def decode_resume_check(source: JsonObject) -> ResumeCheck | None:
         step_after=fields.optional_integer(check, "step_after"),
         loss_before=fields.optional_number(check, "loss_before"),
         loss_after=fields.optional_number(check, "loss_after"),
-    )
-
-
-def _encode_attempt(attempt: Attempt) -> JsonObject:
-    return {
-        "number": attempt.number,
-        "started_at": iso(attempt.started_at),
-        "ended_at": iso(attempt.ended_at),
-        "status": attempt.status,
-        "exit_code": attempt.exit_code,
-        "signal": attempt.signal,
-        "resumed_from": attempt.resumed_from,
-        "code_changes": attempt.code_changes,
-    }
-
-
-def _decode_attempts(source: JsonObject, record: JsonObject) -> tuple[Attempt, ...]:
-    pairs = zip(fields.objects(source, "attempts"), fields.objects(record, "attempts"), strict=True)
-    return tuple(_decode_attempt(shown, kept) for shown, kept in pairs)
-
-
-def _decode_attempt(shown: JsonObject, kept: JsonObject) -> Attempt:
-    status = fields.optional_text(shown, "status")
-    return Attempt(
-        number=fields.integer(shown, "number"),
-        started_at=fields.time(shown, "started_at"),
-        boot_id=fields.text(kept, "boot_id"),
-        ended_at=fields.optional_time(shown, "ended_at"),
-        status=None if status is None else Status(status),
-        exit_code=fields.optional_integer(shown, "exit_code"),
-        signal=fields.optional_text(shown, "signal"),
-        resumed_from=fields.optional_text(shown, "resumed_from"),
-        code_changes=fields.optional_text(shown, "code_changes"),
-        gpus=tuple(Gpu(index=fields.integer(gpu, "index"), uuid=fields.text(gpu, "uuid")) for gpu in kept["gpus"]),
-        vram_claim_bytes=fields.integer(kept, "vram_claim_bytes"),
-        variables=fields.nested(kept, "variables"),
-        running_seconds=fields.number(kept, "running_seconds"),
-        paused_seconds=fields.number(kept, "paused_seconds"),
     )
 
 

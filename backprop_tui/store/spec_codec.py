@@ -8,6 +8,7 @@ from typing import Any
 
 from backprop_tui.domain.limits import MemoryLimit, RunLimits
 from backprop_tui.domain.run import Dependency, Process, Spec, StopPlan
+from backprop_tui.domain.until import parse_until
 from backprop_tui.store import fields
 from backprop_tui.store.fields import JsonObject
 
@@ -17,7 +18,7 @@ PUBLIC_FIELDS = ("command", "script", "cwd", "launcher", "framework")
 
 def encode_spec(spec: Spec) -> JsonObject:
     """Everything of the spec that the public part does not say."""
-    plain = asdict(spec)
+    plain = asdict(spec) | {"until": [str(one) for one in spec.until]}
     return {name: value for name, value in plain.items() if name not in PUBLIC_FIELDS}
 
 
@@ -35,6 +36,7 @@ def decode_spec(public: Mapping[str, Any], private: Mapping[str, Any]) -> Spec:
         launcher=fields.text(public, "launcher"),
         max_run_seconds=fields.optional_number(private, "max_run_seconds"),
         total_seconds=fields.optional_number(private, "total_seconds"),
+        until=tuple(parse_until(one) for one in fields.texts(private, "until")),
         checkpoint_every_seconds=fields.optional_number(private, "checkpoint_every_seconds"),
         resume_arg=fields.optional_text(private, "resume_arg"),
         checkpoint_globs=fields.texts(private, "checkpoint_globs"),

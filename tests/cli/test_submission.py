@@ -133,7 +133,6 @@ def test_an_interpreter_may_be_named_by_the_settings(session: Session, script: P
         (["--python", "/nothing/python"], "--python"),
         (["--after", "nobody"], "--after nobody"),
         (["--launcher", "slurm"], "--launcher slurm: not in this version"),
-        (["--until", "loss<0.1"], "--until: not in this version"),
         (["--gpus", "3", "--gpu-ids", "0,1"], "--gpus 3"),
         (["--gpus", "0", "--gpu-ids", "0"], "--gpus 0"),
         (["--run-id", "a/b"], "--run-id 'a/b'"),

@@ -25,7 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """RUN... or --all, and how."""
     parser.add_argument("runs", metavar="RUN", nargs="*", help=HELP)
     parser.add_argument("--all", action="store_true", help="every unfinished run of this machine")
-    parser.add_argument("--now", action="store_true", help="kill at once, without the grace to save")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--now", action="store_true", help="kill at once, without the grace to save")
+    how.add_argument(
+        "--after-checkpoint",
+        action="store_true",
+        help="let each train on until its next checkpoint is saved, twice the usual time between two at most",
+    )
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
@@ -36,7 +42,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         return OK
     # Those that wait go first: none of them shall start in the place of one that was stopped.
     run_ids = sorted(run_ids, key=lambda run_id: status_of(session, run_id) is not Status.QUEUED)
-    petitions = [_petition(session, run_id, kill=arguments.now) for run_id in run_ids]
+    petitions = [_petition(session, run_id, arguments) for run_id in run_ids]
     try:
         answers = grant_each(petitions, run_ids)
     except KeyboardInterrupt:
@@ -45,8 +51,10 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     return reported(session, answers, "killed" if arguments.now else "stopped")
 
 
-def _petition(session: Session, run_id: str, *, kill: bool) -> Stop:
-    request = StopRequest(by=PERSON, reason=STOPPED_BY_YOU, kill=kill)
+def _petition(session: Session, run_id: str, arguments: argparse.Namespace) -> Stop:
+    request = StopRequest(
+        by=PERSON, reason=STOPPED_BY_YOU, kill=arguments.now, after_checkpoint=arguments.after_checkpoint
+    )
     petition = Stop(session, run_id, request)
     live = petition.directory.read_live()
     if live is not None:

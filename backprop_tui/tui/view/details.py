@@ -10,6 +10,7 @@ from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.resume_check import DOUBTFUL
 from backprop_tui.domain.run import Run
+from backprop_tui.domain.slices import is_sliced
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.times import from_iso
 from backprop_tui.domain.values import dataclass
@@ -105,8 +106,17 @@ def _timebox(run: Run, live: Live, moment: Moment) -> Iterator[Named]:
         left = durations.left(max(0.0, limit - used))
         paused = f", paused {durations.length(live.clock.paused_seconds)}" if live.clock.paused_seconds else ""
         yield "timebox", f"{durations.length(used)} of {durations.length(limit)}, {left} left{paused}"
+    if is_sliced(run.spec):
+        yield "slices", ", ".join(_slice_clauses(run))
+
+
+def _slice_clauses(run: Run) -> Iterator[str]:
+    if words := slice_words(run):
+        yield words.replace("/", " of ")
     if run.spec.total_seconds is not None:
-        yield "slices", f"{slice_words(run).replace('/', ' of ')}, {durations.length(run.spec.total_seconds)} in all"
+        yield f"{durations.length(run.spec.total_seconds)} in all"
+    if run.spec.until:
+        yield f"until {' or '.join(map(str, run.spec.until))}"
 
 
 def _command(record: JsonObject, run: Run | None) -> Iterator[Named]:

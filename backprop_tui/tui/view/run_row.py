@@ -8,6 +8,7 @@ from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.metric_names import main_loss
 from backprop_tui.domain.run import Run
+from backprop_tui.domain.slices import is_sliced, slice_number
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.domain.values import dataclass
 from backprop_tui.tui.neutral import neutral
@@ -94,7 +95,7 @@ def _with_figures(row: RunRow, known: KnownRun, run: Run, live: Live, moment: Mo
     loss = main_loss(list(live.metrics))
     value = None if loss is None else live.metrics[loss]
     eta = eta_seconds(known, live)
-    warns = eta is not None and left is not None and eta > left and run.spec.total_seconds is None
+    warns = eta is not None and left is not None and eta > left and not is_sliced(run.spec)
     checkpoint = live.checkpoints[-1] if live.checkpoints else None
     paused = known.status is Status.PAUSED
     return replace(
@@ -147,13 +148,9 @@ def eta_seconds(known: KnownRun, live: Live) -> float | None:
 
 
 def slice_words(run: Run) -> str:
-    """`3/12`: which slice of how many; empty where it is not trained in slices."""
-    total, limit = run.spec.total_seconds, run.spec.max_run_seconds
-    if total is None or not limit:
-        return ""
-    slices = max(1, -(-int(total) // int(limit)))
-    earlier = sum(attempt.running_seconds for attempt in run.attempts if attempt.ended_at is not None)
-    return f"{min(slices, int(earlier // limit) + 1)}/{slices}"
+    """`3/12`: which slice of how many, or of nobody knows how many; empty where it is not trained in slices."""
+    found = slice_number(run)
+    return "" if found is None else str(found)
 
 
 def _gpu_words(run: KnownRun) -> str:

@@ -8,6 +8,7 @@ from backprop_tui.domain.governor.active import BY_HEAT
 from backprop_tui.domain.governor.figures import counted
 from backprop_tui.domain.governor.reasons import Check
 from backprop_tui.domain.lifecycle import timebox_seconds
+from backprop_tui.domain.live import Postponed
 from backprop_tui.domain.metric_names import main_loss
 from backprop_tui.domain.resume_check import DOUBTFUL
 from backprop_tui.domain.run import Queued
@@ -101,12 +102,21 @@ def _paused(run: KnownRun) -> Sentence:
 def _stopping(run: KnownRun, moment: Moment) -> Sentence:
     live = run.live
     stopping = None if live is None else live.stopping
+    if live is not None and stopping is None and live.postponed is not None:
+        return _postponed(live.postponed, moment, same_boot=live.clock.boot_id == moment.boot_id)
     if live is None or stopping is None:
         return Sentence(clauses=("stopping",), token=Token.WARN)
     clauses = [neutral(stopping.reason).removeprefix("stopped ")]
     if stopping.stage < len(_NEXT_SIGNALS) and live.clock.boot_id == moment.boot_id:
         until = max(0.0, stopping.deadline - moment.monotonic)
         clauses.append(f"{_NEXT_SIGNALS[stopping.stage]} in {durations.left(until)}")
+    return Sentence(clauses=tuple(clauses), token=Token.WARN)
+
+
+def _postponed(postponed: Postponed, moment: Moment, *, same_boot: bool) -> Sentence:
+    clauses = [neutral(postponed.reason).removeprefix("stopped "), "waits for its checkpoint"]
+    if same_boot:
+        clauses.append(f"{durations.left(max(0.0, postponed.deadline - moment.monotonic))} at most")
     return Sentence(clauses=tuple(clauses), token=Token.WARN)
 
 

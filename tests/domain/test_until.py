@@ -1,0 +1,85 @@
+"""What a run is trained until."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backprop_tui.domain.until import COMPARATORS, Until, parse_until
+
+names = st.from_regex(r"[A-Za-z][A-Za-z0-9_/@.]{0,20}", fullmatch=True).filter(
+    lambda name: name.lower() not in ("step", "epoch")
+)
+figures = st.floats(-1e12, 1e12)
+
+
+def reached(text: str, step: int | None = None, epoch: float | None = None, **metrics: float) -> str | None:
+    return parse_until(text).reached(step=step, epoch=epoch, metrics=metrics)
+
+
+@given(names, st.sampled_from(sorted(COMPARATORS)), st.integers(-(10**9), 10**9))
+def test_what_it_says_is_what_it_was(name: str, sign: str, value: int) -> None:
+    until = parse_until(f"{name} {sign} {value}")
+    assert (until.name, until.sign, until.value) == (name, sign, value)
+    assert parse_until(str(until)) == until
+
+
+@given(names, st.sampled_from(sorted(COMPARATORS)), figures, figures)
+def test_a_metric_is_compared_as_the_sign_says(name: str, sign: str, value: float, figure: float) -> None:
+    until = Until(name=name, sign=sign, value=value)
+    found = until.reached(step=None, epoch=None, metrics={name: figure})
+    assert (found is not None) == COMPARATORS[sign](figure, value)
+
+
+@given(st.sampled_from(sorted(COMPARATORS)), figures)
+def test_nan_never_is(sign: str, value: float) -> None:
+    assert Until(name="loss", sign=sign, value=value).reached(step=1, epoch=1, metrics={"loss": math.nan}) is None
+
+
+def test_a_step_is_reached_by_a_later_one_too() -> None:
+    assert reached("step=10000", step=9999) is None
+    assert reached("step=10000", step=10_050) == "step 10,000 reached"
+    assert reached("epoch=2", epoch=2.5) == "epoch 2 reached"
+    assert reached("STEP>=5", step=5) == "step 5 reached"
+
+
+def test_a_metric_is_meant_by_its_own_name() -> None:
+    assert reached("loss<0.1", step=3, val_loss=0.01) is None
+    assert reached("loss<0.1", loss=0.0994) == "loss 0.0994 reached (loss<0.1)"
+    assert reached("loss==0.5", loss=0.5) is not None
+
+
+def test_without_a_figure_nothing_is_reached() -> None:
+    assert reached("step=1") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "step=10000"),
+        ("step", "step=10000"),
+        ("step=", "step=10000"),
+        ("=3", "step=10000"),
+        ("loss<much", "much is not a number"),
+        ("loss<nan", "nan is not a number"),
+        ("loss<inf", "inf is not a number"),
+        ("step<100", "the step only grows"),
+        ("epoch=0", "must be above 0"),
+        ("a<b<c", "step=10000"),
+    ],
+)
+def test_what_says_nothing_is_refused_with_what_would_do(text: str, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        parse_until(text)
+
+
+@given(st.text(max_size=40))
+def test_no_text_breaks_it(text: str) -> None:
+    try:
+        until = parse_until(text)
+    except ValueError:
+        return
+    assert parse_until(str(until)) == until

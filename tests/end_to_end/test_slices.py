@@ -1,0 +1,124 @@
+"""A long training in timeboxes: several advance side by side on one slot, each from its own checkpoints."""
+
+from __future__ import annotations
+
+import os
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from backprop_tui.domain.run import Ended, Run, StopPlan
+from backprop_tui.domain.status import Status
+from backprop_tui.domain.until import parse_until
+from tests.support import processes
+from tests.support.sandbox import Sandbox, Submitted, python, script
+from tests.support.waiting import wait_until
+
+QUICK = StopPlan(grace_seconds=0.3)
+
+
+def end_of(run: Run) -> Ended:
+    assert isinstance(run.state, Ended)
+    return run.state
+
+
+def beginnings(submitted: Submitted) -> list[int]:
+    """The step from which each of its attempts went on."""
+    return [int(word.split()[1]) for word in submitted.said() if word.startswith("begin")]
+
+
+def test_two_on_one_slot_take_turns_and_both_arrive(sandbox: Sandbox) -> None:
+    sandbox.allow(1)
+    goals: dict[str, Any] = {"max_run_seconds": 1.0, "until": (parse_until("step=30"),), "stop": QUICK}
+    runs = [sandbox.queue(*script("saves.py", 1000, 0.05, 5), **goals) for _ in range(2)]
+    sandbox.call()
+    for run in runs:
+        end = end_of(run.wait_for_end())
+        assert (end.status, end.reason) == (Status.TIMEBOXED, "step 30 reached")
+        attempts = run.run().attempts
+        assert len(attempts) > 1
+        assert all((attempt.resumed_from or "").startswith(run.run().spec.cwd) for attempt in attempts[1:])
+        steps = beginnings(run)
+        assert steps == sorted(set(steps)), "each slice goes on from a later step than the one before it"
+    turns = sorted((attempt.started_at, run.id) for run in runs for attempt in run.run().attempts)
+    shared = 2 * min(len(run.run().attempts) for run in runs)
+    turn_of = [run_id for _, run_id in turns[:shared]]
+    assert all(one != following for one, following in pairwise(turn_of))
+    spans = sorted((one.started_at, one.ended_at or 0.0) for run in runs for one in run.run().attempts)
+    assert all(ended <= began for (_, ended), (began, _) in pairwise(spans))
+
+
+def test_the_first_of_time_and_goal_ends_it(sandbox: Sandbox) -> None:
+    until = (parse_until("step=100000"), parse_until("loss<0.000001"))
+    run = sandbox.submit(
+        *script("saves.py", 1000, 0.05, 5), max_run_seconds=0.8, total_seconds=1.6, until=until, stop=QUICK
+    )
+    end = end_of(run.wait_for_end())
+    assert end.status is Status.TIMEBOXED
+    assert "minutes in all are used" in (end.reason or "")
+
+
+def test_a_metric_is_a_goal_too_and_the_script_is_ended_gracefully(sandbox: Sandbox) -> None:
+    run = sandbox.submit(*script("saves.py", 1000, 0.02, 5), until=(parse_until("loss<0.06"),), stop=QUICK)
+    end = end_of(run.wait_for_end())
+    assert end.status is Status.TIMEBOXED
+    assert (end.reason or "").startswith("loss 0.0588")
+    assert "reached" in run.events()
+
+
+def test_nan_reaches_nothing(sandbox: Sandbox) -> None:
+    printing = "import json; [print(json.dumps({'step': n, 'loss': float('nan')})) for n in range(20)]"
+    run = sandbox.submit(*python(printing), until=(parse_until("loss<1"),))
+    assert run.wait_for_end().status is Status.COMPLETED
+
+
+def test_slices_that_save_nothing_end_and_say_why(sandbox: Sandbox) -> None:
+    run = sandbox.submit(
+        *script("saves.py", 1000, 0.05, 1000), max_run_seconds=0.5, until=(parse_until("step=1000"),), stop=QUICK
+    )
+    assert "no sound checkpoint to go on from" in (end_of(run.wait_for_end()).reason or "")
+    assert len(run.run().attempts) == 1
+
+
+def test_a_script_that_does_not_resume_is_not_started_for_ever(sandbox: Sandbox) -> None:
+    """It saves the same first steps in each slice."""
+    unheard = ("/usr/bin/env", "-u", "BACKPROP_RESUME_FROM", *script("saves.py", 1000, 0.05, 5))
+    run = sandbox.submit(*unheard, max_run_seconds=0.7, until=(parse_until("step=1000"),), stop=QUICK)
+    assert "2 slices in a row saved nothing new" in (end_of(run.wait_for_end()).reason or "")
+    assert len(run.run().attempts) <= 6
+
+
+def test_a_torn_newest_checkpoint_is_passed_over_by_the_next_slice(sandbox: Sandbox) -> None:
+    slow = dict(os.environ) | {"SAVES_SECONDS": "0.4"}
+    run = sandbox.submit(
+        *script("saves.py", 1000, 0.02, 2),
+        environment=slow,
+        max_run_seconds=1.8,
+        total_seconds=3.6,
+        stop=StopPlan(grace_seconds=0.0),
+    )
+    run.wait_for_end()
+    first, second = run.run().attempts[:2]
+    assert first.status is Status.TIMEBOXED
+    resumed = int((second.resumed_from or "").rpartition("-")[2])
+    saved = [int(word.split()[1]) for word in run.said()[: run.said().index(f"begin {resumed}")] if "saved" in word]
+    assert resumed == saved[-1]
+
+
+@pytest.mark.parametrize("victim", ["guardian", "supervisor"])
+def test_whoever_dies_no_slice_is_lost_and_none_runs_twice(sandbox: Sandbox, victim: str) -> None:
+    sandbox.allow(1)
+    goals: dict[str, Any] = {"max_run_seconds": 1.0, "until": (parse_until("step=30"),), "stop": QUICK}
+    run = sandbox.submit(*script("saves.py", 1000, 0.05, 5), **goals)
+    run.wait(
+        lambda: (len(run.run().attempts) == 2 and "begin" in run.said()[-1]) or len(beginnings(run)) >= 2, "a slice"
+    )
+    found = wait_until(run.guardian if victim == "guardian" else sandbox.supervisor, f"the {victim}")
+    assert processes.kill(found)
+    sandbox.call()
+    end = end_of(run.wait_for_end())
+    assert (end.status, end.reason) == (Status.TIMEBOXED, "step 30 reached")
+    steps = beginnings(run)
+    assert steps == sorted(set(steps))
+    assert len(steps) == len(run.run().attempts)

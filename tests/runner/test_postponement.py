@@ -1,0 +1,147 @@
+"""An end that waits for the checkpoint that is due."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from backprop_tui.domain.live import Pause, Postponed
+from backprop_tui.domain.run import Checkpoint
+from backprop_tui.domain.save_pace import SavePace
+from backprop_tui.domain.status import Status
+from backprop_tui.runner.postponement import Postponement
+from tests.runner.test_ladder import Climb
+
+GRACE = 10.0
+NOW = 100.0  # the clock's mark is 90: 10 s into the attempt
+DUE_SOON = SavePace(last_at=5.0, intervals=(8.0, 8.0))
+DUE_LATE = SavePace(last_at=5.0, intervals=(800.0,))
+
+
+class Waiting:
+    """A postponement over a ladder that only notes."""
+
+    def __init__(self, folder: str, pace: SavePace | None) -> None:
+        self.climb = Climb(folder)
+        self.recorder = self.climb.recorder
+        self.recorder.change(pace=pace)
+        self.is_saving = self.listens = False
+        self.postponement = Postponement(
+            self.recorder,
+            self.climb.ladder,
+            grace_seconds=GRACE,
+            is_saving=lambda: self.is_saving,
+            listens=lambda: self.listens,
+        )
+
+    def stop(self, *, by: str = "person", now: float = NOW, after_checkpoint: bool = False) -> None:
+        status = Status.STOPPED if by == "person" else Status.TIMEBOXED
+        self.postponement.end(status, by=by, reason=f"by {by}", now=now, after_checkpoint=after_checkpoint)
+
+    def saves(self, *, sound: bool | None) -> None:
+        saved = Checkpoint(path="/ckpt", step=1, saved_at=time.time(), sound=sound)
+        self.recorder.change(checkpoints=(saved,))
+
+    @property
+    def signalled(self) -> bool:
+        return bool(self.climb.tree.done)
+
+    @property
+    def postponed(self) -> Postponed:
+        found = self.recorder.live.postponed
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+def soon(tmp_path: Path) -> Waiting:
+    return Waiting(str(tmp_path), DUE_SOON)
+
+
+@pytest.fixture
+def late(tmp_path: Path) -> Waiting:
+    return Waiting(str(tmp_path), DUE_LATE)
+
+
+def test_without_a_checkpoint_that_is_due_the_signal_comes_at_once(late: Waiting) -> None:
+    late.stop()
+    assert late.climb.tree.done == ["SIGINT"]
+
+
+def test_the_wish_is_on_disk_and_no_signal_given_until_the_save(soon: Waiting) -> None:
+    soon.stop()
+    live = soon.climb.directory.read_live()
+    assert live is not None
+    assert live.postponed == soon.postponed
+    soon.postponement.keep(NOW + 1)
+    assert not soon.signalled
+    soon.saves(sound=None)
+    soon.postponement.keep(NOW + 1)
+    assert not soon.signalled, "a script may say so before it has written all of it"
+    soon.saves(sound=True)
+    soon.postponement.keep(NOW + 1)
+    assert soon.climb.tree.done == ["SIGINT"]
+    assert soon.recorder.live.postponed is None
+
+
+def test_it_never_waits_longer_than_the_grace(soon: Waiting) -> None:
+    soon.stop()
+    soon.postponement.keep(NOW + GRACE)
+    assert soon.signalled
+
+
+def test_one_that_is_being_written_is_waited_for(late: Waiting) -> None:
+    late.is_saving = True
+    late.stop(by="timebox")
+    assert not late.signalled
+    late.saves(sound=True)
+    late.postponement.keep(NOW + 1)
+    assert late.signalled
+
+
+def test_what_stands_still_or_saves_when_told_is_not_waited_for(soon: Waiting) -> None:
+    soon.listens = True
+    soon.stop()
+    assert soon.recorder.live.stopping is not None
+
+
+def test_a_paused_run_saves_nothing(soon: Waiting) -> None:
+    soon.recorder.change(pause=Pause(since=1.0, by="person", reason="paused by you"))
+    soon.stop(after_checkpoint=True)
+    assert soon.signalled
+
+
+def test_who_asks_for_the_next_checkpoint_waits_beyond_the_grace(late: Waiting) -> None:
+    late.stop(after_checkpoint=True)
+    late.postponement.keep(NOW + 5 * GRACE)
+    assert not late.signalled
+
+
+def test_asking_again_never_waits_longer_and_who_does_not_want_the_wait_cuts_it_short(late: Waiting) -> None:
+    late.stop(after_checkpoint=True)
+    first = late.postponed
+    late.stop(after_checkpoint=True, now=NOW + 50)
+    assert late.postponed == first
+    late.stop(now=NOW + 60)
+    assert late.postponed == replace(first, deadline=NOW + 60 + GRACE)
+    late.stop(now=NOW + 65)
+    assert late.postponed.deadline == NOW + 60 + GRACE
+
+
+def test_a_person_overrules_a_timebox_so_that_no_slice_follows(soon: Waiting) -> None:
+    soon.stop(by="timebox")
+    soon.stop()
+    soon.postponement.keep(NOW + GRACE)
+    stopping = soon.recorder.live.stopping
+    assert stopping is not None
+    assert (stopping.status, stopping.by) == (Status.STOPPED, "person")
+
+
+def test_a_kill_waits_for_nothing(soon: Waiting) -> None:
+    soon.stop(after_checkpoint=True)
+    soon.climb.ladder.kill_now(by="person", reason="stopped by you", now=NOW + 1)
+    assert soon.climb.tree.done == ["kill"]
+    assert soon.recorder.live.postponed is None
