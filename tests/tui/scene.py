@@ -170,29 +170,28 @@ def over() -> list[KnownRun]:
     """What ended."""
     oom = Cause(kind="cuda_oom", evidence=_OOM, advice="halve --batch-size (24), or give it a GPU of its own")
     gone = Cause(kind="file_not_found", evidence="FileNotFoundError: /data/imagenet/train.idx", advice="check the path")
+    saved = Checkpoint(path="/m/rnnt.pt", step=41000, saved_at=NOW.wall - 3710, sound=True)
+    sweep = "sweep lr × seed"
+    hour = {"max_run_seconds": 3600.0}
+    best = ended("f00004", name="sweep: lr=3e-4 seed=2", group=sweep, ago=7200, metrics={"loss": 0.3921}, step=10000)
+    boxed = ended("aa01f4", Status.TIMEBOXED, name="rnnt-large", ago=3700, step=41200, checkpoints=(saved,), spec=hour)
     return [
-        ended("aa01f2", Status.FAILED, name="vit-l16-384", ago=240, cause=oom, step=3),
-        ended("aa01f3", Status.FAILED, name="data-prep-v2", ago=1860, cause=gone),
-        ended(
-            "f00004",
-            name="sweep: lr=3e-4 seed=2",
-            group="sweep lr × seed",
-            ago=7200,
-            metrics={"loss": 0.3921},
-            step=10000,
-        ),
-        ended(
-            "aa01f4",
-            Status.TIMEBOXED,
-            name="rnnt-large",
-            ago=3700,
-            step=41200,
-            **_spec(max_run_seconds=3600.0),
-            checkpoints=(Checkpoint(path="/m/rnnt.pt", step=41000, saved_at=NOW.wall - 3710, sound=True),),
-        ),
-        ended("aa01f5", name="resnet50-base", ago=7300, metrics={"loss": 0.4127}, step=81000),
-        ended("aa01f6", Status.LOST, name="bert-mlm-long", ago=40000, step=118000),
+        _took(ended("aa01f2", Status.FAILED, name="vit-l16-384", ago=240, cause=oom, step=3), 551),
+        _took(ended("aa01f3", Status.FAILED, name="data-prep-v2", ago=1860, cause=gone), 2),
+        _took(best, 2467),
+        _took(boxed, 3600),
+        _took(ended("aa01f5", name="resnet50-base", ago=7300, metrics={"loss": 0.4127}, step=81000), 2892),
+        _lost(),
     ]
+
+
+def _lost() -> KnownRun:
+    found = ended("aa01f6", Status.LOST, name="bert-mlm-long", ago=40000, step=118000)
+    return replace(found, record=found.record | {"exit_code": None, "reason": "machine restarted about 03:12"})
+
+
+def _took(known: KnownRun, seconds: float) -> KnownRun:
+    return replace(known, record=known.record | {"duration_seconds": seconds})
 
 
 def many_gpus(count: int) -> Sequence[GpuReading]:

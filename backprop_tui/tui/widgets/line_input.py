@@ -24,6 +24,10 @@ _ACTIONS = {
 class LineInput(Input):
     """Over a slow line keys arrive together, and Textual looks for bindings only after the letters behind them."""
 
+    def on_mount(self) -> None:
+        """Nothing blinks: over a slow line that is traffic, and to some people a nuisance."""
+        self.cursor_blink = False
+
     async def on_key(self, event: events.Key) -> None:
         """What is no letter is done at once too."""
         action = _ACTIONS.get(event.key)

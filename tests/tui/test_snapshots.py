@@ -1,0 +1,133 @@
+"""What the dashboard looks like: a busy scene at a fixed size, theme and clock.
+
+What changed on purpose is taken anew by `pytest tests/tui/test_snapshots.py --snapshot-update`, and looked at.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from backprop_tui.tui.app import Dashboard
+from backprop_tui.tui.charts.source import NoCharts
+from backprop_tui.tui.preferences import Preferences
+from backprop_tui.tui.requests import Desk, Said
+from backprop_tui.tui.screens.main import MainScreen
+from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.widgets.log import LogView
+from backprop_tui.tui.wording.glyphs import ASCII, UNICODE, Glyphs
+from tests.tui.scene import SceneCharts, scene
+from tests.tui.screens.test_main import FakeBridge, FakeDesk
+from tests.tui.screens.test_settings import ConfigDesk
+from tests.tui.snapshots import gpu, sample, snapshot
+
+LOOKS_SECONDS = 20.0
+VERDICT = (
+    "interpreter  /home/anna/nanoGPT/.venv/bin/python: the .venv above the script",
+    "verdict      held: GPU 1 at 84 C, waiting below 80",
+)
+
+
+class RehearsingDesk(FakeDesk):
+    """Says of every draft that it would wait."""
+
+    async def ask(self, *words: str) -> Said:
+        self.asked.append(words)
+        return Said(done=True, words=VERDICT[-1], lines=VERDICT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What is looked at, and by which keys one comes there."""
+
+    name: str
+    size: tuple[int, int] = (120, 40)
+    gpus: int = 4
+    keys: tuple[str, ...] = ()
+    theme: str = "backprop-dark"
+    glyphs: Glyphs = UNICODE
+    desk: type[Desk] = FakeDesk
+
+
+LOOKS = (
+    Look(name="main-120x40"),
+    Look(name="main-80x24", size=(80, 24), gpus=2),
+    Look(name="main-200x50", size=(200, 50), gpus=8),
+    Look(name="main-60x20", size=(60, 20), gpus=2),
+    Look(name="light-100x30", size=(100, 30), gpus=2, theme="backprop-light"),
+    Look(name="ascii-80x24", size=(80, 24), gpus=1, glyphs=ASCII),
+    Look(name="failed-100x30", size=(100, 30), gpus=2, keys=("exclamation_mark",)),
+    Look(name="held-100x30", size=(100, 30), gpus=2, keys=("j",) * 10),
+    Look(name="paused-80x24", size=(80, 24), gpus=2, keys=("j", "4")),
+    Look(name="details-120x40", keys=("4", "tab", "plus")),
+    Look(name="events-80x24", size=(80, 24), gpus=2, keys=("5", "tab", "plus")),
+    Look(name="sorted-100x30", size=(100, 30), gpus=12, keys=("v", "l")),
+    Look(name="new-run-100x30", size=(100, 30), gpus=2, keys=("n", *"train.py"), desk=RehearsingDesk),
+    Look(name="stop-80x24", size=(80, 24), gpus=2, keys=("s",)),
+    Look(name="help-120x40", keys=("question_mark",)),
+    Look(name="settings-100x30", size=(100, 30), keys=("comma",), desk=ConfigDesk),
+)
+
+
+@pytest.fixture(autouse=True)
+def same_everywhere() -> Iterator[None]:
+    """Time zone and terminal are the same wherever the test runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("NO_COLOR", "COLUMNS", "LINES", "TEXTUAL_COLOR_SYSTEM", "TEXTUAL_THEME"):
+            patch.delenv(name, raising=False)
+        patch.setenv("TZ", "UTC")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+def _waits(pilot: Pilot[Any]) -> bool:
+    """Whether something that is read in the background is not on the screen yet."""
+    main = next(one for one in pilot.app.screen_stack if isinstance(one, MainScreen))
+    log = main.query_one(LogView)
+    return log.path is not None and log.is_on_screen and not (log.page_shown.is_read and log.page_shown.counted >= 1.0)
+
+
+def settling(keys: tuple[str, ...]) -> Callable[[Pilot[Any]], Awaitable[None]]:
+    """Presses the keys; returns when nothing changes any more."""
+
+    async def settle(pilot: Pilot[Any]) -> None:
+        await pilot.pause()
+        for key in keys:
+            await pilot.press(key)
+            await pilot.pause()
+        deadline = time.monotonic() + LOOKS_SECONDS
+        before: object = None
+        still = 0
+        while (still < 3 or _waits(pilot)) and time.monotonic() < deadline:
+            await pilot.pause(0.15)
+            now = pilot.app.export_screenshot()
+            still, before = (still + 1 if now == before else 0), now
+
+    return settle
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
+def test_it_looks_as_it_did(look: Look, snap_compare: Callable[..., bool], tmp_path: Path) -> None:
+    shows_paths = "details" in look.name
+    now = scene(gpus=look.gpus, logs=None if shows_paths else tmp_path)
+    app = _app(now, look)
+    assert snap_compare(app, terminal_size=look.size, run_before=settling(look.keys))
+
+
+def test_an_empty_store_looks_as_it_did(snap_compare: Callable[..., bool]) -> None:
+    look = Look(name="empty")
+    app = _app(snapshot(sample=sample(gpu(0), gpu(1))), look)
+    assert snap_compare(app, terminal_size=(100, 30), run_before=settling(()))
+
+
+def _app(now: Snapshot, look: Look) -> Dashboard:
+    preferences = Preferences(theme=look.theme, glyphs=look.glyphs)
+    charts = SceneCharts() if now.runs else NoCharts()
+    return Dashboard(FakeBridge(now), look.desk(), preferences, charts=charts)
