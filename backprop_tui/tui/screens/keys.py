@@ -12,10 +12,10 @@ from textual.app import SuspendNotSupported
 from textual.widgets import Input
 
 from backprop_tui.domain.status import Status
-from backprop_tui.tui.actions import Action
+from backprop_tui.tui.actions import BY_ID, Action
 from backprop_tui.tui.layout import Zoom
 from backprop_tui.tui.screens.front import Front
-from backprop_tui.tui.screens.run_actions import RunActions
+from backprop_tui.tui.screens.run_actions import SET, RunActions
 from backprop_tui.tui.snapshot import KnownRun
 from backprop_tui.tui.theme import DARK, LIGHT, TERMINAL
 from backprop_tui.tui.view.groups import GROUP
@@ -121,11 +121,15 @@ class Keys:
             "pause": lambda: self._work(runs.pause(chosen())),
             "resume": lambda: self._work(runs.resume(chosen())),
             "retry_group": lambda: self._work(runs.retry_failed(self._group())),
-            "time": lambda: self._work(runs.more_time(chosen())),
+            "time": lambda: self._work(self._more_time(chosen())),
             "later": lambda: self._work(runs.move(chosen(), 1)),
             "sooner": lambda: self._work(runs.move(chosen(), -1)),
             "remove": lambda: self._remove(chosen()),
         }
+
+    async def _more_time(self, chosen: list[KnownRun]) -> None:
+        if await self._runs.more_time(chosen) == SET:
+            self.press(BY_ID["edit"])
 
     def _group(self) -> list[KnownRun]:
         """The members of the group under the cursor."""

@@ -207,12 +207,8 @@ class MainScreen(Front):
         self._keys.press(BY_ID[action_id])
 
     def go_to(self, run_id: str) -> None:
-        """Puts the cursor on a run, unfolding its group."""
-        found = self.snapshot.find(run_id)
-        if found is not None:
-            self.standing.folded.discard(str(found.record.get("group")))
-            self.paint()
-            self.query_one(RunsTable).select(run_id)
+        """Puts the cursor on a run, wherever it is hidden."""
+        self.viewing.go_to(run_id)
 
     async def question(self, question: Question) -> str:
         """Asked in a dialog."""
@@ -264,6 +260,10 @@ class MainScreen(Front):
     @on(Steered)
     def _chart_steered(self, message: Steered) -> None:
         self.charting.steer(message)
+
+    @on(Governor.Chosen)
+    def _governor_chosen(self) -> None:
+        self.viewing.why()
 
     @on(Problem.Chosen)
     def _problem_chosen(self) -> None:

@@ -13,6 +13,8 @@ from backprop_tui.tui.screens.ask import STAY, Answer, Question
 from backprop_tui.tui.snapshot import KnownRun
 from backprop_tui.tui.wording import durations
 
+SET = "set"
+_STOP_OPTIONS = {"stop": (), "checkpoint": ("--after-checkpoint",), "kill": ("--now",)}
 _MORE_MINUTES = (("1", 10), ("3", 30), ("6", 60))
 
 
@@ -40,7 +42,7 @@ class RunActions:
             return self._front.tell("Nothing here goes on or waits", bad=True)
         answer = await self._front.question(_stop_question(wanted))
         if answer != STAY:
-            await self._each("stop", wanted, *(("--now",) if answer == "kill" else ()))
+            await self._each("stop", wanted, *_STOP_OPTIONS[answer])
         return None
 
     async def kill(self, runs: Sequence[KnownRun]) -> None:
@@ -76,22 +78,26 @@ class RunActions:
             return self._front.tell("None of its runs failed", bad=True)
         return await self._each("resume", wanted, "--detach", one_by_one=True)
 
-    async def more_time(self, runs: Sequence[KnownRun]) -> None:
-        """Another timebox, counted from the start of the attempt."""
+    async def more_time(self, runs: Sequence[KnownRun]) -> str:
+        """Another timebox, counted from the start of the attempt; the answer: `SET` wants another number."""
         wanted = _in(runs, UNFINISHED)
         if not wanted:
-            return self._front.tell("What has ended needs no time; r resumes it", bad=True)
+            self._front.tell("What has ended needs no time; r resumes it", bad=True)
+            return STAY
         answers = [Answer(key=key, shown=key, means=str(more), words=f"+{more} min") for key, more in _MORE_MINUTES]
+        answers.append(Answer(key="e", shown="e", means=SET, words="set another number"))
         answers.append(Answer(key="n", shown="n", means="none", words="no limit"))
         answer = await self._front.question(
             Question(title="Time", lines=(f"{_named(wanted)}: how much more?",), answers=answers)
         )
-        for one in () if answer == STAY else wanted:
+        for one in () if answer in (STAY, SET) else wanted:
             limit = one.run.spec.max_run_seconds if one.run is not None else None
             minutes = "none" if answer == "none" else f"{(limit or 0) / 60 + int(answer):g}"
             if answer == "none" or limit is not None:
                 await self._each("edit", [one], "--max-minutes", minutes)
-        return None
+            else:
+                self._front.tell(f"{_named([one])} has no limit")
+        return answer
 
     async def move(self, runs: Sequence[KnownRun], by: int) -> None:
         """One queued run sooner or later."""
@@ -158,6 +164,7 @@ def _stop_question(wanted: Sequence[KnownRun]) -> Question:
         lines=(f"{_named(wanted)}: stop?", *_stakes(wanted)),
         answers=(
             Answer(key="enter", shown="enter", means="stop", words="stop, with time to save"),
+            Answer(key="c", shown="c", means="checkpoint", words="after the next checkpoint, whenever that comes"),
             Answer(key="S", shown="S", means="kill", words="kill now"),
         ),
     )

@@ -18,9 +18,10 @@ from backprop_tui.tui.screens.front import Front
 from backprop_tui.tui.view.filtering import Filter
 from backprop_tui.tui.view.groups import best_of
 from backprop_tui.tui.view.sorting import NEWEST, SORTS, Sort, clicked
-from backprop_tui.tui.view.states import word_of
+from backprop_tui.tui.view.states import HELD, word_of
 from backprop_tui.tui.view.tokens import Line, Piece, Token
 from backprop_tui.tui.widgets.runs import RunsTable
+from backprop_tui.tui.widgets.selected import DETAILS, SelectedRun
 
 Command = tuple[str, str, Callable[[], object]]
 
@@ -96,9 +97,19 @@ class Viewing:
         if best is None:
             self._screen.tell("None of its runs has a loss yet", bad=True)
             return
-        self._go_to(best.id)
+        self.go_to(best.id)
 
-    def _go_to(self, run_id: str) -> None:
+    def why(self) -> None:
+        """To the first run that is held, and the table of what holds it."""
+        held = next((one for one in self._screen.snapshot.runs if word_of(one) == HELD), None)
+        if held is None:
+            self._screen.tell("The governor holds no run")
+            return
+        self.go_to(held.id)
+        self._screen.query_one(SelectedRun).choose(DETAILS)
+
+    def go_to(self, run_id: str) -> None:
+        """Puts the cursor on a run, in whatever it is hidden: a fold, a filter, its age."""
         standing = self._screen.standing
         found = self._screen.snapshot.find(run_id)
         if found is None:
@@ -127,7 +138,7 @@ class Viewing:
         yield "Doctor", "checks the machine and says how to mend it", lambda: self._work(self._doctor())
         for one in snapshot.runs[:_MOST_NAMED]:
             name = neutral(str(one.record["name"]))
-            yield f"Go to run {name}", f"{word_of(one)}  {one.id}", partial(self._go_to, one.id)
+            yield f"Go to run {name}", f"{word_of(one)}  {one.id}", partial(self.go_to, one.id)
 
     def _only_failed(self) -> None:
         self._screen.query_one("#filter", Input).value = _FAILED

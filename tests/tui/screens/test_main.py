@@ -18,6 +18,7 @@ from backprop_tui.tui.bridge import Post, StoreFailed, StoreRead
 from backprop_tui.tui.preferences import Preferences
 from backprop_tui.tui.requests import Said
 from backprop_tui.tui.screens.ask import Ask
+from backprop_tui.tui.screens.edit_run import EditRun
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.widgets.footer import Footer
@@ -185,6 +186,44 @@ def test_stopping_asks_first_and_the_harmless_answer_does_nothing() -> None:
             await stage.pilot.press("enter")
             await stage.pilot.pause()
             assert stage.desk.asked == [("stop", "nano")]
+
+    asyncio.run(play())
+
+
+def test_stopping_can_wait_for_the_next_checkpoint() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.pilot.press("s")
+            await stage.pilot.pause()
+            await stage.pilot.press("c")
+            await stage.pilot.pause()
+            assert stage.desk.asked == [("stop", "nano", "--after-checkpoint")]
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize(("key", "minutes"), [("1", "20"), ("3", "40"), ("6", "70"), ("n", "none")])
+def test_a_timebox_is_extended_or_lifted(key: str, minutes: str) -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.pilot.press("t")
+            await stage.pilot.pause()
+            await stage.pilot.press(key)
+            await stage.pilot.pause()
+            assert stage.desk.asked == [("edit", "nano", "--max-minutes", minutes)]
+
+    asyncio.run(play())
+
+
+def test_a_timebox_can_be_set_to_any_number() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.pilot.press("t")
+            await stage.pilot.pause()
+            await stage.pilot.press("e")
+            await stage.pilot.pause()
+            assert isinstance(stage.pilot.app.screen, EditRun)
+            assert stage.desk.asked == []
 
     asyncio.run(play())
 

@@ -1,0 +1,112 @@
+"""The mouse: clicks and the wheel do what is under them."""
+
+from __future__ import annotations
+
+import asyncio
+
+from textual import events
+
+from backprop_tui.domain.status import Status
+from backprop_tui.tui.screens.help import Help
+from backprop_tui.tui.widgets.footer import Footer
+from backprop_tui.tui.widgets.governor import Governor
+from backprop_tui.tui.widgets.problem import Problem
+from backprop_tui.tui.widgets.runs import RunsTable
+from backprop_tui.tui.widgets.selected import SelectedHeading
+from tests.tui.screens.test_main import RUNS, Stage, staged
+from tests.tui.snapshots import ended, gpu, queued, running, sample, snapshot
+
+HOT = {"check": "gpu_temperature", "figure": 84.0, "limit": 80.0, "gpu": 1, "message": "GPU 1 at 84 C"}
+
+
+async def wheel(stage: Stage, *, down: bool) -> None:
+    kind = events.MouseScrollDown if down else events.MouseScrollUp
+    stage.runs.post_message(kind(stage.runs, 1, 1, 0, 1, 0, shift=False, meta=False, ctrl=False))
+    await stage.pilot.pause()
+
+
+def test_a_click_selects_and_a_second_one_opens() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.pilot.click(RunsTable, offset=(20, 3))
+            await stage.pilot.pause()
+            assert stage.runs.selected == "wait-1"
+            assert stage.runs.has_focus
+            await stage.pilot.click(RunsTable, offset=(20, 3), times=2)
+            await stage.pilot.pause()
+            assert stage.selected.has_focus_within
+
+    asyncio.run(play())
+
+
+def test_ctrl_and_a_click_mark() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.pilot.click(RunsTable, offset=(20, 2), control=True)
+            await stage.pilot.pause()
+            assert stage.main.standing.marked == {"vit"}
+
+    asyncio.run(play())
+
+
+def test_a_click_on_a_tab_shows_it() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            heading = stage.main.query_one(SelectedHeading)
+            for word, tab in (("Details", 3), ("Log", 0), ("Events", 4)):
+                await stage.pilot.click(SelectedHeading, offset=(heading.line_text(0).index(word), 0))
+                await stage.pilot.pause()
+                assert stage.selected.tab == tab
+
+    asyncio.run(play())
+
+
+def test_a_click_on_the_governor_shows_the_first_run_that_it_holds_and_why() -> None:
+    async def play() -> None:
+        now = snapshot(running("a"), queued("b", place=1), queued("c", place=2, holds=(HOT,)), sample=sample(gpu()))
+        async with staged(now) as stage:
+            await stage.pilot.click(Governor)
+            await stage.pilot.pause()
+            assert stage.runs.selected == "c"
+            assert "waits for 1 thing" in stage.selected.tab_widget.shown_text
+            assert stage.desk.asked == []
+
+    asyncio.run(play())
+
+
+def test_a_click_on_the_problem_shows_the_run_that_failed() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.pilot.click(Problem)
+            await stage.pilot.pause()
+            assert stage.runs.selected == "bad"
+
+    asyncio.run(play())
+
+
+def test_a_click_on_a_key_of_the_footer_presses_it() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            footer = stage.main.query_one(Footer)
+            await stage.pilot.click(Footer, offset=(footer.line_text(0).index("pause"), 0))
+            await stage.pilot.pause()
+            assert stage.desk.asked == [("pause", "nano")]
+            await stage.pilot.click(Footer, offset=(footer.line_text(0).index("all keys"), 0))
+            await stage.pilot.pause()
+            assert isinstance(stage.pilot.app.screen, Help)
+
+    asyncio.run(play())
+
+
+def test_the_wheel_scrolls_the_runs_and_leaves_the_cursor_where_it_is() -> None:
+    async def play() -> None:
+        many = [ended(f"run-{place:02}", ago=60.0 + place) for place in range(40)]
+        async with staged(snapshot(*RUNS, *many, ended("last", Status.STOPPED, ago=200))) as stage:
+            first = stage.runs.line_text(1)
+            await wheel(stage, down=True)
+            assert stage.runs.line_text(1) != first
+            assert stage.runs.selected == "nano"
+            await wheel(stage, down=False)
+            assert stage.runs.line_text(1) == first
+
+    asyncio.run(play())
