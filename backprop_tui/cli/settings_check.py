@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 
 from backprop_tui.config.errors import ConfigError
-from backprop_tui.config.files import arguments_in, problems_in
-from backprop_tui.config.load import project_file, wrong_variables
+from backprop_tui.config.files import arguments_in, problems_in, read_file
+from backprop_tui.config.load import project_file, refused_in_project, wrong_variables
 from backprop_tui.domain.values import dataclass
 
 
@@ -32,7 +32,7 @@ def checked_layers(user_file: str, directory: str, environment: Mapping[str, str
     layers = [_user_layer(user_file, named=named)]
     project = project_file(directory)
     if project is not None and project != os.path.abspath(user_file):
-        layers.append(_file_layer(project))
+        layers.append(_project_layer(project))
     layers.append(Layer("environment", wrong_variables(environment)))
     return layers
 
@@ -43,6 +43,11 @@ def _user_layer(path: str, *, named: bool) -> Layer:
     if named:
         return Layer(path, [ConfigError(f"--config {path}", "there is no such file")])
     return Layer(f"{path} (there is none, so that the defaults are in force)", ())
+
+
+def _project_layer(path: str) -> Layer:
+    layer = _file_layer(path)
+    return layer if layer.problems else Layer(path, refused_in_project(read_file(path)), layer.remarks)
 
 
 def _file_layer(path: str) -> Layer:

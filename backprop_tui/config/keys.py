@@ -11,7 +11,8 @@ from backprop_tui.domain.values import dataclass
 class Key:
     """A setting; `name` is its table and its name in there, as "gpu.max_temp_c".
 
-    `original` are the names it goes by in JSON files of the original tool; a dot is a level of nesting.
+    `original` are the names it goes by in JSON files of the original tool; a dot is a level of nesting. `users_own`: a
+    project's file may not set it.
     """
 
     name: str
@@ -19,6 +20,7 @@ class Key:
     default: Value
     help: str
     original: tuple[str, ...] = ()
+    users_own: bool = False
 
     @property
     def section(self) -> str:
@@ -197,13 +199,17 @@ _ALL = (
     ),
     Key(name="notify.bell", kind=kinds.boolean(), default=True, help="ring the terminal when a run ends unseen"),
     Key(
-        name="notify.osc", kind=kinds.boolean(), default=False, help="a desktop notice by OSC 9 when a run ends unseen"
+        name="notify.osc",
+        kind=kinds.boolean(),
+        default=False,
+        help="a desktop notice (OSC 9 or 777) when a run ends unseen",
     ),
     Key(
         name="notify.command",
         kind=kinds.text(optional=True),
         default=None,
-        help="a command to run when a run ends unseen",
+        help="a command to run when a run ends unseen; it is told by BACKPROP_ENDED_RUN, _NAME, _STATUS, _CAUSE",
+        users_own=True,  # what a clone brings along must not be run by looking at runs in it
     ),
 )
 

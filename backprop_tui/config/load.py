@@ -76,13 +76,22 @@ def load(
     found.update(read_file(user_file))
     project = project_file(directory)
     if project is not None and project != os.path.abspath(user_file):
-        found.update(read_file(project))
+        of_project = read_file(project)
+        for error in refused_in_project(of_project):
+            raise error
+        found.update(of_project)
     for name, key in KEYS.items():
         if environment.get(key.variable):
             found[name] = _setting(name, environment[key.variable], f"environment {key.variable}")
     for name, (raw, option) in options.items():
         found[name] = _setting(name, raw, f"option {option}")
     return Settings(found)
+
+
+def refused_in_project(found: Mapping[str, Setting]) -> list[ConfigError]:
+    """What a project's file sets although it is the user's own."""
+    advice = "is the user's own: set it in config.toml (backprop-tui config path names it), not in a project's file"
+    return [ConfigError(one.origin, f"{name} {advice}") for name, one in found.items() if KEYS[name].users_own]
 
 
 def wrong_variables(environment: Mapping[str, str]) -> list[ConfigError]:

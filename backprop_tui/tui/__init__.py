@@ -69,11 +69,14 @@ def dashboard(
     `probe` has asked the terminal; None: nothing is known of it.
     """
     import os
+    from dataclasses import replace
 
     from backprop_tui.tui import terminal_input, textual_crop
     from backprop_tui.tui.app import Dashboard
     from backprop_tui.tui.attention import Attention
     from backprop_tui.tui.bridge import Bridge
+    from backprop_tui.tui.notices.command import EndCommand
+    from backprop_tui.tui.notices.terminal import TerminalNotices
     from backprop_tui.tui.preferences import preferences
     from backprop_tui.tui.reading.metrics_file import ChartReader
     from backprop_tui.tui.requests import CommandDesk
@@ -83,8 +86,11 @@ def dashboard(
     terminal = NOTHING_KNOWN if probe is None else probe.answer()
     terminal_input.apply(terminal.typed)
     settled = preferences(looks_of or config_path, os.environ, terminal)
+    if is_demo:  # nothing in it is worth calling anybody
+        settled = replace(settled, notices=TerminalNotices(), end_command=None)
     home.prepare()
     attention = Attention()
-    bridge = Bridge(home, config_path, settled.refresh_seconds, attention, is_demo=is_demo)
+    end_command = EndCommand(home, settled.end_command)
+    bridge = Bridge(home, config_path, settled.refresh_seconds, attention, is_demo=is_demo, end_command=end_command)
     desk = CommandDesk(home, config_path)
     return Dashboard(bridge, desk, settled, charts=ChartReader(home), selected_run=selected_run, attention=attention)

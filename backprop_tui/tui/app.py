@@ -12,12 +12,14 @@ from typing import ClassVar, Protocol
 from textual import events, on
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.notifications import Notify
 from textual.screen import Screen
 
 from backprop_tui.tui.actions import ACTIONS
 from backprop_tui.tui.attention import Attention
-from backprop_tui.tui.bridge import Post, Remembered, StoreFailed, StoreRead
+from backprop_tui.tui.bridge import Post, Remembered, RunsEnded, StoreFailed, StoreRead
 from backprop_tui.tui.charts.source import ChartSource, NoCharts
+from backprop_tui.tui.notices.ends import summarised
 from backprop_tui.tui.preferences import Preferences
 from backprop_tui.tui.requests import Desk
 from backprop_tui.tui.screens.main import MainScreen
@@ -26,6 +28,7 @@ from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.theme import TERMINAL_BACKGROUND, THEMES, of_any_theme
 
 _TWICE_SECONDS = 2.0
+_MOST_TOASTS = 3
 
 
 class Source(Protocol):
@@ -130,6 +133,22 @@ class Dashboard(App[int]):
     @on(Remembered)
     def _remembered(self, message: Remembered) -> None:
         self._main.digests.remembered(message.recollection, opens=message.opens)
+
+    @on(RunsEnded)
+    def _runs_ended(self, message: RunsEnded) -> None:
+        lines = summarised([one for one in message.ends if not one.was_asked], _MOST_TOASTS)
+        for line in lines:
+            self._main.tell(line, bad=any(one.is_problem and line == one.words for one in message.ends))
+        if message.problem is not None:
+            self._main.tell(message.problem, bad=True)
+        if self._attention.is_unseen and self._driver is not None:
+            self._driver.write(self._preferences.notices.sequences(lines))
+
+    @on(Notify)
+    def _make_room(self) -> None:
+        """Before Textual shows another notice: the oldest go, so that at most three are shown."""
+        for oldest in list(self._notifications)[: max(0, len(self._notifications) - _MOST_TOASTS + 1)]:
+            self._unnotify(oldest, refresh=False)
 
     @on(events.AppFocus)
     def _focused(self) -> None:

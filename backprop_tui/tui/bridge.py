@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from textual.message import Message
 
 from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.machine import machine_probe
-from backprop_tui.domain.errors import BackpropError
+from backprop_tui.domain.errors import BackpropError, StorageFailed
 from backprop_tui.domain.status import UNFINISHED
 from backprop_tui.launchers.sampler_process import SamplerProcess
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
@@ -22,6 +22,8 @@ from backprop_tui.probes.logout import Logout, user_name, what_logout_does
 from backprop_tui.store.home import Home
 from backprop_tui.tui.attention import Attention
 from backprop_tui.tui.looking_back import LookingBack
+from backprop_tui.tui.notices.command import EndCommand
+from backprop_tui.tui.notices.ends import End, ends_between
 from backprop_tui.tui.reading.store import StoreReader
 from backprop_tui.tui.recollection import Recollection
 from backprop_tui.tui.snapshot import Snapshot
@@ -58,6 +60,15 @@ class Remembered(Message):
         self.opens = opens
 
 
+class RunsEnded(Message):
+    """Runs ended since the last look; `problem` is what kept the user's command from being started for them."""
+
+    def __init__(self, ends: Sequence[End], *, problem: str | None = None) -> None:
+        super().__init__()
+        self.ends = ends
+        self.problem = problem
+
+
 class Bridge:
     """Works in one thread of its own: a file system that hangs freezes no screen, and the sampler dies with it."""
 
@@ -69,10 +80,12 @@ class Bridge:
         attention: Attention | None = None,
         *,
         is_demo: bool = False,
+        end_command: EndCommand | None = None,
     ) -> None:
         """Looks every so many `seconds`."""
         self._attention = attention or Attention()
         self._looking_back = LookingBack(home, self._attention)
+        self._end_command = end_command
         self._recalls = False
         self._is_demo = is_demo
         self._logout: Logout | None = None
@@ -119,7 +132,7 @@ class Bridge:
         while True:
             self._wanted.clear()
             try:
-                snapshot, remembered = await loop.run_in_executor(self._thread, self._step, self._selected)
+                snapshot, told = await loop.run_in_executor(self._thread, self._step, self._selected)
             except (BackpropError, OSError) as error:
                 post(StoreFailed(str(error)))
             except Exception as error:  # noqa: BLE001 - the named boundary: the screen stays, and says what happened
@@ -127,8 +140,8 @@ class Bridge:
             else:
                 if self._is_news(snapshot):
                     post(StoreRead(snapshot))
-                if remembered is not None:
-                    post(remembered)
+                for message in told:
+                    post(message)
                 self._last = snapshot
             try:
                 await asyncio.wait_for(self._wanted.wait(), self.pause_seconds)
@@ -147,16 +160,31 @@ class Bridge:
             self._sampler.stop()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _step(self, selected: str | None) -> tuple[Snapshot, Remembered | None]:
-        """In the bridge's thread: reads everything, then keeps alive what has to live, then looks back."""
+    def _step(self, selected: str | None) -> tuple[Snapshot, list[Message]]:
+        """In the bridge's thread: reads everything, keeps alive what has to live, and finds what else is to be told."""
         snapshot = replace(self._reader.read(selected), logout=self._what_logout_does(), is_demo=self._is_demo)
         self._keep_supervisor(snapshot)
         self._keep_sampler(snapshot)
         asked, self._recalls = self._recalls, False
         found = self._looking_back.look(snapshot)
         if asked:
-            return snapshot, Remembered(self._looking_back.recall(snapshot), opens=True)
-        return snapshot, None if found is None else Remembered(found, opens=self._looking_back.may_interrupt)
+            told: list[Message] = [Remembered(self._looking_back.recall(snapshot), opens=True)]
+        else:
+            told = [] if found is None else [Remembered(found, opens=self._looking_back.may_interrupt)]
+        return snapshot, [*told, *self._ends(snapshot)]
+
+    def _ends(self, snapshot: Snapshot) -> Iterator[RunsEnded]:
+        """What ended since the last look; the user's command is started where nobody sees it."""
+        ends = () if self._last is None else ends_between(self._last, snapshot)
+        if not ends:
+            return
+        problem = None
+        if self._end_command is not None and self._attention.is_unseen:
+            try:
+                problem = self._end_command.run(ends)
+            except StorageFailed as error:  # what ended is shown all the same
+                problem = f"notify.command: {error}"
+        yield RunsEnded(ends, problem=problem)
 
     def _keep_supervisor(self, snapshot: Snapshot) -> None:
         """Unfinished work of this machine needs one."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import locale
 import os
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import field, replace
 
 from backprop_tui.config.load import Settings, load
 from backprop_tui.domain.values import dataclass
+from backprop_tui.tui.notices.terminal import TerminalNotices, terminal_notices
 from backprop_tui.tui.terminal_probe import NOTHING_KNOWN, POOR_TERMINALS, Terminal
 from backprop_tui.tui.theme import DARK, LIGHT, TERMINAL
 from backprop_tui.tui.wording.glyphs import ASCII, UNICODE, Curves, Glyphs
@@ -24,6 +25,8 @@ class Preferences:
     glyphs: Glyphs = UNICODE
     refresh_seconds: float = 1.0
     paints_background: bool = True  # False: the terminal's own stays
+    notices: TerminalNotices = field(default_factory=TerminalNotices)
+    end_command: str | None = None
 
 
 def preferences(config_path: str, environment: Mapping[str, str], terminal: Terminal = NOTHING_KNOWN) -> Preferences:
@@ -38,6 +41,8 @@ def preferences(config_path: str, environment: Mapping[str, str], terminal: Term
         glyphs=_glyphs(settings, environment, terminal),
         refresh_seconds=settings.number("dashboard.refresh_seconds"),
         paints_background=settings.text("dashboard.background") == "theme",
+        notices=terminal_notices(environment, bell=bool(settings["notify.bell"]), osc=bool(settings["notify.osc"])),
+        end_command=settings.optional_text("notify.command"),
     )
 
 

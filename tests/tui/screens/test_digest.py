@@ -82,8 +82,7 @@ class Stage:
     desk: Desk
 
     async def remembers(self, *, opens: bool = True) -> None:
-        assert self.bridge.post is not None
-        self.bridge.post(Remembered(MISSED, opens=opens))
+        self.pilot.app.post_message(Remembered(MISSED, opens=opens))
         await self.pilot.pause()
 
     @property

@@ -1,0 +1,67 @@
+"""Ends of runs on the screen: toasts, at most three, and a call to somebody who does not look."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from textual.events import AppBlur, AppFocus
+
+from backprop_tui.domain.status import Status
+from backprop_tui.tui.app import Dashboard
+from backprop_tui.tui.bridge import RunsEnded
+from backprop_tui.tui.notices.ends import End, ends_between
+from backprop_tui.tui.notices.terminal import TerminalNotices
+from backprop_tui.tui.preferences import Preferences
+from tests.tui.screens.test_digest import Bridge, Desk
+from tests.tui.snapshots import ended, running, snapshot
+
+
+def ends(*statuses: Status) -> tuple[End, ...]:
+    ids = [f"run-{number}" for number in range(len(statuses))]
+    after = [ended(one, status) for one, status in zip(ids, statuses, strict=True)]
+    return ends_between(snapshot(*map(running, ids)), snapshot(*reversed(after)))
+
+
+def shown(app: Dashboard) -> list[str]:
+    return [one.message for one in app._notifications]
+
+
+async def told(found: tuple[End, ...], *, focused: bool | None, problem: str | None = None) -> tuple[list[str], str]:
+    """The toasts, and what was written to the terminal."""
+    app = Dashboard(Bridge(), Desk(), Preferences(notices=TerminalNotices(bell=True, osc=True)))
+    written: list[str] = []
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        assert app._driver is not None
+        app._driver.write = written.append  # type: ignore[method-assign, assignment]
+        if focused is not None:
+            app.post_message(AppFocus() if focused else AppBlur())
+        await pilot.pause()
+        app.post_message(RunsEnded(found, problem=problem))
+        await pilot.pause()
+        return shown(app), "".join(one for one in written if "\x07" in one)
+
+
+def test_an_end_that_nobody_sees_rings_once() -> None:
+    toasts, written = asyncio.run(told(ends(Status.COMPLETED, Status.FAILED), focused=False))
+    assert toasts == ["run-0 done", "run-1 failed: exit code 1"]
+    assert written.endswith("failed: exit code 1\x07\x07")
+    assert written.count("]9;") == 2
+
+
+@pytest.mark.parametrize("focused", [True, None])
+def test_an_end_that_somebody_sees_is_told_in_the_window_alone(focused: bool | None) -> None:  # noqa: FBT001
+    toasts, written = asyncio.run(told(ends(Status.COMPLETED), focused=focused))
+    assert toasts == ["run-0 done"]
+    assert not written
+
+
+def test_what_a_person_stopped_is_not_told_to_that_person() -> None:
+    toasts, written = asyncio.run(told(ends(Status.STOPPED), focused=False))
+    assert not toasts
+    assert not written
+
+
+def test_at_most_three_are_shown_whatever_ends() -> None:
+    toasts, _ = asyncio.run(told(ends(*[Status.COMPLETED] * 8), focused=True, problem="notify.command: mad: gone"))
+    assert toasts == ["run-1 done", "6 more runs ended", "notify.command: mad: gone"]
