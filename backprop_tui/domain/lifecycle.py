@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from backprop_tui.domain.best import joined
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.retries import Again, NotAgain, decide_retry
 from backprop_tui.domain.run import Attempt, Cause, Ended, Gpu, Queued, Run, Starting
@@ -68,6 +69,7 @@ def fold(run: Run, live: Live | None) -> Run:
         total_epochs=live.total_epochs if live.total_epochs is not None else run.total_epochs,
         eta_seconds=live.eta_seconds,
         metrics={**run.metrics, **live.metrics},
+        best=joined(run.best, live.best),
         checkpoints=live.checkpoints or run.checkpoints,
         peak=live.peak,
         resume_check=live.resume_check or run.resume_check,

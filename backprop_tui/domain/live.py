@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
+from backprop_tui.domain.course import Extreme
 from backprop_tui.domain.resume_check import ResumeCheck
 from backprop_tui.domain.run import Checkpoint, Peak, Run
 from backprop_tui.domain.save_pace import SavePace
@@ -95,6 +96,7 @@ class Live:
     total_epochs: int | None = None
     eta_seconds: float | None = None  # to the end of the training, as the script prints it
     metrics: Mapping[str, float] = field(default_factory=dict)
+    best: Mapping[str, Extreme] = field(default_factory=dict)
     checkpoints: tuple[Checkpoint, ...] = ()
     pause: Pause | None = None
     stopping: Stopping | None = None

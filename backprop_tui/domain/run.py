@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field, replace
 
+from backprop_tui.domain.course import Extreme
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.resume_check import ResumeCheck
 from backprop_tui.domain.status import Status, check_transition
@@ -231,6 +232,7 @@ class Run:
     total_epochs: int | None = None
     eta_seconds: float | None = None  # as the script printed it last; None once it has ended
     metrics: Mapping[str, float] = field(default_factory=dict)
+    best: Mapping[str, Extreme] = field(default_factory=dict)  # of those whose name tells which way is better
     peak: Peak = field(default_factory=Peak)
     resume_check: ResumeCheck | None = None  # whether its newest resume really went on; None where that is not told
     git: Git | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from backprop_tui.domain.best import improve
 from backprop_tui.domain.live import Live
 from backprop_tui.readers.values import Progress
 
@@ -11,7 +12,7 @@ from backprop_tui.readers.values import Progress
 class Standing:
     """The newest of each figure; what a value does not say stays as it was."""
 
-    __slots__ = ("_epoch", "_eta_seconds", "_metrics", "_total_epochs", "_total_steps", "step")
+    __slots__ = ("_best", "_epoch", "_eta_seconds", "_metrics", "_total_epochs", "_total_steps", "step")
 
     def __init__(self, live: Live) -> None:
         self.step = live.step
@@ -20,6 +21,7 @@ class Standing:
         self._total_epochs = live.total_epochs
         self._eta_seconds = live.eta_seconds
         self._metrics = dict(live.metrics)
+        self._best = dict(live.best)
 
     def take_in(self, progress: Progress) -> None:
         """One value more."""
@@ -34,6 +36,7 @@ class Standing:
         if progress.eta_seconds is not None:
             self._eta_seconds = progress.eta_seconds
         self._metrics.update(progress.metrics)
+        improve(self._best, progress.metrics, self.step)
         if self.step is not None and self._total_steps is not None and self.step > self._total_steps:
             self._total_steps = None  # it was that of one epoch, whose count went on
 
@@ -46,4 +49,5 @@ class Standing:
             "total_epochs": self._total_epochs,
             "eta_seconds": self._eta_seconds,
             "metrics": dict(self._metrics),
+            "best": dict(self._best),
         }

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from backprop_tui.domain.course import Extreme
 from backprop_tui.domain.times import from_iso
 
 JsonObject = dict[str, Any]
@@ -115,4 +116,20 @@ def decode_metrics(source: Mapping[str, Any], key: str) -> dict[str, float]:
     try:
         return {name: float(value) for name, value in nested(source, key).items()}
     except (TypeError, ValueError) as error:
+        raise WrongField(f"{key}: {error}") from error
+
+
+def encode_best(best: Mapping[str, Extreme]) -> JsonObject:
+    """Value and step of each."""
+    return {name: {"value": one.value, "step": one.step} for name, one in best.items()}
+
+
+def decode_best(source: Mapping[str, Any], key: str) -> dict[str, Extreme]:
+    """The inverse of `encode_best`. Raises: WrongField."""
+    try:
+        return {
+            name: Extreme(float(one["value"]), optional_integer(one, "step"))
+            for name, one in nested(source, key).items()
+        }
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise WrongField(f"{key}: {error}") from error

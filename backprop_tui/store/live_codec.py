@@ -16,7 +16,12 @@ from backprop_tui.store.run_codec import decode_checkpoint, decode_peak, decode_
 def encode_live(live: Live) -> JsonObject:
     """The content of live.json."""
     checkpoints = [{**asdict(checkpoint), "saved_at": iso(checkpoint.saved_at)} for checkpoint in live.checkpoints]
-    return {**asdict(live), "metrics": fields.encode_metrics(live.metrics), "checkpoints": checkpoints}
+    return {
+        **asdict(live),
+        "metrics": fields.encode_metrics(live.metrics),
+        "best": fields.encode_best(live.best),
+        "checkpoints": checkpoints,
+    }
 
 
 def decode_live(source: JsonObject) -> Live:
@@ -43,6 +48,7 @@ def decode_live(source: JsonObject) -> Live:
         total_epochs=fields.optional_integer(source, "total_epochs"),
         eta_seconds=fields.optional_number(source, "eta_seconds"),
         metrics=fields.decode_metrics(source, "metrics"),
+        best=fields.decode_best(source, "best"),
         checkpoints=tuple(decode_checkpoint(one) for one in fields.objects(source, "checkpoints")),
         pause=_decode_pause(source),
         stopping=_decode_stopping(source),

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from backprop_tui.domain.course import Extreme
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.live import Clock, Live
 from backprop_tui.domain.run import Spec
@@ -102,3 +103,11 @@ def test_a_run_may_be_stopped_for_it(tmp_path: Path) -> None:
     taken = Taken(str(tmp_path), on_nan="stop")
     taken.take(progress(3, loss=math.nan), progress(4, loss=math.nan))
     assert taken.ladder.begun == ["loss is nan at step 3"]
+
+
+def test_the_best_of_each_metric_is_kept(tmp_path: Path) -> None:
+    taken = Taken(str(tmp_path))
+    for step, loss in ((1, 3.0), (2, 1.0), (3, math.nan), (4, 2.0)):
+        taken.take(progress(step, loss=loss, lr=0.1))
+    assert taken.recorder.live.best == {"loss": Extreme(1.0, 2)}
+    assert taken.recorder.live.metrics["loss"] == 2.0

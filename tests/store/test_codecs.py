@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backprop_tui.domain.course import Extreme
 from backprop_tui.domain.errors import BrokenRecord
 from backprop_tui.domain.lifecycle import Outcome, conclude
 from backprop_tui.domain.limits import MemoryLimit, RunLimits
@@ -24,7 +25,7 @@ from backprop_tui.domain.requests import (
     TimeboxRequest,
 )
 from backprop_tui.domain.resume_check import ResumeCheck, Verdict
-from backprop_tui.domain.run import Cause, Checkpoint, Dependency, Git, Gpu, Peak, Process, Run, StopPlan
+from backprop_tui.domain.run import Cause, Checkpoint, Code, Dependency, Git, Gpu, Peak, Process, Run, StopPlan
 from backprop_tui.domain.status import Status
 from backprop_tui.store.live_codec import decode_live, encode_live
 from backprop_tui.store.request_codec import decode_request, encode_request
@@ -70,9 +71,13 @@ def full_run() -> Run:
         visible_gpus=("0", "1"),
         found_resume_arg="--resume {path}",
         resume_check=RESUME_CHECK,
+        env=(("SEED", "1"), ("HF_TOKEN", None)),
+        code=Code(path="/w/train.py", sha256="ab"),
+        best={"loss": Extreme(0.25, 7), "acc": Extreme(0.5, None)},
     )
     run = running(run)
     attempt = replace(run.attempt, gpus=(Gpu(index=1, uuid="GPU-1"),), variables={"CUDA_VISIBLE_DEVICES": "GPU-1"})
+    attempt = replace(attempt, code_changes="train.py changed since it was queued")
     return run.with_attempt(attempt)
 
 

@@ -59,6 +59,9 @@ def _events(home: Home, run: KnownRun, since: float, until: float) -> tuple[Json
 
 def _best_loss(home: Home, run: KnownRun) -> float | None:
     name = main_loss(list(run.record.get("metrics") or {}))
+    best = (run.record.get("best") or {}).get(name)
+    if best is not None:
+        return float(best["value"])
     directory = RunDirectory(home.run_folder(run.id))
     try:
         if name is None or os.stat(directory.file("metrics.jsonl")).st_size > MOST_BYTES:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from backprop_tui.domain.metric_names import main_loss
+from backprop_tui.domain.metric_names import less_is_better, main_loss
 from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.snapshot import KnownRun
 from backprop_tui.tui.view.run_row import GroupFacts, RunRow
@@ -38,7 +38,7 @@ def group_row(group: str, unit: Sequence[KnownRun], *, folded: bool) -> RunRow:
         group=GroupFacts(
             size=len(unit),
             counts=counts,
-            best="" if best is None else numbers.metric(loss_of(best)),
+            best="" if best is None else best_words(best),
             best_name="" if best is None else neutral(_member_name(best, unit)),
             folded=folded,
         ),
@@ -59,9 +59,32 @@ def loss_of(run: KnownRun) -> float | None:
 
 
 def best_of(runs: Iterable[KnownRun]) -> KnownRun | None:
-    """The run of the least loss; None where none has one."""
-    losses = [(loss, one.id, one) for one in runs if (loss := loss_of(one)) is not None]
-    return min(losses, key=lambda found: found[:2])[2] if losses else None
+    """The run whose loss was ever the least, without a loss that of the best first score; None where none has one."""
+    found = list(runs)
+    name = _main([name for one in found for name in _scores(one)])
+    if name is None:
+        return None
+    sign = 1.0 if less_is_better(name) else -1.0
+    rated = [(sign * _scores(one)[name], one.id, one) for one in found if name in _scores(one)]
+    return min(rated, key=lambda each: each[:2])[2]
+
+
+def best_words(run: KnownRun) -> str:
+    """Its best loss, or score."""
+    scores = _scores(run)
+    name = _main(list(scores))
+    return "" if name is None else numbers.metric(scores[name])
+
+
+def _main(names: Sequence[str]) -> str | None:
+    return main_loss(names) or next(iter(names), None)
+
+
+def _scores(run: KnownRun) -> dict[str, float]:
+    """The best of each metric whose name tells which way is better; the last, where a record knows no best."""
+    metrics = {str(name): float(value) for name, value in (run.record.get("metrics") or {}).items()}
+    last = {name: one for name, one in metrics.items() if less_is_better(name) is not None and math.isfinite(one)}
+    return last | {str(name): float(one["value"]) for name, one in (run.record.get("best") or {}).items()}
 
 
 def _member_name(run: KnownRun, unit: Sequence[KnownRun]) -> str:

@@ -141,7 +141,9 @@ def _figures(record: JsonObject) -> list[str]:
     found: list[str] = []
     loss = main_loss(list(record.get("metrics") or {}))
     if loss is not None:
-        found.append(f"loss {numbers.metric(float(record['metrics'][loss]))}")
+        last = numbers.metric(float(record["metrics"][loss]))
+        found.append(f"loss {last}")
+        found += _best(record, loss, last)
     if record.get("step") is not None:
         found.append(f"step {numbers.count(record['step'])}")
     saved = [one for one in record.get("checkpoints") or () if one.get("sound") is not False]
@@ -149,6 +151,15 @@ def _figures(record: JsonObject) -> list[str]:
         step = saved[-1].get("step")
         found.append(f"saved{'' if step is None else f' {numbers.count(step)}'}, r resumes")
     return found
+
+
+def _best(record: JsonObject, name: str, last: str) -> list[str]:
+    """Where it was better before."""
+    best = (record.get("best") or {}).get(name)
+    shown = last if best is None else numbers.metric(float(best["value"]))
+    if best is None or shown == last:
+        return []
+    return [f"best {shown}" + ("" if best["step"] is None else f" at {numbers.count(best['step'])}")]
 
 
 def _timebox(run: KnownRun) -> float | None:
