@@ -144,7 +144,10 @@ def _add_queueing(parser: argparse.ArgumentParser) -> None:
         help="wait until that run is completed or timeboxed, with :any whatever its end; may be given again",
     )
     group.add_argument(
-        "--retries", metavar="N", type=values.whole(least=0), help="start it again so often when it fails (0)"
+        "--retries",
+        metavar="N",
+        type=values.whole(least=0),
+        help="start it again so often when it fails and a start can mend that (0)",
     )
     group.add_argument("--launcher", choices=LAUNCHERS, help="what starts it (local)")
 

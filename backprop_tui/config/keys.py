@@ -168,7 +168,12 @@ _ALL = (
         default=None,
         help='a signal before the limit: "USR1@60" is SIGUSR1 a minute before',
     ),
-    Key(name="run.retries", kind=kinds.integer(least=0), default=0, help="starts again after a failure"),
+    Key(
+        name="run.retries",
+        kind=kinds.integer(least=0),
+        default=0,
+        help="starts again after a failure that a start can mend",
+    ),
     Key(name="run.launcher", kind=kinds.choice("local", "slurm"), default="local", help="where runs are started"),
     Key(
         name="run.python",

@@ -36,12 +36,13 @@ def begin(
     variables: Mapping[str, str] | None = None,
 ) -> Run:
     """A queued run, admitted: one more attempt, from the checkpoint its place in the queue names."""
-    resume_from = run.state.resume_from if isinstance(run.state, Queued) else None
+    queued = run.state if isinstance(run.state, Queued) else None
     attempt = Attempt(
         number=len(run.attempts) + 1,
         started_at=now,
         boot_id=boot_id,
-        resumed_from=resume_from,
+        resumed_from=None if queued is None else queued.resume_from,
+        by_request=queued is not None and queued.by_request,
         gpus=gpus,
         vram_claim_bytes=vram_claim_bytes,
         variables=variables or {},
@@ -52,8 +53,8 @@ def begin(
 def take_back(run: Run, *, now: float, reason: str) -> Run:
     """A `starting` run whose script was never started goes back to its place, as if never admitted."""
     attempt = run.attempt
-    queued = run.to(Queued(since=now, reason=reason, resume_from=attempt.resumed_from))
-    return replace(queued, attempts=run.attempts[:-1])
+    state = Queued(since=now, reason=reason, resume_from=attempt.resumed_from, by_request=attempt.by_request)
+    return replace(run.to(state), attempts=run.attempts[:-1])
 
 
 def fold(run: Run, live: Live | None) -> Run:
@@ -145,5 +146,5 @@ def timebox_seconds(run: Run) -> float | None:
 
 def resume(run: Run, *, now: float, resume_from: str | None) -> Run:
     """An ended run goes back to the queue, behind the others."""
-    queued = Queued(since=now, reason="resumed", resume_from=resume_from)
+    queued = Queued(since=now, reason="resumed", resume_from=resume_from, by_request=True)
     return replace(run.to(queued), position=now)

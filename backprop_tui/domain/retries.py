@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from backprop_tui.domain.run import Attempt, Cause
 from backprop_tui.domain.status import Status
@@ -48,20 +48,19 @@ def decide_retry(attempts: Sequence[Attempt], cause: Cause | None, retries: int)
 
 
 def failures_in_a_row(attempts: Sequence[Attempt]) -> int:
-    """How many of the newest attempts failed one after the other."""
-    count = 0
-    for attempt in reversed(attempts):
-        if attempt.status is not Status.FAILED:
-            break
-        count += 1
-    return count
+    """How many of the newest attempts failed one after the other, since somebody last asked for one."""
+    return sum(1 for _ in _newest_while(attempts, lambda _: True))
 
 
 def quick_deaths_in_a_row(attempts: Sequence[Attempt]) -> int:
-    """How many of the newest attempts failed within seconds, one after the other."""
-    count = 0
+    """As `failures_in_a_row`, of those that failed within seconds."""
+    return sum(1 for _ in _newest_while(attempts, lambda attempt: attempt.running_seconds < QUICK_SECONDS))
+
+
+def _newest_while(attempts: Sequence[Attempt], counts: Callable[[Attempt], bool]) -> Iterator[Attempt]:
     for attempt in reversed(attempts):
-        if attempt.status is not Status.FAILED or attempt.running_seconds >= QUICK_SECONDS:
-            break
-        count += 1
-    return count
+        if attempt.status is not Status.FAILED or not counts(attempt):
+            return
+        yield attempt
+        if attempt.by_request:
+            return

@@ -155,6 +155,7 @@ class Attempt:
     paused_seconds: float = 0.0
     saved_step: int | None = None  # of its newest checkpoint, or of the attempt before it
     saved_new: bool | None = None  # whether it saved more than the attempt before it; None: it goes on, or nobody knows
+    by_request: bool = False  # somebody asked for it by `resume`: retries are counted from here again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +166,7 @@ class Queued:
     reason: str | None = None
     not_before: float | None = None
     resume_from: str | None = None
+    by_request: bool = False  # `resume` put it there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

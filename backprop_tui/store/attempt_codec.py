@@ -34,6 +34,7 @@ def encode_attempt_record(attempt: Attempt) -> JsonObject:
         "variables": dict(attempt.variables),
         "running_seconds": attempt.running_seconds,
         "paused_seconds": attempt.paused_seconds,
+        "by_request": attempt.by_request,
         "saved_step": attempt.saved_step,
         "saved_new": attempt.saved_new,
     }
@@ -66,6 +67,7 @@ def _decode_attempt(shown: JsonObject, kept: JsonObject) -> Attempt:
         variables=fields.nested(kept, "variables"),
         running_seconds=fields.number(kept, "running_seconds"),
         paused_seconds=fields.number(kept, "paused_seconds"),
+        by_request=bool(kept.get("by_request")),
         saved_step=fields.optional_integer(kept, "saved_step"),
         saved_new=kept.get("saved_new"),
     )

@@ -229,6 +229,7 @@ def _decode_state(source: JsonObject) -> State:
                 reason=fields.optional_text(source, "reason"),
                 not_before=fields.optional_number(source, "not_before"),
                 resume_from=fields.optional_text(source, "resume_from"),
+                by_request=bool(source.get("by_request")),
             )
         case "starting":
             return Starting(since=fields.number(source, "since"))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from backprop_tui.domain.run import Ended
 from backprop_tui.domain.status import Status
 from backprop_tui.processes.identity import send_signal, state_of
 from tests.support.commands import Commands
@@ -64,6 +65,8 @@ def test_stop_all_ends_what_waits_before_what_runs(sandbox: Sandbox, obey: Comma
     assert said.code == 0
     assert {run.status() for run in (first, *others)} == {Status.STOPPED}
     assert [sandbox.ledger.beginnings(run.id) for run in others] == [0, 0, 0]
+    ends = [run.run().state for run in (first, *others)]
+    assert {isinstance(end, Ended) and end.cause and end.cause.kind for end in ends} == {"stopped_by_person"}
     assert "nothing is unfinished" in obey("stop", "--all").err
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.lifecycle import Outcome, conclude
+from backprop_tui.domain.lifecycle import Outcome, begin, conclude, resume, take_back
 from backprop_tui.domain.retries import (
     LONGEST_BACKOFF_SECONDS,
     QUICK_SECONDS,
@@ -50,6 +50,16 @@ def test_two_quick_deaths_are_enough() -> None:
     assert "died within 10 s twice" in again.reason
     assert isinstance(decide_retry(failed(1.0, QUICK_SECONDS), HELPS, retries=9), Again)
     assert isinstance(decide_retry(failed(1.0, 60.0, 1.0), HELPS, retries=9), Again)
+
+
+def test_who_resumes_a_run_has_all_its_retries_again() -> None:
+    used_up = [*failed(1.0, 2.0), replace(attempt(3, seconds=1.0), by_request=True)]
+    assert decide_retry(used_up, HELPS, retries=1) == Again(1, 5.0)
+    assert isinstance(decide_retry([*used_up, attempt(4, seconds=1.0)], HELPS, retries=9), NotAgain)
+    ended = conclude(running(), Outcome(status=Status.FAILED), now=200.0, resume_from=None)
+    again = begin(resume(ended, now=300.0, resume_from=None), now=301.0, boot_id=BOOT)
+    assert again.attempt.by_request
+    assert take_back(again, now=302.0, reason="why").state == Queued(since=302.0, reason="why", by_request=True)
 
 
 def test_retries_that_are_used_up_or_were_never_given_need_no_words() -> None:

@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 
 from backprop_tui.domain.live import Stopping
-from backprop_tui.domain.run import Run, Starting
+from backprop_tui.domain.run import Ended, Run, Starting
 from backprop_tui.domain.status import Status
 from backprop_tui.engine.recovery import Adopt, Written, recover
 from backprop_tui.store.locks import try_lock
@@ -54,7 +54,14 @@ def test_a_run_of_an_earlier_boot_is_lost(host: Host) -> None:
     guardian = host.runs.guarded("a")
     attempt = replace(guardian.run.attempt, boot_id="another")
     guardian.edits(replace(guardian.run, attempts=(attempt,)))
-    assert written(guardian).status is Status.LOST
+    run = written(guardian)
+    assert isinstance(run.state, Ended)
+    assert run.status is Status.LOST
+    assert run.state.cause is not None
+    assert (run.state.cause.kind, run.state.cause.evidence) == (
+        "machine_restarted",
+        "the machine went down while it ran",
+    )
 
 
 def test_a_run_of_an_earlier_boot_that_we_were_stopping_was_stopped(host: Host) -> None:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from backprop_tui.domain.live import Clock, Live, Stopping
+from backprop_tui.domain.run import Gpu
 from backprop_tui.domain.status import Status
+from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading, HostReading, Readings
+from backprop_tui.probes.readings_codec import Sample, encode
+from backprop_tui.processes.linux import boot_id
 from backprop_tui.runner.ending import outcome_of
 from backprop_tui.runner.evidence import Scene, file_system
 from backprop_tui.runner.watched import Exit
@@ -78,3 +83,33 @@ def test_a_path_that_is_not_there_lies_where_its_parent_does(tmp_path: Path) -> 
     assert there is not None
     assert os.path.ismount(there.mount)
     assert there.free_bytes > 0
+
+
+def test_a_gpu_that_was_lost_and_who_else_held_one_are_facts(tmp_path: Path) -> None:
+    lost = GpuReading(index=2, uuid="GPU-2", name="H100", health=GpuHealth.LOST, problem="Xid 79: fallen off the bus")
+    shared = GpuReading(
+        index=3,
+        uuid="GPU-3",
+        name="H100",
+        processes=(
+            GpuProcess(pid=1, run="r1", memory_bytes=5),
+            GpuProcess(pid=40412, owner="mika", memory_bytes=31_300_000_000),
+        ),
+    )
+    other = GpuReading(index=4, uuid="GPU-4", name="H100", health=GpuHealth.LOST)
+    readings = Readings(time=time.time(), host=HostReading(), gpus=(lost, shared, other), probe="nvml")
+    path = tmp_path / "readings.json"
+    path.write_bytes(encode(Sample(readings=readings, pid=1, boot_id=boot_id())))
+    there = scene(tmp_path, "step 1\n")
+    gpus = (Gpu(index=2, uuid="GPU-2"), Gpu(index=3, uuid="GPU-3"))
+    run = there.run.with_attempt(replace(there.run.attempt, gpus=gpus))
+    there = replace(there, run=run, readings_path=str(path))
+    facts = there.clues(exit_code=1, signal=None).facts
+    assert facts.gpu_trouble == "GPU 2 lost: Xid 79: fallen off the bus"
+    assert facts.gpu_indices == (2, 3)
+    assert [(one.gpu_index, one.who, one.memory_bytes) for one in facts.gpu_holders] == [
+        (3, "pid 40412 (mika)", 31_300_000_000)
+    ]
+    outcome = outcome_of(Exit(signal=6), None, there)
+    assert outcome.cause is not None
+    assert outcome.cause.kind == "gpu_lost"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from backprop_tui.domain.causes.making import NAN_ADVICE, made
+from backprop_tui.domain.governor.active import BY_RAM
 from backprop_tui.domain.live import Stopping
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
@@ -23,14 +24,16 @@ _ADVICE = {
     "nan_loss": NAN_ADVICE,
     "gpu_lost": "see nvidia-smi and dmesg (NVRM: Xid); resume on another GPU (--gpu-ids)",
 }
-_BY = {"person": PERSON, "session": SESSION_ENDED}
+_KINDS = {"person": PERSON, "session": SESSION_ENDED, BY_RAM: "memory_limit"}
 _ASKED = "unknown"
+_RAM_ADVICE = "resume it when RAM is free; --max-parallel and --min-free-ram keep runs from sharing too little of it"
 
 
 def cause_of_stop(*, by: str, reason: str, kind: str | None) -> Cause:
     """Why we ended a run: `by` whom, with the figures in `reason`; `kind` where a guard gave one."""
-    kind = kind or _BY.get(by, _ASKED)
-    return made(kind, evidence=reason, summary=reason, advice=_ADVICE.get(kind, _ADVICE[PERSON]))
+    kind = kind or _KINDS.get(by, _ASKED)
+    advice = _RAM_ADVICE if by == BY_RAM else _ADVICE.get(kind, _ADVICE[PERSON])
+    return made(kind, evidence=reason, summary=reason, advice=advice)
 
 
 def cause_of_our_stop(stopping: Stopping) -> Cause | None:

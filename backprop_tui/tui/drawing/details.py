@@ -14,7 +14,7 @@ from backprop_tui.tui.wording.glyphs import Glyphs
 
 _NAME = 15
 _TWO_COLUMNS = 100
-_LEFT = ("Run", "Command", "Waits")
+_LEFT = ("Run", "Cause", "Command", "Waits")
 _CHECK, _NOW, _LIMIT = 4, 18, 42
 _NARROW = 70  # columns: then the limits stand nearer
 

@@ -17,6 +17,7 @@ from backprop_tui.domain.values import dataclass
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.snapshot import KnownRun, Moment, Snapshot
+from backprop_tui.tui.view.causes import cause_words, evidence_words
 from backprop_tui.tui.view.run_row import eta_seconds, running_seconds, share_done, slice_words
 from backprop_tui.tui.view.states import word_of
 from backprop_tui.tui.wording import durations, numbers
@@ -39,6 +40,7 @@ def sections_of(known: KnownRun, snapshot: Snapshot) -> Iterator[Section]:
     found = (
         ("Run", _run(known, moment)),
         ("Command", _command(record, known.run)),
+        ("Cause", _cause(record)),
         ("Waits", _waits(known)),
         ("Hardware", _hardware(known, snapshot)),
         ("Checkpoints", _checkpoints(record, moment)),
@@ -131,6 +133,20 @@ def _command(record: JsonObject, run: Run | None) -> Iterator[Named]:
     changes = record["attempts"][-1].get("code_changes") if record["attempts"] else None
     if changes:
         yield "warning", str(changes)
+
+
+def _cause(record: JsonObject) -> Iterator[Named]:
+    cause = record.get("cause") or {}
+    if not cause:
+        return
+    yield "kind", str(cause["kind"]).replace("_", " ")
+    for name, text in (
+        ("what", cause_words(record)),
+        ("evidence", evidence_words(record)),
+        ("advice", cause["advice"]),
+    ):
+        if text:
+            yield name, str(text)
 
 
 def _waits(known: KnownRun) -> Iterator[Named]:
