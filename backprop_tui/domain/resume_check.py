@@ -146,9 +146,11 @@ def _first_step(points: Sequence[Point]) -> int | None:
 
 
 def _expected(before: Before) -> int | None:
-    """The step it should go on from: the checkpoint's, else the last that was seen."""
-    steps = _steps(before.last)
-    return before.saved_step if before.saved_step is not None else (steps[-1] if steps else None)
+    """The step it should go on from: the checkpoint's, but none that was never seen, which is counted otherwise."""
+    seen = max(_steps(before.last), default=None)
+    if before.saved_step is None or seen is None:
+        return seen
+    return min(before.saved_step, seen)
 
 
 def _judge_steps(before: Before, after: Sequence[Point]) -> _Steps:

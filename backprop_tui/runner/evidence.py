@@ -75,7 +75,7 @@ class Scene:
 
     def _pids(self, content: bytes) -> set[int]:
         """The script's, and those that its launcher or loader names as dead."""
-        named = {int(pid) for pid in re.findall(rb"\(?pid:? ?(\d{1,9})\)", content)}
+        named = {int(pid) for pid in re.findall(rb"(?:\bpid:? |: line \d+:\s+)(\d{1,9})\b", content)}
         return named if self.live.script_pid is None else {self.live.script_pid, *named}
 
     def _began_at(self) -> float:

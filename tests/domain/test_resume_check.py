@@ -116,6 +116,12 @@ def test_a_run_that_had_hardly_begun_or_says_nothing_gives_no_verdict() -> None:
     assert verdict_on(after_a_run(), [], final=True) is None
 
 
+def test_a_checkpoint_that_counts_otherwise_than_the_lines_is_no_measure() -> None:
+    epochs = [Point(step=step) for step in (1, 2, 3)]
+    before = Before(first=epochs, last=epochs, saved_step=1500)
+    assert verdict_on(before, [Point(step=3), Point(step=4), Point(step=5)], final=True) is None
+
+
 def test_a_loss_that_never_fell_does_not_speak_against_a_restart() -> None:
     flat = [Point(step=step, loss=2.3) for step in range(0, 1000, 10)]
     before = Before(first=flat[:20], last=flat, saved_step=900)

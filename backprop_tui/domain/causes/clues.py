@@ -86,8 +86,10 @@ class Clues:
             return _WORKER_SIGNALS.get(worker.match[2].strip())
         if facts.exit_code is None or self.failures:
             return None
-        # A shell reports a child's signal as 128 + N; Python's sys.exit(-N) comes out as 256 - N.
-        return _named(facts.exit_code - 128) or _named(256 - facts.exit_code)
+        # A shell reports a child's signal as 128 + N; sys.exit(-N) of a launcher in Python comes out as 256 - N, but -1
+        # and -2 are also said by scripts that mean nothing of the kind.
+        passed_on = _named(256 - facts.exit_code)
+        return _named(facts.exit_code - 128) or (passed_on if passed_on in _OF_CHILDREN else None)
 
     def find(self, pattern: str) -> Hit | None:
         """In the exceptions, the root first; where there are none, in the last lines, the newest first."""
@@ -113,6 +115,7 @@ _WORKER_SIGNALS = {
     "Aborted": "SIGABRT",
     "Terminated": "SIGTERM",
 }
+_OF_CHILDREN = ("SIGKILL", "SIGSEGV", "SIGABRT", "SIGBUS")
 _TELLING = (
     *("SIGHUP", "SIGINT", "SIGQUIT", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGKILL"),
     *("SIGSEGV", "SIGPIPE", "SIGTERM", "SIGXCPU", "SIGXFSZ"),

@@ -16,7 +16,7 @@ _ERROR_LINE = (
 # The same start meets the same.
 _NEVER_AGAIN = (
     r"Error\(s\) in loading state_dict|not compiled with CUDA enabled|Found no NVIDIA driver"
-    r"|^(?:NameError|UnboundLocalError)"
+    r"|^(?:NameError|UnboundLocalError|PermissionError|IsADirectoryError|NotADirectoryError)\b"
 )
 _ADVICE: tuple[tuple[str, str], ...] = (
     (

@@ -28,6 +28,8 @@ _ADVICE = {
 _NEVER_AGAIN = frozenset({"SIGILL", "SIGXCPU", "SIGXFSZ"})
 _WORDS = (
     r"^Fatal Python error: .*|^terminate called .*|^\s*what\(\): .*|Assertion .* failed|^Killed\b|^Segmentation fault"
+    r"|: line \d+:\s+\d+ (?:Killed|Segmentation fault|Aborted|Bus error|Illegal instruction)"
+    r"|Watchdog caught collective operation timeout"
     r"|DataLoader worker \(pid \d+\) is killed by signal|^Aborted\b|^Bus error|Signal \d+ \(SIG\w+\) received"
 )
 
@@ -41,7 +43,9 @@ def signals(clues: Clues) -> Cause | None:
     code = clues.facts.exit_code
     by_code = "" if code is None else f" (exit code {code})"
     advice = _ADVICE.get(name, _OUTSIDE)
-    if name == "SIGBUS":
+    if hit is not None and "Watchdog caught" in hit.text:
+        advice = "a rank hung or died before: its last words tell why; a long pause trips NCCL's watchdog, too"
+    elif name == "SIGBUS":
         shared = clues.facts.file_system(_SHARED)
         if shared is not None and shared.free_bytes < _NEARLY_BYTES:
             advice = f"{_SHARED} has {decimal_size(shared.free_bytes)} free: fewer loader workers, or a larger one"

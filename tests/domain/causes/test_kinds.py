@@ -228,6 +228,26 @@ def test_a_loaders_worker_that_was_killed_needs_the_same_evidence() -> None:
     assert cause_of(log, memory_kill="oom_kill went from 0 to 1").kind == "host_oom"
 
 
+def test_an_exit_code_below_zero_is_a_signal_only_where_launchers_pass_one_on() -> None:
+    assert cause_of("", exit_code=247).kind == "killed_by_signal"
+    for code in (255, 254):  # sys.exit(-1), and -2
+        assert cause_of("", exit_code=code).kind == "unknown"
+
+
+def test_a_shell_names_the_child_that_was_killed() -> None:
+    cause = cause_of("step 1\njob.sh: line 3: 4711 Killed                  python3 train.py\n", exit_code=137)
+    assert (cause.kind, cause.line) == ("killed_by_signal", 2)
+
+
+def test_a_watchdog_that_gave_up_is_told_apart_from_broken_code() -> None:
+    log = (
+        "[rank0]:[E1126 ProcessGroupNCCL.cpp:616] [Rank 0] Watchdog caught collective operation timeout: WorkNCCL(9)\n"
+    )
+    cause = cause_of(log, exit_code=None, signal="SIGABRT")
+    assert cause.kind == "killed_by_signal"
+    assert "long pause" in (cause.advice or "")
+
+
 @pytest.mark.parametrize(
     ("name", "word"),
     [("SIGSEGV", "PYTHONFAULTHANDLER"), ("SIGILL", "another CPU"), ("SIGTERM", "outside"), ("SIGXCPU", "ulimit -t")],
