@@ -109,6 +109,7 @@ _ACTIVE = ("new", "stop", "pause", "time", "edit", *_COMMON)
 _PAUSED = ("pause", "stop", "new", "time", "edit", *_COMMON)
 _QUEUED = ("later", "sooner", "edit", "stop", "hold", "mark", "filter", "new", "zoom", "palette", "leave")
 _ENDED = ("resume", "copy_as_new", "problem", "pager", "copy", "remove", "mark", "compare", "new", "filter", "leave")
+_GROUP_OVER = ("fold", "unfold", "best", "retry_group", "compare", "resume", "remove", "filter", "new", "leave")
 _GROUP_ROW = ("fold", "unfold", "stop", "pause", "mark", "retry_group", "best", "filter", "new", "leave")
 
 
@@ -126,7 +127,7 @@ def beginning_keys() -> Sequence[tuple[str, str]]:
 
 def _ids(status: Status | None, *, group: bool) -> Sequence[str]:
     if group:
-        return _GROUP_ROW
+        return _GROUP_OVER if status in ENDED else _GROUP_ROW
     if status is None:
         return _NOTHING_SELECTED
     if status is Status.QUEUED:

@@ -71,7 +71,9 @@ def _pause(run: KnownRun, live: Live, pause: Pause, snapshot: Snapshot) -> Card:
     so_far = f"{durations.clock_with_seconds(pause.since)}, {durations.length(since)} so far"
     limits = RunLimits() if run.run is None else run.run.spec.limits
     lines = [("since", ", ".join((so_far, *_times(run, live, snapshot)))), *_until(pause, limits)]
-    return Card(title=f"Paused: {neutral(pause.reason)}", lines=tuple(lines), token=Token.WARN)
+    reason = neutral(pause.reason)
+    title = reason.capitalize() if reason.startswith("paused") else f"Paused: {reason}"
+    return Card(title=title, lines=tuple(lines), token=Token.WARN)
 
 
 def _times(run: KnownRun, live: Live, snapshot: Snapshot) -> Iterator[str]:

@@ -55,8 +55,13 @@ def runs_view(snapshot: Snapshot, choices: Choices) -> RunsView:
     kept, older = (found, 0) if choices.older or choices.filter else _without_older(found, snapshot.moment)
     unseen = {one.id for one in unseen_problems(snapshot, choices.seen)}
     rows: list[RunRow] = []
-    for unit in _units(kept) if choices.sort is None else _as_sorted(kept, choices.order):
-        rows += _rows_of(unit, snapshot.moment, choices, unseen)
+    if choices.sort is None:
+        for unit in _units(kept):
+            rows += _rows_of(unit, snapshot.moment, choices, unseen)
+    else:
+        names = _names(found)
+        for one in _as_sorted(kept, choices.order):
+            rows.append(_row(one, snapshot.moment, choices, unseen, name=names[one.id], member=False))
     if older:
         rows.append(RunRow(run_id=OLDER, word="", token=Token.MUTED, name=f"{older} older, a shows them", dim=True))
     return RunsView(
@@ -85,9 +90,18 @@ def _without_older(runs: Sequence[KnownRun], moment: Moment) -> tuple[list[Known
     return kept, len(runs) - len(kept)
 
 
-def _as_sorted(runs: Sequence[KnownRun], order: Sequence[str]) -> list[list[KnownRun]]:
+def _as_sorted(runs: Sequence[KnownRun], order: Sequence[str]) -> list[KnownRun]:
     place = {run_id: number for number, run_id in enumerate(order)}
-    return [[one] for one in sorted(runs, key=lambda one: place.get(one.id, len(place)))]
+    return sorted(runs, key=lambda one: place.get(one.id, len(place)))
+
+
+def _names(runs: Sequence[KnownRun]) -> dict[str, str]:
+    """What each is called where groups are not together: the members of one by what differs between them."""
+    names: dict[str, str] = {}
+    for unit in _units(runs):
+        whole = [str(one.record["name"]) for one in unit]
+        names |= zip([one.id for one in unit], whole if len(unit) == 1 else member_names(whole), strict=True)
+    return names
 
 
 def _units(runs: Sequence[KnownRun]) -> list[list[KnownRun]]:

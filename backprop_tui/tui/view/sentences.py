@@ -114,7 +114,7 @@ def _stopping(run: KnownRun, moment: Moment) -> Sentence:
 
 
 def _postponed(postponed: Postponed, moment: Moment, *, same_boot: bool) -> Sentence:
-    clauses = [neutral(postponed.reason).removeprefix("stopped "), "waits for its checkpoint"]
+    clauses = [f"{neutral(postponed.reason).removeprefix('stopped ')}, at its next checkpoint"]
     if same_boot:
         clauses.append(f"{durations.left(max(0.0, postponed.deadline - moment.monotonic))} at most")
     return Sentence(clauses=tuple(clauses), token=Token.WARN)
