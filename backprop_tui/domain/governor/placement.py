@@ -1,4 +1,4 @@
-"""Which GPUs a run starts on: the fit ones with most free VRAM after claims."""
+"""Which GPUs a run starts on: the fit ones that fewest share, and of those the ones with most free VRAM."""
 
 from __future__ import annotations
 
@@ -37,8 +37,13 @@ def place(candidate: Candidate, snapshot: Snapshot) -> Placement | tuple[HoldRea
 
 
 def preference(snapshot: Snapshot, gpu: GpuReading) -> tuple[int, int, int]:
-    """Sort key: most free VRAM after claims, then fewest runs of ours (some GPUs have no memory figure), then index."""
-    return -(free_after_claims(gpu, snapshot.claims) or 0), len(snapshot.runs_on(gpu)), gpu.index
+    """Sort key: fewest runs of ours and processes of others, then most free VRAM after claims, then index.
+
+    Most free VRAM alone would pile all runs on the largest card while smaller ones idle.
+    """
+    strangers = sum(process.run is None and process.owner is not None for process in gpu.processes)
+    tenants = len(snapshot.runs_on(gpu)) + strangers
+    return tenants, -(free_after_claims(gpu, snapshot.claims) or 0), gpu.index
 
 
 def _on(gpus: Sequence[GpuReading], candidate: Candidate, snapshot: Snapshot) -> Placement:

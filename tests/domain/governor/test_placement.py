@@ -1,4 +1,4 @@
-"""Each GPU is judged for itself, and a run goes to the fit ones with most free VRAM."""
+"""Each GPU is judged for itself; a run goes to the fit ones that fewest share, and of those to most free VRAM."""
 
 from __future__ import annotations
 
@@ -34,9 +34,22 @@ def test_the_gpu_with_most_free_vram_is_taken() -> None:
 
 
 def test_claims_count_as_used() -> None:
-    loading = active_run("wav2vec-ft", 1)
-    machine = snapshot(gpu(0, used_gb=10), gpu(1, used_gb=4), active=(loading,), claims=(claim(loading, 8, index=1),))
+    here, there = active_run("wav2vec-ft", 1), active_run("vit", 0)
+    claims = (claim(here, 8, index=1),)
+    machine = snapshot(gpu(0, used_gb=10), gpu(1, used_gb=4), active=(here, there), claims=claims)
     assert indices(candidate(), machine) == [0]
+
+
+def test_an_idle_gpu_comes_before_a_larger_one_that_is_used() -> None:
+    sizes = gpu(0, total_gb=80), gpu(1, total_gb=24)
+    assert indices(candidate(), snapshot(*sizes)) == [0]
+    assert indices(candidate(), snapshot(*sizes, active=(active_run("a", 0),))) == [1]
+
+
+def test_a_gpu_that_serves_somebody_else_comes_after_one_that_is_free() -> None:
+    stranger = GpuProcess(pid=40412, memory_bytes=gb(20), owner="mika")
+    used = gpu(0, total_gb=80, used_gb=20, processes=(stranger,))
+    assert indices(candidate(), snapshot(used, gpu(1, total_gb=24))) == [1]
 
 
 def test_of_equal_gpus_the_lower_index_is_taken() -> None:
