@@ -20,8 +20,8 @@ AXIS_WORDS = {By.STEP: "by step", By.TIME: "by time", By.CLOCK: "by clock time"}
 class ChartChoices:
     """`metric` None is the loss. `cursor` is a place on x, None the newest point; `window` None is the whole of x.
 
-    `dragged` is a part of x that is being chosen; `wanted` a regular expression for names of metrics, `grid` shows
-    all of them alike.
+    `dragged` is a part of x that is being chosen; `wanted` a regular expression for names of metrics, to which more may
+    be typed; `grid` shows all of them alike.
     """
 
     metric: str | None = None
@@ -33,6 +33,7 @@ class ChartChoices:
     dragged: Window | None = None
     grid: bool = False
     wanted: str = ""
+    typing: bool = False
     resources_range: int = 0
 
     @property
@@ -67,6 +68,11 @@ class ChartChoices:
     def next_range(self) -> None:
         """Another range of the resources."""
         self.resources_range = (self.resources_range + 1) % len(RANGES_SECONDS)
+
+    @property
+    def wanted_words(self) -> str:
+        """`/loss`, with a place for the next letter while it is typed; empty where all metrics are wanted."""
+        return f"/{self.wanted}{'_' if self.typing else ''}" if self.wanted or self.typing else ""
 
     def matching(self, names: Iterable[str]) -> list[str]:
         """The metrics that are wanted; all of them where the expression is none or matches nothing."""

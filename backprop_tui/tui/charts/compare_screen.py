@@ -111,6 +111,7 @@ def _row(row: Row, count: int, width: int, glyphs: Glyphs) -> Line:
         best = number in row.best
         built.at(place).put(glyphs.best if best else " ", Token.OK)
         token = Token.OK if best else Token.MUTED if cell in ("not set", "-") else Token.FG
-        shown = clip_middle(cell, each - 3, glyphs) if "/" in cell else clip(cell, each - 3, glyphs)
+        shown = cell if len(cell) <= each - 3 else cell.partition(" at ")[0]
+        shown = clip_middle(shown, each - 3, glyphs) if "/" in shown else clip(shown, each - 3, glyphs)
         built.at(place + 2).put(shown, token, bold=best)
     return built.line()

@@ -65,6 +65,7 @@ class Plotter:
         """What is chosen, in words."""
         words = [AXIS_WORDS[self.choices.by]] if self.choices.by is not By.STEP else []
         words += ["log scale"] if self.choices.log else []
+        words += [self.choices.wanted_words] if self.choices.wanted_words else []
         words += ["zoomed"] if self.choices.window is not None else []
         words += [] if self.figures.caught_up else ["reading"]
         return ", ".join(words)

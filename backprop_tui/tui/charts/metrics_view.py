@@ -62,8 +62,8 @@ class MetricsView:
 
     @property
     def steered(self) -> bool:
-        """Whether a part of x is shown, or a cursor reads."""
-        return self.large.cursor is not None or self.large.x != self.whole
+        """Whether a part of x is shown, a cursor reads, or not all metrics are wanted."""
+        return self.large.cursor is not None or self.large.x != self.whole or bool(self.note)
 
     @property
     def chosen_place(self) -> int:
@@ -88,7 +88,7 @@ def metrics_view(plotter: Plotter, moment: Moment, glyphs: Glyphs, *, most: int 
         whole=plotter.whole,
         grid=choices.grid and bool(names),
         first=first,
-        note=f"/{choices.wanted} {len(names)} of {len(metrics)}" if choices.wanted else "",
+        note=f"{choices.wanted_words} {len(names)} of {len(metrics)}" if choices.wanted_words else "",
     )
 
 

@@ -67,9 +67,14 @@ class Steering:
         low = at - self._shown.share(at) * width
         self._choices.window = self._within(low, low + width)
 
+    def seek(self, expression: str, *, typing: bool) -> None:
+        """Only metrics whose name matches."""
+        self._choices.wanted, self._choices.typing = expression, typing
+
     def leave(self) -> None:
-        """All of x, and the newest values."""
+        """All of x, the newest values, all metrics."""
         self._choices.forget_places()
+        self.seek("", typing=False)
 
     def _selected(self, one: float, other: float) -> Window | None:
         """A little more where that is too narrow to see anything; None for all."""

@@ -57,6 +57,14 @@ class Unzoomed(Steered):
     """All of x and the newest values are wanted again."""
 
 
+class Sought(Steered):
+    """Metrics are wanted whose name matches; more may be typed."""
+
+    def __init__(self, expression: str, *, typing: bool) -> None:
+        super().__init__()
+        self.expression, self.typing = expression, typing
+
+
 class RoomChanged(Steered):
     """Another number of charts fits."""
 
@@ -72,6 +80,8 @@ def obey(message: Steered, steering: Steering) -> None:
             steering.drag(one, other, done=done)
         case Zoomed(place=around, factor=factor):
             steering.zoom(around, factor)
+        case Sought(expression=expression, typing=typing):
+            steering.seek(expression, typing=typing)
         case Unzoomed():
             steering.leave()
 

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from backprop_tui.tui.view.tokens import Piece, Token
-from backprop_tui.tui.widgets.chart_mouse import ChartMouse, Moved, RoomChanged, Unzoomed, over_metrics
+from backprop_tui.tui.widgets.chart_mouse import ChartMouse, Moved, RoomChanged, Sought, Unzoomed, over_metrics
 from backprop_tui.tui.widgets.sheet import Sheet
 
 if TYPE_CHECKING:
@@ -26,10 +26,12 @@ class MetricsTab(Sheet):
         Binding("h,left", "cursor(-1)", "cursor left", show=False, id="cursor_left"),
         Binding("l,right", "cursor(1)", "cursor right", show=False, id="cursor_right"),
         Binding("shift+left", "cursor(-10)", "cursor far left", show=False, id="cursor_far_left"),
+        Binding("slash", "seek", "filter metrics", show=False, id="metrics_filter"),
         Binding("escape", "leave_zoom", "zoom out", show=False, id="chart_leave_zoom"),
         Binding("shift+right", "cursor(10)", "cursor far right", show=False, id="cursor_far_right"),
     ]
     view: MetricsView | None = None
+    _typed: str | None = None  # an expression for names, while it is typed
     _pressed_at: int | None = None  # the column where the mouse went down in the large chart
 
     class Chosen(Message):
@@ -60,6 +62,38 @@ class MetricsTab(Sheet):
         if self.view is None or not self.view.steered:
             raise SkipAction
         self.post_message(Unzoomed())
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """While an expression is typed, letters are letters."""
+        return self._typed is not None and character is not None and character.isprintable()
+
+    def action_seek(self) -> None:
+        """Slash: metrics whose name matches what is typed."""
+        self._sought("")
+
+    def _sought(self, typed: str | None) -> None:
+        """None: what is sought stays as it is."""
+        before, self._typed = self._typed, typed
+        self.post_message(Sought((typed if typed is not None else before) or "", typing=typed is not None))
+
+    @on(events.Key)
+    def _key(self, event: events.Key) -> None:
+        if self._typed is None:
+            return
+        event.stop()
+        event.prevent_default()
+        match event.key:
+            case "enter":
+                self._sought(None)
+            case "escape":
+                self._typed = ""
+                self._sought(None)
+            case "backspace":
+                self._sought(self._typed[:-1])
+            case "ctrl+u":
+                self._sought("")
+            case _ if event.character is not None and event.character.isprintable():
+                self._sought(self._typed + event.character)
 
     def move(self, rows: int) -> None:
         """The metric so many rows on."""

@@ -234,6 +234,24 @@ def _wheel(
     return kind(widget, x, y, 0, 0, 0, shift=False, meta=False, ctrl=False)
 
 
+def test_metrics_are_filtered_by_what_is_typed() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.press("2", "tab", "slash", *"^l", "x", "backspace", "r")
+            assert "/^lr_ 1 of 3" in stage.metrics.shown_text
+            assert stage.metrics.line_text(0).strip().startswith("lr")
+            await stage.press("enter", "z")
+            assert "/^lr 1 of 3" in stage.metrics.shown_text
+            assert "Smoothing" in stage.said
+            await stage.press("escape")
+            assert "val_loss" in stage.metrics.shown_text
+            assert stage.metrics.has_focus
+            await stage.press("slash", "v", "escape")
+            assert "loss" in stage.metrics.line_text(0)
+
+    asyncio.run(play())
+
+
 def test_a_grid_shows_all_metrics_alike() -> None:
     async def play() -> None:
         async with staged() as stage:
