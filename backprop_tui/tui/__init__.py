@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from backprop_tui.tui.app import Dashboard
     from backprop_tui.tui.terminal_probe import TerminalProbe
 
+_SWITCH_SECONDS = 0.0005  # a tenth of Python's own
+
 
 def run_dashboard(
     home: Home,
@@ -69,6 +71,7 @@ def dashboard(
     `probe` has asked the terminal; None: nothing is known of it.
     """
     import os
+    import sys
     from dataclasses import replace
 
     from backprop_tui.tui import terminal_input, textual_crop
@@ -82,6 +85,8 @@ def dashboard(
     from backprop_tui.tui.requests import CommandDesk
     from backprop_tui.tui.terminal_probe import NOTHING_KNOWN
 
+    # A key goes through four threads until it is painted; while another one works, each waits this long for its turn.
+    sys.setswitchinterval(_SWITCH_SECONDS)
     textual_crop.apply()
     terminal = NOTHING_KNOWN if probe is None else probe.answer()
     terminal_input.apply(terminal.typed)

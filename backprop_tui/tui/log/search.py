@@ -10,6 +10,8 @@ from backprop_tui.tui.log.escapes import decoded, plain_lines, spans_of, text_of
 from backprop_tui.tui.log.file import LogFile
 
 STRETCH_BYTES = 256 << 10
+_LETTERS = re.compile(r"[^\\.^$*+?{}\[\]()|]*")
+_MAY_BE_NONE = ("*", "?", "{")  # of the letter before
 
 
 def compiled(expression: str) -> re.Pattern[str] | str:
@@ -21,14 +23,24 @@ def compiled(expression: str) -> re.Pattern[str] | str:
         return str(error)
 
 
+def _required(expression: str) -> str | None:
+    """The letters that every match begins with, by which most of a file is passed over; None where there are none."""
+    if "|" in expression or not expression.isascii():
+        return None
+    found = _LETTERS.match(expression)
+    letters = found[0] if found else ""
+    if expression[len(letters) : len(letters) + 1] in _MAY_BE_NONE:
+        letters = letters[:-1]
+    return letters or None
+
+
 class Matcher:
     """Which lines match."""
 
     def __init__(self, pattern: re.Pattern[str], *, one_by_one: bool = True) -> None:
         """`one_by_one` False: no match spans lines or looks at others, so that many are searched at once."""
         self.pattern = pattern
-        plain = re.escape(pattern.pattern).replace("\\ ", " ") == pattern.pattern
-        self._literal = pattern.pattern if plain and pattern.pattern.isascii() else None
+        self._literal = None if pattern.flags & re.VERBOSE else _required(pattern.pattern)
         self._at_once = None if one_by_one else re.compile(pattern.pattern, pattern.flags | re.MULTILINE)
 
     def starts_in(self, file: LogFile, stretch: int) -> list[int]:

@@ -12,6 +12,8 @@ from backprop_tui.tui.log.session import LogSession
 
 LOOK_SECONDS = 0.25
 _SLICE_SECONDS = 0.004  # of work, after which the questions have their turn
+# After the first slice, which is all that most logs need, lines are counted when the screen has been painted.
+_PAINT_FIRST_SECONDS = 0.4
 
 Ask = Callable[[LogSession], object]
 
@@ -27,7 +29,7 @@ class LogThread:
         self._session: LogSession | None = None
         self._resting = False
         self._last: Page | None = None
-        self._look_at = self._show_at = 0.0  # by the monotonic clock
+        self._look_at = self._show_at = self._work_at = 0.0  # by the monotonic clock
         # A file system that hangs must not keep the program from ending.
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
 
@@ -88,7 +90,10 @@ class LogThread:
         """Seconds to wait for a question; None where there is nothing else to do."""
         if self._session is None or self._resting:
             return None
-        return 0.0 if self._session.has_work else max(0.0, self._look_at - time.monotonic())
+        due = self._look_at
+        if self._session.has_work:
+            due = 0.0 if self._session.is_seeking else min(due, self._work_at)
+        return max(0.0, due - time.monotonic())
 
     def _wait(self, seconds: float | None) -> list[Ask | LogSession | None]:
         """Everything that was asked; `seconds` None waits until something is."""
@@ -105,14 +110,19 @@ class LogThread:
             if self._session is not None:
                 self._session.close()
             self._session, self._last = question, None
-            self._look_at = 0.0
+            self._look_at = self._work_at = 0.0
         elif question is not None and self._session is not None:
             question(self._session)
 
     def _work(self, session: LogSession) -> None:
-        until = time.monotonic() + _SLICE_SECONDS
+        now = time.monotonic()
+        if now < self._work_at and not session.is_seeking:
+            return
+        until = now + _SLICE_SECONDS
         while session.has_work and self._questions.empty() and time.monotonic() < until:
             session.work()
+        if self._work_at == 0.0:  # the first
+            self._work_at = now + _PAINT_FIRST_SECONDS
 
     def _give(self, session: LogSession) -> None:
         page = session.page(time.time())

@@ -95,6 +95,20 @@ def test_small_letters_find_capitals_and_capitals_only_themselves() -> None:
     assert not capital.search("ERROR")
 
 
+@given(
+    expression=st.lists(
+        st.sampled_from(["a", "b", "A", " ", "a*", "b?", "a{0}", "b+", ".", "[ab]", "(a|b)", "^", "$"])
+    ),
+    lines=st.lists(st.text("abAB ", max_size=6), max_size=8),
+)
+def test_letters_that_are_sought_first_lose_no_match(expression: list[str], lines: list[str]) -> None:
+    pattern = compiled("".join(expression))
+    assert isinstance(pattern, re.Pattern)
+    content = "".join(f"{line}\n" for line in lines)
+    if any(pattern.search(line) for line in lines):
+        assert Matcher(pattern)._may_match(content)
+
+
 def test_what_is_no_regular_expression_says_why() -> None:
     assert compiled("(") == "missing ), unterminated subpattern at position 0"
 
