@@ -20,8 +20,6 @@ from backprop_tui.tui.wording import durations, numbers
 
 MOST_FAILURES = 12
 LONG_WAIT_SECONDS = 600.0  # a shorter one is not worth a line
-# Ends that had nothing to do with the script: there the same command may well go through.
-_MAY_GO_THROUGH = frozenset({"killed_by_signal", "gpu_lost", "overheated", "host_oom"})
 _HEAT = re.compile(r"GPU (\d+) at (\d+) C")
 
 
@@ -192,7 +190,7 @@ def _may_go_through(run: KnownRun, snapshot: Snapshot) -> bool:
     now = snapshot.find(run.id)
     if now is None or now.status not in PROBLEMS:
         return False
-    return run.status is Status.LOST or (run.record.get("cause") or {}).get("kind") in _MAY_GO_THROUGH
+    return run.status is Status.LOST or bool((run.record.get("cause") or {}).get("retryable"))
 
 
 def _subject(runs: Sequence[KnownRun]) -> str:

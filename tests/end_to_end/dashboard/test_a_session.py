@@ -9,6 +9,7 @@ from tests.end_to_end.dashboard.conftest import Open
 from tests.end_to_end.dashboard.scenes import a_script, leaves_a_clean_terminal, training
 from tests.support.sandbox import Sandbox
 from tests.support.terminal import ALTERNATE_SCREEN, CURSOR
+from tests.support.waiting import wait_until
 
 
 def test_a_run_is_queued_watched_and_stopped_and_the_terminal_is_as_before(
@@ -109,3 +110,17 @@ def test_two_dashboards_beside_each_other_show_the_same_and_do_not_disturb_each_
     assert one.wait_for_exit() == 0
     other.wait_for("running")
     assert other.lives()
+
+
+def test_a_terminal_that_reports_its_size_within_the_input_is_restored_too(
+    sandbox: Sandbox, open_dashboard: Open
+) -> None:
+    screen = open_dashboard()
+    screen.wait_for("Nothing here yet")
+    screen.type(
+        "\x1b[?2048;2$y"
+    )  # the answer to whether it does: Textual then asks for it, and for the mouse in pixels
+    wait_until(lambda: 2048 in screen.modes(), "reports of its size", report=screen.state)
+    screen.type("q")
+    assert screen.wait_for_exit() == 0
+    leaves_a_clean_terminal(screen)

@@ -24,7 +24,7 @@ from backprop_tui.tui.widgets.runs import RunsTable
 from backprop_tui.tui.widgets.sheet import Sheet
 from tests.tui.snapshots import NOW, ended, running, snapshot
 
-KILLED = Cause(kind="killed_by_signal", evidence="SIGKILL", advice="look in dmesg")
+KILLED = Cause(kind="killed_by_signal", evidence="SIGKILL", advice="look in dmesg", retryable=True)
 RUNS = (running("nano"), ended("bad", Status.FAILED, cause=KILLED, ago=600), ended("good", ago=300))
 MISSED = Recollection(
     since=NOW.wall - 4000,

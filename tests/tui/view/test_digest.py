@@ -106,7 +106,7 @@ def test_the_longest_wait_is_told_where_it_was_long() -> None:
 
 
 def test_only_what_a_retry_may_help_is_offered_for_one() -> None:
-    killed = Cause(kind="killed_by_signal", evidence="SIGKILL")
+    killed = Cause(kind="killed_by_signal", evidence="SIGKILL", retryable=True)
     view = digest(
         ended("oom", Status.FAILED, cause=OOM), ended("killed", Status.FAILED, cause=killed), ended("gone", Status.LOST)
     )
