@@ -1,4 +1,4 @@
-"""A question with a key for each answer; the harmless answer is `esc`."""
+"""A question with a key for each answer; the harmless answer is `esc`, and `enter` where it means nothing else."""
 
 from __future__ import annotations
 
@@ -90,16 +90,21 @@ class Ask(ModalScreen[str]):
         for one in self._question.answers:
             words = Piece(clip(one.words, width - 9, self._glyphs))
             lines += [(Piece(f"  {one.shown:<6}", Token.ACCENT, bold=True), words)]
-        lines.append((Piece(f"  {'esc':<6}", Token.ACCENT, bold=True), Piece("stay", Token.MUTED)))
+        leaves = "esc" if self._has_enter else "enter"
+        lines.append((Piece(f"  {leaves:<6}", Token.ACCENT, bold=True), Piece("stay", Token.MUTED)))
         lines += [()] if self._question.notes else []
         for note in self._question.notes:
             rows = wrapped(f"{self._glyphs.state(note.word)} {note.text}", width - 2)
             lines += [(Piece(f" {clip(row, width - 2, self._glyphs)}", note.token),) for row in rows]
         return lines
 
+    @property
+    def _has_enter(self) -> bool:
+        return any(one.key == "enter" for one in self._question.answers)
+
     def on_key(self, event: events.Key) -> None:
-        """An answer's key."""
-        if event.key in ("escape", "q"):
+        """An answer's key; where none is enter, that stays too."""
+        if event.key in ("escape", "q") or (event.key == "enter" and not self._has_enter):
             event.stop()
             self.dismiss(STAY)
             return

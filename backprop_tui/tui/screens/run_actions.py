@@ -129,8 +129,8 @@ class RunActions:
         return self._report(await self._desk.ask("stop", *(one.id for one in runs)), quiet=True)
 
     async def sure(self, title: str, line: str, words: str) -> bool:
-        """Whether a person means it."""
-        answer = Answer(key="enter", shown="enter", means="yes", words=words)
+        """Whether a person means it; to press enter without reading is harmless."""
+        answer = Answer(key="y", shown="y", means="yes", words=words)
         return await self._front.question(Question(title=title, lines=(line,), answers=(answer,))) != STAY
 
     async def _each(self, verb: str, runs: Sequence[KnownRun], *options: str, one_by_one: bool = False) -> None:

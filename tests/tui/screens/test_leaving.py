@@ -40,7 +40,7 @@ async def left(stage: Stage) -> bool:
     [
         (("enter",), []),
         (("H",), [("queue", "hold")]),
-        (("S", "enter"), [("queue", "hold"), ("stop", "a", "b")]),
+        (("S", "y"), [("queue", "hold"), ("stop", "a", "b")]),
     ],
 )
 def test_each_way_to_leave_asks_for_what_it_says(keys: tuple[str, ...], asked: list[tuple[str, ...]]) -> None:
@@ -69,7 +69,7 @@ def test_what_could_not_be_stopped_is_told_and_nobody_leaves() -> None:
     async def play() -> None:
         desk = Refusing()
         async with staged(BUSY, desk=desk) as stage:
-            await stage.pilot.press("q", "S", "enter")
+            await stage.pilot.press("q", "S", "y")
             assert not await left(stage)
             assert desk.asked == [("queue", "hold")]
 

@@ -256,6 +256,22 @@ def test_stopping_says_what_is_saved_and_what_is_not() -> None:
     asyncio.run(play())
 
 
+@pytest.mark.parametrize(("key", "asked"), [("S", ("stop", "nano", "--now")), ("d", ("remove", "good", "--yes"))])
+def test_what_cannot_be_undone_is_asked_and_enter_is_harmless(key: str, asked: tuple[str, ...]) -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            stage.runs.select(asked[1])
+            for answer in ("enter", "escape", "y"):
+                assert stage.desk.asked == []
+                await stage.pilot.press(key)
+                await stage.pilot.pause()
+                await stage.pilot.press(answer)
+                await stage.pilot.pause()
+            assert stage.desk.asked == [asked]
+
+    asyncio.run(play())
+
+
 def test_marked_runs_are_acted_on_together() -> None:
     async def play() -> None:
         async with staged() as stage:
