@@ -83,6 +83,8 @@ def _progress(record: JsonObject, run: Run | None, live: Live | None, now: float
         yield "timebox", _timebox(run, live)
         if is_sliced(run.spec):
             yield "slice", ", ".join(_slices(run))
+    if live is not None and live.disk_warning is not None:
+        yield "warning", live.disk_warning
     if live is not None and live.ram_bytes is not None:
         cpu = "" if live.cpu_percent is None else f", CPU {live.cpu_percent:.0f}% of a core"
         yield "uses", f"RAM {figures.size(live.ram_bytes)}{cpu}{_on_gpus(live.vram_bytes, live.temperature_celsius)}"

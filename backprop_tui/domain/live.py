@@ -7,6 +7,7 @@ from dataclasses import field
 from typing import Any
 
 from backprop_tui.domain.course import Extreme
+from backprop_tui.domain.disk_use import DiskUse
 from backprop_tui.domain.resume_check import ResumeCheck
 from backprop_tui.domain.run import Checkpoint, Peak, Run
 from backprop_tui.domain.save_pace import SavePace
@@ -109,6 +110,8 @@ class Live:
     vram_bytes: int | None = None  # on its fullest GPU
     temperature_celsius: float | None = None  # of its hottest GPU
     pace: SavePace | None = None  # of its checkpoints
+    disk: DiskUse | None = None  # that they go to
+    disk_warning: str | None = None  # that it will be full before the run is done
     resume_check: ResumeCheck | None = None
     problem: str | None = None  # what the guardian cannot do: unkillable processes, disk full
 

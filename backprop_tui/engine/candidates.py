@@ -12,8 +12,10 @@ from backprop_tui.domain.run import Run
 AUTO, NONE, SIMULATED = "auto", "none", "simulated"
 
 
-def candidate_of(run: Run, awaited: tuple[AwaitedRun, ...], learned_peak_bytes: int | None) -> Candidate:
-    """A queued run that asks to start."""
+def candidate_of(
+    run: Run, awaited: tuple[AwaitedRun, ...], learned_peak_bytes: int | None, mount: str | None = None
+) -> Candidate:
+    """A queued run that asks to start; `mount` is the disk of its directory."""
     return Candidate(
         id=run.id,
         name=run.name,
@@ -23,6 +25,7 @@ def candidate_of(run: Run, awaited: tuple[AwaitedRun, ...], learned_peak_bytes: 
         visible_gpus=run.spec.visible_gpus,
         learned_peak_bytes=learned_peak_bytes,
         awaited=awaited,
+        mount=mount,
     )
 
 

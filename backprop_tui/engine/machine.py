@@ -16,6 +16,7 @@ from backprop_tui.domain.telemetry import Readings
 from backprop_tui.engine.candidates import active_of
 from backprop_tui.engine.learned import LearnedPeaks
 from backprop_tui.engine.measuring import Measurements
+from backprop_tui.engine.saving_runs import SavingRuns
 from backprop_tui.engine.tokens_file import read_tokens, write_tokens
 from backprop_tui.processes.detached_log import note
 from backprop_tui.store.home import Home
@@ -37,6 +38,7 @@ class Machine:
         self._bucket = read_tokens(home, time.monotonic(), self.limits)
         self._claims: dict[str, tuple[Claim, ...]] = {}
         self.learned = LearnedPeaks(home)
+        self._saving = SavingRuns(home)
 
     def snapshot(self, active: Sequence[Run]) -> Snapshot:
         """The machine now, with these runs active."""
@@ -52,6 +54,7 @@ class Machine:
             limits=self.limits,
             active=runs,
             claims=self._settled_claims(active, readings, now),
+            saving=self._saving.of(active, now, wall),
             queue_held=os.path.exists(self._home.host_file(HELD)),
             readings_age_seconds=wall - readings.time,
             gpus_known=self._measurements.gpus_known,
@@ -68,6 +71,10 @@ class Machine:
         newest = snapshot.active[-1].id
         self._claims[newest] = tuple(claim for claim in snapshot.claims if claim.run_id == newest)
         write_tokens(self._home, self._bucket)
+
+    def mount_of(self, run: Run) -> str | None:
+        """The disk that a run will write to; None where nobody needs to know."""
+        return self._saving.mount_of(run.spec.cwd)
 
     def learned_peak(self, run: Run) -> int | None:
         """The most VRAM that earlier runs of the same command held on one GPU; None where none is known."""

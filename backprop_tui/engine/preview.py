@@ -30,7 +30,7 @@ def preview(home: Home, config_path: str, run: Run, measured: Readings | None) -
             if other is run:
                 return Hold(reasons=(HoldReason(check=Check.DEPENDENCY, message=waits_for.reason),))
             continue
-        candidate = candidate_of(other, waits_for, machine.learned_peak(other))
+        candidate = candidate_of(other, waits_for, machine.learned_peak(other), machine.mount_of(other))
         decision = decide(candidate, seen_by(other, snapshot, machine.probe))
         if other is run:
             return decision

@@ -11,7 +11,7 @@ from backprop_tui.domain.edits import edited, with_timebox
 from backprop_tui.domain.governor.admission import Hold, decide
 from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.governor.reservation import HeadOfQueue, head_of_queue, reserve
-from backprop_tui.domain.governor.snapshot import Candidate, Placement, Snapshot
+from backprop_tui.domain.governor.snapshot import AwaitedRun, Candidate, Placement, Snapshot
 from backprop_tui.domain.lifecycle import begin
 from backprop_tui.domain.queue_order import in_order
 from backprop_tui.domain.requests import EditRequest, StopRequest, TimeboxRequest
@@ -123,9 +123,12 @@ class QueueKeeper:
         for run in queue[:EXPLAINED_RUNS]:
             waits_for = awaited(run, self._book)
             if not isinstance(waits_for, Hopeless):
-                candidates.append(candidate_of(run, waits_for, self._machine.learned_peak(run)))
+                candidates.append(self._candidate(run, waits_for))
         self._head = head_of_queue(self._head, candidates, passed.snapshot)
         passed.snapshot = replace(passed.snapshot, reservation=reserve(self._head, candidates, passed.snapshot))
+
+    def _candidate(self, run: Run, waits_for: tuple[AwaitedRun, ...]) -> Candidate:
+        return candidate_of(run, waits_for, self._machine.learned_peak(run), self._machine.mount_of(run))
 
     def _consider(self, run: Run, passed: Passed, now: float) -> Hold | None:
         """Starts the run, ends it, or says why it waits."""
@@ -133,7 +136,7 @@ class QueueKeeper:
         if isinstance(waits_for, Hopeless):
             self._end_unstarted(run, waits_for.reason)
             return None
-        candidate = candidate_of(run, waits_for, self._machine.learned_peak(run))
+        candidate = self._candidate(run, waits_for)
         decision = decide(candidate, seen_by(run, passed.snapshot, self._machine.probe))
         backoff = _backoff(run, now)
         if isinstance(decision, Hold) or backoff is not None:

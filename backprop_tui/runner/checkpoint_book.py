@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 
 from backprop_tui.domain.run import Checkpoint
@@ -54,16 +54,15 @@ class CheckpointBook:
         if step is not None and (not self._steps or self._steps[-1][1] != step):
             self._steps.append((time.time(), step))
 
-    def seen(self, sightings: Iterable[Sighting]) -> None:
+    def seen(self, sighting: Sighting) -> None:
         """What was seen on disk."""
-        for sighting in sightings:
-            match sighting:
-                case CheckpointFound():
-                    self._found(sighting)
-                case CheckpointGone(path=path):
-                    self._gone(path)
-                case CheckpointsPending(paths=paths):
-                    self.pending = paths
+        match sighting:
+            case CheckpointFound():
+                self._found(sighting)
+            case CheckpointGone(path=path):
+                self._gone(path)
+            case CheckpointsPending(paths=paths):
+                self.pending = paths
 
     def _found(self, found: CheckpointFound) -> None:
         path = self._announced_as(found.path)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
+from backprop_tui.domain.disk_use import DiskUse
 from backprop_tui.domain.errors import BackpropError, StorageFailed
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.run import Run
@@ -19,12 +20,13 @@ from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.readers.values import CheckpointSaved, Progress
 from backprop_tui.runner.checkpoint_book import CheckpointBook
+from backprop_tui.runner.disk_watch import DiskWatch
 from backprop_tui.runner.figures import Figures
 from backprop_tui.runner.gpu_share import share_of
 from backprop_tui.runner.ladder import Ladder
 from backprop_tui.runner.listeners import LISTENERS, anyone_listens
 from backprop_tui.runner.log_follower import LogFollower
-from backprop_tui.runner.lookout import Lookout
+from backprop_tui.runner.lookout import Lookout, Seen
 from backprop_tui.runner.memory_kills import MemoryKills
 from backprop_tui.runner.obedience import Obedience
 from backprop_tui.runner.postponement import Postponement
@@ -64,6 +66,7 @@ class Guardian:
         self.ladder = Ladder(run.spec.stop, charge.tree, charge.recorder, listens)
         self._lookout = Lookout(run, charge.supervisor.home, charge.recorder, charge.script.identity.pid)
         self._book = CheckpointBook(charge.recorder, self._lookout.expect)
+        self._disk = DiskWatch(charge.recorder)
         self.figures = Figures(charge.recorder, self.ladder, run.spec, self._book)
         self._postponement = Postponement(
             charge.recorder,
@@ -144,11 +147,18 @@ class Guardian:
 
     def _look_out(self, now: float) -> None:
         """What the run wrote beside its log; seeing never waits for a disk."""
-        self._book.seen(self._lookout.seen(now))
+        self._take_in_seen(self._lookout.seen(now), now)
 
     def look_out_last(self) -> None:
         """The script is dead, and what it left half-written stays so."""
-        self._book.seen(self._lookout.seen_last())
+        self._take_in_seen(self._lookout.seen_last(), time.monotonic())
+
+    def _take_in_seen(self, seen: Sequence[Seen], now: float) -> None:
+        for one in seen:
+            if isinstance(one, DiskUse):
+                self._disk.seen(one, self.run, now)
+            else:
+                self._book.seen(one)
 
     def _cannot_read(self, error: Exception) -> None:
         note_exception(error)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 
-from backprop_tui.domain.run import Run
+from backprop_tui.domain.disk_use import DiskUse
+from backprop_tui.domain.run import Checkpoint, Run
 from backprop_tui.processes.tree import descendants
 from backprop_tui.runner.aside import Aside
 from backprop_tui.runner.checkpoint_patterns import CheckpointPatterns
+from backprop_tui.runner.disk_watch import measured
 from backprop_tui.runner.found_checkpoints import FoundCheckpoints, Sighting
 from backprop_tui.runner.neighbours import Neighbours
 from backprop_tui.runner.recorder import Recorder
@@ -20,6 +22,9 @@ LAST_LOOK_SECONDS = 5.0
 ANNOUNCED_DEPTH = 2  # below the directory that an announced checkpoint lies in
 
 
+Seen = Sighting | DiskUse
+
+
 class Lookout:
     """Everything that is learned from the files of one attempt."""
 
@@ -27,7 +32,8 @@ class Lookout:
         spec = run.spec
         patterns = CheckpointPatterns(spec.checkpoint_globs, spec.cwd)
         self._script_pid = script_pid
-        self._checkpoints = FoundCheckpoints(patterns, lambda: recorder.live.checkpoints)
+        self._recorder = recorder
+        self._checkpoints = FoundCheckpoints(patterns, self._known)
         self._files = WrittenFiles(
             [*patterns.places(), *named_places(spec.command, spec.cwd)],
             cwd=spec.cwd,
@@ -40,7 +46,7 @@ class Lookout:
             self._files.learn(os.path.dirname(checkpoint.path), depth=ANNOUNCED_DEPTH)
             if checkpoint.sound is None:
                 self._checkpoints.expect(checkpoint.path)
-        self._aside: Aside[list[Sighting]] = Aside(self._look)
+        self._aside: Aside[list[Seen]] = Aside(self._look)
         self._is_last = False
 
     def expect(self, path: str) -> None:
@@ -48,19 +54,24 @@ class Lookout:
         self._checkpoints.expect(path)
         self._files.learn(os.path.dirname(path), depth=ANNOUNCED_DEPTH)
 
-    def seen(self, now: float) -> Sequence[Sighting]:
+    def seen(self, now: float) -> Sequence[Seen]:
         """What the last look saw, once; `now` is monotonic."""
         return self._aside.result(now) or ()
 
-    def seen_last(self) -> Sequence[Sighting]:
+    def seen_last(self) -> Sequence[Seen]:
         """Looks once more when the script is dead; a file system that hangs is waited for a few seconds, no more."""
         self._is_last = True
         return [sighting for found in self._aside.last(LAST_LOOK_SECONDS) for sighting in found]
 
-    def _look(self, now: float) -> list[Sighting]:
+    def _look(self, now: float) -> list[Seen]:
         files: Iterable[WrittenFile] = self._files.look(now)
         take = self._checkpoints.take_last if self._is_last else self._checkpoints.take
-        return list(take(files, now))
+        seen: list[Seen] = list(take(files, now))
+        use = measured(self._known())
+        return seen if use is None else [*seen, use]
+
+    def _known(self) -> tuple[Checkpoint, ...]:
+        return self._recorder.live.checkpoints
 
     def _pids(self) -> list[int]:
         return [self._script_pid, *descendants(self._script_pid)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from backprop_tui.domain.disk_use import DiskUse
 from backprop_tui.domain.live import Clock, Live, Pause, Postponed, Stopping
 from backprop_tui.domain.save_pace import SavePace
 from backprop_tui.domain.status import Status
@@ -61,6 +62,8 @@ def decode_live(source: JsonObject) -> Live:
         vram_bytes=fields.optional_integer(source, "vram_bytes"),
         temperature_celsius=fields.optional_number(source, "temperature_celsius"),
         pace=_decode_pace(source),
+        disk=_decode_disk(source),
+        disk_warning=fields.optional_text(source, "disk_warning"),
         resume_check=decode_resume_check(source),
         problem=fields.optional_text(source, "problem"),
     )
@@ -80,6 +83,17 @@ def _decode_pause(source: JsonObject) -> Pause | None:
     if not pause:
         return None
     return Pause(since=fields.number(pause, "since"), by=fields.text(pause, "by"), reason=fields.text(pause, "reason"))
+
+
+def _decode_disk(source: JsonObject) -> DiskUse | None:
+    disk = fields.nested(source, "disk")
+    if not disk:
+        return None
+    return DiskUse(
+        mount=fields.text(disk, "mount"),
+        free_bytes=fields.integer(disk, "free_bytes"),
+        save_bytes=fields.integer(disk, "save_bytes"),
+    )
 
 
 def _decode_postponed(source: JsonObject) -> Postponed | None:

@@ -59,7 +59,8 @@ class Watched:
         self.now += 1.0
         take = self.found.take_last if at_end else self.found.take
         seen = list(take(self.files.look(self.now), self.now))
-        self.book.seen(seen)
+        for one in seen:
+            self.book.seen(one)
         return seen
 
     def look_until_still(self) -> None:

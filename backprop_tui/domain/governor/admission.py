@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from backprop_tui.domain.governor.disk_forecast import shortages
 from backprop_tui.domain.governor.figures import counted, duration, gigabytes_down, gigabytes_up, plain
 from backprop_tui.domain.governor.placement import place
 from backprop_tui.domain.governor.reasons import Check, HoldReason, most_blocking_first
@@ -106,6 +107,17 @@ def _disk(candidate: Candidate, snapshot: Snapshot) -> Iterator[HoldReason]:
         yield HoldReason(check=Check.DISK, figure=free, limit=keeps, message=message)
 
 
+def _disk_forecast(candidate: Candidate, snapshot: Snapshot) -> Iterator[HoldReason]:
+    """What runs already will fill the disk this one writes to: it would only be full sooner."""
+    keeps = candidate.limits.min_free_disk_bytes
+    if keeps <= 0:
+        return
+    for shortage in shortages(snapshot.saving, keeps):
+        if candidate.mount in (None, shortage.mount):
+            limit = shortage.needed_bytes + keeps
+            yield HoldReason(check=Check.DISK, figure=shortage.free_bytes, limit=limit, message=shortage.message)
+
+
 def _starts(_candidate: Candidate, snapshot: Snapshot) -> Iterator[HoldReason]:
     seconds = snapshot.bucket.seconds_to_next(snapshot.limits)
     if seconds > 0:
@@ -127,5 +139,6 @@ HOST_CHECKS: tuple[Callable[[Candidate, Snapshot], Iterator[HoldReason]], ...] =
     _ram,
     _load,
     _disk,
+    _disk_forecast,
     _starts,
 )

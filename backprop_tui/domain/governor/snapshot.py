@@ -7,6 +7,7 @@ from dataclasses import field, replace
 
 from backprop_tui.domain.governor.active import ActiveRun
 from backprop_tui.domain.governor.claims import Claim, claim_bytes
+from backprop_tui.domain.governor.disk_forecast import SavingRun
 from backprop_tui.domain.governor.freshness import answers, is_stale
 from backprop_tui.domain.governor.tokens import TokenBucket
 from backprop_tui.domain.limits import MachineLimits, RunLimits
@@ -30,7 +31,8 @@ class Candidate:
     `gpus_wanted` None is one where the machine has GPUs, else none (with `gpu_ids`: all of those); 0 hides all of them.
     `gpu_ids` are what the user chose: indices as nvidia-smi counts them, or UUIDs or their beginnings.
     `visible_gpus` is an inherited CUDA_VISIBLE_DEVICES in the same form, None where there is none.
-    `awaited` are the runs it waits for, as far as they have not ended as it needs.
+    `awaited` are the runs it waits for, as far as they have not ended as it needs. `mount` is the disk it will write
+    to, None where nobody knows.
     """
 
     id: str
@@ -41,6 +43,7 @@ class Candidate:
     visible_gpus: tuple[str, ...] | None = None
     learned_peak_bytes: int | None = None
     awaited: tuple[AwaitedRun, ...] = ()
+    mount: str | None = None
 
     @property
     def claim_bytes(self) -> int:
@@ -84,6 +87,7 @@ class Snapshot:
     limits: MachineLimits = field(default_factory=MachineLimits)
     active: tuple[ActiveRun, ...] = ()
     claims: tuple[Claim, ...] = ()
+    saving: tuple[SavingRun, ...] = ()
     queue_held: bool = False
     reservation: Reservation | None = None
     readings_age_seconds: float = 0.0

@@ -61,6 +61,8 @@ def _run(known: KnownRun, moment: Moment) -> Iterator[Named]:
     if known.run is not None and known.live is not None:
         yield from _progress(known, known.live, moment)
         yield from _timebox(known.run, known.live, moment)
+        if known.live.disk_warning is not None:
+            yield "warning", neutral(known.live.disk_warning)
     elif record.get("step") is not None:
         yield "progress", f"step {numbers.thousands(record['step'])}"
     if record.get("duration_seconds") is not None and known.live is None:

@@ -1,0 +1,99 @@
+"""Whether a disk will be full before the runs that write to it are done: their saves against the space that is free."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from backprop_tui.domain.disk_use import needed_bytes, seconds_until_full
+from backprop_tui.domain.governor.figures import duration, gigabytes_down, gigabytes_up, plain
+from backprop_tui.domain.lifecycle import timebox_seconds
+from backprop_tui.domain.limits import GIGABYTE, MEGABYTE
+from backprop_tui.domain.live import Live
+from backprop_tui.domain.run import Run
+from backprop_tui.domain.save_pace import SavePace
+from backprop_tui.domain.values import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavingRun:
+    """An active run that writes checkpoints; `seconds_left` of its timebox, None where it has none."""
+
+    name: str
+    mount: str
+    free_bytes: int
+    save_bytes: int
+    pace: SavePace
+    seconds_left: float | None
+
+    @property
+    def needed_bytes(self) -> int:
+        """What it may still write."""
+        return needed_bytes(self.pace, self.save_bytes, self.seconds_left)
+
+
+def saving_run(run: Run, live: Live, *, passed_seconds: float = 0.0) -> SavingRun | None:
+    """A run by its live record, written so many seconds ago.
+
+    None where it is not known how often and how much it saves, and for the record of an earlier attempt.
+    """
+    use, pace = live.disk, live.pace
+    if use is None or pace is None or pace.every_seconds is None or live.attempt != run.attempt.number:
+        return None
+    limit = timebox_seconds(run)
+    used = live.clock.running_seconds + (0.0 if live.pause is not None else passed_seconds)
+    return SavingRun(
+        name=run.name,
+        mount=use.mount,
+        free_bytes=use.free_bytes,
+        save_bytes=use.save_bytes,
+        pace=pace,
+        seconds_left=None if limit is None else max(0.0, limit - used),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shortage:
+    """A disk that does not hold what is still to be written to it."""
+
+    mount: str
+    free_bytes: int
+    needed_bytes: int
+    message: str
+
+
+def shortages(runs: Iterable[SavingRun], keeps_bytes: int) -> list[Shortage]:
+    """The disks that will have less free than `keeps_bytes`; of several measurements of one the smallest counts."""
+    by_mount: dict[str, list[SavingRun]] = {}
+    for run in runs:
+        by_mount.setdefault(run.mount, []).append(run)
+    found = []
+    for mount, writers in by_mount.items():
+        free = min(run.free_bytes for run in writers)
+        needed = sum(run.needed_bytes for run in writers)
+        if free - needed < keeps_bytes:
+            message = _message(writers, free, keeps_bytes)
+            found.append(Shortage(mount=mount, free_bytes=free, needed_bytes=needed, message=message))
+    return found
+
+
+def _message(writers: Sequence[SavingRun], free_bytes: int, keeps_bytes: int) -> str:
+    """`disk 38 GB free, nano-lm-768 writes 1.4 GB each 12 min: full in 5:20 h`."""
+    biggest = max(writers, key=lambda run: run.needed_bytes)
+    others = f" and {len(writers) - 1} more" if len(writers) > 1 else ""
+    return f"disk {gigabytes_down(free_bytes)} GB free, {biggest.name}{others} {written_words(biggest, keeps_bytes)}"
+
+
+def written_words(run: SavingRun, keeps_bytes: int) -> str:
+    """`writes 1.4 GB each 12 min: full in 5:20 h`."""
+    every, growth = run.pace.every_seconds, run.pace.bytes_per_save
+    words = f"writes {_amount(round(growth) if growth else run.save_bytes)}"
+    if every is not None:
+        words += f" each {plain(every / 60)} min" if every >= 60 else f" each {plain(every)} s"
+    full = seconds_until_full(run.pace, run.free_bytes, keeps_bytes)
+    return words if full is None else f"{words}: full in {duration(full)}"
+
+
+def _amount(count_bytes: int) -> str:
+    if count_bytes < GIGABYTE // 10:
+        return f"{plain(count_bytes / MEGABYTE)} MB"
+    return f"{gigabytes_up(count_bytes)} GB"

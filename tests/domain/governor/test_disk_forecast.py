@@ -1,0 +1,111 @@
+"""The forecast of full disks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backprop_tui.domain.disk_use import needed_bytes, seconds_until_full
+from backprop_tui.domain.governor.admission import Admit, Hold, decide
+from backprop_tui.domain.governor.disk_forecast import SavingRun, shortages
+from backprop_tui.domain.governor.reasons import Check
+from backprop_tui.domain.limits import GIGABYTE
+from backprop_tui.domain.save_pace import SavePace
+from tests.domain.governor.machines import candidate, gb, snapshot
+
+HOUR = 3600.0
+
+
+def pace(gigabytes: float, every: float = 720.0) -> SavePace:
+    return SavePace(last_at=0.0, intervals=(every,), growth_bytes=(gb(gigabytes),))
+
+
+def saving(
+    gigabytes: float = 1.4,
+    *,
+    free: float = 38.0,
+    left: float | None = 100 * HOUR,
+    name: str = "nano-lm-768",
+    mount: str = "/data",
+    grows: bool = True,
+) -> SavingRun:
+    return SavingRun(
+        name=name,
+        mount=mount,
+        free_bytes=gb(free),
+        save_bytes=gb(gigabytes),
+        pace=pace(gigabytes if grows else 0.0),
+        seconds_left=left,
+    )
+
+
+def test_a_disk_that_will_be_full_within_the_timebox_is_told_with_its_figures() -> None:
+    (found,) = shortages([saving()], GIGABYTE)
+    assert found.message == "disk 38 GB free, nano-lm-768 writes 1.4 GB each 12 min: full in 5:17 h"
+
+
+def test_what_fits_is_no_shortage() -> None:
+    assert shortages([saving(left=4 * HOUR)], GIGABYTE) == []
+    assert shortages([saving(left=5.2 * HOUR)], GIGABYTE) != []
+
+
+def test_a_run_that_keeps_its_last_few_fills_nothing_but_needs_room_for_one_more() -> None:
+    assert shortages([saving(grows=False)], GIGABYTE) == []
+    (found,) = shortages([saving(grows=False, free=2.0)], GIGABYTE)
+    assert found.message == "disk 2 GB free, nano-lm-768 writes 1.4 GB each 12 min"
+
+
+def test_runs_on_one_disk_add_up_and_those_on_another_do_not() -> None:
+    one = saving(left=3 * HOUR)
+    assert shortages([one], GIGABYTE) == []
+    assert len(shortages([one, replace(one, name="other")], GIGABYTE)) == 1
+    assert shortages([one, replace(one, mount="/home")], GIGABYTE) == []
+
+
+def test_without_a_limit_half_a_day_is_looked_ahead() -> None:
+    assert shortages([saving(left=None)], GIGABYTE) != []
+    assert shortages([saving(left=None, free=100.0)], GIGABYTE) == []
+
+
+@pytest.mark.parametrize(("mount", "held"), [("/data", True), (None, True), ("/home", False)])
+def test_what_writes_to_that_disk_is_held(mount: str | None, *, held: bool) -> None:
+    machine = replace(snapshot(), saving=(saving(),))
+    decision = decide(replace(candidate(), mount=mount), machine)
+    assert isinstance(decision, Hold if held else Admit)
+    if isinstance(decision, Hold):
+        assert [(reason.check, reason.figure) for reason in decision.reasons] == [(Check.DISK, gb(38.0))]
+
+
+def test_zero_switches_it_off() -> None:
+    asks = candidate()
+    unchecked = replace(asks, mount="/data", limits=replace(asks.limits, min_free_disk_bytes=0))
+    assert isinstance(decide(unchecked, replace(snapshot(), saving=(saving(),))), Admit)
+
+
+growths = st.lists(st.integers(-(10**12), 10**12), min_size=1, max_size=3)
+
+
+@given(growths, st.floats(1, 1e5), st.integers(0, 10**12), st.none() | st.floats(0, 1e6), st.floats(0, 1e6))
+def test_more_time_never_needs_less_and_one_save_always_has_room(
+    growth: list[int], every: float, save_bytes: int, left: float | None, more: float
+) -> None:
+    known = SavePace(last_at=0.0, intervals=(every,), growth_bytes=tuple(growth))
+    needed = needed_bytes(known, save_bytes, left)
+    assert needed >= save_bytes
+    if left is not None:
+        assert needed_bytes(known, save_bytes, left + more) >= needed
+
+
+@given(st.integers(1, 10**12), st.floats(1, 1e5), st.integers(0, 10**13))
+def test_it_is_full_when_so_many_saves_are_written(growth: int, every: float, free: int) -> None:
+    known = SavePace(last_at=0.0, intervals=(every,), growth_bytes=(growth,))
+    full = seconds_until_full(known, free, 0)
+    assert full == pytest.approx(free / growth * every)
+
+
+def test_nobody_knows_before_it_saved_twice() -> None:
+    assert seconds_until_full(SavePace(), 1, 0) is None
+    assert needed_bytes(SavePace(), 7, 1e9) == 7

@@ -1,0 +1,45 @@
+"""A run that fills the disk is warned of, and holds those that would fill it sooner."""
+
+from __future__ import annotations
+
+import json
+
+from backprop_tui.domain.limits import GIGABYTE, RunLimits
+from backprop_tui.domain.requests import StopRequest
+from backprop_tui.domain.run import StopPlan
+from backprop_tui.domain.status import Status
+from tests.support.sandbox import Sandbox, Submitted, python
+
+LIMITS = RunLimits(min_free_ram_bytes=0, max_load_per_core=0, min_free_disk_bytes=GIGABYTE)
+QUICK = StopPlan(grace_seconds=0.2)
+# Holes count as written, so that no disk is filled by the test.
+FILLS = """
+import time
+for step in range(1000):
+    with open(f"ckpt_step_{step}.state", "wb") as file:
+        file.write(b"state")
+        file.truncate(100 << 30)
+    time.sleep(0.5)
+"""
+
+
+def held_by(run: Submitted) -> list[str]:
+    with open(run.sandbox.home.host_file("governor.json"), encoding="ascii") as file:
+        content = json.load(file)
+    return [reason["message"] for reason in content["held"].get(run.id, []) if reason["check"] == "disk"]
+
+
+def test_the_disk_that_one_fills_holds_the_next_until_it_has_ended(sandbox: Sandbox) -> None:
+    filling = sandbox.submit(
+        *python(FILLS), limits=LIMITS, max_run_seconds=3600, stop=QUICK, checkpoint_globs=("ckpt_step_*.state",)
+    )
+    filling.wait(lambda: "disk" in filling.events(), "warned of the disk")
+    warning = filling.wait(lambda: (live := filling.live()) and live.disk_warning, "the warning on the run")
+    assert "it writes 107 GB each" in str(warning)
+    following = sandbox.submit(*python("pass"), limits=LIMITS)
+    following.wait(lambda: held_by(following), "held by the disk")
+    assert f"{filling.run().name} writes" in held_by(following)[0]
+    assert following.status() is Status.QUEUED
+    filling.ask(StopRequest(by="person", reason="stopped by you", kill=True))
+    filling.wait_for_end()
+    assert following.wait_for_end().status is Status.COMPLETED

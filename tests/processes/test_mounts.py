@@ -1,0 +1,35 @@
+"""On which file system a path lies."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from backprop_tui.processes import mounts
+from backprop_tui.processes.mounts import mount_point_of, mount_points
+
+
+def test_the_innermost_mount_counts() -> None:
+    points = ("/", "/data", "/data/fast disk")
+    assert mount_point_of("/data/fast disk/run", points) == "/data/fast disk"
+    assert mount_point_of("/database", points) == "/"
+    assert mount_point_of("/data", points) == "/data"
+
+
+def test_this_machines_mounts_are_those_that_the_system_names(tmp_path: Path) -> None:
+    point = mount_point_of(os.path.realpath(tmp_path), mount_points())
+    assert os.path.ismount(point)
+    assert os.stat(point).st_dev == tmp_path.stat().st_dev
+
+
+def test_spaces_are_escaped_there_and_what_is_not_known_is_the_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listing = tmp_path / "mountinfo"
+    listing.write_bytes(b"36 35 98:0 / /mnt\\040two rw - ext3 /dev/root rw\n")
+    monkeypatch.setattr(mounts, "MOUNTS", str(listing))
+    assert mount_points() == ("/mnt two",)
+    monkeypatch.setattr(mounts, "MOUNTS", str(tmp_path / "none"))
+    assert mount_point_of("/any/where", mount_points()) == "/"
