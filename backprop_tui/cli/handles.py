@@ -7,6 +7,7 @@ the cheapest to the dearest, so that the handle of a run of today costs nothing 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from backprop_tui.cli.session import Session
@@ -114,7 +115,7 @@ def _group(home: Home, records: Records, handle: str) -> list[str]:
         return []
     known = read_all(home) | {one.run.id: one.record for one in marked(home)}
     members = [record for record in known.values() if record.get("group") == handle]
-    return [str(record["id"]) for record in sorted(members, key=_age)]
+    return [str(record["id"]) for record in sorted(members, key=_place_in_group)]
 
 
 def _ended(home: Home, records: Records, handle: str) -> list[str]:
@@ -154,6 +155,13 @@ def _refuse(home: Home, handle: str) -> list[str]:
 
 def _age(record: JsonObject) -> tuple[str, str]:
     return str(record.get("created_at") or ""), str(record["id"])
+
+
+def _place_in_group(record: JsonObject) -> tuple[str, list[tuple[bool, int, str]], str]:
+    """By age; the runs of a sweep are of one moment, and by name in the order of its numbers."""
+    parts = re.split(r"(\d+)", str(record["name"]))
+    created, run_id = _age(record)
+    return created, [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts], run_id
 
 
 def _newest(records: Iterable[JsonObject]) -> str:

@@ -144,3 +144,9 @@ def test_a_run_of_the_original_is_found_by_its_id_and_name(session: Session) -> 
     record = {"id": "exp-1", "name": "old", "status": Status.LOST, "created_at": "2020-01-01T00:00:00.000Z"}
     index.update(session.home, {"exp-1": record})
     assert resolve(session, "exp-1") == resolve(session, "old") == resolve(session, "exp") == ["exp-1"]
+
+
+def test_the_runs_of_a_sweep_stand_in_the_order_of_its_numbers(runs: Runs, session: Session) -> None:
+    for number in (10, 9, 1):
+        runs.queued(f"r{number}", group="sweep", name=f"train:seed={number}", created_at=1_800_000_000.0)
+    assert resolve(session, "sweep") == ["r1", "r9", "r10"]

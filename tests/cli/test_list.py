@@ -164,4 +164,12 @@ def test_nothing_that_a_script_printed_reaches_the_terminal_unseen(obey: Command
 
 def test_completion_gets_every_word_a_run_answers_to(obey: Commands, runs: Runs) -> None:
     runs.queued("abc", name="two words", group="sweep")
-    assert obey("list", "--handles").lines == ["@last", "@running", "abc", "sweep"]
+    assert obey("list", "--handles").lines == ["@last", "@running", "abc", "sweep", "sweep@best"]
+
+
+def test_only_the_runs_of_a_group_are_listed(obey: Commands, runs: Runs) -> None:
+    runs.queued("a", group="sweep")
+    runs.queued("b", group="other")
+    runs.ended("c", group="sweep")
+    runs.ended("d")
+    assert {run["id"] for run in obey.json("list", "--group", "sweep")} == {"a", "c"}

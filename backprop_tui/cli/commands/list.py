@@ -69,6 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="only these, separated by commas: a status such as failed, or unfinished, active, ended",
     )
     parser.add_argument("--tag", metavar="TAG", action="append", default=[], help="only those that have it; repeatable")
+    parser.add_argument("--group", metavar="NAME", help="only the runs of this group")
     parser.add_argument("--host", metavar="HOST", help="only those of this machine")
     parser.add_argument("--limit", metavar="N", type=values.whole(least=0), help="at most N lines (unfinished and 50)")
     parser.add_argument(
@@ -118,8 +119,10 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 
 def _print_handles(records: Iterable[JsonObject]) -> None:
     """What a run answers to, a word a line."""
-    words = ["@last", "@running", *(word for one in records for word in (one["id"], one["name"], one["group"]) if word)]
-    for word in dict.fromkeys(words):
+    known = list(records)
+    words = [word for one in known for word in (one["id"], one["name"], one["group"]) if word]
+    best = [f"{one['group']}@best" for one in known if one["group"]]
+    for word in dict.fromkeys(["@last", "@running", *words, *best]):
         if word.isprintable() and len(word.split()) == 1:
             output.line(word)
 
@@ -158,6 +161,7 @@ def _is_wanted(record: JsonObject, arguments: argparse.Namespace) -> bool:
     return (
         (arguments.status is None or record["status"] in arguments.status)
         and set(arguments.tag) <= set(record["tags"])
+        and arguments.group in (None, record["group"])
         and (arguments.host is None or record["host"] == arguments.host)
     )
 
