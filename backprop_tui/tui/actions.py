@@ -8,7 +8,8 @@ from backprop_tui.domain.status import ACTIVE, ENDED, Status
 from backprop_tui.domain.values import dataclass
 
 ANYWHERE, MOVE, RUNS, GROUP, LOG, METRICS = "Anywhere", "Move", "Selected or marked runs", "Group row", "Log", "Metrics"
-SECTIONS = (ANYWHERE, MOVE, RUNS, GROUP, LOG, METRICS)
+DIALOGS = "Dialogs"
+SECTIONS = (ANYWHERE, MOVE, RUNS, GROUP, LOG, METRICS, DIALOGS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,13 +94,18 @@ ACTIONS: tuple[Action, ...] = (
     _action("log_error", "", "!", "next error", "next error line", LOG),
     _action("log_ends", "", "0 $", "line ends", "line start, end", LOG),
     _action("metrics_choose", "m", "m", "metrics", "choose metrics", METRICS),
-    _action("axis", "x", "x", "by time", "by step, by running time or by clock time", METRICS),
+    _action("axis", "x", "x", "by time", "step, run time or clock", METRICS),
     _action("log_scale", "L", "L", "log scale", "logarithmic scale", METRICS),
     _action("smooth", "z", "z", "smooth", "smoothing", METRICS),
-    _action("chart_in", "i", "i", "zoom in", "zoom in at the cursor, also by the wheel or a drag", METRICS),
+    _action("chart_in", "i", "i", "zoom in", "zoom in; wheel, drag too", METRICS),
     _action("chart_out", "u", "u", "zoom out", "zoom out", METRICS),
-    _action("metrics_grid", "M", "M", "grid", "a grid of all metrics, and back", METRICS),
+    _action("metrics_grid", "M", "M", "grid", "grid of all, and back", METRICS),
     _action("export", "E", "E", "export", "export CSV", METRICS),
+    _action("dialog_next", "", "tab", "next field", "next field, rest of path", DIALOGS),
+    _action("dialog_do", "", "enter", "do it", "do it", DIALOGS),
+    _action("dialog_again", "", "ctrl+n", "queue, stay", "queue, then another", DIALOGS),
+    _action("dialog_recent", "", "ctrl+r", "recent", "what was run before", DIALOGS),
+    _action("dialog_leave", "", "esc", "cancel", "cancel; a draft is kept", DIALOGS),
 )
 BY_ID = {action.id: action for action in ACTIONS}
 

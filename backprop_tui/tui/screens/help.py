@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual import events
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import Screen
+from textual.widgets import Input
 
-from backprop_tui.tui.actions import ACTIONS, ANYWHERE, GROUP, LOG, METRICS, MOVE, RUNS, Action
+from backprop_tui.tui.actions import ACTIONS, ANYWHERE, DIALOGS, GROUP, LOG, METRICS, MOVE, RUNS, Action
+from backprop_tui.tui.drawing.footer import draw_footer
 from backprop_tui.tui.drawing.lines import LineBuilder, heading
+from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.view.states import TOKENS
 from backprop_tui.tui.view.tokens import Line, Piece, Token
-from backprop_tui.tui.widgets.painted import COLOURS
+from backprop_tui.tui.widgets.line_input import LineInput
+from backprop_tui.tui.widgets.painted import COLOURS, Painted
 from backprop_tui.tui.widgets.sheet import Sheet
 from backprop_tui.tui.wording.cells import clip
 from backprop_tui.tui.wording.glyphs import Glyphs
 
-_COLUMNS = ((ANYWHERE,), (RUNS, GROUP), (MOVE, LOG, METRICS))
+_COLUMNS = ((ANYWHERE,), (RUNS, GROUP, DIALOGS), (MOVE, LOG, METRICS))
 _STATES = (
     "running",
     "starting",
@@ -34,12 +38,18 @@ _STATES = (
 )
 
 
-class Help(Screen[None]):
-    """Three columns where there is room for three."""
+_KEYS = (("/", "find a key"), ("esc", "back"))
 
+
+class Help(Screen[None]):
+    """Three columns where there is room for three; what is typed after a slash narrows them."""
+
+    AUTO_FOCUS = ""  # the line has the keys only while it is open
     COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
     BINDINGS: ClassVar[list[BindingType]] = [
-        ("escape,q,question_mark", "dismiss", "back"),
+        ("escape", "back", "back"),
+        ("q,question_mark", "dismiss", "back"),
+        ("slash", "find", "find a key"),
         ("j,down", "scroll(1)", "down"),
         ("k,up", "scroll(-1)", "up"),
     ]
@@ -49,36 +59,77 @@ class Help(Screen[None]):
         self._glyphs = glyphs
 
     def compose(self) -> ComposeResult:
-        """One sheet."""
+        """The page, the line to find something, the keys."""
         yield Sheet(glyphs=self._glyphs, id="help")
+        yield LineInput(placeholder="a key or a word", id="find", compact=True)
+        yield Painted(glyphs=self._glyphs, id="footer")
 
-    def on_resize(self, event: events.Resize) -> None:
+    @property
+    def _line(self) -> LineInput:
+        return self.query_one("#find", LineInput)
+
+    def on_resize(self) -> None:
         """Columns as there is room."""
-        self.query_one(Sheet).show_sheet(draw_help(event.size.width, self._glyphs))
+        self._draw()
+
+    def _draw(self) -> None:
+        width = self.app.size.width
+        self.query_one(Sheet).show_sheet(draw_help(width, self._glyphs, wanted=self._line.value))
+        self.query_one("#footer", Painted).show([draw_footer(_KEYS, width, all_keys=False)])
 
     def action_scroll(self, rows: int) -> None:
         """Scrolls."""
         self.query_one(Sheet).move(rows)
 
+    def action_find(self) -> None:
+        """Opens the line."""
+        self._line.add_class("-open")
+        self._line.focus()
 
-def draw_help(width: int, glyphs: Glyphs) -> list[Line]:
-    """The page; keys that do nothing yet are left out, and a section of such keys with them."""
+    def action_back(self) -> None:
+        """Shows all keys again, else leaves."""
+        if not self._line.has_class("-open"):
+            self.dismiss(None)
+            return
+        self._line.value = ""
+        self._close()
+
+    @on(Input.Changed)
+    def _typed(self) -> None:
+        self._draw()
+
+    @on(Input.Submitted)
+    def _close(self) -> None:
+        self.set_focus(None)
+        if not self._line.value:
+            self._line.remove_class("-open")
+
+
+def draw_help(width: int, glyphs: Glyphs, *, wanted: str = "") -> list[Line]:
+    """The page; keys that do nothing yet are left out, and a section of such keys with them.
+
+    `wanted`: those alone that have it as their key or in their words.
+    """
     top = [
-        (2, [Piece("Keys", Token.ACCENT, bold=True)]),
+        (2, [Piece("Keys", Token.ACCENT, bold=True), Piece(" the same list feeds footer and palette", Token.MUTED)]),
         (max(8, width - 11), [Piece("esc", Token.ACCENT, bold=True), Piece(" back", Token.MUTED)]),
     ]
+    if width < 70:
+        top[0] = (2, [Piece("Keys", Token.ACCENT, bold=True)])
     lines: list[Line] = [heading(top, width, glyphs, focused=True), ()]
+    actions = [one for one in ACTIONS if one.built and _is_wanted(one, wanted)]
+    if not actions:
+        return [*lines, (Piece(clip(f"  No key has {neutral(wanted)}.", width, glyphs), Token.MUTED),)]
     count = 3 if width >= 110 else 2 if width >= 76 else 1
     each = width // count
     columns: list[list[Line]] = [[] for _ in range(count)]
     for place, sections in enumerate(_COLUMNS):
         target = columns[min(place, count - 1)]
         for section in sections:
-            if not any(one.built and one.section == section for one in ACTIONS):
-                continue
-            target += [()] if target else []
-            target.append((Piece(f"  {section}", bold=True),))
-            target += [_key(one, each, glyphs) for one in ACTIONS if one.section == section and one.built]
+            of_section = [_key(one, each, glyphs) for one in actions if one.section == section]
+            if of_section:
+                target += [()] if target else []
+                target += [(Piece(f"  {section}", bold=True),), *of_section]
     for row in range(max(map(len, columns))):
         built = LineBuilder()
         for place, column in enumerate(columns):
@@ -87,6 +138,13 @@ def draw_help(width: int, glyphs: Glyphs) -> list[Line]:
                 built.put(piece.text, piece.token, bold=piece.bold)
         lines.append(built.line())
     return [*lines, (), *_legend(width, glyphs)]
+
+
+def _is_wanted(action: Action, wanted: str) -> bool:
+    """A single letter is a key; more is looked for in keys and words."""
+    if len(wanted) == 1:
+        return wanted in action.shown.split(" ")
+    return wanted.lower() in f"{action.shown} {action.word} {action.help}".lower()
 
 
 def _key(action: Action, width: int, glyphs: Glyphs) -> Line:

@@ -429,3 +429,27 @@ def test_the_help_page_lists_every_action() -> None:
                 assert words in text
 
     asyncio.run(play())
+
+
+def test_the_help_finds_a_key_by_a_word_and_esc_shows_all_again() -> None:
+    async def play() -> None:
+        async with staged(size=(120, 60)) as stage:
+            await stage.pilot.press("question_mark", "slash", *"checkpoint")
+            await stage.pilot.pause()
+            page = stage.pilot.app.screen.query_one("#help", Painted)
+            assert "No key has checkpoint" in page.shown_text
+            await stage.pilot.press("ctrl+u", *"queue")
+            await stage.pilot.pause()
+            assert "hold or release the queue" in page.shown_text
+            assert "logarithmic scale" not in page.shown_text
+            await stage.pilot.press("ctrl+u", "J", "enter")
+            await stage.pilot.pause()
+            assert "later in the queue" in page.shown_text
+            assert "sooner" not in page.shown_text
+            await stage.pilot.press("escape")
+            await stage.pilot.pause()
+            assert "logarithmic scale" in page.shown_text
+            await stage.pilot.press("escape")
+            assert stage.pilot.app.screen is stage.main
+
+    asyncio.run(play())
