@@ -25,11 +25,11 @@ class Recalled:
 class Recollection:
     """From `since` to `until`, wall times; `back_at` is when the absence ended that began at `since`.
 
-    `back_at` None: nobody was away, and it is the last day. `more` counts ends whose stories were not read.
+    `back_at` None: nobody was away, and it is the last day. `unread` counts runs whose stories were not read.
     """
 
     since: float
     until: float
     back_at: float | None = None
     runs: tuple[Recalled, ...] = ()
-    more: int = 0
+    unread: int = 0

@@ -6,7 +6,7 @@ from rich.cells import cell_len
 
 from backprop_tui.tui.drawing.lines import LineBuilder
 from backprop_tui.tui.view.digest import DigestRow, DigestView
-from backprop_tui.tui.view.states import TOKENS, WAITING
+from backprop_tui.tui.view.states import DONE, TOKENS, WAITING
 from backprop_tui.tui.view.tokens import Line, Piece, Token
 from backprop_tui.tui.wording.cells import clip, left, wrapped
 from backprop_tui.tui.wording.glyphs import Glyphs
@@ -33,7 +33,7 @@ def draw_digest(view: DigestView, width: int, glyphs: Glyphs) -> list[Line]:
 
 
 def _row(row: DigestRow, width: int, subject: int, glyphs: Glyphs) -> list[Line]:
-    token = TOKENS.get(row.word, Token.MUTED)
+    token = Token.OK if row.word == DONE else TOKENS.get(row.word, Token.MUTED)
     beside = 1 + _WORD + subject
     stories = wrapped(row.story, max(12, width - beside - 1))
     built = LineBuilder().put(f" {glyphs.state(row.word)} ", token)

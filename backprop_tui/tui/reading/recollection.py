@@ -37,7 +37,7 @@ def recollect(home: Home, snapshot: Snapshot, since: float, *, back_at: float | 
             )
             for place, one in enumerate(concerned)
         ),
-        more=max(0, len(concerned) - MOST_STORIES),
+        unread=max(0, len(concerned) - MOST_STORIES),
     )
 
 

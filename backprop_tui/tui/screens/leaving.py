@@ -62,7 +62,7 @@ def leave_question(now: Snapshot) -> Question:
         title="Leave",
         lines=(
             " and ".join(parts) + ". They need no window.",
-            "A background process keeps the queue and ends when it is done.",
+            "A background process keeps the queue until all is done.",
         ),
         answers=answers,
         notes=_notes(now.logout),
@@ -74,7 +74,5 @@ def _notes(logout: Logout | None) -> list[Note]:
         return []
     if logout.survives:
         return [Note(word="done", text=f"runs survive logout on this machine ({logout.words})", token=Token.OK)]
-    return [
-        Note(word="conservative", text=f"logging out ends them on this machine ({logout.words})", token=Token.WARN),
-        Note(word="", text=f"mended by: {logout.mend}", token=Token.WARN),
-    ]
+    words = f"logging out ends them on this machine ({logout.words}); mended by: {logout.mend}"
+    return [Note(word="conservative", text=words, token=Token.WARN)]

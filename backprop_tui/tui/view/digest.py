@@ -19,6 +19,7 @@ from backprop_tui.tui.view.states import DONE, PROBLEMS, WAITING, is_problem
 from backprop_tui.tui.wording import durations, numbers
 
 MOST_FAILURES = 12
+_MOST_TIMEBOXED = 3
 LONG_WAIT_SECONDS = 600.0  # a shorter one is not worth a line
 _HEAT = re.compile(r"GPU (\d+) at (\d+) C")
 
@@ -54,9 +55,11 @@ def digest_view(recollection: Recollection, snapshot: Snapshot) -> DigestView:
         rows.append(
             DigestRow(word="failed", subject=f"{len(bad) - MOST_FAILURES} more", story="! goes from one to the next")
         )
-    others = [*_done(ended), *_timeboxed(ended), *_stopped(ended), *_paused(recollection), *_waited(recollection)]
-    if recollection.more:
-        others.append(DigestRow(word="", subject=f"{recollection.more} more", story="not told apart, being so many"))
+    others = [*_done(ended), *_timeboxed(ended), *_went_on(recollection), *_stopped(ended)]
+    others += [*_paused(recollection), *_waited(recollection)]
+    if recollection.unread:
+        story = "too many to look for pauses in them"
+        others.append(DigestRow(word="", subject=counted(recollection.unread, "run"), story=story))
     return DigestView(
         title="The last day" if recollection.back_at is None else "While you were away",
         when=_when(recollection),
@@ -115,7 +118,7 @@ def _done(ended: Sequence[Recalled]) -> Iterable[DigestRow]:
 
 def _timeboxed(ended: Sequence[Recalled]) -> Iterable[DigestRow]:
     boxed = [one.run for one in ended if one.run.status is Status.TIMEBOXED]
-    for run in boxed[:3]:
+    for run in boxed[:_MOST_TIMEBOXED]:
         saved = [one for one in run.record.get("checkpoints") or () if one.get("sound") is not False]
         step = saved[-1].get("step") if saved else None
         if not saved:
@@ -123,8 +126,26 @@ def _timeboxed(ended: Sequence[Recalled]) -> Iterable[DigestRow]:
         else:
             story = "r resumes" + ("" if step is None else f" from step {numbers.count(step)}")
         yield DigestRow(word="timeboxed", subject=_name(run), story=story)
-    if len(boxed) > 3:
-        yield DigestRow(word="timeboxed", subject=f"{len(boxed) - 3} more", story="r resumes each")
+    if len(boxed) > _MOST_TIMEBOXED:
+        yield DigestRow(word="timeboxed", subject=f"{len(boxed) - _MOST_TIMEBOXED} more", story="r resumes each")
+
+
+def _went_on(recollection: Recollection) -> Iterable[DigestRow]:
+    """Runs whose timebox came in that time, and that go on, or wait to, in another slice."""
+    found = [one.run for one in recollection.runs if one.run.status not in ENDED and _was_timeboxed(one, recollection)]
+    for run in found[:_MOST_TIMEBOXED]:
+        which = run.record.get("slice") or {}
+        number, of = which.get("number"), which.get("of")
+        story = "went on in another slice" if number is None else f"went on in slice {number}"
+        yield DigestRow(word="timeboxed", subject=_name(run), story=story + ("" if of is None else f" of {of}"))
+    if len(found) > _MOST_TIMEBOXED:
+        yield DigestRow(word="timeboxed", subject=f"{len(found) - _MOST_TIMEBOXED} more", story="went on in slices")
+
+
+def _was_timeboxed(one: Recalled, recollection: Recollection) -> bool:
+    attempts = one.run.record.get("attempts") or ()
+    ends = [_moment(each, "ended_at") for each in attempts if each.get("status") == Status.TIMEBOXED]
+    return any(at is not None and recollection.since <= at <= recollection.until for at in ends)
 
 
 def _stopped(ended: Sequence[Recalled]) -> Iterable[DigestRow]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from backprop_tui.domain.run import Cause, Checkpoint
@@ -81,6 +82,14 @@ def test_a_timeboxed_run_says_whether_it_resumes() -> None:
     assert "nothing is saved" in told(digest(ended("a", Status.TIMEBOXED)))["timeboxed"]
 
 
+def test_a_run_that_went_on_in_its_next_slice_is_told_so() -> None:
+    run = running("nano", seconds=30)
+    boxed = [{"status": "timeboxed", "ended_at": iso(NOW.wall - HOUR)}, {"status": None, "ended_at": None}]
+    sliced = replace(run, record=run.record | {"attempts": boxed, "slice": {"number": 3, "of": 12}})
+    assert told(digest(sliced))["timeboxed"] == "nano: went on in slice 3 of 12"
+    assert "timeboxed" not in told(digest(sliced, away=60.0))
+
+
 def test_pauses_for_heat_are_counted_with_their_time_and_the_hottest() -> None:
     hot = {"by": "heat", "message": "GPU 1 at 86 C, limit 85, continues below 80"}
     hotter = hot | {"message": "GPU 1 at 87 C, limit 85, continues below 80"}
@@ -141,6 +150,6 @@ def test_it_fits_a_narrow_screen_and_ascii() -> None:
 
 def test_what_is_too_much_is_counted() -> None:
     failed = [ended(f"run-{number}", Status.FAILED, cause=OOM) for number in range(20)]
-    view = digest(*failed, more=3)
+    view = digest(*failed, unread=3)
     assert view.failures[-1].subject == "8 more"
-    assert view.rows[-1].subject == "3 more"
+    assert view.rows[-1].subject == "3 runs"
