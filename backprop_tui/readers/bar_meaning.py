@@ -118,9 +118,11 @@ class BarMeaning:
             metrics=self._news(bar, {} if printed is None else printed.metrics),
         )
 
-    def _in_training(self, bar: Bar, named: re.Match[str] | None) -> Progress | InEpoch:
+    def _in_training(self, bar: Bar, named: re.Match[str] | None) -> Progress | InEpoch | None:
         printed = progress_in(bar.figures, alone=False, offset=bar.offset)
         metrics = self._news(bar, {} if printed is None else printed.metrics)
+        if bar.done == 0 and not metrics:
+            return None  # Lightning takes it back to 0 under the name of the epoch that is over
         zero = is_of_lightning(bar.figures) or (named is None and self._epochs_done is not None)
         epoch = self._epochs_done if named is None else int(named[1])
         of = self._total_epochs if named is None or named[2] is None else int(named[2])

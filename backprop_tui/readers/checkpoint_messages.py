@@ -18,7 +18,7 @@ _SENTENCE = compiled(
     r"(?:checkpoint|current state|state|model)"
     r"|[Cc]heckpoint (?:was )?(?:saved|written)|[Mm]odel (?:checkpoint )?(?:was )?saved)"
     r"(?: at (?:step|iteration|epoch) \d{1,15})?"
-    r"(?: to:?| at| in| as|:) +"
+    r"(?:(?: to:?| at| in| as|:) +|(?= +['\"`])) *"
     r"(?P<quote>['\"`]?)(?P<path>[^\s'\"`]{1,4096})(?P=quote)\.{0,3}\s*$"
 )
 _STEP = compiled(r"checkpoint[-_](\d{1,15})/?$")
@@ -29,7 +29,7 @@ _NO_PATHS = frozenset(("disk", "file", "s3", "cache", "memory", "gpu", "cpu", "r
 class CheckpointMessages:
     """The reader of such sentences; keeps nothing between lines."""
 
-    marks = (b"aving ", b"aved ", b"SAV", b"rote ", b"heckpoint ")
+    marks = (b"heckpoint ", b"ving ", b"ved ", b"SAV")
 
     def read(self, line: str, offset: int) -> Iterator[CheckpointSaved]:
         """The checkpoint that the whole line is about."""

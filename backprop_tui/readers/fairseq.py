@@ -11,26 +11,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from backprop_tui.readers.lazily import compiled
+from backprop_tui.readers.prefixes import after_prefix
 from backprop_tui.readers.printed_numbers import number, step_count
 from backprop_tui.readers.training_keys import figures_of_training
 from backprop_tui.readers.values import CheckpointSaved, Printed, Progress
 
-_INNER = compiled(r"\bepoch (\d{1,9}): +(\d{1,12}) / (\d{1,12}) ")
+_INNER = compiled(r"epoch (\d{1,9}): +(\d{1,12}) / (\d{1,12}) ")
 _SUMMARY = compiled(r"\| (train|valid)(?: \| )?.{0,40}?\bepoch (\d{1,9}) \| ")
-_SAVED = compiled(r"\bSaved checkpoint (\S.{0,4095}?) \(epoch \d{1,9} @ (\d{1,15}) updates")
+_SAVED = compiled(r"Saved checkpoint (\S.{0,4095}?) \(epoch \d{1,9} @ (\d{1,15}) updates")
 _UPDATES = "num_updates"
 
 
 class Fairseq:
     """The reader of fairseq; keeps nothing between lines."""
 
-    marks = (b"num_updates", b"Saved checkpoint ")
+    marks = (b"m_updates", b"heckpoint ")
 
     def read(self, line: str, offset: int) -> Iterator[Printed]:
         """The figures of some updates or of an epoch, or a checkpoint."""
-        if (saved := _SAVED.search(line)) is not None:
+        message = after_prefix(line)
+        if (saved := _SAVED.match(line, message)) is not None:
             yield CheckpointSaved(offset=offset, path=saved[1], step=int(saved[2]))
-        elif (inner := _INNER.search(line)) is not None:
+        elif (inner := _INNER.match(line, message)) is not None:
             pairs = (part.strip().partition("=") for part in line[inner.end() :].split(","))
             yield from _told({name: value for name, _, value in pairs}, int(inner[1]), offset)
         elif (summary := _SUMMARY.search(line)) is not None:

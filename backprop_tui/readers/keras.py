@@ -26,7 +26,7 @@ _SAVED = compiled(r"Epoch (\d{1,7}): (?:.{1,300}, )?(?:finished )?saving model t
 class Keras:
     """The reader of Keras; knows the epoch's batches, since an evaluation afterwards looks the same."""
 
-    marks = (b"/step", b"] - ETA: ", b"saving model to ", b"Epoch ")
+    marks = (b"/step", b"ETA: ", b"ving model to ", b"poch ")
 
     def __init__(self) -> None:
         self._of: int | None = None  # batches of the epoch that a line named; None before the first bar of it
@@ -65,7 +65,7 @@ def _place(line: str, bar: re.Match[str], offset: int) -> InEpoch:
     seconds = duration_seconds(bar[3]) if ":" in bar[3] else number(bar[3])
     figures = {}
     for part in line[bar.end() :].split(" - "):
-        figure = _FIGURE.fullmatch(part.strip())
+        figure = _FIGURE.fullmatch(part.strip().removeprefix("- "))
         if figure is not None:
             figures[figure[1]] = figure[2]
     is_full = of is None or done >= of

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from backprop_tui.readers.lazily import compiled
+from backprop_tui.readers.prefixes import after_prefix
 from backprop_tui.readers.printed_numbers import counted, duration_seconds
 from backprop_tui.readers.training_keys import figures_of_training
 from backprop_tui.readers.values import CheckpointSaved, InEpoch, Printed
@@ -24,11 +25,11 @@ NO_METRICS = frozenset(("v_num",))
 class Lightning:
     """The reader of Lightning; keeps nothing between lines."""
 
-    marks = (b"it/s v_num", b", global step ")
+    marks = (b"v_num", b"global step ")
 
     def read(self, line: str, offset: int) -> Iterator[Printed]:
         """A bar of the training, or a checkpoint."""
-        saved = _SAVED.search(line)
+        saved = _SAVED.match(line, after_prefix(line))
         if saved is not None:
             yield CheckpointSaved(offset=offset, path=saved[2], step=counted(saved[1]))
         elif "━" in line and (place := _rich(line, offset)) is not None:

@@ -5,27 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from backprop_tui.readers.lazily import compiled
+from backprop_tui.readers.prefixes import after_prefix
 from backprop_tui.readers.training_keys import figures_of_training
 from backprop_tui.readers.values import CheckpointSaved, Printed, Progress
 
-_ITERATION = compiled(r"\biteration +(\d{1,15})/ *(\d{1,15}) \|")
-_VALIDATION = compiled(r"\bvalidation loss at iteration +(\d{1,15})(?: on [\w ]{1,40})? \|")
+_ITERATION = compiled(r"iteration +(\d{1,15})/ *(\d{1,15}) \|")
+_VALIDATION = compiled(r"[- ]*validation loss at iteration +(\d{1,15})(?: on [\w ]{1,40})? \|")
 _FIGURE = compiled(r"\s*([A-Za-z][^:|]{0,110}?): +([-+\w.]{1,40})\s*")
-_SAVED = compiled(r"\bsav(?:ed|ing) checkpoint (?:from|at) iteration +(\d{1,15}) to (\S{1,4096})")
+_SAVED = compiled(r"(?:successfully )?sav(?:ed|ing) checkpoint (?:from|at) iteration +(\d{1,15}) to (\S{1,4096})")
 
 
 class Megatron:
     """The reader of Megatron-LM; keeps nothing between lines."""
 
-    marks = (b"iteration ",)
+    marks = (b"loss", b"heckpoint ")
 
     def read(self, line: str, offset: int) -> Iterator[Printed]:
         """An iteration, a validation, or a checkpoint."""
-        if (saved := _SAVED.search(line)) is not None:
+        message = after_prefix(line)
+        if (saved := _SAVED.match(line, message)) is not None:
             yield CheckpointSaved(offset=offset, path=saved[2], step=int(saved[1]))
             return
-        iteration = _ITERATION.search(line)
-        begin = _VALIDATION.search(line) if iteration is None else iteration
+        iteration = _ITERATION.match(line, message)
+        begin = _VALIDATION.match(line, message) if iteration is None else iteration
         if begin is None:
             return
         figures = (_FIGURE.fullmatch(part) for part in line[begin.end() :].split("|"))

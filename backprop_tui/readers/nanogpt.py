@@ -19,7 +19,7 @@ _FIGURE = compiled(r"\s*([A-Za-z][\w ]{0,60}) ([-+\w.]{1,40}?)(?:ms|s|%)?\s*")
 class NanoGpt:
     """The reader of nanoGPT; keeps nothing between lines."""
 
-    marks = (b"iter ", b"step ")
+    marks = (b"loss",)
 
     def read(self, line: str, offset: int) -> Iterator[Printed]:
         """A step with figures, each a name, a space and a number."""

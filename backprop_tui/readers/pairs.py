@@ -25,7 +25,7 @@ _NUMBER = (
 )
 _UNIT = r"(?: ?%|ms|us|µs|ns|s|k|K|M|G|[KMG]?i?B|(?: ?[A-Za-z]{1,12}/[a-z]{1,12})|°?C|W)?"
 _END = r"(?=[\s,;|)\]}]|\.?$)"
-_BETWEEN = compiled(r"[\s,;|•·>*]*(?:[-–—=]{1,3}(?![\d.])[\s|]*)?")
+_BETWEEN = compiled(r"[\s,;|•·>*]*(?:[-–—=]{1,3}(?:[\s|]+|$))?")
 _GAP = r"\s{0,8}"  # bounded, so that no run of blanks takes long
 _OF = rf"{_GAP}(?:/|of){_GAP}"
 _SHARE = rf"(?:\({_GAP}[\d.]{{1,6}}{_GAP}%\))?"
@@ -75,9 +75,8 @@ class Pairs:
     """The reader of such lines; keeps nothing between them."""
 
     marks = (
-        *(b"loss", b"Loss", b"LOSS", b"ccuracy", b"acc", b"Acc", b"ACC", b"ppl", b"PPL", b"erplexity", b"nll"),
-        *(b"reward", b"Reward", b"f1", b"F1", b"mAP", b"mIoU", b"bleu", b"BLEU", b"mse", b"MSE", b"mae", b"MAE"),
-        *(b"epoch", b"Epoch"),
+        *(b"loss", b"Loss", b"LOSS", b"acc", b"Acc", b"ACC", b"ppl", b"PPL", b"plexity", b"nll", b"poch"),
+        *(b"ward", b"f1", b"F1", b"mAP", b"mIoU", b"bleu", b"BLEU", b"mse", b"MSE", b"mae", b"MAE"),
     )
 
     def read(self, line: str, offset: int) -> Iterator[Printed]:

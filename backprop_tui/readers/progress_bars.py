@@ -14,7 +14,7 @@ from backprop_tui.readers.values import Bar
 
 MARKS = (b"%|", b"it [", b"| 0/? [")
 MOST_FIGURES = 64  # behind one bar
-LONGEST_LABEL = 200
+LONGEST_LABEL = 80  # behind a longer text, or a backtick, it is a quotation
 
 _BAR = compiled(
     r"(?P<share>\d{1,3}%)?\|[^|]*\|\s*(?P<done>\d+)/(?P<total>\d+|\?) \[(?P<elapsed>[\d:]+)<(?P<left>[\d:?]+)"
@@ -42,11 +42,14 @@ def bar_in(line: str, offset: int) -> Bar | None:
     done = None if found is None else counted(found["done"])
     if found is None or done is None:
         return None
+    label = line[: found.start()].strip().rstrip(": ")
+    if len(label) > LONGEST_LABEL or "`" in label:
+        return None
     figures = found.groupdict()
     total, left = figures.get("total"), figures.get("left")
     return Bar(
         offset=offset,
-        label=line[: found.start()].strip()[-LONGEST_LABEL:].rstrip(": "),
+        label=label,
         done=done,
         total=counted(total) if total is not None else None,
         elapsed_seconds=duration_seconds(found["elapsed"]),

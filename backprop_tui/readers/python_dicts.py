@@ -26,7 +26,7 @@ _TOTAL = compiled(r"\btotal optimization steps\s*[=:]\s*([\d,]{1,20})\s*$", re.I
 class PythonDicts:
     """The reader of printed dicts; keeps nothing between lines."""
 
-    marks = (b"{'", b"otal optimization steps")
+    marks = (b"{'", b"zation steps")
 
     def read(self, line: str, offset: int) -> Iterator[Printed]:
         """The values of a dict that ends the line."""

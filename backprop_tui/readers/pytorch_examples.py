@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from backprop_tui.readers.lazily import compiled
+from backprop_tui.readers.prefixes import after_prefix
 from backprop_tui.readers.printed_numbers import number
 from backprop_tui.readers.training_keys import figures_of_training
 from backprop_tui.readers.values import InEpoch, Printed, Progress
@@ -26,7 +27,7 @@ _TEST_SET = compiled(r"Test set: Average loss: ([-+\w.]{1,40}), Accuracy: (\d{1,
 class PytorchExamples:
     """The reader of both; keeps nothing between lines."""
 
-    marks = (b"Epoch: ", b"* ", b"Test set: ")
+    marks = (b"Loss", b"loss", b"Acc@")
 
     def read(self, line: str, offset: int) -> Iterator[Printed]:
         """A place in an epoch, or what was measured after it."""
@@ -45,10 +46,11 @@ class PytorchExamples:
 
 
 def _trained(line: str, offset: int) -> Iterator[Printed]:
-    place = _IMAGENET.search(line)
+    message = after_prefix(line)
+    place = _IMAGENET.match(line, message)
     kind, first_epoch = _MEAN_FIGURE, 0
     if place is None:
-        place, kind, first_epoch = _MNIST.search(line), _NAMED_FIGURE, 1
+        place, kind, first_epoch = _MNIST.match(line, message), _NAMED_FIGURE, 1
     if place is None:
         return
     figures = (kind.fullmatch(part) for part in line[place.end() :].split("\t"))

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from backprop_tui.readers.lazily import compiled
+from backprop_tui.readers.prefixes import after_prefix
 from backprop_tui.readers.printed_numbers import number
 from backprop_tui.readers.training_keys import figures_of_training
 from backprop_tui.readers.values import CheckpointSaved, InEpoch, Printed, Progress
@@ -26,14 +27,15 @@ _OF_THE_CLOCK = frozenset(("Time", "Data", "LR"))
 class Timm:
     """The reader of timm; knows the checkpoints that it listed, since each list has the old ones too."""
 
-    marks = (b"Train: ", b"Test", b".pth")
+    marks = (b"Loss", b".pth")
 
     def __init__(self) -> None:
         self._listed: list[str] = []
 
     def read(self, line: str, offset: int) -> Iterator[Printed]:
         """A place in an epoch, the result of an evaluation, or a checkpoint in the list of the kept ones."""
-        if (train := _TRAIN.search(line)) is not None:
+        message = after_prefix(line)
+        if (train := _TRAIN.match(line, message)) is not None:
             yield InEpoch(
                 offset=offset,
                 done=int(train[3]),
@@ -43,7 +45,7 @@ class Timm:
                 total_epochs=None if train[2] is None else int(train[2]),
                 metrics=figures_of_training({name: value for name, value, _ in _FIGURE.findall(line, train.end())}),
             )
-        elif (test := _TEST.search(line)) is not None and test[2] == test[3]:
+        elif (test := _TEST.match(line, message)) is not None and test[2] == test[3]:
             means = {name: number(mean) for name, _, mean in _FIGURE.findall(line, test.end())}
             metrics = {
                 f"{test[1]} {name}": mean

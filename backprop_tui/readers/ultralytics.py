@@ -32,7 +32,7 @@ _NO_METRICS = frozenset(("Instances", "Size"))
 class Ultralytics:
     """The reader of ultralytics; knows the columns that the last header rows named."""
 
-    marks = (b"GPU_mem", b"% \xe2", b"% ", b"G  ", b" Class ", b" all ")
+    marks = (b"Instances", b"% \xe2", b"%|", b"all  ")
 
     def __init__(self) -> None:
         self._columns: Sequence[str] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from itertools import pairwise
@@ -44,7 +45,34 @@ FRAGMENTS = [
     b"\0",
 ]
 HEAVY = [b"9" * 5000, b'{"a":' * 2000, b"x" * 40_000]
-PIECES = st.sampled_from([*VALUES, *FRAGMENTS, *HEAVY])
+# What the formats are made of: whole lines, their halves, and bytes that do not belong there.
+LINES = [
+    "{'loss': '1.112', 'epoch': '0.625'}",
+    " 33%|███▎      | 20/60 [00:02<00:03, 10.68it/s]",
+    "100%|██████████| 2/2 [00:00<00:00,  8.50it/s]\x1b[A",
+    "Epoch 1: 100%|██████████| 8/8 [00:00<00:00, 17.47it/s, v_num=0, train_loss=nan]",
+    "Epochs:  33%|███▎      | 1/3 [00:00<00:00,  5.44it/s]",
+    "Validation: 100%|██████████| 8/8 [00:00<00:00, 17.47it/s, loss=0.5]",
+    "Epoch 1/3",
+    "16/16 - 0s - 9ms/step - loss: 1.0921 - val_loss: 0.7718",
+    "Epoch 1: val_loss improved from None to 0.77180, saving model to ck.keras",
+    "iter 100: loss 3.1234, time 123.45ms, mfu 12.34%",
+    "Epoch: [83][0/10010]\tTime 4.381 (4.381)\tLoss 1.8135 (1.8135)",
+    "Train: 0 [  50/1251 (  4%)]  Loss: 6.95 (6.95)  LR: 1.000e-05",
+    "      Epoch    GPU_mem   box_loss   cls_loss  Instances       Size",
+    "        1/2         0G      4.486      2.623          4         64: 100% ━━━━━━━━━━━━ 2/2 3.8it/s 0.5s",
+    " Class     Images  Instances      Box(P          R): 100% ━━━━ 1/1 21.8it/s 0.0s",
+    "                   all          8          8          0        0.5",
+    "2025-10-15 11:33:32 | INFO | train_inner | epoch 001:    100 / 487 loss=4.655, num_updates=100",
+    " [2025-08-01 07:19:37] iteration        1/    5000 | lm loss: 1.043863E+01 |",
+    " ('a/checkpoint-0.pth.tar', 0.12)",
+    "Epoch [1/10], Step [100/600], Loss: 0.1234",
+    "loss: 0.5",
+    "Total optimization steps = 60",
+]
+PRINTED = st.sampled_from([line.encode() for line in LINES])
+CUT = st.tuples(PRINTED, st.integers(0, 90)).map(lambda one: one[0][: one[1]])
+PIECES = st.sampled_from([*VALUES, *FRAGMENTS, *HEAVY]) | PRINTED | PRINTED | CUT
 LOGS = st.lists(PIECES | st.binary(max_size=30), max_size=30).map(b"".join)
 
 
@@ -87,7 +115,45 @@ def test_another_reader_goes_on_from_the_offset_of_one_that_died() -> None:
         died = LogReader(1000)
         before = died.feed(LOG[:cut])
         assert all(value.offset <= died.offset for value in before)
-        assert before + _read(LOG[died.offset - 1000 :], offset=died.offset) == whole, cut
+        assert before + _go_on(died, LOG[died.offset - 1000 :]) == whole, cut
+
+
+def _go_on(died: LogReader, rest: bytes) -> list[LogValue]:
+    """What a new reader says, which knows of the old one what a file can hold."""
+    reader = LogReader(died.offset, memory=json.loads(json.dumps(died.memory())))
+    return reader.feed(rest) + reader.finish()
+
+
+@given(LOGS, st.integers(0, 3000))
+def test_whoever_takes_over_at_any_place_says_the_same_rest(log: bytes, cut: int) -> None:
+    died = LogReader()
+    before = died.feed(log[:cut])
+    assert repr(before + _go_on(died, log[died.offset :])) == repr(_read(log))
+
+
+@given(LOGS)
+def test_what_is_known_between_lines_is_bounded(log: bytes) -> None:
+    reader = LogReader()
+    for _ in range(3):
+        reader.feed(log)
+        assert len(json.dumps(reader.memory())) < 200_000
+
+
+@pytest.mark.parametrize(
+    "memory", [{}, {"joiner": 5}, {"joiner": {"bars": 3}}, {"joiner": None, "readers": None}, {"readers": {"Keras": 1}}]
+)
+def test_a_memory_that_is_none_is_forgotten(memory: dict[str, object]) -> None:
+    reader = LogReader(memory=memory)
+    assert [value.step for value in reader.feed(b'{"step": 3, "loss": 1}\n')] == [3]
+    assert LogReader(habits=memory).feed(b"") == []
+
+
+def test_another_start_of_a_script_keeps_what_it_calls_the_first_epoch() -> None:
+    first = LogReader()
+    first.feed("Epoch 0: 100%|████| 8/8 [00:01<00:00, 8.0it/s, loss=0.5]\n".encode())
+    again = LogReader(first.offset, habits=first.memory())
+    (value,) = again.feed("Epoch 2:  50%|██  | 4/8 [00:01<00:01, 4.0it/s, loss=0.5]\n".encode())
+    assert value.step == 20
 
 
 def test_a_whole_line_is_read_at_once_and_a_partial_one_when_it_ends() -> None:
@@ -152,13 +218,24 @@ def test_what_is_kept_between_chunks_is_bounded(log: bytes) -> None:
 
 JSON_UNITS = [b"{", b'{"', b'{"a":', b'{"a":[', b'{"a":1}', b'{"a":"', b"{ ", b'{"a":1}" ', b'{"k":1,', b'" : ']
 TERMINAL_UNITS = [b"{\x1b[", b"{\x1b]", b"{\x1bP", b"{\b", b"{ab\b", b"{\x1b[1", b"{\x1b "]
+# Parts of each format that are repeated without an end: what an expression would begin again and again.
+FORMAT_UNITS = [
+    *(b"{'a': ", b"{'a': '1', ", b"33%|", b"33%|   | 1/3 [00:00<00:00, ", b"a=1, ", b"it [", b"| 0/? ["),
+    *(b"Epoch ", b"Epoch 1/", b"Epoch 1: ", b"epoch" + b" " * 50, b"Epoch 1:" + b" " * 99, b"[Epoch [", b"epoch=1 "),
+    *(b"16/16 - ", b"/step - loss: ", b"saving model to ", b"Saving checkpoint to ", b"Saved checkpoint a (epoch "),
+    *(b"iteration        1/    ", b"iteration  | ", b"lm loss: 1 | ", b"| train | ", b"num_updates=", b"loss 1, "),
+    *(b"Loss 1 (1)\t", b"Loss: 1 ", b"Train: 0 [ ", b"Test: [ 1/1] ", b"Acc@1 1 ", b"* Acc@", b"all  1  1  "),
+    *(b"      Epoch    GPU_mem   ", b"1/3  0G  1: 1% ", b"Instances ", b"Class Images Instances "),
+    *(b"loss: 0.5, ", b"loss = ", b"loss a b c ", b"loss" + b" " * 99, b"loss=1e", b"loss: 1/1 (1%) ", b"a" * 99),
+    *(b"INFO:a:", b"[a] ", b"2025-01-01 ", b"12:00:00 ", b"INFO - ", b"- loss", b"loss ((((", b"v_num=0, ", b"[rank0]"),
+]
 
 
-@pytest.mark.parametrize("unit", [*JSON_UNITS, *TERMINAL_UNITS])
+@pytest.mark.parametrize("unit", [*JSON_UNITS, *TERMINAL_UNITS, *FORMAT_UNITS])
 def test_no_line_takes_long(unit: bytes) -> None:
     line = unit * (LONGEST_LINE_BYTES // len(unit)) + b"\n"
     begin = time.process_time()
-    _read(b'{"' + line, line)
+    _read(b'{"' + line, line, b"loss: 1 " + line, b"Epoch 1 33%|  | " + line, b"loss" + line[:1990] + b"\n")
     assert time.process_time() - begin < 1.0
 
 
