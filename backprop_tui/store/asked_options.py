@@ -30,6 +30,7 @@ def options_of(record: JsonObject, run: Run | None) -> dict[str, str]:
         "gpus": ", ".join(str(gpu["index"]) for gpu in record["gpus"]),
     }
     if run is not None:
+        found["script's content"] = "" if run.code is None else run.code.sha256[:12]
         found |= {f"--env {name}": "given, not kept" if value is None else value for name, value in run.spec.env}
         found |= {name: _shown(value) for name, value in _flat(asdict(run.spec)) if name not in _NOT_TOLD}
     return {name: value for name, value in found.items() if value}

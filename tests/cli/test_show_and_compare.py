@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from backprop_tui.cli import terminal
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.limits import RunLimits
+from backprop_tui.domain.run import Code
 from backprop_tui.store.asked_options import is_option, named_arguments
 from tests.support.commands import Commands
 from tests.support.runs import Runs
@@ -99,6 +100,12 @@ def test_variables_that_differ_are_told_and_secrets_are_not(obey: Commands, runs
         "--env SEED": ["1", "2"],
         "--env HF_TOKEN": ["given, not kept", "-"],
     }
+
+
+def test_scripts_of_other_content_are_told(obey: Commands, runs: Runs) -> None:
+    for run_id, digest in (("a", "1" * 64), ("b", "2" * 64)):
+        runs.ended(run_id, code=Code(path="/x/train.py", sha256=digest))
+    assert obey.json("compare", "a", "b")["options"] == {"script's content": ["1" * 12, "2" * 12]}
 
 
 def test_many_runs_stand_below_each_other_where_they_do_not_fit(

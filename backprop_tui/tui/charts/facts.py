@@ -59,13 +59,13 @@ def _resume_fact(plotter: Plotter) -> Line:
 
 
 def _hole_fact(plotter: Plotter) -> Line:
-    """`! loss was not finite 3 times, first at 1.20k`; empty where it always was."""
+    """`! loss not finite 3 times, first at 1.20k`; empty where it always was."""
     course = next((one.course for one in plotter.large if one.course.holes), None)
     if course is None:
         return ()
     times = "once" if course.not_finite == 1 else f"{numbers.count(course.not_finite)} times"
     where = f"first at {numbers.count(course.holes[0].step)}"
-    return Piece("!", Token.BAD), Piece(f" {neutral(course.name)} was not finite {times}, {where}")
+    return Piece("!", Token.BAD), Piece(f" {neutral(course.name)} not finite {times}, {where}")
 
 
 def pace_fact(known: KnownRun, moment: Moment) -> Line:

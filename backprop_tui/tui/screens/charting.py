@@ -15,6 +15,7 @@ from backprop_tui.domain.status import ACTIVE
 from backprop_tui.tui.charts.choices import AXIS_WORDS, ChartChoices
 from backprop_tui.tui.screens.front import Front
 from backprop_tui.tui.snapshot import KnownRun
+from backprop_tui.tui.view.groups import best_first
 from backprop_tui.tui.widgets.chart_mouse import ZOOM, Steered, Zoomed, obey
 from backprop_tui.tui.widgets.loss_chart import LossChart
 from backprop_tui.tui.widgets.metrics import MetricsTab
@@ -193,13 +194,15 @@ class Charting:
         from backprop_tui.tui.screens.compare import CompareScreen
 
         screen = self._screen
-        chosen = [one.id for one in screen.standing.chosen(screen.snapshot)]
+        chosen = screen.standing.chosen(screen.snapshot)
         if len(chosen) < 2:
             screen.tell("Mark two runs or more with space, then compare them")
             return
         if len(chosen) > MOST_RUNS:
-            screen.tell(f"The first {MOST_RUNS} of {len(chosen)} runs are compared")
-        screen.app.push_screen(CompareScreen(chosen, lambda: screen.snapshot, self._reader, glyphs=screen.glyphs))
+            screen.tell(f"The best {MOST_RUNS} of {len(chosen)} runs are compared")
+            chosen = best_first(chosen)[:MOST_RUNS]
+        run_ids = [one.id for one in chosen]
+        screen.app.push_screen(CompareScreen(run_ids, lambda: screen.snapshot, self._reader, glyphs=screen.glyphs))
 
     async def _export(self) -> None:
         known = self._known

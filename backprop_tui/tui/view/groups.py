@@ -60,13 +60,20 @@ def loss_of(run: KnownRun) -> float | None:
 
 def best_of(runs: Iterable[KnownRun]) -> KnownRun | None:
     """The run whose loss was ever the least, without a loss that of the best first score; None where none has one."""
+    found = best_first(runs)
+    return found[0] if found and _scores(found[0]) else None
+
+
+def best_first(runs: Iterable[KnownRun]) -> list[KnownRun]:
+    """By the same; those that have measured nothing of it last, as they came."""
     found = list(runs)
     name = _main([name for one in found for name in _scores(one)])
     if name is None:
-        return None
+        return found
     sign = 1.0 if less_is_better(name) else -1.0
     rated = [(sign * _scores(one)[name], one.id, one) for one in found if name in _scores(one)]
-    return min(rated, key=lambda each: each[:2])[2]
+    rest = [one for one in found if name not in _scores(one)]
+    return [*(one for _, _, one in sorted(rated, key=lambda each: each[:2])), *rest]
 
 
 def best_words(run: KnownRun) -> str:

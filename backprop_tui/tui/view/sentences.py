@@ -134,6 +134,8 @@ def _ended(run: KnownRun) -> Sentence:
     if check and check["verdict"] in DOUBTFUL:
         clauses.append(f"resume: {neutral(str(check['message']))}")
     clauses += _figures(record)
+    changes = record["attempts"][-1].get("code_changes") if record["attempts"] else None
+    clauses += [neutral(str(changes))] if changes else []
     return Sentence(clauses=tuple(clauses) or ("no figures",))
 
 

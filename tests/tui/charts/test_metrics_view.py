@@ -184,7 +184,7 @@ def test_where_it_was_not_finite_the_curve_is_interrupted_marked_and_told() -> N
     view = _view(figures("nano", {"loss": course("loss", losses, every=10)}))
     assert view.large.holes == (300.0,)
     assert [len(piece) for piece in view.large.curves[-1].pieces] == [30, 27]
-    assert "! loss was not finite 3 times, first at 300" in _facts(view)
+    assert "! loss not finite 3 times, first at 300" in _facts(view)
 
 
 def test_what_a_later_attempt_did_again_lies_faint_behind_what_counts() -> None:

@@ -312,3 +312,16 @@ def test_marked_runs_are_compared() -> None:
             assert stage.pilot.app.screen is stage.main
 
     asyncio.run(play())
+
+
+def test_of_many_runs_the_best_are_compared() -> None:
+    async def play() -> None:
+        many = [ended(f"run{number}", group="sweep", metrics={"loss": 1.0 + number}) for number in range(9)]
+        async with staged(now=snapshot(*reversed(many))) as stage:
+            await stage.press("c")
+            assert "The best 6 of 9 runs are compared" in stage.said
+            screen = stage.pilot.app.screen
+            assert isinstance(screen, CompareScreen)
+            assert stage.charts.read_of[-1] == tuple(f"run{number}" for number in range(6))
+
+    asyncio.run(play())

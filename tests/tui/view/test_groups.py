@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backprop_tui.domain.course import Extreme
 from backprop_tui.tui.snapshot import KnownRun
-from backprop_tui.tui.view.groups import best_of, group_row
+from backprop_tui.tui.view.groups import best_first, best_of, group_row
 from backprop_tui.tui.view.sentences import sentence_of
 from tests.tui.snapshots import NOW, ended
 
@@ -43,3 +43,9 @@ def test_an_ended_run_tells_where_it_was_better() -> None:
     same = sentence_of(_member("a", 0.4127, 0.4127), NOW)
     assert same is not None
     assert "best" not in " ".join(same.clauses)
+
+
+def test_the_best_stand_first_and_those_without_a_figure_last() -> None:
+    unit = (ended("none"), _member("b", 0.5, 0.4), _member("a", 0.5, 0.25))
+    assert [one.id for one in best_first(unit)] == ["a", "b", "none"]
+    assert best_first((ended("x"), ended("y")))[0].id == "x"
