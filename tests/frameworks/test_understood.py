@@ -169,12 +169,12 @@ def white_squares(training: Training, folder: Path) -> str:
 
 
 def live_past_a_checkpoint(run: Submitted, attempt: int = 1, *, checkpoints: int = 1) -> Live | None:
-    """The live record once the training is past so many checkpoints; None before."""
+    """The live record once steps and so many checkpoints are known; None before."""
     live = run.live()
     if live is None or live.attempt != attempt or len(live.checkpoints) < checkpoints or live.step is None:
         return None
     last = live.checkpoints[-1].step
-    return live if last is not None and live.step > last else None
+    return live if last is not None and live.step >= last > 0 else None
 
 
 def steps_since(run: Submitted, log_bytes: int) -> list[int]:
