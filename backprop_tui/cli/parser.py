@@ -53,6 +53,7 @@ _SWITCHES = {
     "--verbose": "say more of what is done, and show where a fault of ours happened",
     "--dry-run": "go through everything, the governor's decision too, and start or change nothing",
 }
+_RESUME_ARG = "--resume-arg"
 _DEMO = "--demo"
 _DEMO_HELP = "show the dashboard with real runs on simulated GPUs; nothing of it is left afterwards"
 _CONFIG = "--config"
@@ -246,6 +247,17 @@ def _without_command(options: GlobalOptions, rest: list[str], after_dashes: list
 
 def _parse_command(parser: CommandParser, words: list[str]) -> argparse.Namespace:
     """Options may stand between the positional arguments, except where `--` or commands of commands follow."""
+    words = _with_dashed_value(words, known={option for action in parser.actions() for option in action.option_strings})
     if "--" in words or any(action.nargs in (argparse.PARSER, argparse.REMAINDER) for action in parser.actions()):
         return parser.parse_args(words)
     return parser.parse_intermixed_args(words)
+
+
+def _with_dashed_value(words: list[str], known: set[str]) -> list[str]:
+    """`--resume-arg --resume={path}` in one word: argparse takes a value with dashes for another option."""
+    if _RESUME_ARG not in words[:-1]:
+        return words
+    place = words.index(_RESUME_ARG)
+    if words[place + 1] in known:
+        return words
+    return [*words[:place], f"{_RESUME_ARG}={words[place + 1]}", *words[place + 2 :]]

@@ -68,8 +68,7 @@ def test_every_option_reaches_the_run(session: Session, script: Path, runs: Runs
         --gpu-max-temp 70 --gpus 1 --gpu-ids 0,2 --priority 4 --after other:any --retries 2 --total-minutes 60
         --group g --tag a --tag b --note words --cwd elsewhere --env A=1 --stop-signal TERM --grace-seconds 5
         --warn-signal USR1@60 --resume-arg --resume={path} --checkpoint-glob *.pt --launcher local --run-id given"""
-    joined = words.replace("--resume-arg --resume", "--resume-arg=--resume").split()
-    found = _plan(session, *joined, "--", "--lr", "3")
+    found = _plan(session, *words.split(), "--", "--lr", "3")
     (run,) = found.runs
     spec, limits = run.spec, run.spec.limits
     assert (run.id, run.name, run.group, run.tags, run.note, run.priority) == (

@@ -80,7 +80,7 @@ TRAININGS = {
         arguments=("2",),
         metrics=frozenset(("loss", "mae")),
         total_epochs=500,
-        steps_between_checkpoints=20,
+        steps_between_checkpoints=40,  # an epoch's line comes at its end, and the backup may be one newer
     ),
     "keras, a bar": Training(
         script="keras_backup.py",
