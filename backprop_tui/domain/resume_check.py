@@ -104,7 +104,7 @@ def judge(
     return ResumeCheck(
         verdict=verdict,
         attempt=attempt,
-        message=_words(verdict, loss, step_before, step_after, level, now),
+        message=_words(verdict, step_before, step_after, level, now),
         metric=metric if level is not None else None,
         step_before=step_before,
         step_after=step_after,
@@ -227,14 +227,12 @@ def median(values: Sequence[float]) -> float:
     return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
 
-def _words(
-    verdict: Verdict, loss: _Loss, expected: int | None, came: int | None, level: float | None, now: float | None
-) -> str:
+def _words(verdict: Verdict, expected: int | None, came: int | None, level: float | None, now: float | None) -> str:
     figures = "" if level is None or now is None else f"loss {now:.4g}, before {level:.4g}"
     match verdict:
         case Verdict.CONTINUED:
             at = "" if came is None else f" at step {came}"
-            return f"went on{at}" + (f", {figures}" if figures and loss is _Loss.GOES_ON else "")
+            return f"went on{at}" + (f", {figures}" if figures else "")
         case Verdict.RECOUNTED:
             return f"went on, counting from step {came} again" + (f", {figures}" if figures else "")
         case Verdict.RESTARTED:

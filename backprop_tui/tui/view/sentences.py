@@ -10,7 +10,7 @@ from backprop_tui.domain.governor.reasons import Check
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.live import Postponed
 from backprop_tui.domain.metric_names import main_loss
-from backprop_tui.domain.resume_check import DOUBTFUL
+from backprop_tui.domain.resume_check import DOUBTFUL, Verdict
 from backprop_tui.domain.run import Queued
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.times import from_iso
@@ -132,7 +132,8 @@ def _ended(run: KnownRun) -> Sentence:
         clauses.append(neutral(str(record["reason"])).removeprefix("stopped "))
     check = record.get("resume_check")
     if check and check["verdict"] in DOUBTFUL:
-        clauses.append(f"resume: {neutral(str(check['message']))}")
+        restarted = check["verdict"] == Verdict.RESTARTED
+        clauses.append("! began again after the resume" if restarted else "! loss jumped at the resume")
     clauses += _figures(record)
     changes = record["attempts"][-1].get("code_changes") if record["attempts"] else None
     clauses += [neutral(str(changes))] if changes else []

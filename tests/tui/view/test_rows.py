@@ -7,6 +7,7 @@ from typing import Any
 
 from backprop_tui.domain.causes.ours import cause_of_stop
 from backprop_tui.domain.live import Pause, Stopping
+from backprop_tui.domain.resume_check import ResumeCheck, Verdict
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
 from backprop_tui.tui.drawing.lines import text_of, width_of
@@ -17,6 +18,7 @@ from backprop_tui.tui.view.filtering import Filter
 from backprop_tui.tui.view.groups import member_names
 from backprop_tui.tui.view.run_row import RunRow, ranges
 from backprop_tui.tui.view.runs import Choices, runs_view
+from backprop_tui.tui.view.selected import selected_run_view
 from backprop_tui.tui.view.states import is_problem
 from backprop_tui.tui.view.tokens import Token
 from backprop_tui.tui.wording.glyphs import ASCII, UNICODE
@@ -182,3 +184,29 @@ def test_what_a_person_stopped_is_no_problem() -> None:
     guarded = cause_of_stop(by="heat", reason="GPU 0 at 91 C", kind="overheated")
     assert not is_problem(ended("a", Status.STOPPED, cause=wished))
     assert is_problem(ended("a", Status.STOPPED, cause=guarded))
+
+
+def test_a_doubtful_resume_stands_in_the_row_of_an_ended_run() -> None:
+    check = ResumeCheck(
+        verdict=Verdict.RESTARTED, attempt=2, message="began again at step 1 after 400: loss 4, before 1"
+    )
+    assert "! began again after the resume" in _text(ended("a", Status.TIMEBOXED, resume_check=check))
+    fine = replace(check, verdict=Verdict.CONTINUED)
+    assert "resume" not in _text(ended("a", Status.TIMEBOXED, resume_check=fine))
+
+
+def test_the_details_and_the_card_tell_the_cause_with_its_line() -> None:
+    cause = Cause(
+        kind="cuda_oom", evidence="torch.OutOfMemoryError: x", summary="CUDA out of memory", advice="halve", line=8214
+    )
+    view = selected_run_view(snapshot(ended("a", Status.FAILED, cause=cause)), "a")
+    assert view is not None
+    assert view.card is not None
+    assert ("evidence", "line 8,214  torch.OutOfMemoryError: x") in view.card.lines
+    (section,) = [one for one in view.sections if one.title == "Cause"]
+    assert section.lines == (
+        ("kind", "cuda oom"),
+        ("what", "CUDA out of memory"),
+        ("evidence", "line 8,214  torch.OutOfMemoryError: x"),
+        ("advice", "halve"),
+    )
