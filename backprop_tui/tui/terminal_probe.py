@@ -16,7 +16,7 @@ from typing import Any
 
 from backprop_tui.domain.values import dataclass
 
-LIMIT_SECONDS = 0.2
+LIMIT_SECONDS = 0.15  # little more than it takes to load Textual, so that silence costs little
 POOR_TERMINALS = frozenset({"linux", "dumb", "vt100", "vt220"})  # of TERM: sixteen colours, few glyphs, no answers
 # On the alternate screen, so that nothing is left of it: a horizontal line and where the cursor stands then (CPR);
 # then the background (OSC 11), and who it is (DA1), which about every terminal answers: after that nothing comes.
