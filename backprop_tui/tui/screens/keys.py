@@ -173,9 +173,9 @@ class Keys:
 
     def _other_pane(self) -> None:
         if self._selected.has_focus_within or not self._selected.display:
-            self._table.focus()
+            self._screen.set_focus(self._table)
         else:
-            self._selected.tab_widget.focus()
+            self._screen.set_focus(self._selected.tab_widget)
 
     def _zoom(self) -> None:
         self._set_zoom(Zoom.SELECTED if self._selected.has_focus_within else Zoom.RUNS)
@@ -193,7 +193,7 @@ class Keys:
         elif self._table.has_focus:
             standing.opened = True
             self._screen.paint()
-            self._selected.tab_widget.focus()
+            self._screen.set_focus(self._selected.tab_widget)
         else:
             self._back()
 
@@ -207,7 +207,7 @@ class Keys:
         elif self._selected.has_focus_within or standing.opened:
             standing.opened = False
             screen.paint()
-            self._table.focus()
+            self._screen.set_focus(self._table)
         elif standing.filter:
             screen.query_one("#filter", Input).value = ""
         elif standing.marked:
@@ -224,7 +224,7 @@ class Keys:
     def close_filter(self) -> None:
         """The filter stays in force."""
         self._screen.query_one("#filter", Input).remove_class("-open")
-        self._table.focus()
+        self._screen.set_focus(self._table)
 
     def _next_problem(self) -> None:
         standing, snapshot = self._screen.standing, self._screen.snapshot

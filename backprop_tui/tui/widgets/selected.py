@@ -84,7 +84,7 @@ class SelectedRun(Vertical):
             self.query_one(f"#tab-{place}", Sheet).display = place == self.tab
         self.query_one("#log-and-chart").display = self.tab == LOG
         if focused:
-            self.tab_widget.focus()
+            self.screen.set_focus(self.tab_widget)
         self.paint()
         self.post_message(self.TabShown())
 

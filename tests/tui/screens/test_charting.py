@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 
 from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.charts.figures import RunFigures
+from backprop_tui.tui.layout import Zoom
 from backprop_tui.tui.preferences import Preferences
 from backprop_tui.tui.screens.compare import CompareScreen
 from backprop_tui.tui.screens.main import MainScreen
@@ -323,5 +324,18 @@ def test_of_many_runs_the_best_are_compared() -> None:
             screen = stage.pilot.app.screen
             assert isinstance(screen, CompareScreen)
             assert stage.charts.read_of[-1] == tuple(f"run{number}" for number in range(6))
+
+    asyncio.run(play())
+
+
+def test_keys_that_arrive_together_find_the_pane_that_the_one_before_chose() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            for key in ("2", "tab", "plus"):
+                stage.pilot.app.post_message(events.Key(key, None))
+            await stage.press()
+            await stage.press()
+            assert stage.metrics.has_focus
+            assert stage.main.standing.zoom is Zoom.SELECTED
 
     asyncio.run(play())
