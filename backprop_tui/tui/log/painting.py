@@ -15,6 +15,7 @@ from backprop_tui.tui.drawing.differences import changed_spans
 from backprop_tui.tui.log.colours import Palette, style_of
 from backprop_tui.tui.log.escapes import PLAIN, Span, text_of
 from backprop_tui.tui.log.kinds import Kind
+from backprop_tui.tui.log.page import Page
 from backprop_tui.tui.log.rows import Row
 from backprop_tui.tui.view.tokens import Piece, Token
 from backprop_tui.tui.wording.glyphs import Glyphs
@@ -104,3 +105,11 @@ def _is_plain(*rows: Row) -> bool:
 def cells_of(row: Row) -> int:
     """Its width."""
     return sum(cell_len(span.text) for span in row.spans)
+
+
+def row_at(page: Page, y: int) -> Shown:
+    """A row, and whether it is of the line that was sought."""
+    if y >= len(page.rows):
+        return None, False
+    row = page.rows[y]
+    return row, row.start == page.hit

@@ -41,6 +41,7 @@ from backprop_tui.tui.widgets.footer import Footer
 from backprop_tui.tui.widgets.governor import Governor
 from backprop_tui.tui.widgets.header import Header
 from backprop_tui.tui.widgets.line_input import LineInput
+from backprop_tui.tui.widgets.log import LogView
 from backprop_tui.tui.widgets.machine import Machine
 from backprop_tui.tui.widgets.metrics import MetricsTab
 from backprop_tui.tui.widgets.painted import COLOURS
@@ -157,7 +158,7 @@ class MainScreen(Front):
         status = None if run is None or self.standing.row == OLDER else run.status
         keys = beginning_keys() if self.snapshot.is_beginning else footer_keys(status, group=group)
         marked = f"{len(self.standing.marked)} marked" if self.standing.marked else ""
-        keys = self.charting.footer_keys() or keys
+        keys = self.charting.footer_keys() or self.query_one(SelectedRun).search_keys or keys
         self.query_one(Footer).show_keys(keys, self.app.size.width, note=marked)
 
     def _lay_out(self) -> None:
@@ -250,6 +251,7 @@ class MainScreen(Front):
         self.query_one(SelectedRun).choose(message.tab)
 
     @on(SelectedRun.TabShown)
+    @on(LogView.SearchTurned)
     def _tab_shown(self) -> None:
         self.paint_selected()
 

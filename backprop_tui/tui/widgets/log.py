@@ -13,7 +13,7 @@ from textual.strip import Strip
 
 from backprop_tui.tui.log.escapes import text_of
 from backprop_tui.tui.log.page import Page
-from backprop_tui.tui.log.painting import GUTTER_COLUMNS, Brush, Shown, brush, cells_of, changed_cells
+from backprop_tui.tui.log.painting import GUTTER_COLUMNS, Brush, brush, cells_of, changed_cells, row_at
 from backprop_tui.tui.log.session import LogSession
 from backprop_tui.tui.log.status import draw_question, draw_status
 from backprop_tui.tui.log.thread import LOOK_SECONDS, LogThread
@@ -35,6 +35,9 @@ class PageRead(Message, bubble=False):
 
 class LogView(Sheet):
     """The file at the path that `watch_path` names, which may be None."""
+
+    class SearchTurned(Message):
+        """A search began, or ended."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f", "follow", "follow", show=False, id="follow"),
@@ -144,9 +147,11 @@ class LogView(Sheet):
         """Paints the rows that changed."""
         before, self.page_shown = self.page_shown, page
         most = max(len(before.rows), len(page.rows))
-        changed = [y for y in range(most) if _row_at(before, y) != _row_at(page, y)]
+        changed = [y for y in range(most) if row_at(before, y) != row_at(page, y)]
         if changed:
             self.refresh(*self._regions(before, changed))
+        if (before.search is None) != (page.search is None):
+            self.post_message(self.SearchTurned())
         self._show_status()
 
     def _regions(self, before: Page, changed: list[int]) -> Iterator[Region]:
@@ -156,7 +161,7 @@ class LogView(Sheet):
             yield Region(0, changed[0], width, changed[-1] - changed[0] + 1)
             return
         for y in changed:
-            for start, end in changed_cells(_row_at(before, y), _row_at(page, y), width):
+            for start, end in changed_cells(row_at(before, y), row_at(page, y), width):
                 yield Region(start, y, end - start, 1)
 
     def _show_status(self) -> None:
@@ -176,7 +181,7 @@ class LogView(Sheet):
 
     def render_line(self, y: int) -> Strip:
         """One row, as Textual asks for it."""
-        row, is_hit = _row_at(self.page_shown, y)
+        row, is_hit = row_at(self.page_shown, y)
         if row is None or y >= self._room[1]:
             return super().render_line(y)
         if self._brush is None:
@@ -286,11 +291,3 @@ class LogView(Sheet):
     def _clicked(self, event: events.Click) -> None:
         if event.y == self.size.height - 1:
             self.action_follow()
-
-
-def _row_at(page: Page, y: int) -> Shown:
-    """A row, and whether it is of the line that was sought."""
-    if y >= len(page.rows):
-        return None, False
-    row = page.rows[y]
-    return row, row.start == page.hit

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
@@ -24,6 +26,7 @@ from backprop_tui.tui.widgets.resources import ResourcesTab
 from backprop_tui.tui.widgets.sheet import Sheet
 from backprop_tui.tui.wording.glyphs import Glyphs
 
+_SEARCH_KEYS = (("n", "next match"), ("N", "previous match"), ("/", "another search"), ("esc", "end search"))
 LOG, METRICS, RESOURCES, DETAILS, EVENTS = range(len(TABS))
 
 
@@ -75,6 +78,12 @@ class SelectedRun(Vertical):
     def tab_widget(self) -> Sheet:
         """The widget of the chosen tab."""
         return self.query_one(f"#tab-{self.tab}", Sheet)
+
+    @property
+    def search_keys(self) -> Sequence[tuple[str, str]]:
+        """Key and word of what a search that is on owns; empty where none is, or another pane has the keys."""
+        log = self.query_one(LogView)
+        return _SEARCH_KEYS if log.has_focus and log.is_searching else ()
 
     def choose(self, tab: int) -> None:
         """Another tab; it has the focus where the old one had it."""

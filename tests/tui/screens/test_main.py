@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
@@ -315,6 +316,33 @@ def test_tabs_are_chosen_by_digits_and_stay_chosen_across_runs() -> None:
             await stage.pilot.press("j")
             assert stage.selected.tab == 3
             assert "vit" in stage.selected.tab_widget.shown_text
+
+    asyncio.run(play())
+
+
+def test_a_search_that_is_on_owns_n_and_the_footer_says_so(tmp_path: Path) -> None:
+    log = tmp_path / "output.log"
+    log.write_text("one\ntwo\none\n", encoding="utf-8")
+
+    async def play() -> None:
+        run = running("nano")
+        run = replace(run, record=run.record | {"log_path": str(log)})
+        async with staged(snapshot(run)) as stage:
+            footer = stage.main.query_one(Footer)
+            await stage.pilot.press("tab", "slash", *"one", "enter")
+            for _ in range(100):
+                if "n next match" in footer.shown_text:
+                    break
+                await stage.pilot.pause(0.05)
+            assert "n next match" in footer.shown_text
+            assert "n new" not in footer.shown_text
+            await stage.pilot.press("n", "escape")
+            for _ in range(100):
+                if "n new" in footer.shown_text:
+                    break
+                await stage.pilot.pause(0.05)
+            assert "n new" in footer.shown_text
+            assert stage.pilot.app.screen is stage.main
 
     asyncio.run(play())
 
