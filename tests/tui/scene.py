@@ -235,15 +235,16 @@ def story() -> tuple[dict[str, Any], ...]:
 
 
 class SceneCharts:
-    """The first run has a long story; every other has none."""
+    """Every run has a long story; the first one fell less far."""
 
     async def read(self, run_ids: Sequence[str]) -> list[RunFigures]:
         return [self._figures(one) for one in run_ids]
 
     def _figures(self, run_id: str) -> RunFigures:
+        to = 2.2 if run_id == "7f3a2c" else 1.1
         metrics = {
-            "loss": course("loss", _losses(385, 2.2), every=100, begun=NOW.wall - 2592),
-            "val_loss": course("val_loss", _losses(38, 2.34), every=1000, begun=NOW.wall - 2592),
+            "loss": course("loss", _losses(385, to), every=100, begun=NOW.wall - 2592),
+            "val_loss": course("val_loss", _losses(38, to + 0.14), every=1000, begun=NOW.wall - 2592),
             "lr": course("lr", [min(1.0, place / 30) * 6e-4 * (1 - place / 700) for place in range(385)], every=100),
             "grad_norm": course("grad_norm", [0.5 + 2 * math.exp(-place / 60) for place in range(385)], every=100),
         }
