@@ -41,7 +41,7 @@ def decide_retry(attempts: Sequence[Attempt], cause: Cause | None, retries: int)
     if failures > retries:
         return None
     if cause is not None and not cause.retryable:
-        return NotAgain(f"not tried again: {cause.kind} would come back")
+        return NotAgain(f"not tried again: {cause.kind.replace('_', ' ')} would come back")
     if quick_deaths_in_a_row(attempts) >= QUICK_DEATHS:
         return NotAgain(f"not tried again: it died within {QUICK_SECONDS:.0f} s twice")
     return Again(failures, min(BACKOFF_SECONDS * 2.0 ** min(failures - 1, 16), LONGEST_BACKOFF_SECONDS))

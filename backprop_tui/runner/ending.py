@@ -60,6 +60,7 @@ def outcome_of_no_start(failure: CannotStart) -> Outcome:
         evidence=reason,
         summary=reason,
         advice="check that it exists and is executable; --cwd and --python choose others",
+        retryable=not failure.not_found,
     )
     return Outcome(status=Status.FAILED, reason=reason, cause=cause)
 

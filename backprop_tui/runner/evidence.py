@@ -34,6 +34,7 @@ class Scene:
     live: Live
     readings_path: str
     memory_kill: str | None = None
+    memory_kills_counted: bool = False
 
     def clues(self, *, exit_code: int | None, signal: str | None) -> Clues:
         """Everything the detectors look at."""
@@ -59,6 +60,7 @@ class Scene:
             python_origin=spec.python_origin,
             gpu_indices=tuple(gpu.index for gpu in self.run.attempt.gpus),
             memory_kill=memory_kill,
+            memory_kills_counted=self.memory_kills_counted,
             gpu_trouble=next(_troubles(gpus), None),
             gpu_holders=tuple(holder for gpu in gpus for holder in _holders(gpu, self.run.id)),
             nan_loss=_nan_loss(self.live),

@@ -164,6 +164,7 @@ def _finish(guardian: Guardian, charge: Charge, exit_: Exit) -> None:
         live=live,
         readings_path=charge.supervisor.home.host_file(READINGS),
         memory_kill=memory_kill,
+        memory_kills_counted=guardian.memory_kills.counts,
     )
     outcome = outcome_of(exit_, live.stopping, scene)
     concluded = write_end(charge.directory, run, live, outcome, charge.recorder)

@@ -41,6 +41,11 @@ class MemoryKills:
             self._was, self._risen_at = self._count, now
         self._path, self._count = path, count
 
+    @property
+    def counts(self) -> bool:
+        """Whether there is a counter that would show a kill."""
+        return self._path is not None
+
     def before_end(self, now: float) -> str | None:
         """The rise shortly before the script's end, in words; None where there was none."""
         if self._path is not None:

@@ -10,9 +10,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from backprop_tui.cli.session import Session
-from backprop_tui.domain.run import Attempt, Checkpoint, Git
+from backprop_tui.domain.resume_check import ResumeCheck, Verdict
+from backprop_tui.domain.run import Attempt, Cause, Checkpoint, Git
 from backprop_tui.domain.status import Status
 from backprop_tui.launchers.lease import LOCK
 from backprop_tui.processes.linux import boot_id
@@ -185,6 +187,34 @@ def test_everything_about_a_run_is_readable(obey: Commands, runs: Runs) -> None:
         *("0123456789ab with changes", "step 5", "/ckpt/1.pt (not sound)", "failed (exit code 1)", "output.log"),
     ):
         assert told in text
+
+
+def test_why_it_failed_and_whether_its_resume_went_on_are_told(obey: Commands, runs: Runs) -> None:
+    cause = Cause(kind="cuda_oom", evidence="torch.OutOfMemoryError", advice="halve it", summary="asked 2", line=8214)
+    guardian = runs.guarded("oom", spec={"found_resume_arg": "--resume {path}"})
+    guardian.ends(Status.FAILED, exit_code=1, cause=cause)
+    directory = guardian.directory
+    check = ResumeCheck(verdict=Verdict.JUMPED, attempt=2, message="the loss jumped at the resume: loss 3, before 1")
+    directory.write(replace(directory.read(), resume_check=check), durable=False)
+    text = obey("status", "oom").out
+    for told in (
+        "cuda oom: asked 2",
+        "line 8,214: torch.OutOfMemoryError",
+        "halve it",
+        "--resume {path}, as its source says",
+        "look at it: attempt 2 the loss jumped at the resume: loss 3, before 1",
+    ):
+        assert told in text
+    record = obey.json("status", "oom")
+    assert record["cause"] == {
+        "kind": "cuda_oom",
+        "evidence": "torch.OutOfMemoryError",
+        "advice": "halve it",
+        "summary": "asked 2",
+        "line": 8214,
+        "retryable": False,
+    }
+    assert record["resume_check"]["verdict"] == "jumped"
 
 
 def test_a_stopped_guardian_is_told_with_what_wakes_it(obey: Commands, runs: Runs) -> None:

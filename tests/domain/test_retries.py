@@ -35,7 +35,7 @@ def failed(*seconds: float) -> list[Attempt]:
 def test_a_cause_that_would_come_back_is_not_tried_again_and_says_so() -> None:
     again = decide_retry(failed(60.0), IN_VAIN, retries=3)
     assert isinstance(again, NotAgain)
-    assert "import_error" in again.reason
+    assert "import error" in again.reason
     assert decide_retry(failed(60.0), HELPS, retries=3) == Again(1, 5.0)
 
 
@@ -72,7 +72,7 @@ def test_the_end_says_why_it_was_not_tried_again() -> None:
     outcome = Outcome(status=Status.FAILED, exit_code=1, reason="no module torch", cause=IN_VAIN)
     ended = conclude(run, outcome, now=200.0, resume_from=None)
     assert isinstance(ended.state, Ended)
-    assert ended.state.reason == "no module torch; not tried again: import_error would come back"
+    assert ended.state.reason == "no module torch; not tried again: import error would come back"
 
 
 @given(

@@ -46,6 +46,7 @@ class Facts:
     python_origin: str | None = None  # how the interpreter was found
     gpu_indices: tuple[int, ...] = ()  # of the machine, in the order in which the script counts them
     memory_kill: str | None = None  # the kernel's or control group's word that memory ran out, in words
+    memory_kills_counted: bool = False  # whether its control group would have shown one
     gpu_trouble: str | None = None  # a GPU of the run was lost while it ran, in words
     gpu_holders: tuple[GpuHolder, ...] = ()
     nan_loss: str | None = None  # the newest loss that is no number, in words

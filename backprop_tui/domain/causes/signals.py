@@ -11,7 +11,7 @@ _SHARED = "/dev/shm"  # noqa: S108 - where it lies, not a file of ours
 _NEARLY_BYTES = 64 * 10**6
 _OUTSIDE = "something outside backprop-tui sent it"
 _ADVICE = {
-    "SIGKILL": f"{_OUTSIDE}; look in dmesg for the out-of-memory killer, which this machine does not show us",
+    "SIGKILL": f"{_OUTSIDE}; look in dmesg for the out-of-memory killer, whose counters cannot be read here",
     "SIGTERM": f"{_OUTSIDE}: a shutdown, a scheduler or a person; resume it",
     "SIGINT": f"{_OUTSIDE}: a person, or Ctrl-C in the terminal of a script of its own; resume it",
     "SIGHUP": f"{_OUTSIDE}: a terminal or session ended; resume it",
@@ -45,6 +45,8 @@ def signals(clues: Clues) -> Cause | None:
     advice = _ADVICE.get(name, _OUTSIDE)
     if hit is not None and "Watchdog caught" in hit.text:
         advice = "a rank hung or died before: its last words tell why; a long pause trips NCCL's watchdog, too"
+    elif name == "SIGKILL" and clues.facts.memory_kills_counted:
+        advice = f"{_OUTSIDE}: a person, a scheduler or an out-of-memory daemon; the kernel counted no kill for memory"
     elif name == "SIGBUS":
         shared = clues.facts.file_system(_SHARED)
         if shared is not None and shared.free_bytes < _NEARLY_BYTES:

@@ -94,6 +94,7 @@ class _Reading:
         self._is_original = False  # it is what the exception before it reports: the root
         self._speaking: Failure | None = None  # whose message may go on
         self._pending: Failure | None = None  # perhaps an exception, perhaps another process's line between frames
+        self._pending_index = 0
 
     def finished(self) -> Iterable[Chain]:
         self._settle(None)

@@ -212,6 +212,9 @@ def test_a_gpu_that_was_lost_explains_what_speaks_of_cuda_and_nothing_else() -> 
 def test_a_bare_kill_is_a_signal_and_evidence_makes_it_memory() -> None:
     bare = cause_of("loss 0.1\nCUDA out of memory\n", signal="SIGKILL", exit_code=None)
     assert (bare.kind, bare.evidence) == ("killed_by_signal", "SIGKILL")
+    assert "dmesg" in (bare.advice or "")
+    counted = cause_of("loss 0.1\n", signal="SIGKILL", exit_code=None, memory_kills_counted=True)
+    assert "counted no kill for memory" in (counted.advice or "")
     coded = cause_of("loss 0.1\n", exit_code=137)
     assert (coded.kind, coded.summary) == ("killed_by_signal", "killed by SIGKILL (exit code 137)")
     words = "/sys/fs/cgroup/a/memory.events: oom_kill went from 0 to 1"

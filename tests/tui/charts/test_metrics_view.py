@@ -207,6 +207,16 @@ def test_a_resume_is_marked_and_judged() -> None:
     assert [piece[0][0] for piece in _view(again).large.curves[-1].pieces] == [0.0, 0.0]
 
 
+def test_what_the_guardian_found_of_a_resume_beats_what_the_curve_shows() -> None:
+    _, found = _twice(400)
+    check = {"verdict": "restarted", "attempt": 2, "message": "began again at step 1 after 400"}
+    known = replace(KNOWN, record={**KNOWN.record, "resume_check": check})
+    view = metrics_view(Plotter(known, found, ChartChoices()), NOW, UNICODE)
+    line = next(line for line in view.facts if text_of(line).startswith("resume"))
+    assert text_of(line) == "resume attempt 2 began again at step 1 after 400"
+    assert line[1].token is Token.WARN
+
+
 def test_by_time_what_passed_between_attempts_does_not_count() -> None:
     _, found = _twice(400)
     chart = _view(found, ChartChoices(by=By.TIME)).large
