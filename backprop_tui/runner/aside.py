@@ -24,11 +24,14 @@ class Aside(Generic[ResultT]):
     guardian goes on, and ends, without it.
     """
 
-    __slots__ = ("_done", "_due", "_result", "_thread", "_work")
+    __slots__ = ("_closest_seconds", "_done", "_due", "_result", "_thread", "_work")
 
-    def __init__(self, work: Callable[[float], ResultT]) -> None:
-        """`work` is given the monotonic time at which it begins."""
+    def __init__(
+        self, work: Callable[[float], ResultT], closest_seconds: Callable[[], float] = lambda: CLOSEST_SECONDS
+    ) -> None:
+        """`work` is given the monotonic time at which it begins; `closest_seconds` is asked after each piece."""
         self._work = work
+        self._closest_seconds = closest_seconds
         self._result: ResultT | None = None
         self._thread: threading.Thread | None = None
         self._due = 0.0
@@ -75,5 +78,5 @@ class Aside(Generic[ResultT]):
         except Exception as error:  # noqa: BLE001 - boundary: nothing it does may cost the script its guardian
             note_exception(error)
         spent = time.thread_time() - began
-        self._due = time.monotonic() + min(max(CLOSEST_SECONDS, spent / SHARE_OF_A_CPU), WIDEST_SECONDS)
+        self._due = time.monotonic() + min(max(self._closest_seconds(), spent / SHARE_OF_A_CPU), WIDEST_SECONDS)
         self._done.set()

@@ -75,6 +75,11 @@ class FoundCheckpoints:
         self._announced: deque[str] = deque(maxlen=MOST_PENDING)
         self._with_others: set[str] = set()  # directories where one lies that is not kept for its score
 
+    @property
+    def is_any_pending(self) -> bool:
+        """Whether one was seen that is not whole and still yet."""
+        return bool(self._pending)
+
     def expect(self, path: str) -> None:
         """The script announced this checkpoint: it is judged wherever it lies. Any thread may call it."""
         self._announced.append(path)

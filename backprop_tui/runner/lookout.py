@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from backprop_tui.domain.disk_use import DiskUse
 from backprop_tui.domain.run import Checkpoint, Run
 from backprop_tui.processes.tree import descendants
-from backprop_tui.runner.aside import Aside
+from backprop_tui.runner.aside import CLOSEST_SECONDS, Aside
 from backprop_tui.runner.checkpoint_patterns import CheckpointPatterns
 from backprop_tui.runner.disk_watch import measured
 from backprop_tui.runner.found_checkpoints import FoundCheckpoints, Sighting
@@ -18,6 +18,7 @@ from backprop_tui.runner.writing_places import named_places
 from backprop_tui.runner.written_files import WrittenFile, WrittenFiles
 from backprop_tui.store.home import Home
 
+IDLE_SECONDS = 2.5
 LAST_LOOK_SECONDS = 5.0
 ANNOUNCED_DEPTH = 2  # below the directory that an announced checkpoint lies in
 
@@ -46,7 +47,7 @@ class Lookout:
             self._files.learn(os.path.dirname(checkpoint.path), depth=ANNOUNCED_DEPTH)
             if checkpoint.sound is None:
                 self._checkpoints.expect(checkpoint.path)
-        self._aside: Aside[list[Seen]] = Aside(self._look)
+        self._aside: Aside[list[Seen]] = Aside(self._look, self._closest_seconds)
         self._is_last = False
 
     def expect(self, path: str) -> None:
@@ -69,6 +70,11 @@ class Lookout:
         seen: list[Seen] = list(take(files, now))
         use = measured(self._known())
         return seen if use is None else [*seen, use]
+
+    def _closest_seconds(self) -> float:
+        """Often while a checkpoint is being written or waited for."""
+        is_awaited = self._checkpoints.is_any_pending or self._recorder.live.postponed is not None
+        return CLOSEST_SECONDS if is_awaited else IDLE_SECONDS
 
     def _known(self) -> tuple[Checkpoint, ...]:
         return self._recorder.live.checkpoints

@@ -21,11 +21,15 @@ _WORDS = {
     "paused": "paused",
     "continued": "running",
     "stopping": "stopping",
+    "postponed": "stopping",
+    "reached": DONE,
     "held": HELD,
     "withdrawn": "stopped",
     CHECKPOINT: CHECKPOINT,
 }
-_TROUBLE = frozenset({"nan", "guardian_failed", "warned", "script_changed", "not_retried", "resume_doubtful"})
+_TROUBLE = frozenset(
+    {"nan", "guardian_failed", "warned", "script_changed", "not_retried", "resume_doubtful", "torn_checkpoint", "disk"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
