@@ -22,6 +22,7 @@ from backprop_tui.runner.evidence import Scene
 from backprop_tui.runner.guardian import Charge, Guardian
 from backprop_tui.runner.log_follower import Begin, LogFollower, cut_torn_line, recover_offset
 from backprop_tui.runner.recorder import Recorder
+from backprop_tui.runner.resume_point import with_sound_start
 from backprop_tui.runner.script import CannotStart
 from backprop_tui.runner.summons import summon
 from backprop_tui.runner.tree import Tree
@@ -87,12 +88,17 @@ def _become_guardian() -> int:
 def _guard(directory: RunDirectory, assignment: Assignment, wake: int) -> None:
     run = directory.read()
     earlier = directory.read_live()
+    another_start = None
+    if not assignment.adopting:
+        run, another_start = with_sound_start(directory, run)
     began = (adopt if assignment.adopting else start)(directory, run)
     if isinstance(began, NeverBegan):
         return
     script = began if isinstance(began, WatchedScript) else None
     recorder = Recorder(directory, first_live(run, script, earlier))
     run = _tell_start(directory, run, recorder, script)
+    if another_start is not None:
+        recorder.tell("torn_checkpoint", another_start)
     if not isinstance(began, WatchedScript):
         _end_without_script(directory, run, recorder, began, assignment.supervisor)
         return

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
+from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from backprop_tui.domain.run import Ended, Run, StopPlan
+from backprop_tui.domain.run import Ended, Queued, Run, StopPlan
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.until import parse_until
 from tests.support import processes
@@ -104,6 +107,23 @@ def test_a_torn_newest_checkpoint_is_passed_over_by_the_next_slice(sandbox: Sand
     resumed = int((second.resumed_from or "").rpartition("-")[2])
     saved = [int(word.split()[1]) for word in run.said()[: run.said().index(f"begin {resumed}")] if "saved" in word]
     assert resumed == saved[-1]
+
+
+def test_a_checkpoint_that_is_deleted_while_the_run_waits_is_not_gone_on_from(sandbox: Sandbox) -> None:
+    run = sandbox.submit(*script("saves.py", 40, 0.02, 10), max_run_seconds=600)
+    run.wait_for_end()
+    newest, before = (checkpoint.path for checkpoint in reversed(run.run().checkpoints[-2:]))
+    shutil.rmtree(newest)
+    again = sandbox.queue(*script("saves.py", 50, 0.02, 10), cwd=run.run().spec.cwd)
+    record = again.run()
+    waiting = replace(record, checkpoints=run.run().checkpoints, state=Queued(since=1.0, resume_from=newest))
+    again.directory.write(waiting, durable=False)
+    sandbox.call()
+    assert again.wait_for_end().status is Status.COMPLETED
+    assert again.run().attempt.resumed_from == before
+    assert beginnings(again) == [30]
+    told = Path(again.directory.file("events.jsonl")).read_text()
+    assert f"{newest} does not exist; it goes on from {before}" in told
 
 
 @pytest.mark.parametrize("victim", ["guardian", "supervisor"])
