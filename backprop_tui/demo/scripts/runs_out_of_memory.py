@@ -16,8 +16,8 @@ def main() -> None:
         print(f"step={step} loss={6.2 - step / 20:.4f}", flush=True)
         time.sleep(0.25)
     raise OutOfMemoryError(
-        "CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 79.65 GiB of which 1.12 GiB is "
-        "free. Including non-PyTorch memory, this process has 78.50 GiB memory in use."
+        "CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 23.99 GiB of which 1.12 GiB is "
+        "free. Including non-PyTorch memory, this process has 22.87 GiB memory in use."
     )
 
 

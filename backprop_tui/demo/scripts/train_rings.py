@@ -17,6 +17,7 @@ import time
 
 Point = tuple[float, float, int]  # x, y, which ring
 POINTS, HELD_OUT = 480, 120
+MFU_MILLISECONDS = 48.0  # a step this quick would use all of the simulated GPU
 
 
 def rings(seed: int) -> list[Point]:
@@ -113,7 +114,7 @@ class Printer:
         if val_loss is not None:
             print(f"step {step}: train loss {loss:.4f}, val loss {val_loss:.4f}")
         milliseconds = (time.monotonic() - self._began) * 1000 / step
-        print(f"iter {step}: loss {loss:.4f}, time {milliseconds:.2f}ms, mfu -100.00%")
+        print(f"iter {step}: loss {loss:.4f}, time {milliseconds:.2f}ms, mfu {MFU_MILLISECONDS / milliseconds:.2%}")
 
     def _huggingface(self, step: int, loss: float, val_loss: float | None) -> None:
         epoch = f"{step / self._steps_an_epoch:.2f}"
