@@ -34,6 +34,7 @@ def settled(settings: Settings, program: Program, cwd: str) -> Spec:
         max_run_seconds=None if minutes is None else minutes * 60,
         checkpoint_every_seconds=None if every is None else every * 60,
         checkpoint_globs=settings.texts("run.checkpoint_globs"),
+        log_patterns=settings.texts("readers.patterns"),
         understood_flags=program.understood_flags,
         found_resume_arg=program.resume_arg,
         retries=int(settings.number("run.retries")),

@@ -182,6 +182,15 @@ _ALL = (
         help="interpreter for scripts; none: the active environment, a .venv above the script, or python3",
     ),
     Key(name="run.checkpoint_globs", kind=kinds.texts(), default=(), help="patterns of checkpoint files"),
+    Key(
+        name="readers.patterns",
+        kind=kinds.log_patterns(),
+        default=(),
+        help=(
+            "regular expressions for lines of a log that no reader knows; groups named step, epoch, total_steps, "
+            "total_epochs, eta_seconds, checkpoint, and any other name for a metric"
+        ),
+    ),
     Key(name="dashboard.theme", kind=kinds.text(), default="auto", help="a theme's name; auto follows the terminal"),
     Key(
         name="dashboard.background",

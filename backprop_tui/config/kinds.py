@@ -11,6 +11,7 @@ from backprop_tui.domain.limits import GIGABYTE, MemoryLimit
 from backprop_tui.domain.values import dataclass
 
 NONE = "none"
+LONGEST_PATTERN = 1000
 LARGEST = 1e9  # what is bigger is a mistake, and would overflow as bytes or as a date
 # Scripts that get one of these stand still, or do not notice.
 TELL_NOTHING = frozenset({"SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGCONT", "SIGCHLD", "SIGURG", "SIGWINCH"})
@@ -109,6 +110,32 @@ def texts() -> Kind:
         return tuple(_writable(item) for item in raw)
 
     return Kind(read)
+
+
+def log_patterns() -> Kind:
+    """A list of regular expressions with named groups; in the environment and in options one a line."""
+
+    def read(raw: object) -> Value:
+        if isinstance(raw, str):
+            raw = [line for line in raw.splitlines() if line.strip()]
+        patterns = texts().read(raw)
+        if isinstance(patterns, tuple):
+            for pattern in patterns:
+                _check_pattern(pattern)
+        return patterns
+
+    return Kind(read)
+
+
+def _check_pattern(pattern: str) -> None:
+    if len(pattern) > LONGEST_PATTERN:
+        raise WrongValue(f"must be regular expressions of at most {LONGEST_PATTERN} characters")
+    try:
+        groups = re.compile(pattern).groupindex
+    except (re.error, RecursionError, OverflowError) as error:
+        raise WrongValue(f"{pattern!r} is no regular expression: {error}") from None
+    if not groups:
+        raise WrongValue(f"{pattern!r} names nothing: write (?P<loss>[0-9.]+) for what is to be read")
 
 
 def signal_name() -> Kind:

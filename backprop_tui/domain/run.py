@@ -56,6 +56,7 @@ class Spec:
     checkpoint_every_seconds: float | None = None
     resume_arg: str | None = None
     checkpoint_globs: tuple[str, ...] = ()
+    log_patterns: tuple[str, ...] = ()  # regular expressions for lines that no reader knows
     understood_flags: tuple[str, ...] = ()  # flags of the original tool that the script's source mentions
     found_resume_arg: str | None = None  # as `resume_arg`, by the script's own source
     retries: int = 0

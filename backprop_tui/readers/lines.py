@@ -46,7 +46,7 @@ class Block:
         """As `lines`, but only those in which something wanted is found; the others cost no more than the search."""
         content = self.content
         position = 0
-        while (found := wanted.search(content, position)) is not None:
+        while position < len(content) and (found := wanted.search(content, position)) is not None:
             begin = max(content.rfind(b"\n", position, found.start()) + 1, position)
             begin = max(content.rfind(b"\r", begin, found.start()) + 1, begin)
             end = _end_of_line(content, found.end())

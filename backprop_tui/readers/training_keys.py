@@ -46,7 +46,7 @@ def progress_in(fields: Mapping[str, object], *, alone: bool, offset: int) -> Pr
     figures = {name: figure for name, value in fields.items() if (figure := number(value)) is not None}
     names = {_plain(name): name for name in figures if len(name) <= LONGEST_NAME}
     step = step_count(_take(STEP_KEYS, names, figures))
-    epoch = _epoch(_take(EPOCH_KEYS, names, figures))
+    epoch = epoch_of(_take(EPOCH_KEYS, names, figures))
     total_steps = step_count(_take(TOTAL_KEYS, names, figures))
     if total_steps is None:
         total_steps = _take_bare_total(names, figures, step)
@@ -130,7 +130,8 @@ def _take_bare_total(names: Mapping[str, str], figures: dict[str, float], step: 
     return total
 
 
-def _epoch(figure: float | None) -> float | None:
+def epoch_of(figure: float | None) -> float | None:
+    """A figure as an epoch; None for what cannot be one, as a time in seconds since 1970."""
     return figure if figure is not None and 0 <= figure <= LARGEST_EPOCH else None
 
 

@@ -171,6 +171,8 @@ class Guardian:
         if self._recorder.live.log_generation != generation:
             # Somebody emptied the log: offsets begin anew.
             self._recorder.change(log_offset=0, told_offset=0, log_memory=None, log_generation=generation)
+        for pattern in self._charge.log.take_switched_off():
+            self._recorder.tell("slow_pattern", f"readers.patterns: {pattern!r} takes too long: switched off")
         if values:
             self.figures.take_in(values, self.run.spec.cwd)
             self._resume_watch.take(values)
@@ -232,7 +234,7 @@ class Guardian:
 
     def _wait(self, seconds: float) -> None:
         for descriptor, _ in self._poll.poll(seconds * 1000):
-            if descriptor == self._wake and os.read(self._wake, 512):
+            if descriptor == self._wake and signal.SIGTERM in os.read(self._wake, 512):
                 # SIGTERM: the session or the machine is ending, or the disk is too full for a request.
                 self._session_ends = True
 

@@ -10,6 +10,8 @@ from backprop_tui.domain.errors import StorageFailed
 from backprop_tui.domain.times import iso
 from backprop_tui.domain.values import dataclass
 from backprop_tui.readers.log_reader import LogReader
+from backprop_tui.readers.registry import READERS
+from backprop_tui.readers.user_patterns import UserPatterns
 from backprop_tui.readers.values import CheckpointSaved, Progress
 from backprop_tui.store.fields import encode_metrics
 from backprop_tui.store.files import append_line, dump
@@ -40,11 +42,12 @@ class Begin:
 class LogFollower:
     """Follows one log from an offset; `generation` counts how often the log was found shorter than read."""
 
-    def __init__(self, directory: RunDirectory, begin: Begin) -> None:
-        """Follows the log of that directory."""
+    def __init__(self, directory: RunDirectory, begin: Begin, patterns: UserPatterns | None = None) -> None:
+        """Follows the log of that directory; `patterns` come before what is understood anyway."""
         self._directory = directory
         self._path = directory.log
-        self._reader = LogReader(begin.offset, memory=begin.memory, habits=begin.habits)
+        self._patterns = patterns
+        self._reader = self._reader_at(begin.offset, memory=begin.memory, habits=begin.habits)
         self._position = begin.offset
         self._metrics_from = begin.metrics_from
         self._told_from = begin.told_from
@@ -91,15 +94,26 @@ class LogFollower:
             found.extend(values)
         return (*found, *self._record(self._reader.finish(), time))
 
+    def take_switched_off(self) -> Sequence[str]:
+        """The user's patterns that turned out to take too long, each once."""
+        return () if self._patterns is None else self._patterns.take_switched_off()
+
+    def _reader_at(
+        self, offset: int, *, memory: Mapping[str, Any] | None = None, habits: Mapping[str, Any] | None = None
+    ) -> LogReader:
+        patterns = self._patterns
+        readers = READERS if patterns is None else (lambda: patterns, *READERS)
+        return LogReader(offset, readers=readers, memory=memory, habits=habits)
+
     def _start_again(self) -> None:
         """Somebody truncated the log."""
         self.generation += 1
-        self._reader = LogReader(0)
+        self._reader = self._reader_at(0)
         self._position = self._metrics_from = self._told_from = 0
 
     def _skip_to(self, offset: int) -> None:
         self.skipped_bytes += offset - self._position
-        self._reader = LogReader(offset, memory=self._reader.memory())
+        self._reader = self._reader_at(offset, memory=self._reader.memory())
         self._position = offset
 
     def _record(

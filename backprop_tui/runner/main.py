@@ -16,6 +16,8 @@ from backprop_tui.launchers.sampler_process import READINGS
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.processes.linux import become_subreaper, rename_process
+from backprop_tui.readers.user_patterns import UserPatterns
+from backprop_tui.runner.allowance import Allowance
 from backprop_tui.runner.birth import Gone, NeverBegan, adopt, first_live, held, make_agree, script_of, start
 from backprop_tui.runner.ending import outcome_of, outcome_of_no_start, write_end
 from backprop_tui.runner.evidence import Scene
@@ -138,8 +140,9 @@ def _tell_start(directory: RunDirectory, run: Run, recorder: Recorder, script: W
 
 def _follow_log(directory: RunDirectory, live: Live, run: Run, *, adopting: bool) -> LogFollower:
     """After another guardian: from where the live record says, each file gets only what lies beyond its own end."""
+    patterns = UserPatterns(run.spec.log_patterns, Allowance()) if run.spec.log_patterns else None
     if not adopting and run.attempt.number == 1:
-        return LogFollower(directory, Begin(generation=live.log_generation))
+        return LogFollower(directory, Begin(generation=live.log_generation), patterns)
     cut_torn_line(directory.file("events.jsonl"))
     begin = Begin(
         offset=live.log_offset,
@@ -149,7 +152,7 @@ def _follow_log(directory: RunDirectory, live: Live, run: Run, *, adopting: bool
         memory=live.log_memory if adopting else None,
         habits=None if adopting else live.log_memory,
     )
-    return LogFollower(directory, begin)
+    return LogFollower(directory, begin, patterns)
 
 
 def _finish(guardian: Guardian, charge: Charge, exit_: Exit) -> None:

@@ -40,6 +40,7 @@ def decode_spec(public: Mapping[str, Any], private: Mapping[str, Any]) -> Spec:
         checkpoint_every_seconds=fields.optional_number(private, "checkpoint_every_seconds"),
         resume_arg=fields.optional_text(private, "resume_arg"),
         checkpoint_globs=fields.texts(private, "checkpoint_globs"),
+        log_patterns=fields.texts(private, "log_patterns"),
         understood_flags=fields.texts(private, "understood_flags"),
         found_resume_arg=fields.optional_text(private, "found_resume_arg"),
         retries=fields.integer(private, "retries"),

@@ -83,5 +83,12 @@ def test_switches_are_set_by_the_words_that_people_use(word: str, value: bool) -
     assert KEYS["notify.bell"].kind.read(word) is value
 
 
+def test_patterns_stand_one_a_line_in_a_variable_since_they_have_commas() -> None:
+    assert KEYS["readers.patterns"].kind.read("a{1,2}(?P<loss>.)\n\n(?P<step>.)") == (
+        "a{1,2}(?P<loss>.)",
+        "(?P<step>.)",
+    )
+
+
 def test_lists_are_separated_by_commas_in_a_variable() -> None:
     assert KEYS["run.checkpoint_globs"].kind.read("a/*.pt, b.ckpt,") == ("a/*.pt", "b.ckpt")

@@ -13,7 +13,14 @@ from backprop_tui.tui.neutral import neutral
 
 DEFAULT = "default"
 ENVIRONMENT = "environment "
-_TITLES = {"": "Limits", "gpu": "GPU", "governor": "Governor", "run": "Runs", "dashboard": "Dashboard"}
+_TITLES = {
+    "": "Limits",
+    "gpu": "GPU",
+    "governor": "Governor",
+    "run": "Runs",
+    "readers": "Readers",
+    "dashboard": "Dashboard",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
