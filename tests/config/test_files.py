@@ -109,7 +109,6 @@ def test_a_number_as_memory_limit_is_gigabytes_in_both_kinds_of_file(tmp_path: P
             ":2: readers.patterns = ['step (?P<step']: 'step (?P<step' is no reg",
         ),
         ("[readers]\npatterns = ['loss .*']", ":2: readers.patterns = ['loss .*']: 'loss .*' names nothing: write (?P"),
-        (f"[readers]\npatterns = ['{'a' * 1001}']", "must be regular expressions of at most 1000 characters"),
         ("gpu.max_temp_c = 'hot'", ":1: gpu.max_temp_c = 'hot': must be a number"),
         ("gpu = {max_temp_c = 'hot'}", ":1: gpu.max_temp_c = 'hot': must be a number"),
         ("a = 1\na = = 2", ":2: not TOML: "),

@@ -90,5 +90,10 @@ def test_patterns_stand_one_a_line_in_a_variable_since_they_have_commas() -> Non
     )
 
 
+def test_a_pattern_has_a_bound() -> None:
+    with pytest.raises(WrongValue, match="at most 1000 characters"):
+        KEYS["readers.patterns"].kind.read(["(?P<loss>" + "a" * 1000 + ")"])
+
+
 def test_lists_are_separated_by_commas_in_a_variable() -> None:
     assert KEYS["run.checkpoint_globs"].kind.read("a/*.pt, b.ckpt,") == ("a/*.pt", "b.ckpt")
