@@ -42,7 +42,6 @@ class LogView(Sheet):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f", "follow", "follow", show=False, id="follow"),
         Binding("w", "wrap", "wrap", show=False, id="wrap"),
-        Binding("slash", "search", "search", show=False, id="log_search"),
         Binding("n", "match(True)", "next match", show=False, id="next_match"),
         Binding("N", "match(False)", "previous match", show=False, id="previous_match"),
         Binding("exclamation_mark", "error", "next error", show=False, id="next_error"),
@@ -257,10 +256,13 @@ class LogView(Sheet):
 
     @on(events.Key)
     def _key(self, event: events.Key) -> None:
-        if self._typed is None:
+        if self._typed is None and event.key != "slash":  # slash here: bindings come after letters that arrive with it
             return
         event.stop()
         event.prevent_default()
+        if self._typed is None:
+            self.action_search()
+            return
         match event.key:
             case "enter":
                 typed, self._typed = self._typed, None

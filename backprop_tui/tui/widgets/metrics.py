@@ -26,7 +26,6 @@ class MetricsTab(Sheet):
         Binding("h,left", "cursor(-1)", "cursor left", show=False, id="cursor_left"),
         Binding("l,right", "cursor(1)", "cursor right", show=False, id="cursor_right"),
         Binding("shift+left", "cursor(-10)", "cursor far left", show=False, id="cursor_far_left"),
-        Binding("slash", "seek", "filter metrics", show=False, id="metrics_filter"),
         Binding("escape", "leave_zoom", "zoom out", show=False, id="chart_leave_zoom"),
         Binding("shift+right", "cursor(10)", "cursor far right", show=False, id="cursor_far_right"),
     ]
@@ -67,10 +66,6 @@ class MetricsTab(Sheet):
         """While an expression is typed, letters are letters."""
         return self._typed is not None and character is not None and character.isprintable()
 
-    def action_seek(self) -> None:
-        """Slash: metrics whose name matches what is typed."""
-        self._sought("")
-
     def _sought(self, typed: str | None) -> None:
         """None: what is sought stays as it is."""
         before, self._typed = self._typed, typed
@@ -78,10 +73,14 @@ class MetricsTab(Sheet):
 
     @on(events.Key)
     def _key(self, event: events.Key) -> None:
-        if self._typed is None:
+        """Slash and what is typed behind it, here: bindings come after the letters that arrive with them."""
+        if self._typed is None and event.key != "slash":
             return
         event.stop()
         event.prevent_default()
+        if self._typed is None:
+            self._sought("")
+            return
         match event.key:
             case "enter":
                 self._sought(None)

@@ -337,5 +337,11 @@ def test_keys_that_arrive_together_find_the_pane_that_the_one_before_chose() -> 
             await stage.press()
             assert stage.metrics.has_focus
             assert stage.main.standing.zoom is Zoom.SELECTED
+            for key, letter in (("slash", "/"), ("v", "v"), ("d", "d"), ("backspace", None), ("enter", None)):
+                stage.pilot.app.post_message(events.Key(key, letter))
+            await stage.press()
+            await stage.press()
+            assert stage.main.charting.choices.wanted == "v"
+            assert stage.pilot.app.screen is stage.main
 
     asyncio.run(play())
