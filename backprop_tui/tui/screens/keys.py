@@ -36,6 +36,7 @@ class Keys:
 
     def __init__(self, screen: Front, runs: RunActions, doing: Mapping[str, Callable[[], object]]) -> None:
         self._screen = screen
+        self._held: str | None = None  # the run whose details were opened because it was held
         self._runs = runs
         self._doing: dict[str, Callable[[], object]] = {
             "help": self._help,
@@ -164,6 +165,18 @@ class Keys:
             self._tab(LOG)
         elif run.status is Status.QUEUED and run.record["hold_reasons"]:
             self._tab(DETAILS)
+            self._held = run.id
+
+    def time_passes(self) -> None:
+        """A run that is held no longer gives its details back, unless another tab was chosen meanwhile."""
+        if self._held is None:
+            return
+        run = self._screen.standing.run_of_row(self._screen.snapshot)
+        if run is None or run.id != self._held or self._selected.tab != DETAILS:
+            self._held = None
+        elif run.status is not Status.QUEUED:
+            self._held = None
+            self._tab(LOG)
 
     def _tab_of(self, place: int) -> Callable[[], object]:
         return lambda: self._tab(place)

@@ -116,6 +116,7 @@ class MainScreen(Front):
             return
         self.snapshot = snapshot
         self.standing.look(self.standing.run_of_row(snapshot), snapshot.moment.monotonic)
+        self._keys.time_passes()
         self.paint()
         arrived = self.dialogs.arrived()
         if arrived is not None:

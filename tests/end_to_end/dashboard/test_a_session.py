@@ -58,7 +58,7 @@ def test_stop_all_and_leave_ends_the_runs_first(sandbox: Sandbox, open_dashboard
     screen.wait_for("asks once more")
     screen.type("S")
     screen.wait_for("Stop 1 run, with time to save")
-    screen.type("\r")
+    screen.type("y")
     assert screen.wait_for_exit() == 0
     assert run.status() is Status.STOPPED
     assert os.path.exists(sandbox.home.host_file("queue-held"))

@@ -1,0 +1,28 @@
+"""The tab that a run opens by itself: of one that is held its details, for as long as it is."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from backprop_tui.tui.widgets.selected import DETAILS, LOG
+from tests.tui.screens.test_main import staged
+from tests.tui.snapshots import queued, running, snapshot
+
+HELD = queued("a", holds=({"check": "ram", "message": "RAM 3.1 GB free, keeps 4"},))
+
+
+@pytest.mark.parametrize(("keys", "then"), [((), LOG), (("5",), 4), (("1",), LOG)])
+def test_a_held_run_shows_its_details_until_it_starts_or_another_tab_is_chosen(
+    keys: tuple[str, ...], then: int
+) -> None:
+    async def play() -> None:
+        async with staged(snapshot(HELD)) as stage:
+            await stage.becomes(snapshot(HELD))
+            assert stage.selected.tab == DETAILS
+            await stage.pilot.press(*keys)
+            await stage.becomes(snapshot(running("a")))
+            assert stage.selected.tab == then
+
+    asyncio.run(play())
