@@ -10,7 +10,7 @@ import importlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 
-from backprop_tui.cli import output
+from backprop_tui.cli import output, terminal
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.values import dataclass
 
@@ -56,6 +56,7 @@ _SWITCHES = {
 _RESUME_ARG = "--resume-arg"
 _DEMO = "--demo"
 _DEMO_HELP = "show the dashboard with real runs on simulated GPUs; nothing of it is left afterwards"
+_MARGIN = 2  # as argparse has it
 _CONFIG = "--config"
 _CONFIG_HELP = "the user's configuration file to use instead of the usual config.toml"
 
@@ -92,11 +93,19 @@ class Invocation:
     execute: Callable[[argparse.Namespace, Session], int] | None = None
 
 
+class _HelpFormatter(argparse.HelpFormatter):
+    """As wide as the terminal; argparse would load shutil for that, and makes one for each argument that is added."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=(terminal.width() or terminal.USUAL_WIDTH) - _MARGIN)
+
+
 class CommandParser(argparse.ArgumentParser):
     """Raises UsageError instead of leaving the program, takes no abbreviations, and prints by way of `output`."""
 
     def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - argparse's own arguments
         settings.setdefault("allow_abbrev", False)
+        settings.setdefault("formatter_class", _HelpFormatter)
         super().__init__(**settings)
 
     def actions(self) -> Sequence[argparse.Action]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-_USUAL_WIDTH = 80
+USUAL_WIDTH = 80
 
 
 def width() -> int | None:
@@ -16,9 +16,9 @@ def width() -> int | None:
     if columns.isdecimal() and int(columns) > 0:
         return int(columns)
     try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or _USUAL_WIDTH
+        return os.get_terminal_size(sys.stdout.fileno()).columns or USUAL_WIDTH
     except OSError:
-        return _USUAL_WIDTH
+        return USUAL_WIDTH
 
 
 def shows_unicode() -> bool:

@@ -73,6 +73,11 @@ assert code in (0, None), code
     assert not _loaded_by(statements) & NOT_FOR_A_QUICK_COMMAND
 
 
+def test_a_parser_is_made_without_what_measures_the_terminal_for_its_help() -> None:
+    statements = "from backprop_tui.cli.parser import parse\nparse(['list', '--limit', '3'])"
+    assert not _loaded_by(statements) & {"shutil", "zlib", "bz2", "lzma"}
+
+
 @pytest.mark.parametrize("room", STANDARD_LIBRARY_ROOMS)
 def test_the_room_imports_where_no_package_is_installed(room: str) -> None:
     statements = "".join(f"import {name}\n" for name in _modules_of(room))
