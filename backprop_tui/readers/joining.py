@@ -5,7 +5,7 @@
 * Metrics printed without a step wait for the bar that is drawn again after them, and get its step; without a bar they
   get the step that was known last.
 * What was said before of the same step, name for name, is left out: a line that is printed by two loggers, a bar that
-  is drawn again.
+  is drawn again; with fewer digits too, as frameworks print what a callback has reported.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from backprop_tui.readers.bar_meaning import BarMeaning
 from backprop_tui.readers.values import Bar, CheckpointSaved, EpochBegins, InEpoch, LogValue, Printed, Progress
 
 MOST_NAMES = 128  # whose last values are kept
+LEAST_DIGITS, MOST_DIGITS = 3, 12  # of a value that is another one in short
 
 
 class Joiner:
@@ -218,8 +219,12 @@ def _eta(place: InEpoch, epochs_left: int | None) -> float | None:
     return place.seconds_left + epochs_left * (place.elapsed_seconds + place.seconds_left)
 
 
-def _same(one: float, other: float) -> bool:
-    return one == other or (math.isnan(one) and math.isnan(other))
+def _same(known: float, said: float) -> bool:
+    """Whether the same was said, perhaps with fewer digits; too few of them may stand for anything."""
+    if known == said or (math.isnan(known) and math.isnan(said)):
+        return True
+    digits = len(repr(said).partition("e")[0].replace(".", "").strip("-0"))
+    return LEAST_DIGITS <= digits < MOST_DIGITS and float(f"{known:.{digits}g}") == said
 
 
 def _written(progress: Progress) -> dict[str, Any]:
