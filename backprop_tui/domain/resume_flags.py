@@ -23,29 +23,55 @@ _FLAGS = (
     "--ckpt-path",
     "--resume",
 )
-_NAMES = r"(?:['\"]-[^'\"\n]*['\"]\s*(?:,\s*)?)+"
-_REST = r"(?:[^()]|\((?:[^()]|\([^()]*\))*\))*"
-_DEFINED = rf"(?:add_argument|click\.option)\(\s*({_NAMES})({_REST})\)"
-_SWITCH = r"store_true|is_flag\s*=\s*True|BooleanOptionalAction|type\s*=\s*(?:bool|str2bool)\b"
+_CALL = r"(?:add_argument|click\.option)\("
+_NAME = r"\s*['\"](-[^'\"\n]{0,80})['\"]\s{0,80}(?:,|$)"
+_LONGEST = 2_000  # characters of a definition
+_SWITCH = r"store_true|is_flag\s*=\s*True|BooleanOptionalAction"
+_TRUTH = r"type\s*=\s*(?:\w+\.)?\w*bool\w*"
+_MAY_BE_BARE = r"nargs\s*=\s*['\"]\?"
 _NO_PATH = r"choices\s*=|store_false|type\s*=\s*(?:int|float)\b"
 
 
 def resume_template(source: str) -> str | None:
     """The arguments to add, `{path}` where the checkpoint goes; None where the source defines none that is known."""
-    defined = dict(_defined(source))
+    # Which of several commands a flag belongs to is not told by its source alone.
+    defined = {} if "add_subparsers(" in source else dict(_defined(source))
     for flag in _FLAGS:
-        if flag not in defined or re.search(_NO_PATH, defined[flag]) is not None:
-            continue
-        # A switch finds the checkpoint by itself.
-        return flag if re.search(_SWITCH, defined[flag]) is not None else f"{flag} {{path}}"
+        if flag in defined and re.search(_NO_PATH, defined[flag]) is None:
+            return _used(flag, defined[flag])
     return _by_framework(source)
 
 
+def _used(flag: str, definition: str) -> str:
+    """The flag with a path, or alone where it is a switch: then the script finds the checkpoint by itself."""
+    if re.search(_SWITCH, definition) is not None:
+        return flag
+    if re.search(_TRUTH, definition) is not None:
+        return flag if re.search(_MAY_BE_BARE, definition) is not None else f"{flag} True"
+    return f"{flag} {{path}}"
+
+
 def _defined(source: str) -> Iterator[tuple[str, str]]:
-    """Every option that the source defines, with the rest of its definition."""
-    for found in re.finditer(_DEFINED, source):
-        for name in re.findall(r"['\"](--[^'\"\n]+)['\"]", found[1]):
-            yield name, found[2]
+    """Every option that the source defines, with the rest of its definition; what is commented out defines none."""
+    for found in re.finditer(_CALL, source):
+        line = source[source.rfind("\n", 0, found.start()) + 1 : found.start()]
+        if line.lstrip().startswith("#"):
+            continue
+        inside = _inside(source[found.end() : found.end() + _LONGEST])
+        place = 0
+        while (name := re.compile(_NAME).match(inside, place)) is not None:
+            place = name.end()
+            yield name[1], inside
+
+
+def _inside(text: str) -> str:
+    """Up to the parenthesis that closes what was open before."""
+    depth = 1
+    for found in re.finditer(r"[()]", text):
+        depth += 1 if found[0] == "(" else -1
+        if depth == 0:
+            return text[: found.start()]
+    return ""
 
 
 def _by_framework(source: str) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,6 +45,10 @@ MEGATRON = "from megatron.training import pretrain\npretrain(provider)\n"
         ("cli = LightningCLI(Model, Data)", "--ckpt_path {path}"),
         ("p.add_argument('--resume', action='store_true', help='(go on)')", "--resume"),
         ("@click.option('--resume', '-r', type=click.Path(exists=True))", "--resume {path}"),
+        ("p.add_argument('--resume', type=str2bool, default=False)", "--resume True"),
+        ("p.add_argument('--resume', type=_str2bool, nargs='?', const=True)", "--resume"),
+        ("# p.add_argument('--resume', type=str)", None),
+        ("sub = p.add_subparsers()\neval_.add_argument('--resume', type=str)", None),
         ("p.add_argument('--resume', choices=['auto', 'never'])", None),
         ("p.add_argument('--resume-training', type=str)", None),
         ("# --resume is not understood\nprint('--resume', x)", None),
@@ -86,3 +92,10 @@ def test_a_checkpoint_given_by_hand_is_followed_by_the_newer_one() -> None:
 @given(st.text(alphabet="add_argument(click.option)'\"-, \n=resume", max_size=300))
 def test_no_source_whatever_makes_it_fail_or_hang(source: str) -> None:
     resume_template("add_argument(" * 30 + source)
+
+
+def test_a_source_that_is_no_source_takes_no_time() -> None:
+    for source in ("x = 1\n" * 500_000, "add_argument('--a'" + " " * 500_000, "add_argument('--a', '--b" * 20_000):
+        began = time.process_time()
+        resume_template(source)
+        assert time.process_time() - began < 2.0
