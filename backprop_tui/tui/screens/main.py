@@ -278,6 +278,14 @@ class MainScreen(Front):
         if action is not None:
             self._keys.press(action)
 
+    @on(RunsTable.Typed)
+    def _filter_typed(self, message: RunsTable.Typed) -> None:
+        line = self.query_one("#filter", Input)
+        if line.has_class("-open"):
+            line.post_message(events.Key(message.key, message.character))
+        else:
+            self.action_press("filter")
+
     @on(Input.Changed, "#filter")
     def _filter_changed(self, message: Input.Changed) -> None:
         self.standing.filter = Filter.parse(message.value)

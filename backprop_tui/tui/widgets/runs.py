@@ -28,6 +28,7 @@ class RunsTable(Painted, can_focus=True):
         self.selected: str | None = None
         self._place = 0  # where the selected row was, for when it vanishes
         self._top = 0
+        self._filtering = False  # since slash, until the line of the filter has the focus
 
     class Selected(Message):
         """The cursor came to another row."""
@@ -48,6 +49,22 @@ class RunsTable(Painted, can_focus=True):
 
     class Marked(Message):
         """The row under the cursor is to be marked."""
+
+    class Typed(Message):
+        """A key of the filter: slash, or one that came so soon behind it that its line had no focus yet."""
+
+        def __init__(self, key: str, character: str | None) -> None:
+            super().__init__()
+            self.key, self.character = key, character
+
+    @on(events.Key)
+    def _key(self, event: events.Key) -> None:
+        """Bindings come after the letters that arrive with their key: what is typed behind slash must stop no run."""
+        if event.key == "slash" or self._filtering:
+            event.stop()
+            event.prevent_default()
+            self._filtering = event.key not in ("enter", "escape")
+            self.post_message(self.Typed(event.key, event.character))
 
     def show_view(self, view: RunsView, beginning: BeginningView | None = None) -> None:
         """Other rows; the cursor stays with its run, and where that vanished, with its place."""
@@ -125,6 +142,7 @@ class RunsTable(Painted, can_focus=True):
     @on(events.Focus)
     @on(events.Blur)
     def _focus_changed(self) -> None:
+        self._filtering = False
         self.call_after_refresh(self.paint)
 
     @on(events.MouseScrollDown)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 
 from backprop_tui.domain.run import Checkpoint
@@ -302,6 +303,30 @@ def test_the_filter_narrows_and_escape_clears_it() -> None:
             assert [row.run_id for row in stage.runs.view.rows] == ["vit"]
             assert "/vit 1/6" in stage.runs.line_text(0)
             await stage.pilot.press("escape")
+            await stage.pilot.pause()
+            assert len(stage.runs.view.rows) == 6
+
+    asyncio.run(play())
+
+
+def test_a_filter_that_arrives_at_once_is_all_of_it_a_filter() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            for key, letter in (
+                ("slash", "/"),
+                ("s", "s"),
+                ("p", "p"),
+                ("ctrl+u", None),
+                *((one, one) for one in "vit"),
+            ):
+                stage.pilot.app.post_message(events.Key(key, letter))
+            stage.pilot.app.post_message(events.Key("enter", None))
+            for _ in range(3):
+                await stage.pilot.pause()
+            assert [row.run_id for row in stage.runs.view.rows] == ["vit"]
+            assert stage.desk.asked == []
+            assert isinstance(stage.pilot.app.screen, MainScreen)
+            await stage.pilot.press("j", "escape")
             await stage.pilot.pause()
             assert len(stage.runs.view.rows) == 6
 
