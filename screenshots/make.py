@@ -58,13 +58,14 @@ NOW = (
      (*TRAIN, "config/unet.py", "--total", "50000", "--begun", "0.45", "--to", "0.3"), 41_000),
     ("vit-l16-384", (), (*TRAIN, "config/vit_l.py", "--begun", "0.04", "--to", "3", "--fails"), 2_000),
 )  # fmt: skip
-SWEEP = ("--group", "lr × seed", "--name", "sweep", "--sweep", "lr=1e-3,3e-4", "--sweep", "seed=1,2", "-m", "10")
+SWEEP_OF = ("--group", "lr × seed", "--name", "sweep", "--sweep", "lr=1e-3,3e-4", "--sweep", "seed=1,2")
+SWEEP = (*SWEEP_OF, "-m", "12", "--gpu-min-vram", "15000")
 THEN = (
     ((*SWEEP, *TRAIN, "--total", "10000", "--begun", "0.16", "--to", "0.35", "--pace", "1.4"), 17_000),
     (("--name", "qwen-sft-4gpu", "--gpus", "4", "--gpu-min-vram", "40000", *TRAIN, "config/qwen.py"), 70_000),
     (("--name", "eval-nano-lm", "--after", "nano-lm-768", *TRAIN, "config/eval.py"), 8_000),
 )
-WATCHED_SECONDS = 150.0
+WATCHED_SECONDS = 210.0
 SETTLING_SECONDS = 2.5
 TERMINAL = TerminalTheme(
     (15, 20, 25),

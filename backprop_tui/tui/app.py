@@ -190,7 +190,13 @@ class Dashboard(App[int]):
             self._runs_in.call_soon_threadsafe(self.exit, code)
 
     def action_interrupt(self) -> None:
-        """ctrl+c: once says how to leave, twice leaves."""
+        """ctrl+c: copies what the mouse selected; else says how to leave once, and leaves the second time."""
+        selected = self.screen.get_selected_text()
+        if selected:
+            self.copy_to_clipboard(selected)
+            self.screen.clear_selection()
+            self.notify("Copied what was selected", timeout=3)
+            return
         now = time.monotonic()
         if now - self._interrupted_at < _TWICE_SECONDS:
             self.exit(0)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from textual.geometry import Offset
 from textual.screen import Screen
+from textual.widget import Widget
 
 from backprop_tui.tui.layout import Layout
 from backprop_tui.tui.screens.ask import Question
 from backprop_tui.tui.screens.standing import Standing
 from backprop_tui.tui.screens.wanted import Wanted
 from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.widgets.painted import Painted
 from backprop_tui.tui.wording.glyphs import Glyphs
 
 
@@ -19,6 +22,14 @@ class Front(Screen[None]):
     standing: Standing
     glyphs: Glyphs
     layout_now: Layout
+
+    def get_widget_and_offset_at(self, x: int, y: int) -> tuple[Widget | None, Offset | None]:
+        """For the mouse to select text: in rows that we paint the offset is the cell itself."""
+        widget, offset = super().get_widget_and_offset_at(x, y)
+        if offset is None and isinstance(widget, Painted):
+            region = self.find_widget(widget).region
+            offset = Offset(x - region.x, y - region.y)
+        return widget, offset
 
     def paint(self) -> None:
         """Every pane from the snapshot."""

@@ -141,19 +141,28 @@ def _ended(run: KnownRun) -> Sentence:
 
 
 def _figures(record: JsonObject) -> list[str]:
+    """What can be resumed tells first from where, and what is done how good it is."""
+    figures, saved = _losses(record), _saved(record)
+    step = [f"step {numbers.count(record['step'])}"] if record.get("step") is not None else []
+    return [*step, *saved, *figures] if saved else [*figures, *step]
+
+
+def _losses(record: JsonObject) -> list[str]:
     found: list[str] = []
     loss = main_loss(list(record.get("metrics") or {}))
     if loss is not None:
         last = numbers.metric(float(record["metrics"][loss]))
         found.append(f"loss {last}")
         found += _best(record, loss, last)
-    if record.get("step") is not None:
-        found.append(f"step {numbers.count(record['step'])}")
-    saved = [one for one in record.get("checkpoints") or () if one.get("sound") is not False]
-    if saved and record["status"] != Status.COMPLETED:
-        step = saved[-1].get("step")
-        found.append(f"saved{'' if step is None else f' {numbers.count(step)}'}, r resumes")
     return found
+
+
+def _saved(record: JsonObject) -> list[str]:
+    saved = [one for one in record.get("checkpoints") or () if one.get("sound") is not False]
+    if not saved or record["status"] == Status.COMPLETED:
+        return []
+    step = saved[-1].get("step")
+    return [f"saved{'' if step is None else f' {numbers.count(step)}'}, r resumes"]
 
 
 def _best(record: JsonObject, name: str, last: str) -> list[str]:

@@ -22,6 +22,8 @@ _PAGE_OF_METRICS = 3
 class MetricsTab(Sheet):
     """Charts and a table; what moves in another tab's text moves the chosen metric here."""
 
+    ALLOW_SELECT = False  # a drag is the chart's
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("h,left", "cursor(-1)", "cursor left", show=False, id="cursor_left"),
         Binding("l,right", "cursor(1)", "cursor right", show=False, id="cursor_right"),

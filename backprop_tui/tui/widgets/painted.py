@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region
+from textual.selection import Selection
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -18,6 +19,7 @@ _CURSOR, _CHOSEN = "bp--cursor", "bp--chosen"
 # Of every screen with painted widgets, not of each widget: Textual matches the stylesheet against each of them.
 COLOURS = frozenset({*(f"bp--{token}" for token in Token), _CURSOR, _CHOSEN})
 _ASCII = str.maketrans({"·": "-", "…": "~", "×": "x"})
+_Span = tuple[int, int]
 _StyleKey = tuple[Token, bool, bool, bool]
 
 
@@ -54,6 +56,21 @@ class Painted(Widget):
     def shown_text(self) -> str:
         """The letters of all rows."""
         return "\n".join(self.line_text(row).rstrip() for row in range(len(self._lines)))
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """What is selected by the mouse stands out; the rows themselves are kept without it."""
+        strips = super().render_lines(crop)
+        selection = self.text_selection
+        if selection is None:
+            return strips
+        style = self.selection_style
+        return [_picked(strip, selection.get_span(y), crop.x, style) for y, strip in enumerate(strips, crop.y)]
+
+    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+        """The letters that are selected, as they are shown, and what stands between them and those of the next pane."""
+        rows = [(self.render_line(y), selection.get_span(y)) for y in range(self.size.height)]
+        texts = [strip.crop(span[0], _end(strip, span)).text.rstrip() for strip, span in rows if span is not None]
+        return "\n".join(texts), "\n"
 
     def render_line(self, y: int) -> Strip:
         """One row, as Textual asks for it."""
@@ -108,3 +125,18 @@ class Painted(Widget):
         # In 16 colours a token may vanish on the cursor's background: there the whole row has one style.
         single = self.app.current_theme.ansi
         return Style(color=under.color if single else colour, bgcolor=under.bgcolor, bold=piece.bold or None)
+
+
+def _end(strip: Strip, span: _Span) -> int:
+    return strip.cell_length if span[1] == -1 else span[1]
+
+
+def _picked(strip: Strip, span: _Span | None, left: int, style: Style) -> Strip:
+    """A row that begins at column `left`, with its cells from and up to the span in another style."""
+    if span is None:
+        return strip
+    start = max(0, span[0] - left)
+    end = min(strip.cell_length, strip.cell_length if span[1] == -1 else span[1] - left)
+    if start >= end:
+        return strip
+    return Strip.join([strip.crop(0, start), strip.crop(start, end).apply_style(style), strip.crop(end)])

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 class ResourcesTab(Sheet):
     """Charts; all of them are shown at once, so that nothing scrolls."""
 
+    ALLOW_SELECT = False  # a drag is the chart's
+
     view: ResourcesView | None = None
 
     def show_view(self, view: ResourcesView | None) -> None:

@@ -110,3 +110,37 @@ def test_the_wheel_scrolls_the_runs_and_leaves_the_cursor_where_it_is() -> None:
             assert stage.runs.line_text(1) == first
 
     asyncio.run(play())
+
+
+def test_a_drag_selects_text_and_ctrl_c_copies_it() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            pilot, table = stage.pilot, stage.runs
+            row = table.line_text(2)
+            start = row.index("vit")
+            await pilot.mouse_down(RunsTable, offset=(start, 2))
+            await pilot.hover(RunsTable, offset=(start + 3, 2))
+            await pilot.mouse_up(RunsTable, offset=(start + 3, 2))
+            await pilot.pause()
+            assert stage.main.get_selected_text() == "vit"
+            await pilot.press("ctrl+c")
+            await pilot.pause()
+            assert pilot.app.clipboard == "vit"
+            assert stage.main.get_selected_text() is None
+            assert pilot.app.return_value is None
+
+    asyncio.run(play())
+
+
+def test_a_drag_over_several_rows_selects_them_as_they_are_shown() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            pilot = stage.pilot
+            await pilot.mouse_down(RunsTable, offset=(0, 2))
+            await pilot.hover(RunsTable, offset=(12, 3))
+            await pilot.mouse_up(RunsTable, offset=(12, 3))
+            await pilot.pause()
+            rows = [stage.runs.line_text(2).rstrip(), stage.runs.line_text(3)[:12].rstrip()]
+            assert stage.main.get_selected_text() == "\n".join(rows)
+
+    asyncio.run(play())
