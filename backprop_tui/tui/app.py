@@ -25,7 +25,7 @@ from backprop_tui.tui.requests import Desk
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.wanted import Wanted
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.theme import TERMINAL_BACKGROUND, THEMES, of_any_theme
+from backprop_tui.tui.theme import DARK, TERMINAL_BACKGROUND, THEMES, of_any_theme
 
 _TWICE_SECONDS = 2.0
 _MOST_TOASTS = 3
@@ -90,7 +90,15 @@ class Dashboard(App[int]):
         if not preferences.paints_background:
             for theme in self.available_themes.values():
                 self.register_theme(replace(theme, background=TERMINAL_BACKGROUND))
-        self.theme = preferences.theme if preferences.theme in self.available_themes else THEMES[0].name
+        self._begin_with(preferences.theme if preferences.theme in self.available_themes else DARK)
+
+    def _begin_with(self, theme: str) -> None:
+        if theme != DARK:
+            self.theme = theme
+            return
+        # As dark as what Textual begins with, it needs no second pass over the stylesheet, nor over what it styles.
+        self.set_reactive(App.theme, theme)
+        self.stylesheet.set_variables(self.get_css_variables())
 
     def get_css_variables(self) -> dict[str, str]:
         """Our colours too, in the terms of the theme where it does not name them itself."""
