@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from backprop_tui.domain.errors import BrokenRecord
@@ -82,6 +83,8 @@ class RunsReader:
         self._recent: dict[str, JsonObject] = {}
         self._runs_folder = WatchedFile(home.runs)
         self._directories = 0
+        self._ended_of: tuple[AbstractSet[str], Sequence[KnownRun]] | None = None
+        self._ended_runs: list[KnownRun] = []
 
     def read(self, holds: Holds) -> list[KnownRun]:
         """The unfinished, what was admitted first, then the queue; then the ended, newest first.
@@ -106,10 +109,18 @@ class RunsReader:
         return self._directories
 
     def _ended(self, unfinished: Sequence[KnownRun], unindexed: Sequence[KnownRun]) -> list[KnownRun]:
+        """The same list as long as nothing of it changed: there may be a thousand, and this is asked each second."""
         changed = self._recent_file.changed()
         if self._index_file.changed() or changed:
             self._recent = read_recent(self._home)
-        going_on = {one.id for one in unfinished}
+            self._ended_of = None
+        of = {one.id for one in unfinished}, list(unindexed)
+        if self._ended_of != of:
+            self._ended_of = of
+            self._ended_runs = self._sorted(*of)
+        return self._ended_runs
+
+    def _sorted(self, going_on: AbstractSet[str], unindexed: Sequence[KnownRun]) -> list[KnownRun]:
         records = {run_id: KnownRun(record=one) for run_id, one in self._recent.items() if run_id not in going_on}
         records |= {one.id: one for one in unindexed}
         ended = [one for one in records.values() if one.record["status"] in ENDED]

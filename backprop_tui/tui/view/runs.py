@@ -51,8 +51,9 @@ class RunsView:
 
 def runs_view(snapshot: Snapshot, choices: Choices) -> RunsView:
     """The rows."""
-    found = [one for one in snapshot.runs if choices.filter.matches(one, word_of(one))]
-    kept, older = (found, 0) if choices.older or choices.filter else _without_older(found, snapshot.moment)
+    wanted = choices.filter
+    found = [one for one in snapshot.runs if wanted.matches(one, word_of(one))] if wanted else list(snapshot.runs)
+    kept, older = (found, 0) if choices.older or wanted else _without_older(found, snapshot.moment)
     unseen = {one.id for one in unseen_problems(snapshot, choices.seen)}
     rows: list[RunRow] = []
     if choices.sort is None:
@@ -83,9 +84,11 @@ def _without_older(runs: Sequence[KnownRun], moment: Moment) -> tuple[list[Known
             kept.append(one)
             continue
         ended += 1
+        if ended > MOST_ENDED:
+            continue
         at = from_iso(one.record.get("ended_at"))
         recent = at is not None and moment.wall - at < RECENT_SECONDS
-        if ended <= MOST_ENDED and (recent or ended <= 5):
+        if recent or ended <= 5:
             kept.append(one)
     return kept, len(runs) - len(kept)
 
