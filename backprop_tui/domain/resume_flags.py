@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 # Flags that take a path to go on from, those that say so most clearly first: of Hugging Face's and accelerate's
 # examples, Lightning, fairseq, pytorch/examples and timm.
@@ -26,6 +27,7 @@ _FLAGS = (
 _CALL = r"(?:add_argument|click\.option)\("
 _NAME = r"\s*['\"](-[^'\"\n]{0,80})['\"]\s{0,80}(?:,|$)"
 _LONGEST = 2_000  # characters of a definition
+_MOST = 1_000  # definitions that are looked at
 _SWITCH = r"store_true|is_flag\s*=\s*True|BooleanOptionalAction"
 _TRUTH = r"type\s*=\s*(?:\w+\.)?\w*bool\w*"
 _MAY_BE_BARE = r"nargs\s*=\s*['\"]\?"
@@ -53,7 +55,7 @@ def _used(flag: str, definition: str) -> str:
 
 def _defined(source: str) -> Iterator[tuple[str, str]]:
     """Every option that the source defines, with the rest of its definition; what is commented out defines none."""
-    for found in re.finditer(_CALL, source):
+    for found in islice(re.finditer(_CALL, source), _MOST):
         line = source[source.rfind("\n", 0, found.start()) + 1 : found.start()]
         if line.lstrip().startswith("#"):
             continue

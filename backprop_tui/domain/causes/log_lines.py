@@ -7,7 +7,7 @@ import re
 from backprop_tui.domain.values import dataclass
 
 MOST_LINES = 20_000
-_LONGEST = 8_192
+_LONGEST = 2_000  # of a line; a message that says more has said it by then
 _STATES = 3  # of a progress bar that are worth looking at: the last ones
 _ESCAPES = r"\x1b(?:\[[0-?]*[ -/]*[@-~]?|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~]?)"
 # What launchers put before a line of one of several processes: torch, torchrun --tee, mpirun, ray, srun --label.

@@ -17,6 +17,7 @@ _LINKS = (
     "During handling of the above exception, another exception occurred",
 )
 _MESSAGE_LINES = 40  # of a message that are kept
+_LONGEST = 8_000
 _GROUP = r"^\s*(?:\|\s|\+\s|\+-\+-[-+ 0-9]*$)"  # exception groups are drawn as a tree
 
 
@@ -36,8 +37,8 @@ class Failure:
 
     @property
     def text(self) -> str:
-        """The whole message, the exception's name before it."""
-        return "\n".join((self.line.text, *self.message))
+        """The message, the exception's name before it."""
+        return "\n".join((self.line.text, *self.message))[:_LONGEST]
 
     @property
     def place(self) -> tuple[str, int] | None:

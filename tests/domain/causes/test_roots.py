@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -155,3 +157,14 @@ def test_no_log_whatever_is_without_a_cause(log: bytes, exit_code: int | None, s
 
 def test_numbers_go_on_from_that_of_the_first_line() -> None:
     assert [(line.number, line.text) for line in lines_of(b"a\nb\rc\nd", 7)] == [(7, "a"), (8, "b"), (8, "c"), (9, "d")]
+
+
+def test_a_log_that_is_made_to_be_slow_is_not() -> None:
+    words = ("loss ", "nan ", "CUDA ", "RESOURCE_EXHAUSTED: ", "a.", "add: ", "Error ", "OOM when allocating [1,2] ")
+    for word in words:
+        line = word * (8000 // len(word))
+        log = raised(f"ValueError: {line}") + (line + "\n") * 30
+        began = time.process_time()
+        cause_of(log)
+        cause_of((line + "\n") * 30)
+        assert time.process_time() - began < 5.0
