@@ -103,7 +103,9 @@ class RunsReader:
         """How many runs there are in all."""
         if self._runs_folder.changed():
             try:
-                self._directories = len(os.listdir(self._home.runs))
+                # Where the file system counts directories as links of the one they are in, they need not be listed.
+                links = os.stat(self._home.runs).st_nlink
+                self._directories = links - 2 if links > 2 else len(os.listdir(self._home.runs))
             except OSError:
                 self._directories = 0
         return self._directories
