@@ -8,6 +8,7 @@ from backprop_tui.domain.run import Attempt, Queued, Run, Spec
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.values import dataclass
 
+SHORTEST_SHARE = 0.05  # of a timebox: what is left of the total and shorter only starts and ends
 MOST_IDLE_SLICES = 2  # in a row, after which it is no use
 
 
@@ -55,7 +56,7 @@ def with_savings(run: Run) -> Run:
 def next_slice(run: Run, now: float, resume_from: str | None, *, used_seconds: float) -> Run | str:
     """A sliced run at the end of a timebox: queued again behind the others, or why it ends here."""
     total = run.spec.total_seconds
-    if total is not None and used_seconds >= total:
+    if total is not None and total - used_seconds <= SHORTEST_SHARE * (run.spec.max_run_seconds or 0.0):
         return f"its {total / 60:g} minutes in all are used"
     if resume_from is None:
         return "no sound checkpoint to go on from"

@@ -30,7 +30,7 @@ class Until:
     value: float
 
     def __str__(self) -> str:
-        return f"{self.name}{self.sign}{self.value:.15g}"
+        return f"{self.name}{self.sign}{repr(self.value).removesuffix('.0')}"
 
     def reached(self, *, step: int | None, epoch: float | None, metrics: Mapping[str, float]) -> str | None:
         """What was reached, in words, by figures that were printed just now; None where it was not. NaN never is."""

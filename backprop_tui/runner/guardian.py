@@ -211,7 +211,7 @@ class Guardian:
             self._recorder.tell("warned", f"{plan.warn_signal}: {max(0.0, left):.0f} s of the timebox left")
             self._charge.tree.signal_group(signal.Signals[plan.warn_signal])
         if left <= 0:
-            reason = f"at its limit of {limit / 60:g} min"
+            reason = f"at its limit of {round(limit / 60, 3):g} min"
             self._postponement.end(Status.TIMEBOXED, by=TIMEBOX, reason=reason, now=now)
 
     def _call_supervisor(self, now: float) -> None:

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 from backprop_tui.domain.governor.figures import duration
 from backprop_tui.domain.live import Postponed
-from backprop_tui.domain.patience import NOTICED_SECONDS, patience_seconds
+from backprop_tui.domain.patience import patience_seconds
 from backprop_tui.domain.save_pace import SavePace
 from backprop_tui.domain.status import Status
+from backprop_tui.runner.checkpoint_book import SAME_SAVE_SECONDS
 from backprop_tui.runner.ladder import Ladder
 from backprop_tui.runner.recorder import Recorder
 
@@ -53,9 +54,7 @@ class Postponement:
         if seconds <= 0:
             self._ladder.begin(status, by=by, reason=reason, now=now)
             return
-        # One that is being written now may be whole before this is recorded.
-        since = time.time() - (NOTICED_SECONDS if self._is_saving() else 0.0)
-        postponed = Postponed(status=status, by=by, reason=reason, since=since, deadline=now + seconds)
+        postponed = Postponed(status=status, by=by, reason=reason, since=self._since(), deadline=now + seconds)
         self._recorder.commit(postponed=postponed)
         words = f"{reason}: after its next checkpoint, in {duration(seconds)} at the latest"
         self._recorder.tell("postponed", words, by=by)
@@ -89,6 +88,12 @@ class Postponement:
         at = live.clock.at(now, paused=False).running_seconds
         grace, is_saving = self._grace_seconds, self._is_saving()
         return patience_seconds(live.pace or SavePace(), at, grace_seconds=grace, is_saving=is_saving, asked=asked)
+
+    def _since(self) -> float:
+        """One that is being written now may get its last byte before this is recorded: any that is not known counts."""
+        if not self._is_saving():
+            return time.time()
+        return max((one.saved_at for one in self._recorder.live.checkpoints), default=0.0) + SAME_SAVE_SECONDS
 
     def _has_saved_since(self, since: float) -> bool:
         return any(one.sound and one.saved_at >= since for one in self._recorder.live.checkpoints)

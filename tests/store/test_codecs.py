@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.domain.course import Extreme
+from backprop_tui.domain.disk_use import DiskUse
 from backprop_tui.domain.errors import BrokenRecord
 from backprop_tui.domain.lifecycle import Outcome, conclude
 from backprop_tui.domain.limits import MemoryLimit, RunLimits
-from backprop_tui.domain.live import Clock, Live, Pause, Stopping, shown_status
+from backprop_tui.domain.live import Clock, Live, Pause, Postponed, Stopping, shown_status
 from backprop_tui.domain.requests import (
     ContinueRequest,
     EditRequest,
@@ -26,7 +27,9 @@ from backprop_tui.domain.requests import (
 )
 from backprop_tui.domain.resume_check import ResumeCheck, Verdict
 from backprop_tui.domain.run import Cause, Checkpoint, Code, Dependency, Git, Gpu, Peak, Process, Run, StopPlan
+from backprop_tui.domain.save_pace import SavePace
 from backprop_tui.domain.status import Status
+from backprop_tui.domain.until import parse_until
 from backprop_tui.store.live_codec import decode_live, encode_live
 from backprop_tui.store.request_codec import decode_request, encode_request
 from backprop_tui.store.run_codec import decode_run, encode_run, public
@@ -69,6 +72,7 @@ def full_run() -> Run:
         process=Process(umask=0o77, nice=5, rlimits=(("RLIMIT_NOFILE", 10, 20),)),
         limits=RunLimits(gpu_memory_limit=MemoryLimit(fraction=0.5), max_parallel=4),
         visible_gpus=("0", "1"),
+        until=(parse_until("step=10000"), parse_until("loss<0.1")),
         found_resume_arg="--resume {path}",
         resume_check=RESUME_CHECK,
         env=(("SEED", "1"), ("HF_TOKEN", None)),
@@ -77,6 +81,7 @@ def full_run() -> Run:
     )
     run = running(run)
     attempt = replace(run.attempt, gpus=(Gpu(index=1, uuid="GPU-1"),), variables={"CUDA_VISIBLE_DEVICES": "GPU-1"})
+    attempt = replace(attempt, saved_step=5, saved_new=True)
     attempt = replace(attempt, code_changes="train.py changed since it was queued")
     return run.with_attempt(attempt)
 
@@ -133,6 +138,11 @@ def live() -> Live:
         pause=Pause(since=1.0, by="heat", reason="hot"),
         attempt_log_offset=77,
         resume_check=RESUME_CHECK,
+        pace=SavePace(last_at=1.5, intervals=(2.0, 3.0), durations=(0.5,), growth_bytes=(-7, 9)),
+        disk=DiskUse(mount="/data \udcff", free_bytes=10**12, save_bytes=5),
+        disk_warning="disk 1 GB free",
+        reached="step 10,000 reached",
+        postponed=Postponed(status=Status.STOPPED, by="person", reason="r", since=8.5, deadline=9.5),
         stopping=Stopping(status=Status.TIMEBOXED, by="timebox", reason="r", since=1.0, stage=1, deadline=2.0),
     )
 
@@ -144,15 +154,23 @@ def test_a_live_record_survives() -> None:
 def test_the_live_record_refines_the_status_of_its_own_attempt_only() -> None:
     run = running()
     assert shown_status(run, live()) is Status.STOPPING
-    assert shown_status(run, replace(live(), stopping=None)) is Status.PAUSED
+    assert shown_status(run, replace(live(), stopping=None, postponed=None)) is Status.PAUSED
     assert shown_status(run, replace(live(), attempt=2)) is Status.RUNNING
-    assert public(run, "/r", live=replace(live(), stopping=None))["reason"] == "hot"
+    paused = replace(live(), stopping=None, postponed=None)
+    assert public(run, "/r", live=paused)["reason"] == "hot"
+
+
+def test_a_run_that_waits_for_its_last_checkpoint_is_stopping() -> None:
+    waiting = replace(live(), stopping=None)
+    assert shown_status(running(), waiting) is Status.STOPPING
+    assert public(running(), "/r", live=waiting)["reason"] == "r, after its next checkpoint"
 
 
 @pytest.mark.parametrize(
     "request_",
     [
         StopRequest(by="person", reason="r", kill=True, cause="memory_limit"),
+        StopRequest(by="person", reason="r", after_checkpoint=True),
         PauseRequest(by="heat", reason="r"),
         ContinueRequest(by="ram", reason="r"),
         TimeboxRequest(max_run_seconds=None),
