@@ -74,7 +74,7 @@ def dashboard(
     import sys
     from dataclasses import replace
 
-    from backprop_tui.tui import terminal_input, textual_crop, textual_mouse
+    from backprop_tui.tui import terminal_input, textual_crop, textual_driver
     from backprop_tui.tui.app import Dashboard
     from backprop_tui.tui.attention import Attention
     from backprop_tui.tui.bridge import Bridge
@@ -88,7 +88,7 @@ def dashboard(
     # A key goes through four threads until it is painted; while another one works, each waits this long for its turn.
     sys.setswitchinterval(_SWITCH_SECONDS)
     textual_crop.apply()
-    textual_mouse.apply()
+    textual_driver.apply()
     terminal = NOTHING_KNOWN if probe is None else probe.answer()
     terminal_input.apply(terminal.typed)
     settled = preferences(looks_of or config_path, os.environ, terminal)

@@ -143,3 +143,20 @@ def test_a_suspended_one_ends_with_its_terminal(sandbox: Sandbox) -> None:
     wait_until(lambda: not dashboards(), "no dashboard left", report=lambda: str(dashboards()))
     goes_on(run)
     assert os.path.exists(run.directory.path)
+
+
+def test_one_that_was_stopped_from_outside_goes_on_and_restores_the_terminal(
+    sandbox: Sandbox, open_dashboard: Open
+) -> None:
+    screen = open_dashboard()
+    screen.wait_for("Nothing here yet")
+    for _ in range(2):
+        screen.signal(signal.SIGSTOP)
+        screen.signal(signal.SIGCONT)
+    screen.type("?")
+    screen.wait_for("Anywhere")
+    screen.type("\x1b")
+    screen.wait_until_gone("Anywhere")
+    screen.type("q")
+    assert screen.wait_for_exit() == 0
+    leaves_a_clean_terminal(screen)
