@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable
 
 from backprop_tui.domain.run import Git, Process
+from backprop_tui.store.code_state import commit_of
 
 GIT_SECONDS = 2.0  # a huge repository on a slow disk must not keep a run from starting
 _LIMITS = tuple(name for name in dir(resource) if name.startswith("RLIMIT_"))
@@ -43,9 +44,14 @@ def visible_gpus(environment: dict[str, str]) -> tuple[str, ...] | None:
 
 
 class GitQuestion:
-    """Asks git about a directory while other things are done; no git, no repository or no quick answer is None."""
+    """Asks git about a directory while other things are done.
+
+    Without git, or without a quick answer of it, the commit is read from the repository's files, and whether there
+    are changes is not known. None: there is no repository, or it has no commit.
+    """
 
     def __init__(self, folder: str) -> None:
+        self._folder = folder
         self._pid: int | None = None
         self._reading = -1
         if _in_repository(folder):
@@ -74,15 +80,22 @@ class GitQuestion:
 
     def answer(self) -> Git | None:
         """The commit and whether it has changes; to be asked once."""
-        if self._pid is None:
-            return None
+        content = None if self._pid is None else self._ended(self._pid)
+        return self._read_from_files() if content is None else _understood(content)
+
+    def _read_from_files(self) -> Git | None:
+        commit = commit_of(self._folder)
+        return None if commit is None else Git(commit=commit, dirty=None)
+
+    def _ended(self, pid: int) -> bytes | None:
+        """What git said; None where that takes too long."""
         content = self._read()
         os.close(self._reading)
         if content is None:
-            os.kill(self._pid, 9)  # our own child, not reaped yet
-        os.waitpid(self._pid, 0)
+            os.kill(pid, 9)  # our own child, not reaped yet
+        os.waitpid(pid, 0)
         self._pid = None
-        return None if content is None else _understood(content)
+        return content
 
     def _read(self) -> bytes | None:
         """Everything it says; None where it takes too long."""

@@ -119,10 +119,10 @@ class Peak:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Git:
-    """The commit the working directory was at when the run was queued, and whether it had changes."""
+    """The commit the working directory was at when the run was queued, and whether it had changes; None: not known."""
 
     commit: str
-    dirty: bool
+    dirty: bool | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

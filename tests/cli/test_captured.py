@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.cli.captured import GitQuestion, captured_environment, captured_process, visible_gpus
+from backprop_tui.domain.run import Git
 
 
 def test_the_environment_is_this_shells_with_what_is_added(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,4 +96,26 @@ def test_a_git_that_hangs_is_left(repository: Path, monkeypatch: pytest.MonkeyPa
     (tools / "git").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
     monkeypatch.setattr("backprop_tui.cli.captured.GIT_SECONDS", 0.05)
-    assert GitQuestion(str(repository)).answer() is None
+    head = (repository / ".git" / "refs" / "heads").iterdir()
+    commit = next(head).read_text().strip()
+    assert GitQuestion(str(repository)).answer() == Git(commit=commit, dirty=None)
+
+
+def test_without_git_the_commit_is_known_and_changes_are_not(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = _git(repository, "rev-parse", "HEAD")
+    monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
+    assert GitQuestion(str(repository)).answer() == Git(commit=commit, dirty=None)
+
+
+def test_a_changed_submodule_is_a_change(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    outer = tmp_path_factory.mktemp("outer")
+    _git(outer, "init", "-q")
+    _git(outer, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(repository), "lib")
+    _git(outer, "commit", "-q", "-m", "with lib")
+    assert (found := GitQuestion(str(outer)).answer()) is not None
+    assert found == Git(commit=_git(outer, "rev-parse", "HEAD"), dirty=False)
+    (outer / "lib" / "train.py").write_text("22")
+    assert (found := GitQuestion(str(outer)).answer()) is not None
+    assert found.dirty
