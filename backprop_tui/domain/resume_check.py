@@ -16,6 +16,7 @@ from backprop_tui.domain.values import dataclass
 ENOUGH = 3  # points, from which a level can be told
 SETTLED = 20  # points after which a loss that is still high is no unrest of the resume
 _LEVEL = 20  # points before the resume that make its level
+_ALONE = 10  # steps that have to tell it where no loss does
 _FAR_STRIDES = 5  # fewer steps than so many between two lines do not tell a beginning from going on
 
 
@@ -94,13 +95,12 @@ def judge(
         metric: The name of the loss, for the words.
         final: Nothing more will come.
     """
-    steps, (loss, level, now) = _judge_steps(before, after), _judge_loss(before, after, final=final)
+    steps, (loss, level, now) = _judge_steps(before, after, final=final), _judge_loss(before, after, final=final)
     verdict = _verdict(steps, loss, goes_on=_epochs_go_on(before, after))
-    if verdict is None or (
-        verdict is Verdict.RESTARTED and loss is _Loss.UNTOLD and not _is_enough(after, final=final)
-    ):
+    alone = verdict is Verdict.RESTARTED and loss is _Loss.UNTOLD
+    if verdict is None or (alone and not _stays_behind(before, after, final=final)):
         return None
-    step_before, step_after = _expected(before), _first_step(after)
+    step_before, step_after = _expected(before), _came_at(before, after, steps)
     return ResumeCheck(
         verdict=verdict,
         attempt=attempt,
@@ -133,16 +133,19 @@ def _verdict(steps: _Steps, loss: _Loss, *, goes_on: bool) -> Verdict | None:
             return Verdict.JUMPED
 
 
-def _is_enough(after: Sequence[Point], *, final: bool) -> bool:
-    return final or sum(point.step is not None for point in after) >= ENOUGH
-
-
 def _steps(points: Sequence[Point]) -> list[int]:
     return [point.step for point in points if point.step is not None]
 
 
-def _first_step(points: Sequence[Point]) -> int | None:
-    return next(iter(_steps(points)), None)
+def _came(after: Sequence[Point], count: int) -> list[int]:
+    """The first steps since the resume, each once: bars show where they stand again and again."""
+    return list(dict.fromkeys(_steps(after)))[:count]
+
+
+def _stays_behind(before: Before, after: Sequence[Point], *, final: bool) -> bool:
+    """Without a loss: whether it counts on from the beginning. A bar may stand at 0 until it is told where it is."""
+    came, expected = _came(after, _ALONE), _expected(before)
+    return len(came) >= (ENOUGH if final else _ALONE) and expected is not None and max(came) < expected
 
 
 def _expected(before: Before) -> int | None:
@@ -153,18 +156,32 @@ def _expected(before: Before) -> int | None:
     return min(before.saved_step, seen)
 
 
-def _judge_steps(before: Before, after: Sequence[Point]) -> _Steps:
-    known, came = _steps(before.last), _first_step(after)
-    expected, began = _expected(before), _first_step(before.first)
-    if not known or came is None or expected is None or began is None:
+def _judge_steps(before: Before, after: Sequence[Point], *, final: bool) -> _Steps:
+    known, came = _steps(before.last), _came(after, ENOUGH)
+    expected, near = _expected(before), _near_the_beginning(before)
+    if expected is None or near is None or len(came) < (1 if final else ENOUGH):
         return _Steps.UNTOLD
-    gaps = [later - earlier for earlier, later in pairwise(known)]
-    if any(gap < 0 for gap in gaps):
+    if any(later < earlier for earlier, later in pairwise(known)):
         return _Steps.UNTOLD  # a counter that falls by itself, with each epoch
-    stride = max(1, round(median([gap for gap in gaps if gap > 0] or [1])))
-    if expected <= began + _FAR_STRIDES * stride:
+    if expected <= near:
         return _Steps.UNTOLD  # it had hardly begun
-    return _Steps.BEGIN_AGAIN if came <= began + 2 * stride else _Steps.GO_ON
+    return _Steps.BEGIN_AGAIN if max(came) < near else _Steps.GO_ON
+
+
+def _near_the_beginning(before: Before) -> int | None:
+    """Below it lie the first lines of the run; None where it told no steps."""
+    known, began = _steps(before.last), next(iter(_steps(before.first)), None)
+    if not known or began is None:
+        return None
+    gaps = [later - earlier for earlier, later in pairwise(known) if later > earlier]
+    return began + _FAR_STRIDES * max(1, round(median(gaps or [1])))
+
+
+def _came_at(before: Before, after: Sequence[Point], steps: _Steps) -> int | None:
+    came, near = _came(after, ENOUGH), _near_the_beginning(before)
+    if steps is _Steps.GO_ON and near is not None:
+        came = [step for step in came if step >= near] or came
+    return came[0] if came else None
 
 
 def _epochs_go_on(before: Before, after: Sequence[Point]) -> bool:
@@ -193,7 +210,11 @@ def _judge_loss(before: Before, after: Sequence[Point], *, final: bool) -> tuple
     if min(at_first, now) <= bound:
         # A loss that never fell is the same at the start: then it tells nothing of a restart.
         return (_Loss.UNTOLD if fallen is None else _Loss.GOES_ON), level, now
-    if fallen is not None and at_first >= level + 0.75 * fallen and _judge_steps(before, after) is _Steps.BEGIN_AGAIN:
+    if (
+        fallen is not None
+        and at_first >= level + 0.75 * fallen
+        and _judge_steps(before, after, final=final) is _Steps.BEGIN_AGAIN
+    ):
         return _Loss.AS_AT_START, level, at_first  # two witnesses: no need to wait
     if len(came) < SETTLED and not (final and len(came) >= SETTLED // 2):
         return (_Loss.UNTOLD if final else _Loss.NOT_YET), level, now

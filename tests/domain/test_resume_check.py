@@ -101,12 +101,28 @@ def test_a_counter_that_falls_with_each_epoch_leaves_it_to_the_loss() -> None:
 def test_without_a_loss_steps_tell_unless_epochs_go_on() -> None:
     before = Before(first=[Point(step=0, epoch=0.0)], last=[Point(step=s, epoch=s / 100) for s in range(0, 1000, 10)])
     assert verdict_on(before, [Point(step=0)]) is None
-    restarted = verdict_on(before, [Point(step=s, epoch=s / 100) for s in (0, 10, 20)])
+    assert verdict_on(before, [Point(step=s, epoch=s / 100) for s in range(0, 90, 10)]) is None
+    restarted = verdict_on(before, [Point(step=s, epoch=s / 100) for s in range(0, 100, 10)])
     assert restarted is not None
     assert restarted.message == "began again at step 0 after 990"
     recounted = verdict_on(before, [Point(step=s, epoch=9.9 + s / 100) for s in (0, 10, 20)])
     assert recounted is not None
     assert recounted.verdict is Verdict.RECOUNTED
+
+
+def test_a_bar_that_stands_at_0_until_it_is_told_where_it_is_has_not_begun_again() -> None:
+    before = Before(first=[Point(step=0)], last=[Point(step=s) for s in range(0, 1000, 10)], saved_step=900)
+    steps = (0, 0, 0, 0, 0, 901, 911)
+    for count in range(len(steps)):
+        assert verdict_on(before, [Point(step=s) for s in steps[:count]]) is None
+    check = verdict_on(before, [Point(step=s) for s in steps])
+    assert check is not None
+    assert (check.verdict, check.step_after) == (Verdict.CONTINUED, 901)
+    # Batches that are skipped have a bar of their own.
+    skipping = [Point(step=s) for s in (*range(0, 50, 10), *range(901, 1000, 10))]
+    for count in range(len(skipping)):
+        check = verdict_on(before, skipping[:count])
+        assert check is None or not check.is_doubtful
 
 
 def test_a_run_that_had_hardly_begun_or_says_nothing_gives_no_verdict() -> None:
@@ -125,7 +141,7 @@ def test_a_checkpoint_that_counts_otherwise_than_the_lines_is_no_measure() -> No
 def test_a_loss_that_never_fell_does_not_speak_against_a_restart() -> None:
     flat = [Point(step=step, loss=2.3) for step in range(0, 1000, 10)]
     before = Before(first=flat[:20], last=flat, saved_step=900)
-    again = verdict_on(before, flat[:3])
+    again = verdict_on(before, flat[:10])
     assert again is not None
     assert again.verdict is Verdict.RESTARTED
     on = verdict_on(before, flat[-3:])
