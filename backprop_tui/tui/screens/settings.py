@@ -1,7 +1,8 @@
-"""The settings: every key with its value, where that comes from and what it means; changed by `config set`."""
+"""The settings: every key with its value, where that comes from and what it means; written together by `config set`."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import events, on
@@ -10,8 +11,12 @@ from textual.binding import BindingType
 from textual.screen import Screen
 from textual.widgets import Input
 
+from backprop_tui.config.keys import KEYS
+from backprop_tui.config.kinds import WrongValue
+from backprop_tui.domain.governor.figures import counted
 from backprop_tui.tui.drawing.footer import draw_footer
 from backprop_tui.tui.drawing.settings import draw_settings, draw_settings_heading
+from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.requests import Desk
 from backprop_tui.tui.view.settings import SettingRow, default_word, settings_rows
 from backprop_tui.tui.view.tokens import Line, Piece, Token
@@ -20,19 +25,20 @@ from backprop_tui.tui.widgets.painted import COLOURS, Painted
 from backprop_tui.tui.wording.cells import clip
 from backprop_tui.tui.wording.glyphs import Glyphs
 
-_KEYS = (("enter", "change"), ("del", "default"), ("esc", "back"))
-_KEYS_OF_ENTRY = (("enter", "write"), ("esc", "leave as it is"))
+_KEYS = (("enter", "change"), ("del", "default"), ("ctrl+s", "write config.toml"), ("esc", "back"))
+_KEYS_OF_ENTRY = (("enter", "change"), ("esc", "leave as it is"))
 _DASHBOARD = "dashboard."
 
 
 class Settings(Screen[None]):
-    """A cursor on one key; its value is changed in a line at the bottom."""
+    """A cursor on one key; its value is changed in a line at the bottom. Nothing is written before ctrl+s."""
 
     AUTO_FOCUS = ""  # the line has the keys only while it is open
     COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
     BINDINGS: ClassVar[list[BindingType]] = [
         ("escape", "back", "back"),
-        ("q,comma", "dismiss", "back"),
+        ("q,comma", "back", "back"),
+        ("ctrl+s", "write", "write"),
         ("j,down", "move(1)", "down"),
         ("k,up", "move(-1)", "up"),
         ("g,home", "move(-1000)", "top"),
@@ -48,6 +54,8 @@ class Settings(Screen[None]):
         self._desk = desk
         self._glyphs = glyphs
         self.rows: list[SettingRow] = []
+        self.changed: dict[str, str] = {}  # what is not written yet, by key
+        self._warned = False
         self._place = 0
         self._top = 0
         self._path = ""
@@ -93,11 +101,12 @@ class Settings(Screen[None]):
     def _draw(self) -> None:
         width = self.app.size.width
         pane = self.query_one("#settings", Painted)
-        lines, at = draw_settings(self.rows, self._place, width, self._glyphs)
+        lines, at = draw_settings(self.rows, self._place, width, self._glyphs, changed=self.changed)
         room = max(1, pane.size.height)
         self._top = max(0, min(self._top, at - 1), at - room + 1)
         pane.show(lines[self._top : self._top + room], cursor=at - self._top if lines else None)
-        self.query_one("#settings-heading", Painted).show([draw_settings_heading(self._path, width, self._glyphs)])
+        heading = draw_settings_heading(self._path, width, self._glyphs, changed=len(self.changed))
+        self.query_one("#settings-heading", Painted).show([heading])
         self.query_one("#settings-said", Painted).show([self._below(width)])
         keys = _KEYS_OF_ENTRY if self._entry.has_class("-open") else _KEYS
         self.query_one("#footer", Painted).show([draw_footer(keys, width, all_keys=False)])
@@ -118,21 +127,27 @@ class Settings(Screen[None]):
     def action_change(self) -> None:
         """Opens the line with the value."""
         if self._row is not None:
-            self._entry.value = self._row.value
+            self._entry.value = self.changed.get(self._row.key, self._row.value)
             self._entry.add_class("-open")
             self._entry.focus()
             self._said = Piece("")
             self._draw()
 
     def action_default(self) -> None:
-        """Writes the default."""
+        """Its default, once it is written."""
         if self._row is not None:
-            self._set(self._row, default_word(self._row.key))
+            self._change(self._row, default_word(self._row.key))
 
     def action_back(self) -> None:
-        """Out of the line, else out of the settings."""
+        """Out of the line, else out of the settings; what is not written is not dropped unsaid."""
         if self._entry.has_class("-open"):
             self._close()
+        elif self.changed and not self._warned:
+            self._warned = True
+            verb = "is" if len(self.changed) == 1 else "are"
+            unwritten = f"{counted(len(self.changed), 'change')} {verb} not written"
+            self._said = Piece(f"{unwritten}: ctrl+s writes, esc again drops", Token.WARN)
+            self._draw()
         else:
             self.dismiss(None)
 
@@ -144,22 +159,46 @@ class Settings(Screen[None]):
     @on(Input.Submitted)
     def _submitted(self, message: Input.Submitted) -> None:
         if self._row is not None:
-            self._set(self._row, message.value.strip())
+            self._change(self._row, message.value.strip())
 
-    def _set(self, row: SettingRow, word: str) -> None:
-        self.run_worker(self._write(row, word), group="settings")
-
-    async def _write(self, row: SettingRow, word: str) -> None:
-        answer = await self._desk.ask("config", "set", "--", row.key, word)
-        if not answer.done:
-            self._said = Piece(f"{self._glyphs.state('failed')} {answer.words}", Token.BAD)
+    def _change(self, row: SettingRow, word: str) -> None:
+        """Keeps it for ctrl+s, if it can be understood; what is as it was is no change."""
+        try:
+            KEYS[row.key].kind.read(word)
+        except WrongValue as error:
+            self._said = Piece(f"{self._glyphs.state('failed')} {row.key} = {neutral(word)}: {error}", Token.BAD)
             self._draw()
             return
+        self._warned = False
+        self.changed.pop(row.key, None)
+        if word != row.value:
+            self.changed[row.key] = word
+        self._said = Piece("")
         self._close()
-        await self._read(Piece(f"{self._glyphs.state('done')} {answer.words}", Token.OK))
-        now = next((one for one in self.rows if one.key == row.key), row)
-        if now.origin.startswith("BACKPROP_"):
-            self._said = Piece(f"written, and {now.origin} still wins over it", Token.WARN)
-        elif row.key.startswith(_DASHBOARD):
-            self._said = Piece(f"{self._said.text}; the dashboard takes it at its next start", Token.OK)
-        self._draw()
+
+    def action_write(self) -> None:
+        """Ctrl+s."""
+        if self.changed and not self._entry.has_class("-open"):
+            self.run_worker(self._write(), group="settings", exclusive=True)
+
+    async def _write(self) -> None:
+        """One after the other; what is refused stays a change, with the reason."""
+        written: list[str] = []
+        for key, word in tuple(self.changed.items()):
+            answer = await self._desk.ask("config", "set", "--", key, word)
+            if not answer.done:
+                await self._read(Piece(f"{self._glyphs.state('failed')} {answer.words}", Token.BAD))
+                return
+            del self.changed[key]
+            written.append(key)
+        await self._read(self._told(written))
+        self._warned = False
+        winning = [one for one in self.rows if one.key in written and one.origin.startswith("BACKPROP_")]
+        if winning:
+            self._said = Piece(f"written, and {winning[0].origin} still wins over it", Token.WARN)
+            self._draw()
+
+    def _told(self, written: Sequence[str]) -> Piece:
+        later = any(key.startswith(_DASHBOARD) for key in written)
+        then = "; the dashboard takes its own at its next start" if later else ""
+        return Piece(f"{self._glyphs.state('done')} {', '.join(written)}: written{then}", Token.OK)

@@ -68,6 +68,9 @@ def test_a_key_is_changed_and_its_origin_is_the_file() -> None:
         async with staged(desk=desk) as stage:
             await opened(stage)
             await stage.pilot.press("j", "enter", "backspace", "6", "enter")
+            await until(stage, lambda: "2 → 6" in shown(stage) and "1 changed" in shown(stage, "settings-heading"))
+            assert desk.values == {}
+            await stage.pilot.press("ctrl+s")
             await until(stage, lambda: "written" in shown(stage, "settings-said"))
             assert desk.values == {"max_parallel": "6"}
             line = next(line for line in shown(stage).splitlines() if "max_parallel" in line)
@@ -76,13 +79,53 @@ def test_a_key_is_changed_and_its_origin_is_the_file() -> None:
     asyncio.run(play())
 
 
-def test_a_refused_value_stays_in_the_line_with_the_reason() -> None:
+def test_a_value_that_cannot_be_understood_stays_in_the_line_with_the_reason() -> None:
     async def play() -> None:
-        async with staged(desk=ConfigDesk(refusal="max_run_minutes = 'x': must be more than 0")) as stage:
+        desk = ConfigDesk()
+        async with staged(desk=desk) as stage:
             screen = await opened(stage)
             await stage.pilot.press("enter", "x", "enter")
-            await until(stage, lambda: "✗ max_run_minutes = 'x'" in shown(stage, "settings-said"))
+            await until(stage, lambda: "✗ max_run_minutes = x: " in shown(stage, "settings-said"))
             assert screen.query_one("#settings-value").has_class("-open")
+            assert screen.changed == {}
+
+    asyncio.run(play())
+
+
+def test_what_the_command_refuses_stays_a_change_with_the_reason() -> None:
+    async def play() -> None:
+        async with staged(desk=ConfigDesk(refusal="/home/anna/config.toml: read-only file system")) as stage:
+            screen = await opened(stage)
+            await stage.pilot.press("enter", "9", "enter", "ctrl+s")
+            await until(stage, lambda: "✗ /home/anna/config.toml: read-only" in shown(stage, "settings-said"))
+            assert screen.changed == {"max_run_minutes": "9"}
+
+    asyncio.run(play())
+
+
+def test_changes_that_are_not_written_are_not_dropped_unsaid() -> None:
+    async def play() -> None:
+        desk = ConfigDesk()
+        async with staged(desk=desk) as stage:
+            await opened(stage)
+            await stage.pilot.press("enter", "9", "enter", "escape")
+            await until(stage, lambda: "1 change is not written" in shown(stage, "settings-said"))
+            assert isinstance(stage.pilot.app.screen, Settings)
+            await stage.pilot.press("escape")
+            await stage.pilot.pause()
+            assert isinstance(stage.pilot.app.screen, MainScreen)
+            assert desk.values == {}
+
+    asyncio.run(play())
+
+
+def test_a_value_as_it_was_is_no_change() -> None:
+    async def play() -> None:
+        async with staged(desk=ConfigDesk()) as stage:
+            screen = await opened(stage)
+            await stage.pilot.press("enter", "9", "enter", "enter", "1", "0", "enter")
+            await stage.pilot.pause()
+            assert screen.changed == {}
 
     asyncio.run(play())
 
@@ -91,7 +134,7 @@ def test_a_variable_that_wins_over_the_file_is_named() -> None:
     async def play() -> None:
         async with staged(desk=ConfigDesk(variables={"max_run_minutes": "7"})) as stage:
             await opened(stage)
-            await stage.pilot.press("enter", "9", "enter")
+            await stage.pilot.press("enter", "9", "enter", "ctrl+s")
             await until(stage, lambda: "BACKPROP_MAX_RUN_MINUTES still wins" in shown(stage, "settings-said"))
 
     asyncio.run(play())
@@ -101,11 +144,11 @@ def test_keys_that_arrive_together_work_in_their_order() -> None:
     async def play() -> None:
         desk = ConfigDesk()
         async with staged(desk=desk) as stage:
-            await opened(stage)
+            screen = await opened(stage)
             await stage.pilot.press("enter", "9")
             for key, letter in (("backspace", "\x7f"), ("backspace", "\x7f"), ("2", "2"), ("enter", "\r")):
                 stage.pilot.app.post_message(events.Key(key, letter))
-            await until(stage, lambda: desk.values == {"max_run_minutes": "2"})
+            await until(stage, lambda: screen.changed == {"max_run_minutes": "2"})
 
     asyncio.run(play())
 
@@ -115,7 +158,7 @@ def test_del_writes_the_default() -> None:
         desk = ConfigDesk(values={"max_run_minutes": "60"})
         async with staged(desk=desk) as stage:
             await opened(stage)
-            await stage.pilot.press("delete")
+            await stage.pilot.press("delete", "ctrl+s")
             await until(stage, lambda: desk.values["max_run_minutes"] == "10")
 
     asyncio.run(play())
