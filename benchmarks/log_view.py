@@ -21,7 +21,7 @@ from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 
-from backprop_tui.tui import textual_crop
+from backprop_tui.tui import SWITCH_SECONDS, textual_crop
 from backprop_tui.tui.log.counts import LineCounts
 from backprop_tui.tui.log.file import LogFile
 from backprop_tui.tui.theme import DARK, THEMES, of_any_theme
@@ -35,7 +35,7 @@ from benchmarks.watched import Watched
 
 LINES_PER_SECOND = 100_000
 SECONDS = 10.0
-KEYS = 200
+KEYS = 400
 GOAL_PERCENT, GOAL_KEY_MILLISECONDS, GOAL_KILOBYTES = 8.0, 20.0, 20.0
 _BATCHES_PER_SECOND = 50
 _SCROLLED_BYTES = 300  # a scrolled screen sends more, a changed status row less
@@ -198,6 +198,7 @@ def _one(name: str, value: float, unit: str, *, goal: float | None = None, remar
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--view"]:
         textual_crop.apply()
+        sys.setswitchinterval(SWITCH_SECONDS)
         OneLog(sys.argv[2]).run()
     else:
         BareTextual().run()

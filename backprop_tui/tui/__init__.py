@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from backprop_tui.tui.app import Dashboard
     from backprop_tui.tui.terminal_probe import TerminalProbe
 
-_SWITCH_SECONDS = 0.0005  # a tenth of Python's own
+SWITCH_SECONDS = 0.0005  # a tenth of Python's own
 
 
 def run_dashboard(
@@ -86,7 +86,7 @@ def dashboard(
     from backprop_tui.tui.terminal_probe import NOTHING_KNOWN
 
     # A key goes through four threads until it is painted; while another one works, each waits this long for its turn.
-    sys.setswitchinterval(_SWITCH_SECONDS)
+    sys.setswitchinterval(SWITCH_SECONDS)
     textual_crop.apply()
     textual_driver.apply()
     terminal = NOTHING_KNOWN if probe is None else probe.answer()

@@ -73,6 +73,6 @@ def _is_ascii(settings: Settings, environment: Mapping[str, str], terminal: Term
     wanted = settings.text("dashboard.ascii")
     if wanted != "auto":
         return wanted == "on"
-    if environment.get("TERM") in POOR_TERMINALS or terminal.line_columns == 2:
+    if environment.get("TERM") in POOR_TERMINALS or terminal.line_columns not in (None, 1):
         return True
     return locale.getpreferredencoding(do_setlocale=False).replace("-", "").lower() != "utf8"

@@ -33,7 +33,7 @@ class Terminal:
     """What it told; None where it told nothing. `typed` are the keys that came between."""
 
     is_light: bool | None = None
-    line_columns: int | None = None  # of a horizontal line: 1, or 2 where East Asian widths are in use
+    line_columns: int | None = None  # of a horizontal line: 1; 2 with East Asian widths, 3 without UTF-8
     typed: bytes = b""
 
 

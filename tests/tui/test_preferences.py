@@ -47,6 +47,7 @@ def test_a_poor_terminal_gets_its_own_colours_and_ascii(tmp_path: Path) -> None:
 
 def test_lines_of_two_columns_mean_ascii_unless_it_is_switched_off(tmp_path: Path) -> None:
     assert settled(tmp_path, terminal=Terminal(line_columns=2)).glyphs is ASCII
+    assert settled(tmp_path, terminal=Terminal(line_columns=3)).glyphs is ASCII
     assert settled(tmp_path, terminal=Terminal(line_columns=1)).glyphs == UNICODE
     assert settled(tmp_path, 'ascii = "off"', Terminal(line_columns=2)).glyphs == UNICODE
     assert settled(tmp_path, 'ascii = "on"', Terminal(line_columns=1)).glyphs is ASCII
