@@ -24,7 +24,7 @@ class Aside(Generic[ResultT]):
     guardian goes on, and ends, without it.
     """
 
-    __slots__ = ("_closest_seconds", "_done", "_due", "_result", "_thread", "_work")
+    __slots__ = ("_began", "_closest_seconds", "_done", "_due", "_result", "_thread", "_work")
 
     def __init__(
         self, work: Callable[[float], ResultT], closest_seconds: Callable[[], float] = lambda: CLOSEST_SECONDS
@@ -34,7 +34,7 @@ class Aside(Generic[ResultT]):
         self._closest_seconds = closest_seconds
         self._result: ResultT | None = None
         self._thread: threading.Thread | None = None
-        self._due = 0.0
+        self._due = self._began = 0.0
         self._done = threading.Event()
 
     def result(self, now: float) -> ResultT | None:
@@ -47,9 +47,13 @@ class Aside(Generic[ResultT]):
         return found
 
     def last(self, seconds: float) -> list[ResultT]:
-        """Does it once more at the end and waits so long for it at most; what an earlier piece found comes first."""
+        """Does it once more at the end and waits so long for it at most; what an earlier piece found comes first.
+
+        A piece that hangs for so long already is not waited for.
+        """
         found = []
-        end = time.monotonic() + seconds
+        is_working = self._thread is not None and not self._done.is_set()
+        end = (self._began if is_working else time.monotonic()) + seconds
         for begins in (False, True):
             if begins:
                 self._begin(time.monotonic())
@@ -64,6 +68,7 @@ class Aside(Generic[ResultT]):
 
     def _begin(self, now: float) -> None:
         self._done.clear()
+        self._began = now
         self._thread = threading.Thread(target=self._do, args=(now,), daemon=True)
         before = threading.stack_size(STACK_BYTES)
         try:

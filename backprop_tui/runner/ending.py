@@ -27,7 +27,7 @@ from backprop_tui.store.checkpoint_choice import Choice, choose, choose_unseen
 from backprop_tui.store.run_directory import RunDirectory
 
 WRITE_AGAIN_SECONDS = 1.0
-JUDGE_SECONDS = 10.0
+JUDGE_SECONDS = 5.0
 
 
 def outcome_of(exit_: Exit, stopping: Stopping | None, scene: Scene) -> Outcome:

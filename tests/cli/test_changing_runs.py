@@ -11,6 +11,7 @@ import pytest
 
 from backprop_tui.domain.run import Ended
 from backprop_tui.domain.status import Status
+from backprop_tui.domain.until import parse_until
 from backprop_tui.processes.identity import send_signal, state_of
 from tests.support.commands import Commands
 from tests.support.sandbox import HOST, Sandbox, Submitted, script
@@ -55,6 +56,29 @@ def test_stop_now_kills(sandbox: Sandbox, obey: Commands) -> None:
     run = working(sandbox)
     assert obey.json("stop", "--now", run.id)[0]["status"] == "stopped"
     assert run.said() == ["begin"]
+
+
+def test_stop_after_checkpoint_keeps_what_was_computed(sandbox: Sandbox, obey: Commands) -> None:
+    run = sandbox.submit(*script("saves.py", 100_000, 0.05, 40))
+    run.wait_until_it_says("step 2")
+    assert obey.json("stop", "--after-checkpoint", run.id)[0]["status"] == "stopped"
+    newest = run.run().checkpoints[-1]
+    assert newest.sound
+    assert "saved 40" in run.said()
+    assert obey("stop", "--after-checkpoint", "--now", run.id).code == 2
+
+
+def test_status_tells_the_slice_and_what_it_is_trained_until(sandbox: Sandbox, obey: Commands) -> None:
+    sandbox.allow(0)
+    until = (parse_until("step=10000"),)
+    run = sandbox.submit(*script("obedient.py"), max_run_seconds=60.0, total_seconds=600.0, until=until)
+    run.wait_for(Status.RUNNING)
+    run.wait_until_it_says("begin")
+    (line,) = [line for line in obey("status", run.id).lines if line.startswith("slice")]
+    assert line.split(maxsplit=1)[1] == "1 of 10, 10:00 in all, until step=10000"
+    shown = obey.json("status", run.id)
+    assert (shown["slice"], shown["until"]) == ({"number": 1, "of": 10}, ["step=10000"])
+    obey("stop", "--now", run.id)
 
 
 def test_stop_all_ends_what_waits_before_what_runs(sandbox: Sandbox, obey: Commands) -> None:

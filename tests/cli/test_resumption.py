@@ -17,6 +17,7 @@ from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.run import Checkpoint, Dependency, Queued, Run
 from backprop_tui.domain.status import Status
+from backprop_tui.domain.until import parse_until
 from backprop_tui.store.run_directory import RunDirectory
 from tests.support.runs import Runs
 
@@ -164,6 +165,28 @@ def test_a_run_that_has_used_its_time_needs_more(session: Session, runs: Runs) -
     with pytest.raises(UsageError, match="--total-minutes gives it more"):
         _resumed(session, "abc")
     assert _resumed(session, "abc", "--total-minutes", "2")[0].spec.total_seconds == 120.0
+
+
+def test_a_run_that_has_reached_its_goal_needs_another(session: Session, runs: Runs) -> None:
+    directory = runs.ended("abc", spec={"until": (parse_until("step=100"), parse_until("loss<0.1"))})
+    directory.write(replace(directory.read(), step=120), durable=False)
+    with pytest.raises(UsageError, match="has reached step=100; --until gives it another goal"):
+        _resumed(session, "abc")
+    assert _resumed(session, "abc", "--until", "step=200")[0].spec.until == (parse_until("step=200"),)
+
+
+def test_a_newer_checkpoint_that_is_not_sound_is_passed_over_and_named(
+    session: Session, runs: Runs, tmp_path: Path
+) -> None:
+    whole, torn = tmp_path / "1.json", tmp_path / "2.json"
+    whole.write_text('{"step": 1}')
+    torn.write_text("")
+    directory = runs.ended("abc")
+    checkpoints = tuple(Checkpoint(path=str(path), step=1, saved_at=1.0) for path in (whole, torn))
+    directory.write(replace(directory.read(), checkpoints=checkpoints), durable=False)
+    assert _resumed(session, "abc")[0].state.resume_from == str(whole)  # type: ignore[union-attr]
+    told = Path(directory.file("events.jsonl")).read_text()
+    assert f"resumed from {whole}; {torn} is empty" in told
 
 
 def test_variables_that_were_given_are_given_again_but_for_secrets(

@@ -241,3 +241,13 @@ def test_ids_are_safe_short_and_begin_with_a_letter() -> None:
     assert len(ids) == 1000
     assert all(RUN_ID.fullmatch(run_id) and run_id[0].isalpha() and len(run_id) == LENGTH for run_id in ids)
     assert run_id_of_key("k", 0) == run_id_of_key("k", 0) != run_id_of_key("k", 1)
+
+
+def test_goals_are_kept_each_once(session: Session, script: Path) -> None:
+    (run,) = _plan(session, "--until", "step=10000", "--until", "loss<0.1", "--until", "step=1e4").runs
+    assert [str(until) for until in run.spec.until] == ["step=10000", "loss<0.1"]
+
+
+def test_a_goal_that_is_none_is_refused_with_what_would_do(session: Session, script: Path) -> None:
+    with pytest.raises(UsageError, match=r"--until: 'loss<': a name, one of .* step=10000"):
+        _plan(session, "--until", "loss<")

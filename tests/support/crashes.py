@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -23,7 +24,8 @@ class Crash:
     """Dies `before` or `after` the function, in a process that goes by `name` (None: whoever comes first).
 
     `returning`: only where the function returned something true, or something false. `status`: only where an argument
-    is a run of that status, or a list with one. `times`: at its so many-th call.
+    is a run of that status, or a list with one. `times`: at its so many-th call. `hangs`: it does not die, but is never
+    heard of again, as on a file system whose server is gone.
     """
 
     at: str
@@ -32,6 +34,7 @@ class Crash:
     returning: bool | None = None
     status: str | None = None
     times: int = 1
+    hangs: bool = False
 
 
 SUPERVISOR, FORKER, GUARDIAN = "backprop-superv", "backprop-forker", "backprop-run"
@@ -47,6 +50,11 @@ def after(
 ) -> Crash:
     """It dies when the function has done its work."""
     return Crash(at=at, before=False, name=name, returning=returning, status=status, times=times)
+
+
+def hanging(at: str, name: str | None = None) -> Crash:
+    """Whoever calls the function never comes back."""
+    return Crash(at=at, before=True, name=name, hangs=True)
 
 
 def in_environment(crashes: tuple[Crash, ...], latches: str, *, old_kernel: bool = False) -> str:
@@ -86,10 +94,10 @@ def _dying(crash: Crash, latch: str, original: Callable[..., Any]) -> Callable[.
         concerned = _concerns(crash, arguments)
         calls += concerned
         if crash.before and concerned and calls == crash.times:
-            _die(latch)
+            _die(latch, hangs=crash.hangs)
         result = original(*arguments, **options)
         if not crash.before and concerned and calls == crash.times and crash.returning in (None, bool(result)):
-            _die(latch)
+            _die(latch, hangs=crash.hangs)
         return result
 
     return called
@@ -103,11 +111,13 @@ def _concerns(crash: Crash, arguments: tuple[Any, ...]) -> bool:
     return crash.name in (None, name) and (crash.status is None or crash.status in statuses)
 
 
-def _die(latch: str) -> None:
+def _die(latch: str, *, hangs: bool) -> None:
     try:
         os.close(os.open(latch, os.O_CREAT | os.O_EXCL))
     except FileExistsError:
         return
+    while hangs:
+        time.sleep(3600)
     sys.stderr.write(f"{os.getpid()} dies as was asked\n")
     sys.stderr.flush()
     os.kill(os.getpid(), signal.SIGKILL)

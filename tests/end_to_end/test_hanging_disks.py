@@ -1,0 +1,53 @@
+"""A file system whose server is gone: nobody knows of checkpoints any more, and nothing else changes."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from backprop_tui.domain.requests import StopRequest
+from backprop_tui.domain.run import StopPlan
+from backprop_tui.domain.status import Status
+from tests.end_to_end.crashing import Crashing
+from tests.support.crashes import GUARDIAN, hanging
+from tests.support.sandbox import Sandbox, Submitted, script
+
+QUICK = StopPlan(grace_seconds=0.3)
+LOOK = "runner.written_files:WrittenFiles.look"
+JUDGEMENT = "store.checkpoint_choice:judged_newest_first"
+
+
+@pytest.fixture
+def hung(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Submitted:
+    """A run whose guardian asked a disk that does not answer."""
+    crashing = Crashing(sandbox, monkeypatch, hanging(LOOK, GUARDIAN))
+    run = sandbox.submit(*script("saves.py", 100_000, 0.05, 1000), max_run_seconds=7.0, stop=QUICK)
+    crashing.wait_until_all_happened()
+    run.wait_for(Status.RUNNING)
+    return run
+
+
+def test_the_timebox_is_kept_to_the_second(hung: Submitted) -> None:
+    run = hung.wait_for_end()
+    assert run.status is Status.TIMEBOXED
+    assert 7.0 <= run.attempt.running_seconds < 9.0
+
+
+def test_the_log_is_read_and_a_stop_obeyed_at_once(hung: Submitted) -> None:
+    hung.wait(lambda: len(hung.metrics()) > 3, "figures")
+    hung.ask(StopRequest(by="person", reason="stopped by you"))
+    asked = time.monotonic()
+    hung.wait(lambda: "stopping" in hung.events(), "the first signal")
+    assert time.monotonic() - asked < 3.0
+    assert hung.wait_for_end().status is Status.STOPPED
+
+
+def test_an_end_that_cannot_judge_its_checkpoints_is_written_all_the_same(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crashing = Crashing(sandbox, monkeypatch, hanging(JUDGEMENT, GUARDIAN))
+    run = sandbox.submit(*script("saves.py", 20, 0.02, 10))
+    assert run.wait_for_end(seconds=60).status is Status.COMPLETED
+    crashing.wait_until_all_happened()
+    assert [checkpoint.step for checkpoint in run.run().checkpoints] == [10, 20]
