@@ -92,7 +92,7 @@ def _title(chart: Chart, width: int, glyphs: Glyphs) -> Line:
     if chart.note and width_of(left) + 2 + len(chart.note) <= width:
         left.append(Piece(f"  {chart.note}", Token.MUTED))
     right: list[Piece] = []
-    for curve in sorted(chart.curves, key=lambda one: one.faint):  # what is faint gives way first
+    for curve in sorted(chart.curves, key=lambda one: one.token is Token.FAINT):  # what is pale gives way first
         entry = legend(curve, glyphs)
         if curve.label and width_of([*left, *right, *entry]) + 4 <= width:
             right += [blank(2), *entry] if right else entry
