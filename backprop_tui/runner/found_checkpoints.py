@@ -17,6 +17,8 @@ from backprop_tui.store.checkpoint_folders import TRAINER_STATE
 from backprop_tui.store.checkpoints import Unsound, is_sound, saved_files
 
 MOST_PENDING = 100
+MOST_TOLD = 1_000
+LONGEST_WRITING_SECONDS = 600.0  # a directory that changes for longer holds more than a checkpoint, such as a log
 LARGEST_STATE_BYTES = 16 << 20
 
 
@@ -78,7 +80,12 @@ class FoundCheckpoints:
     @property
     def is_any_pending(self) -> bool:
         """Whether one was seen that is not whole and still yet."""
-        return bool(self._pending)
+        return any(pending.size_bytes >= 0 for pending in tuple(self._pending.values()))
+
+    def _being_written(self, now: float) -> Iterator[str]:
+        for path, pending in self._pending.items():
+            if pending.size_bytes >= 0 and now - pending.first_seen < LONGEST_WRITING_SECONDS:
+                yield path
 
     def expect(self, path: str) -> None:
         """The script announced this checkpoint: it is judged wherever it lies. Any thread may call it."""
@@ -90,7 +97,7 @@ class FoundCheckpoints:
         self._notice(files, now)
         for path in list(self._pending):
             yield from self._judge(path, now, at_end=False)
-        yield CheckpointsPending(paths=frozenset(self._pending))
+        yield CheckpointsPending(paths=frozenset(self._being_written(now)))
 
     def take_last(self, files: Iterable[WrittenFile], now: float) -> Iterator[Sighting]:
         """As `take`, when nobody writes any more: what is not whole now will never be, and is told as it is."""
@@ -126,7 +133,9 @@ class FoundCheckpoints:
         pending = self._pending[path]
         size_bytes, modified_ns = saved_files(path)
         if size_bytes is None:
-            del self._pending[path]  # renamed or removed, or announced in vain
+            # Renamed or removed; but what was announced may still be to come.
+            if at_end or pending.size_bytes >= 0 or now - pending.first_seen > LONGEST_WRITING_SECONDS:
+                del self._pending[path]
             return
         is_still = (size_bytes, modified_ns) == (pending.size_bytes, pending.modified_ns)
         if self._told.get(path) == (size_bytes, modified_ns):
@@ -146,7 +155,10 @@ class FoundCheckpoints:
         if isinstance(verdict, Unsound) and not at_end:
             return  # half of it is written, and the writer pauses
         del self._pending[path]
+        self._told.pop(path, None)
         self._told[path] = (size_bytes, modified_ns)
+        if len(self._told) > MOST_TOLD:
+            del self._told[next(iter(self._told))]
         yield _found(pending, size_bytes, modified_ns, verdict.reason if isinstance(verdict, Unsound) else None, now)
 
 

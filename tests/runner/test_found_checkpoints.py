@@ -15,7 +15,7 @@ from backprop_tui.domain.run import Checkpoint
 from backprop_tui.readers.values import CheckpointSaved
 from backprop_tui.runner.checkpoint_book import CheckpointBook
 from backprop_tui.runner.checkpoint_patterns import CheckpointPatterns
-from backprop_tui.runner.found_checkpoints import CheckpointFound, FoundCheckpoints, Sighting
+from backprop_tui.runner.found_checkpoints import LONGEST_WRITING_SECONDS, CheckpointFound, FoundCheckpoints, Sighting
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.written_files import WrittenFiles
 from backprop_tui.store.run_directory import RunDirectory, read_lines
@@ -170,6 +170,30 @@ def test_one_that_is_announced_anywhere_is_measured(watched: Watched, tmp_path: 
     watched.announce(str(path), 2)
     watched.look_until_still()
     assert [(one.size_bytes, one.sound) for one in watched.checkpoints] == [(5, True)]
+
+
+def test_one_that_is_announced_before_it_is_written_is_measured_once_it_is_there(watched: Watched) -> None:
+    path = watched.cwd.parent / "weights.state"
+    watched.announce(str(path), 1)
+    watched.look_until_still()
+    assert watched.book.pending == frozenset(), "nobody waits for what may never come"
+    path.write_bytes(b"12345")
+    watched.look_until_still()
+    assert [(one.step, one.size_bytes, one.sound) for one in watched.checkpoints] == [(1, 5, True)]
+
+
+def test_a_directory_that_never_stands_still_is_not_waited_for_for_ever(watched: Watched) -> None:
+    watched.announce("out", 1)
+    out = watched.cwd / "out"
+    out.mkdir()
+    for count in range(1, 5):
+        (out / "log.txt").write_text("x" * count)
+        watched.look()
+    assert watched.book.pending == {str(out)}
+    watched.now += LONGEST_WRITING_SECONDS
+    (out / "log.txt").write_text("more")
+    watched.look()
+    assert watched.book.pending == frozenset()
 
 
 def test_those_the_script_deletes_leave_the_record_and_what_it_keeps_does_not_grow(watched: Watched) -> None:
