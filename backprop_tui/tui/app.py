@@ -85,6 +85,7 @@ class Dashboard(App[int]):
         self.wants_demo = False  # whether it was left for the demo
         self._runs_in: asyncio.AbstractEventLoop | None = None
         self.animation_level = "none"
+        self.set_class(not preferences.glyphs.unicode, "-ascii")
         for theme in THEMES:
             self.register_theme(theme)
         if not preferences.paints_background:
