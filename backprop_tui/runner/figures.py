@@ -53,6 +53,17 @@ class Figures:
                 self._recorder.tell("reached", reached)
                 return
 
+    def take_in_beside(self, values: Sequence[Progress]) -> None:
+        """What the script wrote into files, which may be older than what it printed: it never takes the step back."""
+        if not values:
+            return
+        standing = Standing(self._recorder.live)
+        for value in values:
+            standing.take_in_beside(value)
+            self._look_at_loss(value.metrics, value.step)
+        self._recorder.change(**standing.fields())
+        self._book.stepped(standing.step)
+
     def _look_at_loss(self, metrics: Mapping[str, float], step: int | None) -> None:
         bad = [name for name, value in metrics.items() if "loss" in name.lower() and not math.isfinite(value)]
         if not bad or self._told_nan:

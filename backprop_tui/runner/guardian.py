@@ -22,6 +22,7 @@ from backprop_tui.readers.values import CheckpointSaved, Progress
 from backprop_tui.runner.checkpoint_book import CheckpointBook
 from backprop_tui.runner.disk_watch import DiskWatch
 from backprop_tui.runner.figures import Figures
+from backprop_tui.runner.found_figures import FiguresFound
 from backprop_tui.runner.gpu_share import share_of
 from backprop_tui.runner.ladder import Ladder
 from backprop_tui.runner.listeners import LISTENERS, anyone_listens
@@ -157,6 +158,9 @@ class Guardian:
         for one in seen:
             if isinstance(one, DiskUse):
                 self._disk.seen(one, self.run, now)
+            elif isinstance(one, FiguresFound):
+                self.figures.take_in_beside(self._charge.log.take_beside(one.values, time.time()))
+                self.write_metrics()
             else:
                 self._book.seen(one)
 

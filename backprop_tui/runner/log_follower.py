@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from backprop_tui.domain.errors import StorageFailed
@@ -13,6 +13,7 @@ from backprop_tui.readers.log_reader import LogReader
 from backprop_tui.readers.registry import READERS
 from backprop_tui.readers.user_patterns import UserPatterns
 from backprop_tui.readers.values import CheckpointSaved, Progress
+from backprop_tui.runner.told_metrics import ToldMetrics
 from backprop_tui.store.fields import encode_metrics
 from backprop_tui.store.files import append_line, dump
 from backprop_tui.store.run_directory import RunDirectory, read_lines
@@ -35,6 +36,7 @@ class Begin:
     generation: int = 0
     metrics_from: int = 0
     told_from: int = 0
+    told: ToldMetrics | None = None  # what metrics.jsonl has
     memory: Mapping[str, Any] | None = None
     habits: Mapping[str, Any] | None = None
 
@@ -51,6 +53,7 @@ class LogFollower:
         self._position = begin.offset
         self._metrics_from = begin.metrics_from
         self._told_from = begin.told_from
+        self._told = ToldMetrics() if begin.told is None else begin.told
         self._waiting: list[bytes] = []  # lines of metrics.jsonl; a full disk makes them wait
         self.generation = begin.generation
         self.skipped_bytes = 0
@@ -120,22 +123,27 @@ class LogFollower:
         self, values: Sequence[Progress | CheckpointSaved], time: float
     ) -> Sequence[Progress | CheckpointSaved]:
         """Keeps the lines for metrics.jsonl; gives what was not told yet."""
-        self._waiting += [
-            dump(
-                {
-                    "time": iso(time),
-                    "step": value.step,
-                    "epoch": value.epoch,
-                    "metrics": encode_metrics(dict(value.metrics)),
-                    "offset": value.offset,
-                    "generation": self.generation,
-                }
-            )
-            for value in values
-            if isinstance(value, Progress) and value.metrics and value.offset > self._metrics_from
-        ]
-        del self._waiting[:-MOST_WAITING_LINES]
+        for value in values:
+            if isinstance(value, Progress) and value.metrics and value.offset > self._metrics_from:
+                self._write_down(value, time, offset=value.offset, generation=self.generation)
         return [value for value in values if isinstance(value, Progress) or value.offset > self._told_from]
+
+    def take_beside(self, values: Iterable[Progress], time: float) -> list[Progress]:
+        """What files of the script say beyond what was told; their lines have no place in the log."""
+        told: list[Progress] = []
+        for value in values:
+            news = self._told.news(value)
+            if news.metrics:
+                self._write_down(news, time)
+            if news.metrics or not value.metrics:
+                told.append(news)
+        return told
+
+    def _write_down(self, value: Progress, time: float, **place: int) -> None:
+        line = {"time": iso(time), "step": value.step, "epoch": value.epoch, "metrics": encode_metrics(value.metrics)}
+        self._waiting.append(dump({**line, **place}))
+        self._told.note(value.metrics, value.step, value.epoch)
+        del self._waiting[:-MOST_WAITING_LINES]
 
     def write_metrics(self) -> None:
         """Writes what was read.

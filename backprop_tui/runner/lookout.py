@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from backprop_tui.domain.disk_use import DiskUse
 from backprop_tui.domain.run import Checkpoint, Run
@@ -12,6 +12,7 @@ from backprop_tui.runner.aside import CLOSEST_SECONDS, Aside
 from backprop_tui.runner.checkpoint_patterns import CheckpointPatterns
 from backprop_tui.runner.disk_watch import measured
 from backprop_tui.runner.found_checkpoints import FoundCheckpoints, Sighting
+from backprop_tui.runner.found_figures import FiguresFound, FoundFigures
 from backprop_tui.runner.neighbours import Neighbours
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.writing_places import named_places
@@ -23,7 +24,7 @@ LAST_LOOK_SECONDS = 5.0
 ANNOUNCED_DEPTH = 2  # below the directory that an announced checkpoint lies in
 
 
-Seen = Sighting | DiskUse
+Seen = Sighting | DiskUse | FiguresFound
 
 
 class Lookout:
@@ -35,6 +36,7 @@ class Lookout:
         self._script_pid = script_pid
         self._recorder = recorder
         self._checkpoints = FoundCheckpoints(patterns, self._known)
+        self._figures = FoundFigures()
         self._files = WrittenFiles(
             [*patterns.places(), *named_places(spec.command, spec.cwd)],
             cwd=spec.cwd,
@@ -65,11 +67,11 @@ class Lookout:
         return [sighting for found in self._aside.last(LAST_LOOK_SECONDS) for sighting in found]
 
     def _look(self, now: float) -> list[Seen]:
-        files: Iterable[WrittenFile] = self._files.look(now)
+        files: Sequence[WrittenFile] = self._files.look(now)
         take = self._checkpoints.take_last if self._is_last else self._checkpoints.take
         seen: list[Seen] = list(take(files, now))
-        use = measured(self._known())
-        return seen if use is None else [*seen, use]
+        found = (self._figures.take(files, is_last=self._is_last), measured(self._known()))
+        return [*seen, *(one for one in found if one is not None)]
 
     def _closest_seconds(self) -> float:
         """Often while a checkpoint is being written or waited for."""

@@ -27,6 +27,7 @@ from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.resume_point import with_sound_start
 from backprop_tui.runner.script import CannotStart
 from backprop_tui.runner.summons import summon
+from backprop_tui.runner.told_metrics import ToldMetrics
 from backprop_tui.runner.tree import Tree
 from backprop_tui.runner.watched import Exit, WatchedScript
 from backprop_tui.store.code_state import changes_since_queued
@@ -149,6 +150,7 @@ def _follow_log(directory: RunDirectory, live: Live, run: Run, *, adopting: bool
         generation=live.log_generation,
         metrics_from=recover_offset(directory, live.log_generation),
         told_from=live.log_offset if live.told_offset is None else live.told_offset,
+        told=ToldMetrics.of(directory),
         memory=live.log_memory if adopting else None,
         habits=None if adopting else live.log_memory,
     )

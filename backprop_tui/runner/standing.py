@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from backprop_tui.domain.best import improve
@@ -39,6 +40,13 @@ class Standing:
         improve(self._best, progress.metrics, self.step)
         if self.step is not None and self._total_steps is not None and self.step > self._total_steps:
             self._total_steps = None  # it was that of one epoch, whose count went on
+
+    def take_in_beside(self, progress: Progress) -> None:
+        """A value of a file: how far it is counts only where that is farther."""
+        step, epoch = progress.step, progress.epoch
+        is_ahead = step is not None and (self.step is None or step > self.step)
+        is_later = epoch is not None and (self._epoch is None or epoch > self._epoch)
+        self.take_in(replace(progress, step=step if is_ahead else None, epoch=epoch if is_later else None))
 
     def fields(self) -> dict[str, Any]:
         """As fields of the live record."""

@@ -1,0 +1,1 @@
+"""What training scripts write beside their output: bytes of a file in, progress out; pure."""

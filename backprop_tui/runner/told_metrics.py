@@ -1,0 +1,54 @@
+"""Up to where each metric is in metrics.jsonl: what a script both prints and writes into a file counts once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from backprop_tui.readers.values import Progress
+from backprop_tui.store.run_directory import RunDirectory, read_lines
+
+MOST_NAMES = 1024
+SAME_EPOCH = 1.001  # a printed epoch is rounded to four digits
+
+
+class ToldMetrics:
+    """The place at which each name was told last, a step and an epoch, each None where nobody said it."""
+
+    __slots__ = ("_last",)
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[int | None, float | None]] = {}
+
+    @classmethod
+    def of(cls, directory: RunDirectory) -> ToldMetrics:
+        """What stands in metrics.jsonl."""
+        told = cls()
+        for line in read_lines(directory.file("metrics.jsonl")):
+            metrics, step, epoch = line.get("metrics"), line.get("step"), line.get("epoch")
+            if isinstance(metrics, dict):
+                told.note(metrics, step if isinstance(step, int) else None, epoch if isinstance(epoch, float) else None)
+        return told
+
+    def note(self, names: Iterable[str], step: int | None, epoch: float | None) -> None:
+        """These were told, at that place."""
+        for name in names:
+            if name in self._last or len(self._last) < MOST_NAMES:
+                self._last[name] = step, epoch
+
+    def news(self, found: Progress) -> Progress:
+        """The value with the metrics alone that lie beyond what was told."""
+        metrics = {name: value for name, value in found.metrics.items() if self._is_beyond(name, found)}
+        return replace(found, metrics=metrics)
+
+    def _is_beyond(self, name: str, found: Progress) -> bool:
+        last = self._last.get(name)
+        if last is None:
+            return True
+        step, epoch = last
+        if step is not None:
+            # A table without steps repeats what the log said with them.
+            return found.step is not None and found.step > step
+        if epoch is not None and found.epoch is not None:
+            return found.epoch > epoch * SAME_EPOCH
+        return epoch is not None and found.epoch is None

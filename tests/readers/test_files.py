@@ -1,0 +1,123 @@
+"""What scripts write beside their output: tables, the Trainer's state, TensorBoard's events."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backprop_tui.readers.files.csv_log import CsvLog
+from backprop_tui.readers.files.tensorboard import LONGEST_RECORD_BYTES, TensorBoardLog
+from backprop_tui.readers.files.trainer_state import progress_in_state
+from backprop_tui.readers.values import Progress
+
+CAPTURED = Path(__file__).parent / "captured"
+TABLES = sorted(CAPTURED.glob("*/*.csv"))
+EVENTS = sorted(CAPTURED.glob("*/*tfevents*"))
+Log = CsvLog | TensorBoardLog
+
+
+def read(log: Log, content: bytes, chunk_bytes: int = 1 << 20) -> list[Progress]:
+    return [
+        row for start in range(0, len(content), chunk_bytes) for row in log.feed(content[start : start + chunk_bytes])
+    ]
+
+
+def test_rows_of_a_step_or_of_an_epoch_are_read() -> None:
+    table = b"epoch,step,train_loss,val_loss\r\n0,4,7.5,\r\n0,15,,nan\r\n1,16,,\r\n"
+    rows = read(CsvLog(), table)
+    assert [(row.step, row.epoch, list(row.metrics)) for row in rows] == [
+        (4, 0.0, ["train_loss"]),
+        (15, 0.0, ["val_loss"]),
+    ]
+    assert [row.epoch for row in read(CsvLog(), b" epoch,  train/box_loss\n 1, 0.5\n")] == [1.0]
+
+
+@pytest.mark.parametrize(
+    "header", ["name,loss", "step,name", "epoch,batch_size", "a", "", "step;loss", '"step","loss"']
+)
+def test_another_table_says_nothing(header: str) -> None:
+    assert read(CsvLog(), f"{header}\n1,2\n3,4\n".encode()) == []
+
+
+def test_a_half_written_row_waits_for_its_end() -> None:
+    log = CsvLog()
+    assert log.feed(b"epoch,loss\n1,0.") == []
+    assert [row.metrics for row in log.feed(b"5\n")] == [{"loss": 0.5}]
+
+
+def test_a_table_that_got_another_column_is_to_be_read_anew() -> None:
+    log = CsvLog()
+    assert len(read(log, b"epoch,loss\n1,0.5\n2,0.4,0.3\n3,0.2,0.1\n")) == 1
+    assert log.is_another
+
+
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.parent.name)
+def test_a_captured_table_is_read_however_its_bytes_come(path: Path) -> None:
+    rows = read(CsvLog(), path.read_bytes())
+    assert len(rows) == len(path.read_text(encoding="utf-8").splitlines()) - 1
+    assert all(any("loss" in name for name in row.metrics) for row in rows)
+    assert read(CsvLog(), path.read_bytes(), 3) == rows
+
+
+def test_what_the_trainer_logged_is_read_with_its_steps() -> None:
+    told = progress_in_state((CAPTURED / "transformers-5.24.0" / "trainer_state.json").read_bytes())
+    assert [(one.step, one.metrics.get("loss")) for one in told[:2]] == [
+        (5, 3.915350341796875),
+        (10, 3.2586292266845702),
+    ]
+    assert [one.step for one in told if "eval_loss" in one.metrics] == [20, 40, 60]
+    assert (told[-1].step, told[-1].total_steps, told[-1].total_epochs, told[-1].metrics) == (60, 60, 3, {})
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"5", b'{"log_history": 5}', b'{"log_history": [5, null]}', b"[" * 100_000, b"\xff"]
+)
+def test_a_state_that_is_none_says_nothing(content: bytes) -> None:
+    assert progress_in_state(content) == []
+
+
+@pytest.mark.parametrize("path", EVENTS, ids=lambda path: path.parent.name)
+def test_captured_events_are_read_however_their_bytes_come(path: Path) -> None:
+    told = read(TensorBoardLog(), path.read_bytes())
+    losses = {(one.step, name): value for one in told for name, value in one.metrics.items()}
+    assert losses[4, "train_loss"] == pytest.approx(7.539087772369385)
+    assert losses[79, "val_loss"] == pytest.approx(0.0005338093)
+    assert {one.epoch for one in told if one.epoch is not None} == {0.0, 1.0, 2.0, 3.0, 4.0}
+    assert read(TensorBoardLog(), path.read_bytes(), 5) == told
+
+
+def test_a_long_record_is_passed_over_and_nothing_of_it_is_kept() -> None:
+    (path,) = EVENTS
+    events = path.read_bytes()
+    long = (LONGEST_RECORD_BYTES + 1).to_bytes(8, "little") + bytes(4 + LONGEST_RECORD_BYTES + 1 + 4)
+    log = TensorBoardLog()
+    for start in range(0, len(long), 100_000):
+        assert log.feed(long[start : start + 100_000]) == []
+        assert len(log._pending) <= LONGEST_RECORD_BYTES + 100
+    assert log.feed(events) == TensorBoardLog().feed(events)
+
+
+@given(st.binary(max_size=300), st.integers(0, 2000), st.integers(1, 300))
+def test_no_bytes_harm(noise: bytes, place: int, chunk_bytes: int) -> None:
+    (path,) = EVENTS
+    events = path.read_bytes()
+    torn = events[:place] + noise + events[place:]
+    # As text, since NaN equals nothing.
+    assert repr(read(TensorBoardLog(), torn)) == repr(read(TensorBoardLog(), torn, chunk_bytes))
+    table = b"step,loss\n" + noise
+    assert repr(read(CsvLog(), table)) == repr(read(CsvLog(), table, chunk_bytes))
+    progress_in_state(noise)
+
+
+@given(
+    st.recursive(st.none() | st.integers() | st.floats() | st.text(max_size=5), lambda one: st.lists(one, max_size=3))
+)
+def test_any_json_is_survived(value: object) -> None:
+    for key in ("global_step", "epoch", "max_steps", "log_history"):
+        progress_in_state(
+            json.dumps({"log_history": [{"step": value, "loss": value}], "global_step": 1, key: value}).encode()
+        )

@@ -1,0 +1,127 @@
+"""Figures in files beside the log: read as they grow, each value once."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from backprop_tui.readers.values import Progress
+from backprop_tui.runner import found_figures
+from backprop_tui.runner.found_figures import FoundFigures
+from backprop_tui.runner.log_follower import Begin, LogFollower
+from backprop_tui.runner.told_metrics import ToldMetrics
+from backprop_tui.runner.written_files import WrittenFile
+from backprop_tui.store.run_directory import RunDirectory, read_lines
+
+CAPTURED = Path(__file__).parents[1] / "readers" / "captured"
+
+
+def written(path: Path) -> WrittenFile:
+    status = path.stat()
+    return WrittenFile(path=str(path), size_bytes=status.st_size, modified_ns=status.st_mtime_ns)
+
+
+def take(figures: FoundFigures, *paths: Path) -> list[Progress]:
+    """What a look at changed files finds; it is given at the next."""
+    assert figures.take([written(path) for path in paths]) is None
+    found = figures.take([])
+    return [] if found is None else list(found.values)
+
+
+def test_a_table_is_read_as_it_grows(tmp_path: Path) -> None:
+    table, figures = tmp_path / "metrics.csv", FoundFigures()
+    table.write_text("epoch,step,loss\n0,1,0.5\n")
+    assert [row.step for row in take(figures, table)] == [1]
+    with table.open("a") as file:
+        file.write("0,2,0.4\n0,3,")
+    assert [row.step for row in take(figures, table)] == [2]
+
+
+def test_a_table_that_is_written_anew_is_read_anew(tmp_path: Path) -> None:
+    table, figures = tmp_path / "metrics.csv", FoundFigures()
+    table.write_text("epoch,step,loss\n0,1,0.5\n0,2,0.4\n")
+    take(figures, table)
+    table.write_text("epoch,step,loss,val_loss\n0,1,0.5,\n0,2,0.4,\n0,2,,0.3\n0,3,0.2,\n")
+    assert figures.take([written(table)]) is None
+    figures.take([])
+    found = figures.take([])
+    assert found is not None
+    assert [list(row.metrics) for row in found.values] == [["loss"], ["loss"], ["val_loss"], ["loss"]]
+
+
+def test_a_table_whose_rows_differ_for_ever_is_read_no_more(tmp_path: Path) -> None:
+    table, figures = tmp_path / "metrics.csv", FoundFigures()
+    table.write_text("epoch,loss\n1,2,3\n" * 3)
+    figures.take([written(table)])
+    for _ in range(2 * found_figures.MOST_BEGINNINGS):
+        figures.take([])
+    assert not figures._unread
+
+
+def test_a_large_file_is_read_at_several_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(found_figures, "MOST_READ_BYTES", 20)
+    table, figures = tmp_path / "metrics.csv", FoundFigures()
+    table.write_text("step,loss\n" + "".join(f"{step},0.5\n" for step in range(10)))
+    found = [figures.take([written(table)] if look == 0 else []) for look in range(10)]
+    assert [row.step for one in found if one is not None for row in one.values] == list(range(10))
+
+
+def test_the_last_look_gives_all(tmp_path: Path) -> None:
+    table = tmp_path / "metrics.csv"
+    table.write_text("step,loss\n1,0.5\n")
+    found = FoundFigures().take([written(table)], is_last=True)
+    assert found is not None
+    assert len(found.values) == 1
+
+
+def test_a_file_that_was_taken_away_harms_nobody(tmp_path: Path) -> None:
+    gone = WrittenFile(path=str(tmp_path / "metrics.csv"), size_bytes=5, modified_ns=0)
+    assert take(FoundFigures()) == []
+    assert FoundFigures().take([gone], is_last=True) is None
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("transformers-5.24.0", "trainer_state.json"),
+        ("lightning-2.6.6-tqdm", "metrics.csv"),
+        ("lightning-2.6.6-tqdm", "events.out.tfevents.1795675634.box.10678.0"),
+        ("keras-3.15.1-verbose-1", "metrics.csv"),
+        ("keras-3.15.1-verbose-2", "metrics.csv"),
+    ],
+)
+def test_what_the_log_said_already_is_not_said_again_by_a_file(tmp_path: Path, folder: str, name: str) -> None:
+    directory = RunDirectory(str(tmp_path))
+    shutil.copy(CAPTURED / folder / "output.log", directory.log)
+    shutil.copy(CAPTURED / folder / name, tmp_path / name)
+    log = LogFollower(directory, Begin())
+    log.finish(0.0)
+    log.write_metrics()
+    before = read_lines(directory.file("metrics.jsonl"))
+    told = log.take_beside(take(FoundFigures(), tmp_path / name), 0.0)
+    log.write_metrics()
+    assert all(not value.metrics for value in told)
+    assert read_lines(directory.file("metrics.jsonl")) == before
+
+
+def test_what_only_a_file_says_is_written_down_once(tmp_path: Path) -> None:
+    directory = RunDirectory(str(tmp_path))
+    rows = [Progress(offset=0, step=step, metrics={"loss": 1 / step}) for step in (1, 2, 3)]
+    log = LogFollower(directory, Begin())
+    assert log.take_beside(rows, 0.0) == rows
+    assert log.take_beside(rows, 0.0) == []
+    log.write_metrics()
+    assert [line["step"] for line in read_lines(directory.file("metrics.jsonl"))] == [1, 2, 3]
+    after = LogFollower(directory, Begin(told=ToldMetrics.of(directory)))
+    assert after.take_beside(rows, 0.0) == []
+
+
+def test_epochs_tell_what_was_said_where_there_are_no_steps() -> None:
+    told = ToldMetrics()
+    told.note(["loss"], None, 0.2083)
+    same = Progress(offset=0, step=5, epoch=0.20833333, metrics={"loss": 1.0})
+    later = Progress(offset=0, step=10, epoch=0.41666666, metrics={"loss": 1.0})
+    assert told.news(same).metrics == {}
+    assert told.news(later).metrics == {"loss": 1.0}
