@@ -107,10 +107,13 @@ SHOTS = (
 
 def main(names: list[str]) -> None:
     """All pictures or those named; then everything that was started is stopped and the store removed."""
-    place = Path(tempfile.mkdtemp(prefix="backprop-screenshots-"))
+    place = Path(tempfile.mkdtemp(prefix="anna-"))
     scripts = place / "nanoGPT"
     scripts.mkdir()
     shutil.copy(HERE / "training.py", scripts / "train.py")
+    python = scripts / ".venv" / "bin" / "python"  # as a person would have it
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
     config = place / "config.toml"
     config.write_text(SETTINGS, encoding="utf-8")
     tools = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
@@ -196,7 +199,7 @@ def save(app: Dashboard, shot: Shot) -> None:
     compositor: Any = app.screen._compositor  # noqa: SLF001 - as Textual's own export does
     update = compositor.render_update(full=True, screen_stack=app._background_screens)  # noqa: SLF001
     svg = Picture(TERMINAL).svg(update.strips, shot.size[0], title="backprop-tui")
-    command = ["rsvg-convert", "--zoom", "1.25", "--output", str(HERE / f"{shot.name}.png")]
+    command = ["rsvg-convert", "--output", str(HERE / f"{shot.name}.png")]
     subprocess.run(command, input=svg.encode(), check=True)
     sys.stdout.write(f"{shot.name}.png\n")
 
