@@ -156,6 +156,12 @@ class Petition(ABC, Generic[RequestT]):
             self._session.supervisor.ensure()
         if not self._told and now - self._began > SLOW_SECONDS:
             self._told = True
-            problem = live.problem if live is not None else None
             where = "" if run.host == self._session.home.host else f" on {run.host}"
-            diagnostics.say(f"still waiting for run {run.id}{where}" + (f": {problem}" if problem else ""))
+            why = None if live is None else _why_it_takes_time(live)
+            diagnostics.say(f"still waiting for run {run.id}{where}" + (f": {why}" if why else ""))
+
+
+def _why_it_takes_time(live: Live) -> str | None:
+    if live.problem is None and live.postponed is not None:
+        return "it trains on until its next checkpoint is saved; stop --now does not wait"
+    return live.problem

@@ -8,13 +8,14 @@ from typing import Any
 
 from backprop_tui.cli import figures
 from backprop_tui.cli.rows import exit_words
+from backprop_tui.cli.words import slice_words
 from backprop_tui.domain.governor.figures import plain
 from backprop_tui.domain.invocation import resume_arg
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.resume_check import DOUBTFUL
 from backprop_tui.domain.run import Run
-from backprop_tui.domain.slices import is_sliced, slice_number
+from backprop_tui.domain.slices import is_sliced
 from backprop_tui.domain.status import UNFINISHED
 from backprop_tui.store.fields import JsonObject
 
@@ -82,7 +83,7 @@ def _progress(record: JsonObject, run: Run | None, live: Live | None, now: float
     if run is not None and record["status"] in UNFINISHED:
         yield "timebox", _timebox(run, live)
         if is_sliced(run.spec):
-            yield "slice", ", ".join(_slices(run))
+            yield "slice", slice_words(run)
     if live is not None and live.disk_warning is not None:
         yield "warning", live.disk_warning
     if live is not None and live.ram_bytes is not None:
@@ -117,16 +118,6 @@ def _timebox(run: Run, live: Live | None) -> str:
     limit = timebox_seconds(run)
     used = "" if live is None else f"{figures.seconds(live.clock.running_seconds)} of "
     return "none" if limit is None else f"{used}{figures.seconds(limit)}"
-
-
-def _slices(run: Run) -> Iterator[str]:
-    number = slice_number(run)
-    if number is not None:
-        yield str(number).replace("/", " of ")
-    if run.spec.total_seconds is not None:
-        yield f"{figures.seconds(run.spec.total_seconds)} in all"
-    if run.spec.until:
-        yield f"until {' or '.join(map(str, run.spec.until))}"
 
 
 def _command(record: JsonObject) -> Iterator[Line]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from backprop_tui.cli import figures
 from backprop_tui.cli.story import ENDED, HELD, PROGRESS, Event, Story
 from backprop_tui.domain.governor.figures import counted, duration
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.live import Live, shown_status
 from backprop_tui.domain.run import Queued, Run
+from backprop_tui.domain.slices import slice_number
 from backprop_tui.domain.status import ENDED as ENDED_STATUSES
 from backprop_tui.domain.status import Status
 from backprop_tui.store.fields import JsonObject
@@ -89,3 +91,14 @@ def _figures(run: Run, live: Live, now: float) -> list[str]:
     elif live.pause is not None:
         parts.append(live.pause.reason)
     return parts if live.problem is None else [*parts, live.problem]
+
+
+def slice_words(run: Run) -> str:
+    """`2 of 12, 2:00:00 in all, until step=10000`: of a run that is trained in slices."""
+    number = slice_number(run)
+    parts = [] if number is None else [str(number).replace("/", " of ")]
+    if run.spec.total_seconds is not None:
+        parts.append(f"{figures.seconds(run.spec.total_seconds)} in all")
+    if run.spec.until:
+        parts.append(f"until {' or '.join(map(str, run.spec.until))}")
+    return ", ".join(parts)
