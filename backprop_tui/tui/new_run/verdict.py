@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backprop_tui.domain.values import dataclass
+from backprop_tui.tui.wording.paths import with_tilde
 
 _VERDICT, _INTERPRETER = "verdict", "interpreter"
 
@@ -30,8 +31,11 @@ def verdict_of(lines: Sequence[str]) -> Verdict | None:
         return None
     held = [words for words in said if words.startswith("held")]
     python = next((line.removeprefix(_INTERPRETER).strip() for line in lines if line.startswith(_INTERPRETER)), None)
+    python = None if python is None else with_tilde(python)
     words = (held or said)[0].removeprefix("held: ")
-    return Verdict(starts=len(said) - len(held), runs=len(said), words=words, python=python)
+    return Verdict(
+        starts=len(said) - len(held), runs=len(said), words=words, python=None if python is None else with_tilde(python)
+    )
 
 
 def sentence(verdict: Verdict) -> str:

@@ -21,6 +21,7 @@ from backprop_tui.tui.view.causes import cause_words, evidence_words
 from backprop_tui.tui.view.run_row import eta_seconds, running_seconds, share_done, slice_words
 from backprop_tui.tui.view.states import word_of
 from backprop_tui.tui.wording import durations, numbers
+from backprop_tui.tui.wording.paths import with_tilde
 
 Named = tuple[str, str]
 _SHOWN = 5  # checkpoints and attempts
@@ -126,7 +127,7 @@ def _slice_clauses(run: Run) -> Iterator[str]:
 def _command(record: JsonObject, run: Run | None) -> Iterator[Named]:
     if record["command"]:
         yield "command", shlex.join(record["command"])
-    yield "in", _short(str(record["cwd"] or "-"))
+    yield "in", with_tilde(str(record["cwd"] or "-"))
     if run is not None and run.spec.python_origin:
         yield "python", run.spec.python_origin
     git = record["git"]
@@ -206,11 +207,5 @@ def _attempts(record: JsonObject) -> Iterator[Named]:
 def _files(record: JsonObject) -> Iterator[Named]:
     log = record.get("log_path")
     if log:
-        yield "log", _short(log)
-        yield "folder", _short(os.path.dirname(log))
-
-
-def _short(path: str) -> str:
-    """With ~ for the home directory."""
-    user = os.path.expanduser("~")
-    return "~" + path[len(user) :] if user != "/" and (path == user or path.startswith(user + "/")) else path
+        yield "log", with_tilde(log)
+        yield "folder", with_tilde(os.path.dirname(log))
