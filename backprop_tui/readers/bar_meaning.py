@@ -3,6 +3,7 @@
 * A label that names an epoch (`Epoch 3/10`) makes it a place within that epoch; one that is only `Epochs` counts them.
 * A label that says training or steps, and measures behind the bar (`loss=0.5`), make it a place in the training.
 * An evaluation's bar is no step; what it measures counts once it is full, under a name that says so.
+* A bar is drawn many times a second for days: beyond so many, its figures are told once in a second of its own clock.
 * Every other bar (downloads, data sets, the bare ones of the Hugging Face Trainer) says nothing by itself. The outer
   one of those that are nested lends its count to metrics that are printed without a step; from then on it is the
   training's.
@@ -20,6 +21,8 @@ from backprop_tui.readers.lazily import compiled
 from backprop_tui.readers.lightning import NO_METRICS, is_of_lightning
 from backprop_tui.readers.training_keys import is_measure, progress_in
 from backprop_tui.readers.values import Bar, InEpoch, Progress
+
+MOST_DRAWN = 5000
 
 _EVALUATION = compiled(
     r"\b(?:val|valid|validation|validating|eval\w*|test|testing|sanity|predict\w*|infer\w*)\b", re.IGNORECASE
@@ -45,13 +48,15 @@ class Outer:
 class BarMeaning:
     """Interprets the bars of one log in their order; keeps the last counts of a few of them."""
 
-    __slots__ = ("_epochs_done", "_figures", "_outer", "_total_epochs", "claimed")
+    __slots__ = ("_epochs_done", "_figures", "_outer", "_second", "_told", "_total_epochs", "claimed")
 
     def __init__(self) -> None:
         self._outer: Outer | None = None
         self._epochs_done: int | None = None  # by a bar that counts epochs
         self._total_epochs: int | None = None
         self._figures: Mapping[str, float] = {}  # behind the last bar of the training
+        self._told = 0  # how often figures of a bar were told
+        self._second: float | None = None  # what it said of its age when that was last
         self.claimed: int | None = None  # how many steps the training has, once its bar is known by that
 
     def take(self, bar: Bar) -> Progress | InEpoch | None:
@@ -88,7 +93,7 @@ class BarMeaning:
         """Everything it keeps, as JSON can hold it."""
         outer = None if self._outer is None else astuple(self._outer)
         figures = [[name, repr(value)] for name, value in self._figures.items()]
-        return [outer, self._epochs_done, self._total_epochs, figures, self.claimed]
+        return [outer, self._epochs_done, self._total_epochs, figures, self._told, self._second, self.claimed]
 
     def remember(self, memory: list[Any]) -> None:
         """Becomes what another one was.
@@ -96,7 +101,7 @@ class BarMeaning:
         Raises:
             TypeError, ValueError: that is no memory of one.
         """
-        outer, self._epochs_done, self._total_epochs, figures, self.claimed = memory
+        outer, self._epochs_done, self._total_epochs, figures, self._told, self._second, self.claimed = memory
         self._outer = None if outer is None else Outer(*map(int, outer))
         self._figures = {str(name): float(value) for name, value in figures}
 
@@ -153,12 +158,19 @@ class BarMeaning:
         """What changed: a bar is drawn with the figures of the step before, too, and those say nothing of this one."""
         if not bar.figures:
             return {}
+        is_full = bar.total is not None and bar.done >= bar.total
+        if self._told >= MOST_DRAWN and bar.elapsed_seconds == self._second and not is_full:
+            return {}
         known, self._figures = self._figures, bar.figures
-        return {
+        news = {
             name: value
             for name, value in metrics.items()
             if name not in NO_METRICS and repr(known.get(name)) != repr(value)  # as text: NaN equals nothing
         }
+        if news:
+            self._told += 1
+            self._second = bar.elapsed_seconds
+        return news
 
     def _other(self, bar: Bar) -> Progress | None:
         if bar.total is None or (bar.label and self.claimed != bar.total):
