@@ -210,3 +210,19 @@ def test_the_details_and_the_card_tell_the_cause_with_its_line() -> None:
         ("evidence", "line 8,214  torch.OutOfMemoryError: x"),
         ("advice", "halve"),
     )
+
+
+def test_epochs_stand_where_nobody_says_how_many_steps_there_are() -> None:
+    row = _row(running("vit", step=1200, epoch=28.5, total_epochs=90, metrics={"loss": 1.087}, eta_seconds=3600.0))
+    assert (row.step, row.eta) == ("ep 28/90", "1h00!")
+    assert row.progress is not None
+    assert 0.31 < row.progress < 0.32
+    assert _row(running("keras", step=16, total_steps=64, epoch=1.0, total_epochs=4)).step == "16/64"
+    assert _row(running("plain", epoch=3.0)).step == "ep 3"
+    assert "ep 28/90" in _text(running("vit", step=1200, epoch=28.5, total_epochs=90))
+
+
+def test_what_the_script_says_is_left_counts_where_no_pace_is_known() -> None:
+    known: dict[str, Any] = {"step": 10, "total_steps": 100, "eta_seconds": 50.0}
+    assert _row(running("a", **known)).eta.strip() == "50s"
+    assert _row(running("a", **known, curve=Curve(step_seconds=1.0))).eta.strip() == "2m"

@@ -1,8 +1,9 @@
-"""Patterns of the user's travel with a run, and none of them hangs its guardian."""
+"""Logs are read as they grow, by patterns of the user too; no pattern and no dead guardian costs a value."""
 
 from __future__ import annotations
 
 from backprop_tui.domain.status import Status
+from tests.support import processes
 from tests.support.sandbox import Sandbox, python
 
 SOURCE = """
@@ -27,3 +28,24 @@ def test_one_that_would_never_end_is_switched_off_and_told_and_the_timebox_is_ke
     assert end.status is Status.TIMEBOXED
     assert end.step is not None
     assert "slow_pattern" in run.events()
+
+
+KERAS = """
+import sys, time
+print("Epoch 1/2", flush=True)
+print("Epoch 2/2", flush=True)
+for batch in range(1, 17):
+    print(f"{batch}/16 - 0s - 9ms/step - loss: 0.{batch:02}", flush=True)
+    time.sleep(0.2)
+"""
+
+
+def test_a_guardian_that_takes_over_knows_what_was_said_before(sandbox: Sandbox) -> None:
+    run = sandbox.submit(*python(KERAS))
+    run.wait(lambda: len(run.metrics()) >= 3, "three batches")
+    guardian = run.guardian()
+    assert guardian is not None
+    assert processes.kill(guardian)
+    end = run.wait_for_end()
+    assert [line["step"] for line in run.metrics()] == list(range(17, 33))
+    assert (end.step, end.total_steps, end.epoch, end.total_epochs) == (32, 32, 2.0, 2)
