@@ -139,9 +139,11 @@ class LogFollower:
                 told.append(news)
         return told
 
-    def _write_down(self, value: Progress, time: float, **place: int) -> None:
+    def _write_down(
+        self, value: Progress, time: float, *, offset: int | None = None, generation: int | None = None
+    ) -> None:
         line = {"time": iso(time), "step": value.step, "epoch": value.epoch, "metrics": encode_metrics(value.metrics)}
-        self._waiting.append(dump({**line, **place}))
+        self._waiting.append(dump({**line, "offset": offset, "generation": generation}))
         self._told.note(value.metrics, value.step, value.epoch)
         del self._waiting[:-MOST_WAITING_LINES]
 
