@@ -33,9 +33,7 @@ def verdict_of(lines: Sequence[str]) -> Verdict | None:
     python = next((line.removeprefix(_INTERPRETER).strip() for line in lines if line.startswith(_INTERPRETER)), None)
     python = None if python is None else with_tilde(python)
     words = (held or said)[0].removeprefix("held: ")
-    return Verdict(
-        starts=len(said) - len(held), runs=len(said), words=words, python=None if python is None else with_tilde(python)
-    )
+    return Verdict(starts=len(said) - len(held), runs=len(said), words=words, python=python)
 
 
 def sentence(verdict: Verdict) -> str:
