@@ -17,6 +17,11 @@ STACK_BYTES = 256 << 10
 ResultT = TypeVar("ResultT")
 
 
+def paced(spent: float, *, closest_seconds: float = CLOSEST_SECONDS) -> float:
+    """So long a pause that work of this many CPU seconds costs a thousandth of a CPU, within bounds."""
+    return min(max(closest_seconds, spent / SHARE_OF_A_CPU), WIDEST_SECONDS)
+
+
 class Aside(Generic[ResultT]):
     """One piece of work that is done again and again, as often as its cost allows; never two at a time.
 
@@ -24,14 +29,16 @@ class Aside(Generic[ResultT]):
     guardian goes on, and ends, without it.
     """
 
-    __slots__ = ("_began", "_closest_seconds", "_done", "_due", "_result", "_thread", "_work")
+    __slots__ = ("_began", "_done", "_due", "_pause_seconds", "_result", "_spent", "_thread", "_work")
 
-    def __init__(
-        self, work: Callable[[float], ResultT], closest_seconds: Callable[[], float] = lambda: CLOSEST_SECONDS
-    ) -> None:
-        """`work` is given the monotonic time at which it begins; `closest_seconds` is asked after each piece."""
+    def __init__(self, work: Callable[[float], ResultT], pause_seconds: Callable[[float], float] | None = None) -> None:
+        """`work` is given the monotonic time at which it begins.
+
+        `pause_seconds` is asked after each piece how long the next one waits, given the CPU seconds that one costs.
+        """
         self._work = work
-        self._closest_seconds = closest_seconds
+        self._pause_seconds = pause_seconds or paced
+        self._spent: float | None = None
         self._result: ResultT | None = None
         self._thread: threading.Thread | None = None
         self._due = self._began = 0.0
@@ -83,5 +90,8 @@ class Aside(Generic[ResultT]):
         except Exception as error:  # noqa: BLE001 - boundary: nothing it does may cost the script its guardian
             note_exception(error)
         spent = time.thread_time() - began
-        self._due = time.monotonic() + min(max(self._closest_seconds(), spent / SHARE_OF_A_CPU), WIDEST_SECONDS)
+        # What a piece does once, such as loading a module, says nothing of the next.
+        usual = spent if self._spent is None else min(spent, self._spent)
+        self._spent = spent
+        self._due = time.monotonic() + self._pause_seconds(usual)
         self._done.set()

@@ -15,6 +15,7 @@ from backprop_tui.runner.found_checkpoints import CheckpointFound, CheckpointGon
 from backprop_tui.runner.recorder import Recorder
 
 KEPT_CHECKPOINTS = 20
+TOLD_WITHIN_SECONDS = 1.0  # of being printed a step is known
 REMEMBERED_STEPS = 1_000
 SAME_SAVE_SECONDS = 0.01  # records keep milliseconds
 
@@ -96,6 +97,10 @@ class CheckpointBook:
         if found.step is not None:
             return found.step
         earlier = [step for told_at, step in self._steps if told_at <= found.modified_at]
+        later = [step for told_at, step in self._steps if told_at <= found.modified_at + TOLD_WITHIN_SECONDS]
+        # What the log said last is behind by what was not read yet: a number between the two is the step.
+        if found.number is not None and later and (earlier or later)[-1] <= found.number <= later[-1]:
+            return found.number
         if earlier:
             return earlier[-1]
         return self._recorder.live.step if self._recorder.live.step is not None else found.number

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from backprop_tui.domain.disk_use import DiskUse
 from backprop_tui.domain.run import Checkpoint, Run
 from backprop_tui.processes.tree import descendants
-from backprop_tui.runner.aside import CLOSEST_SECONDS, Aside
+from backprop_tui.runner.aside import CLOSEST_SECONDS, Aside, paced
 from backprop_tui.runner.checkpoint_patterns import CheckpointPatterns
 from backprop_tui.runner.disk_watch import measured
 from backprop_tui.runner.found_checkpoints import FoundCheckpoints, Sighting
@@ -20,6 +20,7 @@ from backprop_tui.runner.written_files import WrittenFile, WrittenFiles
 from backprop_tui.store.home import Home
 
 IDLE_SECONDS = 2.5
+AWAITED_SECONDS = 2.0
 LAST_LOOK_SECONDS = 5.0
 ANNOUNCED_DEPTH = 2  # below the directory that an announced checkpoint lies in
 
@@ -49,7 +50,7 @@ class Lookout:
             self._files.learn(os.path.dirname(checkpoint.path), depth=ANNOUNCED_DEPTH)
             if checkpoint.sound is None:
                 self._checkpoints.expect(checkpoint.path)
-        self._aside: Aside[list[Seen]] = Aside(self._look, self._closest_seconds)
+        self._aside: Aside[list[Seen]] = Aside(self._look, self._pause_seconds)
         self._is_last = False
 
     def expect(self, path: str) -> None:
@@ -73,10 +74,11 @@ class Lookout:
         found = (self._figures.take(files, is_last=self._is_last), measured(self._known()))
         return [*seen, *(one for one in found if one is not None)]
 
-    def _closest_seconds(self) -> float:
-        """Often while a checkpoint is being written or waited for."""
+    def _pause_seconds(self, spent: float) -> float:
+        """Short while a checkpoint is being written or waited for, whatever a look costs."""
         is_awaited = self._checkpoints.is_any_pending or self._recorder.live.postponed is not None
-        return CLOSEST_SECONDS if is_awaited else IDLE_SECONDS
+        seconds = paced(spent, closest_seconds=CLOSEST_SECONDS if is_awaited else IDLE_SECONDS)
+        return min(seconds, AWAITED_SECONDS) if is_awaited else seconds
 
     def _known(self) -> tuple[Checkpoint, ...]:
         return self._recorder.live.checkpoints

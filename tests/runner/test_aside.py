@@ -65,7 +65,23 @@ def test_dear_work_is_done_rarely() -> None:
 
     dear: Aside[bool] = Aside(work)
     dear.result(time.monotonic())
-    assert dear.last(10)
+    assert len(dear.last(10)) == 2
     now = time.monotonic()
     assert dear.result(now + 0.5 * 0.02 / aside.SHARE_OF_A_CPU) is None
     assert dear._due > now + 0.5 * 0.02 / aside.SHARE_OF_A_CPU
+
+
+def test_what_is_dear_once_does_not_slow_what_follows() -> None:
+    calls: list[int] = []
+
+    def work(_now: float) -> bool:
+        calls.append(1)
+        end = time.thread_time() + (0.05 if len(calls) == 2 else 0.0)
+        while time.thread_time() < end:
+            continue
+        return True
+
+    once: Aside[bool] = Aside(work)
+    once.result(time.monotonic())
+    assert len(once.last(10)) == 2
+    assert once._due - time.monotonic() < 10

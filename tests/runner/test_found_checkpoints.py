@@ -257,6 +257,15 @@ def test_the_step_is_the_one_the_log_told_before_it_was_saved(watched: Watched) 
     assert [one.step for one in watched.checkpoints] == [40]
 
 
+def test_a_number_in_the_name_that_the_log_had_just_reached_is_the_step(watched: Watched) -> None:
+    watched.book.stepped(38)
+    torch_save(watched.cwd / "ckpt_000040.pt")
+    watched.book.stepped(41)
+    torch_save(watched.cwd / "ckpt_000007.pt")
+    watched.look_until_still()
+    assert [one.step for one in watched.checkpoints] == [40, 41]
+
+
 def test_a_save_that_was_seen_changing_tells_how_long_it_takes(watched: Watched) -> None:
     whole = torch_save(watched.cwd / "whole.bin").read_bytes()
     path = watched.cwd / "ckpt_3.pt"
