@@ -7,7 +7,6 @@ from typing import Any
 
 from backprop_tui.cli import figures
 from backprop_tui.cli.tables import NOTHING, Column
-from backprop_tui.domain.live import Live
 from backprop_tui.domain.metric_names import main_loss
 from backprop_tui.domain.status import Status
 from backprop_tui.store.fields import JsonObject
@@ -30,7 +29,7 @@ QUEUE_COLUMNS = (
 )
 
 
-def row(record: JsonObject, *, live: Live | None = None, place: int | None = None) -> tuple[str, ...]:
+def row(record: JsonObject, *, place: int | None = None) -> tuple[str, ...]:
     """The cells of a run; `place` is that in the queue."""
     metrics: Mapping[str, Any] = record["metrics"]
     loss = main_loss(metrics)
@@ -38,7 +37,7 @@ def row(record: JsonObject, *, live: Live | None = None, place: int | None = Non
         record["id"],
         record["status"],
         record["name"],
-        step(record, live),
+        step(record),
         NOTHING if loss is None else figures.measure(metrics[loss]),
         figures.seconds(record["duration_seconds"]),
         why(record, place),
@@ -52,14 +51,14 @@ def queue_row(record: JsonObject, place: int, here: str) -> tuple[str, ...]:
     return str(place), record["id"], record["name"], str(record["priority"]), waits + elsewhere
 
 
-def step(record: JsonObject, live: Live | None) -> str:
-    """How far it is, and of how much where the script says that."""
-    if record["step"] is None and live is not None and live.epoch is not None:
-        return f"ep {live.epoch:g}" + ("" if live.total_epochs is None else f"/{live.total_epochs}")
+def step(record: JsonObject) -> str:
+    """How far it is, and of how much where the script says that; records of the original tool know less."""
+    if record["step"] is None and record.get("epoch") is not None:
+        of = record.get("total_epochs")
+        return f"ep {record['epoch']:g}" + ("" if of is None else f"/{of}")
     shown = figures.count(record["step"])
-    if live is None or live.total_steps is None or record["step"] is None:
-        return shown
-    return f"{shown}/{figures.count(live.total_steps)}"
+    total = record.get("total_steps")
+    return shown if total is None or record["step"] is None else f"{shown}/{figures.count(total)}"
 
 
 def why(record: JsonObject, place: int | None = None) -> str:

@@ -55,6 +55,17 @@ def test_a_line_tells_how_far_a_run_is_and_why_it_ended(obey: Commands, runs: Ru
     guardian.ends()
 
 
+def test_epochs_stand_where_a_script_says_no_steps(obey: Commands, runs: Runs) -> None:
+    guardian = runs.guarded("busy")
+    guardian.says(epoch=28.0, total_epochs=90, eta_seconds=60.0, metrics={"loss": 0.5})
+    (line,) = (line for line in obey("list").lines if line.startswith("busy"))
+    assert "ep 28/90" in line
+    (record,) = obey.json("list")
+    assert [record[key] for key in ("step", "epoch", "total_epochs", "eta_seconds")] == [None, 28.0, 90, 60.0]
+    assert "epoch 28 of 90" in obey("status", "busy").out
+    guardian.ends()
+
+
 def test_a_running_runs_time_is_that_of_this_moment(obey: Commands, runs: Runs) -> None:
     guardian = runs.guarded("busy")
     clock = guardian.live.clock

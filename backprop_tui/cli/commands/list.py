@@ -112,7 +112,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         output.json_value([one.record for one in chosen])
         return OK
     if chosen:
-        tables.show(rows.COLUMNS, [rows.row(one.record, live=one.live, place=one.place) for one in chosen])
+        tables.show(rows.COLUMNS, [rows.row(one.record, place=one.place) for one in chosen])
     _advise(arguments, shown=len(chosen), known=len(found))
     return OK
 

@@ -85,7 +85,7 @@ def _show(
     if active:
         output.line()
         output.line(f"active {len(active)}")
-        tables.show(rows.COLUMNS, [rows.row(record_of(session.home, one), live=one.live) for one in active])
+        tables.show(rows.COLUMNS, [rows.row(record_of(session.home, one)) for one in active])
     if queued:
         output.line()
         output.line(f"queued {len(queued)}")
