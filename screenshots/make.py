@@ -128,7 +128,9 @@ def main(names: list[str]) -> None:
     finally:
         subprocess.run([*program, "stop", "--all", "--now"], check=False, stdout=subprocess.DEVNULL)
         os.chdir(HERE)
-        shutil.rmtree(place, ignore_errors=True)
+        while place.exists():  # a supervisor on its way out may write a last word
+            shutil.rmtree(place, ignore_errors=True)
+            time.sleep(0.2)
 
 
 def begin(program: list[str]) -> None:

@@ -31,7 +31,7 @@ def verdict_of(lines: Sequence[str]) -> Verdict | None:
         return None
     held = [words for words in said if words.startswith("held")]
     python = next((line.removeprefix(_INTERPRETER).strip() for line in lines if line.startswith(_INTERPRETER)), None)
-    python = None if python is None else with_tilde(python)
+    python = None if python is None else ": ".join(map(with_tilde, python.split(": ")))
     words = (held or said)[0].removeprefix("held: ")
     return Verdict(starts=len(said) - len(held), runs=len(said), words=words, python=python)
 
