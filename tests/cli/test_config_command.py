@@ -75,12 +75,13 @@ def test_check_finds_every_mistake_in_every_place(
     obey("config", "init")
     with open(session.config_path, "a", encoding="ascii") as file:
         file.write("loud = 1\n")
+    last = len(Path(session.config_path).read_text(encoding="utf-8").splitlines())
     (workplace / ".backprop.json").write_text('{"maxParallel": -1, "gpu": {"maxTempC": "hot"}}')
     monkeypatch.setenv("BACKPROP_FRAMEWORK", "jax")
     said = obey("config", "check")
     assert said.code == 2
     assert [line.partition("bad   ")[2].partition(": ")[0] for line in said.lines] == [
-        f"{session.config_path}:111",
+        f"{session.config_path}:{last}",
         f"{workplace}/.backprop.json:1",
         f"{workplace}/.backprop.json:1",
         "environment BACKPROP_FRAMEWORK",
