@@ -72,7 +72,7 @@ TRAININGS = {
         arguments=("--bar", "default"),
         resume_arg="--ckpt_path {path}",
         metrics=frozenset(("train_loss", "val_loss")),
-        steps_between_checkpoints=20,
+        steps_between_checkpoints=120,  # the logger's file, of which steps are known, is written every 100
     ),
     "keras, a line an epoch": Training(
         script="keras_backup.py",

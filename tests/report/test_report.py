@@ -15,7 +15,7 @@ import pytest
 
 from backprop_tui import report
 from backprop_tui.processes.identity import identify
-from backprop_tui.readers.registry import LogReader
+from backprop_tui.readers.log_reader import LogReader
 from backprop_tui.readers.values import CheckpointSaved, LogValue, Progress
 from backprop_tui.runner.listeners import anyone_listens
 
