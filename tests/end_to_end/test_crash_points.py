@@ -103,7 +103,7 @@ GOES_ON_BY_ITSELF = [
     case("adopter: after it made script and record agree", RUNS, after("runner.main:make_agree", GUARDIAN)),
     case("adopters: three in a row", RUNS, *[after("runner.main:make_agree", GUARDIAN)] * 3),
     case("guardian: between metrics.jsonl and live.json", before("runner.figures:Figures.take_in", GUARDIAN)),
-    case("guardian: after it told a checkpoint", after("runner.figures:Figures._add_checkpoint", GUARDIAN)),
+    case("guardian: after it told a checkpoint", after("runner.checkpoint_book:CheckpointBook.announced", GUARDIAN)),
     case("guardian: before it reaps", before("runner.guardian:Guardian._collect", GUARDIAN)),
     case("guardian: after it wrote the end", after(WRITE, GUARDIAN, status="failed")),
     case("guardian: after it told the end", after("runner.main:write_end", GUARDIAN)),
