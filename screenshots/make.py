@@ -37,7 +37,6 @@ resume_margin_c = 26
 start_burst = 10
 starts_per_minute = 0.1
 max_load_per_core = 0
-min_free_disk_gb = 0
 """
 # The temperature at which the hot run is paused, and VRAM of each run; a simulated H100 settles at 74 C.
 HOT_CELSIUS = "73"

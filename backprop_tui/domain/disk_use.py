@@ -8,6 +8,7 @@ from backprop_tui.domain.save_pace import SavePace
 from backprop_tui.domain.values import dataclass
 
 MARGIN = 1.1  # of the time left: pauses, and saves that come sooner than usual
+MOST_SAVES_AHEAD = 300  # are foretold from the last three: a burst of small saves at the start says nothing of hours
 UNLIMITED_SECONDS = 12 * 3600.0  # so far is looked ahead for a run without a timebox
 
 
@@ -30,7 +31,7 @@ def needed_bytes(pace: SavePace, save_bytes: int, seconds_left: float | None) ->
     if every is None or growth is None:
         return save_bytes
     ahead = UNLIMITED_SECONDS if seconds_left is None else seconds_left * MARGIN
-    saves = math.floor(max(0.0, ahead) / every)
+    saves = min(math.floor(max(0.0, ahead) / every), MOST_SAVES_AHEAD)
     return max(save_bytes, round(growth * saves))
 
 

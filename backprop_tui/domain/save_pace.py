@@ -9,6 +9,7 @@ from backprop_tui.domain.values import dataclass
 
 REMEMBERED = 3
 OVERDUE_SHARE = 0.25  # of the interval: so much later than usual a save is still expected
+ONE_SAVE_SHARE = 0.2  # of the longest interval: files that follow so soon are of one save, as a best beside a last one
 
 FigureT = TypeVar("FigureT")
 
@@ -47,6 +48,8 @@ class SavePace:
         passed = None if self.last_at is None else at - self.last_at
         if passed is not None and passed <= 0:
             return self
+        if passed is not None and passed < ONE_SAVE_SHARE * max(self.intervals, default=0.0):
+            return replace(self, last_at=at)
         return replace(self, last_at=at, intervals=_with(self.intervals, passed))
 
     def measured(self, *, growth_bytes: int, duration: float | None) -> SavePace:

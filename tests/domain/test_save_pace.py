@@ -35,6 +35,10 @@ def test_a_late_one_is_due_now_and_one_that_is_far_too_late_is_given_up() -> Non
     assert pace.due_in(30.1 + OVERDUE_SHARE * 10) is None
 
 
+def test_files_that_follow_at_once_are_of_one_save() -> None:
+    assert after(60.0, 120.0, 120.5, 180.0, 180.5).every_seconds == pytest.approx(59.5, abs=0.5)
+
+
 def test_the_next_attempt_knows_the_habit_and_waits_for_its_own_first_save() -> None:
     pace = after(10.0, 20.0).next_attempt()
     assert pace.due_in(5.0) is None

@@ -52,6 +52,11 @@ def test_what_fits_is_no_shortage() -> None:
     assert shortages([saving(left=5.2 * HOUR)], GIGABYTE) != []
 
 
+def test_a_burst_of_small_saves_is_no_forecast_for_hours() -> None:
+    burst = SavePace(last_at=1.0, intervals=(0.01, 0.01, 0.01), growth_bytes=(1_400_000,) * 3)
+    assert shortages([replace(saving(free=74), pace=burst)], GIGABYTE) == []
+
+
 def test_a_run_that_keeps_its_last_few_fills_nothing_but_needs_room_for_one_more() -> None:
     assert shortages([saving(grows=False)], GIGABYTE) == []
     (found,) = shortages([saving(grows=False, free=2.0)], GIGABYTE)
