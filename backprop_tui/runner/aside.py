@@ -12,7 +12,8 @@ from backprop_tui.processes.detached_log import note_exception
 CLOSEST_SECONDS = 1.0
 WIDEST_SECONDS = 60.0
 SHARE_OF_A_CPU = 0.001
-STACK_BYTES = 256 << 10
+NO_THREAD_SECONDS = 10.0
+STACK_BYTES = 1 << 20  # what recurses reaches Python's own limit first; what is not used takes no memory
 
 ResultT = TypeVar("ResultT")
 
@@ -80,6 +81,11 @@ class Aside(Generic[ResultT]):
         before = threading.stack_size(STACK_BYTES)
         try:
             self._thread.start()
+        except RuntimeError as error:
+            # The user may have no process more: what is looked at beside is not worth the guardian's life.
+            note_exception(error)
+            self._due = now + NO_THREAD_SECONDS
+            self._done.set()
         finally:
             threading.stack_size(before)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from backprop_tui.domain.causes.losses import cause_of_loss
@@ -16,7 +16,7 @@ from backprop_tui.domain.errors import StorageFailed
 from backprop_tui.domain.lifecycle import Outcome, conclude, fold, retry_after
 from backprop_tui.domain.live import Live, Stopping
 from backprop_tui.domain.retries import NotAgain
-from backprop_tui.domain.run import Checkpoint, Ended, Run
+from backprop_tui.domain.run import Cause, Checkpoint, Ended, Run
 from backprop_tui.domain.status import Status
 from backprop_tui.runner.aside import Aside
 from backprop_tui.runner.evidence import Scene
@@ -28,6 +28,7 @@ from backprop_tui.store.run_directory import RunDirectory
 
 WRITE_AGAIN_SECONDS = 1.0
 JUDGE_SECONDS = 5.0
+CAUSE_SECONDS = 10.0
 
 
 def outcome_of(exit_: Exit, stopping: Stopping | None, scene: Scene) -> Outcome:
@@ -44,12 +45,21 @@ def outcome_of(exit_: Exit, stopping: Stopping | None, scene: Scene) -> Outcome:
         )
     if not exit_.is_known:
         reason = "ended without an exit status that anyone saw"
-        cause = cause_of_loss(reason, scene.clues(exit_code=None, signal=None))
+        cause = _found_out(lambda: cause_of_loss(reason, scene.clues(exit_code=None, signal=None)), reason)
         return Outcome(status=Status.LOST, reason=reason, cause=cause)
     if exit_.code == 0:
         return Outcome(status=Status.COMPLETED, exit_code=0)
-    cause = cause_of_failure(scene.clues(exit_code=exit_.code, signal=signal_name))
+    ended = f"exit code {exit_.code}" if signal_name is None else f"killed by {signal_name}"
+    cause = _found_out(lambda: cause_of_failure(scene.clues(exit_code=exit_.code, signal=signal_name)), ended)
     return Outcome(status=Status.FAILED, exit_code=exit_.code, signal=signal_name, reason=cause.summary, cause=cause)
+
+
+def _found_out(find: Callable[[], Cause], ended: str) -> Cause:
+    """Looks for the cause in a thread: neither a file system that hangs nor a fault in the search may lose the end."""
+    found = Aside(lambda _now: find()).last(CAUSE_SECONDS)
+    if found:
+        return found[0]
+    return made("unknown", evidence=ended, summary=ended, advice="read the end of the log", retryable=True)
 
 
 def outcome_of_no_start(failure: CannotStart) -> Outcome:

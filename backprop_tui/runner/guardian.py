@@ -148,11 +148,21 @@ class Guardian:
 
     def _look_out(self, now: float) -> None:
         """What the run wrote beside its log; seeing never waits for a disk."""
-        self._take_in_seen(self._lookout.seen(now), now)
+        try:
+            self._take_in_seen(self._lookout.seen(now), now)
+        except Exception as error:  # noqa: BLE001 - boundary: no fault in a look may leave a script unguarded
+            self._cannot_see(error)
 
     def look_out_last(self) -> None:
         """The script is dead, and what it left half-written stays so."""
-        self._take_in_seen(self._lookout.seen_last(), time.monotonic())
+        try:
+            self._take_in_seen(self._lookout.seen_last(), time.monotonic())
+        except Exception as error:  # noqa: BLE001 - boundary: no fault in a look may lose an end
+            self._cannot_see(error)
+
+    def _cannot_see(self, error: Exception) -> None:
+        note_exception(error)
+        self._recorder.change(problem=f"the files it writes cannot be looked at: {error}")
 
     def _take_in_seen(self, seen: Sequence[Seen], now: float) -> None:
         for one in seen:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+
+import pytest
 
 from backprop_tui.runner import aside
 from backprop_tui.runner.aside import Aside
@@ -54,6 +57,29 @@ def test_a_fault_costs_one_result_and_no_more(capfd: object) -> None:
     faulty: Aside[str] = Aside(work)
     faulty.result(time.monotonic())
     assert faulty.last(10) == ["mended"]
+
+
+def test_where_no_thread_can_be_started_it_is_tried_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    work: Aside[str] = Aside(lambda _now: "found")
+    now = time.monotonic()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refused)
+        assert work.result(now) is None
+        assert work.last(10) == []
+    assert work.result(now) is None
+    assert wait_until(lambda: work.result(now + 2 * aside.NO_THREAD_SECONDS), "the result") == "found"
+
+
+def test_a_deep_recursion_ends_in_an_error_and_not_in_the_guardian() -> None:
+    def walk(depth: int) -> Iterator[int]:
+        yield depth
+        yield from walk(depth + 1)
+
+    deep: Aside[int] = Aside(lambda _now: sum(walk(0)))
+    assert deep.last(10) == []
 
 
 def test_dear_work_is_done_rarely() -> None:

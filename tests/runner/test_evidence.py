@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from backprop_tui.domain.live import Clock, Live, Stopping
 from backprop_tui.domain.run import Gpu
@@ -15,6 +18,7 @@ from backprop_tui.domain.status import Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading, HostReading, Readings
 from backprop_tui.probes.readings_codec import Sample, encode
 from backprop_tui.processes.linux import boot_id
+from backprop_tui.runner import ending, evidence
 from backprop_tui.runner.ending import outcome_of
 from backprop_tui.runner.evidence import Scene, file_system
 from backprop_tui.runner.watched import Exit
@@ -113,3 +117,27 @@ def test_a_gpu_that_was_lost_and_who_else_held_one_are_facts(tmp_path: Path) -> 
     outcome = outcome_of(Exit(signal=6), None, there)
     assert outcome.cause is not None
     assert outcome.cause.kind == "gpu_lost"
+
+
+def test_a_search_for_the_cause_that_hangs_or_fails_loses_no_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = threading.Event()
+    there = scene(tmp_path, raised("OSError: [Errno 28] No space left on device: '/gone/model.pt'"))
+
+    def hangs(_path: str) -> None:
+        release.wait(60)
+
+    def fails(_path: str) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr(ending, "CAUSE_SECONDS", 0.1)
+    try:
+        for broken in (hangs, fails):
+            monkeypatch.setattr(evidence, "file_system", broken)
+            outcome = outcome_of(Exit(code=1), None, there)
+            assert (outcome.status, outcome.exit_code, outcome.reason) == (Status.FAILED, 1, "exit code 1")
+            assert outcome.cause is not None
+            assert outcome.cause.kind == "unknown"
+    finally:
+        release.set()
