@@ -150,11 +150,22 @@ def _follow_log(directory: RunDirectory, live: Live, run: Run, *, adopting: bool
         generation=live.log_generation,
         metrics_from=recover_offset(directory, live.log_generation),
         told_from=live.log_offset if live.told_offset is None else live.told_offset,
-        told=ToldMetrics.of(directory),
+        told=_told(directory, run, adopting=adopting),
         memory=live.log_memory if adopting else None,
         habits=None if adopting else live.log_memory,
     )
     return LogFollower(directory, begin, patterns)
+
+
+def _told(directory: RunDirectory, run: Run, *, adopting: bool) -> ToldMetrics:
+    """What a file of the script need not say again: a resumed one may still have all that was before."""
+    origin = run.attempt.resumed_from
+    if adopting:
+        return ToldMetrics.of(directory)
+    if origin is None:
+        return ToldMetrics()
+    saved = next((checkpoint for checkpoint in reversed(run.checkpoints) if checkpoint.path == origin), None)
+    return ToldMetrics.of(directory, up_to=None if saved is None else saved.step)
 
 
 def _finish(guardian: Guardian, charge: Charge, exit_: Exit) -> None:

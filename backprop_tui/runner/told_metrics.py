@@ -21,13 +21,15 @@ class ToldMetrics:
         self._last: dict[str, tuple[int | None, float | None]] = {}
 
     @classmethod
-    def of(cls, directory: RunDirectory) -> ToldMetrics:
-        """What stands in metrics.jsonl."""
+    def of(cls, directory: RunDirectory, *, up_to: int | None = None) -> ToldMetrics:
+        """What stands in metrics.jsonl; beyond the step `up_to`, from which a run was resumed, all is told anew."""
         told = cls()
         for line in read_lines(directory.file("metrics.jsonl")):
             metrics, step, epoch = line.get("metrics"), line.get("step"), line.get("epoch")
             if isinstance(metrics, dict):
-                told.note(metrics, step if isinstance(step, int) else None, epoch if isinstance(epoch, float) else None)
+                at = step if isinstance(step, int) else None
+                at = at if at is None or up_to is None else min(at, up_to)
+                told.note(metrics, at, epoch if isinstance(epoch, float) else None)
         return told
 
     def note(self, names: Iterable[str], step: int | None, epoch: float | None) -> None:

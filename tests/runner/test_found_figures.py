@@ -118,6 +118,16 @@ def test_what_only_a_file_says_is_written_down_once(tmp_path: Path) -> None:
     assert after.take_beside(rows, 0.0) == []
 
 
+def test_after_a_resume_what_is_beyond_its_checkpoint_is_told_anew(tmp_path: Path) -> None:
+    directory = RunDirectory(str(tmp_path))
+    log = LogFollower(directory, Begin())
+    rows = [Progress(offset=0, step=step, metrics={"loss": 1 / step}) for step in (10, 20, 30)]
+    log.take_beside(rows, 0.0)
+    log.write_metrics()
+    resumed = LogFollower(directory, Begin(told=ToldMetrics.of(directory, up_to=20)))
+    assert [row.step for row in resumed.take_beside(rows, 0.0)] == [30]
+
+
 def test_epochs_tell_what_was_said_where_there_are_no_steps() -> None:
     told = ToldMetrics()
     told.note(["loss"], None, 0.2083)
