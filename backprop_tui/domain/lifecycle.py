@@ -23,7 +23,7 @@ class Outcome:
     signal: str | None = None
     reason: str | None = None
     cause: Cause | None = None
-    is_final: bool = False  # it reached what it was started for: no slice follows
+    is_final: bool = False  # it reached what it was started for, or a person ends it: neither slice nor retry follows
 
 
 def begin(
@@ -126,7 +126,8 @@ def retry_after(run: Run, outcome: Outcome) -> Again | NotAgain | None:
     """What follows the end of the newest attempt, which is in the record; None where it was no failure."""
     if outcome.status is not Status.FAILED:
         return None
-    return decide_retry(run.attempts, outcome.cause, run.spec.retries)
+    again = decide_retry(run.attempts, outcome.cause, run.spec.retries)
+    return NotAgain("not tried again: it was to end anyway") if isinstance(again, Again) and outcome.is_final else again
 
 
 def used_seconds(run: Run) -> float:

@@ -64,7 +64,8 @@ class Stopping:
     """Our intent to end the script, recorded before the first signal.
 
     `stage` counts the signals given: 0 none yet (a script that asks whether to stop reads it here), 1 stop signal,
-    2 TERM, 3 KILL. `deadline` is the monotonic time of the next one.
+    2 TERM, 3 KILL. `deadline` is the monotonic time of the next one. `is_final`: a person wants the run to end, so that
+    no slice follows whatever the status says.
     """
 
     status: Status  # what the end will be: timeboxed or stopped
@@ -74,6 +75,7 @@ class Stopping:
     stage: int
     deadline: float
     cause: str | None = None
+    is_final: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +116,13 @@ class Live:
     disk_warning: str | None = None  # that it will be full before the run is done
     resume_check: ResumeCheck | None = None
     problem: str | None = None  # what the guardian cannot do: unkillable processes, disk full
+
+    @property
+    def is_final(self) -> bool:
+        """Whether neither slice nor retry follows: it reached what it was started for, or a person ends the run."""
+        is_ended_by_person = self.stopping is not None and self.stopping.is_final
+        is_to_be_stopped = self.postponed is not None and self.postponed.status is Status.STOPPED
+        return self.reached is not None or is_ended_by_person or is_to_be_stopped
 
 
 def shown_status(run: Run, live: Live | None) -> Status:

@@ -59,7 +59,7 @@ def _lost(directory: RunDirectory, run: Run, why: str, cause_of: Callable[[str],
     """An end that was ours is told as such, though nobody saw how it came."""
     live = directory.read_live()
     stopping = live.stopping if live is not None and live.attempt == run.attempt.number else None
-    is_final = live is not None and live.reached is not None
+    is_final = live is not None and live.is_final
     outcome = (
         Outcome(status=Status.LOST, reason=why, cause=cause_of(why))
         if stopping is None

@@ -41,7 +41,7 @@ def outcome_of(exit_: Exit, stopping: Stopping | None, scene: Scene) -> Outcome:
             signal=signal_name,
             reason=stopping.reason,
             cause=cause_of_our_stop(stopping),
-            is_final=scene.live.reached is not None,
+            is_final=scene.live.is_final,
         )
     if not exit_.is_known:
         reason = "ended without an exit status that anyone saw"
@@ -51,7 +51,14 @@ def outcome_of(exit_: Exit, stopping: Stopping | None, scene: Scene) -> Outcome:
         return Outcome(status=Status.COMPLETED, exit_code=0)
     ended = f"exit code {exit_.code}" if signal_name is None else f"killed by {signal_name}"
     cause = _found_out(lambda: cause_of_failure(scene.clues(exit_code=exit_.code, signal=signal_name)), ended)
-    return Outcome(status=Status.FAILED, exit_code=exit_.code, signal=signal_name, reason=cause.summary, cause=cause)
+    return Outcome(
+        status=Status.FAILED,
+        exit_code=exit_.code,
+        signal=signal_name,
+        reason=cause.summary,
+        cause=cause,
+        is_final=scene.live.is_final,
+    )
 
 
 def _found_out(find: Callable[[], Cause], ended: str) -> Cause:

@@ -20,6 +20,7 @@ from backprop_tui.runner.tree import Tree
 TERM_SECONDS = 5.0
 KILL_AGAIN_SECONDS = 1.0
 TOLD, FIRST, TERM, KILL = 0, 1, 2, 3
+PERSON = "person"
 
 
 class Ladder:
@@ -42,8 +43,9 @@ class Ladder:
         return self._recorder.live.stopping
 
     def begin(self, status: Status, *, by: str, reason: str, now: float, cause: str | None = None) -> None:
-        """Records the intent, then gives the stop signal; asking again while stopping changes nothing."""
+        """Records the intent, then gives the stop signal; asking again while stopping gives no other one."""
         if self.stopping is not None:
+            self._insist(by)
             return
         stopping = Stopping(
             status=status,
@@ -63,6 +65,7 @@ class Ladder:
 
     def kill_now(self, *, by: str, reason: str, now: float, cause: str | None = None) -> None:
         """Straight to KILL; an intent that is recorded already keeps its status."""
+        self._insist(by)
         old = self.stopping
         if old is not None and old.stage == KILL:
             return
@@ -84,6 +87,12 @@ class Ladder:
             self._tree.thaw()
         else:
             self._kill(stopping, now)
+
+    def _insist(self, by: str) -> None:
+        """A person stops the run: what ends at its timebox already is not gone on with in another slice."""
+        stopping = self.stopping
+        if stopping is not None and by == PERSON and not stopping.is_final:
+            self._recorder.commit(stopping=replace(stopping, is_final=True))
 
     def _give_stop_signal(self, stopping: Stopping) -> None:
         self._take(replace(stopping, stage=FIRST), self._plan.stop_signal)

@@ -18,8 +18,8 @@ from backprop_tui.domain.requests import (
 )
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status
-from backprop_tui.runner.ladder import Ladder
-from backprop_tui.runner.postponement import PERSON, Postponement
+from backprop_tui.runner.ladder import PERSON, Ladder
+from backprop_tui.runner.postponement import Postponement
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.tree import Tree
 from backprop_tui.store.run_directory import RunDirectory
@@ -49,12 +49,16 @@ class Obedience:
         return run
 
     def obey_the_dead(self, run: Run) -> Run:
-        """The script is dead: only what changes the record has a meaning still."""
+        """The script is dead: only what changes the record has a meaning still.
+
+        A person's wish to stop the run is left to whoever has it next: it may be queued again.
+        """
         requests, offset = self._directory.requests_after(self._recorder.live.requests_offset)
         for request in requests:
             if isinstance(request, EditRequest):
                 run = edited(run, request)
-        self._recorder.change(requests_offset=offset)
+        if not any(isinstance(request, StopRequest) and request.by == PERSON for request in requests):
+            self._recorder.change(requests_offset=offset)
         return run
 
     def _carry_out(self, request: Request, run: Run, now: float) -> Run:

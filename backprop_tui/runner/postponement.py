@@ -12,10 +12,8 @@ from backprop_tui.domain.patience import patience_seconds
 from backprop_tui.domain.save_pace import SavePace
 from backprop_tui.domain.status import Status
 from backprop_tui.runner.checkpoint_book import SAME_SAVE_SECONDS
-from backprop_tui.runner.ladder import Ladder
+from backprop_tui.runner.ladder import PERSON, Ladder
 from backprop_tui.runner.recorder import Recorder
-
-PERSON = "person"
 
 
 class Postponement:
@@ -45,12 +43,10 @@ class Postponement:
         `after_checkpoint` waits for the next one whenever it comes, up to a bound. `now` is monotonic.
         """
         live = self._recorder.live
-        if live.stopping is not None:
-            return
-        if live.postponed is not None:
+        if live.postponed is not None and live.stopping is None:
             self._hasten(live.postponed, status, by=by, reason=reason, now=now, after_checkpoint=after_checkpoint)
             return
-        seconds = self._patience(now, asked=after_checkpoint)
+        seconds = 0.0 if live.stopping is not None else self._patience(now, asked=after_checkpoint)
         if seconds <= 0:
             self._ladder.begin(status, by=by, reason=reason, now=now)
             return

@@ -133,4 +133,5 @@ def _decode_stopping(source: JsonObject) -> Stopping | None:
         stage=fields.integer(stopping, "stage"),
         deadline=fields.number(stopping, "deadline"),
         cause=fields.optional_text(stopping, "cause"),
+        is_final=bool(stopping.get("is_final")),
     )

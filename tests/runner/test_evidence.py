@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from backprop_tui.domain.live import Clock, Live, Stopping
+from backprop_tui.domain.lifecycle import conclude
+from backprop_tui.domain.live import Clock, Live, Postponed, Stopping
 from backprop_tui.domain.run import Gpu
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading, HostReading, Readings
@@ -117,6 +118,15 @@ def test_a_gpu_that_was_lost_and_who_else_held_one_are_facts(tmp_path: Path) -> 
     outcome = outcome_of(Exit(signal=6), None, there)
     assert outcome.cause is not None
     assert outcome.cause.kind == "gpu_lost"
+
+
+def test_a_script_that_fails_while_a_person_waits_for_its_checkpoint_is_not_tried_again(tmp_path: Path) -> None:
+    wish = Postponed(status=Status.STOPPED, by="person", reason="stopped by you", since=0.0, deadline=1.0)
+    limit = replace(wish, status=Status.TIMEBOXED, by="timebox")
+    run = running(queued(retries=3))
+    for postponed, status in ((limit, Status.QUEUED), (wish, Status.FAILED)):
+        outcome = outcome_of(Exit(signal=11), None, scene(tmp_path, "step 1\n", postponed=postponed))
+        assert conclude(run, outcome, now=200.0, resume_from=None).status is status
 
 
 def test_a_search_for_the_cause_that_hangs_or_fails_loses_no_end(

@@ -106,6 +106,25 @@ def test_killing_keeps_the_status_of_what_was_begun(climb: Climb) -> None:
     assert climb.ladder.stopping.status is Status.TIMEBOXED
 
 
+def test_a_person_who_stops_what_ends_at_its_timebox_wants_no_slice_more(climb: Climb) -> None:
+    climb.ladder.begin(Status.TIMEBOXED, by="timebox", reason="at its limit", now=100.0)
+    climb.ladder.begin(Status.STOPPED, by="session", reason="the machine is ending", now=101.0)
+    assert not climb.recorder.live.is_final
+    climb.begin(Status.STOPPED)
+    recorded = climb.directory.read_live()
+    assert recorded is not None
+    assert recorded.is_final
+    assert recorded.stopping is not None
+    assert (recorded.stopping.status, recorded.stopping.by) == (Status.TIMEBOXED, "timebox")
+    assert climb.tree.done == ["SIGINT"]
+
+
+def test_a_kill_by_a_person_wants_no_slice_more_either(climb: Climb) -> None:
+    climb.ladder.begin(Status.TIMEBOXED, by="timebox", reason="at its limit", now=100.0)
+    climb.ladder.kill_now(by="person", reason="killed by you", now=101.0)
+    assert climb.recorder.live.is_final
+
+
 def test_a_new_guardian_goes_on_where_the_old_one_was(climb: Climb) -> None:
     climb.begin()
     taken_over = climb.another()

@@ -140,6 +140,15 @@ def test_a_person_overrules_a_timebox_so_that_no_slice_follows(soon: Waiting) ->
     assert (stopping.status, stopping.by) == (Status.STOPPED, "person")
 
 
+def test_a_person_who_stops_a_slice_that_is_ending_wants_no_other_one(late: Waiting) -> None:
+    late.stop(by="timebox")
+    late.stop(by="until")
+    before = late.recorder.live
+    late.stop(after_checkpoint=True)
+    assert (before.is_final, late.recorder.live.is_final) == (False, True)
+    assert late.climb.tree.done == ["SIGINT"]
+
+
 def test_a_kill_waits_for_nothing(soon: Waiting) -> None:
     soon.stop(after_checkpoint=True)
     soon.climb.ladder.kill_now(by="person", reason="stopped by you", now=NOW + 1)
