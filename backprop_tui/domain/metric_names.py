@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-_LOSSES = ("loss", "train_loss", "train/loss", "training_loss")
+_LOSSES = ("loss", "train_loss", "training_loss")
 _LESS_IS_BETTER = ("loss", "error", "err", "perplexity", "ppl", "mae", "mse", "rmse", "wer", "cer", "fid", "nll", "bpb")
 _MORE_IS_BETTER = ("acc", "accuracy", "f1", "auc", "bleu", "rouge", "recall", "precision", "map", "iou", "dice", "r2")
 _NO_SCORES = ("scale", "weight", "lr", "rate", "norm", "time", "coef", "count")
+_TRAINING = frozenset(("train", "training"))
+_VALIDATION = ("val", "valid", "validation", "eval", "test")
 _SEPARATORS = str.maketrans("/-.@: ", "______")
 
 
 def main_loss(names: Iterable[str]) -> str | None:
     """The loss to show where there is room for one: that of training rather than another; None where there is none."""
-    known = list(names)
-    found = [name for name in _LOSSES if name in known] or [name for name in known if "loss" in name.lower()]
-    return found[0] if found else None
+    known = [name for name in names if "loss" in name.lower() and _words(name)[-1] not in _NO_SCORES]
+    plain = [name for loss in _LOSSES for name in known if name.lower().translate(_SEPARATORS) == loss]
+    of_training = [name for name in known if not set(_VALIDATION) & set(_words(name))]
+    return next(iter((*plain, *of_training, *known)), None)
 
 
 def less_is_better(name: str) -> bool | None:
     """None where the name does not tell."""
-    words = name.lower().translate(_SEPARATORS).split("_")
+    words = _words(name)
     if words[-1] in _NO_SCORES:
         return None
     for word in reversed(words):  # the last word is what it is, those before say of what
@@ -31,7 +34,8 @@ def less_is_better(name: str) -> bool | None:
     return None
 
 
-_TRAINING, _VALIDATION = ("train", "training"), ("val", "valid", "validation", "eval", "test")
+def _words(name: str) -> list[str]:
+    return name.lower().translate(_SEPARATORS).split("_")
 
 
 def validation_of(name: str, names: Iterable[str]) -> str | None:

@@ -32,6 +32,9 @@ def test_the_loss_of_training_goes_before_others() -> None:
     assert main_loss(["lr", "val_loss", "loss"]) == "loss"
     assert main_loss(["lr", "val_loss"]) == "val_loss"
     assert main_loss(["lr", "Loss/train"]) == "Loss/train"
+    assert main_loss(["Val Loss", "Loss"]) == "Loss"
+    assert main_loss(["val/box_loss", "train/box_loss"]) == "train/box_loss"
+    assert main_loss(["loss_scale", "eval_loss"]) == "eval_loss"
     assert main_loss(["lr"]) is None
 
 
