@@ -13,10 +13,10 @@ from backprop_tui.readers.log_reader import LogReader
 from backprop_tui.readers.registry import READERS
 from backprop_tui.readers.user_patterns import UserPatterns
 from backprop_tui.readers.values import CheckpointSaved, Progress
-from backprop_tui.runner.told_metrics import ToldMetrics
+from backprop_tui.runner.told_metrics import ToldMetrics, newest_lines
 from backprop_tui.store.fields import encode_metrics
 from backprop_tui.store.files import append_line, dump
-from backprop_tui.store.run_directory import RunDirectory, read_lines
+from backprop_tui.store.run_directory import RunDirectory
 
 CHUNK_BYTES = 1 << 20
 # A script that prints faster than anyone can read it is read again from near its end.
@@ -175,9 +175,8 @@ def _size(path: str) -> int:
 
 def recover_offset(directory: RunDirectory, generation: int) -> int:
     """Where metrics.jsonl ends: cuts a torn last line, which a killed runner may leave; 0 when there is nothing."""
-    path = directory.file("metrics.jsonl")
-    cut_torn_line(path)
-    offsets = [line["offset"] for line in read_lines(path) if line.get("generation") == generation]
+    cut_torn_line(directory.file("metrics.jsonl"))
+    offsets = (line.get("offset") for line in newest_lines(directory) if line.get("generation") == generation)
     return max((offset for offset in offsets if isinstance(offset, int)), default=0)
 
 

@@ -80,13 +80,12 @@ class ResumeWatch:
         if self._before is None:
             return
         for value in values:
-            if isinstance(value, Progress):
+            if isinstance(value, Progress) and len(self._after) < _MOST_POINTS:
                 self._step = value.step if value.step is not None else self._step
                 self._after.append(self._point(self._step, value.epoch, value.metrics))
-                if self._tell(final=False):
-                    return
-        if len(self._after) > _MOST_POINTS:
-            self._before = None
+        # Once for all of them: judging takes milliseconds, and a log may say a thousand things at once.
+        if not self._tell(final=False) and len(self._after) >= _MOST_POINTS:
+            self._before, self._after = None, []
 
     def finish(self) -> None:
         """The script is dead: what it said has to be enough."""

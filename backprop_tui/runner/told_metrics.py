@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from backprop_tui.readers.values import Progress
-from backprop_tui.store.run_directory import RunDirectory, read_lines
+from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.files import storage
+from backprop_tui.store.json_tail import JsonTail
+from backprop_tui.store.run_directory import RunDirectory
 
 MOST_NAMES = 1024
+NEWEST_BYTES = 16 << 20  # some hundred thousand lines: a quarter of a second, and a chunk of them in memory
 SAME_EPOCH = 1.001  # a printed epoch is rounded to four digits
 
 
@@ -24,7 +28,7 @@ class ToldMetrics:
     def of(cls, directory: RunDirectory, *, up_to: int | None = None) -> ToldMetrics:
         """What stands in metrics.jsonl; beyond the step `up_to`, from which a run was resumed, all is told anew."""
         told = cls()
-        for line in read_lines(directory.file("metrics.jsonl")):
+        for line in newest_lines(directory):
             metrics, step, epoch = line.get("metrics"), line.get("step"), line.get("epoch")
             if isinstance(metrics, dict):
                 at = step if isinstance(step, int) else None
@@ -54,3 +58,19 @@ class ToldMetrics:
         if epoch is not None and found.epoch is not None:
             return found.epoch > epoch * SAME_EPOCH
         return epoch is not None and found.epoch is None
+
+
+def newest_lines(directory: RunDirectory) -> Iterator[JsonObject]:
+    """The lines of metrics.jsonl, oldest first; of a very long one those of its end.
+
+    Raises:
+        StorageFailed: it cannot be read.
+    """
+    path = directory.file("metrics.jsonl")
+    with storage(path):
+        tail = JsonTail(path, last_bytes=NEWEST_BYTES)
+    lines: list[JsonObject] | None = []
+    while lines is not None:
+        with storage(path):
+            lines = tail.read() if tail.look() > 0 else None
+        yield from lines or ()

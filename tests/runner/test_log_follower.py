@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from backprop_tui.runner import log_follower
+from backprop_tui.runner import log_follower, told_metrics
 from backprop_tui.runner.log_follower import Begin, LogFollower, cut_torn_line, recover_offset
+from backprop_tui.runner.told_metrics import newest_lines
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 
 LINE = b'{"step": %d, "loss": 0.5}\n'
@@ -81,6 +82,15 @@ def test_a_new_guardian_goes_on_where_metrics_end(log: Log) -> None:
     log.follower = log.follow(0, metrics_from=offset)
     log.steps()
     assert log.written() == [1, 2]
+
+
+def test_of_very_long_metrics_the_end_tells_where_to_go_on(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    for step in range(200):
+        log.prints(LINE % step)
+    log.steps()
+    monkeypatch.setattr(told_metrics, "NEWEST_BYTES", 1000)
+    assert len(list(newest_lines(log.directory))) < 20
+    assert recover_offset(log.directory, 0) == os.path.getsize(log.directory.log)
 
 
 def test_a_torn_line_of_metrics_is_cut_before_it_goes_on(log: Log) -> None:

@@ -15,6 +15,7 @@ from backprop_tui.domain.run import Checkpoint, Queued, Run
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.times import iso
 from backprop_tui.readers.values import Progress
+from backprop_tui.runner import resume_watch
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.resume_watch import ResumeWatch
 from backprop_tui.store.run_directory import RunDirectory, read_lines
@@ -128,3 +129,16 @@ def test_what_cannot_be_read_or_is_strange_gives_no_verdict(resumed: Resumed) ->
     watch.take(said(0, 10, 20))
     watch.finish()
     assert resumed.told() == []
+
+
+def test_a_burst_of_lines_is_judged_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = Resumed(tmp_path).watch()
+    judged: list[int] = []
+
+    def undecided(_before: object, after: list[object], **_: object) -> None:
+        judged.append(len(after))
+
+    monkeypatch.setattr(resume_watch, "judge", undecided)
+    watch.take([Progress(offset=0, metrics={"lr": 0.1})] * 20_000)
+    watch.take([Progress(offset=0, metrics={"lr": 0.1})])
+    assert judged == [400]
