@@ -166,7 +166,7 @@ def short_model(name: str) -> str:
     """The word that tells a GPU: H100, 4090, MI300X."""
     words = [word for word in re.split(r"[\s\-]+", neutral(name)) if word]
     telling = next((word for word in words if any(letter.isdecimal() for letter in word)), "")
-    return telling or (words[-1] if words else "")
+    return telling.removeprefix("RTX") or (words[-1] if words else "")
 
 
 def _host_row(host: HostReading) -> HostRow:

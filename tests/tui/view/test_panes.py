@@ -112,6 +112,7 @@ def test_memory_of_strangers_is_named() -> None:
 def test_a_gpu_is_called_by_its_telling_word() -> None:
     assert short_model("NVIDIA H100 80GB HBM3") == "H100"
     assert short_model("NVIDIA GeForce RTX 4090") == "4090"
+    assert short_model("RTX4090 24GB") == "4090"
     assert short_model("AMD Instinct MI300X") == "MI300X"
     assert short_model("NVIDIA A100-SXM4-80GB") == "A100"
 
