@@ -16,7 +16,7 @@ from backprop_tui.runner.recorder import Recorder
 
 KEPT_CHECKPOINTS = 20
 TOLD_WITHIN_SECONDS = 1.0  # of being printed a step is known
-REMEMBERED_STEPS = 1_000
+REMEMBERED_STEPS = REMEMBERED_PATHS = 1_000
 SAME_SAVE_SECONDS = 0.01  # records keep milliseconds
 
 
@@ -29,7 +29,7 @@ class CheckpointBook:
         """`expect` hears of each path that is announced."""
         self._recorder = recorder
         self._expect = expect
-        self._announced: set[str] = set()
+        self._announced: dict[str, None] = {}  # the newest last
         self._steps: deque[tuple[float, int]] = deque(maxlen=REMEMBERED_STEPS)  # wall time and step, oldest first
         self._deleted_bytes = 0  # since the last save
         self.pending: frozenset[str] = frozenset()  # checkpoints that are being written
@@ -38,7 +38,10 @@ class CheckpointBook:
         """The script says that it saved, or is about to; `cwd` is where a relative path starts."""
         path = os.path.normpath(os.path.join(cwd, saved.path))
         at_step = saved.step if saved.step is not None else step
-        self._announced.add(path)
+        self._announced.pop(path, None)
+        self._announced[path] = None
+        if len(self._announced) > REMEMBERED_PATHS:
+            del self._announced[next(iter(self._announced))]
         before = self._known(path)
         size_bytes = None if before is None else before.size_bytes
         checkpoint = Checkpoint(path=path, step=at_step, saved_at=time.time(), size_bytes=size_bytes)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,7 +19,8 @@ from backprop_tui.store.checkpoints import Unsound, is_sound, saved_files
 MOST_PENDING = 100
 MOST_TOLD = 1_000
 LONGEST_WRITING_SECONDS = 600.0  # a directory that changes for longer holds more than a checkpoint, such as a log
-LARGEST_STATE_BYTES = 16 << 20
+STATE_HEAD_BYTES = 64 << 10  # its keys are sorted, so that the step stands before the long history
+_GLOBAL_STEP = re.compile(rb'"global_step"\s*:\s*(\d{1,18})\b')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,12 +191,9 @@ def _is_gone(path: str) -> bool:
 
 def _step_of_trainer(path: str) -> int | None:
     """The step in a Hugging Face checkpoint's own state; None where it is none."""
-    state = os.path.join(path, TRAINER_STATE)
     try:
-        if os.stat(state).st_size > LARGEST_STATE_BYTES:
-            return None
-        with open(state, "rb") as file:
-            step = json.load(file).get("global_step")
-    except (OSError, ValueError, AttributeError, RecursionError):
+        with open(os.path.join(path, TRAINER_STATE), "rb", buffering=0) as file:
+            found = _GLOBAL_STEP.search(file.read(STATE_HEAD_BYTES) or b"")
+    except OSError:
         return None
-    return step if isinstance(step, int) and not isinstance(step, bool) and step >= 0 else None
+    return None if found is None else int(found[1])

@@ -17,9 +17,10 @@ from backprop_tui.readers.values import Progress
 from backprop_tui.runner.written_files import WrittenFile
 
 MOST_FILES = 64
-MOST_READ_BYTES = 4 << 20  # of one file at a look; the next look goes on
+MOST_READ_BYTES = 256 << 10  # at a look, of all files that grow: a guardian is small; the next look goes on
+MOST_LAST_READ_BYTES = 8 << 20  # at the last look
 MOST_BEGINNINGS = 20  # a table whose rows differ for ever is read no more
-LONGEST_STATE_BYTES = 32 << 20
+LONGEST_STATE_BYTES = 4 << 20  # tens of thousands of lines, which take ten times that while they are read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +47,10 @@ class FoundFigures:
     What it finds it gives at the look after, so that the log, where it says the same, says it first.
     """
 
-    __slots__ = ("_growing", "_held", "_unread")
+    __slots__ = ("_growing", "_held", "_left_bytes", "_unread")
 
     def __init__(self) -> None:
+        self._left_bytes = 0  # to be read at this look
         self._held: list[Progress] = []
         self._growing: dict[str, _Growing] = {}
         self._unread: dict[str, WrittenFile] = {}  # files with more than one look reads
@@ -58,6 +60,7 @@ class FoundFigures:
         changed = self._unread | {file.path: file for file in files}
         self._unread = {}
         values: list[Progress] = []
+        self._left_bytes = MOST_LAST_READ_BYTES if is_last else MOST_READ_BYTES
         for file in changed.values():
             try:
                 values += self._read(file)
@@ -84,9 +87,11 @@ class FoundFigures:
             known = self._growing[file.path] = _Growing(make(), 1 if known is None else known.begun + 1)
         with open(file.path, "rb", buffering=0) as opened:
             opened.seek(known.position)
-            chunk = opened.read(MOST_READ_BYTES) or b""
+            chunk = opened.read(self._left_bytes) or b""
+        self._left_bytes -= len(chunk)
         known.position += len(chunk)
         values = known.log.feed(chunk)
+        known.position += known.log.pass_over(file.size_bytes - known.position)
         if isinstance(known.log, CsvLog) and known.log.is_another and known.begun < MOST_BEGINNINGS:
             # A logger that has a new column writes its table anew.
             self._growing[file.path] = _Growing(make(), known.begun + 1)

@@ -20,6 +20,8 @@ from backprop_tui.runner.writing_places import DEEPEST, Place, files_written_by,
 MOST_ENTRIES = 20_000  # of a directory that is known to be written to
 MOST_GUESSED_ENTRIES = 2_000  # of one that is only searched: more is a data set
 MOST_FOLDERS = 2_000
+MOST_FILES = 20_000  # remembered in all of them together
+MOST_GUESSED_FILES = 10_000  # so that a data set in many directories leaves room for what is known to be written
 MOST_HELD_FILES = 1_000
 MOST_WAITING = 100  # places that do not exist yet
 UNITS_A_LOOK = 3_000  # entries listed and files stat'ed of guessed places
@@ -83,6 +85,7 @@ class WrittenFiles:
         self._is_shared = is_shared
         self._was_shared = False
         self._folders: dict[str, _Folder] = {}
+        self._file_count = 0  # in these
         self._guessed: deque[str] = deque()  # in the order in which they are looked at
         self._waiting: deque[Place] = deque(places)  # places that are not looked at yet, or do not exist yet
         self._held: set[str] = set()  # files that its processes were seen to write
@@ -163,12 +166,14 @@ class WrittenFiles:
                 folder.modified_ns = modified_ns if is_settled else None
         except OSError:
             del self._folders[folder.path]  # removed, or not ours to read; its parent tells when it comes back
+            self._file_count -= len(folder.files)
             return 1
         units = listed + len(folder.files)
         for name, before in list(folder.files.items()):
             file = _regular(os.path.join(folder.path, name))
             if file is None:
                 del folder.files[name]
+                self._file_count -= 1
                 continue
             folder.files[name] = seen = (file.size_bytes, file.modified_ns)
             if seen != before and file.modified_ns >= self._since_ns and self._is_its_own(folder, file):
@@ -181,10 +186,11 @@ class WrittenFiles:
 
     def _list(self, folder: _Folder, folders: list[str] | deque[str]) -> int:
         most = MOST_GUESSED_ENTRIES if folder.guessed else MOST_ENTRIES
+        most_files = MOST_GUESSED_FILES if folder.guessed else MOST_FILES
         count = 0
         with os.scandir(folder.path) as entries:
             for count, entry in enumerate(entries, start=1):
-                if count > most:
+                if count > most or self._file_count >= most_files:
                     folder.crowded = True
                     break
                 if entry.is_dir(follow_symlinks=False):
@@ -192,6 +198,7 @@ class WrittenFiles:
                         self._know(entry.path, folder.depth - 1, guessed=folder.guessed, found=folders)
                 elif entry.name not in folder.files and self._is_interesting(entry.name, entry.path):
                     folder.files[entry.name] = None
+                    self._file_count += 1
         return count
 
     def _is_interesting(self, name: str, path: str) -> bool:

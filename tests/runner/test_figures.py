@@ -15,6 +15,7 @@ from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.live import Clock, Live
 from backprop_tui.domain.run import Spec
 from backprop_tui.readers.values import CheckpointSaved, Progress
+from backprop_tui.runner import checkpoint_book
 from backprop_tui.runner.checkpoint_book import KEPT_CHECKPOINTS, CheckpointBook
 from backprop_tui.runner.figures import Figures
 from backprop_tui.runner.recorder import Recorder
@@ -38,7 +39,8 @@ class Taken:
         self.recorder = Recorder(RunDirectory(folder), live)
         self.ladder = Ladder()
         spec = Spec(command=("true",), script=None, cwd=folder, limits=RunLimits(on_nan=on_nan))
-        self.figures = Figures(self.recorder, self.ladder, spec, CheckpointBook(self.recorder))  # type: ignore[arg-type]
+        self.book = CheckpointBook(self.recorder)
+        self.figures = Figures(self.recorder, self.ladder, spec, self.book)  # type: ignore[arg-type]
 
     def take(self, *values: Progress | CheckpointSaved) -> None:
         self.figures.take_in(values, self.folder)
@@ -86,6 +88,13 @@ def test_only_so_many_checkpoints_are_kept(taken: Taken) -> None:
     taken.take(*(saved(f"{step}.pt", step) for step in range(KEPT_CHECKPOINTS + 5)))
     steps = [checkpoint.step for checkpoint in taken.recorder.live.checkpoints]
     assert steps == list(range(5, KEPT_CHECKPOINTS + 5))
+
+
+def test_a_script_that_announces_for_ever_fills_no_memory(taken: Taken, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoint_book, "REMEMBERED_PATHS", 30)
+    for number in range(100):
+        taken.take(saved(f"/ckpt/{number}", offset=number + 1))
+    assert list(taken.book._announced) == [f"/ckpt/{number}" for number in range(70, 100)]
 
 
 def test_a_loss_that_is_no_number_is_told_once(taken: Taken) -> None:

@@ -68,6 +68,36 @@ def test_a_large_file_is_read_at_several_looks(tmp_path: Path, monkeypatch: pyte
     assert [row.step for one in found if one is not None for row in one.values] == list(range(10))
 
 
+def test_many_files_at_once_share_what_a_look_may_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(found_figures, "MOST_READ_BYTES", 30)
+    files = []
+    for number in range(8):
+        table = tmp_path / f"metrics{number}.csv"
+        table.write_text(f"step,loss\n{number},0.5\n{number + 10},0.5\n")
+        files.append(written(table))
+    figures = FoundFigures()
+    found = [figures.take(files if look == 0 else []) for look in range(12)]
+    sizes = [len(one.values) for one in found if one is not None]
+    assert max(sizes) <= 4
+    assert sum(sizes) == 16
+
+
+def test_what_says_nothing_of_the_training_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(found_figures, "MOST_READ_BYTES", 100)
+    pictures = tmp_path / "events.out.tfevents.1"
+    pictures.write_bytes((2 << 20).to_bytes(8, "little") + bytes(8 + (2 << 20)))
+    rows = tmp_path / "people.csv"
+    rows.write_text("name,age\n" + "Ada,36\n" * 1000)
+    figures = FoundFigures()
+    figures.take([written(pictures), written(rows)])
+    figures.take([])
+    assert not figures._unread
+    with pictures.open("ab") as file:
+        file.write((4).to_bytes(8, "little") + bytes(4))
+    figures.take([written(pictures)])
+    assert figures._growing[str(pictures)].position == pictures.stat().st_size
+
+
 def test_the_last_look_gives_all(tmp_path: Path) -> None:
     table = tmp_path / "metrics.csv"
     table.write_text("step,loss\n1,0.5\n")

@@ -106,6 +106,25 @@ def test_a_directory_with_too_many_entries_is_left_alone(tmp_path: Path, monkeyp
     assert "another.npz" not in names(files.look(1.0))
 
 
+def test_a_data_set_in_many_directories_is_not_remembered_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(written_files, "MOST_GUESSED_FILES", 25)
+    for folder in range(20):
+        for number in range(10):
+            write(tmp_path / "data" / f"class{folder}" / f"{number}.npz")
+    out = tmp_path / "out"
+    files = looker(tmp_path, out)
+    looks = [names(files.look(float(number))) for number in range(4)]
+    assert sum(map(len, looks)) == 25
+    write(out / "ckpt.pt")
+    assert names(files.look(5.0)) == ["ckpt.pt"]
+    for path in tmp_path.rglob("*.npz"):
+        path.unlink()
+    files.look(6.0)
+    assert files._file_count == 1
+
+
 def test_one_look_does_so_much_and_the_next_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(written_files, "UNITS_A_LOOK", 30)
     for folder in range(20):

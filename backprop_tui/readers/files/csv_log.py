@@ -46,6 +46,10 @@ class CsvLog:
                 rows.append(row)
         return rows
 
+    def pass_over(self, most: int) -> int:
+        """How many of the next bytes, `most` at most, say nothing: all where the table is none of a training."""
+        return 0 if self._is_log else max(0, most)
+
     def _begin(self, columns: Sequence[str]) -> None:
         places = {EPOCH_COLUMN, *STEP_COLUMNS}.intersection(columns)
         self._is_log = len(columns) <= MOST_COLUMNS and bool(places) and any(map(is_known_metric, columns))

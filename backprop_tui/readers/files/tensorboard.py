@@ -52,6 +52,12 @@ class TensorBoardLog:
                     found.append(progress)
         return found
 
+    def pass_over(self, most: int) -> int:
+        """How many of the next bytes, `most` at most, say nothing; the next chunk begins behind them."""
+        passed = max(0, min(self._skip, most))
+        self._skip -= passed
+        return passed
+
 
 def _progress(event: bytes) -> Progress | None:
     step = 0
