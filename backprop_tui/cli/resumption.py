@@ -13,6 +13,7 @@ from backprop_tui.cli.session import Session, here
 from backprop_tui.cli.specification import checkpoint_path, overlaid, working_directory
 from backprop_tui.cli.tails import From, known_so_far
 from backprop_tui.domain.errors import BrokenRecord, StorageFailed, UsageError
+from backprop_tui.domain.governor.figures import minutes
 from backprop_tui.domain.invocation import mentioned_flags
 from backprop_tui.domain.lifecycle import resume, used_seconds
 from backprop_tui.domain.resume_flags import resume_template
@@ -136,7 +137,7 @@ def _check_goal(run: Run, spec: Spec) -> None:
     used = used_seconds(run)
     if spec.total_seconds is not None and used >= spec.total_seconds:
         raise UsageError(
-            f"run {run.id} has used its {spec.total_seconds / 60:g} minutes in all; --total-minutes gives it more"
+            f"run {run.id} has used its {minutes(spec.total_seconds)} minutes in all; --total-minutes gives it more"
         )
     for until in spec.until:
         if until.name in COUNTS and until.reached(step=run.step, epoch=run.epoch, metrics={}):

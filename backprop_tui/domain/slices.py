@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from backprop_tui.domain.governor.figures import minutes
 from backprop_tui.domain.run import Attempt, Queued, Run, Spec
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.values import dataclass
@@ -57,7 +58,7 @@ def next_slice(run: Run, now: float, resume_from: str | None, *, used_seconds: f
     """A sliced run at the end of a timebox: queued again behind the others, or why it ends here."""
     total = run.spec.total_seconds
     if total is not None and total - used_seconds <= SHORTEST_SHARE * (run.spec.max_run_seconds or 0.0):
-        return f"its {total / 60:g} minutes in all are used"
+        return f"its {minutes(total)} minutes in all are used"
     if resume_from is None:
         return "no sound checkpoint to go on from"
     if _idle_slices(run.attempts) >= MOST_IDLE_SLICES:

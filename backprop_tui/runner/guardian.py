@@ -11,6 +11,7 @@ from functools import partial
 
 from backprop_tui.domain.disk_use import DiskUse
 from backprop_tui.domain.errors import BackpropError, StorageFailed
+from backprop_tui.domain.governor.figures import minutes
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status
@@ -30,7 +31,7 @@ from backprop_tui.runner.log_follower import LogFollower
 from backprop_tui.runner.lookout import Lookout, Seen
 from backprop_tui.runner.memory_kills import MemoryKills
 from backprop_tui.runner.obedience import Obedience
-from backprop_tui.runner.postponement import Postponement
+from backprop_tui.runner.postponement import UNTIL, Postponement
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.resources import ResourceMeter
 from backprop_tui.runner.resume_watch import ResumeWatch
@@ -209,7 +210,7 @@ class Guardian:
         """The log told that what it was started for is reached."""
         reached = self._recorder.live.reached
         if reached is not None and self._recorder.live.stopping is None:
-            self._postponement.end(Status.TIMEBOXED, by="until", reason=reached, now=now)
+            self._postponement.end(Status.TIMEBOXED, by=UNTIL, reason=reached, now=now)
 
     def _keep_timebox(self, now: float) -> None:
         limit = timebox_seconds(self.run)
@@ -225,7 +226,7 @@ class Guardian:
             self._recorder.tell("warned", f"{plan.warn_signal}: {max(0.0, left):.0f} s of the timebox left")
             self._charge.tree.signal_group(signal.Signals[plan.warn_signal])
         if left <= 0:
-            reason = f"at its limit of {round(limit / 60, 3):g} min"
+            reason = f"at its limit of {minutes(limit)} min"
             self._postponement.end(Status.TIMEBOXED, by=TIMEBOX, reason=reason, now=now)
 
     def _call_supervisor(self, now: float) -> None:

@@ -6,6 +6,7 @@ import time
 
 from backprop_tui.domain.edits import edited, with_timebox
 from backprop_tui.domain.errors import StorageFailed
+from backprop_tui.domain.governor.figures import minutes
 from backprop_tui.domain.live import Pause
 from backprop_tui.domain.requests import (
     ContinueRequest,
@@ -116,5 +117,5 @@ class Obedience:
             self._recorder.change(problem=str(error))  # obeyed all the same, and written with the end
         if isinstance(request, TimeboxRequest):
             limit = request.max_run_seconds
-            self._recorder.tell("extended", "no limit" if limit is None else f"timebox is now {limit / 60:g} min")
+            self._recorder.tell("extended", "no limit" if limit is None else f"timebox is now {minutes(limit)} min")
         return run

@@ -15,6 +15,9 @@ from backprop_tui.runner.checkpoint_book import SAME_SAVE_SECONDS
 from backprop_tui.runner.ladder import PERSON, Ladder
 from backprop_tui.runner.recorder import Recorder
 
+UNTIL = "until"
+_WEIGHT = {PERSON: 2, UNTIL: 1}  # whose reason stands where several want the end
+
 
 class Postponement:
     """Between the wish to end a run and the first signal."""
@@ -66,9 +69,9 @@ class Postponement:
     def _hasten(
         self, postponed: Postponed, status: Status, *, by: str, reason: str, now: float, after_checkpoint: bool
     ) -> None:
-        """A person overrules a timebox, so that no slice follows; who does not ask for the wait cuts it short."""
+        """A person overrules the others, a goal that is reached a timebox; not to ask for the wait cuts it short."""
         hastened = postponed
-        if by == PERSON and postponed.by != PERSON:
+        if _WEIGHT.get(by, 0) > _WEIGHT.get(postponed.by, 0):
             hastened = replace(hastened, status=status, by=by, reason=reason)
         if not after_checkpoint:
             hastened = replace(hastened, deadline=min(postponed.deadline, now + self._grace_seconds))

@@ -140,6 +140,16 @@ def test_a_person_overrules_a_timebox_so_that_no_slice_follows(soon: Waiting) ->
     assert (stopping.status, stopping.by) == (Status.STOPPED, "person")
 
 
+def test_a_goal_that_is_reached_while_a_timebox_waits_is_why_it_ends(soon: Waiting) -> None:
+    soon.stop(by="timebox")
+    first = soon.postponed
+    soon.stop(by="until", now=NOW + 1)
+    soon.stop(by="timebox", now=NOW + 1)
+    assert (soon.postponed.by, soon.postponed.reason, soon.postponed.deadline) == ("until", "by until", first.deadline)
+    soon.stop(now=NOW + 2)
+    assert soon.postponed.status is Status.STOPPED
+
+
 def test_a_person_who_stops_a_slice_that_is_ending_wants_no_other_one(late: Waiting) -> None:
     late.stop(by="timebox")
     late.stop(by="until")

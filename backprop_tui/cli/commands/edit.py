@@ -15,6 +15,7 @@ from backprop_tui.cli.session import Session
 from backprop_tui.cli.several import grant_each, rehearsed, reported, status_of
 from backprop_tui.cli.values import NoLimit
 from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.governor.figures import minutes
 from backprop_tui.domain.requests import EditRequest, TimeboxRequest
 from backprop_tui.domain.status import ENDED
 
@@ -90,9 +91,9 @@ def _check(
         if status is None:
             raise UsageError(f"run {run_id} was recorded by the original Backprop; its records are only read")
         if status in ENDED and arguments.max_minutes is not None:
-            minutes = shlex.quote(_minutes(arguments.max_minutes))
+            limit = shlex.quote(_minutes(arguments.max_minutes))
             raise UsageError(
-                f"--max-minutes: run {run_id} has ended ({status}); backprop-tui resume {run_id} -m {minutes} goes on"
+                f"--max-minutes: run {run_id} has ended ({status}); backprop-tui resume {run_id} -m {limit} goes on"
             )
 
 
@@ -114,11 +115,11 @@ def _changes(arguments: argparse.Namespace) -> Iterator[str]:
     if arguments.note is not None:
         yield "a note" if arguments.note else "no note"
     if arguments.max_minutes is not None:
-        minutes = _minutes(arguments.max_minutes)
-        yield "no time limit" if minutes == "none" else f"a limit of {minutes} min"
+        limit = _minutes(arguments.max_minutes)
+        yield "no time limit" if limit == "none" else f"a limit of {limit} min"
     if arguments.priority is not None:
         yield f"priority {arguments.priority}"
 
 
 def _minutes(value: float | NoLimit) -> str:
-    return "none" if isinstance(value, NoLimit) else f"{value / 60:g}"
+    return "none" if isinstance(value, NoLimit) else minutes(value)

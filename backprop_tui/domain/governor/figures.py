@@ -38,6 +38,12 @@ def duration(seconds: float) -> str:
     return f"{whole // 60}:{whole % 60:02}"
 
 
+def minutes(seconds: float) -> str:
+    """Seconds as minutes without the unit, with no more decimals than they need to be told apart: 90, 12.5, 0.051."""
+    figure = seconds / 60
+    return f"{round(figure, 3 if figure < 1 else 2):.15g}"
+
+
 def counted(count: int, noun: str) -> str:
     """A number with its noun: 1 run, 2 runs."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.governor.figures import counted, duration, gigabytes_down, gigabytes_up, plain
+from backprop_tui.domain.governor.figures import counted, duration, gigabytes_down, gigabytes_up, minutes, plain
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,10 @@ def test_figures_drop_what_is_zero(figure: float, shown: str) -> None:
 
 def test_one_is_singular() -> None:
     assert (counted(1, "run"), counted(2, "run"), counted(0, "run")) == ("1 run", "2 runs", "0 runs")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(3.052038, "0.051"), (60.0, "1"), (754.321, "12.57"), (43_200.0, "720"), (6e8, "10000000")]
+)
+def test_minutes_have_no_more_decimals_than_they_need(seconds: float, said: str) -> None:
+    assert minutes(seconds) == said
