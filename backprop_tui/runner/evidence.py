@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from backprop_tui.domain.causes.clues import Clues
 from backprop_tui.domain.causes.facts import Facts, FileSystem, GpuHolder
 from backprop_tui.domain.causes.log_lines import lines_of
+from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
@@ -18,6 +19,7 @@ from backprop_tui.domain.values import dataclass
 from backprop_tui.probes.kernel_log import memory_kill_of
 from backprop_tui.probes.readings_file import read_readings
 from backprop_tui.runner.gpu_share import SAMPLE_SECONDS
+from backprop_tui.runner.not_finite import not_finite_since
 from backprop_tui.store.log_end import read_end
 from backprop_tui.store.run_directory import RunDirectory
 
@@ -62,8 +64,8 @@ class Scene:
             memory_kill=memory_kill,
             memory_kills_counted=self.memory_kills_counted,
             gpu_trouble=next(_troubles(gpus), None),
-            gpu_holders=tuple(holder for gpu in gpus for holder in _holders(gpu, self.run.id)),
-            nan_loss=_nan_loss(self.live),
+            gpu_holders=tuple(holder for gpu in gpus for holder in self._holders(gpu)),
+            nan_loss=self._nan_loss(),
             file_system=file_system,
             local_module=self._local_module,
         )
@@ -74,6 +76,31 @@ class Scene:
         readings = read_readings(self.readings_path) if mine else None
         if readings is not None and time.time() - readings.time < _FRESH_SECONDS:
             yield from (gpu for gpu in readings.gpus if gpu.uuid in mine)
+
+    def _holders(self, gpu: GpuReading) -> Iterator[GpuHolder]:
+        for one in gpu.processes:
+            if one.run != self.run.id:
+                owner = f" ({one.owner})" if one.owner else ""
+                who = f"run {self._name_of(one.run)}" if one.run else f"pid {one.pid}{owner}"
+                yield GpuHolder(gpu_index=gpu.index, who=who, memory_bytes=one.memory_bytes)
+
+    def _name_of(self, run_id: str) -> str:
+        """A run's name, or its id where its record cannot be read."""
+        try:
+            folder = os.path.join(os.path.dirname(self.directory.path), run_id)
+            return RunDirectory(folder).read().name or run_id
+        except BackpropError:
+            return run_id
+
+    def _nan_loss(self) -> str | None:
+        """The newest loss where it is no number, and since which step, as far as the end of the metrics tells."""
+        for name, value in self.live.metrics.items():
+            if "loss" in name.lower() and not math.isfinite(value):
+                since = not_finite_since(self.directory.file("metrics.jsonl"), name)
+                if since is not None and since != self.live.step:
+                    return f"{name} is {value} since step {since}"
+                return f"{name} is {value}" + ("" if self.live.step is None else f" at step {self.live.step}")
+        return None
 
     def _pids(self, content: bytes) -> set[int]:
         """The script's, and those that its launcher or loader names as dead."""
@@ -109,21 +136,6 @@ def _troubles(gpus: list[GpuReading]) -> Iterator[str]:
     for gpu in gpus:
         if gpu.health is GpuHealth.LOST:
             yield f"GPU {gpu.index} lost" + (f": {gpu.problem}" if gpu.problem else "")
-
-
-def _holders(gpu: GpuReading, run_id: str) -> Iterator[GpuHolder]:
-    for one in gpu.processes:
-        if one.run != run_id:
-            owner = f" ({one.owner})" if one.owner else ""
-            who = f"run {one.run}" if one.run else f"pid {one.pid}{owner}"
-            yield GpuHolder(gpu_index=gpu.index, who=who, memory_bytes=one.memory_bytes)
-
-
-def _nan_loss(live: Live) -> str | None:
-    for name, value in live.metrics.items():
-        if "loss" in name.lower() and not math.isfinite(value):
-            return f"{name} is {value}" + ("" if live.step is None else f" at step {live.step}")
-    return None
 
 
 def file_system(path: str) -> FileSystem | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import threading
@@ -26,6 +27,8 @@ from backprop_tui.runner.watched import Exit
 from backprop_tui.store.run_directory import RunDirectory
 from tests.domain.causes.deaths import raised
 from tests.domain.runs import queued, running
+
+MINE = queued().id
 
 
 def scene(folder: Path, log: str, **live: Any) -> Scene:
@@ -71,6 +74,24 @@ def test_the_last_loss_that_is_no_number_is_a_fact(tmp_path: Path) -> None:
     assert there.clues(exit_code=1, signal=None).facts.nan_loss == "train_loss is inf at step 9"
 
 
+@pytest.mark.parametrize(
+    ("losses", "said"),
+    [
+        ((2.0, math.nan, 1.0, math.nan, math.inf), "loss is nan since step 3"),
+        ((1.0, 1.0, 1.0, 1.0, math.nan), "loss is nan at step 4"),
+        ((math.nan,) * 5, "loss is nan since step 0"),
+    ],
+)
+def test_since_when_the_loss_is_no_number_is_told(tmp_path: Path, losses: tuple[float, ...], said: str) -> None:
+    there = scene(tmp_path, "bye\n", metrics={"loss": math.nan}, step=4)
+    lines = [
+        {"step": step, "metrics": {"loss": loss if math.isfinite(loss) else str(loss)}}
+        for step, loss in enumerate(losses)
+    ]
+    (tmp_path / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines) + '{"step": 9, "me')
+    assert there.clues(exit_code=1, signal=None).facts.nan_loss == said
+
+
 def test_a_module_beside_the_script_is_found_where_python_does_not_look(tmp_path: Path) -> None:
     there = scene(tmp_path, "")
     (tmp_path / "a").mkdir()
@@ -97,15 +118,20 @@ def test_a_gpu_that_was_lost_and_who_else_held_one_are_facts(tmp_path: Path) -> 
         uuid="GPU-3",
         name="H100",
         processes=(
-            GpuProcess(pid=1, run="r1", memory_bytes=5),
+            GpuProcess(pid=1, run=MINE, memory_bytes=5),
+            GpuProcess(pid=2, run="other", memory_bytes=5),
             GpuProcess(pid=40412, owner="mika", memory_bytes=31_300_000_000),
+            GpuProcess(pid=3, run="gone", memory_bytes=7),
         ),
     )
     other = GpuReading(index=4, uuid="GPU-4", name="H100", health=GpuHealth.LOST)
     readings = Readings(time=time.time(), host=HostReading(), gpus=(lost, shared, other), probe="nvml")
     path = tmp_path / "readings.json"
     path.write_bytes(encode(Sample(readings=readings, pid=1, boot_id=boot_id())))
-    there = scene(tmp_path, "step 1\n")
+    for run_id in (MINE, "other"):
+        (tmp_path / run_id).mkdir()
+    there = scene(tmp_path / MINE, "step 1\n")
+    RunDirectory(str(tmp_path / "other")).write(replace(there.run, id="other", name="vit"), durable=False)
     gpus = (Gpu(index=2, uuid="GPU-2"), Gpu(index=3, uuid="GPU-3"))
     run = there.run.with_attempt(replace(there.run.attempt, gpus=gpus))
     there = replace(there, run=run, readings_path=str(path))
@@ -113,7 +139,9 @@ def test_a_gpu_that_was_lost_and_who_else_held_one_are_facts(tmp_path: Path) -> 
     assert facts.gpu_trouble == "GPU 2 lost: Xid 79: fallen off the bus"
     assert facts.gpu_indices == (2, 3)
     assert [(one.gpu_index, one.who, one.memory_bytes) for one in facts.gpu_holders] == [
-        (3, "pid 40412 (mika)", 31_300_000_000)
+        (3, "run vit", 5),
+        (3, "pid 40412 (mika)", 31_300_000_000),
+        (3, "run gone", 7),
     ]
     outcome = outcome_of(Exit(signal=6), None, there)
     assert outcome.cause is not None

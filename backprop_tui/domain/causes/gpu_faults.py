@@ -8,8 +8,8 @@ from backprop_tui.domain.run import Cause
 
 _LOST = (
     r"fall(?:en|s)? off the bus|fell off the bus|GPU is lost|GPU_IS_LOST|\bXid\b|[Uu]ncorrectable ECC"
-    r"|unspecified launch failure|[Hh]ardware stack error|CUDA_ERROR_(?:ECC_UNCORRECTABLE|HARDWARE_STACK_ERROR"
-    r"|LAUNCH_FAILED)|device not ready|NVLink error|no CUDA-capable device is detected"
+    r"|[Hh]ardware stack error|CUDA_ERROR_(?:ECC_UNCORRECTABLE|HARDWARE_STACK_ERROR)|device not ready|NVLink error"
+    r"|no CUDA-capable device is detected"
     r"|all CUDA-capable devices are busy or unavailable|CUDA-capable device\(s\) is/are busy or unavailable"
 )
 _ANY_CUDA = r"\bCUDA\b|\bcuda\w*Error|\bNCCL\b|\bCUDNN_|\bCUBLAS_|\bHIP error|hipError"

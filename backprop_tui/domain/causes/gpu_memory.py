@@ -77,7 +77,7 @@ def _holders(clues: Clues, hit: Hit) -> list[str]:
 def _advice(clues: Clues, hit: Hit, holders: list[str]) -> str:
     if holders:
         more = f" and {len(holders) - 1} more" if len(holders) > 1 else ""
-        return f"{holders[0]}{more} on the same GPU: ask for more free memory with --gpu-min-vram, or set --after"
+        return f"{holders[0]}{more} on the same GPU: ask for more free memory with --gpu-min-vram, or wait with --after"
     batch = batch_option(clues.facts.command)
     smaller = "use a smaller batch" if batch is None else f"halve {batch[0]} ({batch[1]})"
     asked, unallocated = _first(_ASKED, hit.text), _first((_UNALLOCATED,), hit.text)

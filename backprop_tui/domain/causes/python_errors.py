@@ -20,7 +20,8 @@ _NEVER_AGAIN = (
 )
 _ADVICE: tuple[tuple[str, str], ...] = (
     (
-        r"device-side assert triggered|illegal memory access",
+        # CUDA says of a launch failure: mostly a pointer or an access out of bounds, seldom the device.
+        r"device-side assert triggered|illegal memory access|unspecified launch failure|CUDA_ERROR_LAUNCH_FAILED",
         "--env CUDA_LAUNCH_BLOCKING=1 shows the true line; often a label or index is out of range",
     ),
     (
@@ -63,11 +64,12 @@ def _advice(root: Failure, summary: str) -> str:
 
 
 def unknown(clues: Clues) -> Cause:
-    """The line of the log that sounds most like a reason, else the exit code."""
+    """The line of the log that sounds most like a reason, else the exit code and the last line."""
     code = clues.facts.exit_code
     ended = "no exit status was seen" if code is None else f"exit code {code}"
     for line in reversed(clues.last[-20:]):
         if re.search(_ERROR_LINE, line.text):
             summary = f"{ended}: {line.text.strip()}"
             return made("unknown", at=line, summary=summary, advice="read the end of the log", retryable=True)
-    return made("unknown", evidence=ended, summary=ended, advice="read the end of the log", retryable=True)
+    last = clues.last[-1] if clues.last else None  # such as the words of sys.exit
+    return made("unknown", at=last, evidence=ended, summary=ended, advice="read the end of the log", retryable=True)

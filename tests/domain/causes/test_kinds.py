@@ -82,7 +82,7 @@ TENSORFLOW = (
             "file_not_found",
             "FileNotFoundError: /data/train.idx",
         ),
-        ("RuntimeError: CUDA error: unspecified launch failure", "gpu_lost", None),
+        ("RuntimeError: CUDA error: unspecified launch failure", "python_error", None),
         ("RuntimeError: CUDA error: uncorrectable ECC error encountered", "gpu_lost", None),
         ("RuntimeError: CUDA error: CUDA-capable device(s) is/are busy or unavailable", "gpu_lost", None),
         ("RuntimeError: Function 'LogSoftmaxBackward0' returned nan values in its 0th output.", "nan_loss", None),
@@ -281,5 +281,7 @@ def test_native_code_that_gives_up_says_why_before_its_signal() -> None:
 def test_a_silent_failure_is_unknown_with_its_code_and_a_line_that_sounds_like_a_reason() -> None:
     silent = cause_of("", exit_code=7)
     assert (silent.kind, silent.evidence, silent.line) == ("unknown", "exit code 7", None)
+    spoken = cause_of("step 9\nthe learning rate must be positive\n\n", exit_code=1)
+    assert (spoken.summary, spoken.evidence, spoken.line) == ("exit code 1", "the learning rate must be positive", 2)
     said = cause_of("a\nERROR: cannot reach the licence server\nbye\n", exit_code=7)
     assert (said.kind, said.evidence, said.line) == ("unknown", "ERROR: cannot reach the licence server", 2)
