@@ -97,7 +97,7 @@ class _Stop:
             try:
                 self._listen(folder)
                 self._answer = self._read(os.path.join(folder, "live.json"))
-            except (OSError, ValueError):
+            except (OSError, ValueError, AttributeError):
                 return False  # a record that is gone or broken asks for nothing
         return self._answer
 
@@ -149,7 +149,8 @@ def _whole(name: str, value: SupportsFloat) -> int:
 def _number(name: str, value: SupportsFloat) -> float:
     try:
         return float(value)
-    except (TypeError, ValueError, RuntimeError) as error:  # RuntimeError: a tensor of several elements
+    # A tensor of several elements raises a RuntimeError, a number of hundreds of digits an OverflowError.
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise TypeError(f"report: {name} is of type {type(value).__name__} and no number: {error}") from error
 
 

@@ -19,6 +19,7 @@ from backprop_tui.store.files import append_line, dump
 from backprop_tui.store.run_directory import RunDirectory
 
 CHUNK_BYTES = 1 << 20
+PATTERNS_CHUNK_BYTES = 1 << 16  # patterns of the user's may be slow, and what else the guardian does waits for a chunk
 # A script that prints faster than anyone can read it is read again from near its end.
 LONGEST_BACKLOG_BYTES = 64 << 20
 SKIP_TO_BYTES = 8 << 20
@@ -49,6 +50,7 @@ class LogFollower:
         self._directory = directory
         self._path = directory.log
         self._patterns = patterns
+        self._chunk_bytes = CHUNK_BYTES if patterns is None else PATTERNS_CHUNK_BYTES
         self._reader = self._reader_at(begin.offset, memory=begin.memory, habits=begin.habits)
         self._position = begin.offset
         self._metrics_from = begin.metrics_from
@@ -83,7 +85,7 @@ class LogFollower:
             self._skip_to(size - SKIP_TO_BYTES)
         with open(self._path, "rb", buffering=0) as file:
             file.seek(self._position)
-            chunk = file.read(CHUNK_BYTES) or b""
+            chunk = file.read(self._chunk_bytes) or b""
         self._position += len(chunk)
         values = self._reader.feed(chunk)
         return self._record(values, time), self._position < size

@@ -18,6 +18,7 @@ from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.processes.linux import become_subreaper, rename_process
 from backprop_tui.readers.user_patterns import UserPatterns
 from backprop_tui.runner.allowance import Allowance
+from backprop_tui.runner.aside import Aside
 from backprop_tui.runner.birth import Gone, NeverBegan, adopt, first_live, held, make_agree, script_of, start
 from backprop_tui.runner.ending import outcome_of, outcome_of_no_start, write_end
 from backprop_tui.runner.evidence import Scene
@@ -34,6 +35,7 @@ from backprop_tui.store.code_state import changes_since_queued
 from backprop_tui.store.run_directory import RunDirectory
 
 SWEEP_GRACE_SECONDS = 5.0
+CODE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +125,7 @@ def _tell_start(directory: RunDirectory, run: Run, recorder: Recorder, script: W
     if script is not None and isinstance(run.state, Starting):
         run = run.to(Running(since=time.time()))
         if not script.adopted:
-            run = run.with_attempt(replace(run.attempt, code_changes=changes_since_queued(run)))
+            run = run.with_attempt(replace(run.attempt, code_changes=_code_changes(run)))
         try:
             directory.write(run, durable=False)
         except StorageFailed as error:
@@ -137,6 +139,12 @@ def _tell_start(directory: RunDirectory, run: Run, recorder: Recorder, script: W
     elif script is not None:
         recorder.tell("adopted", "its guardian died; another one took over", pid=script.identity.pid)
     return run
+
+
+def _code_changes(run: Run) -> str | None:
+    """Looked for in a thread: the script runs already, and a disk that does not answer must not leave it unguarded."""
+    found = Aside(lambda _now: changes_since_queued(run)).last(CODE_SECONDS)
+    return found[0] if found else None
 
 
 def _follow_log(directory: RunDirectory, live: Live, run: Run, *, adopting: bool) -> LogFollower:

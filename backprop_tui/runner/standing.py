@@ -9,6 +9,8 @@ from backprop_tui.domain.best import improve
 from backprop_tui.domain.live import Live
 from backprop_tui.readers.values import Progress
 
+MOST_METRICS = 512  # by name: the record is written each second
+
 
 class Standing:
     """The newest of each figure; what a value does not say stays as it was."""
@@ -36,7 +38,9 @@ class Standing:
             self._total_epochs = progress.total_epochs
         if progress.eta_seconds is not None:
             self._eta_seconds = progress.eta_seconds
-        self._metrics.update(progress.metrics)
+        for name, value in progress.metrics.items():
+            if name in self._metrics or len(self._metrics) < MOST_METRICS:
+                self._metrics[name] = value
         improve(self._best, progress.metrics, self.step)
         if self.step is not None and self._total_steps is not None and self.step > self._total_steps:
             self._total_steps = None  # it was that of one epoch, whose count went on

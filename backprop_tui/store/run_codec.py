@@ -200,9 +200,9 @@ def decode_peak(source: JsonObject) -> Peak:
 
 
 def decode_resume_check(source: JsonObject) -> ResumeCheck | None:
-    """Raises: WrongField."""
+    """None for a verdict that only a newer version knows. Raises: WrongField."""
     check = fields.nested(source, "resume_check")
-    if not check:
+    if not check or fields.text(check, "verdict") not in list(Verdict):
         return None
     return ResumeCheck(
         verdict=Verdict(fields.text(check, "verdict")),

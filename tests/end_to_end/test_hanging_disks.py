@@ -51,3 +51,14 @@ def test_an_end_that_cannot_judge_its_checkpoints_is_written_all_the_same(
     assert run.wait_for_end(seconds=60).status is Status.COMPLETED
     crashing.wait_until_all_happened()
     assert [checkpoint.step for checkpoint in run.run().checkpoints] == [10, 20]
+
+
+def test_a_script_is_guarded_though_nobody_can_say_whether_it_was_changed(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crashing = Crashing(sandbox, monkeypatch, hanging("store.code_state:_changes", GUARDIAN))
+    run = sandbox.submit(*script("saves.py", 100_000, 0.05, 1000), max_run_seconds=2.0, stop=QUICK)
+    crashing.wait_until_all_happened()
+    ended = run.wait_for_end(seconds=60)
+    assert ended.status is Status.TIMEBOXED
+    assert ended.attempt.code_changes is None

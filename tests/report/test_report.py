@@ -154,12 +154,19 @@ def test_a_full_disk_and_a_run_that_is_gone_end_no_training(folder: RunFolder) -
     assert folder.run(code).returncode == 0
 
 
+def test_a_record_that_is_none_asks_for_nothing(folder: RunFolder) -> None:
+    for content in ("[]", "null", '"stopping"'):
+        (folder.path / "live.json").write_text(content)
+        assert folder.run("assert not report.should_stop()").returncode == 0
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
         ("report.step(0.5)", "step is 0.5, which is no whole number"),
         ("report.step(1, loss='low')", "loss is of type str and no number"),
         ("report.step(1, total=None, lr=[1])", "lr is of type list and no number"),
+        ("report.step(10**400)", "step is of type int and no number"),
     ],
 )
 def test_what_is_no_number_is_named(folder: RunFolder, call: str, words: str) -> None:

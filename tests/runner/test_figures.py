@@ -19,6 +19,7 @@ from backprop_tui.runner import checkpoint_book
 from backprop_tui.runner.checkpoint_book import KEPT_CHECKPOINTS, CheckpointBook
 from backprop_tui.runner.figures import Figures
 from backprop_tui.runner.recorder import Recorder
+from backprop_tui.runner.standing import MOST_METRICS
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 
 
@@ -88,6 +89,13 @@ def test_only_so_many_checkpoints_are_kept(taken: Taken) -> None:
     taken.take(*(saved(f"{step}.pt", step) for step in range(KEPT_CHECKPOINTS + 5)))
     steps = [checkpoint.step for checkpoint in taken.recorder.live.checkpoints]
     assert steps == list(range(5, KEPT_CHECKPOINTS + 5))
+
+
+def test_names_that_change_for_ever_fill_no_record(taken: Taken) -> None:
+    taken.take(*(progress(step, **{f"loss_{step}": 1.0, "lr": float(step)}) for step in range(2 * MOST_METRICS)))
+    metrics = taken.recorder.live.metrics
+    assert len(metrics) == MOST_METRICS
+    assert metrics["lr"] == 2 * MOST_METRICS - 1
 
 
 def test_a_script_that_announces_for_ever_fills_no_memory(taken: Taken, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,6 +112,12 @@ def test_a_record_of_another_version_is_refused_by_name() -> None:
         decode_run("x/run.json", {**encode_run(queued(), "/r"), "schema_version": 2})
 
 
+def test_a_verdict_of_a_newer_version_hides_no_run() -> None:
+    source = through_json(encode_run(full_run(), "/r"))
+    source["resume_check"] = {"verdict": "wandered", "attempt": 2, "message": "m"}
+    assert decode_run("run.json", source) == replace(full_run(), resume_check=None)
+
+
 @given(
     junk=st.recursive(st.none() | st.integers() | texts, lambda inner: st.lists(inner) | st.dictionaries(texts, inner))
 )
@@ -143,7 +149,9 @@ def live() -> Live:
         disk_warning="disk 1 GB free",
         reached="step 10,000 reached",
         postponed=Postponed(status=Status.STOPPED, by="person", reason="r", since=8.5, deadline=9.5),
-        stopping=Stopping(status=Status.TIMEBOXED, by="timebox", reason="r", since=1.0, stage=1, deadline=2.0),
+        stopping=Stopping(
+            status=Status.TIMEBOXED, by="timebox", reason="r", since=1.0, stage=1, deadline=2.0, is_final=True
+        ),
     )
 
 
