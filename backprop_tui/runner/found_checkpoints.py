@@ -76,12 +76,8 @@ class FoundCheckpoints:
         self._pending: dict[str, _Pending] = {}
         self._told: dict[str, tuple[int, int]] = {}
         self._announced: deque[str] = deque(maxlen=MOST_PENDING)
+        self.is_any_pending = False  # whether the last look saw one that is not whole and still yet
         self._with_others: set[str] = set()  # directories where one lies that is not kept for its score
-
-    @property
-    def is_any_pending(self) -> bool:
-        """Whether one was seen that is not whole and still yet."""
-        return any(pending.size_bytes >= 0 for pending in tuple(self._pending.values()))
 
     def _being_written(self, now: float) -> Iterator[str]:
         for path, pending in self._pending.items():
@@ -98,7 +94,9 @@ class FoundCheckpoints:
         self._notice(files, now)
         for path in list(self._pending):
             yield from self._judge(path, now, at_end=False)
-        yield CheckpointsPending(paths=frozenset(self._being_written(now)))
+        being_written = frozenset(self._being_written(now))
+        self.is_any_pending = bool(being_written)
+        yield CheckpointsPending(paths=being_written)
 
     def take_last(self, files: Iterable[WrittenFile], now: float) -> Iterator[Sighting]:
         """As `take`, when nobody writes any more: what is not whole now will never be, and is told as it is."""
@@ -153,7 +151,7 @@ class FoundCheckpoints:
             )
             return
         verdict = is_sound(path)
-        if isinstance(verdict, Unsound) and not at_end:
+        if isinstance(verdict, Unsound) and not at_end and not _is_given_up(pending, now):
             return  # half of it is written, and the writer pauses
         del self._pending[path]
         self._told.pop(path, None)
@@ -177,6 +175,12 @@ def _found(pending: _Pending, size_bytes: int, modified_ns: int, unsound: str | 
         unsound=unsound,
         written_seconds=max(0.0, now - pending.first_seen - since_modified) if pending.changed else None,
     )
+
+
+def _is_given_up(pending: _Pending, now: float) -> bool:
+    """Whether nobody writes any more what is not whole: it was left so, or is of a kind that is judged wrongly."""
+    still_seconds = time.time() - pending.modified_ns / 1e9
+    return min(now - pending.first_seen, still_seconds) > LONGEST_WRITING_SECONDS
 
 
 def _is_gone(path: str) -> bool:

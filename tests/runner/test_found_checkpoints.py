@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 import zipfile
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from backprop_tui.domain.live import Clock, Live
 from backprop_tui.domain.run import Checkpoint
 from backprop_tui.readers.values import CheckpointSaved
+from backprop_tui.runner import found_checkpoints
 from backprop_tui.runner.checkpoint_book import CheckpointBook
 from backprop_tui.runner.checkpoint_patterns import CheckpointPatterns
 from backprop_tui.runner.found_checkpoints import LONGEST_WRITING_SECONDS, CheckpointFound, FoundCheckpoints, Sighting
@@ -194,6 +196,27 @@ def test_a_directory_that_never_stands_still_is_not_waited_for_for_ever(watched:
     (out / "log.txt").write_text("more")
     watched.look()
     assert watched.book.pending == frozenset()
+
+
+def test_one_that_is_left_half_written_is_torn_in_the_end_and_makes_room_for_others(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(found_checkpoints, "MOST_PENDING", 1)
+    (watched.cwd / "step_1.ckpt").write_bytes(b"")
+    watched.look_until_still()
+    awaited = [watched.found.is_any_pending]
+    long_ago = time.time() - 2 * LONGEST_WRITING_SECONDS
+    os.utime(watched.cwd / "step_1.ckpt", (long_ago, long_ago))
+    watched.look_until_still()
+    assert watched.names() == []
+    watched.now += LONGEST_WRITING_SECONDS
+    watched.look()
+    assert [one.sound for one in watched.checkpoints] == [False]
+    awaited.append(watched.found.is_any_pending)
+    assert awaited == [True, False]
+    torch_save(watched.cwd / "step_2.ckpt")
+    watched.look_until_still()
+    assert [one.sound for one in watched.checkpoints] == [False, True]
 
 
 def test_those_the_script_deletes_leave_the_record_and_what_it_keeps_does_not_grow(watched: Watched) -> None:
