@@ -12,6 +12,7 @@ from typing import ClassVar, Protocol
 from textual import events, on
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.message_pump import MessagePump
 from textual.notifications import Notify
 from textual.screen import Screen
 
@@ -26,6 +27,7 @@ from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.wanted import Wanted
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.theme import DARK, TERMINAL_BACKGROUND, THEMES, of_any_theme
+from backprop_tui.tui.turns import Handled, Turns, Typed
 
 _TWICE_SECONDS = 2.0
 _MOST_TOASTS = 3
@@ -82,6 +84,7 @@ class Dashboard(App[int]):
         self._preferences = preferences
         self._selected_run = selected_run
         self._interrupted_at = float("-inf")
+        self._turns = Turns(self._hand_on, lambda: self.screen.is_mounted, self.post_message)
         self.wants_demo = False  # whether it was left for the demo
         self._runs_in: asyncio.AbstractEventLoop | None = None
         self.animation_level = "none"
@@ -173,7 +176,20 @@ class Dashboard(App[int]):
         """Every key and the mouse come by here, whoever takes them in the end."""
         if isinstance(event, events.InputEvent | events.Paste):
             self._sign()
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            await self._turns.take(event)
+        else:
+            await super().on_event(event)
+
+    async def _hand_on(self, event: Typed) -> MessagePump:
+        target = self.focused or self.screen
         await super().on_event(event)
+        return target
+
+    @on(Handled)
+    async def _handled(self, message: Handled) -> None:
+        if self.screen_stack:  # there is none any more while it closes
+            await self._turns.handled(message.turn)
 
     def _sign(self) -> None:
         was_present = self._attention.is_present
@@ -225,6 +241,13 @@ class Dashboard(App[int]):
                 yield SystemCommand(title, words, do)
         for name in sorted(self.available_themes):
             yield SystemCommand(f"Theme {name}", "colours of the dashboard", partial(self._use, name))
+
+    def action_command_palette(self) -> None:
+        """Ours, unless it is open."""
+        from backprop_tui.tui.screens.palette import Palette  # when it is opened, for the sake of the start
+
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette(id="--command-palette"))
 
     def _use(self, theme: str) -> None:
         self.theme = theme

@@ -11,6 +11,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from backprop_tui.domain.values import dataclass
+from backprop_tui.tui.screens.leave_once import LeaveOnce
 from backprop_tui.tui.view.tokens import Line, Piece, Token
 from backprop_tui.tui.widgets.painted import COLOURS, Painted
 from backprop_tui.tui.wording.cells import clip, wrapped
@@ -49,7 +50,7 @@ class Question:
     notes: Sequence[Note] = ()
 
 
-class Ask(ModalScreen[str]):
+class Ask(LeaveOnce, ModalScreen[str]):
     """Dismissed with what the answer means; `STAY` for none."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)

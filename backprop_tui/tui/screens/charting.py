@@ -64,7 +64,7 @@ class Charting:
             "chart_in": lambda: self.steer(Zoomed(None, ZOOM)),
             "chart_out": lambda: self.steer(Zoomed(None, 1 / ZOOM)),
             "metrics_grid": self._switch_grid,
-            "export": lambda: self._screen.run_worker(self._export(), group="requests", exit_on_error=False),
+            "export": lambda: self._screen.work(self._export()),
         }
 
     def footer_keys(self) -> list[tuple[str, str]]:

@@ -18,6 +18,7 @@ from backprop_tui.tui.charts.compare_view import MOST_RUNS, Compared, CompareVie
 from backprop_tui.tui.charts.figures import RunFigures
 from backprop_tui.tui.charts.source import ChartSource
 from backprop_tui.tui.charts.steering import Steering
+from backprop_tui.tui.screens.leave_once import LeaveOnce
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.widgets.chart_mouse import ZOOM, Steered, Zoomed, obey
 from backprop_tui.tui.widgets.compare import ComparePage
@@ -41,7 +42,7 @@ _KEYS = (
 )
 
 
-class CompareScreen(Screen[None]):
+class CompareScreen(LeaveOnce, Screen[None]):
     """`snapshot` gives what is known now."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)

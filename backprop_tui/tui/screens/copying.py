@@ -31,7 +31,7 @@ class Copying:
             return
         chosen = self._screen.standing.chosen(self._screen.snapshot)
         if len(chosen) == 1:
-            self._screen.run_worker(self._choose(chosen[0]), group="requests", exit_on_error=False)
+            self._screen.work(self._choose(chosen[0]))
         elif chosen:
             self._take(f"{len(chosen)} ids", " ".join(one.id for one in chosen))
 

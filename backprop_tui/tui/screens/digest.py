@@ -10,6 +10,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from backprop_tui.tui.drawing.digest import draw_digest, draw_digest_keys
+from backprop_tui.tui.screens.leave_once import LeaveOnce
 from backprop_tui.tui.view.digest import DigestView
 from backprop_tui.tui.widgets.painted import COLOURS, Painted
 from backprop_tui.tui.widgets.sheet import Sheet
@@ -20,7 +21,7 @@ _WIDTH = 92
 _AROUND = 4  # the border, the blank row and the row of keys
 
 
-class Digest(ModalScreen[str]):
+class Digest(LeaveOnce, ModalScreen[str]):
     """As high as what there is to tell, or as the screen: then it scrolls."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)

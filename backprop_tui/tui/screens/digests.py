@@ -39,7 +39,7 @@ class Digests:
             if answer == SHOW and view.first_failure is not None:
                 self._screen.go_to(view.first_failure)
             elif answer == RETRY:
-                self._screen.run_worker(self._retry(view), group="requests", exit_on_error=False)
+                self._screen.work(self._retry(view))
 
         self._screen.app.push_screen(Digest(view, glyphs=self._screen.glyphs), closed)
 

@@ -15,6 +15,7 @@ from textual.widgets import Input, Label
 from backprop_tui.domain.values import dataclass
 from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.new_run.command_line import joined
+from backprop_tui.tui.screens.leave_once import LeaveOnce
 from backprop_tui.tui.view.tokens import Line
 from backprop_tui.tui.widgets.line_input import LineInput
 from backprop_tui.tui.widgets.painted import COLOURS, Painted
@@ -46,7 +47,7 @@ class FieldInput(LineInput):
         self.replace(neutral(joined(event.text)), *self.selection)
 
 
-class Form(ModalScreen[tuple[str, ...] | None]):
+class Form(LeaveOnce, ModalScreen[tuple[str, ...] | None]):
     """Up and down go from field to field, enter submits from each of them, esc leaves.
 
     Dismissed with the lines that the command wrote, None where it was left.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from typing import Any
+
 from textual.geometry import Offset
 from textual.screen import Screen
 from textual.widget import Widget
@@ -46,6 +49,17 @@ class Front(Screen[None]):
     def tell(self, words: str, *, bad: bool = False) -> None:
         """A notice."""
         raise NotImplementedError
+
+    def work(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """In the background; what nobody foresaw in it is told, and the screen goes on."""
+
+        async def told() -> None:
+            try:
+                await coroutine
+            except Exception as error:  # noqa: BLE001 - the named boundary of what keys ask for
+                self.tell(f"internal error: {error!r}", bad=True)
+
+        self.run_worker(told(), group="requests")
 
     def bridge_looks(self) -> None:
         """Something was asked for: its effect is wanted soon."""

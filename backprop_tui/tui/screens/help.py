@@ -14,6 +14,7 @@ from backprop_tui.tui.actions import ACTIONS, ANYWHERE, DIALOGS, GROUP, LOG, MET
 from backprop_tui.tui.drawing.footer import draw_footer
 from backprop_tui.tui.drawing.lines import LineBuilder, heading
 from backprop_tui.tui.neutral import neutral
+from backprop_tui.tui.screens.leave_once import LeaveOnce
 from backprop_tui.tui.view.states import TOKENS
 from backprop_tui.tui.view.tokens import Line, Piece, Token
 from backprop_tui.tui.widgets.line_input import LineInput
@@ -41,7 +42,7 @@ _STATES = (
 _KEYS = (("/", "find a key"), ("esc", "back"))
 
 
-class Help(Screen[None]):
+class Help(LeaveOnce, Screen[None]):
     """Three columns where there is room for three; what is typed after a slash narrows them."""
 
     AUTO_FOCUS = ""  # the line has the keys only while it is open

@@ -151,7 +151,7 @@ class Keys:
             await coroutine
             self._screen.bridge_looks()
 
-        self._screen.run_worker(then_look(), group="requests", exit_on_error=False)
+        self._screen.work(then_look())
 
     def row_changed(self) -> None:
         """A run that failed opens its log, one that is held its details, the first time it is selected."""

@@ -18,6 +18,7 @@ from backprop_tui.tui.drawing.footer import draw_footer
 from backprop_tui.tui.drawing.settings import draw_settings, draw_settings_heading
 from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.requests import Desk
+from backprop_tui.tui.screens.leave_once import LeaveOnce
 from backprop_tui.tui.view.settings import SettingRow, default_word, settings_rows
 from backprop_tui.tui.view.tokens import Line, Piece, Token
 from backprop_tui.tui.widgets.line_input import LineInput
@@ -30,7 +31,7 @@ _KEYS_OF_ENTRY = (("enter", "change"), ("esc", "leave as it is"))
 _DASHBOARD = "dashboard."
 
 
-class Settings(Screen[None]):
+class Settings(LeaveOnce, Screen[None]):
     """A cursor on one key; its value is changed in a line at the bottom. Nothing is written before ctrl+s."""
 
     AUTO_FOCUS = ""  # the line has the keys only while it is open

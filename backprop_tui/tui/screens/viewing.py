@@ -44,7 +44,7 @@ class Viewing:
         return {"view": lambda: self._work(self._view()), "best": self._best}
 
     def _work(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        self._screen.run_worker(coroutine, group="requests", exit_on_error=False)
+        self._screen.work(coroutine)
 
     def sort(self, sort: Sort | None) -> None:
         """The rows in that order; the cursor stays with its run."""

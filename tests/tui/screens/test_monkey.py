@@ -1,0 +1,130 @@
+"""Whatever keys are pressed at whatever size: the dashboard goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from textual import events
+from textual.keys import key_to_character
+from textual.message import Message
+from textual.pilot import Pilot
+
+from backprop_tui.tui.actions import ACTIONS
+from backprop_tui.tui.app import Dashboard
+from backprop_tui.tui.bridge import StoreRead
+from backprop_tui.tui.preferences import Preferences
+from backprop_tui.tui.requests import Said
+from backprop_tui.tui.screens.palette import Palette
+from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.wording.glyphs import ASCII, UNICODE
+from tests.tui.scene import SceneCharts, scene
+from tests.tui.screens.test_main import FakeBridge, FakeDesk
+from tests.tui.snapshots import ended, snapshot
+
+BURSTS, MOST_AT_ONCE = 60, 6
+SIZES = ((120, 40), (80, 24), (200, 50), (60, 20), (59, 12), (20, 5), (10, 3), (1, 1))
+OF_THE_REGISTRY = sorted({key for action in ACTIONS for key in action.keys} - {"ctrl+z"})
+OF_DIALOGS = (
+    *("enter", "escape", "tab", "shift+tab", "backspace", "delete", "ctrl+n", "ctrl+r", "ctrl+s", "ctrl+w", "ctrl+k"),
+    *("0", "9", "dollar_sign", "left_parenthesis", "asterisk", "c", "n", "N", "x", "é", "日"),
+)
+PASTES = ("python train.py --lr 3e-4", "'unclosed", "a\nb\\\nc", "\x1b]52;c;eA==\x07", "/etc/host", "x" * 3000, "")
+
+
+class MoodyDesk(FakeDesk):
+    """Now it does what is asked, and now it refuses."""
+
+    async def ask(self, *words: str) -> Said:
+        self.asked.append(words)
+        done = len(self.asked) % 3 > 0
+        return Said(done=done, words="done" if done else "no: nothing here", lines=("f00001",))
+
+
+def _moments(logs: Path) -> list[Snapshot]:
+    """The same machine busy, with two hundred runs, with less of each, and empty."""
+    busy = scene(gpus=12, logs=logs)
+    crowded = replace(busy, runs=(*busy.runs, *(ended(f"old-{place}", ago=90.0 * place) for place in range(200))))
+    return [busy, crowded, replace(scene(gpus=2), runs=busy.runs[3:8]), snapshot()]
+
+
+def _whims(chance: random.Random, moments: list[Snapshot]) -> Iterator[Message | tuple[int, int]]:
+    """Keys for the most part; other sizes, pastes and moments between them."""
+    while True:
+        kind = chance.random()
+        if kind < 0.9:
+            key = chance.choice(OF_THE_REGISTRY if chance.random() < 0.7 else OF_DIALOGS)
+            yield events.Key(key, key_to_character(key))
+        elif kind < 0.94:
+            yield chance.choice(SIZES)
+        elif kind < 0.96:
+            yield events.Paste(chance.choice(PASTES))
+        else:
+            yield StoreRead(chance.choice(moments))
+
+
+async def _burst(pilot: Pilot[int], whims: Iterator[Message | tuple[int, int]], count: int, done: list[str]) -> None:
+    """As over a slow line: several at once."""
+    for _ in range(count):
+        whim = next(whims)
+        done.append(str(whim.key if isinstance(whim, events.Key) else whim))
+        if isinstance(whim, tuple):
+            await pilot.resize_terminal(*whim)
+        else:
+            pilot.app.post_message(whim)
+    await pilot.pause()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_no_keys_and_no_sizes_end_it_but_those_that_leave(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.setenv("PAGER", "true")
+    chance = random.Random(seed)
+    moments = _moments(tmp_path)
+    whims = _whims(chance, moments)
+    told: list[str] = []
+    bursts = iter(range(BURSTS))
+
+    async def sit(done: list[str]) -> bool:
+        """Whether all was done before it was left."""
+        glyphs = chance.choice((ASCII, UNICODE))
+        app = Dashboard(FakeBridge(moments[0]), MoodyDesk(), Preferences(glyphs=glyphs), charts=SceneCharts())
+        async with app.run_test(size=(120, 40)) as pilot:
+            for _ in bursts:
+                await _burst(pilot, whims, chance.randint(1, MOST_AT_ONCE), done)
+                told.extend(notice.message for notice in app._notifications)
+                if not app.is_running:
+                    return False
+                if chance.random() < 0.3:
+                    await pilot.click(offset=(chance.randrange(app.size.width), chance.randrange(app.size.height)))
+        return True
+
+    while True:
+        done: list[str] = []
+        try:
+            if asyncio.run(sit(done)):
+                break
+        except BaseException as error:
+            error.add_note(f"after {' '.join(done[-40:])}")
+            raise
+    assert [words for words in told if words.startswith("internal error")] == []
+
+
+def test_the_palette_turns_no_page_where_it_has_no_row(tmp_path: Path) -> None:
+    async def play() -> None:
+        app = Dashboard(FakeBridge(scene(logs=tmp_path)), FakeDesk(), Preferences(glyphs=UNICODE))
+        async with app.run_test(size=(120, 40)) as pilot:
+            await pilot.press("ctrl+p")
+            await pilot.resize_terminal(20, 2)
+            await pilot.press("down", "pageup", "pagedown", "end", "home")
+            assert isinstance(app.screen, Palette)
+            await pilot.resize_terminal(120, 40)
+            await pilot.press("escape")
+            assert app.screen is app.screen_stack[0]
+
+    asyncio.run(play())
