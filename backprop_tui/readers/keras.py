@@ -24,13 +24,18 @@ _SAVED = compiled(r"Epoch (\d{1,7}): (?:.{1,300}, )?(?:finished )?saving model t
 
 
 class Keras:
-    """The reader of Keras; knows the epoch's batches, since an evaluation afterwards looks the same."""
+    """The reader of Keras; knows the epoch's batches, since an evaluation afterwards looks the same.
+
+    With verbose 2 the line of an epoch comes after what is saved at its end: the batches of the epoch before tell the
+    step of that.
+    """
 
     marks = (b"/step", b"ETA: ", b"ving model to ", b"poch ")
 
     def __init__(self) -> None:
         self._of: int | None = None  # batches of the epoch that a line named; None before the first bar of it
         self._is_full = False
+        self._batches: int | None = None  # of the newest epoch that told them
 
     def read(self, line: str, offset: int) -> Iterator[Printed]:
         """The begin of an epoch, its bar, or a checkpoint."""
@@ -38,7 +43,8 @@ class Keras:
             self._of, self._is_full = None, False
             yield EpochBegins(offset=offset, epoch=int(epoch[1]), total_epochs=int(epoch[2]), first_epoch=1)
         elif (saved := _SAVED.match(line)) is not None:
-            yield CheckpointSaved(offset=offset, path=saved[2].rstrip())
+            step = None if self._of is not None or self._batches is None else int(saved[1]) * self._batches
+            yield CheckpointSaved(offset=offset, path=saved[2].rstrip(), step=step)
         elif (bar := _BATCHES.match(line)) is not None:
             place = _place(line, bar, offset)
             if not self._is_of_evaluation(place):
@@ -46,16 +52,17 @@ class Keras:
 
     def memory(self) -> list[Any]:
         """Everything it keeps."""
-        return [self._of, self._is_full]
+        return [self._of, self._is_full, self._batches]
 
     def remember(self, memory: list[Any]) -> None:
         """Becomes what another one was."""
-        self._of, self._is_full = memory
+        self._of, self._is_full = memory[:2]
+        self._batches = memory[2] if len(memory) > 2 else None  # an earlier version kept none
 
     def _is_of_evaluation(self, place: InEpoch) -> bool:
         if self._is_full and (place.of != self._of or place.done != self._of):
             return True
-        self._of = place.of
+        self._of = self._batches = place.of
         self._is_full = place.of is not None and place.done >= place.of
         return False
 

@@ -76,6 +76,7 @@ class CheckpointBook:
         pace = self._pace().measured(growth_bytes=growth_bytes, duration=found.written_seconds)
         if known is not None and (path in self._announced or _is_same(known, found)):
             step = found.step if path == found.path and found.step is not None else known.step
+            step = self._step_of(found) if step is None else step
             measured = replace(known, step=step, size_bytes=found.size_bytes, sound=found.unsound is None)
             others = self._recorder.live.checkpoints
             self._recorder.change(checkpoints=tuple(measured if one.path == path else one for one in others), pace=pace)
@@ -104,8 +105,8 @@ class CheckpointBook:
         # What the log said last is behind by what was not read yet: a number between the two is the step.
         if found.number is not None and later and (earlier or later)[-1] <= found.number <= later[-1]:
             return found.number
-        if earlier:
-            return earlier[-1]
+        if earlier or later:
+            return earlier[-1] if earlier else later[0]
         return self._recorder.live.step if self._recorder.live.step is not None else found.number
 
     def _announced_as(self, path: str) -> str:
