@@ -37,6 +37,7 @@ class LogReader:
     ) -> None:
         self._splitter = LineSplitter(offset)
         self._readers = tuple(make() for make in readers)
+        self._remembering = [reader for reader in self._readers if isinstance(reader, Remembering)]
         self._joiner = Joiner()
         self._screen = _screen(self._readers)
         if memory is not None:
@@ -56,7 +57,7 @@ class LogReader:
 
     def memory(self) -> dict[str, Any]:
         """What was read up to `offset` and matters for what follows, as JSON can hold it; bounded."""
-        readers = {type(one).__name__: one.memory() for one in self._readers if isinstance(one, Remembering)}
+        readers = {type(one).__name__: one.memory() for one in self._remembering}
         return {"joiner": self._joiner.memory(), "readers": readers}
 
     def feed(self, chunk: bytes) -> list[LogValue]:
@@ -85,9 +86,8 @@ class LogReader:
         """A memory that another version wrote, or that is damaged, is none."""
         try:
             self._joiner.remember(memory["joiner"])
-            for reader in self._readers:
-                if isinstance(reader, Remembering):
-                    reader.remember(memory["readers"][type(reader).__name__])
+            for reader in self._remembering:
+                reader.remember(memory["readers"][type(reader).__name__])
         except (KeyError, TypeError, ValueError, AttributeError):
             self._joiner = Joiner()
 
