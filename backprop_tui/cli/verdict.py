@@ -22,11 +22,15 @@ from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.run_codec import public
 
 
-def decision(session: Session, run: Run, measured: Readings | None) -> Admit | Hold:
-    """Whether the run would start now; nothing is changed. Raises: ConfigError where the machine's limits are wrong."""
+def decisions_of(session: Session, runs: Sequence[Run], measured: Readings | None) -> tuple[Admit | Hold, ...]:
+    """Whether each would start now, those before it counted.
+
+    Raises:
+        ConfigError: the limits of the machine are wrong.
+    """
     from backprop_tui.engine.preview import preview  # the engine, for once
 
-    return preview(session.home, session.config_path, run, measured)
+    return preview(session.home, session.config_path, runs, measured)
 
 
 def measured_now(session: Session, run: Run) -> Readings | None:
@@ -49,7 +53,7 @@ def measured_now(session: Session, run: Run) -> Readings | None:
 
 def refused(session: Session, run: Run) -> int | None:
     """`--no-wait`: says why the run would have to wait and gives the exit code; None where it would start."""
-    found = decision(session, run, measured_now(session, run))
+    (found,) = decisions_of(session, (run,), measured_now(session, run))
     if isinstance(found, Admit):
         return None
     words = "; ".join(reason.message for reason in found.reasons)
@@ -70,7 +74,7 @@ def rehearse(session: Session, runs: Sequence[Run], captured: dict[str, str], gi
         given: The variables of --env.
     """
     measured = measured_now(session, runs[0])
-    decisions = [decision(session, run, measured) for run in runs]
+    decisions = decisions_of(session, runs, measured)
     if session.json:
         shown = [_json(session, run, found, captured) for run, found in zip(runs, decisions, strict=True)]
         output.json_value(shown[0] if len(shown) == 1 else shown)

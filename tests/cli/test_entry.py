@@ -156,6 +156,15 @@ def test_a_dry_run_writes_nothing_and_says_what_would_happen(
     assert os.listdir(session.home.runs) == []
 
 
+def test_a_sweep_is_rehearsed_with_its_own_runs_counted(session: Session, workplace: Path, capsys: Capture) -> None:
+    Path("backprop.toml").write_text("[governor]\nmax_load_per_core = 0\nmin_free_disk_gb = 0\n")
+    options = ["--gpus", "0", "--min-free-ram", "0", "-p", "2", "--sweep", "x=1..3"]
+    assert enter(["run", "--dry-run", "--json", *options, "--", "true"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [one["verdict"] for one in told] == ["start", "start", "held"]
+    assert [reason["check"] for reason in told[2]["reasons"]] == ["parallel"]
+
+
 def test_a_dry_run_that_would_be_held_is_75_and_says_why(session: Session, workplace: Path, capsys: Capture) -> None:
     assert enter(["run", "--dry-run", "--min-free-ram", "100000", "--", "true"]) == 75
     assert "keeps 100000" in capsys.readouterr().out

@@ -41,5 +41,5 @@ def sentence(verdict: Verdict) -> str:
     if verdict.runs == 1:
         return verdict.words if verdict.starts else f"would wait: {verdict.words}"
     if verdict.starts == verdict.runs:
-        return f"all {verdict.runs} could start now"
-    return f"{verdict.starts} of {verdict.runs} could start now; else: {verdict.words}"
+        return f"all {verdict.runs} would start now"
+    return f"{verdict.starts} of {verdict.runs} would start now; {verdict.runs - verdict.starts} wait: {verdict.words}"

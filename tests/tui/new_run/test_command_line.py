@@ -64,7 +64,7 @@ def test_a_verdict_counts_the_runs_that_could_start() -> None:
     held = "verdict      held: needs 2 GPUs, 0 free"
     one = verdict_of(["verdict      starts now on GPU 3", held, held])
     assert one is not None
-    assert sentence(one) == "1 of 3 could start now; else: needs 2 GPUs, 0 free"
+    assert sentence(one) == "1 of 3 would start now; 2 wait: needs 2 GPUs, 0 free"
     alone = verdict_of([held])
     assert alone is not None
     assert sentence(alone) == "would wait: needs 2 GPUs, 0 free"
