@@ -6,7 +6,7 @@ Runs in the thread that looks at files, since a file system may hang.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from backprop_tui.domain.values import dataclass
 from backprop_tui.readers.files import tensorboard, trainer_state
@@ -76,10 +76,10 @@ class FoundFigures:
         if name.endswith(".csv"):
             return self._rest(file, CsvLog)
         if tensorboard.MARK in name:
-            return self._rest(file, TensorBoardLog)
+            return self._rest(file, lambda: TensorBoardLog(_series(file.path)))
         return []
 
-    def _rest(self, file: WrittenFile, make: type[CsvLog | TensorBoardLog]) -> list[Progress]:
+    def _rest(self, file: WrittenFile, make: Callable[[], CsvLog | TensorBoardLog]) -> list[Progress]:
         known = self._growing.get(file.path)
         if known is None or file.size_bytes < known.position:
             if known is None and len(self._growing) >= MOST_FILES:
@@ -99,6 +99,17 @@ class FoundFigures:
         elif known.position < file.size_bytes:
             self._unread[file.path] = file
         return values
+
+
+def _series(path: str) -> str:
+    """The name of an event file's directory where it is one of several of a training; empty where it is not.
+
+    There are several where the directory above holds an event file too, or one that is called `train`.
+    """
+    above, name = os.path.split(os.path.dirname(path))
+    beside = os.listdir(above or ".")
+    is_one_of_several = "train" in beside or any(tensorboard.MARK in one for one in beside)
+    return name if is_one_of_several else ""
 
 
 def _whole(file: WrittenFile) -> list[Progress]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,9 @@ from backprop_tui.readers.values import Progress
 
 CAPTURED = Path(__file__).parent / "captured"
 TABLES = sorted(CAPTURED.glob("*/*.csv"))
-EVENTS = sorted(CAPTURED.glob("*/*tfevents*"))
+EVENTS = next(CAPTURED.glob("lightning-*/*tfevents*"))
+BY_TORCH = CAPTURED / "tensorboard-2.21.0"
+SCALARS = json.loads((BY_TORCH / "scalars.json").read_text())
 Log = CsvLog | TensorBoardLog
 
 
@@ -80,19 +83,35 @@ def test_a_state_that_is_none_says_nothing(content: bytes) -> None:
     assert progress_in_state(content) == []
 
 
-@pytest.mark.parametrize("path", EVENTS, ids=lambda path: path.parent.name)
-def test_captured_events_are_read_however_their_bytes_come(path: Path) -> None:
-    told = read(TensorBoardLog(), path.read_bytes())
+def test_captured_events_are_read_however_their_bytes_come() -> None:
+    told = read(TensorBoardLog(), EVENTS.read_bytes())
     losses = {(one.step, name): value for one in told for name, value in one.metrics.items()}
     assert losses[4, "train_loss"] == pytest.approx(7.539087772369385)
     assert losses[79, "val_loss"] == pytest.approx(0.0005338093)
     assert {one.epoch for one in told if one.epoch is not None} == {0.0, 1.0, 2.0, 3.0, 4.0}
-    assert read(TensorBoardLog(), path.read_bytes(), 5) == told
+    assert read(TensorBoardLog(), EVENTS.read_bytes(), 5) == told
+
+
+@pytest.mark.parametrize("name", SCALARS)
+def test_what_torch_wrote_is_read_as_tensorboard_itself_reads_it(name: str) -> None:
+    told: dict[str, list[list[object]]] = {}
+    for one in read(TensorBoardLog(), (BY_TORCH / name).read_bytes()):
+        for tag, value in one.metrics.items():
+            told.setdefault(tag, []).append([one.step, "NaN" if math.isnan(value) else value])
+    assert told == SCALARS[name]
+
+
+@pytest.mark.parametrize(
+    ("series", "name"),
+    [("loss_val", "loss/val"), ("validation", "validation/loss"), ("train", "loss"), ("run_7", "loss"), ("", "loss")],
+)
+def test_the_directories_of_one_training_are_curves_apart(series: str, name: str) -> None:
+    events = next((BY_TORCH / "loss_val").iterdir()).read_bytes()
+    assert {tag for one in read(TensorBoardLog(series), events) for tag in one.metrics} == {name}
 
 
 def test_a_long_record_is_passed_over_and_nothing_of_it_is_kept() -> None:
-    (path,) = EVENTS
-    events = path.read_bytes()
+    events = EVENTS.read_bytes()
     long = (LONGEST_RECORD_BYTES + 1).to_bytes(8, "little") + bytes(4 + LONGEST_RECORD_BYTES + 1 + 4)
     log = TensorBoardLog()
     for start in range(0, len(long), 100_000):
@@ -103,8 +122,7 @@ def test_a_long_record_is_passed_over_and_nothing_of_it_is_kept() -> None:
 
 @given(st.binary(max_size=300), st.integers(0, 2000), st.integers(1, 300))
 def test_no_bytes_harm(noise: bytes, place: int, chunk_bytes: int) -> None:
-    (path,) = EVENTS
-    events = path.read_bytes()
+    events = EVENTS.read_bytes()
     torn = events[:place] + noise + events[place:]
     # As text, since NaN equals nothing.
     assert repr(read(TensorBoardLog(), torn)) == repr(read(TensorBoardLog(), torn, chunk_bytes))

@@ -280,9 +280,7 @@ def test_the_step_is_the_one_the_log_told_before_it_was_saved(watched: Watched) 
     assert [one.step for one in watched.checkpoints] == [40]
 
 
-def test_one_that_is_announced_before_the_first_step_gets_the_one_that_is_told_at_once_after_it(
-    watched: Watched,
-) -> None:
+def test_one_that_is_announced_before_any_step_gets_the_one_told_just_after(watched: Watched) -> None:
     path = torch_save(watched.cwd / "ckpt.pt")
     watched.book.announced(CheckpointSaved(offset=1, path=str(path)), str(watched.cwd), None)
     for step in (20, 40):

@@ -30,6 +30,19 @@ def take(figures: FoundFigures, *paths: Path) -> list[Progress]:
     return [] if found is None else list(found.values)
 
 
+def test_event_files_of_directories_beside_each_other_are_curves_apart(tmp_path: Path) -> None:
+    events = CAPTURED / "tensorboard-2.21.0"
+    shutil.copytree(events, tmp_path / "torch")
+    for folder in ("keras/train", "keras/validation", "runs/loss_val"):
+        shutil.copytree(events / "loss_val", tmp_path / folder)
+    names = {
+        folder: {name for row in take(FoundFigures(), *(tmp_path / folder).rglob("*tfevents*")) for name in row.metrics}
+        for folder in ("torch", "keras", "runs")
+    }
+    assert names["torch"] == {"train/loss", "val/acc", "val/f64", "loss/train", "loss/val"}
+    assert (names["keras"], names["runs"]) == ({"loss", "validation/loss"}, {"loss"})
+
+
 def test_a_table_is_read_as_it_grows(tmp_path: Path) -> None:
     table, figures = tmp_path / "metrics.csv", FoundFigures()
     table.write_text("epoch,step,loss\n0,1,0.5\n")

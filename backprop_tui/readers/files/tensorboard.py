@@ -2,7 +2,8 @@
 
 A file is records of a length, a checksum of it, the content and a checksum of that (TensorFlow's record_writer.h);
 the content is an `Event` of event.proto: 2 is the step, 5 a summary, whose 1 is a value with 1 its tag, 2 a float and
-8 a tensor. The format is stable since 2015, and read here because a guardian has nothing but the standard library.
+8 a tensor. The format is stable since 2015, and read here because a guardian is the standard library alone: the reader
+that `tensorboard` has brings protobuf and numpy along, and is another one in each environment.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from backprop_tui.readers.training_keys import epoch_of, figures_of_training
 from backprop_tui.readers.values import Progress
 
 MARK = "tfevents"
+MEASURED_APART = frozenset({"validation", "valid", "val", "test", "eval", "evaluation", "dev"})
 LONGEST_RECORD_BYTES = 1 << 20  # images and graphs are longer, and passed over
 
 _HEADER_BYTES, _FOOTER_BYTES = 12, 4
@@ -25,9 +27,11 @@ Fields = Iterator[tuple[int, int | bytes]]
 class TensorBoardLog:
     """Takes a growing event file in chunks; keeps one record's begin at most."""
 
-    __slots__ = ("_pending", "_skip")
+    __slots__ = ("_pending", "_series", "_skip")
 
-    def __init__(self) -> None:
+    def __init__(self, series: str = "") -> None:
+        """`series` is the name of its directory where a training has several: they may hold the same tags."""
+        self._series = series
         self._pending = bytearray()
         self._skip = 0  # bytes of a long record that are still to come
 
@@ -46,7 +50,7 @@ class TensorBoardLog:
             elif len(self._pending) < whole:
                 break
             else:
-                progress = _progress(bytes(self._pending[_HEADER_BYTES : _HEADER_BYTES + length]))
+                progress = _progress(bytes(self._pending[_HEADER_BYTES : _HEADER_BYTES + length]), self._series)
                 del self._pending[:whole]
                 if progress is not None:
                     found.append(progress)
@@ -59,7 +63,7 @@ class TensorBoardLog:
         return passed
 
 
-def _progress(event: bytes) -> Progress | None:
+def _progress(event: bytes, series: str) -> Progress | None:
     step = 0
     scalars: dict[str, float] = {}
     try:
@@ -71,10 +75,18 @@ def _progress(event: bytes) -> Progress | None:
     except (ValueError, IndexError, struct.error):
         return None
     epoch = epoch_of(scalars.pop("epoch", None))
-    metrics = figures_of_training(scalars)
+    metrics = figures_of_training({_name(tag, series): figure for tag, figure in scalars.items()})
     if step_count(float(step)) is None or (epoch is None and not metrics):
         return None
     return Progress(offset=0, step=step, epoch=epoch, metrics=metrics)
+
+
+def _name(tag: str, series: str) -> str:
+    """`add_scalars("loss", {"val": …})` of torch writes `loss` into `loss_val/`, Keras into `validation/`."""
+    beginning = f"{tag.replace('/', '_')}_"
+    if series.startswith(beginning):
+        return f"{tag}/{series.removeprefix(beginning)}"
+    return f"{series}/{tag}" if series in MEASURED_APART else tag
 
 
 def _scalars(summary: bytes) -> Iterator[tuple[str, float]]:
