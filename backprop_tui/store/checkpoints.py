@@ -21,7 +21,6 @@ __all__ = [
     "judged_newest_first",
     "newest_sound",
     "saved_files",
-    "stored_size_bytes",
 ]
 
 
@@ -41,7 +40,7 @@ CheckpointT = TypeVar("CheckpointT", bound=Recorded)
 def is_sound(path: str, *, recorded_size_bytes: int | None = None) -> Sound | Unsound:
     """Judges a file or a directory by its existence, its size, and its format where that can be told.
 
-    `recorded_size_bytes` is its size when it was announced, as `stored_size_bytes` gave it. A file that is smaller now
+    `recorded_size_bytes` is its size when it was announced, as `saved_files` gave it. A file that is smaller now
     was cut, unless its format shows that it is whole. A larger one is trusted: it was still being written when it was
     announced, or was saved again.
     """
@@ -54,18 +53,11 @@ def is_sound(path: str, *, recorded_size_bytes: int | None = None) -> Sound | Un
         return Unsound(reason="is no path of this system")
 
 
-def stored_size_bytes(path: str) -> int | None:
-    """The size of a file, or of all files in a directory; None where there is none or it cannot be read."""
-    try:
-        if not os.path.isdir(path):
-            return os.stat(path).st_size
-        return sum(os.stat(file).st_size for file in files_in(path))
-    except (OSError, ValueError):
-        return None
-
-
 def saved_files(path: str) -> tuple[int | None, int]:
-    """Size in bytes and the newest change (wall time, nanoseconds) of a checkpoint; None where it cannot be read."""
+    """Size in bytes and the newest change (wall time, nanoseconds) of a checkpoint; None where it cannot be read.
+
+    Of a directory all files in it count.
+    """
     try:
         if not os.path.isdir(path):
             status = os.stat(path)

@@ -14,7 +14,7 @@ from backprop_tui.domain.times import iso
 from backprop_tui.store.fields import JsonObject, WrongField
 from backprop_tui.store.files import append_line, dump, parse_object, read_bytes, read_object, storage, write_atomically
 from backprop_tui.store.live_codec import decode_live, encode_live
-from backprop_tui.store.locks import Lock, is_locked, try_lock
+from backprop_tui.store.locks import Lock, try_lock
 from backprop_tui.store.request_codec import decode_request, encode_request
 from backprop_tui.store.run_codec import decode_run, encode_run, public
 
@@ -48,10 +48,6 @@ class RunDirectory:
             FileNotFoundError: the run was removed.
         """
         return try_lock(self.file("lock"))
-
-    def has_guardian(self) -> bool:
-        """Whether somebody holds the right to write run.json: the runner of a live run."""
-        return is_locked(self.file("lock"))
 
     def read(self) -> Run:
         """The record.

@@ -23,7 +23,7 @@ from backprop_tui.store.checkpoints import (
     is_sound,
     judged_newest_first,
     newest_sound,
-    stored_size_bytes,
+    saved_files,
 )
 
 
@@ -98,7 +98,7 @@ def test_what_is_not_there_is_unsound(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", ["a\0b.pt", "\ud800.pt", ""])
 def test_what_is_no_path_is_unsound(path: str) -> None:
     assert not is_sound(path)
-    assert stored_size_bytes(path) is None
+    assert saved_files(path)[0] is None
 
 
 def test_a_fifo_is_unsound_and_not_waited_for(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def _hugging_face(folder: Path) -> str:
 
 def test_a_directory_of_whole_files_is_sound(tmp_path: Path) -> None:
     path = _hugging_face(tmp_path / "checkpoint-10")
-    assert is_sound(path, recorded_size_bytes=stored_size_bytes(path))
+    assert is_sound(path, recorded_size_bytes=saved_files(path)[0])
 
 
 def _cut(path: Path) -> None:
@@ -211,7 +211,7 @@ def _cut(path: Path) -> None:
 )
 def test_a_directory_with_one_bad_file_is_unsound(tmp_path: Path, harm: Callable[[Path], object], reason: str) -> None:
     path = _hugging_face(tmp_path / "checkpoint-10")
-    size_bytes = stored_size_bytes(path)
+    size_bytes = saved_files(path)[0]
     harm(Path(path))
     assert reason in _reason(is_sound(path, recorded_size_bytes=size_bytes))
 
@@ -224,9 +224,9 @@ def test_a_directory_without_content_is_unsound(tmp_path: Path) -> None:
 def test_the_stored_size_is_that_of_all_files(tmp_path: Path) -> None:
     _write(tmp_path / "run/a", b"123")
     _write(tmp_path / "run/inner/b", b"4567")
-    assert stored_size_bytes(str(tmp_path / "run")) == 7
-    assert stored_size_bytes(str(tmp_path / "run/a")) == 3
-    assert stored_size_bytes(str(tmp_path / "gone")) is None
+    assert saved_files(str(tmp_path / "run"))[0] == 7
+    assert saved_files(str(tmp_path / "run/a"))[0] == 3
+    assert saved_files(str(tmp_path / "gone"))[0] is None
 
 
 def test_the_newest_is_taken_when_it_is_sound(tmp_path: Path) -> None:
