@@ -68,7 +68,8 @@ def _lost(directory: RunDirectory, run: Run, why: str, cause_of: Callable[[str],
         )
     )
     run = fold(run, live)
-    checkpoint = newest_sound(run.checkpoints)
+    # Only a slice goes on by itself; for what is lost no disk is asked, which might not answer after a restart.
+    checkpoint = newest_sound(run.checkpoints) if outcome.status is Status.TIMEBOXED else None
     now = time.time()
     concluded = conclude(run, outcome, now=now, resume_from=None if checkpoint is None else checkpoint.path)
     directory.write(concluded, durable=True)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
+import pytest
+
 from backprop_tui.domain.live import Stopping
-from backprop_tui.domain.run import Ended, Run, Starting
+from backprop_tui.domain.run import Checkpoint, Ended, Run, Starting
 from backprop_tui.domain.status import Status
+from backprop_tui.engine import recovery
 from backprop_tui.engine.recovery import Adopt, Written, recover
 from backprop_tui.store.locks import try_lock
 from tests.engine.machines import Host
@@ -71,3 +74,33 @@ def test_a_run_of_an_earlier_boot_that_we_were_stopping_was_stopped(host: Host) 
     stopping = Stopping(status=Status.TIMEBOXED, by="timebox", reason="timebox over", since=1.0, stage=1, deadline=2.0)
     guardian.says(stopping=stopping)
     assert written(guardian).status is Status.TIMEBOXED
+
+
+@pytest.mark.parametrize("wanted_by_person", [False, True])
+def test_a_slice_that_was_ending_goes_on_unless_a_person_wanted_the_end(host: Host, *, wanted_by_person: bool) -> None:
+    guardian = host.runs.guarded("a")
+    saved = guardian.directory.file("step_1.npy")
+    with open(saved, "wb") as file:
+        file.write(b"weights")
+    run = guardian.run
+    attempt = replace(run.attempt, boot_id="another")
+    spec = replace(run.spec, total_seconds=7200.0, max_run_seconds=600.0)
+    guardian.edits(replace(run, attempts=(attempt,), spec=spec))
+    stopping = Stopping(status=Status.TIMEBOXED, by="timebox", reason="timebox over", since=1.0, stage=1, deadline=2.0)
+    guardian.says(
+        stopping=replace(stopping, is_final=wanted_by_person),
+        checkpoints=(Checkpoint(path=saved, step=1, saved_at=attempt.started_at + 1),),
+    )
+    run = written(guardian)
+    assert run.status is (Status.TIMEBOXED if wanted_by_person else Status.QUEUED)
+    assert getattr(run.state, "resume_from", None) == (None if wanted_by_person else saved)
+
+
+def test_for_a_run_that_is_lost_no_disk_is_asked(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never_answers(_checkpoints: object) -> None:
+        pytest.fail("it asked")
+
+    monkeypatch.setattr(recovery, "newest_sound", never_answers)
+    guardian = host.runs.guarded("a")
+    guardian.edits(replace(guardian.run, attempts=(replace(guardian.run.attempt, boot_id="another"),)))
+    assert written(guardian).status is Status.LOST
