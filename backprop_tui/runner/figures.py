@@ -18,7 +18,7 @@ from backprop_tui.runner.standing import Standing
 class Figures:
     """Takes in values as they were read, oldest first."""
 
-    __slots__ = ("_book", "_ladder", "_recorder", "_spec", "_told_nan")
+    __slots__ = ("_began_epoch", "_began_step", "_book", "_ladder", "_recorder", "_spec", "_told_nan")
 
     def __init__(self, recorder: Recorder, ladder: Ladder, spec: Spec, book: CheckpointBook) -> None:
         self._recorder = recorder
@@ -26,6 +26,7 @@ class Figures:
         self._spec = spec
         self._book = book
         self._told_nan = False
+        self._began_step, self._began_epoch = recorder.live.step, recorder.live.epoch
 
     def take_in(self, values: Sequence[Progress | CheckpointSaved], cwd: str) -> None:
         """Updates the live record; `cwd` is where a relative checkpoint path starts."""
@@ -61,8 +62,17 @@ class Figures:
         for value in values:
             standing.take_in_beside(value)
             self._look_at_loss(value.metrics, value.step)
+            if self._is_farther(value):
+                self._look_at_goal(value)
         self._recorder.change(**standing.fields())
         self._book.stepped(standing.step)
+
+    def _is_farther(self, value: Progress) -> bool:
+        """Whether it lies beyond what was known when this began: a file still has what an earlier attempt wrote."""
+        for place, began in ((value.step, self._began_step), (value.epoch, self._began_epoch)):
+            if place is not None and began is not None:
+                return place > began
+        return self._began_step is None and self._began_epoch is None
 
     def _look_at_loss(self, metrics: Mapping[str, float], step: int | None) -> None:
         bad = [name for name, value in metrics.items() if "loss" in name.lower() and not math.isfinite(value)]

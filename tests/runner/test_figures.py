@@ -14,6 +14,7 @@ from backprop_tui.domain.course import Extreme
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.live import Clock, Live
 from backprop_tui.domain.run import Spec
+from backprop_tui.domain.until import parse_until
 from backprop_tui.readers.values import CheckpointSaved, Progress
 from backprop_tui.runner import checkpoint_book
 from backprop_tui.runner.checkpoint_book import KEPT_CHECKPOINTS, CheckpointBook
@@ -34,12 +35,13 @@ class Ladder:
 class Taken:
     """Figures over a ladder that only notes."""
 
-    def __init__(self, folder: str, on_nan: str = "warn") -> None:
+    def __init__(self, folder: str, on_nan: str = "warn", *, until: str | None = None, **known: Any) -> None:
         self.folder = folder
-        live = Live(attempt=1, runner_pid=1, script_pid=None, clock=Clock(), time=0.0)
+        live = Live(attempt=1, runner_pid=1, script_pid=None, clock=Clock(), time=0.0, **known)
         self.recorder = Recorder(RunDirectory(folder), live)
         self.ladder = Ladder()
-        spec = Spec(command=("true",), script=None, cwd=folder, limits=RunLimits(on_nan=on_nan))
+        goal = () if until is None else (parse_until(until),)
+        spec = Spec(command=("true",), script=None, cwd=folder, limits=RunLimits(on_nan=on_nan), until=goal)
         self.book = CheckpointBook(self.recorder)
         self.figures = Figures(self.recorder, self.ladder, spec, self.book)  # type: ignore[arg-type]
 
@@ -89,6 +91,24 @@ def test_only_so_many_checkpoints_are_kept(taken: Taken) -> None:
     taken.take(*(saved(f"{step}.pt", step) for step in range(KEPT_CHECKPOINTS + 5)))
     steps = [checkpoint.step for checkpoint in taken.recorder.live.checkpoints]
     assert steps == list(range(5, KEPT_CHECKPOINTS + 5))
+
+
+@pytest.mark.parametrize("until", ["step=300", "val_loss<0.1"])
+def test_a_goal_that_only_a_file_tells_of_is_reached(tmp_path: Path, until: str) -> None:
+    taken = Taken(str(tmp_path), until=until)
+    taken.figures.take_in_beside([progress(200, val_loss=0.2)])
+    assert not taken.told("reached")
+    taken.figures.take_in_beside([progress(300, val_loss=0.05)])
+    assert len(taken.told("reached")) == 1
+    assert taken.recorder.live.reached is not None
+
+
+def test_what_a_file_has_of_an_earlier_attempt_reaches_no_goal(tmp_path: Path) -> None:
+    taken = Taken(str(tmp_path), until="val_loss<0.1", step=500)
+    taken.figures.take_in_beside([progress(400, val_loss=0.05), progress(500, val_loss=0.05), progress(val_loss=0.05)])
+    assert not taken.told("reached")
+    taken.figures.take_in_beside([progress(510, val_loss=0.05)])
+    assert taken.told("reached")
 
 
 def test_names_that_change_for_ever_fill_no_record(taken: Taken) -> None:
