@@ -209,7 +209,7 @@ def _judge_loss(before: Before, after: Sequence[Point], *, final: bool) -> tuple
     bound = max(level + max(4 * spread, 0.25 * (fallen or 0.0)), max(known) + 2 * spread)
     if min(at_first, now) <= bound:
         # A loss that never fell is the same at the start: then it tells nothing of a restart.
-        return (_Loss.UNTOLD if fallen is None else _Loss.GOES_ON), level, now
+        return (_Loss.UNTOLD, level, at_first) if fallen is None else (_Loss.GOES_ON, level, now)
     if (
         fallen is not None
         and at_first >= level + 0.75 * fallen

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from backprop_tui.domain.invocation import RESUME, resume_arg
 from backprop_tui.domain.metric_names import main_loss
@@ -101,9 +102,10 @@ class ResumeWatch:
         if check is None:
             return False
         self._before, self._after = None, []
+        check = replace(check, message=f"{check.message}{self._advice(check)}")
         self._recorder.change(resume_check=check)
         kind = "resume_doubtful" if check.is_doubtful else "resume_checked"
-        self._recorder.tell(kind, f"attempt {number} {check.message}{self._advice(check)}", verdict=check.verdict)
+        self._recorder.tell(kind, f"attempt {number} {check.message}", verdict=check.verdict)
         return True
 
     def _advice(self, check: ResumeCheck) -> str:

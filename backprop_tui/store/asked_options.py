@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from backprop_tui.domain.run import Run
+from backprop_tui.domain.governor.figures import minutes
+from backprop_tui.domain.run import Run, Spec
 from backprop_tui.store.fields import JsonObject
 
 # What is told elsewhere, or differs without meaning anything.
 _NOT_TOLD = frozenset({"command", "script", "cwd", "framework", "key", "after", "process", "understood_flags", "env"})
+_TIMES = frozenset({"max_run_seconds", "total_seconds", "until", "checkpoint_every_seconds"})
 
 
 def options_of(record: JsonObject, run: Run | None) -> dict[str, str]:
@@ -32,8 +34,20 @@ def options_of(record: JsonObject, run: Run | None) -> dict[str, str]:
     if run is not None:
         found["script's content"] = "" if run.code is None else run.code.sha256[:12]
         found |= {f"--env {name}": "given, not kept" if value is None else value for name, value in run.spec.env}
-        found |= {name: _shown(value) for name, value in _flat(asdict(run.spec)) if name not in _NOT_TOLD}
+        found |= _times(run.spec)
+        found |= {name: _shown(value) for name, value in _flat(asdict(run.spec)) if name not in _NOT_TOLD | _TIMES}
     return {name: value for name, value in found.items() if value}
+
+
+def _times(spec: Spec) -> dict[str, str]:
+    """How long it may train and until when, named and counted as in a configuration."""
+    seconds = {
+        "max_run_minutes": spec.max_run_seconds,
+        "total_minutes": spec.total_seconds,
+        "checkpoint_every_minutes": spec.checkpoint_every_seconds,
+    }
+    asked = {name: minutes(value) for name, value in seconds.items() if value is not None}
+    return asked | {"until": ", ".join(map(str, spec.until))}
 
 
 def _program(record: JsonObject) -> str | None:

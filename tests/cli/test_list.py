@@ -40,6 +40,16 @@ def test_what_is_unfinished_comes_first_then_the_newest(obey: Commands, runs: Ru
     guardian.ends()
 
 
+def test_a_group_or_other_runs_may_be_named(obey: Commands, runs: Runs, session: Session) -> None:
+    for run_id, group in (("a", "grid"), ("b", "grid"), ("c", None)):
+        runs.ended(run_id, group=group)
+    index_all(session.home)
+    runs.queued("d", group="grid")
+    assert ids(obey.json("list", "grid")) == ["d", "b", "a"]
+    assert ids(obey.json("list", "grid", "c", "--status", "completed")) == ["c", "b", "a"]
+    assert obey("list", "nobody").code == 2
+
+
 def test_a_line_tells_how_far_a_run_is_and_why_it_ended(obey: Commands, runs: Runs) -> None:
     cause = Cause(kind="cuda_oom", evidence="CUDA out of memory: asked 2.50 GB")
     runs.guarded("oom").ends(Status.FAILED, exit_code=1, cause=cause)

@@ -12,6 +12,7 @@ from backprop_tui.cli import terminal
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.run import Code
+from backprop_tui.domain.until import parse_until
 from backprop_tui.store.asked_options import is_option, named_arguments
 from tests.support.commands import Commands
 from tests.support.runs import Runs
@@ -91,6 +92,17 @@ def test_limits_that_differ_are_told(obey: Commands, runs: Runs) -> None:
     compared = obey.json("compare", "a", "b")
     assert compared["options"] == {"limits.gpu_max_temp_celsius": ["70", "85"]}
     assert [run["id"] for run in compared["runs"]] == ["a", "b"]
+
+
+def test_how_long_and_until_when_is_told_as_it_is_asked(obey: Commands, runs: Runs) -> None:
+    goals = (parse_until("step=400"), parse_until("loss<0.1"))
+    runs.ended("a", spec={"max_run_seconds": 3.0520381, "total_seconds": 43_200.0})
+    runs.ended("b", spec={"max_run_seconds": 600.0, "until": goals})
+    assert obey.json("compare", "a", "b")["options"] == {
+        "max_run_minutes": ["0.051", "10"],
+        "total_minutes": ["720", "-"],
+        "until": ["-", "step=400, loss<0.1"],
+    }
 
 
 def test_variables_that_differ_are_told_and_secrets_are_not(obey: Commands, runs: Runs) -> None:

@@ -188,3 +188,10 @@ def test_any_figures_can_be_judged(points: list[Point], cut: int, *, final: bool
     before = Before(first=points[:cut][:20], last=points[:cut], saved_step=None)
     check = verdict_on(before, points[cut:], final=final)
     assert check is None or check.message
+
+
+def test_a_short_run_that_begins_again_shows_the_loss_it_began_with() -> None:
+    losses = [Point(step=step, loss=3 / step) for step in range(5, 100, 5)]
+    check = verdict_on(Before(first=losses, last=losses, saved_step=80), losses, final=True)
+    assert check is not None
+    assert check.message.startswith("began again at step 5 after 80: loss 0.3, before 0.07")

@@ -92,6 +92,9 @@ def test_a_script_that_was_told_by_the_environment_alone_is_told_how_to_be_told(
     untold = Resumed(tmp_path)
     untold.watch().take(said(0, 10, 20))
     assert "--resume-arg" in untold.told()[0][1]
+    check = untold.recorder.live.resume_check
+    assert check is not None
+    assert "--resume-arg" in check.message
 
 
 def test_a_guardian_that_takes_over_knows_what_was_said_since_the_resume(resumed: Resumed) -> None:

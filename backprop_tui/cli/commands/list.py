@@ -8,6 +8,7 @@ from typing import Any
 
 from backprop_tui.cli import diagnostics, output, rows, tables, values
 from backprop_tui.cli.exit_codes import OK
+from backprop_tui.cli.handles import HELP, resolve_all
 from backprop_tui.cli.places import places
 from backprop_tui.cli.records import ended_newest_first, record_of, split
 from backprop_tui.cli.session import Session
@@ -61,6 +62,7 @@ class _Listed:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which runs, in which order, how many."""
+    parser.add_argument("runs", metavar="RUN", nargs="*", help=f"only these: {HELP}")
     parser.add_argument("--all", action="store_true", help="the whole history")
     parser.add_argument(
         "--status",
@@ -104,7 +106,8 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         *_unfinished(session.home, unfinished),
         *(_Listed(record) for record in ended_newest_first(_indexed(arguments, session.home), unfinished, unindexed)),
     ]
-    chosen = _chosen(found, arguments)
+    wanted = set(resolve_all(session, arguments.runs))
+    chosen = _chosen([one for one in found if not arguments.runs or one.record["id"] in wanted], arguments)
     if arguments.handles:
         _print_handles(one.record for one in chosen)
         return OK
@@ -134,14 +137,14 @@ def _unfinished(home: Home, views: Sequence[View]) -> list[_Listed]:
 
 def _indexed(arguments: argparse.Namespace, home: Home) -> dict[str, JsonObject]:
     """As little of the history as answers."""
-    if arguments.all:
+    if arguments.all or arguments.runs:
         return read_all(home)
     return read_recent(home) if (arguments.limit or 0) <= RECENT else read_newest(home)
 
 
 def _chosen(found: Sequence[_Listed], arguments: argparse.Namespace) -> list[_Listed]:
     chosen = [one for one in found if _is_wanted(one.record, arguments)]
-    if arguments.limit is None and not arguments.all:
+    if arguments.limit is None and not (arguments.all or arguments.runs):
         chosen = _without_oldest(chosen)
     if arguments.sort is not None:
         key, descending = _SORTS[arguments.sort]
@@ -169,7 +172,7 @@ def _is_wanted(record: JsonObject, arguments: argparse.Namespace) -> bool:
 def _advise(arguments: argparse.Namespace, *, shown: int, known: int) -> None:
     if not known:
         diagnostics.say("no runs yet; backprop-tui run train.py queues one")
-    elif not shown and not arguments.all:
+    elif not shown and not (arguments.all or arguments.runs):
         diagnostics.say(f"none of the unfinished and the newest {RECENT} runs is such a one; --all looks at every run")
     elif not shown:
         diagnostics.say("no run is such a one")

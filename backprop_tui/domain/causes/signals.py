@@ -16,7 +16,7 @@ _ADVICE = {
     "SIGINT": f"{_OUTSIDE}: a person, or Ctrl-C in the terminal of a script of its own; resume it",
     "SIGHUP": f"{_OUTSIDE}: a terminal or session ended; resume it",
     "SIGSEGV": "native code broke: --env PYTHONFAULTHANDLER=1 shows where; look for packages built for other versions",
-    "SIGABRT": "native code gave up: its last words are in the log, above this line",
+    "SIGABRT": "native code gave up: the end of the log has its last words",
     "SIGILL": "a package was built for another CPU: install a build for this one",
     "SIGFPE": "native code divided by zero: --env PYTHONFAULTHANDLER=1 shows where",
     "SIGBUS": "a mapped file became shorter, its disk failed, or /dev/shm was full",
