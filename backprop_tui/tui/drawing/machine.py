@@ -179,7 +179,9 @@ def _host(host: HostRow, columns: Gauges, glyphs: Glyphs, *, note: str | None) -
         built.put(numbers.size(host.disk_free)).put(" free", Token.MUTED)
     if note is not None:
         room = columns.width - built.column - 4
-        built.put("   " + clip(note, room, glyphs) if room > 10 else "", Token.MUTED)
+        said = note if len(note) <= room else clip(note.split(" · ")[0], room, glyphs)
+        is_whole = note.startswith(said)
+        built.put(f"   {said}" if is_whole or room > 10 else "", Token.MUTED)
     return built.line()
 
 

@@ -9,7 +9,7 @@ from backprop_tui.tui.view.cards import Card
 from backprop_tui.tui.view.events import CHECKPOINT, EventRow
 from backprop_tui.tui.view.selected import SelectedRunView
 from backprop_tui.tui.view.tokens import Line, Piece, Token
-from backprop_tui.tui.wording.cells import clip
+from backprop_tui.tui.wording.cells import clip, clip_with_path
 from backprop_tui.tui.wording.glyphs import Glyphs
 
 TABS = ("Log", "Metrics", "Resources", "Details", "Events")
@@ -63,7 +63,7 @@ def draw_card(card: Card | None, width: int, glyphs: Glyphs) -> list[Line]:
     title = Piece(f" {clip(card.title, width - 5, glyphs)}", card.token, bold=True)
     lines.append((Piece(f" {glyphs.cursor}", card.token), title))
     for name, text in card.lines:
-        said = Piece(clip(text, width - 14, glyphs))
+        said = Piece(clip_with_path(text, width - 14, glyphs))
         lines.append((Piece(f" {glyphs.cursor}", card.token), Piece(f" {name:<10}", Token.MUTED), said))
     return lines
 
@@ -76,6 +76,6 @@ def draw_events(rows: Sequence[EventRow], width: int, glyphs: Glyphs) -> list[Li
             lines.append(heading([(2, [Piece(row.day, Token.MUTED)])], width, glyphs))
             continue
         glyph = glyphs.checkpoint if row.word == CHECKPOINT else glyphs.state(row.word)
-        said = Piece(clip(row.sentence, width - 14, glyphs))
+        said = Piece(clip_with_path(row.sentence, width - 14, glyphs))
         lines.append((Piece(f" {row.time:<8}  ", Token.MUTED), Piece(f"{glyph} ", row.token), said))
     return lines

@@ -49,7 +49,7 @@ def _parts(page: Page, width: int, glyphs: Glyphs) -> Iterator[Part]:
         yield (Piece(f"{page.problem}", Token.WARN), Piece(f"  {path}", Token.MUTED))
         return
     if page.path is None:
-        yield (Piece("no log", Token.MUTED),)
+        yield (Piece("no log yet", Token.MUTED),)
         return
     if not page.is_read:
         return

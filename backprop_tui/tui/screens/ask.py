@@ -14,7 +14,7 @@ from backprop_tui.domain.values import dataclass
 from backprop_tui.tui.screens.leave_once import LeaveOnce
 from backprop_tui.tui.view.tokens import Line, Piece, Token
 from backprop_tui.tui.widgets.painted import COLOURS, Painted
-from backprop_tui.tui.wording.cells import clip, wrapped
+from backprop_tui.tui.wording.cells import clip, clip_with_path, wrapped
 from backprop_tui.tui.wording.glyphs import Glyphs
 
 STAY = "stay"
@@ -89,7 +89,7 @@ class Ask(LeaveOnce, ModalScreen[str]):
                 lines.append((Piece(f" {said}", Token.MUTED if place else Token.FG, bold=not place),))
         lines.append(())
         for one in self._question.answers:
-            words = Piece(clip(one.words, width - 9, self._glyphs))
+            words = Piece(clip_with_path(one.words, width - 9, self._glyphs))
             lines += [(Piece(f"  {one.shown:<6}", Token.ACCENT, bold=True), words)]
         leaves = "esc" if self._has_enter else "enter"
         lines.append((Piece(f"  {leaves:<6}", Token.ACCENT, bold=True), Piece("stay", Token.MUTED)))

@@ -39,7 +39,7 @@ _STATES = (
 )
 
 
-_KEYS = (("/", "find a key"), ("esc", "back"))
+_KEYS = (("/", "find a key"), ("j", "down"), ("k", "up"), ("esc", "back"))
 
 
 class Help(LeaveOnce, Screen[None]):
@@ -112,7 +112,7 @@ def draw_help(width: int, glyphs: Glyphs, *, wanted: str = "") -> list[Line]:
     `wanted`: those alone that have it as their key or in their words.
     """
     top = [
-        (2, [Piece("Keys", Token.ACCENT, bold=True), Piece(" the same list feeds footer and palette", Token.MUTED)]),
+        (2, [Piece("Keys", Token.ACCENT, bold=True), Piece(" and what the glyphs mean, at the end", Token.MUTED)]),
         (max(8, width - 11), [Piece("esc", Token.ACCENT, bold=True), Piece(" back", Token.MUTED)]),
     ]
     if width < 70:

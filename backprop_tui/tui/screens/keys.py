@@ -158,7 +158,7 @@ class Keys:
         standing, snapshot = self._screen.standing, self._screen.snapshot
         run = standing.run_of_row(snapshot)
         self._screen.select_in_bridge(None if run is None else run.id)
-        if run is None or run.id in standing.visited:
+        if run is None or run.id in standing.visited or _may_be_held_soon(run):
             return
         standing.visited.add(run.id)
         if run.status in (Status.FAILED, Status.LOST, Status.STARTING):
@@ -169,9 +169,11 @@ class Keys:
 
     def time_passes(self) -> None:
         """A run that is held no longer gives its details back, unless another tab was chosen meanwhile."""
-        if self._held is None:
-            return
         run = self._screen.standing.run_of_row(self._screen.snapshot)
+        if self._held is None:
+            if run is not None and run.status is Status.QUEUED and self._selected.tab == LOG:
+                self.row_changed()  # it was queued a moment ago, and is held now
+            return
         if run is None or run.id != self._held or self._selected.tab != DETAILS:
             self._held = None
         elif run.status is not Status.QUEUED:
@@ -289,3 +291,8 @@ class Keys:
             self._screen.tell("This terminal cannot be handed over", bad=True)
         except FileNotFoundError:
             self._screen.tell(f"$PAGER: there is no {pager[0]}", bad=True)
+
+
+def _may_be_held_soon(run: KnownRun) -> bool:
+    """Whether the governor has not said yet whether it is."""
+    return run.status is Status.QUEUED and not run.record["hold_reasons"]

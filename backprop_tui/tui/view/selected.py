@@ -21,7 +21,7 @@ from backprop_tui.tui.wording import durations
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelectedRunView:
-    """`right` stands at the right end of the heading; `log_path` None where the run has no log."""
+    """`right` stands at the right end of the heading; `log_path` None where it has not started."""
 
     run_id: str
     name: str
@@ -47,7 +47,7 @@ def selected_run_view(snapshot: Snapshot, run_id: str | None) -> SelectedRunView
         name=neutral(str(run.record["name"])),
         word=word_of(run),
         right=" · ".join(_right(run)),
-        log_path=run.record.get("log_path"),
+        log_path=run.record.get("log_path") if run.record["attempts"] else None,
         live=run.status not in ENDED,
         failed=is_problem(run),
         card=card_of(run, snapshot),

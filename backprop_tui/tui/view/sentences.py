@@ -114,10 +114,11 @@ def _stopping(run: KnownRun, moment: Moment) -> Sentence:
 
 
 def _postponed(postponed: Postponed, moment: Moment, *, same_boot: bool) -> Sentence:
-    clauses = [f"{neutral(postponed.reason).removeprefix('stopped ')}, at its next checkpoint"]
+    until = ""
     if same_boot:
-        clauses.append(f"{durations.left(max(0.0, postponed.deadline - moment.monotonic))} at most")
-    return Sentence(clauses=tuple(clauses), token=Token.WARN)
+        until = f", {durations.left(max(0.0, postponed.deadline - moment.monotonic))} at most"
+    by = neutral(postponed.reason).removeprefix("stopped ")
+    return Sentence(clauses=(f"at its next checkpoint{until}", by), token=Token.WARN)
 
 
 def _ended(run: KnownRun) -> Sentence:

@@ -29,6 +29,15 @@ def clip_middle(text: str, width: int, glyphs: Glyphs) -> str:
     return set_cell_size(text, head) + glyphs.clipped + _last_cells(text, tail)
 
 
+def clip_with_path(text: str, width: int, glyphs: Glyphs) -> str:
+    """As `clip`; of a path at the end of the text the name of the file is what tells, so it loses its middle."""
+    words, blank, path = text.rpartition(" ")
+    room = width - cell_len(words + blank)
+    if "/" not in path or room < 12:
+        return clip(text, width, glyphs)
+    return words + blank + clip_middle(path, room, glyphs)
+
+
 def _last_cells(text: str, width: int) -> str:
     end = ""
     for character in reversed(text):

@@ -148,7 +148,7 @@ async def test_another_path_shows_another_log_and_none_says_so(log: Path, tmp_pa
         app.log_view.watch_path(str(other))
         await until(pilot, lambda: "of the other run" in app.log_view.shown_text)
         app.log_view.watch_path(None)
-        await until(pilot, lambda: app.log_view.shown_text.strip() == "no log")
+        await until(pilot, lambda: app.log_view.shown_text.strip() == "no log yet")
 
 
 @pytest.mark.parametrize("size", [(1, 1), (20, 5), (3, 2)])

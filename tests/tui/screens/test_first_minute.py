@@ -8,6 +8,7 @@ import pytest
 
 from backprop_tui.tui.screens.new_run import NewRun
 from backprop_tui.tui.view.beginning import beginning_view
+from backprop_tui.tui.widgets.machine import Machine
 from tests.tui.screens.test_main import staged
 from tests.tui.screens.test_new_run import Answering, dialog
 from tests.tui.snapshots import gpu, queued, running, sample, snapshot
@@ -55,6 +56,17 @@ def test_a_machine_without_gpus_is_told_so() -> None:
     view = beginning_view(snapshot(sample=sample()), example=False)
     assert view is not None
     assert view.checked[0] == "no GPU, runs go to the CPU"
+
+
+def test_a_note_about_gpus_is_whole_or_shorter_but_never_cut() -> None:
+    async def play() -> None:
+        async with staged(snapshot(sample=sample()), size=(80, 24)) as stage:
+            machine = stage.main.query_one(Machine)
+            assert machine.shown_text.rstrip().endswith("no GPU")
+            await stage.pilot.resize_terminal(120, 40)
+            assert machine.shown_text.rstrip().endswith("no GPU · runs go to the CPU")
+
+    asyncio.run(play())
 
 
 def test_e_opens_a_new_run_with_the_example() -> None:

@@ -18,7 +18,9 @@ def test_a_held_run_shows_its_details_until_it_starts_or_another_tab_is_chosen(
     keys: tuple[str, ...], then: int
 ) -> None:
     async def play() -> None:
-        async with staged(snapshot(HELD)) as stage:
+        async with staged(snapshot(queued("a"))) as stage:
+            await stage.becomes(snapshot(queued("a")))
+            assert stage.selected.tab == LOG
             await stage.becomes(snapshot(HELD))
             assert stage.selected.tab == DETAILS
             await stage.pilot.press(*keys)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from backprop_tui.domain.causes.ours import cause_of_stop
-from backprop_tui.domain.live import Pause, Stopping
+from backprop_tui.domain.live import Pause, Postponed, Stopping
 from backprop_tui.domain.resume_check import ResumeCheck, Verdict
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
@@ -22,7 +22,7 @@ from backprop_tui.tui.view.selected import selected_run_view
 from backprop_tui.tui.view.states import is_problem
 from backprop_tui.tui.view.tokens import Token
 from backprop_tui.tui.wording.glyphs import ASCII, UNICODE
-from tests.tui.snapshots import ended, queued, running, snapshot
+from tests.tui.snapshots import NOW, ended, queued, running, snapshot
 
 HELD = {"check": "gpu_temperature", "message": "GPU 1 at 84 C, waiting below 80", "gpu": 1}
 AFTER = {"check": "dependency", "message": "after nano-lm"}
@@ -70,6 +70,16 @@ def test_a_stopping_run_says_when_the_next_signal_comes() -> None:
         status=Status.STOPPED, by="person", reason="stopped by you", since=0, stage=2, deadline=10_022.0
     )
     assert _text(running("unet", step=1, stopping=stopping)).endswith("by you · kill in 0:22")
+
+
+def test_a_run_that_stops_at_its_next_checkpoint_says_so_at_any_width() -> None:
+    postponed = Postponed(
+        status=Status.STOPPED, by="person", reason="stopped by you", since=NOW.wall, deadline=NOW.monotonic + 21
+    )
+    run = running("rings", step=1, total_steps=10, postponed=postponed)
+    assert _text(run, width=200).endswith("at its next checkpoint, 0:21 at most · by you")
+    assert _text(run).endswith("at its next checkpoint, 0:21 at most")
+    assert _text(run, width=80).endswith("at its next checkpoint")
 
 
 def test_held_and_queued_are_told_apart_by_what_they_wait_for() -> None:

@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from backprop_tui.tui.wording.cells import clip, clip_middle, joined_clauses, left, right, shortened, wrapped
+from backprop_tui.tui.wording.cells import (
+    clip,
+    clip_middle,
+    clip_with_path,
+    joined_clauses,
+    left,
+    right,
+    shortened,
+    wrapped,
+)
 from backprop_tui.tui.wording.glyphs import UNICODE
 
 texts = st.text(alphabet=st.characters(codec="utf-8", categories=("L", "N", "P", "Zs")), max_size=40)
@@ -21,6 +30,13 @@ def test_columns_keep_their_width_with_letters_of_any_width(text: str, width: in
 
 def test_a_path_loses_its_middle() -> None:
     assert clip_middle("/home/anna/runs/7f3a2c/output.log", 20, UNICODE) == "/home/a…c/output.log"
+
+
+def test_a_sentence_that_ends_in_a_path_keeps_the_name_of_the_file() -> None:
+    said = "checkpoint at step 500: /home/anna/runs/7f3a2c/step-000500.json"
+    assert clip_with_path(said, 50, UNICODE) == "checkpoint at step 500: /home/ann…step-000500.json"
+    assert clip_with_path(said, 100, UNICODE) == said
+    assert clip_with_path("a sentence without one", 10, UNICODE) == "a sentenc…"
 
 
 def test_a_sentence_loses_whole_clauses_and_says_how_many() -> None:
