@@ -42,21 +42,30 @@ _ADVICE: tuple[tuple[str, str], ...] = (
 
 
 def python_error(clues: Clues) -> Cause | None:
-    """The root exception, with where in the person's own code it came from."""
+    """The root exception and where in the person's own code it came from; before it what was raised `from` it."""
     root = clues.root
     if root is None:
         return None
-    summary = re.sub(r"^(?:\w+\.)+(?=\w)", "", root.line.text)
-    if summary.endswith(":") and root.message:
-        summary += f" {root.message[0].strip()}"
+    summary = _said(root)
+    spoken = clues.failures[-1]
+    if spoken.is_meant and _said(spoken) != summary:
+        summary = f"{_said(spoken)} ({summary})"
     again = re.search(_NEVER_AGAIN, root.text) is None
     return made("python_error", at=root.line, summary=summary, advice=_advice(root, summary), retryable=again)
+
+
+def _said(failure: Failure) -> str:
+    """An exception in a line, without its module."""
+    said = re.sub(r"^(?:\w+\.)+(?=\w)", "", failure.line.text)
+    if said.endswith(":") and failure.message:
+        said += f" {failure.message[0].strip()}"
+    return said
 
 
 def _advice(root: Failure, summary: str) -> str:
     place = root.place
     where = "" if place is None else f" ({place[0]} line {place[1]})"
-    said = summary + "\n" + root.text
+    said = f"{_said(root)}\n{summary}\n{root.text}"
     for pattern, advice in _ADVICE:
         if re.search(pattern, said):
             return advice + where

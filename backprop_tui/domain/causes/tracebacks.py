@@ -12,8 +12,9 @@ from backprop_tui.domain.values import dataclass
 _HEAD = "Traceback (most recent call last)"
 _FRAME = r'\s+File "(?P<path>[^"]+)", line (?P<line>\d+)'
 _EXCEPTION = r"(?P<type>(?:\w+\.)*[A-Za-z_]\w*)(?:: (?P<said>.*)|:?\s*)$"
+_MEANT = "The above exception was the direct cause of the following exception"
 _LINKS = (
-    "The above exception was the direct cause of the following exception",
+    _MEANT,
     "During handling of the above exception, another exception occurred",
 )
 _MESSAGE_LINES = 40  # of a message that are kept
@@ -29,6 +30,7 @@ class Failure:
     type_name: str
     message: list[str]
     frames: list[tuple[str, int, str]]  # path, line, its code
+    is_meant: bool = False  # raised `from` the one before it: somebody's words for that
 
     @property
     def name(self) -> str:
@@ -92,6 +94,7 @@ class _Reading:
         self._chains: list[Chain] = []
         self._frames: list[tuple[str, int, str]] | None = None  # None outside a traceback
         self._linked = False  # the next exception belongs to the chain before
+        self._is_meant = False
         self._is_original = False  # it is what the exception before it reports: the root
         self._speaking: Failure | None = None  # whose message may go on
         self._pending: Failure | None = None  # perhaps an exception, perhaps another process's line between frames
@@ -108,6 +111,7 @@ class _Reading:
             self._begin(text)
         elif any(link in text for link in _LINKS):
             self._linked, self._speaking, self._frames = True, None, None
+            self._is_meant = _MEANT in text
         elif self._frames is not None:
             self._in_frames(index, line, text)
         elif re.match(_FRAME, text):
@@ -148,6 +152,7 @@ class _Reading:
         if not belongs:
             self._chains.append(Chain())
         chain = self._chains[-1]
+        failure.is_meant = self._linked and self._is_meant
         chain.failures.insert(0 if self._is_original else len(chain.failures), failure)
         chain.last_index = self._pending_index
         self._linked = self._is_original = False

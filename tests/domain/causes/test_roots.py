@@ -34,10 +34,17 @@ def rank(number: int, text: str) -> str:
 
 
 def test_the_first_exception_of_a_chain_is_the_root() -> None:
-    for link in (DIRECT, DURING):
-        log = raised("KeyError: 'lr'") + link + raised("ValueError: no config")
-        cause = cause_of(log)
-        assert (cause.summary, cause.line) == ("KeyError: 'lr'", 4)
+    log = raised("KeyError: 'lr'") + DURING + raised("ValueError: no config")
+    cause = cause_of(log)
+    assert (cause.summary, cause.line) == ("KeyError: 'lr'", 4)
+
+
+def test_what_was_raised_from_the_root_says_it_in_its_own_words_before_it() -> None:
+    cause = cause_of(raised("KeyError: 'lr'") + DIRECT + raised("my.ConfigError: config.yaml has no lr"))
+    assert cause.summary == "ConfigError: config.yaml has no lr (KeyError: 'lr')"
+    assert (cause.evidence, cause.line) == ("KeyError: 'lr'", 4)
+    same = cause_of(raised("KeyError: 3") + DIRECT + raised("KeyError: 3"))
+    assert same.summary == "KeyError: 3"
 
 
 def test_what_ran_out_explains_a_chain_wherever_it_stands_in_it() -> None:
