@@ -14,7 +14,7 @@ from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import ACTIVE, ENDED, Status
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
-from backprop_tui.store.index import read_recent
+from backprop_tui.store.index import read_newest, read_recent
 from backprop_tui.store.run_codec import public
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.views import marked_ids
@@ -80,7 +80,8 @@ class RunsReader:
         self._marked: dict[str, _MarkedRun] = {}
         self._recent_file = WatchedFile(home.recent)
         self._index_file = WatchedFile(home.index)
-        self._recent: dict[str, JsonObject] = {}
+        self._indexed: dict[str, JsonObject] = {}
+        self._looks = 0
         self._runs_folder = WatchedFile(home.runs)
         self._directories = 0
         self._ended_of: tuple[AbstractSet[str], Sequence[KnownRun]] | None = None
@@ -113,9 +114,12 @@ class RunsReader:
     def _ended(self, unfinished: Sequence[KnownRun], unindexed: Sequence[KnownRun]) -> list[KnownRun]:
         """The same list as long as nothing of it changed: there may be a thousand, and this is asked each second."""
         changed = self._recent_file.changed()
-        if self._index_file.changed() or changed:
-            self._recent = read_recent(self._home)
+        is_second = self._looks == 1 and os.path.exists(self._home.index)
+        if self._index_file.changed() or changed or is_second:
+            # Before the first paint the newest alone, from their own file.
+            self._indexed = read_newest(self._home) if self._looks else read_recent(self._home)
             self._ended_of = None
+        self._looks += 1
         of = {one.id for one in unfinished}, list(unindexed)
         if self._ended_of != of:
             self._ended_of = of
@@ -123,7 +127,7 @@ class RunsReader:
         return self._ended_runs
 
     def _sorted(self, going_on: AbstractSet[str], unindexed: Sequence[KnownRun]) -> list[KnownRun]:
-        records = {run_id: KnownRun(record=one) for run_id, one in self._recent.items() if run_id not in going_on}
+        records = {run_id: KnownRun(record=one) for run_id, one in self._indexed.items() if run_id not in going_on}
         records |= {one.id: one for one in unindexed}
         ended = [one for one in records.values() if one.record["status"] in ENDED]
         return sorted(ended, key=_ended_at, reverse=True)

@@ -57,8 +57,10 @@ def runs_view(snapshot: Snapshot, choices: Choices) -> RunsView:
     unseen = {one.id for one in unseen_problems(snapshot, choices.seen)}
     rows: list[RunRow] = []
     if choices.sort is None:
+        wholes = {group: unit for unit in _units(found) if (group := _group(unit[0]))} if older else {}
         for unit in _units(kept):
-            rows += _rows_of(unit, snapshot.moment, choices, unseen)
+            whole = wholes.get(_group(unit[0]) or "", unit)
+            rows += _rows_of(unit, whole, snapshot.moment, choices, unseen)
     else:
         names = _names(found)
         for one in _as_sorted(kept, choices.order):
@@ -134,13 +136,26 @@ def _active_first(units: list[list[KnownRun]]) -> list[list[KnownRun]]:
     return sorted(units, key=rank)
 
 
-def _rows_of(unit: Sequence[KnownRun], moment: Moment, choices: Choices, unseen: AbstractSet[str]) -> list[RunRow]:
-    if len(unit) == 1:
+def _group(run: KnownRun) -> str | None:
+    """What it is a member of."""
+    group = run.record.get("group")
+    return None if group is None else str(group)
+
+
+def _rows_of(
+    unit: Sequence[KnownRun],
+    whole: Sequence[KnownRun],
+    moment: Moment,
+    choices: Choices,
+    unseen: AbstractSet[str],
+) -> list[RunRow]:
+    """Of a run, or of a group; `whole` are all of its members, also those that are folded away for their age."""
+    group = _group(unit[0])
+    if group is None or len(whole) == 1:
         one = unit[0]
         return [_row(one, moment, choices, unseen, name=str(one.record["name"]), member=False)]
-    group = str(unit[0].record["group"])
     folded = group in choices.folded
-    head = group_row(group, unit, folded=folded)
+    head = group_row(group, whole, folded=folded)
     if folded:
         return [head]
     members = zip(unit, member_names([str(one.record["name"]) for one in unit]), strict=True)

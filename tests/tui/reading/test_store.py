@@ -11,6 +11,7 @@ from backprop_tui.domain.status import Status
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import dump, write_atomically
 from backprop_tui.store.home import Home
+from backprop_tui.store.index import RECENT, rebuild
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.tui.reading.curves import CurveReader
 from backprop_tui.tui.reading.store import StoreReader
@@ -82,6 +83,18 @@ def test_a_run_that_was_removed_is_gone(store: Home, runs: Runs) -> None:
     assert reader.read(None).runs
     os.unlink(store.marker("a"))
     assert not reader.read(None).runs
+
+
+def test_before_the_first_paint_the_newest_are_read_and_then_all_of_the_index(store: Home, runs: Runs) -> None:
+    for place in range(RECENT + 3):
+        runs.ended(f"r{place}")
+        os.unlink(store.marker(f"r{place}"))
+    rebuild(store)
+    reader = _reader(store)
+    assert len(reader.read(None).runs) == RECENT
+    assert len(reader.read(None).runs) == RECENT + 3
+    os.utime(store.index, (1.0, 1.0))  # as written again
+    assert len(reader.read(None).runs) == RECENT + 3
 
 
 def test_a_broken_record_hides_its_run_and_no_other(store: Home, runs: Runs) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from backprop_tui.domain.course import Extreme
 from backprop_tui.tui.snapshot import KnownRun
 from backprop_tui.tui.view.groups import best_first, best_of, group_row
+from backprop_tui.tui.view.runs import MOST_ENDED, Choices, runs_view
 from backprop_tui.tui.view.sentences import sentence_of
-from tests.tui.snapshots import NOW, ended
+from tests.tui.snapshots import NOW, ended, snapshot
 
 
 def _member(run_id: str, last: float, best: float, *, metric: str = "loss") -> KnownRun:
@@ -49,3 +50,12 @@ def test_the_best_stand_first_and_those_without_a_figure_last() -> None:
     unit = (ended("none"), _member("b", 0.5, 0.4), _member("a", 0.5, 0.25))
     assert [one.id for one in best_first(unit)] == ["a", "b", "none"]
     assert best_first((ended("x"), ended("y")))[0].id == "x"
+
+
+def test_a_group_counts_its_old_runs_too_where_they_are_folded_away() -> None:
+    runs = [ended(f"r{place}", ago=60.0 + place, group="sweep", name=f"sweep:a={place}") for place in range(200)]
+    rows = runs_view(snapshot(*runs), Choices()).rows
+    assert rows[0].group is not None
+    assert rows[0].group.size == 200
+    assert len(rows) == 1 + MOST_ENDED + 1
+    assert rows[-1].name == "150 older, a shows them"
