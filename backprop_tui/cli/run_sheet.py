@@ -17,6 +17,7 @@ from backprop_tui.domain.resume_check import DOUBTFUL
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.slices import is_sliced
 from backprop_tui.domain.status import UNFINISHED
+from backprop_tui.domain.until import never_told
 from backprop_tui.store.fields import JsonObject
 
 Line = tuple[str, str]
@@ -84,6 +85,8 @@ def _progress(record: JsonObject, run: Run | None, live: Live | None, now: float
         yield "timebox", _timebox(run, live)
         if is_sliced(run.spec):
             yield "slice", slice_words(run)
+        if (doubt := never_told(run.spec.until, record["metrics"])) is not None:
+            yield "warning", doubt
     if live is not None and live.disk_warning is not None:
         yield "warning", live.disk_warning
     if live is not None and live.ram_bytes is not None:

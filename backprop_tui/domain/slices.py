@@ -7,6 +7,7 @@ from dataclasses import replace
 from backprop_tui.domain.governor.figures import minutes
 from backprop_tui.domain.run import Attempt, Queued, Run, Spec
 from backprop_tui.domain.status import Status
+from backprop_tui.domain.until import never_told
 from backprop_tui.domain.values import dataclass
 
 SHORTEST_SHARE = 0.05  # of a timebox: what is left of the total and shorter only starts and ends
@@ -63,7 +64,9 @@ def next_slice(run: Run, now: float, resume_from: str | None, *, used_seconds: f
         return "no sound checkpoint to go on from"
     if _idle_slices(run.attempts) >= MOST_IDLE_SLICES:
         return f"{MOST_IDLE_SLICES} slices in a row saved nothing new; a longer timebox (-m) may let one get to a save"
-    return replace(run.to(Queued(since=now, reason="next slice", resume_from=resume_from)), position=now)
+    doubt = never_told(run.spec.until, run.metrics)
+    reason = "next slice" if doubt is None else f"next slice; {doubt}"
+    return replace(run.to(Queued(since=now, reason=reason, resume_from=resume_from)), position=now)
 
 
 def _idle_slices(attempts: tuple[Attempt, ...]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from backprop_tui.domain.values import dataclass
 
@@ -18,6 +18,7 @@ COMPARATORS: dict[str, Callable[[float, float], bool]] = {
     "=": operator.eq,
 }
 COUNTS = frozenset({"step", "epoch"})  # they only grow, and a log may leave some out
+MOST_NAMED = 4  # metrics in a sentence
 _CONDITION = re.compile(r"\s*(?P<name>[^<>=]*[^<>=\s])\s*(?P<sign><=|>=|==|<|>|=)\s*(?P<value>[^<>=\s]+)\s*")
 
 
@@ -45,6 +46,14 @@ class Until:
         if self.name in COUNTS:
             return f"{self.name} {self.value:,.15g} reached"
         return f"{self.name} {figure:.6g} reached ({self})"
+
+
+def never_told(goals: Sequence[Until], metrics: Mapping[str, float]) -> str | None:
+    """That a metric a run has to reach is not among those it printed, which may be called otherwise; None where not."""
+    missing = [goal.name for goal in goals if goal.name not in COUNTS and goal.name not in metrics]
+    if not missing or not metrics:
+        return None
+    return f"{missing[0]} was not printed yet, but {', '.join(list(metrics)[:MOST_NAMED])}"
 
 
 def parse_until(text: str) -> Until:

@@ -16,6 +16,7 @@ from backprop_tui.cli.session import Session
 from backprop_tui.domain.resume_check import ResumeCheck, Verdict
 from backprop_tui.domain.run import Attempt, Cause, Checkpoint, Git
 from backprop_tui.domain.status import Status
+from backprop_tui.domain.until import parse_until
 from backprop_tui.launchers.lease import LOCK
 from backprop_tui.processes.linux import boot_id
 from tests.support.commands import Commands
@@ -254,3 +255,11 @@ def test_an_unknown_run_is_refused_with_the_nearest_name(obey: Commands, runs: R
     said = obey("status", "baselin")
     assert (said.code, said.out) == (2, "")
     assert "did you mean baseline?" in said.err
+
+
+def test_a_goal_in_a_metric_that_is_not_printed_is_a_warning(obey: Commands, runs: Runs) -> None:
+    guardian = runs.guarded("busy", spec={"until": (parse_until("loss<0.1"),)})
+    assert "warning" not in obey("status", "busy").out
+    guardian.says(step=5, metrics={"train_loss": 2.0, "lr": 0.1})
+    assert "warning     loss was not printed yet, but train_loss, lr" in obey("status", "busy").out
+    guardian.ends()

@@ -54,6 +54,21 @@ def test_a_slice_goes_behind_the_others_from_its_checkpoint() -> None:
     assert (run.state.resume_from, run.position) == ("/10", 160.0)
 
 
+@pytest.mark.parametrize(
+    ("goal", "printed", "reason"),
+    [
+        ("loss<0.1", {"train_loss": 2.0, "lr": 0.1}, "next slice; loss was not printed yet, but train_loss, lr"),
+        ("loss<0.1", {"loss": 2.0}, "next slice"),
+        ("loss<0.1", {}, "next slice"),
+        ("step=90", {"train_loss": 2.0}, "next slice"),
+    ],
+)
+def test_a_goal_in_a_metric_that_is_not_printed_is_told(goal: str, printed: dict[str, float], reason: str) -> None:
+    run = after_slice(replace(sliced(None, goal), metrics=printed), 1, 10)
+    assert isinstance(run.state, Queued)
+    assert run.state.reason == reason
+
+
 def test_the_total_ends_it_and_says_so() -> None:
     run = after_slice(after_slice(sliced(120.0), 1, 10), 2, 20)
     assert ended(run).status is Status.TIMEBOXED
