@@ -14,7 +14,7 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NoReturn
 
-__all__ = ["dataclass"]
+__all__ = ["dataclass", "prepare"]
 
 
 def _dataclass(*, frozen: bool = False, slots: bool, kw_only: bool = False) -> Callable[[type[Any]], type[Any]]:
@@ -55,6 +55,12 @@ def _methods(cls: type[Any]) -> dict[str, Callable[..., Any]]:
         "__getstate__": _state,
         "__setstate__": _restore,
     }
+
+
+def prepare(*classes: type[Any]) -> None:
+    """Compiles now what the first instance of each would: for a process whose forks would each do it again."""
+    for cls in classes:
+        cls.__init__ = _compiled_init(cls)
 
 
 def _compiled_init(cls: type[Any]) -> Any:

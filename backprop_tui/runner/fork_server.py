@@ -14,15 +14,28 @@ import signal
 import socket
 import time
 
+from backprop_tui.domain.limits import RunLimits
+from backprop_tui.domain.live import Clock, Live
+from backprop_tui.domain.run import Attempt, Code, Git, Gpu, Peak, Process, Run, Running, Spec, Starting, StopPlan
+from backprop_tui.domain.values import prepare
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.processes.detached_log import note_exception
+from backprop_tui.processes.identity import Identity
 from backprop_tui.processes.linux import rename_process
+from backprop_tui.readers.log_reader import LogReader
 from backprop_tui.runner.main import Assignment, guard
+from backprop_tui.runner.script import Launch
 from backprop_tui.store.unfinished import has_work
 
 LARGEST_REQUEST = 65536
 REAP_MILLISECONDS = 1000
 REVIVE_SECONDS = 1.0
+
+# What stands between a guardian's fork and its script's.
+_OF_EACH_START = (
+    *(Assignment, Run, Spec, StopPlan, Process, RunLimits, Attempt, Gpu, Peak, Code, Git, Starting, Launch),
+    *(Identity, Clock, Live, Running),
+)
 
 
 def serve(requests: socket.socket, supervisor: SupervisorProcess) -> None:
@@ -30,6 +43,8 @@ def serve(requests: socket.socket, supervisor: SupervisorProcess) -> None:
     rename_process("backprop-forker")
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    prepare(*_OF_EACH_START)
+    LogReader()  # `re` remembers what it compiled
     # Collected once, then left alone: a collection in a child would copy every page it shares with us.
     gc.collect()
     gc.freeze()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.values import dataclass, prepare
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,3 +126,16 @@ def test_what_is_not_frozen_changes() -> None:
     standing = Standing()
     standing.row = 3
     assert standing == Standing(3)
+
+
+def test_a_prepared_class_has_nothing_left_to_make() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Fresh:
+        value: int
+
+    later = Fresh.__init__
+    prepare(Fresh)
+    prepared = Fresh.__init__
+    assert Fresh(1) == Fresh(value=1)
+    assert Fresh.__init__ is prepared
+    assert prepared is not later
