@@ -18,10 +18,12 @@ def patience_seconds(
     without that the wait is never longer than the grace.
     """
     due, every = pace.due_in(at), pace.every_seconds
+    two_saves = None if every is None else 2 * (every + pace.takes_seconds) + NOTICED_SECONDS
     if asked:
-        return ASKED_SECONDS if every is None else 2 * (every + pace.takes_seconds) + NOTICED_SECONDS
+        return ASKED_SECONDS if two_saves is None else two_saves
     if is_saving:
-        return grace_seconds
+        # One file that is written over each second never stands still: waiting on would gain nothing.
+        return grace_seconds if two_saves is None else min(grace_seconds, two_saves)
     if due is None or every is None or due > grace_seconds:
         return 0.0
     return min(grace_seconds, due + SPREAD_SHARE * every + NOTICED_SECONDS)

@@ -21,6 +21,12 @@ def test_one_that_is_being_written_is_waited_for() -> None:
     assert patience_seconds(SavePace(), 1.0, grace_seconds=30, is_saving=True) == 30
 
 
+def test_a_file_that_is_written_over_all_the_time_is_not_waited_for_through_the_grace() -> None:
+    often = SavePace(last_at=600.0, intervals=(0.5, 0.5))
+    assert 0 < patience_seconds(often, 600.1, grace_seconds=30, is_saving=True) < 6
+    assert patience_seconds(EACH_MINUTE, 610.0, grace_seconds=30, is_saving=True) == 30
+
+
 def test_who_asks_waits_for_the_next_whenever_it_comes() -> None:
     assert patience_seconds(EACH_MINUTE, 601.0, grace_seconds=30, asked=True) > 60
     assert patience_seconds(SavePace(), 1.0, grace_seconds=30, asked=True) == ASKED_SECONDS
