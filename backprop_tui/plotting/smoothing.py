@@ -22,7 +22,7 @@ def smoothed(points: Iterable[tuple[float, float]], reach: float) -> list[float]
         before = x
         at, mean, weight = known[-1] if known else (x, value, 0.0)
         weight = weight * (math.exp((at - x) / reach) if reach > 0 else 0.0) + 1.0
-        mean += value / weight - mean / weight
+        mean = mean * (1.0 - 1.0 / weight) + value / weight  # never beyond the two, so that nothing overflows
         known.append((x, mean, weight))
         found.append(mean)
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from backprop_tui.plotting.smoothing import smoothed
@@ -38,6 +38,7 @@ def test_after_a_resume_it_goes_on_from_where_it_went_back_to() -> None:
 
 
 @given(points=st.lists(st.tuples(finite, finite), max_size=40), reach=st.floats(0, 1e300))
+@example(points=[(0.0, 1.7976931348623155e308), (0.0, -2.9937604643020797e292)], reach=0.0)
 def test_no_input_leaves_the_range_of_the_values(points: list[tuple[float, float]], reach: float) -> None:
     found = smoothed(points, reach)
     assert len(found) == len(points)
