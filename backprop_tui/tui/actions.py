@@ -29,6 +29,11 @@ class Action:
     section: str
     built: bool = True
 
+    @property
+    def title(self) -> str:
+        """As the palette calls it: a verb and what it is done to."""
+        return _TITLES.get(self.id) or self.help[:1].upper() + self.help[1:]
+
 
 def _action(id: str, keys: str, shown: str, word: str, help: str, section: str, *, built: bool = True) -> Action:  # noqa: A002
     return Action(id=id, keys=tuple(keys.split()), shown=shown, word=word, help=help, section=section, built=built)
@@ -107,6 +112,57 @@ ACTIONS: tuple[Action, ...] = (
     _action("dialog_recent", "", "ctrl+r", "recent", "what was run before", DIALOGS),
     _action("dialog_leave", "", "esc", "cancel", "cancel; a draft is kept", DIALOGS),
 )
+_TITLES = {  # of those whose help is short for want of room
+    "help": "Show all keys",
+    "next_pane": "Go to the next pane",
+    "previous_pane": "Go to the previous pane",
+    "tab_1": "Show the log",
+    "tab_2": "Show metrics",
+    "tab_3": "Show resources",
+    "tab_4": "Show details",
+    "tab_5": "Show events",
+    "next_tab": "Show the next tab",
+    "previous_tab": "Show the previous tab",
+    "unzoom": "Unzoom the pane",
+    "back": "Go back, clear",
+    "problem": "Go to the next problem",
+    "digest": "Show what happened while you were away",
+    "settings": "Change settings",
+    "theme": "Use the next theme",
+    "suspend": "Suspend the dashboard",
+    "down": "Go a line down",
+    "up": "Go a line up",
+    "top": "Go to the top",
+    "end": "Go to the end",
+    "half_down": "Go half a page down",
+    "half_up": "Go half a page up",
+    "page_down": "Go a page down",
+    "page_up": "Go a page up",
+    "open": "Open the run, or go back",
+    "new": "Start a new run",
+    "copy_as_new": "Start a new run like this one",
+    "stop": "Stop the run, saving first",
+    "kill": "Kill the run now",
+    "pause": "Pause or continue the run",
+    "resume": "Resume or retry the run",
+    "time": "Give the run more time",
+    "later": "Move the run later in the queue",
+    "sooner": "Move the run sooner in the queue",
+    "mark": "Mark the run",
+    "pager": "Open the log in $PAGER",
+    "view": "Change order and columns",
+    "retry_group": "Retry what failed of the group",
+    "best": "Go to the best run of the group",
+    "follow": "Follow the log",
+    "wrap": "Wrap the log",
+    "axis": "Change the x axis: step, run time or clock",
+    "log_scale": "Switch the logarithmic scale",
+    "smooth": "Change the smoothing",
+    "chart_in": "Zoom into the chart",
+    "chart_out": "Zoom out of the chart",
+    "metrics_grid": "Show a grid of all metrics, or one",
+    "export": "Export metrics as CSV",
+}
 BY_ID = {action.id: action for action in ACTIONS}
 
 _COMMON = ("mark", "compare", "filter", "zoom", "copy", "pager", "hold", "view", "palette", "leave")

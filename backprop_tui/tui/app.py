@@ -234,9 +234,9 @@ class Dashboard(App[int]):
         main = self._main
         if screen is main:
             for one in ACTIONS:
-                if one.built and one.keys:
+                if one.built and one.keys and one.id != "palette":
                     press = partial(main.action_press, one.id)
-                    yield SystemCommand(one.help.capitalize(), f"key {one.shown}", press)
+                    yield SystemCommand(one.title, f"key {one.shown}", press)
             for title, words, do in main.viewing.commands():
                 yield SystemCommand(title, words, do)
         for name in sorted(self.available_themes):

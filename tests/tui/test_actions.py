@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backprop_tui.domain.status import Status
-from backprop_tui.tui.actions import ACTIONS, BY_ID, by_shown, footer_keys
+from backprop_tui.tui.actions import _TITLES, ACTIONS, BY_ID, by_shown, footer_keys
 from backprop_tui.tui.drawing.lines import text_of
 from backprop_tui.tui.screens.help import draw_help
 from backprop_tui.tui.wording.glyphs import UNICODE
@@ -31,3 +31,13 @@ def test_the_help_has_the_keys_that_do_something_and_no_others() -> None:
         shown = "\n".join(text_of(line) for line in draw_help(width, UNICODE))
         for one in ACTIONS:
             assert (f"  {one.shown:<12}{one.help[: width - 20]}"[:24] in shown) == one.built, one.id
+
+
+def test_the_palette_names_what_is_done_to_what() -> None:
+    titles = {action.id: action.title for action in ACTIONS}
+    assert titles["export"] == "Export metrics as CSV"
+    assert titles["pager"] == "Open the log in $PAGER"
+    assert titles["remove"] == "Remove what has ended"
+    built = [action.title for action in ACTIONS if action.built and action.keys]
+    assert len(set(built)) == len(built)
+    assert _TITLES.keys() <= titles.keys()

@@ -178,3 +178,14 @@ def test_each_tab_is_found_where_it_is_drawn() -> None:
             assert len(text) == width
             for place in range(len(TABS)):
                 assert tab_at(view, tab, text.index(f" {place + 1}") + 1, width, UNICODE) == place
+
+
+def test_of_the_counts_what_failed_and_what_runs_stay_longest() -> None:
+    runs = [*(running(f"r{place}") for place in range(2)), queued("q"), ended("f", Status.FAILED), ended("d")]
+    view = header_view(snapshot(*runs))
+    shown = {width: text_of(draw_header(view, width, UNICODE)).split() for width in (100, 40, 20, 18, 13)}
+    assert " ".join(shown[100][1:-1]) == "ada-gpu-07 ► 2 running ◌ 1 waiting ✗ 1 failed ✓ 1 done"
+    assert shown[40][:-1] == ["backprop", "►", "2", "◌", "1", "✗", "1"]
+    assert shown[20] == ["backprop", "►", "2", "✗", "1"]
+    assert shown[18] == ["backprop", "►", "2", "✗", "1"]
+    assert shown[13] == ["backprop", "✗", "1"]
