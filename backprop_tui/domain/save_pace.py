@@ -35,8 +35,12 @@ class SavePace:
 
     @property
     def takes_seconds(self) -> float:
-        """The longest that one of the last saves was seen to take; 0 where each was over before it was seen."""
-        return max(self.durations, default=0.0)
+        """The longest that one of the last saves was seen to take; 0 where each was over before it was seen.
+
+        Never more than from save to save: what is written over all the time changes for longer than one save takes.
+        """
+        longest, every = max(self.durations, default=0.0), self.every_seconds
+        return longest if every is None else min(longest, every)
 
     @property
     def bytes_per_save(self) -> float | None:
