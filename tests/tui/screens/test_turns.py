@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from textual import events
+from textual.command import CommandList
 from textual.keys import key_to_character
 from textual.pilot import Pilot
 
@@ -12,6 +13,7 @@ from backprop_tui.tui.screens.ask import Ask
 from backprop_tui.tui.screens.edit_run import EditRun
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.new_run import NewRun
+from backprop_tui.tui.screens.palette import Palette
 from tests.tui.screens.test_main import staged
 
 
@@ -88,5 +90,19 @@ def test_a_second_enter_does_not_choose_again() -> None:
             await _all_at_once(stage.pilot, "enter", "enter", "enter")
             assert stage.pilot.app.theme == "backprop-light"
             assert isinstance(stage.pilot.app.screen_stack[0], MainScreen)
+
+    asyncio.run(play())
+
+
+def test_the_palette_may_be_left_while_it_still_gathers() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.pilot.press("ctrl+p")
+            palette = stage.pilot.app.screen
+            assert isinstance(palette, Palette)
+            await palette.query_one(CommandList).remove()
+            gathered = palette._gather_commands("theme")
+            await gathered.wait()
+            assert gathered.error is None
 
     asyncio.run(play())
