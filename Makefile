@@ -4,7 +4,7 @@ BIN := .venv/bin
 .PHONY: test check bench demo-example
 
 test: .venv/installed  ## all tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2
 
 check: .venv/installed  ## lint, format, types, import contracts
 	$(BIN)/ruff check

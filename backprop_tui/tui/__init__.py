@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from backprop_tui.tui.terminal_probe import TerminalProbe
 
 SWITCH_SECONDS = 0.0005  # a tenth of Python's own
+# Exported by some shells and by readline, and never true again after a resize; Textual would believe them.
+_SIZE_VARIABLES = ("COLUMNS", "LINES")
 
 
 def run_dashboard(
@@ -37,8 +39,12 @@ def run_dashboard(
         ConfigError: a setting is wrong.
         StateUnavailable, StorageFailed: the state directory cannot be made or read.
     """
+    import os
+
     from backprop_tui.tui.terminal_probe import TerminalProbe
 
+    for name in _SIZE_VARIABLES:
+        os.environ.pop(name, None)
     while True:
         probe = TerminalProbe()
         probe.ask()  # first, so that it answers while Textual is loaded

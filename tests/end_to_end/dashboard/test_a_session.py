@@ -77,7 +77,7 @@ def test_ctrl_c_twice_leaves_and_restores_the_terminal(sandbox: Sandbox, open_da
 
 def test_the_window_shrinks_to_nothing_and_grows_again(sandbox: Sandbox, open_dashboard: Open) -> None:
     run = training(sandbox)
-    screen = open_dashboard()
+    screen = open_dashboard(COLUMNS="80", LINES="24")  # of a shell that exports them: the terminal knows better
     screen.wait_for("running")
     for columns, rows in ((20, 5), (80, 24), (10, 3), (200, 50), (1, 1), (120, 40)):
         screen.resize(columns, rows)
