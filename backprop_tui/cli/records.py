@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from backprop_tui.cli.guardian_state import guardian_problem
+from backprop_tui.cli.session import Session
 from backprop_tui.domain.status import ENDED, UNFINISHED
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.index import Records
-from backprop_tui.store.views import View, in_order, marked
+from backprop_tui.store.views import View, in_order, marked, shown_run, view
 
 
 def split(home: Home) -> tuple[list[View], list[View]]:
@@ -23,6 +24,14 @@ def record_of(home: Home, one: View) -> JsonObject:
     """The public JSON of a view; where nothing else is the reason for its status, its guardian's trouble is."""
     record = one.record
     return record if record["reason"] is not None else record | {"reason": guardian_problem(home, one)}
+
+
+def current(session: Session, run_id: str) -> JsonObject:
+    """The public JSON of a run at this moment."""
+    try:
+        return record_of(session.home, view(session.home, run_id))
+    except FileNotFoundError:
+        return shown_run(session.home, run_id)
 
 
 def ended_newest_first(indexed: Records, unfinished: Iterable[View], unindexed: Iterable[View]) -> list[JsonObject]:

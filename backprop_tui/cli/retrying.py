@@ -8,9 +8,9 @@ from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.handles import resolve
 from backprop_tui.cli.interrupts import Interrupts
+from backprop_tui.cli.records import current
 from backprop_tui.cli.resumption import queue_again
 from backprop_tui.cli.session import Session
-from backprop_tui.cli.several import current
 from backprop_tui.cli.tails import From
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.governor.figures import counted

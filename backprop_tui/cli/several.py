@@ -11,13 +11,12 @@ from backprop_tui.cli.asking import LOOK_SECONDS
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.handles import resolve
 from backprop_tui.cli.petition import Answer, Petition
-from backprop_tui.cli.records import record_of
+from backprop_tui.cli.records import current
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.domain.values import dataclass
-from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.views import shown_run, view
+from backprop_tui.store.views import view
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +108,3 @@ def _said(answer: Answer, done: str, of_ended: str | None) -> str:
     if of_ended is not None:
         return of_ended
     return f"had ended already: {answer.run.status}" if answer.had_ended else str(answer.run.status)
-
-
-def current(session: Session, run_id: str) -> JsonObject:
-    """The public JSON of a run at this moment."""
-    try:
-        return record_of(session.home, view(session.home, run_id))
-    except FileNotFoundError:
-        return shown_run(session.home, run_id)

@@ -32,27 +32,27 @@ def beside(home: Home, run_id: str, cwd: str, state: State) -> RunDirectory:
 
 
 @pytest.mark.parametrize(
-    ("cwd", "shared"), [("/work/exp", True), ("/work", True), ("/work/exp/a", True), ("/work/exp2", False)]
+    ("cwd", "shared"), [("/data/exp", True), ("/data", True), ("/data/exp/a", True), ("/data/exp2", False)]
 )
 def test_a_run_that_goes_on_above_or_below_shares_the_directory(home: Home, cwd: str, *, shared: bool) -> None:
-    neighbours = Neighbours(home, "mine", "/work/exp")
+    neighbours = Neighbours(home, "mine", "/data/exp")
     assert not neighbours.share_cwd()
     beside(home, "other", cwd, Running(since=1.0))
     assert neighbours.share_cwd() is shared
 
 
 def test_one_that_waits_writes_nothing_until_it_starts(home: Home) -> None:
-    neighbours = Neighbours(home, "mine", "/work")
-    directory = beside(home, "other", "/work", Queued(since=1.0))
+    neighbours = Neighbours(home, "mine", "/data")
+    directory = beside(home, "other", "/data", Queued(since=1.0))
     assert not neighbours.share_cwd()
     directory.write(replace(directory.read(), state=Running(since=2.0)), durable=False)
     assert neighbours.share_cwd()
 
 
 def test_itself_is_no_neighbour_and_a_broken_record_is_none(home: Home) -> None:
-    beside(home, "mine", "/work", Running(since=1.0))
-    broken = beside(home, "broken", "/work", Running(since=1.0))
+    beside(home, "mine", "/data", Running(since=1.0))
+    broken = beside(home, "broken", "/data", Running(since=1.0))
     Path(broken.file("run.json")).write_text("{")
-    assert not Neighbours(home, "mine", "/work").share_cwd()
+    assert not Neighbours(home, "mine", "/data").share_cwd()
     os.unlink(broken.file("run.json"))
-    assert not Neighbours(home, "mine", "/work").share_cwd()
+    assert not Neighbours(home, "mine", "/data").share_cwd()

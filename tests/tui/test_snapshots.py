@@ -22,8 +22,8 @@ from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.widgets.log import LogView
 from backprop_tui.tui.wording.glyphs import ASCII, UNICODE, Glyphs
+from tests.tui.doubles import FakeBridge, FakeDesk
 from tests.tui.scene import SceneCharts, scene
-from tests.tui.screens.test_main import FakeBridge, FakeDesk
 from tests.tui.screens.test_settings import ConfigDesk
 from tests.tui.snapshots import gpu, sample, snapshot
 

@@ -10,9 +10,8 @@ from backprop_tui.cli import output
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.handles import HELP, resolve_all
 from backprop_tui.cli.metrics_output import write_metrics
-from backprop_tui.cli.records import created, record_of
+from backprop_tui.cli.records import created, current, record_of
 from backprop_tui.cli.session import Session
-from backprop_tui.cli.several import current
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.index import read_all

@@ -15,9 +15,9 @@ from backprop_tui.cli.governor_view import QUEUE_HELD, is_queue_held
 from backprop_tui.cli.handles import HELP, resolve_one
 from backprop_tui.cli.petitions import Edit
 from backprop_tui.cli.places import places, queue_of
-from backprop_tui.cli.records import record_of, split
+from backprop_tui.cli.records import current, record_of, split
 from backprop_tui.cli.session import Session
-from backprop_tui.cli.several import chosen, current, grant_each, rehearsed, reported
+from backprop_tui.cli.several import chosen, grant_each, rehearsed, reported
 from backprop_tui.cli.waking import wake
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.governor.figures import counted

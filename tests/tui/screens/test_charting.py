@@ -24,7 +24,7 @@ from backprop_tui.tui.widgets.metrics import MetricsTab
 from backprop_tui.tui.widgets.resources import ResourcesTab
 from backprop_tui.tui.widgets.sheet import Sheet
 from tests.tui.charts.runs import figures
-from tests.tui.screens.test_main import FakeBridge, FakeDesk
+from tests.tui.doubles import FakeBridge, FakeDesk
 from tests.tui.snapshots import ended, gpu, running, sample, snapshot
 
 RUNS = (running("nano", step=590, total_steps=1000, metrics={"loss": 2.1}), running("vit"), ended("good"))

@@ -5,23 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from textual.pilot import Pilot
 
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
 from backprop_tui.tui.app import Dashboard
-from backprop_tui.tui.bridge import Post, Remembered
+from backprop_tui.tui.bridge import Remembered
 from backprop_tui.tui.preferences import Preferences
 from backprop_tui.tui.recollection import Recalled, Recollection
-from backprop_tui.tui.requests import Said
 from backprop_tui.tui.screens.digest import Digest
 from backprop_tui.tui.screens.help import Help
 from backprop_tui.tui.screens.main import MainScreen
-from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.widgets.runs import RunsTable
 from backprop_tui.tui.widgets.sheet import Sheet
+from tests.tui.doubles import FakeBridge, FakeDesk
 from tests.tui.snapshots import NOW, ended, running, snapshot
 
 KILLED = Cause(kind="killed_by_signal", evidence="SIGKILL", advice="look in dmesg", retryable=True)
@@ -35,51 +34,12 @@ MISSED = Recollection(
 
 
 @dataclass
-class Bridge:
-    """Gives what the test gives it."""
-
-    now: Snapshot = field(default_factory=lambda: snapshot(*RUNS))
-    recalls: int = 0
-    post: Post | None = None
-
-    def first(self) -> Snapshot:
-        return self.now
-
-    def select(self, run_id: str | None) -> None:
-        return
-
-    def look(self) -> None:
-        return
-
-    def recall(self) -> None:
-        self.recalls += 1
-
-    async def follow(self, post: Post) -> None:
-        self.post = post
-        await asyncio.Event().wait()
-
-    def close(self) -> None:
-        self.post = None
-
-
-@dataclass
-class Desk:
-    """Remembers what was asked."""
-
-    asked: list[tuple[str, ...]] = field(default_factory=list)
-
-    async def ask(self, *words: str) -> Said:
-        self.asked.append(words)
-        return Said(done=True, words="done")
-
-
-@dataclass
 class Stage:
     """A dashboard with a digest to come."""
 
     pilot: Pilot[int]
-    bridge: Bridge
-    desk: Desk
+    bridge: FakeBridge
+    desk: FakeDesk
 
     async def remembers(self, *, opens: bool = True) -> None:
         self.pilot.app.post_message(Remembered(MISSED, opens=opens))
@@ -92,7 +52,7 @@ class Stage:
 
 @asynccontextmanager
 async def staged(size: tuple[int, int] = (120, 40)) -> AsyncIterator[Stage]:
-    bridge, desk = Bridge(), Desk()
+    bridge, desk = FakeBridge(snapshot(*RUNS)), FakeDesk()
     async with Dashboard(bridge, desk, Preferences()).run_test(size=size, notifications=True) as pilot:
         await pilot.pause()
         yield Stage(pilot, bridge, desk)

@@ -24,7 +24,7 @@ from backprop_tui.tui.preferences import Preferences
 from backprop_tui.tui.requests import Said
 from backprop_tui.tui.snapshot import KnownRun, OpenRun, Snapshot
 from tests.tui.charts.runs import course, falling, figures
-from tests.tui.screens.test_main import FakeBridge, FakeDesk
+from tests.tui.doubles import FakeBridge, FakeDesk
 from tests.tui.snapshots import NOW, ended, governor, gpu, queued, running, sample, snapshot
 
 HOSTILE = (

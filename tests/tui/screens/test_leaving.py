@@ -13,7 +13,8 @@ from backprop_tui.tui.screens.ask import Ask
 from backprop_tui.tui.screens.leaving import leave_question
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.snapshot import Snapshot
-from tests.tui.screens.test_main import FakeDesk, Stage, staged
+from tests.tui.doubles import FakeDesk
+from tests.tui.screens.test_main import Stage, staged
 from tests.tui.snapshots import ended, queued, running, snapshot
 
 BUSY = snapshot(running("a"), running("b"), queued("c"), running("far", host="another-box"))

@@ -12,8 +12,8 @@ from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.preferences import Preferences
 from backprop_tui.tui.theme import DARK, LIGHT
 from backprop_tui.tui.wording.glyphs import UNICODE, Curves
+from tests.tui.doubles import FakeBridge, FakeDesk
 from tests.tui.scene import scene
-from tests.tui.screens.test_main import FakeBridge, FakeDesk
 
 Row = list[tuple[str, Style]]
 

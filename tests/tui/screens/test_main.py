@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,8 @@ from backprop_tui.domain.run import Checkpoint
 from backprop_tui.domain.status import Status
 from backprop_tui.tui.actions import ACTIONS
 from backprop_tui.tui.app import Dashboard
-from backprop_tui.tui.bridge import Post, StoreFailed, StoreRead
+from backprop_tui.tui.bridge import StoreFailed, StoreRead
 from backprop_tui.tui.preferences import Preferences
-from backprop_tui.tui.requests import Said
 from backprop_tui.tui.screens.ask import Ask
 from backprop_tui.tui.screens.edit_run import EditRun
 from backprop_tui.tui.screens.main import MainScreen
@@ -30,48 +29,8 @@ from backprop_tui.tui.widgets.painted import Painted
 from backprop_tui.tui.widgets.runs import RunsTable
 from backprop_tui.tui.widgets.selected import SelectedRun
 from backprop_tui.tui.wording.glyphs import ASCII, UNICODE
+from tests.tui.doubles import FakeBridge, FakeDesk
 from tests.tui.snapshots import NOW, ended, gpu, queued, running, sample, snapshot
-
-
-@dataclass
-class FakeBridge:
-    """Gives what the test gives it."""
-
-    now: Snapshot
-    selected: list[str | None] = field(default_factory=list)
-    looks: int = 0
-    recalls: int = 0
-    post: Post | None = None
-
-    def first(self) -> Snapshot:
-        return self.now
-
-    def select(self, run_id: str | None) -> None:
-        self.selected.append(run_id)
-
-    def look(self) -> None:
-        self.looks += 1
-
-    def recall(self) -> None:
-        self.recalls += 1
-
-    async def follow(self, post: Post) -> None:
-        self.post = post
-        await asyncio.Event().wait()
-
-    def close(self) -> None:
-        self.post = None
-
-
-@dataclass
-class FakeDesk:
-    """Remembers what was asked."""
-
-    asked: list[tuple[str, ...]] = field(default_factory=list)
-
-    async def ask(self, *words: str) -> Said:
-        self.asked.append(words)
-        return Said(done=True, words="done")
 
 
 @dataclass

@@ -22,8 +22,8 @@ from backprop_tui.tui.requests import Said
 from backprop_tui.tui.screens.palette import Palette
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.wording.glyphs import ASCII, UNICODE
+from tests.tui.doubles import FakeBridge, FakeDesk
 from tests.tui.scene import SceneCharts, scene
-from tests.tui.screens.test_main import FakeBridge, FakeDesk
 from tests.tui.snapshots import ended, snapshot
 
 BURSTS, MOST_AT_ONCE = 60, 6

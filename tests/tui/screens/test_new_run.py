@@ -14,7 +14,8 @@ from backprop_tui.tui.requests import Said
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.new_run import NewRun
 from backprop_tui.tui.widgets.painted import Painted
-from tests.tui.screens.test_main import RUNS, FakeDesk, Stage, staged
+from tests.tui.doubles import FakeDesk
+from tests.tui.screens.test_main import RUNS, Stage, staged
 from tests.tui.snapshots import queued, running, snapshot
 
 REFUSED = Said(done=False, words="script nix.py: not found; there is no such file in /home/anna")

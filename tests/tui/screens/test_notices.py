@@ -13,7 +13,7 @@ from backprop_tui.tui.bridge import RunsEnded
 from backprop_tui.tui.notices.ends import End, ends_between
 from backprop_tui.tui.notices.terminal import TerminalNotices
 from backprop_tui.tui.preferences import Preferences
-from tests.tui.screens.test_digest import Bridge, Desk
+from tests.tui.doubles import FakeBridge, FakeDesk
 from tests.tui.snapshots import ended, running, snapshot
 
 
@@ -29,7 +29,7 @@ def shown(app: Dashboard) -> list[str]:
 
 async def told(found: tuple[End, ...], *, focused: bool | None, problem: str | None = None) -> tuple[list[str], str]:
     """The toasts, and what was written to the terminal."""
-    app = Dashboard(Bridge(), Desk(), Preferences(notices=TerminalNotices(bell=True, osc=True)))
+    app = Dashboard(FakeBridge(snapshot()), FakeDesk(), Preferences(notices=TerminalNotices(bell=True, osc=True)))
     written: list[str] = []
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         assert app._driver is not None

@@ -15,7 +15,8 @@ from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.settings import Settings
 from backprop_tui.tui.view.settings import default_word, settings_rows, word_of
 from backprop_tui.tui.widgets.painted import Painted
-from tests.tui.screens.test_main import FakeDesk, Stage, staged
+from tests.tui.doubles import FakeDesk
+from tests.tui.screens.test_main import Stage, staged
 from tests.tui.screens.test_new_run import until
 
 

@@ -12,7 +12,8 @@ from backprop_tui.tui.screens.ask import Ask
 from backprop_tui.tui.screens.page import Page
 from backprop_tui.tui.widgets.details import DetailsTab
 from backprop_tui.tui.widgets.sheet import Sheet
-from tests.tui.screens.test_main import FakeDesk, Stage, staged
+from tests.tui.doubles import FakeDesk
+from tests.tui.screens.test_main import Stage, staged
 from tests.tui.snapshots import ended, queued, running, snapshot
 
 RUNS = (
