@@ -19,6 +19,7 @@ from backprop_tui.tui.widgets.log import LogView
 from backprop_tui.tui.widgets.painted import COLOURS
 
 Given = ParamSpec("Given")
+LOOK_SECONDS = 0.02
 
 
 def in_a_loop(test: Callable[Given, Coroutine[Any, Any, None]]) -> Callable[Given, None]:
@@ -54,7 +55,7 @@ class OneLog(App[None]):
         return Bare()
 
     def compose(self) -> ComposeResult:
-        yield LogView(None if self._path is None else str(self._path), look_seconds=0.02)
+        yield LogView(None if self._path is None else str(self._path), look_seconds=LOOK_SECONDS)
 
     def on_mount(self) -> None:
         self.query_one(LogView).focus()
@@ -116,9 +117,13 @@ async def test_nothing_is_read_while_nobody_sees_it(log: Path) -> None:
         await until(pilot, lambda: "line 100\n" in app.log_view.shown_text)
         app.log_view.display = False
         await until(pilot, lambda: app.log_view._thread._resting)
-        app.log_view.display = True
+        await pilot.pause(4 * LOOK_SECONDS)  # a look that had begun is over
+        known = app.log_view.page_shown.size
         with log.open("ab") as end:
             end.write(b"news\n")
+        await pilot.pause(4 * LOOK_SECONDS)
+        assert app.log_view.page_shown.size == known
+        app.log_view.display = True
         await until(pilot, lambda: " news\n" in app.log_view.shown_text)
 
 
