@@ -9,8 +9,10 @@ from backprop_tui.store.home import Home
 
 if TYPE_CHECKING:
     from backprop_tui.tui.app import Dashboard
+    from backprop_tui.tui.commands import CommandRunner, RunParser
     from backprop_tui.tui.terminal_probe import TerminalProbe
 
+RECORD_SECONDS = 3.0  # how long leaving waits until what was asked for is on disk
 SWITCH_SECONDS = 0.0005  # a tenth of Python's own
 # Exported by some shells and by readline, and never true again after a resize; Textual would believe them.
 _SIZE_VARIABLES = ("COLUMNS", "LINES")
@@ -24,6 +26,7 @@ def run_dashboard(
     looks_of: str | None = None,
     is_demo: bool = False,
     demo: Callable[[], int] | None = None,
+    parse_run: RunParser | None = None,
 ) -> int:
     """Shows the dashboard until it is left; the exit code.
 
@@ -34,6 +37,7 @@ def run_dashboard(
         looks_of: The config.toml that says how it looks; None: that of `config_path`.
         is_demo: Nothing in it is meant to last.
         demo: Shows the demo until that is left; the dashboard then comes back.
+        parse_run: Parses the words that follow `run` on a command line; None: the dashboard cannot start runs.
 
     Raises:
         ConfigError: a setting is wrong.
@@ -49,11 +53,17 @@ def run_dashboard(
         probe = TerminalProbe()
         probe.ask()  # first, so that it answers while Textual is loaded
         try:
-            app = dashboard(home, config_path, selected_run, probe=probe, looks_of=looks_of, is_demo=is_demo)
+            from backprop_tui.tui.commands import CommandRunner
+
+            runner = CommandRunner(home, config_path, parse_run)
+            app = dashboard(
+                home, config_path, selected_run, probe=probe, looks_of=looks_of, is_demo=is_demo, runner=runner
+            )
             from backprop_tui.tui.signals import ended_by_signals
 
             with ended_by_signals(app.leave, attributes=probe.attributes):
                 code = app.run() or 0
+            runner.wait_until_recorded(RECORD_SECONDS)
         finally:
             probe.close()
         if not app.wants_demo:
@@ -71,6 +81,7 @@ def dashboard(
     probe: TerminalProbe | None = None,
     looks_of: str | None = None,
     is_demo: bool = False,
+    runner: CommandRunner | None = None,
 ) -> Dashboard:
     """The application, put together and not yet shown. Arguments and errors: see `run_dashboard`.
 
@@ -84,6 +95,7 @@ def dashboard(
     from backprop_tui.tui.app import Dashboard
     from backprop_tui.tui.attention import Attention
     from backprop_tui.tui.bridge import Bridge
+    from backprop_tui.tui.commands import CommandRunner
     from backprop_tui.tui.notices.command import EndCommand
     from backprop_tui.tui.notices.terminal import TerminalNotices
     from backprop_tui.tui.preferences import preferences
@@ -104,5 +116,5 @@ def dashboard(
     attention = Attention()
     end_command = EndCommand(home, settled.end_command)
     bridge = Bridge(home, config_path, settled.refresh_seconds, attention, is_demo=is_demo, end_command=end_command)
-    desk = CommandDesk(home, config_path)
+    desk = CommandDesk(runner or CommandRunner(home, config_path))
     return Dashboard(bridge, desk, settled, charts=ChartReader(home), selected_run=selected_run, attention=attention)
