@@ -13,7 +13,7 @@ import pytest
 
 from backprop_tui import __version__
 from backprop_tui.cli import diagnostics, output
-from backprop_tui.cli.entry import FAULTS, enter
+from backprop_tui.cli.invocation import FAULTS, run_program
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.errors import BrokenRecord, NotFound, StateUnavailable, StorageFailed, UsageError
 from backprop_tui.domain.status import Status
@@ -52,7 +52,7 @@ def test_an_error_has_its_code(
     session: Session, capsys: Capture, fails: Callable[[BaseException], None], error: BaseException, code: int
 ) -> None:
     fails(error)
-    assert enter(["wait", "x"]) == code
+    assert run_program(["wait", "x"]) == code
     told = capsys.readouterr()
     assert told.out == ""
     assert told.err.count("\n") == (0 if code == 130 else 1)
@@ -63,7 +63,7 @@ def test_a_full_disk_is_told_with_the_file(
     session: Session, capsys: Capture, fails: Callable[[BaseException], None]
 ) -> None:
     fails(OSError(errno.ENOSPC, "No space left on device", "/some/file"))
-    enter(["wait", "x"])
+    run_program(["wait", "x"])
     assert capsys.readouterr().err == "backprop-tui: /some/file: No space left on device\n"
 
 
@@ -71,7 +71,7 @@ def test_a_fault_of_ours_is_kept_where_it_can_be_read(
     session: Session, capsys: Capture, fails: Callable[[BaseException], None]
 ) -> None:
     fails(RuntimeError("what went wrong"))
-    enter(["wait", "x"])
+    run_program(["wait", "x"])
     path = os.path.join(session.home.root, FAULTS)
     assert path in capsys.readouterr().err
     assert "RuntimeError: what went wrong" in Path(path).read_text()
@@ -81,41 +81,41 @@ def test_a_fault_of_ours_is_shown_to_those_who_want_to_know(
     session: Session, capsys: Capture, fails: Callable[[BaseException], None]
 ) -> None:
     fails(RuntimeError("what went wrong"))
-    enter(["--verbose", "wait", "x"])
+    run_program(["--verbose", "wait", "x"])
     assert "Traceback" in capsys.readouterr().err
 
 
 def test_the_version_is_printed(capsys: Capture) -> None:
-    assert enter(["--version"]) == 0
+    assert run_program(["--version"]) == 0
     assert capsys.readouterr().out == f"backprop-tui {__version__}\n"
 
 
 def test_alone_it_lists_the_commands_and_says_what_is_going_on(session: Session, runs: Runs, capsys: Capture) -> None:
-    assert enter([]) == 0
-    assert "Nothing runs" in capsys.readouterr().out
+    assert run_program([]) == 0
+    assert "No run is active" in capsys.readouterr().out
     runs.queued("waits")
     runs.guarded("runs")
-    enter([])
+    run_program([])
     told = capsys.readouterr().out
     assert "1 active, 1 queued" in told
     assert "    resume " in told
 
 
 def test_wrong_usage_is_2_and_names_the_option(capsys: Capture) -> None:
-    assert enter(["run", "x.py", "-m", "0"]) == 2
+    assert run_program(["run", "x.py", "-m", "0"]) == 2
     assert "-m/--max-run-minutes" in capsys.readouterr().err
 
 
 def test_a_config_file_that_is_named_and_missing_is_wrong_usage(
     session: Session, workplace: Path, capsys: Capture
 ) -> None:
-    assert enter(["run", "--config", "nowhere.toml", "--", "true"]) == 2
+    assert run_program(["run", "--config", "nowhere.toml", "--", "true"]) == 2
     assert "--config" in capsys.readouterr().err
 
 
 def test_a_config_file_that_is_wrong_is_named_with_its_key(session: Session, workplace: Path, capsys: Capture) -> None:
     (workplace / "backprop.toml").write_text("max_run_minuts = 3\n")
-    assert enter(["run", "--", "true"]) == 2
+    assert run_program(["run", "--", "true"]) == 2
     told = capsys.readouterr().err
     assert "backprop.toml:1" in told
     assert "did you mean 'max_run_minutes'?" in told
@@ -126,12 +126,12 @@ def test_a_state_directory_that_cannot_be_made_is_73(
 ) -> None:
     (workplace / "file").write_text("")
     monkeypatch.setenv("BACKPROP_HOME", str(workplace / "file/home"))
-    assert enter(["run", "-d", "--", "true"]) == 73
+    assert run_program(["run", "-d", "--", "true"]) == 73
     assert "BACKPROP_HOME" in capsys.readouterr().err
 
 
 def test_a_held_queue_submits_and_prints_the_id_alone(session: Session, workplace: Path, capsys: Capture) -> None:
-    assert enter(["run", "-d", "--run-id", "abc", "--", "true"]) == 0
+    assert run_program(["run", "-d", "--run-id", "abc", "--", "true"]) == 0
     told = capsys.readouterr()
     assert (told.out, told.err) == ("abc\n", "")
 
@@ -139,16 +139,19 @@ def test_a_held_queue_submits_and_prints_the_id_alone(session: Session, workplac
 def test_detached_with_json_it_is_the_run_and_for_a_sweep_the_array(
     session: Session, workplace: Path, capsys: Capture
 ) -> None:
-    enter(["--json", "run", "-d", "--run-id", "abc", "--", "true"])
+    run_program(["--json", "run", "-d", "--run-id", "abc", "--", "true"])
     assert json.loads(capsys.readouterr().out)["id"] == "abc"
-    enter(["--json", "run", "-d", "--sweep", "x=1..2", "--", "true"])
+    run_program(["--json", "run", "-d", "--sweep", "x=1..2", "--", "true"])
     assert len(json.loads(capsys.readouterr().out)) == 2
 
 
 def test_a_dry_run_writes_nothing_and_says_what_would_happen(
     session: Session, workplace: Path, capsys: Capture
 ) -> None:
-    assert enter(["run", "--dry-run", "--min-free-ram", "0", "--env", "A=1", "--", "sh", "-c", "exit 3"]) in (0, 75)
+    assert run_program(["run", "--dry-run", "--min-free-ram", "0", "--env", "A=1", "--", "sh", "-c", "exit 3"]) in (
+        0,
+        75,
+    )
     told = capsys.readouterr().out
     assert "command      sh -c 'exit 3'" in told
     assert "A=1" in told
@@ -159,16 +162,16 @@ def test_a_dry_run_writes_nothing_and_says_what_would_happen(
 def test_a_sweep_is_rehearsed_with_its_own_runs_counted(session: Session, workplace: Path, capsys: Capture) -> None:
     Path("backprop.toml").write_text("[governor]\nmax_load_per_core = 0\nmin_free_disk_gb = 0\n")
     options = ["--gpus", "0", "--min-free-ram", "0", "-p", "2", "--sweep", "x=1..3"]
-    assert enter(["run", "--dry-run", "--json", *options, "--", "true"]) == 0
+    assert run_program(["run", "--dry-run", "--json", *options, "--", "true"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert [one["verdict"] for one in told] == ["start", "start", "held"]
     assert [reason["check"] for reason in told[2]["reasons"]] == ["parallel"]
 
 
 def test_a_dry_run_that_would_be_held_is_75_and_says_why(session: Session, workplace: Path, capsys: Capture) -> None:
-    assert enter(["run", "--dry-run", "--min-free-ram", "100000", "--", "true"]) == 75
+    assert run_program(["run", "--dry-run", "--min-free-ram", "100000", "--", "true"]) == 75
     assert "keeps 100000" in capsys.readouterr().out
-    assert enter(["run", "--dry-run", "--json", "--min-free-ram", "100000", "--", "true"]) == 75
+    assert run_program(["run", "--dry-run", "--json", "--min-free-ram", "100000", "--", "true"]) == 75
     told = json.loads(capsys.readouterr().out)
     assert told["verdict"] == "held"
     assert "ram" in [reason["check"] for reason in told["reasons"]]
@@ -177,22 +180,22 @@ def test_a_dry_run_that_would_be_held_is_75_and_says_why(session: Session, workp
 def test_what_would_be_held_and_is_not_to_wait_leaves_no_record(
     session: Session, workplace: Path, capsys: Capture
 ) -> None:
-    assert enter(["run", "--no-wait", "--min-free-ram", "100000", "--", "true"]) == 75
+    assert run_program(["run", "--no-wait", "--min-free-ram", "100000", "--", "true"]) == 75
     assert "held by the governor" in capsys.readouterr().err
     assert os.listdir(session.home.runs) == os.listdir(session.home.active) == []
 
 
 def test_resuming_in_rehearsal_changes_nothing(session: Session, runs: Runs, capsys: Capture) -> None:
     directory = runs.ended("abc", Status.FAILED, exit_code=1)
-    enter(["resume", "abc", "--dry-run"])
+    run_program(["resume", "abc", "--dry-run"])
     assert "verdict" in capsys.readouterr().out
     assert directory.read().status is Status.FAILED
-    assert enter(["resume", "abc", "--no-wait", "--min-free-ram", "100000"]) == 75
+    assert run_program(["resume", "abc", "--no-wait", "--min-free-ram", "100000"]) == 75
     assert directory.read().status is Status.FAILED
 
 
 def test_a_name_that_is_no_text_is_printed_as_the_bytes_it_is(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    enter(["--version"])
+    run_program(["--version"])
     output.line("caf\udce9")
     output.flush()
     assert b"caf\xe9\n" in capfdbinary.readouterr().out
@@ -219,5 +222,5 @@ def test_a_stderr_that_nobody_reads_ends_nothing(monkeypatch: pytest.MonkeyPatch
     ],
 )
 def test_the_demo_is_refused_where_it_cannot_be_shown(capsys: Capture, words: list[str], said: str) -> None:
-    assert enter(words, lambda *_: 0, lambda *_: 0) == 2
+    assert run_program(words, lambda *_: 0, lambda *_: 0) == 2
     assert said in capsys.readouterr().err

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.cli.sweeps import Axis, axis, grid, named, told
+from backprop_tui.client.run_request import Axis, arguments_at, grid, name_at, parse_axis
 from backprop_tui.domain.errors import UsageError
 
 AXES = st.dictionaries(
@@ -20,14 +20,14 @@ AXES = st.dictionaries(
 def test_the_grid_has_every_combination_once(axes: list[Axis]) -> None:
     points = grid(axes)
     count = 1
-    for one in axes:
-        count *= len(one.values)
+    for axis in axes:
+        count *= len(axis.values)
     assert len(points) == len(set(points)) == count
-    assert all(dict(point).keys() == {one.key for one in axes} for point in points)
+    assert all(dict(point).keys() == {axis.key for axis in axes} for point in points)
 
 
 def test_the_last_key_changes_fastest() -> None:
-    points = grid([axis("lr=1,2"), axis("seed=1..2")])
+    points = grid([parse_axis("lr=1,2"), parse_axis("seed=1..2")])
     assert [dict(point) for point in points] == [
         {"lr": "1", "seed": "1"},
         {"lr": "1", "seed": "2"},
@@ -37,27 +37,31 @@ def test_the_last_key_changes_fastest() -> None:
 
 
 def test_ranges_and_values_may_stand_side_by_side() -> None:
-    assert axis("seed=-1..1,7").values == ("-1", "0", "1", "7")
+    assert parse_axis("seed=-1..1,7").values == ("-1", "0", "1", "7")
 
 
 def test_a_value_comes_after_the_arguments_as_an_option() -> None:
-    assert told(["--epochs", "3"], (("lr", "0.1"),)) == ("--epochs", "3", "--lr", "0.1")
+    assert arguments_at(["--epochs", "3"], (("lr", "0.1"),)) == ("--epochs", "3", "--lr", "0.1")
 
 
 def test_a_value_goes_where_an_argument_names_its_key() -> None:
-    assert told(["optim.lr={lr}", "out/{lr}", "{other}"], (("lr", "0.1"),)) == ("optim.lr=0.1", "out/0.1", "{other}")
+    assert arguments_at(["optim.lr={lr}", "out/{lr}", "{other}"], (("lr", "0.1"),)) == (
+        "optim.lr=0.1",
+        "out/0.1",
+        "{other}",
+    )
 
 
 def test_each_run_is_named_after_its_point() -> None:
-    assert named("train", (("lr", "0.1"), ("seed", "2"))) == "train:lr=0.1,seed=2"
-    assert named("train", ()) == "train"
+    assert name_at("train", (("lr", "0.1"), ("seed", "2"))) == "train:lr=0.1,seed=2"
+    assert name_at("train", ()) == "train"
 
 
 def test_a_key_given_twice_is_refused() -> None:
     with pytest.raises(UsageError, match="--sweep lr: given twice"):
-        grid([axis("lr=1"), axis("lr=2")])
+        grid([parse_axis("lr=1"), parse_axis("lr=2")])
 
 
 def test_a_grid_that_nobody_meant_is_refused() -> None:
     with pytest.raises(UsageError, match="makes 1000000 runs"):
-        grid([axis(f"{key}=1..100") for key in "abc"])
+        grid([parse_axis(f"{key}=1..100") for key in "abc"])

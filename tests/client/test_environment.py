@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from backprop_tui.cli.captured import GitQuestion, captured_environment, captured_process, visible_gpus
+from backprop_tui.client.environment import GitQuery, captured_environment, captured_process, visible_gpus
 from backprop_tui.domain.run import Git
 
 
 def test_the_environment_is_this_shells_with_what_is_added(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEPT", "1")
     monkeypatch.setenv("CHANGED", "old")
-    found = captured_environment([("CHANGED", "new"), ("ADDED", "2")], "/some/where")
+    found = captured_environment(os.environ, [("CHANGED", "new"), ("ADDED", "2")], "/some/where")
     assert (found["KEPT"], found["CHANGED"], found["ADDED"], found["PWD"]) == ("1", "new", "2", "/some/where")
 
 
@@ -37,7 +37,7 @@ def test_every_limit_is_captured_under_one_name() -> None:
 
 
 def test_niceness_is_captured() -> None:
-    code = "import os; os.nice(3); from backprop_tui.cli.captured import captured_process as c; print(c().nice)"
+    code = "import os; os.nice(3); from backprop_tui.client.environment import captured_process as c; print(c().nice)"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(told.stdout) == os.nice(0) + 3
 
@@ -67,26 +67,26 @@ def repository(tmp_path: Path) -> Path:
 
 
 def test_the_commit_is_known_anywhere_in_a_repository(repository: Path) -> None:
-    found = GitQuestion(str(repository / "inner")).answer()
+    found = GitQuery(str(repository / "inner")).answer()
     assert found is not None
     assert (found.commit, found.dirty) == (_git(repository, "rev-parse", "HEAD"), False)
 
 
 def test_changes_are_known_and_untracked_files_are_none(repository: Path) -> None:
     (repository / "new").write_text("")
-    assert (found := GitQuestion(str(repository)).answer()) is not None
+    assert (found := GitQuery(str(repository)).answer()) is not None
     assert not found.dirty
     (repository / "train.py").write_text("22")
-    assert (found := GitQuestion(str(repository)).answer()) is not None
+    assert (found := GitQuery(str(repository)).answer()) is not None
     assert found.dirty
 
 
 def test_no_repository_no_commit_and_no_git_are_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert GitQuestion(str(tmp_path)).answer() is None
+    assert GitQuery(str(tmp_path)).answer() is None
     _git(tmp_path, "init", "-q")
-    assert GitQuestion(str(tmp_path)).answer() is None
+    assert GitQuery(str(tmp_path)).answer() is None
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert GitQuestion(str(tmp_path)).answer() is None
+    assert GitQuery(str(tmp_path)).answer() is None
 
 
 def test_a_git_that_hangs_is_left(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,10 +95,10 @@ def test_a_git_that_hangs_is_left(repository: Path, monkeypatch: pytest.MonkeyPa
     (tools / "git").write_text("#!/bin/sh\nexec sleep 60\n")
     (tools / "git").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
-    monkeypatch.setattr("backprop_tui.cli.captured.GIT_SECONDS", 0.05)
+    monkeypatch.setattr("backprop_tui.client.environment.GIT_SECONDS", 0.05)
     head = (repository / ".git" / "refs" / "heads").iterdir()
     commit = next(head).read_text().strip()
-    assert GitQuestion(str(repository)).answer() == Git(commit=commit, dirty=None)
+    assert GitQuery(str(repository)).answer() == Git(commit=commit, dirty=None)
 
 
 def test_without_git_the_commit_is_known_and_changes_are_not(
@@ -106,7 +106,7 @@ def test_without_git_the_commit_is_known_and_changes_are_not(
 ) -> None:
     commit = _git(repository, "rev-parse", "HEAD")
     monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
-    assert GitQuestion(str(repository)).answer() == Git(commit=commit, dirty=None)
+    assert GitQuery(str(repository)).answer() == Git(commit=commit, dirty=None)
 
 
 def test_a_changed_submodule_is_a_change(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -114,8 +114,8 @@ def test_a_changed_submodule_is_a_change(repository: Path, tmp_path_factory: pyt
     _git(outer, "init", "-q")
     _git(outer, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(repository), "lib")
     _git(outer, "commit", "-q", "-m", "with lib")
-    assert (found := GitQuestion(str(outer)).answer()) is not None
+    assert (found := GitQuery(str(outer)).answer()) is not None
     assert found == Git(commit=_git(outer, "rev-parse", "HEAD"), dirty=False)
     (outer / "lib" / "train.py").write_text("22")
-    assert (found := GitQuestion(str(outer)).answer()) is not None
+    assert (found := GitQuery(str(outer)).answer()) is not None
     assert found.dirty

@@ -9,34 +9,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.cli.parser import parse
-from backprop_tui.cli.sweeps import Axis
-from backprop_tui.cli.values import NoLimit, WarningSignal
+from backprop_tui.client.run_request import NO_LIMIT, Axis, WarningSignal
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.limits import MemoryLimit
 
 GOOD: list[tuple[list[str], str, Any]] = [
-    (["-m", "0.5"], "max_run_minutes", 30.0),
-    (["--max-run-minutes", "none"], "max_run_minutes", NoLimit()),
-    (["--total-minutes", "120"], "total_minutes", 7200.0),
-    (["-c", "1.5"], "checkpoint_every_minutes", 90.0),
+    (["-m", "0.5"], "max_run_seconds", 30.0),
+    (["--max-run-minutes", "none"], "max_run_seconds", NO_LIMIT),
+    (["--total-minutes", "120"], "total_seconds", 7200.0),
+    (["-c", "1.5"], "checkpoint_every_seconds", 90.0),
     (["-p", "0"], "max_parallel", 0),
-    (["--min-free-ram", "0.5"], "min_free_ram", 5e8),
-    (["--min-free-ram", "0"], "min_free_ram", 0.0),
+    (["--min-free-ram", "0.5"], "min_free_ram_bytes", 5e8),
+    (["--min-free-ram", "0"], "min_free_ram_bytes", 0.0),
     (["--gpus", "2"], "gpus", 2),
     (["--gpu-ids", "0, GPU-abc"], "gpu_ids", ("0", "GPU-abc")),
     (["-g", "80%"], "gpu_memory_limit", MemoryLimit(fraction=0.8)),
     (["-g", "8"], "gpu_memory_limit", MemoryLimit(bytes=8_000_000_000)),
-    (["--gpu-min-vram", "2500"], "gpu_min_vram", 2.5e9),
-    (["--gpu-max-temp", "85"], "gpu_max_temp", 85.0),
+    (["--gpu-min-vram", "2500"], "gpu_min_free_vram_bytes", 2.5e9),
+    (["--gpu-max-temp", "85"], "gpu_max_temp_celsius", 85.0),
     (["--priority", "-3"], "priority", -3),
     (["--retries", "2"], "retries", 2),
     (["--stop-signal", "term"], "stop_signal", "SIGTERM"),
     (["--stop-signal", "10"], "stop_signal", "SIGUSR1"),
     (["--grace-seconds", "0"], "grace_seconds", 0.0),
     (["--warn-signal", "USR1@60"], "warn_signal", WarningSignal(name="SIGUSR1", seconds=60.0)),
-    (["--warn-signal", "none"], "warn_signal", NoLimit()),
+    (["--warn-signal", "none"], "warn_signal", WarningSignal(name=None, seconds=0.0)),
     (["--env", "A=b=c", "--env", "D="], "env", [("A", "b=c"), ("D", "")]),
-    (["--tag", "one", "--tag", "two"], "tag", ["one", "two"]),
+    (["--tag", "one", "--tag", "two"], "tags", ["one", "two"]),
     (["--resume-arg", "--resume={path}"], "resume_arg", None),
     (["--sweep", "lr=1e-3,1e-4"], "sweep", [Axis(key="lr", values=("1e-3", "1e-4"))]),
     (["--sweep", "seed=8..10"], "sweep", [Axis(key="seed", values=("8", "9", "10"))]),
@@ -58,9 +57,9 @@ BAD: list[tuple[str, str]] = [
     ("--launcher", "cloud"),
     *(("--priority", text) for text in ("high", "1.5")),
     *(("--retries", text) for text in ("-1", "x")),
-    *(("--stop-signal", text) for text in ("HALT", "STOP", "CONT", "0", "99")),
+    *(("--stop-signal", text) for text in ("HALT", "STOP", "CONT", "WINCH", "0", "99")),
     *(("--grace-seconds", text) for text in ("-1", "soon")),
-    *(("--warn-signal", text) for text in ("USR1", "USR1@", "USR1@-5", "NOPE@60", "@60")),
+    *(("--warn-signal", text) for text in ("USR1", "USR1@", "USR1@-5", "NOPE@60", "WINCH@60", "@60")),
     *(("--env", text) for text in ("A", "=b", "")),
     *(("--name", text) for text in ("", "  ", "@last", "two\nlines")),
     *(("--group", text) for text in ("", "@x")),
@@ -92,7 +91,7 @@ def test_a_bad_value_is_refused_and_the_option_named(option: str, text: str) -> 
 
 @given(st.floats(min_value=1e-3, max_value=1e6))
 def test_minutes_may_have_fractions(minutes: float) -> None:
-    assert parse(["run", "x.py", f"--total-minutes={minutes!r}"]).arguments.total_minutes == pytest.approx(minutes * 60)
+    assert parse(["run", "x.py", f"--total-minutes={minutes!r}"]).arguments.total_seconds == pytest.approx(minutes * 60)
 
 
 @given(st.text(max_size=20))

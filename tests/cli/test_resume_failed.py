@@ -41,8 +41,8 @@ def test_only_what_failed_or_was_lost_goes_back_to_the_queue(obey: Commands, run
 def test_a_rehearsal_queues_nothing(obey: Commands, runs: Runs, home: Path) -> None:
     _group(runs, home)
     assert obey("resume", "sweep", "--failed", "--dry-run").lines == [
-        "bad bad: would be queued again",
-        "gone gone: would be queued again",
+        "bad bad (failed): would be queued again",
+        "gone gone (lost): would be queued again",
     ]
     assert obey.json("status", "bad")["status"] == "failed"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backprop_tui.cli.interpreter import asked_interpreter, usual_interpreter
+from backprop_tui.client.interpreters import asked_interpreter, default_interpreter
 from backprop_tui.domain.errors import NotFound, UsageError
 
 
@@ -28,7 +28,7 @@ def script(tmp_path: Path) -> str:
 def test_the_active_environment_comes_before_a_venv_beside_the_script(tmp_path: Path, script: str) -> None:
     active = _executable(tmp_path / "active/bin/python")
     _executable(tmp_path / "project/.venv/bin/python")
-    found = usual_interpreter(script, {"VIRTUAL_ENV": str(tmp_path / "active")})
+    found = default_interpreter(script, {"VIRTUAL_ENV": str(tmp_path / "active")})
     assert (found.path, found.origin) == (active, "the active environment (VIRTUAL_ENV)")
 
 
@@ -36,25 +36,25 @@ def test_a_virtual_environment_inside_of_conda_is_the_active_one(tmp_path: Path,
     inner = _executable(tmp_path / "inner/bin/python")
     conda = _executable(tmp_path / "conda/bin/python")
     both = {"VIRTUAL_ENV": str(tmp_path / "inner"), "CONDA_PREFIX": str(tmp_path / "conda")}
-    assert usual_interpreter(script, both).path == inner
-    assert usual_interpreter(script, {"CONDA_PREFIX": str(tmp_path / "conda")}).path == conda
+    assert default_interpreter(script, both).path == inner
+    assert default_interpreter(script, {"CONDA_PREFIX": str(tmp_path / "conda")}).path == conda
 
 
 def test_an_environment_that_was_removed_does_not_count(tmp_path: Path, script: str) -> None:
     beside = _executable(tmp_path / "project/.venv/bin/python")
-    assert usual_interpreter(script, {"VIRTUAL_ENV": str(tmp_path / "gone")}).path == beside
+    assert default_interpreter(script, {"VIRTUAL_ENV": str(tmp_path / "gone")}).path == beside
 
 
 def test_a_venv_is_found_upward_from_the_script(tmp_path: Path, script: str) -> None:
     far = _executable(tmp_path / ".venv/bin/python")
-    assert usual_interpreter(script, {}).path == far
+    assert default_interpreter(script, {}).path == far
     near = _executable(tmp_path / "project/.venv/bin/python")
-    assert usual_interpreter(script, {}).path == near
+    assert default_interpreter(script, {}).path == near
 
 
 def test_else_it_is_python3_on_path(tmp_path: Path, script: str) -> None:
     on_path = _executable(tmp_path / "bin/python3")
-    found = usual_interpreter(script, {"PATH": f"{tmp_path}/nothing:{tmp_path}/bin"})
+    found = default_interpreter(script, {"PATH": f"{tmp_path}/nothing:{tmp_path}/bin"})
     assert (found.path, found.origin) == (on_path, "python3 on PATH")
 
 
@@ -65,9 +65,9 @@ def test_an_environment_made_for_this_program_alone_is_passed_over(
     _executable(ours / "bin/python3")
     monkeypatch.setattr(sys, "prefix", str(ours))
     theirs = _executable(tmp_path / "bin/python3")
-    assert usual_interpreter(script, {"PATH": f"{ours}/bin:{tmp_path}/bin"}).path == theirs
+    assert default_interpreter(script, {"PATH": f"{ours}/bin:{tmp_path}/bin"}).path == theirs
     with pytest.raises(NotFound, match="--python"):
-        usual_interpreter(script, {"PATH": f"{ours}/bin"})
+        default_interpreter(script, {"PATH": f"{ours}/bin"})
 
 
 def test_an_environment_that_people_train_in_is_not_passed_over_because_we_live_in_it(
@@ -78,7 +78,7 @@ def test_an_environment_that_people_train_in_is_not_passed_over_because_we_live_
     monkeypatch.setattr(sys, "prefix", str(shared))
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     (shared / "lib" / version / "site-packages/numpy").mkdir(parents=True)
-    assert usual_interpreter(script, {"PATH": f"{shared}/bin"}).path == python
+    assert default_interpreter(script, {"PATH": f"{shared}/bin"}).path == python
 
 
 def test_what_is_asked_for_may_be_a_path_a_directory_or_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
+from backprop_tui.cli.event_stream import PROGRESS_SECONDS, Event, EventStream
 from backprop_tui.cli.session import Session
-from backprop_tui.cli.story import PROGRESS_SECONDS, Event, Story
 from backprop_tui.domain.errors import UnknownRun
 from backprop_tui.domain.status import Status
 from backprop_tui.store.files import dump
@@ -23,13 +23,13 @@ class Listener:
     """Looks whenever it is asked, one second after the other."""
 
     def __init__(self, session: Session, run_id: str) -> None:
-        self.story = Story(session.home, run_id)
+        self.story = EventStream(session.home, run_id)
         self.now = 0.0
 
     def hear(self) -> list[Event]:
         self.now += 1.0
-        self.story.look()
-        return [*self.story.news(self.now)]
+        self.story.refresh()
+        return [*self.story.new_events(self.now)]
 
 
 def test_events_are_told_once(session: Session, runs: Runs) -> None:
@@ -65,15 +65,15 @@ def test_an_attempt_that_is_tried_again_is_no_end(session: Session, runs: Runs) 
 
 def test_progress_is_told_now_and_then_with_the_newest_values(session: Session, runs: Runs) -> None:
     guardian = runs.guarded("abc")
-    story = Story(session.home, "abc")
-    story.look()
-    list(story.news(10.0))
+    story = EventStream(session.home, "abc")
+    story.refresh()
+    list(story.new_events(10.0))
     guardian.measures(1, loss=0.9, lr=0.1)
-    assert _kinds(list(story.news(10.1))) == ["progress"]
+    assert _kinds(list(story.new_events(10.1))) == ["progress"]
     guardian.measures(2, loss=0.8)
     guardian.measures(3, loss="NaN")
-    assert list(story.news(10.1 + PROGRESS_SECONDS / 2)) == []
-    (told,) = story.news(10.1 + PROGRESS_SECONDS)
+    assert list(story.new_events(10.1 + PROGRESS_SECONDS / 2)) == []
+    (told,) = story.new_events(10.1 + PROGRESS_SECONDS)
     assert (told.figures["step"], told.figures["metrics"]) == (3, {"loss": "NaN", "lr": 0.1})
 
 
@@ -101,13 +101,13 @@ def test_what_is_known_already_is_not_told_again(session: Session, runs: Runs) -
     guardian = runs.guarded("abc")
     size = os.stat(guardian.directory.file("events.jsonl")).st_size
     guardian.tells("paused", "by you")
-    story = Story(session.home, "abc", events_offset=size)
-    assert _kinds(list(story.news(1.0))) == ["paused"]
+    story = EventStream(session.home, "abc", events_offset=size)
+    assert _kinds(list(story.new_events(1.0))) == ["paused"]
 
 
 def test_a_run_that_is_removed_while_it_is_followed_is_unknown(session: Session, runs: Runs) -> None:
     directory = runs.ended("abc")
-    story = Story(session.home, "abc")
+    story = EventStream(session.home, "abc")
     os.rename(directory.path, directory.path + "-gone")
     with pytest.raises(UnknownRun, match="was removed"):
-        story.look()
+        story.refresh()

@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from backprop_tui.cli.parser import parse
-from backprop_tui.cli.run_ids import LENGTH, new_run_id, run_id_of_key
-from backprop_tui.cli.session import Session
-from backprop_tui.cli.submission import Plan, plan, submission, submit
+from backprop_tui.cli.commands.run import parse_request
+from backprop_tui.client.session import ClientSession
+from backprop_tui.client.submit import RUN_ID_LENGTH, Plan, new_run_id, plan, run_id_of_key, submit
 from backprop_tui.domain.errors import NotFound, UsageError
 from backprop_tui.domain.limits import GIGABYTE, MEGABYTE, MemoryLimit
 from backprop_tui.domain.run import Dependency, Queued, Run, StopPlan
@@ -30,23 +29,20 @@ def script(workplace: Path) -> Path:
     return path
 
 
-def _plan(session: Session, *words: str) -> Plan:
-    return plan(session, parse(["run", "--python", sys.executable, "train.py", *words]).arguments)
+def _plan(session: ClientSession, *words: str) -> Plan:
+    return plan(session, parse_request(["--python", sys.executable, "train.py", *words]))
 
 
-def _run(session: Session, *words: str) -> Run:
+def _run(session: ClientSession, *words: str) -> Run:
     (run,) = _plan(session, *words).runs
     return run
 
 
-def _submitted(session: Session, *words: str) -> list[str]:
-    arguments = parse(["run", *words]).arguments
-    with submission(session, arguments.key) as key:
-        earlier = [] if key is None else key.earlier()
-        return earlier or submit(session, plan(session, arguments), key)
+def _submitted(session: ClientSession, *words: str) -> list[str]:
+    return submit(session, parse_request(words))
 
 
-def test_nothing_but_a_script_is_a_run_with_the_documented_defaults(session: Session, script: Path) -> None:
+def test_nothing_but_a_script_is_a_run_with_the_documented_defaults(session: ClientSession, script: Path) -> None:
     run = _run(session)
     assert (run.name, run.priority, run.group, run.tags, run.note) == ("train", 0, None, (), None)
     assert run.spec.command == (sys.executable, str(script))
@@ -59,7 +55,7 @@ def test_nothing_but_a_script_is_a_run_with_the_documented_defaults(session: Ses
     assert run.state == Queued(since=run.created_at)
 
 
-def test_every_option_reaches_the_run(session: Session, script: Path, runs: Runs) -> None:
+def test_every_option_reaches_the_run(session: ClientSession, script: Path, runs: Runs) -> None:
     runs.queued("other")
     checkpoint = script.parent / "c.pt"
     checkpoint.write_bytes(b"x")
@@ -100,7 +96,7 @@ def test_every_option_reaches_the_run(session: Session, script: Path, runs: Runs
     assert (found.environment["A"], found.environment["PWD"]) == ("1", spec.cwd)
 
 
-def test_settings_count_where_no_option_is_given(session: Session, script: Path) -> None:
+def test_settings_count_where_no_option_is_given(session: ClientSession, script: Path) -> None:
     (script.parent / "backprop.toml").write_text(
         "max_run_minutes = 3\n[gpu]\nmax_temp_c = 70\n"
         '[run]\nstop_signal = "TERM"\nwarn_signal = "USR1@30"\nretries = 2\n'
@@ -110,15 +106,15 @@ def test_settings_count_where_no_option_is_given(session: Session, script: Path)
     assert run.spec.stop == StopPlan(stop_signal="SIGTERM", warn_signal="SIGUSR1", warn_seconds=30.0)
 
 
-def test_none_takes_a_limit_of_the_settings_away(session: Session, script: Path) -> None:
+def test_none_takes_a_limit_of_the_settings_away(session: ClientSession, script: Path) -> None:
     (script.parent / "backprop.toml").write_text('[run]\nwarn_signal = "USR1@30"\n')
     run = _run(session, "-m", "none", "--warn-signal", "none")
     assert (run.spec.max_run_seconds, run.spec.stop.warn_signal) == (None, None)
 
 
-def test_an_interpreter_may_be_named_by_the_settings(session: Session, script: Path) -> None:
+def test_an_interpreter_may_be_named_by_the_settings(session: ClientSession, script: Path) -> None:
     (script.parent / "backprop.toml").write_text(f'[run]\npython = "{sys.executable}"\n')
-    (run,) = plan(session, parse(["run", "train.py"]).arguments).runs
+    (run,) = plan(session, parse_request(["train.py"])).runs
     assert run.spec.command[0] == sys.executable
     assert "run.python" in str(run.spec.python_origin)
 
@@ -139,24 +135,24 @@ def test_an_interpreter_may_be_named_by_the_settings(session: Session, script: P
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_written(
-    session: Session, script: Path, words: list[str], told: str
+    session: ClientSession, script: Path, words: list[str], told: str
 ) -> None:
     with pytest.raises(UsageError, match=told):
         _plan(session, *words)
     assert os.listdir(session.home.runs) == []
 
 
-def test_neither_script_nor_command_is_wrong_usage(session: Session, workplace: Path) -> None:
+def test_neither_script_nor_command_is_wrong_usage(session: ClientSession, workplace: Path) -> None:
     with pytest.raises(UsageError, match="SCRIPT is missing"):
-        plan(session, parse(["run", "-m", "5"]).arguments)
+        plan(session, parse_request(["-m", "5"]))
 
 
-def test_a_missing_script_is_not_found(session: Session, script: Path) -> None:
+def test_a_missing_script_is_not_found(session: ClientSession, script: Path) -> None:
     with pytest.raises(NotFound, match=r"did you mean train\.py"):
-        plan(session, parse(["run", "trian.py"]).arguments)
+        plan(session, parse_request(["trian.py"]))
 
 
-def test_a_sweep_is_a_group_of_runs_in_order(session: Session, script: Path) -> None:
+def test_a_sweep_is_a_group_of_runs_in_order(session: ClientSession, script: Path) -> None:
     found = _plan(session, "--sweep", "lr=1,2", "--sweep", "seed=1..2", "--", "{lr}").runs
     assert [run.name for run in found] == [
         "train:lr=1,seed=1",
@@ -173,7 +169,7 @@ def test_a_sweep_is_a_group_of_runs_in_order(session: Session, script: Path) -> 
 
 
 def test_what_is_submitted_waits_with_its_environment_and_a_marker(
-    session: Session, script: Path, monkeypatch: pytest.MonkeyPatch
+    session: ClientSession, script: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECRET", "42")
     (run_id,) = _submitted(session, "--python", sys.executable, "train.py")
@@ -185,29 +181,29 @@ def test_what_is_submitted_waits_with_its_environment_and_a_marker(
         assert "SECRET" not in file.read()
 
 
-def test_an_id_that_is_taken_is_refused_with_the_advice_to_resume(session: Session, script: Path) -> None:
+def test_an_id_that_is_taken_is_refused_with_the_advice_to_resume(session: ClientSession, script: Path) -> None:
     _submitted(session, "--run-id", "mine", "--", "true")
     with pytest.raises(UsageError, match="backprop-tui resume mine"):
         _submitted(session, "--run-id", "mine", "--", "true")
 
 
 def test_a_generated_id_that_is_taken_is_generated_again(
-    session: Session, workplace: Path, monkeypatch: pytest.MonkeyPatch
+    session: ClientSession, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = iter(["same", "same", "other"])
-    monkeypatch.setattr("backprop_tui.cli.submission.new_run_id", lambda: next(ids))
+    monkeypatch.setattr("backprop_tui.client.submit.new_run_id", lambda: next(ids))
     assert _submitted(session, "--", "true") == ["same"]
     assert _submitted(session, "--", "true") == ["other"]
 
 
-def test_the_same_key_gives_the_same_run_again(session: Session, workplace: Path) -> None:
+def test_the_same_key_gives_the_same_run_again(session: ClientSession, workplace: Path) -> None:
     first = _submitted(session, "--key", "k", "--", "true")
     assert _submitted(session, "--key", "k", "--", "true") == first
     assert _submitted(session, "--key", "other", "--", "true") != first
     assert len(os.listdir(session.home.runs)) == 2
 
 
-def test_a_key_of_a_sweep_gives_all_its_runs_again(session: Session, script: Path) -> None:
+def test_a_key_of_a_sweep_gives_all_its_runs_again(session: ClientSession, script: Path) -> None:
     words = ("--python", sys.executable, "train.py", "--key", "k", "--sweep", "x=1..3")
     first = _submitted(session, *words)
     assert len(first) == 3
@@ -215,7 +211,7 @@ def test_a_key_of_a_sweep_gives_all_its_runs_again(session: Session, script: Pat
 
 
 def test_a_submission_that_died_half_way_is_completed_and_not_doubled(
-    session: Session, workplace: Path, monkeypatch: pytest.MonkeyPatch
+    session: ClientSession, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = creation.create
     made: list[str] = []
@@ -228,7 +224,7 @@ def test_a_submission_that_died_half_way_is_completed_and_not_doubled(
 
     words = ("--key", "k", "--sweep", "x=1..4", "--", "true")
     with monkeypatch.context() as patched:
-        patched.setattr("backprop_tui.cli.submission.create", dies_after_two)
+        patched.setattr("backprop_tui.client.submit.create", dies_after_two)
         with pytest.raises(KeyboardInterrupt):
             _submitted(session, *words)
     ids = _submitted(session, *words)
@@ -239,15 +235,15 @@ def test_a_submission_that_died_half_way_is_completed_and_not_doubled(
 def test_ids_are_safe_short_and_begin_with_a_letter() -> None:
     ids = {new_run_id() for _ in range(1000)}
     assert len(ids) == 1000
-    assert all(RUN_ID.fullmatch(run_id) and run_id[0].isalpha() and len(run_id) == LENGTH for run_id in ids)
+    assert all(RUN_ID.fullmatch(run_id) and run_id[0].isalpha() and len(run_id) == RUN_ID_LENGTH for run_id in ids)
     assert run_id_of_key("k", 0) == run_id_of_key("k", 0) != run_id_of_key("k", 1)
 
 
-def test_goals_are_kept_each_once(session: Session, script: Path) -> None:
+def test_goals_are_kept_each_once(session: ClientSession, script: Path) -> None:
     (run,) = _plan(session, "--until", "step=10000", "--until", "loss<0.1", "--until", "step=1e4").runs
     assert [str(until) for until in run.spec.until] == ["step=10000", "loss<0.1"]
 
 
-def test_a_goal_that_is_none_is_refused_with_what_would_do(session: Session, script: Path) -> None:
+def test_a_goal_that_is_none_is_refused_with_what_would_do(session: ClientSession, script: Path) -> None:
     with pytest.raises(UsageError, match=r"--until: 'loss<': a name, one of .* step=10000"):
         _plan(session, "--until", "loss<")
