@@ -132,7 +132,7 @@ def test_filters_and_sorting(obey: Commands, runs: Runs) -> None:
 def test_a_filter_that_finds_nothing_says_where_it_looked(obey: Commands, runs: Runs) -> None:
     runs.ended("a")
     assert "--all searches every run" in obey("list", "--status", "lost").err
-    assert obey("list", "--status", "lost", "--all").err == "no run is such a one\n"
+    assert obey("list", "--status", "lost", "--all").err == "no matching runs\n"
 
 
 def test_an_unknown_status_is_told_with_those_there_are(obey: Commands) -> None:
