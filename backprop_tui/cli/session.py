@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from backprop_tui.cli import diagnostics
 from backprop_tui.client.session import ClientSession
 from backprop_tui.config.paths import state_directory, user_config_path
 from backprop_tui.domain.values import dataclass
 from backprop_tui.store.home import Home
-from backprop_tui.store.views import View
+
+if TYPE_CHECKING:
+    from backprop_tui.store.views import View
 
 # Shows the state directory with the settings of a file, a run selected if one is named; returns the exit code.
 Dashboard = Callable[[Home, str, str | None], int]

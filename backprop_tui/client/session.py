@@ -11,10 +11,10 @@ from backprop_tui.domain.errors import BackpropError, UsageError
 from backprop_tui.domain.values import dataclass
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.store.home import Home
-from backprop_tui.store.views import View
 
 if TYPE_CHECKING:
     from backprop_tui.config.load import Settings
+    from backprop_tui.store.views import View
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
