@@ -30,9 +30,9 @@ def _bound_names(tree: ast.Module) -> list[tuple[int, str]]:
             bound.append((node.lineno, node.arg))
         elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
             bound.append((node.lineno, node.attr))
-        elif isinstance(node, ast.MatchAs | ast.MatchStar) and node.name is not None:
-            bound.append((node.lineno, node.name))
-        elif isinstance(node, ast.ExceptHandler) and node.name is not None:
+        elif (isinstance(node, ast.MatchAs | ast.MatchStar) and node.name is not None) or (
+            isinstance(node, ast.ExceptHandler) and node.name is not None
+        ):
             bound.append((node.lineno, node.name))
     return bound
 

@@ -1,4 +1,4 @@
-"""Sizes of files and functions, in both directions: nothing too long to read, and no slivers that have to be read together."""
+"""Sizes of files and functions, in both directions: nothing too long to read, and no slivers to be read together."""
 
 from __future__ import annotations
 
