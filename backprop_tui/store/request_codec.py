@@ -16,20 +16,20 @@ from backprop_tui.domain.requests import (
 )
 from backprop_tui.store import fields
 
-_KINDS: dict[str, type[Request]] = {
-    "stop": StopRequest,
-    "pause": PauseRequest,
-    "continue": ContinueRequest,
-    "timebox": TimeboxRequest,
-    "edit": EditRequest,
-    "tell": TellRequest,
+# Written to requests.jsonl: fixed, whatever the classes are called.
+REQUEST_TAGS: dict[type[Request], str] = {
+    StopRequest: "stop",
+    PauseRequest: "pause",
+    ContinueRequest: "continue",
+    TimeboxRequest: "timebox",
+    EditRequest: "edit",
+    TellRequest: "tell",
 }
-_NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
 def encode_request(request: Request) -> bytes:
     """One line, without its end."""
-    return json.dumps({"request": _NAMES[type(request)], **asdict(request)}).encode("ascii")
+    return json.dumps({"request": REQUEST_TAGS[type(request)], **asdict(request)}).encode("ascii")
 
 
 def decode_request(line: bytes) -> Request | None:

@@ -32,6 +32,8 @@ from backprop_tui.store.fields import JsonObject, WrongField
 from backprop_tui.store.spec_codec import decode_spec, encode_spec
 
 SCHEMA_VERSION = 1
+# Written to run.json: fixed, whatever the classes are called.
+STATE_TAGS: dict[type[State], str] = {Queued: "queued", Starting: "starting", Running: "running", Ended: "ended"}
 
 
 def public(run: Run, run_folder: str, *, live: Live | None = None, holds: Sequence[JsonObject] = ()) -> JsonObject:
@@ -218,7 +220,7 @@ def decode_resume_check(source: JsonObject) -> ResumeCheck | None:
 
 def _encode_state(state: State) -> JsonObject:
     plain: dict[str, Any] = asdict(state)
-    return {"kind": type(state).__name__.lower(), **plain}
+    return {"kind": STATE_TAGS[type(state)], **plain}
 
 
 def _decode_state(source: JsonObject) -> State:

@@ -26,13 +26,28 @@ from backprop_tui.domain.requests import (
     TimeboxRequest,
 )
 from backprop_tui.domain.resume_check import ResumeCheck, Verdict
-from backprop_tui.domain.run import Cause, Checkpoint, Code, Dependency, Git, Gpu, Peak, Process, Run, StopPlan
+from backprop_tui.domain.run import (
+    Cause,
+    Checkpoint,
+    Code,
+    Dependency,
+    Ended,
+    Git,
+    Gpu,
+    Peak,
+    Process,
+    Queued,
+    Run,
+    Running,
+    Starting,
+    StopPlan,
+)
 from backprop_tui.domain.save_pace import SavePace
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.until import parse_until
 from backprop_tui.store.live_codec import decode_live, encode_live
-from backprop_tui.store.request_codec import decode_request, encode_request
-from backprop_tui.store.run_codec import decode_run, encode_run, public
+from backprop_tui.store.request_codec import REQUEST_TAGS, decode_request, encode_request
+from backprop_tui.store.run_codec import STATE_TAGS, decode_run, encode_run, public
 from tests.domain.runs import queued, running
 
 texts = st.text(st.characters(exclude_categories=()), max_size=20)
@@ -195,3 +210,15 @@ def test_a_request_survives_its_line(request_: Request) -> None:
 @given(st.binary(max_size=60))
 def test_a_line_that_is_no_request_is_skipped(line: bytes) -> None:
     assert decode_request(line) is None
+
+
+def test_tags_in_files_are_fixed_whatever_the_classes_are_called() -> None:
+    assert {Queued: "queued", Starting: "starting", Running: "running", Ended: "ended"} == STATE_TAGS
+    assert {
+        StopRequest: "stop",
+        PauseRequest: "pause",
+        ContinueRequest: "continue",
+        TimeboxRequest: "timebox",
+        EditRequest: "edit",
+        TellRequest: "tell",
+    } == REQUEST_TAGS
