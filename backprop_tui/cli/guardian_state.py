@@ -17,7 +17,7 @@ def guardian_problem(home: Home, one: View) -> str | None:
     live = one.live
     if live is None or one.run.host != home.host or live.clock.boot_id != boot_id():
         return None
-    lock = RunDirectory(home.run_folder(one.run.id)).file("lock")
+    lock = RunDirectory(home.run_folder(one.run.id)).lock_path
     if state_of(live.runner_pid) in _STOPPED and holds_open(live.runner_pid, lock):
         return f"guardian stopped, so that nobody keeps its timebox; backprop-tui continue {one.run.id} wakes it"
     return live.problem

@@ -16,6 +16,7 @@ from backprop_tui.domain.status import ACTIVE, UNFINISHED
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import RUN_ID, Home
 from backprop_tui.store.index import read_all, read_newest
+from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.views import active, marked, recent_runs
 
 LAST, RUNNING, BEST = "@last", "@running", "@best"
@@ -36,7 +37,7 @@ def resolve(session: Session, handle: str) -> list[str]:
         return [_best_of(session, handle.removesuffix(BEST))]
     if handle.startswith("@"):
         return _special(home, handle)
-    if RUN_ID.fullmatch(handle) and os.path.exists(os.path.join(home.run_folder(handle), "run.json")):
+    if RUN_ID.fullmatch(handle) and os.path.exists(RunDirectory(home.run_folder(handle)).record_path):
         return [handle]
     unfinished = {one.run.id: one.record for one in marked(home) if one.status in UNFINISHED}
     return (

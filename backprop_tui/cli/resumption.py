@@ -174,7 +174,7 @@ def _lock_of_ended(directory: RunDirectory) -> Lock:
         if not isinstance(run.state, Ended):
             raise UsageError(f"run {run.id} is {run.status}; what has not ended cannot be resumed")
         if time.monotonic() > end:
-            raise StorageFailed(f"run {run.id} has ended, and its guardian still holds {directory.file('lock')}")
+            raise StorageFailed(f"run {run.id} has ended, and its guardian still holds {directory.lock_path}")
         time.sleep(LOOK_SECONDS)
 
 

@@ -44,7 +44,7 @@ class Story:
         """From offsets on; `metrics_offset` None: nobody wants to hear of progress."""
         self._home = home
         self._directory = RunDirectory(home.run_folder(run_id))
-        self._events = LineTail(self._directory.file("events.jsonl"), events_offset)
+        self._events = LineTail(self._directory.events_path, events_offset)
         self._metrics = None if metrics_offset is None else LineTail(self._metrics_path, metrics_offset)
         self._signature: tuple[int, int, int] | None = None
         self._held_for: tuple[str, ...] = ()
@@ -56,7 +56,7 @@ class Story:
 
     @property
     def _metrics_path(self) -> str:
-        return self._directory.file("metrics.jsonl")
+        return self._directory.metrics_path
 
     @property
     def directory(self) -> RunDirectory:
@@ -83,7 +83,7 @@ class Story:
         Raises:
             UnknownRun: the run was removed.
         """
-        path = self._directory.file("run.json")
+        path = self._directory.record_path
         try:
             found = os.stat(path)
         except FileNotFoundError as error:

@@ -107,6 +107,6 @@ def known_so_far(directory: RunDirectory) -> From:
     """Following from now on: what the run's files hold already is known."""
     return From(
         log=size_of(directory.log),
-        events=size_of(directory.file("events.jsonl")),
-        metrics=size_of(directory.file("metrics.jsonl")),
+        events=size_of(directory.events_path),
+        metrics=size_of(directory.metrics_path),
     )

@@ -66,7 +66,7 @@ class Book:
         return run
 
     def _signature(self, run_id: str) -> Signature:
-        found = os.stat(os.path.join(self._home.run_folder(run_id), "run.json"))
+        found = os.stat(self.directory(run_id).record_path)
         return found.st_mtime_ns, found.st_ino, found.st_size
 
     def directory(self, run_id: str) -> RunDirectory:

@@ -21,8 +21,6 @@ from backprop_tui.engine.tokens_file import read_tokens, write_tokens
 from backprop_tui.processes.detached_log import note
 from backprop_tui.store.home import Home
 
-HELD = "queue-held"
-
 
 class Machine:
     """Reads the user's limits again when their file changes; remembers what was promised to runs just started."""
@@ -55,7 +53,7 @@ class Machine:
             active=runs,
             claims=self._settled_claims(active, readings, now),
             saving=self._saving.of(active, now, wall),
-            queue_held=os.path.exists(self._home.host_file(HELD)),
+            queue_held=os.path.exists(self._home.queue_held),
             readings_age_seconds=wall - readings.time,
             gpus_known=self._measurements.gpus_known,
             probe_broken_since=self._measurements.broken_since,

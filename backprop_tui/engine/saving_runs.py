@@ -43,7 +43,7 @@ class SavingRuns:
     def _read(self, run: Run, wall: float) -> tuple[int, SavingRun | None]:
         directory = RunDirectory(self._home.run_folder(run.id))
         try:
-            written_ns = os.stat(directory.file("live.json")).st_mtime_ns
+            written_ns = os.stat(directory.live_path).st_mtime_ns
         except OSError:
             return 0, None
         known = self._known.get(run.id)

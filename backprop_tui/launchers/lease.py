@@ -11,7 +11,6 @@ from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock
 
-LOCK = "supervisor.lock"
 NOT_BORN = 0  # signed for a supervisor that is being started
 SIGNATURE_BYTES = 64
 SIGNED_WITHIN_SECONDS = 1.0
@@ -42,7 +41,7 @@ def refuse_other_machine(home: Home) -> None:
     while is_signed_elsewhere(home):
         if time.monotonic() > end:
             raise StateUnavailable(
-                f"{home.host_file(LOCK)}: held by another machine that is also called {home.host!r}; "
+                f"{home.supervisor_lock}: held by another machine that is also called {home.host!r}; "
                 "set BACKPROP_HOST to a name of its own on one of them"
             )
         time.sleep(0.01)
@@ -51,7 +50,7 @@ def refuse_other_machine(home: Home) -> None:
 def lease_owner(home: Home) -> tuple[int, str] | None:
     """Pid (`NOT_BORN` at first) and boot id that the newest supervisor is signed with; None where there was none."""
     try:
-        with open(home.host_file(LOCK), encoding="ascii") as file:
+        with open(home.supervisor_lock, encoding="ascii") as file:
             words = file.read().split()
     except FileNotFoundError:
         return None
@@ -63,7 +62,7 @@ def supervisor_pid(home: Home) -> int | None:
     owner = lease_owner(home)
     if owner is None or owner[1] != boot_id() or owner[0] <= 0:
         return None
-    return owner[0] if holds_open(owner[0], home.host_file(LOCK)) else None
+    return owner[0] if holds_open(owner[0], home.supervisor_lock) else None
 
 
 def is_signed_elsewhere(home: Home) -> bool:

@@ -11,7 +11,6 @@ from backprop_tui.domain.values import dataclass
 from backprop_tui.processes.identity import Identity, identify, is_alive, send_signal
 from backprop_tui.store.home import Home
 
-READINGS, LOG = "readings.json", "sampler.log"
 _PROGRAM = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "sample.py")
 # A sampler that writes nothing for so long is wedged: another one takes its place.
 SILENT_SECONDS = 15.0
@@ -31,7 +30,7 @@ class SamplerProcess:
     @property
     def readings_path(self) -> str:
         """The file it writes."""
-        return self.home.host_file(READINGS)
+        return self.home.readings
 
     def ensure(self, now: float) -> None:
         """One sampler lives and writes, or is started; `now` is monotonic."""
@@ -64,7 +63,7 @@ class SamplerProcess:
 
     def _spawn(self) -> Identity | None:
         """With the whole interpreter, for the driver's bindings; it gets no descriptor of ours but the log's."""
-        log = self.home.host_file(LOG)
+        log = self.home.sampler_log
         command = [
             *(sys.executable, _PROGRAM, "--out", self.readings_path, "--disk-path", self.home.root),
             *("--probe", self.probe, "--interval", f"{self.interval_seconds:g}", "--parent", str(os.getpid())),

@@ -7,11 +7,11 @@ import os
 import sys
 
 from backprop_tui.domain.values import dataclass
-from backprop_tui.launchers.lease import LOCK, NOT_BORN, refuse_other_machine, sign_lease, supervisor_pid
+from backprop_tui.launchers.lease import NOT_BORN, refuse_other_machine, sign_lease, supervisor_pid
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, is_locked, try_lock
+from backprop_tui.store.run_directory import RunDirectory
 
-BELL, LOG = "bell", "supervisor.log"
 INHERITED_LOCK = 3  # the descriptor under which a supervisor inherits its lease
 _PROGRAM = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "supervise.py")
 _TOLD_TO_SCRIPTS = "BACKPROP_RUN_"  # by these variables the processes of a run are found
@@ -52,7 +52,7 @@ class SupervisorProcess:
         reap_ended()
         if self._belongs_to_guarded_run():
             return
-        lock = try_lock(self.home.host_file(LOCK))
+        lock = try_lock(self.home.supervisor_lock)
         if lock is None:
             # It is being born, or about to end: then it looks once more after giving up the lease.
             refuse_other_machine(self.home)
@@ -64,7 +64,7 @@ class SupervisorProcess:
     def ring(self) -> bool:
         """Wakes a living supervisor; False where nobody listens. See fifo(7): ENXIO means no reader."""
         try:
-            descriptor = os.open(self.home.host_file(BELL), os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            descriptor = os.open(self.home.bell, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             if error.errno in (errno.ENXIO, errno.ENOENT):
                 return False
@@ -82,11 +82,11 @@ class SupervisorProcess:
     def _belongs_to_guarded_run(self) -> bool:
         """Called from inside of a run: its guardian starts supervisors too, which are not swept with the run."""
         folder = os.environ.get("BACKPROP_RUN_DIR", "")
-        return os.path.dirname(folder) == self.home.runs and is_locked(os.path.join(folder, "lock"))
+        return os.path.dirname(folder) == self.home.runs and is_locked(RunDirectory(folder).lock_path)
 
     def _spawn(self, lock: Lock) -> None:
         """In a session of its own, and without the marks of a run that it may be called from."""
-        log = self.home.host_file(LOG)
+        log = self.home.supervisor_log
         pid = os.posix_spawn(
             sys.executable,
             self.command,

@@ -96,7 +96,7 @@ class Scene:
         """The newest loss where it is no number, and since which step, as far as the end of the metrics tells."""
         for name, value in self.live.metrics.items():
             if "loss" in name.lower() and not math.isfinite(value):
-                since = not_finite_since(self.directory.file("metrics.jsonl"), name)
+                since = not_finite_since(self.directory.metrics_path, name)
                 if since is not None and since != self.live.step:
                     return f"{name} is {value} since step {since}"
                 return f"{name} is {value}" + ("" if self.live.step is None else f" at step {self.live.step}")

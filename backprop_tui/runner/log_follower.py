@@ -157,7 +157,7 @@ class LogFollower:
         """
         if not self._waiting:
             return
-        path = self._directory.file("metrics.jsonl")
+        path = self._directory.metrics_path
         size = _size(path)
         try:
             append_line(path, b"\n".join(self._waiting))
@@ -177,7 +177,7 @@ def _size(path: str) -> int:
 
 def recover_offset(directory: RunDirectory, generation: int) -> int:
     """Where metrics.jsonl ends: cuts a torn last line, which a killed runner may leave; 0 when there is nothing."""
-    cut_torn_line(directory.file("metrics.jsonl"))
+    cut_torn_line(directory.metrics_path)
     offsets = (line.get("offset") for line in newest_lines(directory) if line.get("generation") == generation)
     return max((offset for offset in offsets if isinstance(offset, int)), default=0)
 

@@ -12,7 +12,6 @@ from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run, Running, Starting
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.values import dataclass
-from backprop_tui.launchers.sampler_process import READINGS
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.processes.linux import become_subreaper, rename_process
@@ -152,7 +151,7 @@ def _follow_log(directory: RunDirectory, live: Live, run: Run, *, adopting: bool
     patterns = UserPatterns(run.spec.log_patterns, Allowance()) if run.spec.log_patterns else None
     if not adopting and run.attempt.number == 1:
         return LogFollower(directory, Begin(generation=live.log_generation), patterns)
-    cut_torn_line(directory.file("events.jsonl"))
+    cut_torn_line(directory.events_path)
     begin = Begin(
         offset=live.log_offset,
         generation=live.log_generation,
@@ -192,7 +191,7 @@ def _finish(guardian: Guardian, charge: Charge, exit_: Exit) -> None:
         directory=charge.directory,
         run=run,
         live=live,
-        readings_path=charge.supervisor.home.host_file(READINGS),
+        readings_path=charge.supervisor.home.readings,
         memory_kill=memory_kill,
         memory_kills_counted=guardian.memory_kills.counts,
     )
@@ -214,7 +213,7 @@ def _end_without_script(
     else:
         leader = script_of(directory, run.attempt.number)
         Tree(None, directory.path, leader).sweep(grace_seconds=SWEEP_GRACE_SECONDS)
-        readings_path = supervisor.home.host_file(READINGS)
+        readings_path = supervisor.home.readings
         scene = Scene(directory=directory, run=run, live=recorder.live, readings_path=readings_path)
         outcome = outcome_of(Exit(), recorder.live.stopping, scene)
     concluded = write_end(directory, run, recorder.live, outcome, recorder)

@@ -45,7 +45,7 @@ class ResumeWatch:
 
     def _remember(self, directory: RunDirectory, resumed_from: str) -> None:
         """Looks up how the run began, and how it was before this attempt."""
-        head, tail = _ends(directory.file("metrics.jsonl"))
+        head, tail = _ends(directory.metrics_path)
         started_at = self._run.attempt.started_at
         earlier = [line for line in tail if _time(line) < started_at]
         ended = [one for one in self._run.attempts if one.number < self._run.attempt.number]

@@ -66,7 +66,7 @@ def newest_lines(directory: RunDirectory) -> Iterator[JsonObject]:
     Raises:
         StorageFailed: it cannot be read.
     """
-    path = directory.file("metrics.jsonl")
+    path = directory.metrics_path
     with storage(path):
         tail = JsonTail(path, last_bytes=NEWEST_BYTES)
     lines: list[JsonObject] | None = []

@@ -143,11 +143,11 @@ def _read_or_rebuild(home: Home) -> Records:
 
 def _keep_aside(home: Home, why: str) -> None:
     """A hard link, so that the name experiments.json never points at nothing."""
-    kept = os.path.join(home.root, f"experiments.{why}.json")
+    kept = home.replaced_index(why)
     number = 1
     while os.path.exists(kept):
         number += 1
-        kept = os.path.join(home.root, f"experiments.{why}-{number}.json")
+        kept = home.replaced_index(f"{why}-{number}")
     try:
         os.link(home.index, kept)
     except OSError as error:
@@ -183,7 +183,7 @@ def _newest_first(records: Iterable[JsonObject]) -> list[JsonObject]:
 
 
 def _monthly_files(home: Home) -> list[str]:
-    return sorted(glob.glob(os.path.join(glob.escape(home.root), "experiments-[0-9][0-9][0-9][0-9]-[0-9][0-9].json")))
+    return sorted(glob.glob(Home(glob.escape(home.root), home.host).monthly_index("[0-9][0-9][0-9][0-9]-[0-9][0-9]")))
 
 
 def _move_to_months(home: Home, records: Iterable[JsonObject]) -> None:
@@ -194,7 +194,7 @@ def _move_to_months(home: Home, records: Iterable[JsonObject]) -> None:
         month = created[:7] if re.fullmatch(r"\d{4}-\d{2}", created[:7]) else "1970-01"
         months.setdefault(month, {})[str(record["id"])] = record
     for month, moved in months.items():
-        path = os.path.join(home.root, f"experiments-{month}.json")
+        path = home.monthly_index(month)
         try:
             old = _read(path) or {}
         except BrokenRecord:

@@ -96,7 +96,7 @@ def history(directory: RunDirectory) -> Mapping[str, Course]:
     Raises:
         OSError: the file cannot be read.
     """
-    tail = JsonTail(directory.file("metrics.jsonl"))
+    tail = JsonTail(directory.metrics_path)
     series: dict[str, Series] = {}
     tail.look()
     for lines in _chunks(tail):

@@ -32,14 +32,54 @@ class RunDirectory:
         return os.path.join(self.path, name)
 
     @property
-    def log(self) -> str:
-        """What the script printed, byte for byte."""
-        return self.file("output.log")
+    def lock_path(self) -> str:
+        """Held by whoever may write the record: the supervisor, then the run's guardian."""
+        return self.file("lock")
 
     @property
     def script_lock(self) -> str:
         """Held by the script as its stdin; names its attempt, pid and start time."""
         return self.file("script.lock")
+
+    @property
+    def log(self) -> str:
+        """What the script printed, byte for byte."""
+        return self.file("output.log")
+
+    @property
+    def record_path(self) -> str:
+        return self.file("run.json")
+
+    @property
+    def live_path(self) -> str:
+        return self.file("live.json")
+
+    @property
+    def events_path(self) -> str:
+        return self.file("events.jsonl")
+
+    @property
+    def metrics_path(self) -> str:
+        return self.file("metrics.jsonl")
+
+    @property
+    def resources_path(self) -> str:
+        return self.file("resources.jsonl")
+
+    @property
+    def requests_path(self) -> str:
+        """Requests to the guardian, which reads them five times a second."""
+        return self.file("requests.jsonl")
+
+    @property
+    def environment_path(self) -> str:
+        """The captured environment; removed at the end of the run, since it may hold secrets."""
+        return self.file("environment")
+
+    @property
+    def listeners_path(self) -> str:
+        """Processes of the run that poll whether they should stop, written by `backprop_tui.report`."""
+        return self.file("listeners")
 
     def try_lock(self) -> Lock | None:
         """The right to write run.json, or None while somebody has it.
@@ -47,7 +87,7 @@ class RunDirectory:
         Raises:
             FileNotFoundError: the run was removed.
         """
-        return try_lock(self.file("lock"))
+        return try_lock(self.lock_path)
 
     def read(self) -> Run:
         """The record.
@@ -55,7 +95,7 @@ class RunDirectory:
         Raises:
             BrokenRecord: run.json is missing or not what it should be.
         """
-        path = self.file("run.json")
+        path = self.record_path
         source = read_object(path)
         if source is None:
             raise BrokenRecord(path, "missing")
@@ -67,11 +107,11 @@ class RunDirectory:
         Raises:
             StorageFailed: nothing was changed.
         """
-        write_atomically(self.file("run.json"), dump(encode_run(run, self.path)), durable=durable)
+        write_atomically(self.record_path, dump(encode_run(run, self.path)), durable=durable)
 
     def read_live(self) -> Live | None:
         """The live record; None where there is none, or it is broken: it may be lost at any time."""
-        path = self.file("live.json")
+        path = self.live_path
         content = read_bytes(path)
         if content is None:
             return None
@@ -86,7 +126,7 @@ class RunDirectory:
         Raises:
             StorageFailed: the old one stays.
         """
-        write_atomically(self.file("live.json"), dump(encode_live(live)), durable=False)
+        write_atomically(self.live_path, dump(encode_live(live)), durable=False)
 
     def shown(self, holds: Sequence[JsonObject] = ()) -> JsonObject:
         """The run as the public JSON shows it at this moment.
@@ -104,7 +144,7 @@ class RunDirectory:
         Raises:
             StorageFailed: disk full, or another input/output error.
         """
-        append_line(self.file("events.jsonl"), dump({"time": iso(time), "event": kind, "message": message, **figures}))
+        append_line(self.events_path, dump({"time": iso(time), "event": kind, "message": message, **figures}))
 
     def append_request(self, request: Request) -> None:
         """Asks the guardian; it looks five times a second.
@@ -112,11 +152,11 @@ class RunDirectory:
         Raises:
             StorageFailed: the request was not recorded.
         """
-        append_line(self.file("requests.jsonl"), encode_request(request))
+        append_line(self.requests_path, encode_request(request))
 
     def requests_after(self, offset: int) -> tuple[list[Request], int]:
         """Whole request lines beyond `offset`, and the offset behind them."""
-        path = self.file("requests.jsonl")
+        path = self.requests_path
         try:
             if os.stat(path).st_size <= offset:
                 return [], offset
@@ -135,7 +175,7 @@ class RunDirectory:
         Raises:
             StorageFailed: it could not be kept.
         """
-        write_atomically(self.file("environment"), dump(dict(environment)), durable=True)
+        write_atomically(self.environment_path, dump(dict(environment)), durable=True)
 
     def read_environment(self) -> dict[str, str]:
         """The captured environment.
@@ -143,7 +183,7 @@ class RunDirectory:
         Raises:
             BrokenRecord: it is gone or broken, so that the run cannot be started.
         """
-        path = self.file("environment")
+        path = self.environment_path
         content = read_bytes(path)
         if content is None:
             raise BrokenRecord(path, "the captured environment is gone")
@@ -152,7 +192,7 @@ class RunDirectory:
     def forget_environment(self) -> None:
         """After the final end: it may hold secrets."""
         try:
-            os.unlink(self.file("environment"))
+            os.unlink(self.environment_path)
         except FileNotFoundError:
             return
 

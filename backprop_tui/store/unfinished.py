@@ -7,6 +7,7 @@ import os
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.store.files import read_object
 from backprop_tui.store.home import Home
+from backprop_tui.store.run_directory import RunDirectory
 
 
 def has_work(home: Home) -> bool:
@@ -20,7 +21,7 @@ def has_work(home: Home) -> bool:
 
 def _host_of(home: Home, run_id: str) -> object:
     try:
-        record = read_object(os.path.join(home.run_folder(run_id), "run.json"))
+        record = read_object(RunDirectory(home.run_folder(run_id)).record_path)
     except BackpropError:
         return None
     return None if record is None else record.get("host")

@@ -20,8 +20,6 @@ from backprop_tui.store.index import read_all, read_newest, read_recent
 from backprop_tui.store.run_codec import public
 from backprop_tui.store.run_directory import RunDirectory
 
-GOVERNOR = "governor.json"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
@@ -125,7 +123,7 @@ def governor(home: Home, host: str | None = None) -> JsonObject | None:
     """
     host = host or home.host
     try:
-        source = read_object(os.path.join(home.root, "hosts", host, GOVERNOR))
+        source = read_object(Home(home.root, host).governor)
     except BrokenRecord:
         return None
     if source is None or (host == home.host and not _lives(source.get("pid"))):
@@ -170,7 +168,7 @@ class _Governors:
 
 def _view(home: Home, run_id: str, governors: _Governors) -> View:
     directory = RunDirectory(home.run_folder(run_id))
-    if not os.path.exists(directory.file("run.json")):
+    if not os.path.exists(directory.record_path):
         raise FileNotFoundError(directory.path)
     run = directory.read()
     # Between attempts and after the end the record knows more than the last live record that was written.

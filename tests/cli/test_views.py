@@ -13,12 +13,12 @@ from backprop_tui.domain.status import Status
 from backprop_tui.store import index
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import dump
-from backprop_tui.store.views import GOVERNOR, active, active_runs, governor, recent_runs, shown_run
+from backprop_tui.store.views import active, active_runs, governor, recent_runs, shown_run
 from tests.support.runs import Runs
 
 
 def _governor_says(session: Session, **said: object) -> None:
-    with open(session.home.host_file(GOVERNOR), "wb") as file:
+    with open(session.home.governor, "wb") as file:
         file.write(dump({"pid": os.getpid(), "held": {}, "places": {}} | said))
 
 

@@ -13,7 +13,6 @@ from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import read_object
 from backprop_tui.store.home import Home
-from backprop_tui.store.views import GOVERNOR
 from backprop_tui.tui.reading.watched_file import WatchedFile
 
 
@@ -21,7 +20,7 @@ class GovernorReader:
     """What the governor said last; `state` None where it said nothing that can be understood."""
 
     def __init__(self, home: Home) -> None:
-        self._file = WatchedFile(home.host_file(GOVERNOR))
+        self._file = WatchedFile(home.governor)
         self._state: GovernorState | None = None
         self.holds: Mapping[str, Sequence[JsonObject]] = {}
 
@@ -81,4 +80,4 @@ def _reason(said: Mapping[str, Any]) -> HoldReason:
 
 def is_held(home: Home) -> bool:
     """Whether a person holds the queue of this machine."""
-    return os.path.exists(home.host_file("queue-held"))
+    return os.path.exists(home.queue_held)

@@ -51,7 +51,7 @@ def ended_at(run: KnownRun) -> float:
 
 def _events(home: Home, run: KnownRun, since: float, until: float) -> tuple[JsonObject, ...]:
     try:
-        story: Iterable[JsonObject] = read_lines(RunDirectory(home.run_folder(run.id)).file("events.jsonl"))
+        story: Iterable[JsonObject] = read_lines(RunDirectory(home.run_folder(run.id)).events_path)
     except StorageFailed:
         return ()
     return tuple(one for one in story if since <= (_time(one) or 0.0) <= until)
@@ -64,7 +64,7 @@ def _best_loss(home: Home, run: KnownRun) -> float | None:
         return float(best["value"])
     directory = RunDirectory(home.run_folder(run.id))
     try:
-        if name is None or os.stat(directory.file("metrics.jsonl")).st_size > MOST_BYTES:
+        if name is None or os.stat(directory.metrics_path).st_size > MOST_BYTES:
             return None
         course = history(directory).get(name)
     except OSError:

@@ -41,7 +41,7 @@ class _MarkedRun:
 
     def read(self, holds: Sequence[JsonObject]) -> KnownRun | None:
         """The run as it is now; None where it cannot be read: its marker is older or younger than its record."""
-        marks = mark_of(self._directory.file("run.json")), mark_of(self._directory.file("live.json"))
+        marks = mark_of(self._directory.record_path), mark_of(self._directory.live_path)
         if marks != self._marks or holds != self._holds:
             self._marks, self._holds = marks, holds
             self._known = self._opened(holds)
@@ -61,7 +61,7 @@ class _MarkedRun:
 
     def _read_curve(self) -> Curve:
         if self._curve is None:
-            self._curve = CurveReader(self._directory.file("metrics.jsonl"))
+            self._curve = CurveReader(self._directory.metrics_path)
         return self._curve.read()
 
     def _written_at(self) -> float | None:

@@ -70,7 +70,7 @@ class StoreReader:
         return self._limits
 
     def _open(self, run_id: str) -> OpenRun:
-        path = RunDirectory(self._home.run_folder(run_id)).file("events.jsonl")
+        path = RunDirectory(self._home.run_folder(run_id)).events_path
         if self._events.path != path:
             self._events = WatchedFile(path)
         if self._events.changed() or self._opened is None:
