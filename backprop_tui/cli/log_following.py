@@ -11,8 +11,8 @@ from backprop_tui.cli.pacing import LONGEST_SECONDS, Pace
 from backprop_tui.cli.presenters import PlainOutput, PrefixedOutput
 from backprop_tui.cli.session import Session
 from backprop_tui.cli.story import Story
-from backprop_tui.cli.tails import ByteTail
 from backprop_tui.domain.status import UNFINISHED
+from backprop_tui.store.tail import Tail
 from backprop_tui.store.views import marked
 
 DISCOVER_SECONDS = 0.5
@@ -24,7 +24,7 @@ class LogStream:
 
     def __init__(self, session: Session, run_id: str, offset: int) -> None:
         self.story = Story(session.home, run_id, metrics_offset=None)
-        self._tail = ByteTail(self.story.directory.log, offset)
+        self._tail = Tail(self.story.directory.log, offset)
         self.is_over = False
 
     def pass_on(self, shown: PlainOutput) -> bool:

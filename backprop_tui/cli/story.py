@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from dataclasses import field
 
-from backprop_tui.cli.tails import LineTail
 from backprop_tui.domain.errors import UnknownRun
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Ended, Run
@@ -16,6 +15,7 @@ from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_codec import public
 from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.tail import JsonTail
 from backprop_tui.store.views import governor
 
 HELD, PROGRESS, ENDED = "held", "progress", "ended"
@@ -44,8 +44,8 @@ class Story:
         """From offsets on; `metrics_offset` None: nobody wants to hear of progress."""
         self._home = home
         self._directory = RunDirectory(home.run_folder(run_id))
-        self._events = LineTail(self._directory.events_path, events_offset)
-        self._metrics = None if metrics_offset is None else LineTail(self._metrics_path, metrics_offset)
+        self._events = JsonTail(self._directory.events_path, events_offset)
+        self._metrics = None if metrics_offset is None else JsonTail(self._metrics_path, metrics_offset)
         self._signature: tuple[int, int, int] | None = None
         self._held_for: tuple[str, ...] = ()
         self._look_at_holds = 0.0

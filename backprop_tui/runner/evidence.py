@@ -20,8 +20,8 @@ from backprop_tui.probes.kernel_log import memory_kill_of
 from backprop_tui.probes.readings_file import read_readings
 from backprop_tui.runner.gpu_share import SAMPLE_SECONDS
 from backprop_tui.runner.not_finite import not_finite_since
-from backprop_tui.store.log_end import read_end
 from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.tail import read_end
 
 _FRESH_SECONDS = 10 * SAMPLE_SECONDS
 _SOURCE_FOLDERS = ("", "src", "..")

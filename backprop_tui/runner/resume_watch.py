@@ -15,8 +15,8 @@ from backprop_tui.domain.times import from_iso
 from backprop_tui.readers.values import CheckpointSaved, Progress
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.json_tail import objects
 from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.tail import parse_lines
 
 _HEAD_BYTES = 64 << 10
 _TAIL_BYTES = 512 << 10
@@ -129,7 +129,7 @@ def _ends(path: str) -> tuple[list[JsonObject], list[JsonObject]]:
         return [], []
     first = head[: head.rfind(b"\n") + 1]
     last = tail[tail.find(b"\n") + 1 if start else 0 : tail.rfind(b"\n") + 1]
-    return objects(first), objects(last)
+    return parse_lines(first), parse_lines(last)
 
 
 def _metrics(line: JsonObject) -> JsonObject:

@@ -9,7 +9,7 @@ from typing import TextIO
 from backprop_tui.domain.attempts import Attempts
 from backprop_tui.domain.times import from_iso
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.json_tail import JsonTail
+from backprop_tui.store.tail import JsonTail
 
 # `attempt` counts from 1; `seconds` is running time since the first start, without that between attempts.
 COLUMNS = ("time", "attempt", "seconds", "step", "epoch")
@@ -75,11 +75,8 @@ def _time(text: object) -> float | None:
 def _lines(path: str) -> Iterator[JsonObject]:
     tail = JsonTail(path)
     tail.look()
-    while tail.offset < tail.size:
-        before = tail.offset
-        yield from (line for line in tail.read() if isinstance(line.get("metrics"), dict))
-        if tail.offset == before:
-            return
+    for lines in tail.chunks():
+        yield from (line for line in lines if isinstance(line.get("metrics"), dict))
 
 
 def _new_file(path: str) -> TextIO:

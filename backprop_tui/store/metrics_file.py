@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from backprop_tui.domain.course import Course
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.json_tail import JsonTail
 from backprop_tui.store.metrics import Series
 from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.tail import JsonTail
 
 LARGE_BYTES = 16 << 20  # a file with so much unread is shown by samples of it first
 SLICE_BYTES = 8 << 20  # so much is read at a time
@@ -27,7 +27,7 @@ class MetricsFile:
     @property
     def caught_up(self) -> bool:
         """Whether all was read that was there."""
-        return self._tail.offset >= self._tail.size
+        return self._tail.caught_up
 
     def read(self) -> Mapping[str, Course]:
         """Every metric by its name, in the order in which they first came.
@@ -50,12 +50,8 @@ class MetricsFile:
         return self._courses
 
     def _read_slice(self) -> None:
-        end = min(self._tail.size, self._tail.offset + SLICE_BYTES)
-        while self._tail.offset < end:
-            before = self._tail.offset
-            take_in(self._series, self._tail.read())
-            if self._tail.offset == before:
-                return  # it was truncated in between; the next look sees that
+        for lines in self._tail.chunks(SLICE_BYTES):
+            take_in(self._series, lines)
 
 
 def take_in(series: dict[str, Series], lines: Sequence[JsonObject]) -> None:
@@ -99,14 +95,6 @@ def history(directory: RunDirectory) -> Mapping[str, Course]:
     tail = JsonTail(directory.metrics_path)
     series: dict[str, Series] = {}
     tail.look()
-    for lines in _chunks(tail):
+    for lines in tail.chunks():
         take_in(series, lines)
     return {name: one.course() for name, one in series.items()}
-
-
-def _chunks(tail: JsonTail) -> Iterator[Sequence[JsonObject]]:
-    while tail.offset < tail.size:
-        before = tail.offset
-        yield tail.read()
-        if tail.offset == before:
-            return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 
@@ -17,6 +16,7 @@ from backprop_tui.store.live_codec import decode_live, encode_live
 from backprop_tui.store.locks import Lock, try_lock
 from backprop_tui.store.request_codec import decode_request, encode_request
 from backprop_tui.store.run_codec import decode_run, encode_run, public
+from backprop_tui.store.tail import Tail, parse_lines
 
 
 class RunDirectory:
@@ -156,15 +156,12 @@ class RunDirectory:
 
     def requests_after(self, offset: int) -> tuple[list[Request], int]:
         """Whole request lines beyond `offset`, and the offset behind them."""
-        path = self.requests_path
-        try:
-            if os.stat(path).st_size <= offset:
+        tail = Tail(self.requests_path, offset)
+        with storage(tail.path):
+            unread = tail.look()
+            if unread <= 0 or tail.restarted:  # a truncated file holds nothing new: requests are obeyed only once
                 return [], offset
-        except FileNotFoundError:
-            return [], offset
-        with storage(path), open(path, "rb") as file:
-            file.seek(offset)
-            content = file.read()
+            content = tail.chunk(unread)
         whole = content[: content.rfind(b"\n") + 1]
         decoded = (decode_request(line) for line in whole.splitlines())
         return [request for request in decoded if request is not None], offset + len(whole)
@@ -211,12 +208,4 @@ class RunDirectory:
 
 def read_lines(path: str) -> list[JsonObject]:
     """The whole lines of a JSON-lines file; torn and foreign ones are skipped, a missing file has none."""
-    found: list[JsonObject] = []
-    for line in (read_bytes(path) or b"").splitlines():
-        try:
-            value = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(value, dict):
-            found.append(value)
-    return found
+    return parse_lines(read_bytes(path) or b"")

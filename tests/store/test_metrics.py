@@ -14,7 +14,6 @@ from backprop_tui.domain.course import Extreme
 from backprop_tui.domain.times import from_iso
 from backprop_tui.store import metrics_file
 from backprop_tui.store.home import Home
-from backprop_tui.store.json_tail import JsonTail
 from backprop_tui.store.metrics import MOST_BUCKETS, Series
 from backprop_tui.store.metrics_export import export_csv
 from backprop_tui.store.metrics_file import MetricsFile, history
@@ -181,14 +180,6 @@ def test_a_large_file_is_sampled_first_and_exact_at_last(tmp_path: Path, monkeyp
         looks += 1
     assert looks > 2
     assert (last.count, last.least) == (9_000, Extreme(-99.0, 4_567))
-
-
-def test_only_the_end_of_a_file_is_read_where_that_is_wanted(tmp_path: Path) -> None:
-    path = tmp_path / "lines.jsonl"
-    _append(path, *(f'{{"n": {number}}}' for number in range(100)))
-    tail = JsonTail(str(path), last_bytes=25)
-    tail.look()
-    assert [line["n"] for line in tail.read()] == [98, 99]
 
 
 def test_an_export_has_a_column_for_each_metric_and_takes_no_file_s_place(tmp_path: Path) -> None:

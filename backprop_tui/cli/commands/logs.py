@@ -10,9 +10,9 @@ from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.handles import HELP, resolve_all
 from backprop_tui.cli.log_following import LogFollowing
 from backprop_tui.cli.session import Session
-from backprop_tui.cli.tails import offset_of_last_lines, size_of
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.tail import offset_of_last_lines, size_of
 from backprop_tui.store.views import active
 
 SUMMARY = "print what a run's script printed, byte for byte; of several runs each line with its run's name"
