@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import field
 
@@ -17,6 +16,7 @@ from backprop_tui.store.run_codec import public
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.tail import JsonTail
 from backprop_tui.store.views import governor
+from backprop_tui.store.watched_file import Signature, signature_of
 
 HELD, PROGRESS, ENDED = "held", "progress", "ended"
 # What others read; everything else in events.jsonl is told to people alone.
@@ -46,7 +46,7 @@ class Story:
         self._directory = RunDirectory(home.run_folder(run_id))
         self._events = JsonTail(self._directory.events_path, events_offset)
         self._metrics = None if metrics_offset is None else JsonTail(self._metrics_path, metrics_offset)
-        self._signature: tuple[int, int, int] | None = None
+        self._signature: Signature | None = None
         self._held_for: tuple[str, ...] = ()
         self._look_at_holds = 0.0
         self._progress: JsonObject = {}
@@ -83,12 +83,9 @@ class Story:
         Raises:
             UnknownRun: the run was removed.
         """
-        path = self._directory.record_path
-        try:
-            found = os.stat(path)
-        except FileNotFoundError as error:
-            raise UnknownRun(f"run {self.run.id} was removed") from error
-        signature = (found.st_ino, found.st_mtime_ns, found.st_size)
+        signature = signature_of(self._directory.record_path)
+        if signature is None:
+            raise UnknownRun(f"run {self.run.id} was removed")
         if signature == self._signature:
             return False
         self._signature = signature

@@ -13,7 +13,7 @@ from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import read_object
 from backprop_tui.store.home import Home
-from backprop_tui.tui.reading.watched_file import WatchedFile
+from backprop_tui.store.watched_file import WatchedFile
 
 
 class GovernorReader:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from backprop_tui.probes.readings_codec import Sample
 from backprop_tui.probes.readings_file import read_sample
 from backprop_tui.store.home import Home
-from backprop_tui.tui.reading.watched_file import WatchedFile
+from backprop_tui.store.watched_file import WatchedFile
 
 HISTORY_SECONDS = 15.0
 HISTORY_SAMPLES = 80

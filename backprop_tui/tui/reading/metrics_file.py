@@ -14,9 +14,9 @@ from backprop_tui.store.home import Home
 from backprop_tui.store.metrics_export import export_csv
 from backprop_tui.store.metrics_file import MetricsFile
 from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.watched_file import WatchedFile
 from backprop_tui.tui.charts.figures import RunFigures
 from backprop_tui.tui.reading.resources_file import ResourcesFile
-from backprop_tui.tui.reading.watched_file import WatchedFile
 
 MOST_RUNS = 8  # whose files are kept in mind; those looked at least recently are forgotten
 

@@ -13,9 +13,9 @@ from backprop_tui.store.files import dump, write_atomically
 from backprop_tui.store.home import Home
 from backprop_tui.store.index import RECENT, rebuild
 from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.watched_file import WatchedFile
 from backprop_tui.tui.reading.curves import CurveReader
 from backprop_tui.tui.reading.store import StoreReader
-from backprop_tui.tui.reading.watched_file import WatchedFile
 from tests.support.runs import Runs
 
 
