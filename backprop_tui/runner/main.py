@@ -14,10 +14,10 @@ from backprop_tui.domain.status import Status
 from backprop_tui.domain.values import dataclass
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.processes.detached_log import note_exception
+from backprop_tui.processes.hanging_call import call_within
 from backprop_tui.processes.linux import become_subreaper, rename_process
 from backprop_tui.readers.user_patterns import UserPatterns
 from backprop_tui.runner.allowance import Allowance
-from backprop_tui.runner.aside import Aside
 from backprop_tui.runner.birth import Gone, NeverBegan, adopt, first_live, held, make_agree, script_of, start
 from backprop_tui.runner.ending import outcome_of, outcome_of_no_start, write_end
 from backprop_tui.runner.evidence import Scene
@@ -142,8 +142,7 @@ def _tell_start(directory: RunDirectory, run: Run, recorder: Recorder, script: W
 
 def _code_changes(run: Run) -> str | None:
     """Looked for in a thread: the script runs already, and a disk that does not answer must not leave it unguarded."""
-    found = Aside(lambda _now: changes_since_queued(run)).last(CODE_SECONDS)
-    return found[0] if found else None
+    return call_within(CODE_SECONDS, lambda: changes_since_queued(run))
 
 
 def _follow_log(directory: RunDirectory, live: Live, run: Run, *, adopting: bool) -> LogFollower:
