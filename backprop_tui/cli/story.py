@@ -12,7 +12,7 @@ from backprop_tui.domain.status import Status
 from backprop_tui.domain.values import dataclass
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
-from backprop_tui.store.run_codec import public
+from backprop_tui.store.records import public
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.tail import JsonTail
 from backprop_tui.store.views import governor

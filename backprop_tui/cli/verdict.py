@@ -19,7 +19,7 @@ from backprop_tui.domain.slices import is_sliced
 from backprop_tui.domain.telemetry import Readings
 from backprop_tui.domain.times import iso
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.run_codec import public
+from backprop_tui.store.records import public
 
 
 def decisions_of(session: Session, runs: Sequence[Run], measured: Readings | None) -> tuple[Admit | Hold, ...]:

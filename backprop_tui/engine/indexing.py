@@ -10,7 +10,7 @@ from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import ENDED
 from backprop_tui.store import index
 from backprop_tui.store.home import Home
-from backprop_tui.store.run_codec import public
+from backprop_tui.store.records import public
 from backprop_tui.store.run_directory import RunDirectory
 
 

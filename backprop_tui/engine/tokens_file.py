@@ -6,7 +6,7 @@ from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.governor.tokens import TokenBucket, full
 from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.processes.linux import boot_id
-from backprop_tui.store import fields
+from backprop_tui.store.codec import decode
 from backprop_tui.store.fields import WrongField
 from backprop_tui.store.files import dump, read_object, write_atomically
 from backprop_tui.store.home import Home
@@ -17,7 +17,7 @@ def read_tokens(home: Home, now: float, limits: MachineLimits) -> TokenBucket:
     try:
         source = read_object(home.start_tokens)
         if source is not None and source.get("boot_id") == boot_id():
-            return TokenBucket(tokens=fields.number(source, "tokens"), as_of=fields.number(source, "as_of"))
+            return decode(TokenBucket, source)
     except (BackpropError, WrongField):
         # Broken: as if nothing had been started; one burst too many harms less than a queue that stands still.
         return full(now, limits)

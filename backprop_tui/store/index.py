@@ -19,7 +19,7 @@ from backprop_tui.store.files import dump, parse_object, read_bytes, write_atomi
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import wait_for_lock
 from backprop_tui.store.original import original_records
-from backprop_tui.store.run_codec import SCHEMA_VERSION
+from backprop_tui.store.records import SCHEMA_VERSION
 from backprop_tui.store.run_directory import RunDirectory
 
 KEPT = 1000

@@ -12,10 +12,16 @@ from backprop_tui.domain.run import Run
 from backprop_tui.domain.times import iso
 from backprop_tui.store.fields import JsonObject, WrongField
 from backprop_tui.store.files import append_line, dump, parse_object, read_bytes, read_object, storage, write_atomically
-from backprop_tui.store.live_codec import decode_live, encode_live
 from backprop_tui.store.locks import Lock, try_lock
-from backprop_tui.store.request_codec import decode_request, encode_request
-from backprop_tui.store.run_codec import decode_run, encode_run, public
+from backprop_tui.store.records import (
+    decode_live,
+    decode_request,
+    decode_run,
+    encode_live,
+    encode_request,
+    encode_run,
+    public,
+)
 from backprop_tui.store.tail import Tail, parse_lines
 
 

@@ -17,7 +17,7 @@ from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import read_object
 from backprop_tui.store.home import Home
 from backprop_tui.store.index import read_all, read_newest, read_recent
-from backprop_tui.store.run_codec import public
+from backprop_tui.store.records import public
 from backprop_tui.store.run_directory import RunDirectory
 
 

@@ -45,9 +45,19 @@ from backprop_tui.domain.run import (
 from backprop_tui.domain.save_pace import SavePace
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.until import parse_until
-from backprop_tui.store.live_codec import decode_live, encode_live
-from backprop_tui.store.request_codec import REQUEST_TAGS, decode_request, encode_request
-from backprop_tui.store.run_codec import STATE_TAGS, decode_run, encode_run, public
+from backprop_tui.store.codec import decode
+from backprop_tui.store.fields import WrongField
+from backprop_tui.store.records import (
+    REQUEST_TAGS,
+    STATE_TAGS,
+    decode_live,
+    decode_request,
+    decode_run,
+    encode_live,
+    encode_request,
+    encode_run,
+    public,
+)
 from tests.domain.runs import queued, running
 
 texts = st.text(st.characters(exclude_categories=()), max_size=20)
@@ -222,3 +232,30 @@ def test_tags_in_files_are_fixed_whatever_the_classes_are_called() -> None:
         EditRequest: "edit",
         TellRequest: "tell",
     } == REQUEST_TAGS
+
+
+def test_a_missing_field_takes_its_default_and_an_unknown_one_is_ignored() -> None:
+    assert decode(Peak, {"ram_bytes": 7, "later": 1}) == Peak(ram_bytes=7)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({"path": 5}, "path must be a text, not 5"),
+        ({"path": "a", "step": "7"}, "step must be a number, not '7'"),
+        ({"path": "a", "step": math.inf}, "step: cannot convert float infinity to integer"),
+        ({"path": "a", "saved_at": "yesterday"}, "saved_at: Invalid isoformat string: 'yesterday'"),
+        ({"path": "a"}, "saved_at must be a text, not None"),
+    ],
+)
+def test_a_wrong_field_is_named(source: dict[str, object], message: str) -> None:
+    with pytest.raises(WrongField) as raised:
+        decode(Checkpoint, source)
+    assert str(raised.value) == message
+
+
+def test_a_live_record_with_an_unknown_status_is_a_wrong_record() -> None:
+    source = through_json(encode_live(live()))
+    source["stopping"] = {**through_json(source["stopping"]), "status": "wandering"}
+    with pytest.raises(WrongField, match="status: 'wandering'"):
+        decode_live(source)

@@ -12,7 +12,7 @@ from backprop_tui.domain.resume_check import Verdict
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.telemetry import GpuHealth
-from backprop_tui.store.run_codec import public
+from backprop_tui.store.records import public
 from tests.store.test_codecs import full_run
 
 WORDS = frozenset(re.findall(r"\w+", (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")))

@@ -15,7 +15,7 @@ from backprop_tui.domain.status import ACTIVE, ENDED, Status
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.index import read_newest, read_recent
-from backprop_tui.store.run_codec import public
+from backprop_tui.store.records import public
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.views import marked_ids
 from backprop_tui.store.watched_file import Signature, WatchedFile, signature_of
