@@ -85,11 +85,11 @@ def _session(options: GlobalOptions, open_dashboard: Dashboard | None) -> Sessio
 def _overview(session: Session) -> int:
     """The commands, and in a word what is going on."""
     from backprop_tui.domain.status import Status
-    from backprop_tui.store.views import active
+    from backprop_tui.store.run_view import unfinished_views
 
     full_parser().print_help()
     output.line()
-    statuses = [one.status for one in active(session.home)]
+    statuses = [one.status for one in unfinished_views(session.home)]
     waiting = statuses.count(Status.QUEUED)
     if statuses:
         output.line(f"{len(statuses) - waiting} active, {waiting} queued; more by: backprop-tui status")

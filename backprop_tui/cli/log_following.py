@@ -12,8 +12,8 @@ from backprop_tui.cli.presenters import PlainOutput, PrefixedOutput
 from backprop_tui.cli.session import Session
 from backprop_tui.cli.story import Story
 from backprop_tui.domain.status import UNFINISHED
+from backprop_tui.store.run_view import marked_views
 from backprop_tui.store.tail import Tail
-from backprop_tui.store.views import marked
 
 DISCOVER_SECONDS = 0.5
 ENSURE_SECONDS = 2.0
@@ -94,7 +94,7 @@ class LogFollowing:
         if not self._discover:
             return
         self._discover_at = now + DISCOVER_SECONDS
-        new = [one.run for one in marked(self._session.home) if one.run.id not in self._streams]
+        new = [one.run for one in marked_views(self._session.home) if one.run.id not in self._streams]
         wanted = [run.id for run in new if run.status in UNFINISHED or run.created_at >= self._began]
         self._streams |= {run_id: LogStream(self._session, run_id, 0) for run_id in wanted}
         if wanted and isinstance(self._shown, PrefixedOutput):

@@ -9,8 +9,8 @@ from backprop_tui.cli import output
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.attempts import Attempts
 from backprop_tui.domain.errors import BrokenRecord
+from backprop_tui.store.export import COLUMNS, cells, metric_names, rows
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.metrics_export import COLUMNS, cells, metric_names, rows
 from backprop_tui.store.run_directory import RunDirectory
 
 

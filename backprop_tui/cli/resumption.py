@@ -7,6 +7,7 @@ import os
 import time
 from dataclasses import replace
 
+from backprop_tui.checkpoints.choice import choose
 from backprop_tui.cli.captured import GitQuestion, captured_environment
 from backprop_tui.cli.programs import AskedPython, check_script, interpreter_for, resume_arg_of_command, source_of
 from backprop_tui.cli.session import Session, here
@@ -21,7 +22,6 @@ from backprop_tui.domain.run import Dependency, Ended, Run, Spec
 from backprop_tui.domain.until import COUNTS
 from backprop_tui.domain.values import dataclass
 from backprop_tui.domain.variables import restored
-from backprop_tui.store.checkpoint_choice import choose
 from backprop_tui.store.code_state import code_of
 from backprop_tui.store.creation import mark
 from backprop_tui.store.home import Home

@@ -14,8 +14,8 @@ from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.records import public
 from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.run_view import governor_record
 from backprop_tui.store.tail import JsonTail
-from backprop_tui.store.views import governor
 from backprop_tui.store.watched_file import Signature, signature_of
 
 HELD, PROGRESS, ENDED = "held", "progress", "ended"
@@ -122,7 +122,7 @@ class Story:
         if now < self._look_at_holds:
             return
         self._look_at_holds = now + HOLD_SECONDS
-        said = governor(self._home, self.run.host) or {}
+        said = governor_record(self._home, self.run.host) or {}
         reasons = (said.get("held") or {}).get(self.run.id) or []
         checks = tuple(str(reason.get("check")) for reason in reasons)
         if reasons and checks != self._held_for:

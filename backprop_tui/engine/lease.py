@@ -22,7 +22,7 @@ from backprop_tui.launchers.local import LocalLauncher
 from backprop_tui.launchers.supervisor_process import INHERITED_LOCK, SupervisorProcess
 from backprop_tui.processes.detached_log import STDERR, note
 from backprop_tui.processes.linux import rename_process
-from backprop_tui.store.creation import sweep_unborn
+from backprop_tui.store.creation import sweep_unfinished_builds
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, try_lock
 
@@ -35,7 +35,7 @@ def hold_lease(home: Home, config_path: str, lease: Lock, requests: socket.socke
     """Supervises until nothing is unfinished; whoever queues a run at the last moment is seen."""
     rename_process("backprop-superv")
     _shorten_log()
-    sweep_unborn(home, older_than_seconds=UNBORN_SECONDS)
+    sweep_unfinished_builds(home, older_than_seconds=UNBORN_SECONDS)
     measurements = Measurements(home)
     machine = Machine(home, config_path, measurements)
     book = Book(home)

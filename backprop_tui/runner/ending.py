@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from backprop_tui.checkpoints.choice import Choice, choose, choose_unseen
 from backprop_tui.domain.causes.losses import cause_of_loss
 from backprop_tui.domain.causes.making import made
 from backprop_tui.domain.causes.ours import cause_of_our_stop
@@ -23,7 +24,6 @@ from backprop_tui.runner.evidence import Scene
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.script import CannotStart
 from backprop_tui.runner.watched import Exit
-from backprop_tui.store.checkpoint_choice import Choice, choose, choose_unseen
 from backprop_tui.store.run_directory import RunDirectory
 
 WRITE_AGAIN_SECONDS = 1.0

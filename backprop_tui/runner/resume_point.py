@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from backprop_tui.checkpoints.choice import choose
 from backprop_tui.domain.errors import StorageFailed
 from backprop_tui.domain.run import Run
 from backprop_tui.processes.hanging_call import call_within
-from backprop_tui.store.checkpoint_choice import choose
 from backprop_tui.store.run_directory import RunDirectory
 
 JUDGE_SECONDS = 2.0  # a file system that does not answer is believed: the script has to wait for it anyway

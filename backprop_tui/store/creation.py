@@ -86,7 +86,7 @@ def _move_into_place(aside: str, folder: str, run_id: str) -> None:
         raise StorageFailed(f"{folder}: {error.strerror}") from error
 
 
-def sweep_unborn(home: Home, *, older_than_seconds: float) -> None:
+def sweep_unfinished_builds(home: Home, *, older_than_seconds: float) -> None:
     """Takes away what killed front ends left: half-built runs, and markers without a run.
 
     A front end may only have been stopped. So a build is renamed away before its marker goes: continued, the front end

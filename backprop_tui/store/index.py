@@ -81,17 +81,6 @@ def read_all(home: Home) -> Records:
     return records
 
 
-def rebuild(home: Home) -> int:
-    """Builds the index anew from `runs/`; returns the number of runs.
-
-    Raises:
-        StorageFailed: it could not be written.
-    """
-    records = scan_runs(home)
-    update(home, records)
-    return len(records)
-
-
 def scan_runs(home: Home) -> Records:
     """Reads every run directory; one that is broken is left out. Slow: only where the index is missing or broken."""
     records: Records = {}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
-from backprop_tui.domain.errors import BrokenRecord
+from backprop_tui.domain.errors import BackpropError, BrokenRecord
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.requests import Request
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.times import iso
 from backprop_tui.store.fields import JsonObject, WrongField
 from backprop_tui.store.files import append_line, dump, parse_object, read_bytes, read_object, storage, write_atomically
+from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, try_lock
 from backprop_tui.store.records import (
     decode_live,
@@ -215,3 +216,20 @@ class RunDirectory:
 def read_lines(path: str) -> list[JsonObject]:
     """The whole lines of a JSON-lines file; torn and foreign ones are skipped, a missing file has none."""
     return parse_lines(read_bytes(path) or b"")
+
+
+def has_work(home: Home) -> bool:
+    """Returns whether a run of this host has a marker, so that a supervisor is needed; unreadable ones do not count."""
+    try:
+        run_ids = os.listdir(home.active)
+    except FileNotFoundError:
+        return False
+    return any(_host_of(home, run_id) == home.host for run_id in run_ids)
+
+
+def _host_of(home: Home, run_id: str) -> object:
+    try:
+        record = read_object(RunDirectory(home.run_folder(run_id)).record_path)
+    except BackpropError:
+        return None
+    return None if record is None else record.get("host")

@@ -1,4 +1,4 @@
-"""The index: bounded, rebuilt when broken, and kind to the original's file."""
+"""The index: bounded, rebuilt when broken; the original tool's file is kept."""
 
 from __future__ import annotations
 
@@ -27,19 +27,12 @@ ORIGINAL = {
 }
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Home:
-    store = Home(str(tmp_path / "state"), "h")
-    store.prepare()
-    return store
-
-
 def record(number: int, status: str = "completed") -> dict[str, Any]:
     return {"id": f"r{number:05}", "status": status, "created_at": f"2026-{1 + number % 12:02}-01T00:00:{number:06}Z"}
 
 
 def records(count: int) -> dict[str, Any]:
-    return {one["id"]: one for one in (record(number) for number in range(count))}
+    return {f"r{number:05}": record(number) for number in range(count)}
 
 
 def test_the_index_stays_bounded_and_older_runs_move_to_monthly_files(store: Home) -> None:
@@ -83,7 +76,7 @@ def test_the_originals_records_are_read_and_its_file_is_kept_byte_for_byte(store
     shown = index.read_newest(store)["exp-1"]
     assert (shown["status"], shown["step"], shown["metrics"]) == ("lost", 5, {"loss": 0.25})
     assert shown["started_at"] == "2023-11-14T22:13:20.000Z"
-    assert [one["path"] for one in shown["checkpoints"]] == ["/w/c.pt"]
+    assert [checkpoint["path"] for checkpoint in shown["checkpoints"]] == ["/w/c.pt"]
     assert Path(store.index).read_bytes() == content
     index.update(store, records(1))
     assert (Path(store.root) / "experiments.original.json").read_bytes() == content

@@ -12,19 +12,10 @@ import pytest
 from backprop_tui.domain.attempts import Attempts
 from backprop_tui.domain.course import Extreme
 from backprop_tui.domain.times import from_iso
-from backprop_tui.store import metrics_file
-from backprop_tui.store.home import Home
-from backprop_tui.store.metrics import MOST_BUCKETS, Series
-from backprop_tui.store.metrics_export import export_csv
-from backprop_tui.store.metrics_file import MetricsFile, history
+from backprop_tui.store import metrics as metrics_module
+from backprop_tui.store.export import export_csv
+from backprop_tui.store.metrics import MOST_BUCKETS, MetricsFile, SeriesBuilder, read_metrics
 from tests.support.runs import Runs
-
-
-@pytest.fixture
-def runs(home: Path) -> Runs:
-    store = Home(str(home), "host")
-    store.prepare()
-    return Runs(store)
 
 
 def _append(path: Path, *lines: str) -> None:
@@ -41,7 +32,7 @@ def test_extremes_and_the_best_are_found(runs: Runs) -> None:
     guardian = runs.guarded("r")
     for step, loss, accuracy in ((1, 3.0, 0.1), (2, 1.0, 0.7), (3, 2.0, 0.6)):
         guardian.measures(step, loss=loss, acc=accuracy, lr=0.1)
-    found = history(guardian.directory)
+    found = read_metrics(guardian.directory)
     assert list(found) == ["loss", "acc", "lr"]
     assert (found["loss"].best, found["acc"].best, found["lr"].best) == (Extreme(1.0, 2), Extreme(0.7, 2), None)
     assert (found["loss"].first, found["loss"].last, found["loss"].most) == (
@@ -59,7 +50,7 @@ def test_what_is_no_number_is_counted_and_not_drawn(runs: Runs) -> None:
     guardian.measures(2, loss="NaN")
     with open(guardian.directory.file("metrics.jsonl"), "ab") as file:
         file.write(b'not json\n{"step": 3, "metrics": {"loss": []}}\n{"step": 4, "metr')
-    series = history(guardian.directory)["loss"]
+    series = read_metrics(guardian.directory)["loss"]
     assert (series.count, series.not_finite, series.least) == (2, 1, Extreme(1.0, 1))
     assert series.last is not None
     assert math.isnan(series.last.value)
@@ -68,14 +59,14 @@ def test_what_is_no_number_is_counted_and_not_drawn(runs: Runs) -> None:
 
 
 def test_a_run_without_metrics_has_none(runs: Runs) -> None:
-    assert history(runs.queued("r")) == {}
+    assert read_metrics(runs.queued("r")) == {}
 
 
 def test_a_long_history_is_thinned_evenly_and_keeps_its_ends() -> None:
-    series = Series("loss")
+    series = SeriesBuilder("loss")
     for step in range(50_000):
         series.add(float(-step), step)
-    course = series.course()
+    course = series.snapshot()
     assert len(course.buckets) <= MOST_BUCKETS
     assert course.buckets[-1].last == -49_999.0
     gaps = {after.step - before.step for before, after in pairwise(course.buckets[:-1])}
@@ -84,27 +75,27 @@ def test_a_long_history_is_thinned_evenly_and_keeps_its_ends() -> None:
 
 
 def test_no_spike_is_lost_however_long_the_history() -> None:
-    series = Series("loss")
+    series = SeriesBuilder("loss")
     for step in range(100_000):
         series.add(1000.0 if step == 54_321 else 1.0, step)
-    assert max(one.most for one in series.course().buckets) == 1000.0
+    assert max(one.most for one in series.snapshot().buckets) == 1000.0
 
 
 def test_no_bucket_reaches_over_a_resume_from_an_earlier_step() -> None:
-    series = Series("loss")
+    series = SeriesBuilder("loss")
     for attempt in range(3):
         for step in range(attempt * 1000, attempt * 1000 + 3000):
             series.add(float(step), step)
-    falls = [(before, after) for before, after in pairwise(series.course().buckets) if after.step < before.step]
+    falls = [(before, after) for before, after in pairwise(series.snapshot().buckets) if after.step < before.step]
     assert len(falls) == 2
 
 
 def test_a_hole_is_between_buckets_however_long_the_history() -> None:
-    series = Series("loss")
+    series = SeriesBuilder("loss")
     for step in range(50_000):
         series.add(math.nan if 20_000 <= step < 20_010 else 1.0, step)
     series.add(math.inf, 50_000)
-    course = series.course()
+    course = series.snapshot()
     assert [hole.step for hole in course.holes] == [20_000.0, 50_000.0]
     after = [place for place, one in enumerate(course.buckets) if one.after_hole]
     assert [(course.buckets[place - 1].step, course.buckets[place].step > 20_009) for place in after] == [
@@ -114,24 +105,24 @@ def test_a_hole_is_between_buckets_however_long_the_history() -> None:
 
 
 def test_memory_is_bounded_whatever_is_printed() -> None:
-    series = Series("loss")
+    series = SeriesBuilder("loss")
     for step in range(60_000):
         series.add(math.nan if step % 2 else 1.0, -step)
-    course = series.course()
+    course = series.snapshot()
     assert len(course.buckets) <= MOST_BUCKETS
     assert len(course.holes) <= 64
     assert (course.holes[0].step, course.holes[-1].step) == (-1.0, -59_999.0)
-    assert len(series._open) < 100
+    assert len(series._points) < 100
 
 
 def test_values_in_one_go_are_as_values_one_by_one() -> None:
     steps = list(range(10_000))
     values = [math.nan if step % 777 < 3 else math.sin(step / 100) for step in steps]
-    at_once, one_by_one = Series("loss"), Series("loss")
+    at_once, one_by_one = SeriesBuilder("loss"), SeriesBuilder("loss")
     at_once.extend(values, steps, [""] * len(steps))
     for step, value in zip(steps, values, strict=True):
         one_by_one.add(value, step)
-    assert at_once.course() == one_by_one.course()
+    assert at_once.snapshot() == one_by_one.snapshot()
 
 
 def test_a_growing_file_is_read_on_and_a_torn_line_waits_for_its_end(tmp_path: Path) -> None:
@@ -167,9 +158,9 @@ def test_steps_that_are_not_printed_are_counted(tmp_path: Path) -> None:
 def test_a_large_file_is_sampled_first_and_exact_at_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "metrics.jsonl"
     _append(path, *(_line(step, -99.0 if step == 4_567 else 1.0) for step in range(9_000)))
-    monkeypatch.setattr(metrics_file, "LARGE_BYTES", 10_000)
-    monkeypatch.setattr(metrics_file, "SLICE_BYTES", 200_000)
-    monkeypatch.setattr(metrics_file, "_PLACES", 20)
+    monkeypatch.setattr(metrics_module, "LARGE_BYTES", 10_000)
+    monkeypatch.setattr(metrics_module, "SLICE_BYTES", 200_000)
+    monkeypatch.setattr(metrics_module, "_SAMPLE_PLACES", 20)
     file = MetricsFile(str(path))
     first = file.read()["loss"]
     assert first.count < 1_000

@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from backprop_tui.domain.attempts import Attempts
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.run import Run
+from backprop_tui.store.export import export_csv
 from backprop_tui.store.home import Home
-from backprop_tui.store.metrics_export import export_csv
-from backprop_tui.store.metrics_file import MetricsFile
+from backprop_tui.store.metrics import MetricsFile
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.watched_file import WatchedFile
 from backprop_tui.tui.charts.figures import RunFigures

@@ -11,7 +11,7 @@ from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.domain.times import from_iso
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
-from backprop_tui.store.metrics_file import history
+from backprop_tui.store.metrics import read_metrics
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 from backprop_tui.tui.recollection import Recalled, Recollection
 from backprop_tui.tui.snapshot import KnownRun, Snapshot
@@ -66,7 +66,7 @@ def _best_loss(home: Home, run: KnownRun) -> float | None:
     try:
         if name is None or os.stat(directory.metrics_path).st_size > MOST_BYTES:
             return None
-        course = history(directory).get(name)
+        course = read_metrics(directory).get(name)
     except OSError:
         return None
     return None if course is None or course.least is None else course.least.value

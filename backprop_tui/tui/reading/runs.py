@@ -17,7 +17,7 @@ from backprop_tui.store.home import Home
 from backprop_tui.store.index import read_newest, read_recent
 from backprop_tui.store.records import public
 from backprop_tui.store.run_directory import RunDirectory
-from backprop_tui.store.views import marked_ids
+from backprop_tui.store.run_view import marked_ids
 from backprop_tui.store.watched_file import Signature, WatchedFile, signature_of
 from backprop_tui.tui.reading.curves import CurveReader
 from backprop_tui.tui.snapshot import Curve, KnownRun

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from backprop_tui.store.checkpoint_files import HDF5_SIGNATURE
-from backprop_tui.store.checkpoints import Sound, is_sound
+from backprop_tui.checkpoints.files import HDF5_SIGNATURE
+from backprop_tui.checkpoints.judging import Sound, judge
 
 
 def safetensors(path: Path) -> None:
@@ -33,7 +33,7 @@ def trainer(tmp_path: Path) -> Path:
 
 
 def reason(path: Path) -> str:
-    verdict = is_sound(str(path))
+    verdict = judge(str(path))
     return "" if isinstance(verdict, Sound) else verdict.reason
 
 
@@ -49,7 +49,7 @@ def test_a_whole_one_is_sound(trainer: Path) -> None:
         (lambda folder: (folder / "model-00002-of-00002.safetensors").unlink(), "model-00002-of-00002.safetensors"),
         (lambda folder: (folder / "checkpoint-is-incomplete.txt").touch(), "checkpoint-is-incomplete.txt"),
         (lambda folder: (folder / "model-00001-of-00002.safetensors").write_bytes(b"123"), "cut short"),
-        (lambda folder: [path.unlink() for path in folder.glob("model*")], "holds no weights"),
+        (lambda folder: [path.unlink() for path in folder.glob("model*")], "has no weights"),
     ],
 )
 def test_one_that_misses_a_part_says_which(trainer: Path, harm: Callable[[Path], object], said: str) -> None:
