@@ -16,9 +16,8 @@ from backprop_tui.engine.measuring import Measurements
 from backprop_tui.engine.queue_keeper import Passed, QueueKeeper
 from backprop_tui.engine.sampling import Sampling
 from backprop_tui.engine.supervision import Supervision
-from backprop_tui.launchers.launcher import LaunchFailed
+from backprop_tui.launchers.launcher import LaunchFailed, LocalLauncher
 from backprop_tui.launchers.lease import sign_lease
-from backprop_tui.launchers.local import LocalLauncher
 from backprop_tui.launchers.supervisor_process import INHERITED_LOCK, SupervisorProcess
 from backprop_tui.processes.detached_log import STDERR, note
 from backprop_tui.processes.linux import rename_process

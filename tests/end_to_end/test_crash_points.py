@@ -14,7 +14,7 @@ from tests.support.processes import anybody_learns_exit_codes
 from tests.support.sandbox import Sandbox, Submitted, script
 
 WRITE = "store.run_directory:RunDirectory.write"
-LAUNCH = "launchers.local:LocalLauncher.launch"
+LAUNCH = "launchers.launcher:LocalLauncher.launch"
 GUARDIAN_BEGINS = before("runner.main:guard")
 RUNS = after("runner.recorder:Recorder.commit", GUARDIAN)  # the script runs and all is recorded
 CHILD_BEGINS = before("runner.script:_reset_signals", GUARDIAN)
