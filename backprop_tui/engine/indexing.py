@@ -42,7 +42,7 @@ def unmark(home: Home, run: Run) -> None:
         except BackpropError:
             return
         if now.state == run.state and len(now.attempts) == len(run.attempts):
-            directory.forget_environment()  # a guardian killed at the very end may have left it
+            directory.delete_environment()  # a guardian killed at the very end may have left it
             try:
                 os.unlink(home.marker(run.id))
             except FileNotFoundError:

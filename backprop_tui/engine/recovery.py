@@ -75,5 +75,5 @@ def _lost(directory: RunDirectory, run: Run, why: str, cause_of: Callable[[str],
     directory.write(concluded, durable=True)
     directory.append_event("ended", outcome.reason or outcome.status, time=now, status=outcome.status)
     if concluded.status is not Status.QUEUED:
-        directory.forget_environment()
+        directory.delete_environment()
     return Written(concluded)

@@ -80,7 +80,7 @@ class SupervisorProcess:
         return True
 
     def _belongs_to_guarded_run(self) -> bool:
-        """Returns whether this process is part of a run, whose guardian starts supervisors that survive the run's end."""
+        """Returns whether this process is part of a run, whose guardian can start supervisors that outlive it."""
         folder = os.environ.get("BACKPROP_RUN_DIR", "")
         return os.path.dirname(folder) == self.home.runs and is_locked(RunDirectory(folder).lock_path)
 

@@ -197,7 +197,7 @@ def _finish(guardian: Guardian, charge: Charge, exit_: Exit) -> None:
     outcome = outcome_of(exit_, live.stopping, scene)
     concluded = write_end(charge.directory, run, live, outcome, charge.recorder)
     guardian.write_metrics()
-    _forget_environment(charge.directory, concluded)
+    _delete_environment(charge.directory, concluded)
 
 
 def _end_without_script(
@@ -216,12 +216,12 @@ def _end_without_script(
         scene = Scene(directory=directory, run=run, live=recorder.live, readings_path=readings_path)
         outcome = outcome_of(Exit(), recorder.live.stopping, scene)
     concluded = write_end(directory, run, recorder.live, outcome, recorder)
-    _forget_environment(directory, concluded)
+    _delete_environment(directory, concluded)
 
 
-def _forget_environment(directory: RunDirectory, run: Run) -> None:
+def _delete_environment(directory: RunDirectory, run: Run) -> None:
     if run.status is not Status.QUEUED:
-        directory.forget_environment()
+        directory.delete_environment()
 
 
 def _leave_word(directory: RunDirectory, message: str) -> None:

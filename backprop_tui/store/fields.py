@@ -21,7 +21,7 @@ def _refuse(key: str, kind: str, value: object) -> NoReturn:
 
 def text(value: Any, key: str) -> str:  # noqa: ANN401 - JSON
     """Raises: WrongField."""
-    return value if isinstance(value, str) else _refuse(key, "a text", value)
+    return value if isinstance(value, str) else _refuse(key, "a string", value)
 
 
 def number(value: Any, key: str) -> float:  # noqa: ANN401

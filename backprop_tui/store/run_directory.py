@@ -1,4 +1,4 @@
-"""The directory of one run: its record, its live record, its story, what is asked of it."""
+"""The directory of one run: its record, live record, events, requests and environment."""
 
 from __future__ import annotations
 
@@ -35,7 +35,6 @@ class RunDirectory:
         self.path = path
 
     def file(self, name: str) -> str:
-        """The path of a file in it."""
         return os.path.join(self.path, name)
 
     @property
@@ -75,7 +74,6 @@ class RunDirectory:
 
     @property
     def requests_path(self) -> str:
-        """Requests to the guardian, which reads them five times a second."""
         return self.file("requests.jsonl")
 
     @property
@@ -89,7 +87,7 @@ class RunDirectory:
         return self.file("listeners")
 
     def try_lock(self) -> Lock | None:
-        """The right to write run.json, or None while somebody has it.
+        """Takes the right to write the record; None if another process has it.
 
         Raises:
             FileNotFoundError: the run was removed.
@@ -97,10 +95,10 @@ class RunDirectory:
         return try_lock(self.lock_path)
 
     def read(self) -> Run:
-        """The record.
+        """Reads the record.
 
         Raises:
-            BrokenRecord: run.json is missing or not what it should be.
+            BrokenRecord: run.json is missing or invalid.
         """
         path = self.record_path
         source = read_object(path)
@@ -112,12 +110,12 @@ class RunDirectory:
         """Replaces the record.
 
         Raises:
-            StorageFailed: nothing was changed.
+            StorageFailed: the old record is unchanged.
         """
         write_atomically(self.record_path, dump(encode_run(run, self.path)), durable=durable)
 
     def read_live(self) -> Live | None:
-        """The live record; None where there is none, or it is broken: it may be lost at any time."""
+        """Reads the live record, which may be lost at any time; None if it is missing or invalid."""
         path = self.live_path
         content = read_bytes(path)
         if content is None:
@@ -131,12 +129,12 @@ class RunDirectory:
         """Replaces the live record.
 
         Raises:
-            StorageFailed: the old one stays.
+            StorageFailed: the old one is unchanged.
         """
         write_atomically(self.live_path, dump(encode_live(live)), durable=False)
 
     def shown(self, holds: Sequence[JsonObject] = ()) -> JsonObject:
-        """The run as the public JSON shows it at this moment.
+        """Returns the public JSON of the run at this moment.
 
         Raises:
             BrokenRecord: as `read`.
@@ -146,7 +144,7 @@ class RunDirectory:
         return public(run, self.path, live=live, holds=holds)
 
     def append_event(self, kind: str, message: str, *, time: float, **figures: object) -> None:
-        """Adds one line to the run's story.
+        """Appends an event.
 
         Raises:
             StorageFailed: disk full, or another input/output error.
@@ -154,7 +152,7 @@ class RunDirectory:
         append_line(self.events_path, dump({"time": iso(time), "event": kind, "message": message, **figures}))
 
     def append_request(self, request: Request) -> None:
-        """Asks the guardian; it looks five times a second.
+        """Sends a request to the guardian, which reads them five times a second.
 
         Raises:
             StorageFailed: the request was not recorded.
@@ -162,7 +160,7 @@ class RunDirectory:
         append_line(self.requests_path, encode_request(request))
 
     def requests_after(self, offset: int) -> tuple[list[Request], int]:
-        """Whole request lines beyond `offset`, and the offset behind them."""
+        """Returns the requests after `offset`, and the offset after them."""
         tail = Tail(self.requests_path, offset)
         with storage(tail.path):
             unread = tail.look()
@@ -174,47 +172,47 @@ class RunDirectory:
         return [request for request in decoded if request is not None], offset + len(whole)
 
     def write_environment(self, environment: Mapping[str, str]) -> None:
-        """Keeps the captured environment, for its owner alone; undecodable bytes survive.
+        """Writes the captured environment, readable by its owner only; undecodable bytes survive.
 
         Raises:
-            StorageFailed: it could not be kept.
+            StorageFailed: it could not be written.
         """
         write_atomically(self.environment_path, dump(dict(environment)), durable=True)
 
     def read_environment(self) -> dict[str, str]:
-        """The captured environment.
+        """Reads the captured environment.
 
         Raises:
-            BrokenRecord: it is gone or broken, so that the run cannot be started.
+            BrokenRecord: it is missing or invalid, so that the run cannot be started.
         """
         path = self.environment_path
         content = read_bytes(path)
         if content is None:
-            raise BrokenRecord(path, "the captured environment is gone")
+            raise BrokenRecord(path, "the captured environment is missing")
         return {name: str(value) for name, value in parse_object(path, content).items()}
 
-    def forget_environment(self) -> None:
-        """After the final end: it may hold secrets."""
+    def delete_environment(self) -> None:
+        """Deletes the captured environment after the final end, since it may hold secrets."""
         try:
             os.unlink(self.environment_path)
         except FileNotFoundError:
             return
 
     def script_identity(self) -> tuple[int, int, int] | None:
-        """Attempt, pid and start time (clock ticks since boot) that the script wrote before it became the script."""
+        """Returns attempt, pid and start time (ticks since boot), which the child writes before it executes the script."""
         content = read_bytes(self.script_lock) or b""
-        words = content.split()
-        if len(words) != 3:
+        fields = content.split()
+        if len(fields) != 3:
             return None
         try:
-            attempt, pid, start = (int(word) for word in words)
+            attempt, pid, start = (int(field) for field in fields)
         except ValueError:
             return None
         return attempt, pid, start
 
 
 def read_lines(path: str) -> list[JsonObject]:
-    """The whole lines of a JSON-lines file; torn and foreign ones are skipped, a missing file has none."""
+    """Returns the objects of a JSON-lines file; invalid lines are skipped, a missing file has none."""
     return parse_lines(read_bytes(path) or b"")
 
 

@@ -241,11 +241,11 @@ def test_a_missing_field_takes_its_default_and_an_unknown_one_is_ignored() -> No
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ({"path": 5}, "path must be a text, not 5"),
+        ({"path": 5}, "path must be a string, not 5"),
         ({"path": "a", "step": "7"}, "step must be a number, not '7'"),
         ({"path": "a", "step": math.inf}, "step: cannot convert float infinity to integer"),
         ({"path": "a", "saved_at": "yesterday"}, "saved_at: Invalid isoformat string: 'yesterday'"),
-        ({"path": "a"}, "saved_at must be a text, not None"),
+        ({"path": "a"}, "saved_at must be a string, not None"),
     ],
 )
 def test_a_wrong_field_is_named(source: dict[str, object], message: str) -> None:

@@ -109,7 +109,7 @@ def test_two_dashboards_beside_each_other_show_the_same_and_do_not_disturb_each_
     one.type("\r")
     assert one.wait_for_exit() == 0
     other.wait_for("running")
-    assert other.is_alive()
+    assert other.lives()
 
 
 def test_a_terminal_that_reports_its_size_within_the_input_is_restored_too(
