@@ -199,7 +199,7 @@ class RunDirectory:
             return
 
     def script_identity(self) -> tuple[int, int, int] | None:
-        """Returns attempt, pid and start time (ticks since boot), which the child writes before it executes the script."""
+        """Returns attempt, pid and start time (ticks since boot), written by the child before it execs the script."""
         content = read_bytes(self.script_lock) or b""
         fields = content.split()
         if len(fields) != 3:

@@ -1,4 +1,4 @@
-"""What the golden files of schema version 1 say; they were written once, by `write`, and stay as they are.
+"""The content of the golden files of schema version 1; they were written once, by `write`, and never change.
 
 `python -m tests.store.golden_schema_1` writes them anew, which only makes sense before that version is released.
 """

@@ -17,7 +17,7 @@ from backprop_tui.store.run_directory import RunDirectory
 from tests.domain.runs import queued
 
 
-def test_a_queued_run_is_marked_private_and_keeps_its_environment(store: Home) -> None:
+def test_a_created_run_is_marked_and_private_and_has_its_environment(store: Home) -> None:
     directory = creation.create(store, queued("a"), {"SECRET": "\udcff"}, time=1.0)
     assert os.path.exists(store.marker("a"))
     assert directory.read() == queued("a")

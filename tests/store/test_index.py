@@ -56,7 +56,7 @@ def test_a_removed_run_leaves_the_monthly_files_too(store: Home) -> None:
     assert gone not in index.read_all(store)
 
 
-def test_a_broken_index_is_kept_aside_and_built_anew_from_the_runs(store: Home) -> None:
+def test_a_broken_index_is_copied_and_rebuilt_from_the_runs(store: Home) -> None:
     creation.create(store, queued("a"), {}, time=1.0)
     Path(store.index).write_bytes(b'{"schema_version": 1, "experi')
     index.update(store, {})
@@ -70,7 +70,7 @@ def test_a_broken_index_is_kept_aside_and_built_anew_from_the_runs(store: Home) 
     [[ORIGINAL], {"experiments": [ORIGINAL]}, {"exp-1": ORIGINAL}, {"experiments": {"exp-1": ORIGINAL}}],
     ids=["array", "array inside", "object", "object inside"],
 )
-def test_the_originals_records_are_read_and_its_file_is_kept_byte_for_byte(store: Home, layout: object) -> None:
+def test_records_of_the_original_tool_are_read_and_its_file_is_kept_byte_for_byte(store: Home, layout: object) -> None:
     content = json.dumps(layout, indent=1).encode()
     Path(store.index).write_bytes(content)
     shown = index.read_newest(store)["exp-1"]

@@ -28,7 +28,7 @@ def test_a_log_that_was_truncated_is_read_from_its_start(tmp_path: Path) -> None
     assert tail.read() == b"new"
 
 
-def test_a_line_is_read_when_it_is_whole(tmp_path: Path) -> None:
+def test_a_line_is_read_when_it_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     tail = JsonTail(str(path))
     path.write_bytes(b'{"a":1}\n{"b"')
@@ -46,7 +46,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @given(
     st.lists(st.text("ab\r", max_size=5).map(str.encode), max_size=8), st.sampled_from([b"\n", b""]), st.integers(0, 10)
 )
-def test_the_last_lines_are_the_last_lines(log: Path, lines: list[bytes], end: bytes, count: int) -> None:
+def test_the_offset_of_the_last_lines(log: Path, lines: list[bytes], end: bytes, count: int) -> None:
     content = b"\n".join(lines) + (end if lines else b"")
     log.write_bytes(content)
     with pytest.MonkeyPatch.context() as patched:
@@ -70,13 +70,13 @@ def test_a_short_log_is_read_from_where_the_attempt_began(tmp_path: Path) -> Non
     assert read_end(str(log), 6) == (b"", 4)
 
 
-def test_a_log_that_became_shorter_is_all_this_attempts(tmp_path: Path) -> None:
+def test_the_whole_log_is_read_if_it_became_shorter(tmp_path: Path) -> None:
     log = tmp_path / "output.log"
     log.write_bytes(b"a\n")
     assert read_end(str(log), 99) == (b"a\n", 1)
 
 
-def test_of_a_long_log_whole_lines_of_the_end_with_their_numbers(tmp_path: Path) -> None:
+def test_the_end_of_a_long_log_has_complete_lines_and_their_number(tmp_path: Path) -> None:
     log = tmp_path / "output.log"
     log.write_bytes(b"".join(b"line %d\n" % number for number in range(1, 100_001)))
     content, number = read_end(str(log))
