@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from backprop_tui.cli.story import Story
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
-from backprop_tui.store.views import shown_run
+from backprop_tui.store.run_view import public_record
 
 
 class Ends:
@@ -35,6 +35,6 @@ class Ends:
     def _end_of(self, run_id: str, story: Story | None) -> JsonObject | None:
         if story is None:
             if not os.path.exists(self._home.run_folder(run_id)):
-                return shown_run(self._home, run_id)  # of the original: it has ended, and only the index knows it
+                return public_record(self._home, run_id)  # of the original: it has ended, and only the index knows it
             story = self.waiting[run_id] = Story(self._home, run_id, metrics_offset=None)
         return story.record() if story.look() and story.has_ended else None

@@ -17,13 +17,14 @@ from backprop_tui.cli.petitions import PERSON, Stop
 from backprop_tui.cli.presenters import PrefixedOutput, Presenter
 from backprop_tui.cli.session import Session
 from backprop_tui.cli.story import ENDED, HELD, Event, Story
-from backprop_tui.cli.tails import ByteTail, From
+from backprop_tui.cli.tails import From
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.governor.figures import counted
 from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.status import Status
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
+from backprop_tui.store.tail import Tail
 
 ENSURE_SECONDS = 2.0
 URGENT_FOR_SECONDS = 1.0  # after a run was queued or admitted, when each moment counts
@@ -37,7 +38,7 @@ class Followed:
     def __init__(self, home: Home, run_id: str, presenter: Presenter, start: From) -> None:
         metrics = start.metrics if presenter.wants_progress else None
         self.story = Story(home, run_id, events_offset=start.events, metrics_offset=metrics)
-        self._tail = ByteTail(self.story.directory.log, start.log)
+        self._tail = Tail(self.story.directory.log, start.log)
         self._presenter = presenter
         self._guardian: int | None = None
         self.urgent_until = time.monotonic() + URGENT_FOR_SECONDS

@@ -31,7 +31,7 @@ def open_guardian(directory: RunDirectory, pid: int) -> int | None:
         pidfd = os.pidfd_open(pid)
     except (OSError, OverflowError, ValueError):
         return None
-    if _holds_open(pid, directory.file("lock")):
+    if _holds_open(pid, directory.lock_path):
         return pidfd
     os.close(pidfd)
     return None

@@ -16,7 +16,8 @@ from backprop_tui.domain.status import ACTIVE, UNFINISHED
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import RUN_ID, Home
 from backprop_tui.store.index import read_all, read_newest
-from backprop_tui.store.views import active, marked, recent_runs
+from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.run_view import marked_views, recent_records, unfinished_views
 
 LAST, RUNNING, BEST = "@last", "@running", "@best"
 HELP = "an id, a unique beginning of one, a name, a group's name, GROUP@best, @last or @running"
@@ -36,13 +37,13 @@ def resolve(session: Session, handle: str) -> list[str]:
         return [_best_of(session, handle.removesuffix(BEST))]
     if handle.startswith("@"):
         return _special(home, handle)
-    if RUN_ID.fullmatch(handle) and os.path.exists(os.path.join(home.run_folder(handle), "run.json")):
+    if RUN_ID.fullmatch(handle) and os.path.exists(RunDirectory(home.run_folder(handle)).record_path):
         return [handle]
-    unfinished = {one.run.id: one.record for one in marked(home) if one.status in UNFINISHED}
+    unfinished = {one.run.id: one.record for one in marked_views(home) if one.status in UNFINISHED}
     return (
         _unfinished_by_name(unfinished, handle)
         or _group(home, unfinished, handle)
-        or _ended(home, recent_runs(home), handle)
+        or _ended(home, recent_records(home), handle)
         or _by_beginning(_directories(home), handle)
         or _ended(home, read_newest(home), handle)
         or _ended(home, read_all(home), handle)
@@ -73,12 +74,12 @@ def resolve_one(session: Session, handle: str) -> str:
 
 def _special(home: Home, handle: str) -> list[str]:
     if handle == LAST:
-        records = {one.run.id: one.record for one in active(home)} | recent_runs(home)
+        records = {one.run.id: one.record for one in unfinished_views(home)} | recent_records(home)
         if not records:
             raise UnknownRun("@last: there is no run yet")
         return [_newest(records.values())]
     if handle == RUNNING:
-        found = [one.run.id for one in active(home) if one.status in ACTIVE]
+        found = [one.run.id for one in unfinished_views(home) if one.status in ACTIVE]
         if not found:
             raise UnknownRun("@running: no run is running")
         return found
@@ -113,7 +114,7 @@ def _group(home: Home, records: Records, handle: str) -> list[str]:
     """All runs of a group of which at least one is among `records`, oldest first."""
     if not any(record.get("group") == handle for record in records.values()):
         return []
-    known = read_all(home) | {one.run.id: one.record for one in marked(home)}
+    known = read_all(home) | {one.run.id: one.record for one in marked_views(home)}
     members = [record for record in known.values() if record.get("group") == handle]
     return [str(record["id"]) for record in sorted(members, key=_place_in_group)]
 
@@ -146,7 +147,7 @@ def _refuse(home: Home, handle: str) -> list[str]:
         return found
     import difflib  # only to mend a mistake
 
-    records = recent_runs(home) | {one.run.id: one.record for one in marked(home)}
+    records = recent_records(home) | {one.run.id: one.record for one in marked_views(home)}
     known = {str(record["name"]) for record in records.values()} | set(records)
     near = difflib.get_close_matches(handle, known, n=1)
     advice = f"did you mean {near[0]}?" if near else "backprop-tui list shows the newest"

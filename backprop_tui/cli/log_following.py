@@ -11,9 +11,9 @@ from backprop_tui.cli.pacing import LONGEST_SECONDS, Pace
 from backprop_tui.cli.presenters import PlainOutput, PrefixedOutput
 from backprop_tui.cli.session import Session
 from backprop_tui.cli.story import Story
-from backprop_tui.cli.tails import ByteTail
 from backprop_tui.domain.status import UNFINISHED
-from backprop_tui.store.views import marked
+from backprop_tui.store.run_view import marked_views
+from backprop_tui.store.tail import Tail
 
 DISCOVER_SECONDS = 0.5
 ENSURE_SECONDS = 2.0
@@ -24,7 +24,7 @@ class LogStream:
 
     def __init__(self, session: Session, run_id: str, offset: int) -> None:
         self.story = Story(session.home, run_id, metrics_offset=None)
-        self._tail = ByteTail(self.story.directory.log, offset)
+        self._tail = Tail(self.story.directory.log, offset)
         self.is_over = False
 
     def pass_on(self, shown: PlainOutput) -> bool:
@@ -94,7 +94,7 @@ class LogFollowing:
         if not self._discover:
             return
         self._discover_at = now + DISCOVER_SECONDS
-        new = [one.run for one in marked(self._session.home) if one.run.id not in self._streams]
+        new = [one.run for one in marked_views(self._session.home) if one.run.id not in self._streams]
         wanted = [run.id for run in new if run.status in UNFINISHED or run.created_at >= self._began]
         self._streams |= {run_id: LogStream(self._session, run_id, 0) for run_id in wanted}
         if wanted and isinstance(self._shown, PrefixedOutput):

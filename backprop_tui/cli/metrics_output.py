@@ -9,8 +9,8 @@ from backprop_tui.cli import output
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.attempts import Attempts
 from backprop_tui.domain.errors import BrokenRecord
+from backprop_tui.store.export import COLUMNS, cells, metric_names, rows
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.metrics_export import COLUMNS, cells, metric_names, rows
 from backprop_tui.store.run_directory import RunDirectory
 
 
@@ -27,7 +27,7 @@ def _write_csv(directories: Sequence[tuple[str, RunDirectory]]) -> None:
     import csv
     import io
 
-    names = metric_names(directory.file("metrics.jsonl") for _, directory in directories)
+    names = metric_names(directory.metrics_path for _, directory in directories)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="")
     for row in _with_header(directories, names):
@@ -57,5 +57,5 @@ def _all(directories: Sequence[tuple[str, RunDirectory]]) -> Iterator[tuple[str,
             attempts = Attempts.of(directory.read())
         except BrokenRecord:  # the original recorded it, or what is measured is worth having without its record
             attempts = Attempts()
-        for row in rows(directory.file("metrics.jsonl"), attempts):
+        for row in rows(directory.metrics_path, attempts):
             yield run_id, row

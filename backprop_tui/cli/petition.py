@@ -131,7 +131,7 @@ class Petition(ABC, Generic[RequestT]):
             self.directory.append_event(
                 "ended", changed.state.reason or "", time=changed.state.at, status=changed.state.status
             )
-            self.directory.forget_environment()
+            self.directory.delete_environment()
         self._session.supervisor.call()
         return Answer(run=changed)
 

@@ -8,15 +8,15 @@ from backprop_tui.domain.queue_order import in_order
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status
 from backprop_tui.store.home import Home
-from backprop_tui.store.views import View
+from backprop_tui.store.run_view import RunView
 
 
-def queue_of(host: str, unfinished: Iterable[View]) -> list[Run]:
+def queue_of(host: str, unfinished: Iterable[RunView]) -> list[Run]:
     """The runs that wait on a machine, in their order."""
     return in_order(one.run for one in unfinished if one.run.host == host and one.status is Status.QUEUED)
 
 
-def places(home: Home, unfinished: Iterable[View]) -> dict[str, int]:
+def places(home: Home, unfinished: Iterable[RunView]) -> dict[str, int]:
     """The place of each queued run by its id, 1 being the first; each machine has a queue of its own."""
     views = list(unfinished)
     hosts = {home.host, *(one.run.host for one in views)}

@@ -21,7 +21,7 @@ from backprop_tui.store import index
 from backprop_tui.store.files import storage
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
-from backprop_tui.store.views import marked, view
+from backprop_tui.store.run_view import marked_views, read_view
 
 INDEXED_WITHIN_SECONDS = 5.0
 _ASIDE = ".removed-"
@@ -43,7 +43,7 @@ def removable(home: Home, run_id: str, name: str, needed_by: str | None) -> Remo
     if needed_by is not None:
         return UsageError(f"run {run_id} has to stay: run {needed_by} waits for it")
     try:
-        found = view(home, run_id)
+        found = read_view(home, run_id)
     except FileNotFoundError:
         return Removable(run_id, name, 0)
     except BackpropError as error:  # a broken record is worth removing for that alone
@@ -56,7 +56,7 @@ def removable(home: Home, run_id: str, name: str, needed_by: str | None) -> Remo
 
 def needed(home: Home) -> dict[str, str]:
     """Runs that queued ones wait for, each with one of those."""
-    waiting = (one for one in marked(home) if one.status in UNFINISHED)
+    waiting = (one for one in marked_views(home) if one.status in UNFINISHED)
     return {dependency.run: one.run.id for one in waiting for dependency in one.run.spec.after}
 
 

@@ -7,6 +7,7 @@ import os
 import time
 from dataclasses import replace
 
+from backprop_tui.checkpoints.choice import choose
 from backprop_tui.cli.captured import GitQuestion, captured_environment
 from backprop_tui.cli.programs import AskedPython, check_script, interpreter_for, resume_arg_of_command, source_of
 from backprop_tui.cli.session import Session, here
@@ -21,7 +22,6 @@ from backprop_tui.domain.run import Dependency, Ended, Run, Spec
 from backprop_tui.domain.until import COUNTS
 from backprop_tui.domain.values import dataclass
 from backprop_tui.domain.variables import restored
-from backprop_tui.store.checkpoint_choice import choose
 from backprop_tui.store.code_state import code_of
 from backprop_tui.store.creation import mark
 from backprop_tui.store.home import Home
@@ -174,7 +174,7 @@ def _lock_of_ended(directory: RunDirectory) -> Lock:
         if not isinstance(run.state, Ended):
             raise UsageError(f"run {run.id} is {run.status}; what has not ended cannot be resumed")
         if time.monotonic() > end:
-            raise StorageFailed(f"run {run.id} has ended, and its guardian still holds {directory.file('lock')}")
+            raise StorageFailed(f"run {run.id} has ended, and its guardian still holds {directory.lock_path}")
         time.sleep(LOOK_SECONDS)
 
 

@@ -16,7 +16,7 @@ from backprop_tui.cli.session import Session
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.domain.values import dataclass
-from backprop_tui.store.views import view
+from backprop_tui.store.run_view import read_view
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def chosen(session: Session, handles: Iterable[str], wanted: Collection[Status])
 def status_of(session: Session, run_id: str) -> Status | None:
     """None where the run has no directory: the original recorded it, and it has ended."""
     try:
-        return view(session.home, run_id).status
+        return read_view(session.home, run_id).status
     except FileNotFoundError:
         return None
 

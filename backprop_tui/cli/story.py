@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import field
 
-from backprop_tui.cli.tails import LineTail
 from backprop_tui.domain.errors import UnknownRun
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Ended, Run
@@ -14,9 +12,11 @@ from backprop_tui.domain.status import Status
 from backprop_tui.domain.values import dataclass
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
-from backprop_tui.store.run_codec import public
+from backprop_tui.store.records import public
 from backprop_tui.store.run_directory import RunDirectory
-from backprop_tui.store.views import governor
+from backprop_tui.store.run_view import governor_record
+from backprop_tui.store.tail import JsonTail
+from backprop_tui.store.watched_file import Signature, signature_of
 
 HELD, PROGRESS, ENDED = "held", "progress", "ended"
 # What others read; everything else in events.jsonl is told to people alone.
@@ -44,9 +44,9 @@ class Story:
         """From offsets on; `metrics_offset` None: nobody wants to hear of progress."""
         self._home = home
         self._directory = RunDirectory(home.run_folder(run_id))
-        self._events = LineTail(self._directory.file("events.jsonl"), events_offset)
-        self._metrics = None if metrics_offset is None else LineTail(self._metrics_path, metrics_offset)
-        self._signature: tuple[int, int, int] | None = None
+        self._events = JsonTail(self._directory.events_path, events_offset)
+        self._metrics = None if metrics_offset is None else JsonTail(self._metrics_path, metrics_offset)
+        self._signature: Signature | None = None
         self._held_for: tuple[str, ...] = ()
         self._look_at_holds = 0.0
         self._progress: JsonObject = {}
@@ -56,7 +56,7 @@ class Story:
 
     @property
     def _metrics_path(self) -> str:
-        return self._directory.file("metrics.jsonl")
+        return self._directory.metrics_path
 
     @property
     def directory(self) -> RunDirectory:
@@ -83,12 +83,9 @@ class Story:
         Raises:
             UnknownRun: the run was removed.
         """
-        path = self._directory.file("run.json")
-        try:
-            found = os.stat(path)
-        except FileNotFoundError as error:
-            raise UnknownRun(f"run {self.run.id} was removed") from error
-        signature = (found.st_ino, found.st_mtime_ns, found.st_size)
+        signature = signature_of(self._directory.record_path)
+        if signature is None:
+            raise UnknownRun(f"run {self.run.id} was removed")
         if signature == self._signature:
             return False
         self._signature = signature
@@ -125,7 +122,7 @@ class Story:
         if now < self._look_at_holds:
             return
         self._look_at_holds = now + HOLD_SECONDS
-        said = governor(self._home, self.run.host) or {}
+        said = governor_record(self._home, self.run.host) or {}
         reasons = (said.get("held") or {}).get(self.run.id) or []
         checks = tuple(str(reason.get("check")) for reason in reasons)
         if reasons and checks != self._held_for:

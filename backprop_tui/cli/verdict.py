@@ -19,7 +19,7 @@ from backprop_tui.domain.slices import is_sliced
 from backprop_tui.domain.telemetry import Readings
 from backprop_tui.domain.times import iso
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.run_codec import public
+from backprop_tui.store.records import public
 
 
 def decisions_of(session: Session, runs: Sequence[Run], measured: Readings | None) -> tuple[Admit | Hold, ...]:
@@ -38,13 +38,12 @@ def measured_now(session: Session, run: Run) -> Readings | None:
     from backprop_tui.cli.own_sampler import OwnSampler
     from backprop_tui.config.machine import machine_limits, machine_probe
     from backprop_tui.domain.governor.freshness import is_stale
-    from backprop_tui.launchers.sampler_process import READINGS
     from backprop_tui.probes.readings_file import read_readings
 
     asked = run.spec.gpu_probe
     probe = machine_probe(session.config_path) if asked == "auto" else asked
     seconds = machine_limits(session.config_path).sample_seconds
-    known = read_readings(session.home.host_file(READINGS))
+    known = read_readings(session.home.readings)
     if probe == "none" or run.spec.gpus == 0 or (known and not is_stale(time.time() - known.time, seconds)):
         return None
     sample = OwnSampler(session.home, probe=probe, sample_seconds=seconds).sample()

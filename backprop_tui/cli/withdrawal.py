@@ -45,7 +45,7 @@ def withdraw(session: Session, run_id: str, before: Run | None) -> bool:
             else:
                 directory.write(before, durable=True)
                 directory.append_event("withdrawn", "held, and it was not to wait", time=time.time())
-                directory.forget_environment()
+                directory.delete_environment()
         session.supervisor.call()
         if before is None:
             index.update(session.home, {}, removed=[run_id])

@@ -13,7 +13,7 @@ from backprop_tui.probes.auto import NONE, Choice
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
 from backprop_tui.probes.none import NoneProbe
 from backprop_tui.probes.ownership import Owners
-from backprop_tui.probes.patience import PatientCall, Unanswered
+from backprop_tui.processes.hanging_call import HangingCall, Pending
 
 BROKEN_RETRY_SECONDS = 5.0
 ABSENT_RETRY_SECONDS = 60.0
@@ -51,7 +51,7 @@ class GpuKeeper:
         self._choose = choose
         self._sample_seconds = sample_seconds
         self._owners = owners
-        self._opening = PatientCall(self._open, name="probe-open")
+        self._opening = HangingCall(self._open, name="probe-open")
         self._choice: Choice | None = None
         self._failure: str | None = None
         self._chosen_at = self._retry_at = 0.0
@@ -76,10 +76,10 @@ class GpuKeeper:
 
     def _keep_open(self, deadline: float) -> None:
         if self._choice is None or self._opening.pending or time.monotonic() >= self._retry_at:
-            self._opening.ask()
+            self._opening.start()
             # Only the first reading waits for a probe: later ones have something to show meanwhile.
             found = self._opening.take(deadline - time.monotonic() if self._choice is None else 0.0)
-            if not isinstance(found, Unanswered):
+            if not isinstance(found, Pending):
                 self._adopt(found)
 
     def _open(self) -> Choice:

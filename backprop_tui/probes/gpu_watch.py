@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from backprop_tui.domain.telemetry import GpuReading
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
 from backprop_tui.probes.gpu_record import SILENT, GpuFailed, GpuOutcome, GpuRecord
-from backprop_tui.probes.patience import PatientCall, Unanswered
+from backprop_tui.processes.hanging_call import HangingCall, Pending
 
 SILENT_AFTER_SECONDS = 1.0  # slower than this is told, even before the figures are stale
 
@@ -18,7 +18,7 @@ class GpuWatch:
 
     def __init__(self, record: GpuRecord, ask: Callable[[], GpuOutcome]) -> None:
         self.record = record
-        self._call = PatientCall(ask, name=f"gpu-{record.index}")
+        self._call = HangingCall(ask, name=f"gpu-{record.index}")
 
     @property
     def wedged(self) -> bool:
@@ -27,7 +27,7 @@ class GpuWatch:
 
     def begin(self) -> None:
         """Asks, unless the last question is still open."""
-        self._call.ask()
+        self._call.start()
 
     def finish(self, deadline: float) -> GpuReading:
         """What is known of it at the latest at this time of the monotonic clock.
@@ -42,7 +42,7 @@ class GpuWatch:
         except Exception as error:  # noqa: BLE001 whatever a driver's binding raises for one GPU stays with that GPU
             outcome = GpuFailed(problem=f"{type(error).__name__}: {error}")
         now = time.monotonic()
-        if not isinstance(outcome, Unanswered):
+        if not isinstance(outcome, Pending):
             self.record.note(outcome, now=now)
         elif outcome.seconds >= SILENT_AFTER_SECONDS:
             self.record.note(GpuFailed(problem=SILENT), now=now)

@@ -15,9 +15,9 @@ from backprop_tui.probes.gpu_probe import ProbeUnavailable
 from backprop_tui.probes.gpu_record import SILENT, GpuFailed, GpuLost, GpuOutcome, GpuRecord
 from backprop_tui.probes.gpu_watch import GpuWatch, read_all
 from backprop_tui.probes.nvidia_driver import LOOK_HERE
-from backprop_tui.probes.patience import PatientCall, Unanswered
 from backprop_tui.probes.smi_command import NO_DEVICES, SmiAnswer, SmiCommand, SmiTimedOut, failure
 from backprop_tui.probes.smi_table import SmiTable, parse_gpus, parse_processes
+from backprop_tui.processes.hanging_call import HangingCall, Pending
 
 CALL_SECONDS = 8.0  # after which a call is killed: without persistence mode it wakes every GPU first
 SUSPECT_SECONDS = 1.5  # after which one of several GPUs is suspected of holding up the others
@@ -46,8 +46,8 @@ class NvidiaSmiProbe:
         self._suspect_seconds = suspect_seconds
         self._sys_root = sys_root
         self._command = SmiCommand(seconds=call_seconds)
-        self._all = PatientCall(self._command.gpus, name="nvidia-smi")
-        self._listing = PatientCall(self._command.processes, name="nvidia-smi-processes")
+        self._all = HangingCall(self._command.gpus, name="nvidia-smi")
+        self._listing = HangingCall(self._command.processes, name="nvidia-smi-processes")
         self._processes: dict[str, tuple[GpuProcess, ...]] = {}
         self._addresses: dict[str, int] = {}
         self._watches: dict[int, GpuWatch] = {}
@@ -60,12 +60,12 @@ class NvidiaSmiProbe:
         Raises:
             ProbeUnavailable: not there, failing, hanging, not understood, or without a GPU.
         """
-        self._all.ask()
+        self._all.start()
         try:
             answer = self._all.take(self._call_seconds + 1.0)
         except SmiTimedOut:
-            answer = Unanswered(seconds=self._call_seconds)
-        if isinstance(answer, Unanswered):
+            answer = Pending(seconds=self._call_seconds)
+        if isinstance(answer, Pending):
             raise ProbeUnavailable(f"nvidia-smi has not returned for {answer.seconds:.0f} s: {LOOK_HERE}")
         self._note(answer)
 
@@ -77,7 +77,7 @@ class NvidiaSmiProbe:
         """
         deadline = time.monotonic() + seconds
         if self._readings % PROCESSES_EVERY == 0:
-            self._listing.ask()
+            self._listing.start()
         self._readings += 1
         if time.monotonic() < self._one_by_one_until:
             readings = read_all(self._in_order(), seconds)
@@ -97,13 +97,13 @@ class NvidiaSmiProbe:
         return [self._watches[index] for index in sorted(self._watches)]
 
     def _read_together(self, seconds: float) -> None:
-        self._all.ask()
+        self._all.start()
         try:
             answer = self._all.take(seconds)
         except SmiTimedOut:
             self._suspect()
             return
-        if not isinstance(answer, Unanswered):
+        if not isinstance(answer, Pending):
             self._note(answer)
         elif answer.seconds >= self._suspect_seconds:
             self._suspect()
@@ -169,7 +169,7 @@ class NvidiaSmiProbe:
             answer = self._listing.take(seconds)
         except (SmiTimedOut, ProbeUnavailable):
             return
-        if not isinstance(answer, Unanswered) and answer.exit_code == 0:
+        if not isinstance(answer, Pending) and answer.exit_code == 0:
             self._processes = parse_processes(answer.text)
 
     def _with_processes(self, reading: GpuReading) -> GpuReading:

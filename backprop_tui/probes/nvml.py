@@ -12,7 +12,7 @@ from backprop_tui.probes.gpu_watch import GpuWatch, read_all
 from backprop_tui.probes.nvidia_driver import LOOK_HERE, NO_GPU
 from backprop_tui.probes.nvml_device import NvmlDevice
 from backprop_tui.probes.nvml_errors import unavailable
-from backprop_tui.probes.patience import PatientCall, Unanswered
+from backprop_tui.processes.hanging_call import HangingCall, Pending
 
 OPEN_SECONDS = 12.0  # without persistence mode the first to ask wakes every GPU, a second or two each
 CLOSE_SECONDS = 1.0
@@ -54,7 +54,7 @@ class NvmlProbe:
         self._open_seconds = open_seconds
         self._sys_root = sys_root
         self._nvml: ModuleType | None = None
-        self._start = PatientCall(self._initialize, name="nvml-init")
+        self._start = HangingCall(self._initialize, name="nvml-init")
         self._records: dict[int, GpuRecord] = {}
         self._watches: list[GpuWatch] = []
 
@@ -67,12 +67,12 @@ class NvmlProbe:
         if self._nvml is None:
             self._nvml = self._load()
         nvml = self._nvml
-        self._start.ask()
+        self._start.start()
         try:
             count = self._start.take(self._open_seconds)
         except nvml.NVMLError as error:
             raise unavailable(error.value, error, sys_root=self._sys_root) from error
-        if isinstance(count, Unanswered):
+        if isinstance(count, Pending):
             raise ProbeUnavailable(f"nvmlInit has not returned for {count.seconds:.0f} s: {LOOK_HERE}")
         if count == 0:
             self.close()
@@ -95,8 +95,8 @@ class NvmlProbe:
         self._watches = []
         if self._nvml is None or wedged or self._start.pending:
             return
-        shutdown = PatientCall(self._shut_down, name="nvml-shutdown")
-        shutdown.ask()
+        shutdown = HangingCall(self._shut_down, name="nvml-shutdown")
+        shutdown.start()
         shutdown.take(CLOSE_SECONDS)
         shutdown.end()
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from backprop_tui.domain.telemetry import GpuProcess, GpuReading
 from backprop_tui.domain.values import dataclass
-from backprop_tui.probes.patience import PatientCall, Unanswered
+from backprop_tui.processes.hanging_call import HangingCall, Pending
 from backprop_tui.processes.identity import Identity, identify, stat_fields
 
 _RUN_ID = b"BACKPROP_RUN_ID="
@@ -42,7 +42,7 @@ class Owners:
     def __init__(self, look: Callable[[int], Ownership] = look_up) -> None:
         self._look = look
         self._known: dict[Identity, Ownership] = {}
-        self._asked: dict[Identity, PatientCall[Ownership]] = {}
+        self._asked: dict[Identity, HangingCall[Ownership]] = {}
 
     def name(self, gpus: tuple[GpuReading, ...]) -> tuple[GpuReading, ...]:
         """The readings with owner and run of each process, as far as they are known."""
@@ -69,11 +69,11 @@ class Owners:
         call = self._asked.get(identity)
         wait = 0.0
         if call is None:
-            call = self._asked[identity] = PatientCall(lambda: self._look(identity.pid), name=f"owner-{identity.pid}")
-            call.ask()
+            call = self._asked[identity] = HangingCall(lambda: self._look(identity.pid), name=f"owner-{identity.pid}")
+            call.start()
             wait = _WAIT_SECONDS
         found = call.take(wait)
-        if isinstance(found, Unanswered):
+        if isinstance(found, Pending):
             return Ownership()
         call.end()
         del self._asked[identity]

@@ -8,14 +8,20 @@ from itertools import groupby
 from typing import Any
 
 from backprop_tui.readers.joining import Joiner
+from backprop_tui.readers.keras import Keras
 from backprop_tui.readers.lines import Block, LineSplitter, shown_text
 from backprop_tui.readers.progress_bars import bar_end
 from backprop_tui.readers.reader import Reader, Remembering
 from backprop_tui.readers.registry import READERS
+from backprop_tui.readers.timm import Timm
+from backprop_tui.readers.ultralytics import Ultralytics
 from backprop_tui.readers.values import LogValue, Printed
 
 BLOCK_BYTES = 64 * 1024  # bounds what splitting a chunk into lines takes at a time
 MOST_PIECES = 16
+
+# Keys of the readers' memories in live.json: fixed, whatever the classes are called.
+MEMORY_TAGS: dict[type, str] = {Ultralytics: "Ultralytics", Keras: "Keras", Timm: "Timm"}
 
 _RANK = re.compile(r"(?<=[^\s\[])(?=\[rank ?\d{1,6}\])")
 
@@ -57,7 +63,7 @@ class LogReader:
 
     def memory(self) -> dict[str, Any]:
         """What was read up to `offset` and matters for what follows, as JSON can hold it; bounded."""
-        readers = {type(one).__name__: one.memory() for one in self._remembering}
+        readers = {MEMORY_TAGS[type(reader)]: reader.memory() for reader in self._remembering}
         return {"joiner": self._joiner.memory(), "readers": readers}
 
     def feed(self, chunk: bytes) -> list[LogValue]:
@@ -87,7 +93,7 @@ class LogReader:
         try:
             self._joiner.remember(memory["joiner"])
             for reader in self._remembering:
-                reader.remember(memory["readers"][type(reader).__name__])
+                reader.remember(memory["readers"][MEMORY_TAGS[type(reader)]])
         except (KeyError, TypeError, ValueError, AttributeError):
             self._joiner = Joiner()
 

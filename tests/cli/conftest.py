@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.cli.session import Session, open_session
-from backprop_tui.launchers.lease import LOCK
 from backprop_tui.store.locks import try_lock
 from tests.support.commands import Commands
 from tests.support.runs import Runs
@@ -20,7 +19,7 @@ def session(home: Path) -> Iterator[Session]:
     """The lease is held by the test: commands find a supervisor that never does anything."""
     opened = open_session(config=None)
     opened.home.prepare()
-    lease = try_lock(opened.home.host_file(LOCK))
+    lease = try_lock(opened.home.supervisor_lock)
     assert lease is not None
     with lease:
         yield opened

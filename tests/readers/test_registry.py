@@ -11,8 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backprop_tui.readers.keras import Keras
 from backprop_tui.readers.lines import LONGEST_LINE_BYTES
-from backprop_tui.readers.log_reader import LogReader
+from backprop_tui.readers.log_reader import MEMORY_TAGS, LogReader
+from backprop_tui.readers.timm import Timm
+from backprop_tui.readers.ultralytics import Ultralytics
 from backprop_tui.readers.values import CheckpointSaved, LogValue, Progress
 
 LOG = (
@@ -146,6 +149,11 @@ def test_a_memory_that_is_none_is_forgotten(memory: dict[str, object]) -> None:
     reader = LogReader(memory=memory)
     assert [value.step for value in reader.feed(b'{"step": 3, "loss": 1}\n')] == [3]
     assert LogReader(habits=memory).feed(b"") == []
+
+
+def test_the_tags_of_remembered_readers_are_fixed_whatever_the_classes_are_called() -> None:
+    assert {Ultralytics: "Ultralytics", Keras: "Keras", Timm: "Timm"} == MEMORY_TAGS
+    assert set(LogReader().memory()["readers"]) == {"Ultralytics", "Keras", "Timm"}
 
 
 def test_another_start_of_a_script_keeps_what_it_calls_the_first_epoch() -> None:

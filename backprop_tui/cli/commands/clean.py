@@ -18,7 +18,7 @@ from backprop_tui.domain.status import ENDED, UNFINISHED
 from backprop_tui.domain.times import from_iso
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.index import read_all
-from backprop_tui.store.views import marked
+from backprop_tui.store.run_view import marked_views
 
 SUMMARY = "remove all runs that ended longer ago than given, with their logs; their checkpoints stay"
 
@@ -78,7 +78,7 @@ def _runs(session: Session, ended_before: float) -> Iterator[Removable]:
 
 def _records(session: Session) -> list[JsonObject]:
     """Every run that has ended; one that goes on again is in the index as it was."""
-    views = marked(session.home)
+    views = marked_views(session.home)
     going_on = {one.run.id for one in views if one.status in UNFINISHED}
     known = read_all(session.home) | {one.run.id: one.record for one in views}
     return [record for run_id, record in known.items() if run_id not in going_on]

@@ -13,10 +13,10 @@ from backprop_tui.cli.metrics_output import write_metrics
 from backprop_tui.cli.records import created, current, record_of
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.errors import UsageError
+from backprop_tui.store.export import COLUMNS as METRIC_COLUMNS
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.index import read_all
-from backprop_tui.store.metrics_export import COLUMNS as METRIC_COLUMNS
-from backprop_tui.store.views import marked
+from backprop_tui.store.run_view import marked_views
 
 SUMMARY = "write runs, or with --metrics all they measured, to stdout as CSV or JSON"
 
@@ -89,7 +89,9 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     if arguments.runs:
         ordered = [current(session, run_id) for run_id in resolve_all(session, arguments.runs)]
     else:
-        records = read_all(session.home) | {one.run.id: record_of(session.home, one) for one in marked(session.home)}
+        records = read_all(session.home) | {
+            one.run.id: record_of(session.home, one) for one in marked_views(session.home)
+        }
         ordered = sorted(records.values(), key=created)
     if as_json:
         output.json_value(ordered)

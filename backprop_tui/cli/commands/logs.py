@@ -10,10 +10,10 @@ from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.handles import HELP, resolve_all
 from backprop_tui.cli.log_following import LogFollowing
 from backprop_tui.cli.session import Session
-from backprop_tui.cli.tails import offset_of_last_lines, size_of
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.store.run_directory import RunDirectory
-from backprop_tui.store.views import active
+from backprop_tui.store.run_view import unfinished_views
+from backprop_tui.store.tail import offset_of_last_lines, size_of
 
 SUMMARY = "print what a run's script printed, byte for byte; of several runs each line with its run's name"
 
@@ -42,7 +42,11 @@ def _wanted(arguments: argparse.Namespace, session: Session) -> list[str]:
         raise UsageError("--all is every unfinished run: give it or RUN, not both")
     if not arguments.all and not arguments.runs:
         raise UsageError("RUN is missing; or --all for every unfinished run")
-    return [one.run.id for one in active(session.home)] if arguments.all else resolve_all(session, arguments.runs)
+    return (
+        [one.run.id for one in unfinished_views(session.home)]
+        if arguments.all
+        else resolve_all(session, arguments.runs)
+    )
 
 
 def _offset(session: Session, run_id: str, lines: int | None) -> int:

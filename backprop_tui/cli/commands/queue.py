@@ -11,7 +11,7 @@ from collections.abc import Callable
 from backprop_tui.cli import diagnostics, output, rows, tables, values
 from backprop_tui.cli.asking import edit_queued
 from backprop_tui.cli.exit_codes import OK
-from backprop_tui.cli.governor_view import QUEUE_HELD, is_queue_held
+from backprop_tui.cli.governor_view import is_queue_held
 from backprop_tui.cli.handles import HELP, resolve_one
 from backprop_tui.cli.petitions import Edit
 from backprop_tui.cli.places import places, queue_of
@@ -119,7 +119,7 @@ def _hold(_arguments: argparse.Namespace, session: Session) -> int:
     if not session.dry_run and not held_already:
         home.prepare()
         word = f"{iso(time.time())} {getpass.getuser()}\n"
-        write_atomically(home.host_file(QUEUE_HELD), word.encode("utf-8", "surrogateescape"), durable=False)
+        write_atomically(home.queue_held, word.encode("utf-8", "surrogateescape"), durable=False)
         session.supervisor.ring()
     return _told(session, "was held already" if held_already else "held", held=True)
 
@@ -128,7 +128,7 @@ def _release(_arguments: argparse.Namespace, session: Session) -> int:
     home = session.home
     held = is_queue_held(home)
     if not session.dry_run and held:
-        path = home.host_file(QUEUE_HELD)
+        path = home.queue_held
         with storage(path):
             os.unlink(path)
         session.supervisor.ring()

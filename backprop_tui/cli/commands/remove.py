@@ -13,7 +13,7 @@ from backprop_tui.cli.removal import Removable, needed, removable, remove, told
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.errors import BrokenRecord
 from backprop_tui.domain.governor.figures import counted
-from backprop_tui.store.views import shown_run
+from backprop_tui.store.run_view import public_record
 
 SUMMARY = "remove runs that have ended, with their logs and figures; their checkpoints stay"
 
@@ -56,6 +56,6 @@ def _runs(session: Session, run_ids: Sequence[str]) -> list[Removable]:
 
 def _name(session: Session, run_id: str) -> str:
     try:
-        return str(shown_run(session.home, run_id)["name"])
+        return str(public_record(session.home, run_id)["name"])
     except BrokenRecord:
         return run_id

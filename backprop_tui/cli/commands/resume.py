@@ -14,7 +14,7 @@ from backprop_tui.cli.session import Session
 from backprop_tui.domain.errors import UnknownRun, UsageError
 from backprop_tui.domain.run import Run
 from backprop_tui.store.run_directory import RunDirectory
-from backprop_tui.store.views import shown_run
+from backprop_tui.store.run_view import public_record
 
 SUMMARY = "start an ended run again from its newest sound checkpoint; its options stay unless given again"
 
@@ -83,7 +83,7 @@ def _run(session: Session, run_id: str) -> Run:
     directory = RunDirectory(session.home.run_folder(run_id))
     if os.path.exists(directory.path):
         return directory.read()
-    record = shown_run(session.home, run_id)
+    record = public_record(session.home, run_id)
     last = record["checkpoints"][-1]["path"] if record["checkpoints"] else None
     advice = f"backprop-tui run {record['script'] or 'SCRIPT'}" + (f" -r {last}" if last else "")
     raise UsageError(f"run {run_id} was recorded by the original Backprop, which kept no options; instead: {advice}")

@@ -19,7 +19,7 @@ from backprop_tui.cli.waking import wake
 from backprop_tui.domain.status import Status
 from backprop_tui.launchers.lease import is_signed_elsewhere, supervisor_pid
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.views import View, governor, shown_run, view
+from backprop_tui.store.run_view import RunView, governor_record, public_record, read_view
 
 SUMMARY = "show the machine, the governor and what is unfinished, or all that is known of one run"
 
@@ -47,7 +47,7 @@ def _machine(session: Session) -> None:
     wake(session, unfinished)
     machine = probe.view()
     pid = supervisor_pid(session.home)
-    said = governor(session.home) if pid is not None else None
+    said = governor_record(session.home) if pid is not None else None
     found = governor_view(session.home, said, settings.limits)
     if session.json:
         output.json_value(_as_json(session, machine, found, pid, unfinished))
@@ -58,7 +58,7 @@ def _machine(session: Session) -> None:
 
 
 def _as_json(
-    session: Session, machine: MachineView, found: GovernorView, pid: int | None, unfinished: Sequence[View]
+    session: Session, machine: MachineView, found: GovernorView, pid: int | None, unfinished: Sequence[RunView]
 ) -> JsonObject:
     records = [record_of(session.home, one) for one in unfinished]
     return {
@@ -72,7 +72,7 @@ def _as_json(
 
 
 def _show(
-    session: Session, machine: MachineView, found: GovernorView, pid: int | None, unfinished: Sequence[View]
+    session: Session, machine: MachineView, found: GovernorView, pid: int | None, unfinished: Sequence[RunView]
 ) -> None:
     active = [one for one in unfinished if one.status is not Status.QUEUED]
     queued = [one for one in unfinished if one.status is Status.QUEUED]
@@ -92,7 +92,7 @@ def _show(
         _show_queue(session, queued, unfinished)
 
 
-def _show_gpus(session: Session, machine: MachineView, unfinished: Sequence[View]) -> None:
+def _show_gpus(session: Session, machine: MachineView, unfinished: Sequence[RunView]) -> None:
     readings = machine.readings
     if readings.gpus:
         names = {one.run.id: one.run.name for one in unfinished}
@@ -109,7 +109,7 @@ def _show_gpus(session: Session, machine: MachineView, unfinished: Sequence[View
         _lines([("gpu probe", readings.probe), *over])
 
 
-def _supervisor_words(session: Session, pid: int | None, unfinished: Sequence[View]) -> str:
+def _supervisor_words(session: Session, pid: int | None, unfinished: Sequence[RunView]) -> str:
     if pid is not None:
         return f"alive, pid {pid}"
     if is_signed_elsewhere(session.home) and unfinished:
@@ -117,7 +117,7 @@ def _supervisor_words(session: Session, pid: int | None, unfinished: Sequence[Vi
     return "being started" if unfinished and not session.dry_run else "none; the next run starts one"
 
 
-def _show_queue(session: Session, queued: Sequence[View], unfinished: Sequence[View]) -> None:
+def _show_queue(session: Session, queued: Sequence[RunView], unfinished: Sequence[RunView]) -> None:
     home, numbers = session.home, places(session.home, unfinished)
     cells = [rows.queue_row(record_of(home, one), numbers[one.run.id], home.host) for one in queued]
     tables.show(rows.QUEUE_COLUMNS, cells)
@@ -130,7 +130,7 @@ def _runs(session: Session, run_ids: Sequence[str]) -> None:
     numbers = places(session.home, unfinished)
     found = [(_view(session, run_id, known), run_id) for run_id in run_ids]
     records = [
-        shown_run(session.home, run_id) if one is None else record_of(session.home, one) for one, run_id in found
+        public_record(session.home, run_id) if one is None else record_of(session.home, one) for one, run_id in found
     ]
     if session.json:
         output.json_value(records[0] if len(records) == 1 else records)
@@ -167,12 +167,12 @@ def _group(session: Session, records: Sequence[JsonObject]) -> None:
     )
 
 
-def _view(session: Session, run_id: str, known: dict[str, View]) -> View | None:
+def _view(session: Session, run_id: str, known: dict[str, RunView]) -> RunView | None:
     """None where it has no directory, as what the original recorded."""
     if run_id in known:
         return known[run_id]
     try:
-        return view(session.home, run_id)
+        return read_view(session.home, run_id)
     except FileNotFoundError:
         return None
 

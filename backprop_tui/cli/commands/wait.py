@@ -15,7 +15,7 @@ from backprop_tui.cli.session import Session
 from backprop_tui.cli.words import end_words
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.views import active
+from backprop_tui.store.run_view import unfinished_views
 
 SUMMARY = "wait until runs have ended; exit with the code of the first that ended badly"
 
@@ -41,7 +41,7 @@ def _wanted(arguments: argparse.Namespace, session: Session) -> list[str]:
     if arguments.all and arguments.runs:
         raise UsageError("--all waits for every run: give it or RUN, not both")
     if arguments.all:
-        return [one.run.id for one in active(session.home)]
+        return [one.run.id for one in unfinished_views(session.home)]
     if not arguments.runs:
         raise UsageError("RUN is missing; or --all for every unfinished run")
     return resolve_all(session, arguments.runs)

@@ -1,4 +1,4 @@
-"""Records survive a round trip through JSON, whatever they hold."""
+"""Records survive a round trip through JSON."""
 
 from __future__ import annotations
 
@@ -26,13 +26,38 @@ from backprop_tui.domain.requests import (
     TimeboxRequest,
 )
 from backprop_tui.domain.resume_check import ResumeCheck, Verdict
-from backprop_tui.domain.run import Cause, Checkpoint, Code, Dependency, Git, Gpu, Peak, Process, Run, StopPlan
+from backprop_tui.domain.run import (
+    Cause,
+    Checkpoint,
+    Code,
+    Dependency,
+    Ended,
+    Git,
+    Gpu,
+    Peak,
+    Process,
+    Queued,
+    Run,
+    Running,
+    Starting,
+    StopPlan,
+)
 from backprop_tui.domain.save_pace import SavePace
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.until import parse_until
-from backprop_tui.store.live_codec import decode_live, encode_live
-from backprop_tui.store.request_codec import decode_request, encode_request
-from backprop_tui.store.run_codec import decode_run, encode_run, public
+from backprop_tui.store.codec import decode
+from backprop_tui.store.fields import WrongField
+from backprop_tui.store.records import (
+    REQUEST_TAGS,
+    STATE_TAGS,
+    decode_live,
+    decode_request,
+    decode_run,
+    encode_live,
+    encode_request,
+    encode_run,
+    public,
+)
 from tests.domain.runs import queued, running
 
 texts = st.text(st.characters(exclude_categories=()), max_size=20)
@@ -58,7 +83,7 @@ def through_json(value: object) -> dict[str, object]:
 
 
 def full_run() -> Run:
-    """A run in which every field says something."""
+    """A run with a value in every field."""
     run = queued(
         group="g",
         tags=("a", "b"),
@@ -87,13 +112,13 @@ def full_run() -> Run:
 
 
 @given(name=texts, note=texts, values=metrics)
-def test_a_run_survives_its_record(name: str, note: str, values: dict[str, float]) -> None:
+def test_a_run_survives_a_round_trip(name: str, note: str, values: dict[str, float]) -> None:
     run = replace(full_run(), name=name, note=note, metrics=values)
     assert decode_run("run.json", through_json(encode_run(run, "/r"))) == run
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.COMPLETED, Status.LOST, Status.TIMEBOXED, Status.STOPPED])
-def test_an_end_survives_its_record(status: Status) -> None:
+def test_an_ended_run_survives_a_round_trip(status: Status) -> None:
     cause = Cause(kind="cuda_oom", evidence="e", advice="a", summary="s", line=7, retryable=True)
     outcome = Outcome(status=status, exit_code=None, signal="SIGKILL", reason="why", cause=cause)
     run = conclude(full_run(), outcome, now=2000.5, resume_from=None)
@@ -102,17 +127,17 @@ def test_an_end_survives_its_record(status: Status) -> None:
     assert public(again, "/r")["exit_code"] is None
 
 
-def test_what_is_no_number_is_a_word_in_the_public_json() -> None:
+def test_metrics_that_are_not_finite_are_strings_in_the_public_json() -> None:
     run = replace(queued(), metrics={"a": math.nan, "b": math.inf, "c": -math.inf})
     assert public(run, "/r")["metrics"] == {"a": "NaN", "b": "Infinity", "c": "-Infinity"}
 
 
-def test_a_record_of_another_version_is_refused_by_name() -> None:
+def test_a_record_of_another_version_is_refused_with_its_path() -> None:
     with pytest.raises(BrokenRecord, match=r"x/run\.json: schema_version 2"):
         decode_run("x/run.json", {**encode_run(queued(), "/r"), "schema_version": 2})
 
 
-def test_a_verdict_of_a_newer_version_hides_no_run() -> None:
+def test_a_verdict_of_a_newer_version_is_dropped() -> None:
     source = through_json(encode_run(full_run(), "/r"))
     source["resume_check"] = {"verdict": "wandered", "attempt": 2, "message": "m"}
     assert decode_run("run.json", source) == replace(full_run(), resume_check=None)
@@ -121,7 +146,7 @@ def test_a_verdict_of_a_newer_version_hides_no_run() -> None:
 @given(
     junk=st.recursive(st.none() | st.integers() | texts, lambda inner: st.lists(inner) | st.dictionaries(texts, inner))
 )
-def test_a_broken_record_is_told_and_never_taken_for_a_run(junk: object) -> None:
+def test_a_broken_record_is_reported_and_never_taken_for_a_run(junk: object) -> None:
     for field in ("id", "record", "attempts", "created_at"):
         broken = {**through_json(encode_run(full_run(), "/r")), field: junk}
         try:
@@ -155,7 +180,7 @@ def live() -> Live:
     )
 
 
-def test_a_live_record_survives() -> None:
+def test_a_live_record_survives_a_round_trip() -> None:
     assert decode_live(through_json(encode_live(live()))) == live()
 
 
@@ -186,12 +211,51 @@ def test_a_run_that_waits_for_its_last_checkpoint_is_stopping() -> None:
         TellRequest(message="m"),
     ],
 )
-def test_a_request_survives_its_line(request_: Request) -> None:
+def test_a_request_survives_a_round_trip(request_: Request) -> None:
     line = encode_request(request_)
     assert b"\n" not in line
     assert decode_request(line) == request_
 
 
 @given(st.binary(max_size=60))
-def test_a_line_that_is_no_request_is_skipped(line: bytes) -> None:
+def test_a_line_that_is_not_a_request_is_skipped(line: bytes) -> None:
     assert decode_request(line) is None
+
+
+def test_tags_in_files_are_fixed_whatever_the_classes_are_called() -> None:
+    assert {Queued: "queued", Starting: "starting", Running: "running", Ended: "ended"} == STATE_TAGS
+    assert {
+        StopRequest: "stop",
+        PauseRequest: "pause",
+        ContinueRequest: "continue",
+        TimeboxRequest: "timebox",
+        EditRequest: "edit",
+        TellRequest: "tell",
+    } == REQUEST_TAGS
+
+
+def test_a_missing_field_takes_its_default_and_an_unknown_one_is_ignored() -> None:
+    assert decode(Peak, {"ram_bytes": 7, "later": 1}) == Peak(ram_bytes=7)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({"path": 5}, "path must be a string, not 5"),
+        ({"path": "a", "step": "7"}, "step must be a number, not '7'"),
+        ({"path": "a", "step": math.inf}, "step: cannot convert float infinity to integer"),
+        ({"path": "a", "saved_at": "yesterday"}, "saved_at: Invalid isoformat string: 'yesterday'"),
+        ({"path": "a"}, "saved_at must be a string, not None"),
+    ],
+)
+def test_a_wrong_field_is_named(source: dict[str, object], message: str) -> None:
+    with pytest.raises(WrongField) as raised:
+        decode(Checkpoint, source)
+    assert str(raised.value) == message
+
+
+def test_a_live_record_with_an_unknown_status_is_refused() -> None:
+    source = through_json(encode_live(live()))
+    source["stopping"] = {**through_json(source["stopping"]), "status": "wandering"}
+    with pytest.raises(WrongField, match="status: 'wandering'"):
+        decode_live(source)

@@ -1,4 +1,4 @@
-"""Whether one file of a checkpoint is whole, judged by what a torn write leaves behind."""
+"""Judges whether one file of a checkpoint is complete, by what an interrupted write leaves behind."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import BinaryIO
 from backprop_tui.domain.values import dataclass
 
 ALWAYS_ZIP = (".npz", ".keras")
-PICKLE_OR_ZIP = (".pt", ".pth", ".ckpt", ".bin")  # torch.save writes a zip, before torch 1.6 it wrote pickles
+PICKLE_OR_ZIP = (".pt", ".pth", ".ckpt", ".bin")  # torch.save writes zips, before torch 1.6 pickles
 NEVER_BEGINS_WITH_NUL = (".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 SAFETENSORS = ".safetensors"
 LONGEST_SAFETENSORS_HEADER = 100_000_000  # the format's own limit
 JUDGED_ENDINGS = (*ALWAYS_ZIP, *PICKLE_OR_ZIP, SAFETENSORS, ".h5", ".hdf5")
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 HDF5_ADDRESS_BYTES = 8
-# Where each version of the superblock says how wide addresses are, and where the file ends.
+# For each superblock version the offsets of the address width and of the end-of-file address.
 HDF5_PLACES = {0: (13, 40), 1: (13, 44), 2: (9, 28), 3: (9, 28)}
 
-# Formats that end with a mark of their own: JSON, and a pickle (protocol 2 and later), whose last opcode is STOP.
+# The first and last byte of formats with an end mark: JSON, and pickle (protocol 2 and later), which ends with STOP.
 _LAST_BYTE = {b"{": b"}", b"[": b"]", b"\x80": b"."}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sound:
-    """Nothing speaks against it."""
+    """No sign of damage."""
 
     def __bool__(self) -> bool:
         return True
@@ -33,7 +33,7 @@ class Sound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unsound:
-    """Not to be resumed from; `reason` follows the checkpoint's path in a sentence: "is cut short"."""
+    """Must not be resumed from; `reason` continues a sentence after the path: "is cut short"."""
 
     reason: str
 
@@ -42,10 +42,10 @@ class Unsound:
 
 
 def judge_file(path: str, size_bytes: int, recorded_size_bytes: int | None) -> Sound | Unsound:
-    """Judges a regular file by its size, and its format where that can be told.
+    """Judges a regular file by its size, and its format if that is known.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     if size_bytes == 0:
         return Unsound(reason="is empty")
@@ -58,15 +58,15 @@ def judge_file(path: str, size_bytes: int, recorded_size_bytes: int | None) -> S
         if head == HDF5_SIGNATURE[:2]:
             return _judge_hdf5(file, size_bytes)
         if head[:1] == b"\0" and path.endswith(NEVER_BEGINS_WITH_NUL):
-            return Unsound(reason="begins with zeros, as a file does whose content never reached the disk")
-        if _shows_its_end(file, head[:1]):
+            return Unsound(reason="begins with zeros: its content never reached the disk")
+        if _has_end_mark(file, head[:1]):
             return Sound()
     return compare_sizes(size_bytes, recorded_size_bytes)
 
 
 def _judge_zip(file: BinaryIO) -> Sound | Unsound:
-    """The central directory stands at a zip's end, so one that was cut short has none."""
-    import zipfile  # costs as much as starting Python, and most commands judge nothing
+    """A zip that was cut short lacks the central directory, which is at its end."""
+    import zipfile  # slow to import, and most commands judge nothing
 
     try:
         with zipfile.ZipFile(file) as archive:
@@ -74,69 +74,68 @@ def _judge_zip(file: BinaryIO) -> Sound | Unsound:
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         return Unsound(reason=f"is cut short or damaged: {error}")
     if not members:
-        return Unsound(reason="is a zip without content")
+        return Unsound(reason="is an empty zip")
     if any(member.header_offset + member.compress_size > members_end for member in members):
         return Unsound(reason="is damaged: a part of the zip reaches past its end")
     return Sound()
 
 
 def _judge_safetensors(file: BinaryIO, size_bytes: int) -> Sound | Unsound:
-    """Source of the layout: https://github.com/huggingface/safetensors#format."""
+    """See https://github.com/huggingface/safetensors#format."""
     file.seek(0)
     header_bytes = int.from_bytes(file.read(8), "little")
     tensors_bytes = size_bytes - 8 - header_bytes
     if tensors_bytes < 0 or header_bytes > LONGEST_SAFETENSORS_HEADER:
-        return Unsound(reason="is cut short or damaged: its header does not fit into it")
+        return Unsound(reason="is cut short or damaged: its header is longer than the file")
     try:
         header = json.loads(file.read(header_bytes))
     except (ValueError, RecursionError):
-        return Unsound(reason="is damaged: its header is no JSON")
+        return Unsound(reason="is damaged: its header is not JSON")
     declared_bytes = _declared_bytes(header)
     if isinstance(declared_bytes, Unsound):
         return declared_bytes
     if declared_bytes != tensors_bytes:
-        return Unsound(reason=f"holds {tensors_bytes} bytes of tensors where its header says {declared_bytes}")
+        return Unsound(reason=f"holds {tensors_bytes} bytes of tensors, its header declares {declared_bytes}")
     return Sound()
 
 
 def _judge_hdf5(file: BinaryIO, size_bytes: int) -> Sound | Unsound:
-    """The superblock says where the file ends; see the HDF5 File Format Specification, II.A."""
+    """The superblock declares the end of the file; see the HDF5 File Format Specification, II.A."""
     file.seek(0)
     superblock = file.read(64)
     if len(superblock) < 64 or not superblock.startswith(HDF5_SIGNATURE):
-        return Unsound(reason="is damaged: it begins like HDF5 and has no superblock")
+        return Unsound(reason="is damaged: it starts like HDF5 but has no superblock")
     width_at, end_at = HDF5_PLACES.get(superblock[8], (0, 0))
     if not end_at or superblock[width_at] != HDF5_ADDRESS_BYTES:
-        return Sound()  # of a version that nobody here knows
+        return Sound()  # an unknown version
     declared_bytes = int.from_bytes(superblock[end_at : end_at + HDF5_ADDRESS_BYTES], "little")
     if declared_bytes > size_bytes:
-        return Unsound(reason=f"is cut short: {size_bytes} bytes where its superblock says {declared_bytes}")
+        return Unsound(reason=f"is cut short: {size_bytes} bytes, its superblock declares {declared_bytes}")
     return Sound()
 
 
 def _declared_bytes(header: object) -> int | Unsound:
-    """Where the last tensor ends."""
+    """Returns where the last tensor ends."""
     if not isinstance(header, dict):
-        return Unsound(reason="is damaged: its header is no JSON object")
+        return Unsound(reason="is damaged: its header is not a JSON object")
     ends = [0]
     for name, tensor in header.items():
         match tensor:
             case {"data_offsets": [int(), int(end)]}:
                 ends.append(end)
             case _ if name != "__metadata__":
-                return Unsound(reason=f"is damaged: its header does not say where {name!r} is")
+                return Unsound(reason=f"is damaged: its header has no offsets for {name!r}")
     return max(ends)
 
 
-def _shows_its_end(file: BinaryIO, first: bytes) -> bool:
-    """Whether the file ends with the mark that its format ends with."""
+def _has_end_mark(file: BinaryIO, first: bytes) -> bool:
     file.seek(-min(8, file.seek(0, os.SEEK_END)), os.SEEK_END)
     last = file.read().rstrip()[-1:]
     return first in _LAST_BYTE and _LAST_BYTE[first] == last
 
 
 def compare_sizes(size_bytes: int, recorded_size_bytes: int | None) -> Sound | Unsound:
-    """Smaller than it was is cut; a larger one was still being written then, or was saved again."""
+    """A file that shrank was cut; one that grew was still being written when recorded, or was saved again."""
     if recorded_size_bytes is not None and size_bytes < recorded_size_bytes:
         return Unsound(reason=f"was {recorded_size_bytes} bytes when it was announced and is {size_bytes} now")
     return Sound()

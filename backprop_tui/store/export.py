@@ -1,4 +1,4 @@
-"""All metrics of runs as rows: one for each line that was understood, with its attempt and its running time."""
+"""Exports the metrics of runs as rows, one for each line of metrics.jsonl, with attempt and running time."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import TextIO
 from backprop_tui.domain.attempts import Attempts
 from backprop_tui.domain.times import from_iso
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.json_tail import JsonTail
+from backprop_tui.store.tail import JsonTail
 
-# `attempt` counts from 1; `seconds` is running time since the first start, without that between attempts.
+# `attempt` counts from 1; `seconds` is the time since the first start without that between attempts.
 COLUMNS = ("time", "attempt", "seconds", "step", "epoch")
 
 
 def export_csv(source: str, target: str, attempts: Attempts | None = None) -> str:
-    """Writes what is in `source`, which need not exist; the path of the file, which is a new one.
+    """Writes the metrics in `source` to a new CSV file, numbered if `target` exists; returns its path.
 
     Raises:
-        OSError: it cannot be read or written.
+        OSError: a file cannot be read or written.
     """
     import csv
 
@@ -33,27 +33,27 @@ def export_csv(source: str, target: str, attempts: Attempts | None = None) -> st
 
 
 def metric_names(sources: Iterable[str]) -> list[str]:
-    """Of all metrics in these files, in the order in which they first came.
+    """Returns the names of all metrics in these files, in order of first appearance.
 
     Raises:
-        OSError: one cannot be read.
+        OSError: a file cannot be read.
     """
     return list(dict.fromkeys(name for source in sources for line in _lines(source) for name in line["metrics"]))
 
 
 def rows(source: str, attempts: Attempts) -> Iterator[JsonObject]:
-    """`COLUMNS` and `metrics` of each line; what is no number is its word: NaN, Infinity, -Infinity.
+    """Yields `COLUMNS` and `metrics` of each line; values that are not finite stay "NaN", "Infinity", "-Infinity".
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     for line in _lines(source):
         time = _time(line.get("time"))
-        known = time is not None and bool(attempts.starts)
+        is_known = time is not None and bool(attempts.starts)
         yield {
             "time": line.get("time"),
-            "attempt": attempts.at(time) + 1 if known and time is not None else None,
-            "seconds": round(attempts.elapsed(time), 3) if known and time is not None else None,
+            "attempt": attempts.at(time) + 1 if is_known and time is not None else None,
+            "seconds": round(attempts.elapsed(time), 3) if is_known and time is not None else None,
             "step": line.get("step"),
             "epoch": line.get("epoch"),
             "metrics": line["metrics"],
@@ -61,7 +61,7 @@ def rows(source: str, attempts: Attempts) -> Iterator[JsonObject]:
 
 
 def cells(row: JsonObject, names: Sequence[str]) -> list[object]:
-    """A row of CSV; None is written as an empty field."""
+    """Returns the cells of a CSV row; None becomes an empty cell."""
     return [*(row[name] for name in COLUMNS), *map(row["metrics"].get, names)]
 
 
@@ -75,19 +75,16 @@ def _time(text: object) -> float | None:
 def _lines(path: str) -> Iterator[JsonObject]:
     tail = JsonTail(path)
     tail.look()
-    while tail.offset < tail.size:
-        before = tail.offset
-        yield from (line for line in tail.read() if isinstance(line.get("metrics"), dict))
-        if tail.offset == before:
-            return
+    for lines in tail.chunks():
+        yield from (line for line in lines if isinstance(line.get("metrics"), dict))
 
 
 def _new_file(path: str) -> TextIO:
-    """`path`, or where it exists `name-2.csv` and so on."""
-    stem, ending = os.path.splitext(path)
+    """Creates `path`, or if it exists `name-2.csv` and so on."""
+    stem, extension = os.path.splitext(path)
     number = 1
     while True:
         try:
-            return open(path if number == 1 else f"{stem}-{number}{ending}", "x", encoding="utf-8", newline="")
+            return open(path if number == 1 else f"{stem}-{number}{extension}", "x", encoding="utf-8", newline="")
         except FileExistsError:
             number += 1

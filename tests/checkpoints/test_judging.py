@@ -1,4 +1,4 @@
-"""Soundness of checkpoints: what a torn write, a full disk or a killed save leaves behind is not resumed from."""
+"""Checkpoints left by an interrupted write, a full disk or a killed save are not sound."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backprop_tui.store.checkpoints import (
+from backprop_tui.checkpoints.judging import (
     INCOMPLETE_SENTINEL,
     Sound,
     Unsound,
-    is_sound,
+    judge,
     judged_newest_first,
     newest_sound,
-    saved_files,
+    size_and_change_time,
 )
 
 
@@ -72,8 +72,8 @@ def _reason(verdict: Sound | Unsound) -> str:
 
 
 @pytest.mark.parametrize("name", PROVABLE)
-def test_a_whole_file_is_sound(tmp_path: Path, name: str) -> None:
-    verdict = is_sound(_write(tmp_path / name, PROVABLE[name]))
+def test_a_complete_file_is_sound(tmp_path: Path, name: str) -> None:
+    verdict = judge(_write(tmp_path / name, PROVABLE[name]))
     assert isinstance(verdict, Sound)
     assert verdict
 
@@ -82,108 +82,108 @@ def test_a_whole_file_is_sound(tmp_path: Path, name: str) -> None:
 def test_a_file_cut_anywhere_is_unsound(tmp_path: Path, name: str) -> None:
     content = PROVABLE[name]
     for length in range(2, len(content)):
-        assert not is_sound(_write(tmp_path / name, content[:length])), length
+        assert not judge(_write(tmp_path / name, content[:length])), length
 
 
 @pytest.mark.parametrize("name", ["model.pt", "state.npz", "model.safetensors", "notes.txt", "state.json"])
 def test_an_empty_file_is_unsound(tmp_path: Path, name: str) -> None:
-    assert _reason(is_sound(_write(tmp_path / name, b""))) == "is empty"
+    assert _reason(judge(_write(tmp_path / name, b""))) == "is empty"
 
 
-def test_what_is_not_there_is_unsound(tmp_path: Path) -> None:
-    assert _reason(is_sound(str(tmp_path / "gone.pt"))) == "does not exist"
-    assert "cannot be read" in _reason(is_sound(_write(tmp_path / "file", b"x") + "/inner.pt"))
+def test_a_missing_file_is_unsound(tmp_path: Path) -> None:
+    assert _reason(judge(str(tmp_path / "gone.pt"))) == "does not exist"
+    assert "cannot be read" in _reason(judge(_write(tmp_path / "file", b"x") + "/inner.pt"))
 
 
 @pytest.mark.parametrize("path", ["a\0b.pt", "\ud800.pt", ""])
-def test_what_is_no_path_is_unsound(path: str) -> None:
-    assert not is_sound(path)
-    assert saved_files(path)[0] is None
+def test_an_invalid_path_is_unsound(path: str) -> None:
+    assert not judge(path)
+    assert size_and_change_time(path)[0] is None
 
 
 def test_a_fifo_is_unsound_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "model.pt")
-    assert _reason(is_sound(str(tmp_path / "model.pt"))) == "is neither a file nor a directory"
+    assert _reason(judge(str(tmp_path / "model.pt"))) == "is neither a file nor a directory"
     _write(tmp_path / "state.json", b"{}")
-    assert is_sound(str(tmp_path))
+    assert judge(str(tmp_path))
 
 
 def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
-    assert "cannot be read" in _reason(is_sound(str(tmp_path / "loop")))
+    assert "cannot be read" in _reason(judge(str(tmp_path / "loop")))
 
 
 @pytest.mark.parametrize("name", ["state.npz", "model.keras"])
-def test_what_must_be_a_zip_and_is_none_is_unsound(tmp_path: Path, name: str) -> None:
-    assert "not a zip" in _reason(is_sound(_write(tmp_path / name, b"something else")))
+def test_a_file_that_must_be_a_zip_and_is_not_is_unsound(tmp_path: Path, name: str) -> None:
+    assert "not a zip" in _reason(judge(_write(tmp_path / name, b"something else")))
 
 
-def test_a_zip_without_content_is_unsound(tmp_path: Path) -> None:
+def test_an_empty_zip_is_unsound(tmp_path: Path) -> None:
     path = tmp_path / "model.pt"
     zipfile.ZipFile(path, "w").close()
-    assert _reason(is_sound(str(path))) == "is a zip without content"
+    assert _reason(judge(str(path))) == "is an empty zip"
 
 
 def test_a_zip_whose_parts_reach_past_its_end_is_unsound(tmp_path: Path) -> None:
     place = ZIP.index(b"PK\x01\x02") + 20  # the compressed size in the central directory
     damaged = ZIP[:place] + (1 << 20).to_bytes(4, "little") + ZIP[place + 4 :]
-    assert "past its end" in _reason(is_sound(_write(tmp_path / "model.pt", damaged)))
+    assert "past its end" in _reason(judge(_write(tmp_path / "model.pt", damaged)))
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"\xff" * 8 + b"{}", "header does not fit"),
-        (b"short", "header does not fit"),
-        ((2).to_bytes(8, "little") + b"{]", "no JSON"),
-        ((9_000).to_bytes(8, "little") + b"[" * 9_000, "no JSON"),
-        ((2).to_bytes(8, "little") + b"[]", "no JSON object"),
-        ((8).to_bytes(8, "little") + b'{"a": 1}', "does not say where 'a' is"),
-        (SAFETENSORS + b"more", "holds 68 bytes of tensors where its header says 64"),
+        (b"\xff" * 8 + b"{}", "header is longer than the file"),
+        (b"short", "header is longer than the file"),
+        ((2).to_bytes(8, "little") + b"{]", "not JSON"),
+        ((9_000).to_bytes(8, "little") + b"[" * 9_000, "not JSON"),
+        ((2).to_bytes(8, "little") + b"[]", "not a JSON object"),
+        ((8).to_bytes(8, "little") + b'{"a": 1}', "has no offsets for 'a'"),
+        (SAFETENSORS + b"more", "holds 68 bytes of tensors, its header declares 64"),
     ],
 )
-def test_a_damaged_safetensors_file_says_what_is_wrong(tmp_path: Path, content: bytes, reason: str) -> None:
-    assert reason in _reason(is_sound(_write(tmp_path / "model.safetensors", content)))
+def test_a_damaged_safetensors_file_is_explained(tmp_path: Path, content: bytes, reason: str) -> None:
+    assert reason in _reason(judge(_write(tmp_path / "model.safetensors", content)))
 
 
 def test_a_safetensors_header_beyond_the_limit_of_the_format_is_not_read(tmp_path: Path) -> None:
     path = _write(tmp_path / "model.safetensors", (100_000_001).to_bytes(8, "little"))
     os.truncate(path, 100_000_100)  # sparse: it takes no disk
-    assert "header does not fit" in _reason(is_sound(path))
+    assert "header is longer than the file" in _reason(judge(path))
 
 
 @pytest.mark.parametrize("name", ["model.pt", "model.pth", "last.ckpt", "state.pkl"])
-def test_a_pickle_is_known_by_its_first_byte(tmp_path: Path, name: str) -> None:
-    assert is_sound(_write(tmp_path / name, pickle.dumps([1, 2])))
-    assert "begins with zeros" in _reason(is_sound(_write(tmp_path / name, bytes(100))))
+def test_a_pickle_is_recognised_by_its_first_byte(tmp_path: Path, name: str) -> None:
+    assert judge(_write(tmp_path / name, pickle.dumps([1, 2])))
+    assert "begins with zeros" in _reason(judge(_write(tmp_path / name, bytes(100))))
 
 
-def test_a_format_that_nobody_knows_is_judged_by_its_size_alone(tmp_path: Path) -> None:
+def test_an_unknown_format_is_judged_by_its_size_alone(tmp_path: Path) -> None:
     path = _write(tmp_path / "model.ckpt", b"step 5, weights 1 2 3")
-    assert is_sound(path)
-    assert is_sound(path, recorded_size_bytes=21)
-    assert _reason(is_sound(path, recorded_size_bytes=22)) == "was 22 bytes when it was announced and is 21 now"
+    assert judge(path)
+    assert judge(path, recorded_size_bytes=21)
+    assert _reason(judge(path, recorded_size_bytes=22)) == "was 22 bytes when it was announced and is 21 now"
 
 
 def test_a_file_that_grew_since_it_was_announced_is_sound(tmp_path: Path) -> None:
-    assert is_sound(_write(tmp_path / "weights.state", b"and more"), recorded_size_bytes=5)
+    assert judge(_write(tmp_path / "weights.state", b"and more"), recorded_size_bytes=5)
 
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    # Named by the file alone: a zip holds the time it was made at, and all workers must know a test by one name.
+    # The id is the file name alone: a zip contains its creation time, and test ids must be the same in all workers.
     [
         pytest.param(name, content, id=name)
         for name, content in (*PROVABLE.items(), ("s.pkl", pickle.dumps([1, 2])), ("s.json", b'{"step": 9}\n'))
     ],
 )
-def test_a_file_that_shows_its_end_may_be_smaller_than_recorded(tmp_path: Path, name: str, content: bytes) -> None:
-    assert is_sound(_write(tmp_path / name, content), recorded_size_bytes=len(content) + 1)
+def test_a_file_with_an_end_mark_may_be_smaller_than_recorded(tmp_path: Path, name: str, content: bytes) -> None:
+    assert judge(_write(tmp_path / name, content), recorded_size_bytes=len(content) + 1)
 
 
 @pytest.mark.parametrize(("name", "content"), [("s.pkl", pickle.dumps([1, 2])), ("s.json", b'{"step": [9, 8]}')])
 def test_a_text_or_pickle_that_lost_its_end_is_unsound(tmp_path: Path, name: str, content: bytes) -> None:
-    assert not is_sound(_write(tmp_path / name, content[:-3]), recorded_size_bytes=len(content))
+    assert not judge(_write(tmp_path / name, content[:-3]), recorded_size_bytes=len(content))
 
 
 def _hugging_face(folder: Path) -> str:
@@ -194,9 +194,9 @@ def _hugging_face(folder: Path) -> str:
     return str(folder)
 
 
-def test_a_directory_of_whole_files_is_sound(tmp_path: Path) -> None:
+def test_a_directory_of_complete_files_is_sound(tmp_path: Path) -> None:
     path = _hugging_face(tmp_path / "checkpoint-10")
-    assert is_sound(path, recorded_size_bytes=saved_files(path)[0])
+    assert judge(path, recorded_size_bytes=size_and_change_time(path)[0])
 
 
 def _cut(path: Path) -> None:
@@ -206,7 +206,10 @@ def _cut(path: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "reason"),
     [
-        (lambda path: _write(path / INCOMPLETE_SENTINEL, b"x"), "is incomplete: it holds checkpoint-is-incomplete.txt"),
+        (
+            lambda path: _write(path / INCOMPLETE_SENTINEL, b"x"),
+            "is incomplete: it contains checkpoint-is-incomplete.txt",
+        ),
         (lambda path: _cut(path / "model.safetensors"), "is damaged: model.safetensors holds 63 bytes"),
         (lambda path: _cut(path / "optimizer.pt"), "is damaged: optimizer.pt is cut short"),
         (lambda path: _write(path / "inner/part.safetensors", b""), "is damaged: inner/part.safetensors is empty"),
@@ -216,30 +219,30 @@ def _cut(path: Path) -> None:
 )
 def test_a_directory_with_one_bad_file_is_unsound(tmp_path: Path, harm: Callable[[Path], object], reason: str) -> None:
     path = _hugging_face(tmp_path / "checkpoint-10")
-    size_bytes = saved_files(path)[0]
+    size_bytes = size_and_change_time(path)[0]
     harm(Path(path))
-    assert reason in _reason(is_sound(path, recorded_size_bytes=size_bytes))
+    assert reason in _reason(judge(path, recorded_size_bytes=size_bytes))
 
 
-def test_a_directory_without_content_is_unsound(tmp_path: Path) -> None:
+def test_an_empty_directory_is_unsound(tmp_path: Path) -> None:
     (tmp_path / "checkpoint-1" / "inner").mkdir(parents=True)
-    assert _reason(is_sound(str(tmp_path / "checkpoint-1"))) == "is empty"
+    assert _reason(judge(str(tmp_path / "checkpoint-1"))) == "is empty"
 
 
 def test_the_stored_size_is_that_of_all_files(tmp_path: Path) -> None:
     _write(tmp_path / "run/a", b"123")
     _write(tmp_path / "run/inner/b", b"4567")
-    assert saved_files(str(tmp_path / "run"))[0] == 7
-    assert saved_files(str(tmp_path / "run/a"))[0] == 3
-    assert saved_files(str(tmp_path / "gone"))[0] is None
+    assert size_and_change_time(str(tmp_path / "run"))[0] == 7
+    assert size_and_change_time(str(tmp_path / "run/a"))[0] == 3
+    assert size_and_change_time(str(tmp_path / "gone"))[0] is None
 
 
-def test_the_newest_is_taken_when_it_is_sound(tmp_path: Path) -> None:
+def test_the_newest_is_chosen_if_it_is_sound(tmp_path: Path) -> None:
     saved = [Saved(_write(tmp_path / f"{step}.pt", ZIP)) for step in (1, 2)]
     assert newest_sound(saved) is saved[-1]
 
 
-def test_the_one_before_is_taken_when_the_newest_is_cut_short(tmp_path: Path) -> None:
+def test_the_previous_one_is_chosen_if_the_newest_is_cut_short(tmp_path: Path) -> None:
     saved = [Saved(_write(tmp_path / f"{step}.pt", ZIP)) for step in (1, 2, 3)]
     _cut(tmp_path / "3.pt")
     assert newest_sound(saved) is saved[1]
@@ -251,14 +254,14 @@ def test_the_one_before_is_taken_when_the_newest_is_cut_short(tmp_path: Path) ->
     ]
 
 
-def test_none_is_taken_when_none_is_sound(tmp_path: Path) -> None:
+def test_none_is_chosen_if_none_is_sound(tmp_path: Path) -> None:
     assert newest_sound([]) is None
     assert newest_sound([Saved(str(tmp_path / "gone.pt"))]) is None
 
 
 def test_a_file_saved_again_and_again_is_judged_by_its_newest_record(tmp_path: Path) -> None:
     path = _write(tmp_path / "last.bin", b"x" * 15)
-    # 15 bytes are more than the older record tells, and yet what is left of a torn save of 20.
+    # 15 bytes are more than the older record has, but the rest of an interrupted save of 20.
     assert newest_sound([Saved(path, 10), Saved(path, 20)]) is None
     newest = Saved(path, 15)
     assert newest_sound([Saved(path, 20), newest]) is newest
@@ -266,8 +269,8 @@ def test_a_file_saved_again_and_again_is_judged_by_its_newest_record(tmp_path: P
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # each example writes the file anew
 @given(content=st.sampled_from([ZIP, SAFETENSORS]), place=st.integers(0, 1 << 16), garbage=st.binary(max_size=12))
-def test_no_damage_makes_the_judgement_raise(tmp_path: Path, content: bytes, place: int, garbage: bytes) -> None:
+def test_no_damage_makes_judging_raise(tmp_path: Path, content: bytes, place: int, garbage: bytes) -> None:
     place %= len(content)
     for name in ("model.pt", "model.safetensors"):
         path = _write(tmp_path / name, content[:place] + garbage + content[place + len(garbage) :])
-        assert isinstance(is_sound(path), Sound | Unsound)
+        assert isinstance(judge(path), Sound | Unsound)

@@ -1,4 +1,4 @@
-"""Checkpoints that are directories: nothing is trusted that its framework had not finished."""
+"""Checkpoint directories are sound only if their framework finished writing them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from backprop_tui.store.checkpoint_files import HDF5_SIGNATURE
-from backprop_tui.store.checkpoints import Sound, is_sound
+from backprop_tui.checkpoints.files import HDF5_SIGNATURE
+from backprop_tui.checkpoints.judging import Sound, judge
 
 
 def safetensors(path: Path) -> None:
@@ -33,38 +33,40 @@ def trainer(tmp_path: Path) -> Path:
 
 
 def reason(path: Path) -> str:
-    verdict = is_sound(str(path))
+    verdict = judge(str(path))
     return "" if isinstance(verdict, Sound) else verdict.reason
 
 
-def test_a_whole_one_is_sound(trainer: Path) -> None:
+def test_a_complete_checkpoint_is_sound(trainer: Path) -> None:
     assert reason(trainer) == ""
 
 
 @pytest.mark.parametrize(
-    ("harm", "said"),
+    ("damage", "message"),
     [
         (lambda folder: (folder / "trainer_state.json").unlink(), "trainer_state.json, which is saved last"),
         (lambda folder: (folder / "trainer_state.json").write_text('{"global_st'), "its JSON does not end"),
         (lambda folder: (folder / "model-00002-of-00002.safetensors").unlink(), "model-00002-of-00002.safetensors"),
         (lambda folder: (folder / "checkpoint-is-incomplete.txt").touch(), "checkpoint-is-incomplete.txt"),
         (lambda folder: (folder / "model-00001-of-00002.safetensors").write_bytes(b"123"), "cut short"),
-        (lambda folder: [path.unlink() for path in folder.glob("model*")], "holds no weights"),
+        (lambda folder: [path.unlink() for path in folder.glob("model*")], "has no weights"),
     ],
 )
-def test_one_that_misses_a_part_says_which(trainer: Path, harm: Callable[[Path], object], said: str) -> None:
-    harm(trainer)
-    assert said in reason(trainer)
+def test_an_incomplete_checkpoint_names_the_missing_part(
+    trainer: Path, damage: Callable[[Path], object], message: str
+) -> None:
+    damage(trainer)
+    assert message in reason(trainer)
 
 
-def test_parts_of_a_distributed_one_need_what_says_where_they_lie(tmp_path: Path) -> None:
+def test_a_distributed_checkpoint_needs_its_metadata(tmp_path: Path) -> None:
     (tmp_path / "__0_0.distcp").write_bytes(b"part")
     assert ".metadata" in reason(tmp_path)
     (tmp_path / ".metadata").write_bytes(b"\x80\x02}.")
     assert reason(tmp_path) == ""
 
 
-def test_what_the_tracker_has_not_noted_is_not_whole(tmp_path: Path) -> None:
+def test_a_checkpoint_newer_than_the_tracker_is_not_complete(tmp_path: Path) -> None:
     for number in (100, 200):
         part = tmp_path / f"iter_{number:07}" / "mp_rank_00" / "model_optim_rng.pt"
         part.parent.mkdir(parents=True)
@@ -75,7 +77,7 @@ def test_what_the_tracker_has_not_noted_is_not_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("version", "width_at", "end_at"), [(0, 13, 40), (2, 9, 28), (3, 9, 28)])
-def test_an_hdf5_file_that_ends_before_it_says_is_cut(tmp_path: Path, version: int, width_at: int, end_at: int) -> None:
+def test_an_hdf5_file_shorter_than_declared_is_cut(tmp_path: Path, version: int, width_at: int, end_at: int) -> None:
     superblock = bytearray(64)
     superblock[:8] = HDF5_SIGNATURE
     superblock[8], superblock[width_at] = version, 8

@@ -1,4 +1,4 @@
-"""What was asked of a run, one word a line, so that two runs can be laid side by side."""
+"""The options of a run as a flat table, for comparing runs."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from backprop_tui.domain.governor.figures import minutes
 from backprop_tui.domain.run import Run, Spec
 from backprop_tui.store.fields import JsonObject
 
-# What is told elsewhere, or differs without meaning anything.
-_NOT_TOLD = frozenset({"command", "script", "cwd", "framework", "key", "after", "process", "understood_flags", "env"})
+# Shown elsewhere, or different without meaning.
+_LEFT_OUT = frozenset({"command", "script", "cwd", "framework", "key", "after", "process", "understood_flags", "env"})
 _TIMES = frozenset({"max_run_seconds", "total_seconds", "until", "checkpoint_every_seconds"})
 
 
 def options_of(record: JsonObject, run: Run | None) -> dict[str, str]:
-    """Each option with its value; `run` None where only the index knows it. What was not asked is left out."""
-    found = {
+    """Returns each option that was set with its value; `run` is None if only the index knows it."""
+    options = {
         "script": _shown(record["script"]),
         "program": _shown(_program(record)),
         **_arguments(record),
@@ -32,26 +32,26 @@ def options_of(record: JsonObject, run: Run | None) -> dict[str, str]:
         "gpus": ", ".join(str(gpu["index"]) for gpu in record["gpus"]),
     }
     if run is not None:
-        found["script's content"] = "" if run.code is None else run.code.sha256[:12]
-        found |= {f"--env {name}": "given, not kept" if value is None else value for name, value in run.spec.env}
-        found |= _times(run.spec)
-        found |= {name: _shown(value) for name, value in _flat(asdict(run.spec)) if name not in _NOT_TOLD | _TIMES}
-    return {name: value for name, value in found.items() if value}
+        options["script's content"] = "" if run.code is None else run.code.sha256[:12]
+        options |= {f"--env {name}": "given, not kept" if value is None else value for name, value in run.spec.env}
+        options |= _times(run.spec)
+        options |= {name: _shown(value) for name, value in _flat(asdict(run.spec)) if name not in _LEFT_OUT | _TIMES}
+    return {name: value for name, value in options.items() if value}
 
 
 def _times(spec: Spec) -> dict[str, str]:
-    """How long it may train and until when, named and counted as in a configuration."""
+    """Returns time limits and goals, with names and units of the configuration."""
     seconds = {
         "max_run_minutes": spec.max_run_seconds,
         "total_minutes": spec.total_seconds,
         "checkpoint_every_minutes": spec.checkpoint_every_seconds,
     }
-    asked = {name: minutes(value) for name, value in seconds.items() if value is not None}
-    return asked | {"until": ", ".join(map(str, spec.until))}
+    limits = {name: minutes(value) for name, value in seconds.items() if value is not None}
+    return limits | {"until": ", ".join(map(str, spec.until))}
 
 
 def _program(record: JsonObject) -> str | None:
-    """What executes the script, or the command's program."""
+    """Returns the interpreter of the script, or the command's program."""
     return record["command"][0] if record["command"] else None
 
 
@@ -61,7 +61,7 @@ def _git(record: JsonObject) -> str:
 
 
 def _arguments(record: JsonObject) -> dict[str, str]:
-    """The words behind the script, or behind the program: `--lr 0.1` and `--lr=0.1` are both --lr."""
+    """Returns the arguments of the script, or of the program; `--lr 0.1` and `--lr=0.1` are the same."""
     words: Sequence[str] = record["command"]
     script = record["script"]
     begin = words.index(script) + 1 if script in words else min(1, len(words))
@@ -69,25 +69,25 @@ def _arguments(record: JsonObject) -> dict[str, str]:
 
 
 def named_arguments(words: Sequence[str]) -> dict[str, str]:
-    """Options by their name, a switch as `yes`, one given twice with both values, other words by their place."""
-    found: dict[str, str] = {}
+    """Returns options by name (a switch as `yes`, a repeated one with all values), other arguments by position."""
+    named: dict[str, str] = {}
     left = list(words)
-    place = 0
+    position = 0
     while left:
         word = left.pop(0)
         if is_option(word):
             name, equals, value = word.partition("=")
             if not equals:
                 value = left.pop(0) if left and not is_option(left[0]) else "yes"
-            found[name] = f"{found[name]}, {value}" if name in found else value
+            named[name] = f"{named[name]}, {value}" if name in named else value
         else:
-            place += 1
-            found[f"argument {place}"] = word
-    return found
+            position += 1
+            named[f"argument {position}"] = word
+    return named
 
 
 def is_option(word: str) -> bool:
-    """Whether it names something; a negative number is a value."""
+    """Returns whether a word is an option; a negative number is not."""
     if not word.startswith("-") or len(word) == 1:
         return False
     try:
@@ -99,7 +99,7 @@ def is_option(word: str) -> bool:
 
 def _flat(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in fields.items():
-        if isinstance(value, dict) and name not in _NOT_TOLD:
+        if isinstance(value, dict) and name not in _LEFT_OUT:
             yield from _flat(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
