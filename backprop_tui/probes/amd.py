@@ -10,7 +10,7 @@ from backprop_tui.probes.amd_card import AmdCard
 from backprop_tui.probes.amd_processes import AmdProcesses
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
 from backprop_tui.probes.gpu_record import GpuRecord
-from backprop_tui.probes.gpu_watch import GpuWatch, read_all
+from backprop_tui.probes.gpu_watch import GpuPoller, poll_all
 
 AMD_VENDOR = "0x1002"
 _CARD = re.compile(r"card(\d+)")  # card0, but not its connectors card0-DP-1
@@ -21,13 +21,13 @@ class AmdProbe:
 
     name = "amd"
 
-    def __init__(self, *, sample_seconds: float, sys_root: str = "/sys", least_vram_bytes: int = 0) -> None:
+    def __init__(self, *, sample_seconds: float, sys_root: str = "/sys", min_vram_bytes: int = 0) -> None:
         """Without a card of at least that much memory, `open` says there is none for us: see `auto`."""
         self._sample_seconds = sample_seconds
         self._sys_root = sys_root
-        self._least_vram_bytes = least_vram_bytes
+        self._min_vram_bytes = min_vram_bytes
         self._processes = AmdProcesses(sys_root)
-        self._watches: dict[str, GpuWatch] = {}
+        self._pollers: dict[str, GpuPoller] = {}
 
     def open(self) -> None:
         """Finds the cards.
@@ -39,7 +39,7 @@ class AmdProbe:
         if not cards:
             problem = "no AMD card with the driver amdgpu: `sudo modprobe amdgpu` loads it where there is a card"
             raise ProbeUnavailable(problem, absent=True)
-        if self._least_vram_bytes and not any(self._is_large(device) for device in cards.values()):
+        if self._min_vram_bytes and not any(self._is_large(device) for device in cards.values()):
             problem = "only AMD graphics with little memory of its own, as processors have: --gpu-probe amd uses it"
             raise ProbeUnavailable(problem, absent=True)
         self._meet(cards)
@@ -47,16 +47,16 @@ class AmdProbe:
     def read(self, seconds: float) -> tuple[GpuReading, ...]:
         """Every card that was ever there since this process began."""
         self._meet(self._cards())
-        return read_all(sorted(self._watches.values(), key=lambda watch: watch.record.index), seconds)
+        return poll_all(sorted(self._pollers.values(), key=lambda poller: poller.record.index), seconds)
 
     def close(self) -> None:
         """No file is held open."""
 
     def _meet(self, cards: dict[str, str]) -> None:
         for address, device in cards.items():
-            if address not in self._watches:
-                record = GpuRecord(len(self._watches), sample_seconds=self._sample_seconds)
-                self._watches[address] = GpuWatch(record, AmdCard(device, address, self._processes).ask)
+            if address not in self._pollers:
+                record = GpuRecord(len(self._pollers), sample_seconds=self._sample_seconds)
+                self._pollers[address] = GpuPoller(record, AmdCard(device, address, self._processes).ask)
 
     def _cards(self) -> dict[str, str]:
         """The device directories of AMD cards by PCI address, in the order of their numbers."""
@@ -75,7 +75,7 @@ class AmdProbe:
 
     def _is_large(self, device: str) -> bool:
         total = _first_line(os.path.join(device, "mem_info_vram_total"))
-        return total.isdecimal() and int(total) >= self._least_vram_bytes
+        return total.isdecimal() and int(total) >= self._min_vram_bytes
 
 
 def _first_line(path: str) -> str:

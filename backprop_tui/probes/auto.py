@@ -13,15 +13,15 @@ from backprop_tui.probes.none import NoneProbe
 
 AUTO = "auto"
 NONE = "none"
-ORDER = ("nvml", "nvidia-smi", "amd")
+PROBE_ORDER = ("nvml", "nvidia-smi", "amd")
 # A processor's own graphics shares the RAM and is no place for training unless somebody asks for it.
-LEAST_VRAM_BYTES = 2_000_000_000
+MIN_VRAM_BYTES = 2_000_000_000
 
-Makers = Mapping[str, Callable[[], GpuProbe]]
+ProbeFactories = Mapping[str, Callable[[], GpuProbe]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class ProbeChoice:
     """What was picked, and why the others were not.
 
     `problem` is set where a probe that should work does not: then none is measured, under the name of the broken one.
@@ -33,17 +33,17 @@ class Choice:
     passed_over: Mapping[str, str] = field(default_factory=dict)
 
 
-class Chooser:
+class ProbeSelector:
     """Makes each probe once, so that one which hung in opening is asked again for the answer, not anew."""
 
-    def __init__(self, requested: str, makers: Makers, order: Sequence[str] = ORDER) -> None:
-        """`requested` is `auto` or a key of `makers`."""
+    def __init__(self, requested: str, factories: ProbeFactories, order: Sequence[str] = PROBE_ORDER) -> None:
+        """`requested` is `auto` or a key of `factories`."""
         self._names = tuple(order) if requested == AUTO else (requested,)
         self._requested = requested
-        self._makers = makers
+        self._makers = factories
         self._made: dict[str, GpuProbe] = {}
 
-    def choose(self) -> Choice:
+    def choose(self) -> ProbeChoice:
         """Opens the first that can be opened; may take as long as their time limits together."""
         passed_over: dict[str, str] = {}
         broken: str | None = None
@@ -56,9 +56,9 @@ class Chooser:
                 if broken is None and (not error.absent or self._requested != AUTO):
                     broken = name
                 continue
-            return Choice(probe=probe, name=name, passed_over=passed_over)
+            return ProbeChoice(probe=probe, name=name, passed_over=passed_over)
         problem = None if broken is None else passed_over[broken]
-        return Choice(probe=NoneProbe(), name=broken or NONE, problem=problem, passed_over=passed_over)
+        return ProbeChoice(probe=NoneProbe(), name=broken or NONE, problem=problem, passed_over=passed_over)
 
     def _probe(self, name: str) -> GpuProbe:
         if name not in self._made:
@@ -66,30 +66,30 @@ class Chooser:
         return self._made[name]
 
 
-def real_makers(
+def probe_factories(
     requested: str, *, sample_seconds: float, before: Mapping[int, tuple[GpuReading, float]] | None = None
-) -> Makers:
+) -> ProbeFactories:
     """The probes of this machine; each loads its module when it is made. `before` is as NvmlProbe takes it."""
 
     def nvml() -> GpuProbe:
         from backprop_tui.probes.nvml import NvmlProbe
 
-        return NvmlProbe(sample_seconds=sample_seconds, before=before)
+        return NvmlProbe(sample_seconds=sample_seconds, previous=before)
 
     def nvidia_smi() -> GpuProbe:
         from backprop_tui.probes.nvidia_smi import NvidiaSmiProbe
 
-        return NvidiaSmiProbe(sample_seconds=sample_seconds, before=before)
+        return NvidiaSmiProbe(sample_seconds=sample_seconds, previous=before)
 
     def amd() -> GpuProbe:
         from backprop_tui.probes.amd import AmdProbe
 
-        return AmdProbe(sample_seconds=sample_seconds, least_vram_bytes=LEAST_VRAM_BYTES if requested == AUTO else 0)
+        return AmdProbe(sample_seconds=sample_seconds, min_vram_bytes=MIN_VRAM_BYTES if requested == AUTO else 0)
 
     def simulated() -> GpuProbe:
         from backprop_tui.probes.simulated import SimulatedProbe
-        from backprop_tui.probes.simulated_loads import RunningLoads
+        from backprop_tui.probes.simulated_loads import LoadScanner
 
-        return SimulatedProbe(os.environ, RunningLoads())
+        return SimulatedProbe(os.environ, LoadScanner())
 
     return {"nvml": nvml, "nvidia-smi": nvidia_smi, "amd": amd, "simulated": simulated, NONE: NoneProbe}

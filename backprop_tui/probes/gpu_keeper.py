@@ -9,10 +9,10 @@ from dataclasses import field, replace
 from backprop_tui.domain.governor.freshness import is_stale
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
 from backprop_tui.domain.values import dataclass
-from backprop_tui.probes.auto import NONE, Choice
+from backprop_tui.probes.auto import NONE, ProbeChoice
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
 from backprop_tui.probes.none import NoneProbe
-from backprop_tui.probes.ownership import Owners
+from backprop_tui.probes.ownership import ProcessOwners
 from backprop_tui.probes.patience import PatientCall, Unanswered
 
 BROKEN_RETRY_SECONDS = 5.0
@@ -31,7 +31,7 @@ class GpuSample:
     known: bool = True
 
 
-class GpuKeeper:
+class GpuMonitor:
     """Reads through the chosen probe; what was measured last stays visible, as stale, while there is none.
 
     It is where faults of probes end: whatever one raises becomes a problem that is told, so that the host is measured.
@@ -40,10 +40,10 @@ class GpuKeeper:
     def __init__(
         self,
         requested: str,
-        choose: Callable[[], Choice],
+        choose: Callable[[], ProbeChoice],
         *,
         sample_seconds: float,
-        owners: Owners,
+        owners: ProcessOwners,
         before: tuple[tuple[GpuReading, ...], float] = ((), 0.0),
     ) -> None:
         """`choose` may hang: it is called in a thread. `before` is what an earlier process read last, and when."""
@@ -52,7 +52,7 @@ class GpuKeeper:
         self._sample_seconds = sample_seconds
         self._owners = owners
         self._opening = PatientCall(self._open, name="probe-open")
-        self._choice: Choice | None = None
+        self._choice: ProbeChoice | None = None
         self._failure: str | None = None
         self._chosen_at = self._retry_at = 0.0
         self._last, self._last_at = before
@@ -82,25 +82,25 @@ class GpuKeeper:
             if not isinstance(found, Unanswered):
                 self._adopt(found)
 
-    def _open(self) -> Choice:
+    def _open(self) -> ProbeChoice:
         """In its own thread."""
         try:
             if self._choice is not None:
                 self._choice.probe.close()
             return self._choose()
         except Exception as error:  # noqa: BLE001 the boundary that the class tells of
-            return Choice(probe=NoneProbe(), name=self._requested, problem=_words(error))
+            return ProbeChoice(probe=NoneProbe(), name=self._requested, problem=_describe(error))
 
-    def _read_through(self, choice: Choice, seconds: float) -> None:
+    def _read_through(self, choice: ProbeChoice, seconds: float) -> None:
         try:
             gpus = self._owners.name(choice.probe.read(seconds))
         except Exception as error:  # noqa: BLE001 the boundary that the class tells of
-            self._failure = error.problem if isinstance(error, ProbeUnavailable) else _words(error)
+            self._failure = error.problem if isinstance(error, ProbeUnavailable) else _describe(error)
             self._retry_at = time.monotonic() + BROKEN_RETRY_SECONDS
         else:
             self._last, self._last_at = gpus, time.monotonic()
 
-    def _adopt(self, choice: Choice) -> None:
+    def _adopt(self, choice: ProbeChoice) -> None:
         failure = choice.problem
         measures = choice.probe.name != NONE
         if self._last and not measures and failure is None:
@@ -134,5 +134,5 @@ class GpuKeeper:
         return settled or time.monotonic() - self._chosen_at >= FIRST_ANSWER_SECONDS
 
 
-def _words(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"

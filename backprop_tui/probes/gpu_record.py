@@ -11,7 +11,7 @@ from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
 from backprop_tui.domain.values import dataclass
 
 UNKNOWN_PREFIX = "unknown-"  # of what stands for the UUID of a GPU that has never answered
-SILENT = "the driver does not answer"
+NOT_RESPONDING = "the driver does not answer"
 DEFAULT_HOT_CELSIUS = RunLimits().gpu_max_temp_celsius
 
 
@@ -21,7 +21,7 @@ class GpuAnswer:
 
     A figure that it does not have is None. One that it has and failed to give is None and named in `failures` with the
     reason: then the figure before stands, and ages. `hot_at_celsius` is its maker's limit, None where it names none.
-    `remark` is worth telling though nothing failed.
+    `warning` is worth telling though nothing failed.
     """
 
     uuid: str
@@ -35,7 +35,7 @@ class GpuAnswer:
     processes: tuple[GpuProcess, ...] = ()
     hot_at_celsius: float | None = None
     failures: Mapping[str, str] = field(default_factory=dict)
-    remark: str | None = None
+    warning: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +104,7 @@ class GpuRecord:
             health=health,
             memory_total_bytes=last.memory_total_bytes,
             age_seconds=0.0 if self._measured_at is None else round(max(0.0, now - self._measured_at), 3),
-            problem=self._problem or (SILENT if health is GpuHealth.STALE else None),
+            problem=self._problem or (NOT_RESPONDING if health is GpuHealth.STALE else None),
         )
         if health is GpuHealth.LOST:
             return known
@@ -121,7 +121,7 @@ class GpuRecord:
     def _take_in(self, answer: GpuAnswer, now: float) -> None:
         self._lost = False
         failed = [name for name in answer.failures if name in VITAL]
-        self._problem = _words(answer.failures) or answer.remark
+        self._problem = _describe(answer.failures) or answer.warning
         if "temperature" in failed:
             answer = replace(answer, temperature_celsius=self._last.temperature_celsius)
         if "memory" in failed:
@@ -143,7 +143,7 @@ class GpuRecord:
         return GpuHealth.HOT if temperature is not None and temperature >= min(limits) else GpuHealth.OK
 
 
-def _words(failures: Mapping[str, str]) -> str | None:
+def _describe(failures: Mapping[str, str]) -> str | None:
     return "; ".join(f"{name} not readable: {problem}" for name, problem in failures.items()) or None
 
 

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 
 from backprop_tui.domain.telemetry import GpuReading
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
-from backprop_tui.probes.gpu_record import SILENT, GpuFailed, GpuOutcome, GpuRecord
+from backprop_tui.probes.gpu_record import NOT_RESPONDING, GpuFailed, GpuOutcome, GpuRecord
 from backprop_tui.probes.patience import PatientCall, Unanswered
 
 SILENT_AFTER_SECONDS = 1.0  # slower than this is told, even before the figures are stale
 
 
-class GpuWatch:
+class GpuPoller:
     """A record, and the thread that fills it."""
 
     def __init__(self, record: GpuRecord, ask: Callable[[], GpuOutcome]) -> None:
@@ -45,7 +45,7 @@ class GpuWatch:
         if not isinstance(outcome, Unanswered):
             self.record.note(outcome, now=now)
         elif outcome.seconds >= SILENT_AFTER_SECONDS:
-            self.record.note(GpuFailed(problem=SILENT), now=now)
+            self.record.note(GpuFailed(problem=NOT_RESPONDING), now=now)
         return self.record.reading(now)
 
     def end(self) -> None:
@@ -53,20 +53,20 @@ class GpuWatch:
         self._call.end()
 
 
-def read_all(watches: Sequence[GpuWatch], seconds: float) -> tuple[GpuReading, ...]:
+def poll_all(pollers: Sequence[GpuPoller], seconds: float) -> tuple[GpuReading, ...]:
     """All at once, so that together they take no longer than the slowest or than this.
 
     Raises:
         ProbeUnavailable: one of them found out that none can be asked any more; the answers of the others are noted.
     """
     deadline = time.monotonic() + seconds
-    for watch in watches:
-        watch.begin()
+    for poller in pollers:
+        poller.begin()
     readings: list[GpuReading] = []
     unavailable: ProbeUnavailable | None = None
-    for watch in watches:
+    for poller in pollers:
         try:
-            readings.append(watch.finish(deadline))
+            readings.append(poller.finish(deadline))
         except ProbeUnavailable as error:
             unavailable = error
     if unavailable is not None:

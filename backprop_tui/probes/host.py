@@ -7,7 +7,7 @@ import os
 from backprop_tui.domain.telemetry import HostReading
 from backprop_tui.probes.cgroups import Cgroups
 
-_LEAST_COUNTS = 5  # of /proc/stat: up to the time spent waiting for disks
+_MIN_COUNTERS = 5  # of /proc/stat: up to the time spent waiting for disks
 
 
 class HostProbe:
@@ -64,7 +64,7 @@ class HostProbe:
         except OSError:
             return None
         counts = [int(word) for word in words[1:9] if word.isdecimal()]  # guest time is part of user time
-        if words[:1] != ["cpu"] or len(counts) < _LEAST_COUNTS:
+        if words[:1] != ["cpu"] or len(counts) < _MIN_COUNTERS:
             return None
         idle, total = counts[3] + counts[4], sum(counts)
         before, self._ticks = self._ticks, (idle, total)

@@ -8,7 +8,7 @@ from collections.abc import Container
 
 KERNEL_LOG = "/dev/kmsg"
 _KILLED = re.compile(rb"^[^,]*,\d+,(\d+),[^;]*;(.*[Oo]ut of memory.*: Killed process (\d+) .*)", re.MULTILINE)
-_MOST_RECORDS = 100_000
+_MAX_RECORDS = 100_000
 
 
 def memory_kill_of(pids: Container[int], *, since: float, path: str = KERNEL_LOG) -> str | None:
@@ -30,7 +30,7 @@ def memory_kill_of(pids: Container[int], *, since: float, path: str = KERNEL_LOG
 
 
 def _search(log: int, pids: Container[int], since: float) -> str | None:
-    for _ in range(_MOST_RECORDS):
+    for _ in range(_MAX_RECORDS):
         try:
             record = os.read(log, 8192)
         except BrokenPipeError:

@@ -18,7 +18,7 @@ MISMATCH = (
 )
 NO_PERMISSION = "no permission for the NVIDIA driver: see who owns /dev/nvidia*, often the group video or render"
 BLOCKED = "GPUs kept away by the operating system: start the container with --gpus all"
-LOOK_HERE = "look at `dmesg | grep -i -e xid -e nvrm`; often only a reboot helps"
+SEE_KERNEL_LOG = "look at `dmesg | grep -i -e xid -e nvrm`; often only a reboot helps"
 LIBRARY_MISSING = (
     "no libnvidia-ml.so.1: no NVIDIA driver is installed here; in a container, start it with --gpus all (NVIDIA "
     "container toolkit)"

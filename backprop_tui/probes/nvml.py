@@ -8,8 +8,8 @@ from types import ModuleType
 from backprop_tui.domain.telemetry import GpuReading
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
 from backprop_tui.probes.gpu_record import GpuRecord
-from backprop_tui.probes.gpu_watch import GpuWatch, read_all
-from backprop_tui.probes.nvidia_driver import LOOK_HERE, NO_GPU
+from backprop_tui.probes.gpu_watch import GpuPoller, poll_all
+from backprop_tui.probes.nvidia_driver import SEE_KERNEL_LOG, NO_GPU
 from backprop_tui.probes.nvml_device import NvmlDevice
 from backprop_tui.probes.nvml_errors import unavailable
 from backprop_tui.probes.patience import PatientCall, Unanswered
@@ -50,13 +50,13 @@ class NvmlProbe:
         """`before` has readings of an earlier process by index, with the monotonic time each was measured."""
         self._sample_seconds = sample_seconds
         self._load = load
-        self._before = before or {}
+        self._previous = before or {}
         self._open_seconds = open_seconds
         self._sys_root = sys_root
         self._nvml: ModuleType | None = None
         self._start = PatientCall(self._initialize, name="nvml-init")
         self._records: dict[int, GpuRecord] = {}
-        self._watches: list[GpuWatch] = []
+        self._pollers: list[GpuPoller] = []
 
     def open(self) -> None:
         """Loads the library and finds the GPUs.
@@ -73,11 +73,11 @@ class NvmlProbe:
         except nvml.NVMLError as error:
             raise unavailable(error.value, error, sys_root=self._sys_root) from error
         if isinstance(count, Unanswered):
-            raise ProbeUnavailable(f"nvmlInit has not returned for {count.seconds:.0f} s: {LOOK_HERE}")
+            raise ProbeUnavailable(f"nvmlInit has not returned for {count.seconds:.0f} s: {SEE_KERNEL_LOG}")
         if count == 0:
             self.close()
             raise ProbeUnavailable(NO_GPU, absent=True)
-        self._watches = [self._watch(nvml, index) for index in range(count)]
+        self._pollers = [self._watch(nvml, index) for index in range(count)]
 
     def read(self, seconds: float) -> tuple[GpuReading, ...]:
         """Every GPU that was there when the driver was opened.
@@ -85,14 +85,14 @@ class NvmlProbe:
         Raises:
             ProbeUnavailable: the driver is gone for all of them.
         """
-        return read_all(self._watches, seconds)
+        return poll_all(self._pollers, seconds)
 
     def close(self) -> None:
         """Shuts NVML down, unless a question to it is still open: that would hang too, or break it."""
-        wedged = any(watch.wedged for watch in self._watches)
-        for watch in self._watches:
-            watch.end()
-        self._watches = []
+        wedged = any(poller.wedged for poller in self._pollers)
+        for poller in self._pollers:
+            poller.end()
+        self._pollers = []
         if self._nvml is None or wedged or self._start.pending:
             return
         shutdown = PatientCall(self._shut_down, name="nvml-shutdown")
@@ -114,9 +114,9 @@ class NvmlProbe:
             except self._nvml.NVMLError:
                 pass  # the driver is gone already
 
-    def _watch(self, nvml: ModuleType, index: int) -> GpuWatch:
+    def _watch(self, nvml: ModuleType, index: int) -> GpuPoller:
         record = self._records.get(index)
         if record is None:
-            record = GpuRecord(index, sample_seconds=self._sample_seconds, before=self._before.get(index))
+            record = GpuRecord(index, sample_seconds=self._sample_seconds, previous=self._previous.get(index))
             self._records[index] = record
-        return GpuWatch(record, NvmlDevice(nvml, index, sys_root=self._sys_root).ask)
+        return GpuPoller(record, NvmlDevice(nvml, index, sys_root=self._sys_root).ask)

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from backprop_tui.domain.telemetry import GpuProcess
 from backprop_tui.probes.gpu_record import GpuAnswer, GpuFailed, GpuLost, GpuOutcome
-from backprop_tui.probes.nvml_errors import ErrorKind, kind_of, lost_words, unavailable, words_of
+from backprop_tui.probes.nvml_errors import ErrorKind, error_kind, lost_reason, unavailable, error_text
 from backprop_tui.probes.xid import Xid
 
 Figure = TypeVar("Figure")
@@ -91,7 +91,7 @@ class NvmlDevice:
             processes=self._processes(),
             hot_at_celsius=self._hot_at or None,
             failures=self._failures,
-            remark=self._fault(),
+            warning=self._fault(),
         )
 
     def _figure(self, name: str, question: Callable[[], Figure]) -> Figure | None:
@@ -99,11 +99,11 @@ class NvmlDevice:
         try:
             return question()
         except self._nvml.NVMLError as error:
-            match kind_of(error.value):
+            match error_kind(error.value):
                 case ErrorKind.MISSING:
                     return None
                 case ErrorKind.FAILED:
-                    self._failures[name] = words_of(error)
+                    self._failures[name] = error_text(error)
                     return None
                 case ErrorKind.LOST | ErrorKind.DRIVER_GONE:
                     raise
@@ -123,7 +123,7 @@ class NvmlDevice:
                 memory = nvml.nvmlDeviceGetMemoryInfo(self._handle, version=version)
                 return int(memory.total), int(memory.used)
             except nvml.NVMLError as error:
-                if kind_of(error.value) is not ErrorKind.MISSING:
+                if error_kind(error.value) is not ErrorKind.MISSING:
                     raise
         memory = nvml.nvmlDeviceGetMemoryInfo(self._handle)
         self._memory_version = None  # the second version was in vain, and would be each time
@@ -146,16 +146,16 @@ class NvmlDevice:
 
     def _outcome_of(self, error: Exception, code: int) -> GpuOutcome:
         """What it means when the GPU cannot be asked at all."""
-        match kind_of(code):
+        match error_kind(code):
             case ErrorKind.LOST:
                 self._handle = self._events = None
                 fault = self._fault()
-                return GpuLost(problem=lost_words(code) + (f" ({fault})" if fault else ""))
+                return GpuLost(problem=lost_reason(code) + (f" ({fault})" if fault else ""))
             case ErrorKind.DRIVER_GONE:
                 self._handle = self._events = None
                 raise unavailable(code, error, sys_root=self._sys_root) from error
             case ErrorKind.MISSING | ErrorKind.FAILED:
-                return GpuFailed(problem=f"the driver does not hand it out: {words_of(error)}")
+                return GpuFailed(problem=f"the driver does not hand it out: {error_text(error)}")
 
     def _fault(self) -> str | None:
         """The newest Xid, while it is worth telling."""

@@ -8,7 +8,7 @@ from backprop_tui.probes.gpu_probe import ProbeUnavailable
 from backprop_tui.probes.nvidia_driver import (
     BLOCKED,
     LIBRARY_MISSING,
-    LOOK_HERE,
+    SEE_KERNEL_LOG,
     MISMATCH,
     NO_CARD,
     NO_PERMISSION,
@@ -43,7 +43,7 @@ class ErrorKind(Enum):
     DRIVER_GONE = auto()  # nothing can be asked of any GPU
 
 
-_KINDS = {
+_ERROR_KINDS = {
     NOT_SUPPORTED: ErrorKind.MISSING,
     PERMISSION_DENIED: ErrorKind.MISSING,
     NOT_FOUND: ErrorKind.MISSING,
@@ -60,13 +60,13 @@ _KINDS = {
     LIB_RM_VERSION_MISMATCH: ErrorKind.DRIVER_GONE,
 }
 
-_LOST_WORDS = {
+_LOST_REASONS = {
     GPU_IS_LOST: "fallen off the bus: reset it (`sudo nvidia-smi --gpu-reset`) or reboot",
     RESET_REQUIRED: "it needs a reset: `sudo nvidia-smi --gpu-reset`, or reboot",
     GPU_NOT_FOUND: "it is no longer there",
 }
 
-_DRIVER_WORDS = {
+_DRIVER_REASONS = {
     DRIVER_NOT_LOADED: NOT_LOADED,
     LIBRARY_NOT_FOUND: LIBRARY_MISSING,
     LIB_RM_VERSION_MISMATCH: MISMATCH,
@@ -76,19 +76,19 @@ _DRIVER_WORDS = {
 }
 
 
-def kind_of(code: int) -> ErrorKind:
+def error_kind(code: int) -> ErrorKind:
     """A code that nobody knows yet is a failure."""
-    return _KINDS.get(code, ErrorKind.FAILED)
+    return _ERROR_KINDS.get(code, ErrorKind.FAILED)
 
 
-def words_of(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """NVML's own words, without a full stop."""
     return str(error).rstrip(".") or type(error).__name__
 
 
-def lost_words(code: int) -> str:
+def lost_reason(code: int) -> str:
     """Why a GPU is lost and what to do."""
-    return _LOST_WORDS.get(code, "lost")
+    return _LOST_REASONS.get(code, "lost")
 
 
 def unavailable(code: int, error: Exception, *, sys_root: str) -> ProbeUnavailable:
@@ -96,7 +96,7 @@ def unavailable(code: int, error: Exception, *, sys_root: str) -> ProbeUnavailab
 
     A library without a driver is no fault where the machine has no NVIDIA card: packages and images bring it along.
     """
-    problem = _DRIVER_WORDS.get(code, f"NVML fails, {words_of(error)}: {LOOK_HERE}")
+    problem = _DRIVER_REASONS.get(code, f"NVML fails, {error_text(error)}: {SEE_KERNEL_LOG}")
     without_card = code == DRIVER_NOT_LOADED and nvidia_card_present(sys_root) is False
     if without_card:
         problem = NO_CARD

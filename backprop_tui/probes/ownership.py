@@ -24,7 +24,7 @@ class Ownership:
     run: str | None = None
 
 
-def look_up(pid: int) -> Ownership:
+def find_owner(pid: int) -> Ownership:
     """From /proc and the user database.
 
     Both may hang: a wedged driver locks a process's memory, a directory server may be away.
@@ -36,10 +36,10 @@ def look_up(pid: int) -> Ownership:
     return Ownership(owner=_user_name(uid), run=_run_of(pid))
 
 
-class Owners:
+class ProcessOwners:
     """Remembers each process while it stays on a GPU; a look-up that hangs leaves that process unnamed, no more."""
 
-    def __init__(self, look: Callable[[int], Ownership] = look_up) -> None:
+    def __init__(self, look: Callable[[int], Ownership] = find_owner) -> None:
         self._look = look
         self._known: dict[Identity, Ownership] = {}
         self._asked: dict[Identity, PatientCall[Ownership]] = {}

@@ -8,7 +8,7 @@ from backprop_tui.domain.telemetry import Readings
 from backprop_tui.probes.readings_codec import Sample, decode, encode
 from backprop_tui.processes.linux import boot_id
 
-_MOST_BYTES = 16 * 1024 * 1024
+_MAX_BYTES = 16 * 1024 * 1024
 
 
 def read_readings(path: str) -> Readings | None:
@@ -24,7 +24,7 @@ def read_sample(path: str) -> Sample | None:
     """All that the file says; also before the GPUs are known."""
     try:
         with open(path, "rb") as file:
-            content = file.read(_MOST_BYTES)
+            content = file.read(_MAX_BYTES)
     except OSError:
         return None  # no sampler has written yet
     sample = decode(content)

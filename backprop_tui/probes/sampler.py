@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from backprop_tui.probes.sampling import SamplerOptions
 
-SHORTEST_INTERVAL_SECONDS = 0.1
+MIN_INTERVAL_SECONDS = 0.1
 _REQUIRED = {"--out", "--disk-path"}
 _OPTIONS = _REQUIRED | {"--probe", "--interval", "--parent"}
 
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> None:
     rename_process("bp-sampler")
     from backprop_tui.probes.sampling import Sampler
 
-    Sampler.of_this_machine(options).run(lambda: os.getppid() == parent)
+    Sampler.for_this_machine(options).run(lambda: os.getppid() == parent)
     _end_group(signal.SIGTERM, None)
 
 
@@ -60,7 +60,7 @@ def _parse(arguments: Sequence[str]) -> tuple[SamplerOptions, int | None]:
         out=os.path.abspath(named["--out"]),
         disk_path=os.path.abspath(named["--disk-path"]),
         probe=named.get("--probe", "auto"),
-        interval_seconds=max(SHORTEST_INTERVAL_SECONDS, interval),
+        interval_seconds=max(MIN_INTERVAL_SECONDS, interval),
     )
     return options, parent or None
 

@@ -10,29 +10,29 @@ from dataclasses import replace
 
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, Readings
 from backprop_tui.domain.values import dataclass
-from backprop_tui.probes.auto import AUTO, Chooser, real_makers
-from backprop_tui.probes.gpu_keeper import GpuKeeper
+from backprop_tui.probes.auto import AUTO, ProbeSelector, probe_factories
+from backprop_tui.probes.gpu_keeper import GpuMonitor
 from backprop_tui.probes.gpu_record import UNKNOWN_PREFIX
 from backprop_tui.probes.host import HostProbe
-from backprop_tui.probes.ownership import Owners
+from backprop_tui.probes.ownership import ProcessOwners
 from backprop_tui.probes.readings_codec import Sample
 from backprop_tui.probes.readings_file import read_sample, remove_leftovers, write_sample
 from backprop_tui.processes.linux import boot_id
 
-GPU_SHARE = 0.8  # of the interval: how long a reading waits for GPUs
-MOST_GPU_SECONDS = 2.0
+GPU_TIME_SHARE = 0.8  # of the interval: how long a reading waits for GPUs
+MAX_GPU_SECONDS = 2.0
 # The guard acts on the second reading of a GPU that is too hot.
-HOT_PACE = 0.5
+HOT_INTERVAL_FACTOR = 0.5
 SETTLING_SECONDS = 0.1  # between two readings until it is settled which GPUs there are
 # A driver that opens at once leaves no trace of having been unknown: until then the file of an earlier sampler stands.
-UNTOLD_SECONDS = 2.0
-PARENT_SECONDS = 1.0  # how often to look whether the parent lives, should the kernel's signal be missed
+UNKNOWN_GRACE_SECONDS = 2.0
+PARENT_CHECK_SECONDS = 1.0  # how often to look whether the parent lives, should the kernel's signal be missed
 
 # Both count GPUs as the driver does, so that a GPU of an earlier sampler is told by its index.
 _SAME_INDICES = frozenset({"nvml", "nvidia-smi"})
 
 # GPUs by index, each with the monotonic time at which it was measured.
-Remembered = dict[int, tuple[GpuReading, float]]
+PreviousGpus = dict[int, tuple[GpuReading, float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,28 +48,28 @@ class SamplerOptions:
 class Sampler:
     """Runs in the main thread, which waits for nothing without a limit: what may hang is asked in other threads."""
 
-    def __init__(self, options: SamplerOptions, host: HostProbe, gpus: GpuKeeper) -> None:
+    def __init__(self, options: SamplerOptions, host: HostProbe, gpus: GpuMonitor) -> None:
         self._options = options
         self._host = host
         self._gpus = gpus
         self._boot_id = boot_id()
-        self._tell_unknown_at = time.monotonic() + UNTOLD_SECONDS
+        self._tell_unknown_at = time.monotonic() + UNKNOWN_GRACE_SECONDS
         self._write_failed = False
 
     @classmethod
-    def of_this_machine(cls, options: SamplerOptions) -> Sampler:
+    def for_this_machine(cls, options: SamplerOptions) -> Sampler:
         """With the real probes; GPUs that an earlier sampler saw are known by name, should they be silent now."""
         remove_leftovers(options.out)
         earlier = read_sample(options.out)
         before = {} if earlier is None else _remembered(earlier, options.probe)
-        makers = real_makers(options.probe, sample_seconds=options.interval_seconds, before=before)
-        chooser = Chooser(options.probe, makers)
-        gpus = GpuKeeper(
+        factories = probe_factories(options.probe, sample_seconds=options.interval_seconds, previous=before)
+        chooser = ProbeSelector(options.probe, factories)
+        gpus = GpuMonitor(
             options.probe,
             chooser.choose,
             sample_seconds=options.interval_seconds,
-            owners=Owners(),
-            before=_latest(before),
+            owners=ProcessOwners(),
+            previous=_latest(before),
         )
         return cls(options, HostProbe(disk_path=options.disk_path), gpus)
 
@@ -79,11 +79,11 @@ class Sampler:
         while alive():
             due = max(due + self.measure(), time.monotonic())
             while (left := due - time.monotonic()) > 0 and alive():
-                time.sleep(min(left, PARENT_SECONDS))
+                time.sleep(min(left, PARENT_CHECK_SECONDS))
 
     def measure(self) -> float:
         """Measures and writes once; says how many seconds later to measure again."""
-        gpus = self._gpus.read(min(self._options.interval_seconds * GPU_SHARE, MOST_GPU_SECONDS))
+        gpus = self._gpus.read(min(self._options.interval_seconds * GPU_TIME_SHARE, MAX_GPU_SECONDS))
         if not gpus.known and time.monotonic() < self._tell_unknown_at:
             return SETTLING_SECONDS
         readings = Readings(
@@ -105,7 +105,7 @@ class Sampler:
         if not gpus.known:
             return SETTLING_SECONDS
         hot = any(gpu.health is GpuHealth.HOT for gpu in gpus.gpus)
-        return self._options.interval_seconds * (HOT_PACE if hot else 1.0)
+        return self._options.interval_seconds * (HOT_INTERVAL_FACTOR if hot else 1.0)
 
     def _write(self, sample: Sample) -> None:
         """A disk that is full is told once, and tried again each time."""
@@ -119,7 +119,7 @@ class Sampler:
             self._write_failed = False
 
 
-def _remembered(sample: Sample, requested: str) -> Remembered:
+def _remembered(sample: Sample, requested: str) -> PreviousGpus:
     """The GPUs of an earlier sampler."""
     if sample.readings.probe not in _SAME_INDICES or requested not in {AUTO, *_SAME_INDICES}:
         return {}
@@ -131,7 +131,7 @@ def _remembered(sample: Sample, requested: str) -> Remembered:
     }
 
 
-def _latest(before: Remembered) -> tuple[tuple[GpuReading, ...], float]:
+def _latest(before: PreviousGpus) -> tuple[tuple[GpuReading, ...], float]:
     """All together, with the time of the newest and ages as of then."""
     at = max((measured_at for _, measured_at in before.values()), default=0.0)
     return tuple(replace(gpu, age_seconds=at - measured_at) for gpu, measured_at in before.values()), at

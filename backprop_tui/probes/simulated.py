@@ -16,7 +16,7 @@ GPUS_VARIABLE = "BACKPROP_SIMULATED_GPUS"
 AMBIENT_VARIABLE = "BACKPROP_SIMULATED_AMBIENT_C"
 DEFAULT_GPUS = "2xH100"
 DEFAULT_AMBIENT_CELSIUS = 27.0
-MOST_GPUS = 64
+MAX_GPUS = 64
 
 _PART = re.compile(r"(?:(\d+)\s*x\s*)?([a-z0-9]+)", re.IGNORECASE)
 
@@ -59,9 +59,9 @@ def parse_gpus(text: str) -> tuple[GpuModel, ...]:
         found = _PART.fullmatch(part.strip())
         model = MODELS.get(found[2].lower()) if found else None
         count = int(found[1] or 1) if found else 0
-        if model is None or not 1 <= count + len(models) <= MOST_GPUS:
+        if model is None or not 1 <= count + len(models) <= MAX_GPUS:
             known = ", ".join(sorted(one.upper() for one in MODELS))
-            rule = f"write a number, x and a model, like 2xH100 or H100,RTX4090; known: {known}; at most {MOST_GPUS}"
+            rule = f"write a number, x and a model, like 2xH100 or H100,RTX4090; known: {known}; at most {MAX_GPUS}"
             raise ProbeUnavailable(f"{GPUS_VARIABLE}={text!r}: {rule}")
         models.extend([model] * count)
     return tuple(models)

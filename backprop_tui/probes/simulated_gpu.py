@@ -11,7 +11,7 @@ from backprop_tui.domain.values import dataclass
 MEMORY_FILLS_SECONDS = 6.0  # how long a run takes to allocate what it will hold
 THERMAL_SECONDS = 25.0  # after which a change of temperature is 63 % done
 POWER_SECONDS = 2.0
-SMALLEST_SHARE, LARGEST_SHARE = 0.15, 0.45  # of the memory, by a run that names no figure
+MIN_SHARE, MAX_SHARE = 0.15, 0.45  # of the memory, by a run that names no figure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +101,7 @@ class SimulatedGpu:
     def _wanted(self, load: SimulatedLoad) -> float:
         if load.memory_bytes is not None:
             return float(load.memory_bytes)
-        share = Random(f"{self._seed} {load.run}").uniform(SMALLEST_SHARE, LARGEST_SHARE)
+        share = Random(f"{self._seed} {load.run}").uniform(MIN_SHARE, MAX_SHARE)
         return self.model.memory_bytes * share
 
     def _settles_at(self, watts: float) -> float:

@@ -10,7 +10,7 @@ from backprop_tui.probes.simulated_gpu import SimulatedLoad
 from backprop_tui.processes.identity import DEAD_STATES, state_of
 
 MEMORY_VARIABLE = "BACKPROP_SIMULATED_VRAM_MB"
-SETTLED_LOOKS = 5  # a process may be seen before its exec, with the environment of whoever forked it
+SCANS_PER_PROCESS = 5  # a process may be seen before its exec, with the environment of whoever forked it
 
 _MEGABYTE = 1_000_000
 _STOPPED = (b"T", b"t")
@@ -25,7 +25,7 @@ class _Member:
     memory_bytes: int | None
 
 
-class RunningLoads:
+class LoadScanner:
     """Called at each reading; remembers the processes that it has looked at, while they live."""
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class RunningLoads:
         self._members = {pid: member for pid, member in self._members.items() if pid in pids}
         for pid in pids:
             looks = self._looks.get(pid, 0)
-            if looks < SETTLED_LOOKS:
+            if looks < SCANS_PER_PROCESS:
                 self._looks[pid] = looks + 1
                 member = _member(pid)
                 if member is not None:

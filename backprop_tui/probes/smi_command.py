@@ -71,12 +71,12 @@ class SmiCommand:
         try:
             output, _ = process.communicate(timeout=self._seconds)
         except subprocess.TimeoutExpired as error:
-            _kill(process)
+            _kill_smi(process)
             raise SmiTimedOut from error
         return SmiAnswer(text=output.decode(errors="replace"), exit_code=process.returncode)
 
 
-def failure(answer: SmiAnswer, *, sys_root: str) -> ProbeUnavailable:
+def explain_failure(answer: SmiAnswer, *, sys_root: str) -> ProbeUnavailable:
     """Why an answer without a single GPU is none, and what to do."""
     said = _quoted(answer.text)
     lowered = answer.text.lower()
@@ -100,7 +100,7 @@ def _quoted(text: str) -> str:
     return f'"{readable}"' if readable else "nothing"
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
+def _kill_smi(process: subprocess.Popen[bytes]) -> None:
     """A command that the driver holds in an uninterruptible sleep outlives SIGKILL for a while: then it is left."""
     process.kill()
     try:

@@ -45,7 +45,7 @@ def parse_gpus(text: str) -> SmiTable:
     table = SmiTable(answers={}, addresses={}, lost={})
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.split(",")]
-        if len(cells) == len(GPU_FIELDS) and cells[0].isdecimal() and cells[1] and not _word(cells[1]):
+        if len(cells) == len(GPU_FIELDS) and cells[0].isdecimal() and cells[1] and not _cell_error(cells[1]):
             index = int(cells[0])
             table.answers[index] = _answer(cells)
             table.addresses[address(cells[3])] = index
@@ -76,12 +76,12 @@ def address(text: str) -> str:
 
 def _answer(cells: list[str]) -> GpuAnswer | GpuLost:
     _, uuid, name, _, temperature, utilization, total, used, power, fan = cells
-    words = [word for word in (_word(cell) for cell in cells) if word]
+    words = [word for word in (_cell_error(cell) for cell in cells) if word]
     lost = next((word for word in words if "lost" in word or "reset" in word), None)
     if lost is not None:
         return GpuLost(problem=lost)
     named = {"temperature": temperature, "memory": total, "memory ": used, "utilization": utilization, "power": power}
-    failures = {name.strip(): word for name, cell in named.items() if (word := _word(cell))}
+    failures = {name.strip(): word for name, cell in named.items() if (word := _cell_error(cell))}
     return GpuAnswer(
         uuid=uuid,
         name=name,
@@ -109,7 +109,7 @@ def _number(cell: str) -> float | None:
     return value if abs(value) < float("inf") else None
 
 
-def _word(cell: str) -> str | None:
+def _cell_error(cell: str) -> str | None:
     """What stands in brackets, or an error mark, in place of a figure; None where it is a figure or just missing."""
     inner = cell.strip("[]").strip().lower()
     bracketed = cell.startswith("[") or cell.upper().startswith("ERR")

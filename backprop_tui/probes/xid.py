@@ -7,10 +7,10 @@ import time
 from backprop_tui.domain.values import dataclass
 
 FALLEN_OFF_THE_BUS = 79
-TOLD_FOR_SECONDS = 600.0
+RECENT_SECONDS = 600.0
 
 # https://docs.nvidia.com/deploy/xid-errors/: those that training meets.
-_MEANINGS = {
+_XID_MEANINGS = {
     13: "graphics engine exception, mostly the program's own fault",
     31: "memory page fault, mostly the program's own fault",
     43: "GPU stopped processing, mostly the program's own fault",
@@ -42,8 +42,8 @@ class Xid:
     @property
     def recent(self) -> bool:
         """Whether it is still worth telling."""
-        return time.monotonic() - self.seen_at < TOLD_FOR_SECONDS
+        return time.monotonic() - self.seen_at < RECENT_SECONDS
 
     def __str__(self) -> str:
-        meaning = _MEANINGS.get(self.number)
+        meaning = _XID_MEANINGS.get(self.number)
         return f"Xid {self.number}: {meaning}" if meaning else f"Xid {self.number}"

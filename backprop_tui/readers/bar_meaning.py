@@ -17,22 +17,22 @@ from dataclasses import astuple
 from typing import Any
 
 from backprop_tui.domain.values import dataclass
-from backprop_tui.readers.lazily import compiled
-from backprop_tui.readers.lightning import NO_METRICS, is_of_lightning
-from backprop_tui.readers.training_keys import is_measure, progress_in
-from backprop_tui.readers.values import Bar, InEpoch, Progress
+from backprop_tui.readers.lazily import lazy_compile
+from backprop_tui.readers.lightning import NOT_METRICS, drawn_by_lightning
+from backprop_tui.readers.training_keys import is_training_metric, progress_from_fields
+from backprop_tui.readers.values import Bar, EpochProgress, Progress
 
-MOST_DRAWN = 5000
+MAX_UNTHROTTLED_UPDATES = 5000
 
-_EVALUATION = compiled(
+_EVALUATION = lazy_compile(
     r"\b(?:val|valid|validation|validating|eval\w*|test|testing|sanity|predict\w*|infer\w*)\b", re.IGNORECASE
 )
-_EPOCH = compiled(r"\bepoch ?[:#=]? ?[\[(]? ?(\d{1,7})(?: ?(?:/|of) ?(\d{1,7}))?", re.IGNORECASE)
-_EPOCHS = compiled(r"\s*(?:training )?epochs?\s*", re.IGNORECASE)
-_TRAINING = compiled(
+_EPOCH = lazy_compile(r"\bepoch ?[:#=]? ?[\[(]? ?(\d{1,7})(?: ?(?:/|of) ?(\d{1,7}))?", re.IGNORECASE)
+_EPOCHS = lazy_compile(r"\s*(?:training )?epochs?\s*", re.IGNORECASE)
+_TRAINING = lazy_compile(
     r"[\W\d]*(?:train|training|steps?|iters?|iterations?|batch|batches)(?:[\W\d]|of|step|epoch)*", re.IGNORECASE
 )
-_MEASURED_ELSEWHERE = compiled(r"val|eval|test", re.IGNORECASE)
+_EVALUATION_METRIC = lazy_compile(r"val|eval|test", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class Outer:
     inner_full: int = 0
 
 
-class BarMeaning:
+class BarInterpreter:
     """Interprets the bars of one log in their order; keeps the last counts of a few of them."""
 
     __slots__ = ("_epochs_done", "_figures", "_outer", "_second", "_told", "_total_epochs", "claimed")
@@ -59,7 +59,7 @@ class BarMeaning:
         self._second: float | None = None  # what it said of its age when that was last
         self.claimed: int | None = None  # how many steps the training has, once its bar is known by that
 
-    def take(self, bar: Bar) -> Progress | InEpoch | None:
+    def take(self, bar: Bar) -> Progress | EpochProgress | None:
         """What the bar says of the training."""
         if _EVALUATION.search(bar.label):
             return _evaluated(bar)
@@ -68,7 +68,7 @@ class BarMeaning:
         if _EPOCHS.fullmatch(bar.label) and bar.total is not None:
             return self._epochs(bar)
         named = _EPOCH.search(bar.label)
-        measures = any(map(is_measure, bar.figures))
+        measures = any(map(is_training_metric, bar.figures))
         if named or measures or _TRAINING.fullmatch(bar.label):
             return self._in_training(bar, named)
         return self._other(bar)
@@ -114,7 +114,7 @@ class BarMeaning:
 
     def _epochs(self, bar: Bar) -> Progress:
         self._epochs_done, self._total_epochs = bar.done, bar.total
-        printed = progress_in(bar.figures, alone=False, offset=bar.offset)
+        printed = progress_from_fields(bar.figures, alone=False, offset=bar.offset)
         return Progress(
             offset=bar.offset,
             epoch=float(bar.done),
@@ -123,12 +123,12 @@ class BarMeaning:
             metrics=self._news(bar, {} if printed is None else printed.metrics),
         )
 
-    def _in_training(self, bar: Bar, named: re.Match[str] | None) -> Progress | InEpoch | None:
-        printed = progress_in(bar.figures, alone=False, offset=bar.offset)
+    def _in_training(self, bar: Bar, named: re.Match[str] | None) -> Progress | EpochProgress | None:
+        printed = progress_from_fields(bar.figures, alone=False, offset=bar.offset)
         metrics = self._news(bar, {} if printed is None else printed.metrics)
         if bar.done == 0 and not metrics:
             return None  # Lightning takes it back to 0 under the name of the epoch that is over
-        zero = is_of_lightning(bar.figures) or (named is None and self._epochs_done is not None)
+        zero = drawn_by_lightning(bar.figures) or (named is None and self._epochs_done is not None)
         epoch = self._epochs_done if named is None else int(named[1])
         of = self._total_epochs if named is None or named[2] is None else int(named[2])
         if printed is not None and printed.step is not None:
@@ -142,10 +142,10 @@ class BarMeaning:
                 eta_seconds=bar.seconds_left if whole else None,
                 metrics=metrics,
             )
-        return InEpoch(
+        return EpochProgress(
             offset=bar.offset,
             done=bar.done,
-            of=bar.total,
+            total=bar.total,
             epoch=epoch,
             first_epoch=0 if zero else None,
             total_epochs=of,
@@ -159,13 +159,13 @@ class BarMeaning:
         if not bar.figures:
             return {}
         is_full = bar.total is not None and bar.done >= bar.total
-        if self._told >= MOST_DRAWN and bar.elapsed_seconds == self._second and not is_full:
+        if self._told >= MAX_UNTHROTTLED_UPDATES and bar.elapsed_seconds == self._second and not is_full:
             return {}
         known, self._figures = self._figures, bar.figures
         news = {
             name: value
             for name, value in metrics.items()
-            if name not in NO_METRICS and repr(known.get(name)) != repr(value)  # as text: NaN equals nothing
+            if name not in NOT_METRICS and repr(known.get(name)) != repr(value)  # as text: NaN equals nothing
         }
         if news:
             self._told += 1
@@ -208,8 +208,8 @@ def _evaluated(bar: Bar) -> Progress | None:
     if bar.total is None or bar.done < bar.total:
         return None
     metrics = {
-        name if _MEASURED_ELSEWHERE.search(name) else f"{bar.label} {name}": figure
+        name if _EVALUATION_METRIC.search(name) else f"{bar.label} {name}": figure
         for name, figure in bar.figures.items()
-        if is_measure(name)
+        if is_training_metric(name)
     }
     return Progress(offset=bar.offset, metrics=metrics) if metrics else None

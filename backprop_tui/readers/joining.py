@@ -15,11 +15,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from backprop_tui.readers.bar_meaning import BarMeaning
-from backprop_tui.readers.values import Bar, CheckpointSaved, EpochBegins, InEpoch, LogValue, Printed, Progress
+from backprop_tui.readers.bar_meaning import BarInterpreter
+from backprop_tui.readers.values import Bar, CheckpointSaved, EpochStarted, EpochProgress, LogValue, ParsedEvent, Progress
 
-MOST_NAMES = 128  # whose last values are kept
-LEAST_DIGITS, MOST_DIGITS = 3, 12  # of a value that is another one in short
+MAX_TRACKED_METRICS = 128  # whose last values are kept
+MIN_DIGITS, MAX_DIGITS = 3, 12  # of a value that is another one in short
 
 
 class Joiner:
@@ -28,17 +28,17 @@ class Joiner:
     __slots__ = ("_bars", "_epoch", "_last", "_latest", "_rounds", "_saved", "_total_epochs", "_waiting", "_zero_based")
 
     def __init__(self) -> None:
-        self._bars = BarMeaning()
+        self._bars = BarInterpreter()
         self._last: int | None = None  # the step that was known last
         self._epoch: int | None = None  # the epoch that a line of its own named
         self._zero_based = False  # whether an epoch was called 0
         self._total_epochs: int | None = None
-        self._rounds = _Rounds()
+        self._rounds = _RestartCounter()
         self._latest: dict[str, tuple[int | float | None, float]] = {}
         self._saved: str | None = None  # the last checkpoint, if nothing was trained since
         self._waiting: Progress | None = None
 
-    def take(self, printed: Printed) -> Iterator[LogValue]:
+    def take(self, printed: ParsedEvent) -> Iterator[LogValue]:
         """What can be told by now."""
         match printed:
             case Bar():
@@ -46,10 +46,10 @@ class Joiner:
                 yield from self._release(self._step_of_bar(printed))
                 if meant is not None:
                     yield from self._progress(meant if isinstance(meant, Progress) else self._placed(meant))
-            case InEpoch():
+            case EpochProgress():
                 yield from self._release(None)
                 yield from self._progress(self._placed(printed))
-            case EpochBegins():
+            case EpochStarted():
                 yield from self._release(None)
                 yield from self._begin(printed)
             case Progress(step=None, metrics=metrics) if metrics and self._bars.may_be_training:
@@ -113,7 +113,7 @@ class Joiner:
             step = self._bars.step if step is None else step
             yield from self._progress(replace(waiting, step=step, total_steps=self._bars.claimed))
 
-    def _begin(self, begins: EpochBegins) -> Iterator[LogValue]:
+    def _begin(self, begins: EpochStarted) -> Iterator[LogValue]:
         self._epoch = begins.epoch
         self._zero_based |= begins.epoch == 0
         self._total_epochs = begins.total_epochs
@@ -122,7 +122,7 @@ class Joiner:
             Progress(offset=begins.offset, epoch=float(begins.epoch), total_epochs=begins.total_epochs)
         )
 
-    def _placed(self, place: InEpoch) -> Progress:
+    def _placed(self, place: EpochProgress) -> Progress:
         """The place within an epoch as one in the whole training."""
         epoch, first, total_epochs = place.epoch, place.first_epoch, place.total_epochs
         if epoch is None:
@@ -133,9 +133,9 @@ class Joiner:
         rounds = 1 if whole else total_epochs
         return Progress(
             offset=place.offset,
-            step=place.done if place.of is None else earlier * place.of + place.done,
+            step=place.done if place.total is None else earlier * place.total + place.done,
             epoch=None if epoch is None else float(epoch),
-            total_steps=None if place.of is None or rounds is None else rounds * place.of,
+            total_steps=None if place.total is None or rounds is None else rounds * place.total,
             total_epochs=total_epochs,
             eta_seconds=_eta(place, None if rounds is None else rounds - earlier - 1),
             metrics=place.metrics,
@@ -172,7 +172,7 @@ class Joiner:
             if known is None or known[0] != at or not _same(known[1], value):
                 news[name] = value
             self._latest[name] = (at, value)
-        while len(self._latest) > MOST_NAMES:
+        while len(self._latest) > MAX_TRACKED_METRICS:
             del self._latest[next(iter(self._latest))]
         return progress.metrics if len(news) == len(progress.metrics) else news
 
@@ -183,7 +183,7 @@ class Joiner:
             yield saved
 
 
-class _Rounds:
+class _RestartCounter:
     """Counts how often a count began anew, where no epoch is named."""
 
     __slots__ = ("_done", "_earlier")
@@ -208,7 +208,7 @@ class _Rounds:
         return self._earlier
 
 
-def _eta(place: InEpoch, epochs_left: int | None) -> float | None:
+def _eta(place: EpochProgress, epochs_left: int | None) -> float | None:
     """The rest of this epoch, and the epochs after it at its pace; None where nobody says how many there are."""
     if place.seconds_left is None or epochs_left is None:
         return None
@@ -224,7 +224,7 @@ def _same(known: float, said: float) -> bool:
     if known == said or (math.isnan(known) and math.isnan(said)):
         return True
     digits = len(repr(said).partition("e")[0].replace(".", "").strip("-0"))
-    return LEAST_DIGITS <= digits < MOST_DIGITS and float(f"{known:.{digits}g}") == said
+    return MIN_DIGITS <= digits < MAX_DIGITS and float(f"{known:.{digits}g}") == said
 
 
 def _written(progress: Progress) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from backprop_tui.domain.values import dataclass
 
-LONGEST_LINE_BYTES = 64 * 1024
+MAX_LINE_BYTES = 64 * 1024
 
 _ESCAPES = re.compile(
     rb"\x1b(?:"
@@ -28,7 +28,7 @@ _BACKSPACES = re.compile("(\x08+)")
 class Block:
     """Whole lines with their terminators; `end` is the byte of the log just after the last of them.
 
-    A line longer than LONGEST_LINE_BYTES may stand in it shortened, and `lines` leaves it out.
+    A line longer than MAX_LINE_BYTES may stand in it shortened, and `lines` leaves it out.
     """
 
     content: bytes
@@ -42,7 +42,7 @@ class Block:
             if not _is_too_long(line):
                 yield line, position
 
-    def lines_with(self, wanted: re.Pattern[bytes]) -> Iterator[tuple[bytes, int]]:
+    def matching_lines(self, wanted: re.Pattern[bytes]) -> Iterator[tuple[bytes, int]]:
         """As `lines`, but only those in which something wanted is found; the others cost no more than the search."""
         content = self.content
         position = 0
@@ -63,7 +63,7 @@ def _end_of_line(content: bytes, position: int) -> int:
 
 
 def _is_too_long(line: bytes) -> bool:
-    return len(line) > LONGEST_LINE_BYTES and len(line.rstrip(b"\r\n")) > LONGEST_LINE_BYTES
+    return len(line) > MAX_LINE_BYTES and len(line.rstrip(b"\r\n")) > MAX_LINE_BYTES
 
 
 class LineSplitter:
@@ -115,7 +115,7 @@ class LineSplitter:
     def _keep(self, rest: bytes) -> None:
         """Keeps one byte more than a line may have, so that a line too long is known as such."""
         self._pending_bytes += len(rest)
-        self._pending += rest[: max(0, LONGEST_LINE_BYTES + 1 - len(self._pending))]
+        self._pending += rest[: max(0, MAX_LINE_BYTES + 1 - len(self._pending))]
         if rest.endswith(b"\r") and not self._pending.endswith(b"\r"):
             self._pending += b"\r"
 
@@ -124,7 +124,7 @@ class LineSplitter:
         self._pending_bytes = 0
 
 
-def shown_text(line: bytes) -> str:
+def visible_text(line: bytes) -> str:
     """A line as a terminal would show it: no terminator, no escape sequences, overwritten characters replaced."""
     if b"\x1b" in line:
         line = _ESCAPES.sub(b"", line)

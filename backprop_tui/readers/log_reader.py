@@ -8,14 +8,14 @@ from itertools import groupby
 from typing import Any
 
 from backprop_tui.readers.joining import Joiner
-from backprop_tui.readers.lines import Block, LineSplitter, shown_text
+from backprop_tui.readers.lines import Block, LineSplitter, visible_text
 from backprop_tui.readers.progress_bars import bar_end
 from backprop_tui.readers.reader import Reader, Remembering
 from backprop_tui.readers.registry import READERS
-from backprop_tui.readers.values import LogValue, Printed
+from backprop_tui.readers.values import LogValue, ParsedEvent
 
 BLOCK_BYTES = 64 * 1024  # bounds what splitting a chunk into lines takes at a time
-MOST_PIECES = 16
+MAX_PIECES = 16
 
 _RANK = re.compile(r"(?<=[^\s\[])(?=\[rank ?\d{1,6}\])")
 
@@ -76,9 +76,9 @@ class LogReader:
         return [*values, *self._joiner.finish()]
 
     def _read(self, block: Block) -> Iterator[LogValue]:
-        for line, offset in block.lines_with(self._screen):
+        for line, offset in block.matching_lines(self._screen):
             concerned = [reader for reader in self._readers if _holds(line, reader.marks)]
-            for piece in _pieces(shown_text(line)):
+            for piece in _pieces(visible_text(line)):
                 for printed in _first_found(concerned, piece, offset):
                     yield from self._joiner.take(printed)
 
@@ -116,14 +116,14 @@ def _holds(content: bytes, marks: Sequence[bytes]) -> bool:
 def _pieces(line: str) -> list[str]:
     """Texts of two streams or processes that met on one line: one follows a bar, or begins with a rank."""
     pieces: list[str] = []
-    while "%|" in line and len(pieces) < MOST_PIECES:
+    while "%|" in line and len(pieces) < MAX_PIECES:
         end = bar_end(line)
         if end is None or not line[end:].strip():
             break
         pieces.append(line[:end])
         line = line[end:]
-    return [*pieces, *(_RANK.split(line, MOST_PIECES) if "[rank" in line else [line])]
+    return [*pieces, *(_RANK.split(line, MAX_PIECES) if "[rank" in line else [line])]
 
 
-def _first_found(readers: Iterable[Reader], line: str, offset: int) -> Iterable[Printed]:
+def _first_found(readers: Iterable[Reader], line: str, offset: int) -> Iterable[ParsedEvent]:
     return next(filter(None, (tuple(reader.read(line, offset)) for reader in readers)), ())

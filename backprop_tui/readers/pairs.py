@@ -11,48 +11,48 @@ from collections.abc import Iterator
 from dataclasses import field
 
 from backprop_tui.domain.values import dataclass
-from backprop_tui.readers.lazily import compiled
-from backprop_tui.readers.prefixes import after_prefix
-from backprop_tui.readers.printed_numbers import duration_seconds, number
-from backprop_tui.readers.training_keys import LARGEST_EPOCH, figures_of_training, is_known_metric
-from backprop_tui.readers.values import EpochBegins, InEpoch, Printed, Progress
+from backprop_tui.readers.lazily import lazy_compile
+from backprop_tui.readers.prefixes import prefix_end
+from backprop_tui.readers.printed_numbers import parse_duration, parse_number
+from backprop_tui.readers.training_keys import MAX_EPOCH, numeric_metrics, is_known_metric
+from backprop_tui.readers.values import EpochStarted, EpochProgress, ParsedEvent, Progress
 
-LONGEST_LINE = 2000
-MOST_ITEMS = 64
+MAX_LINE_CHARS = 2000
+MAX_ITEMS = 64
 
 _NUMBER = (
     r"[-+]?(?:\d[\d,]{0,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][-+]?\d{1,4})?|[-+]?(?:nan|NaN|NAN|inf|Inf|Infinity)\b"
 )
 _UNIT = r"(?: ?%|ms|us|µs|ns|s|k|K|M|G|[KMG]?i?B|(?: ?[A-Za-z]{1,12}/[a-z]{1,12})|°?C|W)?"
 _END = r"(?=[\s,;|)\]}]|\.?$)"
-_BETWEEN = compiled(r"[\s,;|•·>*]*(?:[-–—=]{1,3}(?:[\s|]+|$))?")
+_BETWEEN = lazy_compile(r"[\s,;|•·>*]*(?:[-–—=]{1,3}(?:[\s|]+|$))?")
 _GAP = r"\s{0,8}"  # bounded, so that no run of blanks takes long
 _OF = rf"{_GAP}(?:/|of){_GAP}"
 _SHARE = rf"(?:\({_GAP}[\d.]{{1,6}}{_GAP}%\))?"
 _OPEN, _CLOSE = rf"{_GAP}[:=#]?{_GAP}[\[(]?{_GAP}", rf"{_GAP}[\])]{{0,2}}:?"
-_EPOCH = compiled(
+_EPOCH = lazy_compile(
     rf"[\[(]?epoch{_OPEN}(\d{{1,9}})(?:{_OF}(\d{{1,9}}))?{_CLOSE}(?=[\s,;|\-\[]|$)",
     re.IGNORECASE,
 )
-_STEP = compiled(
+_STEP = lazy_compile(
     rf"[\[(]?(?P<name>(?:global[ _]?)?step|iter(?:ation)?|batch(?:_idx)?|update){_OPEN}(?P<done>\d{{1,15}})"
     rf"(?:{_OF}(?P<of>\d{{1,15}}))?{_GAP}{_SHARE}{_CLOSE}(?=[\s,;|\-]|$)",
     re.IGNORECASE,
 )
-_PLACE = compiled(
+_PLACE = lazy_compile(
     rf"[\[(]?{_GAP}(\d{{1,15}}){_GAP}/{_GAP}(\d{{1,15}}){_GAP}{_SHARE}{_GAP}[\])]?:?"
     r"(?: (?:batches|steps|iters?|it)\b)?(?=[\s,;|\-]|$)"
 )
-_EPOCH_AND_BATCH = compiled(rf"\[{_GAP}(\d{{1,9}}),{_GAP}(\d{{1,12}})\](?=\s)")
+_EPOCH_AND_BATCH = lazy_compile(rf"\[{_GAP}(\d{{1,9}}),{_GAP}(\d{{1,12}})\](?=\s)")
 _NAME = r"(?P<name>[A-Za-z][\w@/.%()-]{0,60}?(?: (?!\d)[\w@/.%()-]{1,40}?){0,3})"
 _MEAN = rf"(?:{_GAP}\({_GAP}[-+\d.e%]{{1,24}}{_GAP}\))?"
-_PAIR = compiled(
+_PAIR = lazy_compile(
     rf"{_NAME}{_GAP}[:=]{_GAP}(?:(?P<right>\d{{1,12}})/(?P<among>\d{{1,12}}){_GAP}\({_GAP}[\d.]{{1,6}}{_GAP}%\)"
     rf"|(?P<time>\d{{1,4}}(?::\d\d){{1,2}})|(?P<number>{_NUMBER}){_UNIT}{_MEAN}){_END}"
 )
-_SPACED = compiled(rf"{_NAME} {{1,8}}(?P<number>{_NUMBER}){_UNIT}{_MEAN}{_END}")
+_SPACED = lazy_compile(rf"{_NAME} {{1,8}}(?P<number>{_NUMBER}){_UNIT}{_MEAN}{_END}")
 _RULE = r"[-=\s]{0,100}$"
-_EPOCH_ALONE = compiled(
+_EPOCH_ALONE = lazy_compile(
     rf"[-=\s]{{0,20}}Epoch (\d{{1,7}})(?:{_OF}(\d{{1,7}}))?:?{_RULE}"
     rf"|[\s\[]{{0,8}}[Ee]poch{_OPEN}(\d{{1,7}}){_GAP}/{_GAP}(\d{{1,7}})\]?:?{_RULE}"
 )
@@ -79,15 +79,15 @@ class Pairs:
         *(b"ward", b"f1", b"F1", b"mAP", b"mIoU", b"bleu", b"BLEU", b"mse", b"MSE", b"mae", b"MAE"),
     )
 
-    def read(self, line: str, offset: int) -> Iterator[Printed]:
+    def read(self, line: str, offset: int) -> Iterator[ParsedEvent]:
         """What the names say, or the epoch that begins where the line names nothing else."""
-        if len(line) > LONGEST_LINE:
+        if len(line) > MAX_LINE_CHARS:
             return
         line = line.rstrip()
-        begin = after_prefix(line)
+        begin = prefix_end(line)
         if (alone := _EPOCH_ALONE.match(line, begin)) is not None:
             epoch, total = (alone[1], alone[2]) if alone[1] is not None else (alone[3], alone[4])
-            yield EpochBegins(offset=offset, epoch=int(epoch), total_epochs=None if total is None else int(total))
+            yield EpochStarted(offset=offset, epoch=int(epoch), total_epochs=None if total is None else int(total))
             return
         found = _found(line, begin)
         if found is not None:
@@ -98,7 +98,7 @@ def _found(line: str, position: int) -> _Found | None:
     """Everything the line says; None where something in it is no name with a number."""
     found = _Found()
     end = len(line)
-    for _ in range(MOST_ITEMS):
+    for _ in range(MAX_ITEMS):
         between = _BETWEEN.match(line, position)
         position = position if between is None else between.end()
         if position >= end or line[position:end] in (".", "]"):
@@ -120,7 +120,7 @@ def _take(found: _Found, line: str, position: int) -> int | None:
         _take_step(found, step)
         return step.end()
     if (place := _PLACE.match(line, position)) is not None and found.done is None:
-        found.done, found.of = int(place[1]), int(place[2])
+        found.done, found.total = int(place[1]), int(place[2])
         return place.end()
     if (both := _EPOCH_AND_BATCH.match(line, position)) is not None and found.epoch is None:
         found.epoch, found.done = int(both[1]), int(both[2])
@@ -131,7 +131,7 @@ def _take(found: _Found, line: str, position: int) -> int | None:
 def _take_step(found: _Found, step: re.Match[str]) -> None:
     done, of = int(step["done"]), None if step["of"] is None else int(step["of"])
     if step["name"].lower().startswith("batch"):
-        found.done, found.of = done, of
+        found.done, found.total = done, of
     else:
         found.step, found.total_steps = done, of
 
@@ -148,7 +148,7 @@ def _take_pair(found: _Found, line: str, position: int) -> int | None:
     name = pair["name"]
     if pair["time"] is not None:
         if name.lower() == "eta":
-            found.eta_seconds = duration_seconds(pair["time"])
+            found.eta_seconds = parse_duration(pair["time"])
     elif pair["among"] is not None:
         found.figures[name] = 100 * int(pair["right"]) / max(1, int(pair["among"]))
     else:
@@ -156,22 +156,22 @@ def _take_pair(found: _Found, line: str, position: int) -> int | None:
     return pair.end()
 
 
-def _told(found: _Found, offset: int) -> Iterator[Printed]:
-    metrics = figures_of_training({name.strip(): number(value) for name, value in found.figures.items()})
+def _told(found: _Found, offset: int) -> Iterator[ParsedEvent]:
+    metrics = numeric_metrics({name.strip(): parse_number(value) for name, value in found.figures.items()})
     if not any(map(is_known_metric, metrics)):
         return
     places = (found.epoch, found.step, found.done)
     if found.spaced and all(place is None for place in places):
         return
-    epoch = found.epoch if found.epoch is not None and found.epoch <= LARGEST_EPOCH else None
+    epoch = found.epoch if found.epoch is not None and found.epoch <= MAX_EPOCH else None
     if found.step is not None and found.total_steps is not None and found.total_epochs is not None:
         # "Epoch [1/10], Step [100/600]" counts the steps of each epoch anew.
-        found.done, found.of, found.step = found.step, found.total_steps, None
-    if found.step is None and found.done is not None and found.of is not None:
-        yield InEpoch(
+        found.done, found.total, found.step = found.step, found.total_steps, None
+    if found.step is None and found.done is not None and found.total is not None:
+        yield EpochProgress(
             offset=offset,
             done=found.done,
-            of=found.of,
+            total=found.total,
             epoch=epoch,
             total_epochs=found.total_epochs,
             metrics=metrics,

@@ -8,20 +8,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from backprop_tui.readers.lazily import compiled
-from backprop_tui.readers.printed_numbers import counted, duration_seconds, number
+from backprop_tui.readers.lazily import lazy_compile
+from backprop_tui.readers.printed_numbers import parse_count, parse_duration, parse_number
 from backprop_tui.readers.values import Bar
 
 MARKS = (b"%|", b"it [", b"| 0/? [")
-MOST_FIGURES = 64  # behind one bar
-LONGEST_LABEL = 80  # behind a longer text, or a backtick, it is a quotation
+MAX_BAR_VALUES = 64  # behind one bar
+MAX_LABEL_CHARS = 80  # behind a longer text, or a backtick, it is a quotation
 
-_BAR = compiled(
+_BAR = lazy_compile(
     r"(?P<share>\d{1,3}%)?\|[^|]*\|\s*(?P<done>\d+)/(?P<total>\d+|\?) \[(?P<elapsed>[\d:]+)<(?P<left>[\d:?]+)"
     r"(?:, *(?P<rate>[^\],]*))?(?P<postfix>,[^\]]*)?\]"
 )
-_ENDLESS = compiled(r"(?P<done>\d+)it \[(?P<elapsed>[\d:]+)(?:, *(?P<rate>[^\],]*))?(?P<postfix>,[^\]]*)?\]")
-_FIGURE = compiled(r"([^=:,]{1,120})[=:]\s*([^\s,]{1,64})")
+_ENDLESS = lazy_compile(r"(?P<done>\d+)it \[(?P<elapsed>[\d:]+)(?:, *(?P<rate>[^\],]*))?(?P<postfix>,[^\]]*)?\]")
+_FIGURE = lazy_compile(r"([^=:,]{1,120})[=:]\s*([^\s,]{1,64})")
 
 
 class ProgressBars:
@@ -31,19 +31,19 @@ class ProgressBars:
 
     def read(self, line: str, offset: int) -> Iterator[Bar]:
         """The bar of the line; a download that counts bytes is none."""
-        bar = bar_in(line, offset)
+        bar = parse_bar(line, offset)
         if bar is not None:
             yield bar
 
 
-def bar_in(line: str, offset: int) -> Bar | None:
+def parse_bar(line: str, offset: int) -> Bar | None:
     """The bar that the line holds; None where it holds none that counts whole things."""
     found = _found(line)
-    done = None if found is None else counted(found["done"])
+    done = None if found is None else parse_count(found["done"])
     if found is None or done is None:
         return None
     label = line[: found.start()].strip().rstrip(": ")
-    if len(label) > LONGEST_LABEL or "`" in label:
+    if len(label) > MAX_LABEL_CHARS or "`" in label:
         return None
     figures = found.groupdict()
     total, left = figures.get("total"), figures.get("left")
@@ -51,9 +51,9 @@ def bar_in(line: str, offset: int) -> Bar | None:
         offset=offset,
         label=label,
         done=done,
-        total=counted(total) if total is not None else None,
-        elapsed_seconds=duration_seconds(found["elapsed"]),
-        seconds_left=None if left is None else duration_seconds(left),
+        total=parse_count(total) if total is not None else None,
+        elapsed_seconds=parse_duration(found["elapsed"]),
+        seconds_left=None if left is None else parse_duration(left),
         figures=_figures(found["postfix"] or ""),
     )
 
@@ -85,9 +85,9 @@ def _digits_before(line: str, end: int) -> int:
 
 def _figures(postfix: str) -> dict[str, float]:
     figures: dict[str, float] = {}
-    for part in postfix.split(",", MOST_FIGURES)[1 : MOST_FIGURES + 1]:
+    for part in postfix.split(",", MAX_BAR_VALUES)[1 : MAX_BAR_VALUES + 1]:
         found = _FIGURE.match(part.strip())
-        figure = None if found is None else number(found[2])
+        figure = None if found is None else parse_number(found[2])
         if found is not None and figure is not None:
             figures[found[1].strip()] = figure
     return figures

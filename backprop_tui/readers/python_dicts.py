@@ -8,19 +8,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from backprop_tui.readers.lazily import compiled
+from backprop_tui.readers.lazily import lazy_compile
 from backprop_tui.readers.prefixes import is_prefix
-from backprop_tui.readers.printed_numbers import counted
-from backprop_tui.readers.training_keys import progress_in
-from backprop_tui.readers.values import Printed, Progress
+from backprop_tui.readers.printed_numbers import parse_count
+from backprop_tui.readers.training_keys import progress_from_fields
+from backprop_tui.readers.values import ParsedEvent, Progress
 
-MOST_ITEMS = 256
+MAX_ITEMS = 256
 
-_ITEM = compiled(
+_ITEM = lazy_compile(
     r"\s*'([^'\\]{1,120})': "
     r"(?:'([^'\\]{0,200})'|(?:np\.\w{1,12}|tensor)\(([^()']{1,64})\)|([^\s,'{}()\[\]]{1,64}))([,}])"
 )
-_TOTAL = compiled(r"\btotal optimization steps\s*[=:]\s*([\d,]{1,20})\s*$", re.IGNORECASE)
+_TOTAL = lazy_compile(r"\btotal optimization steps\s*[=:]\s*([\d,]{1,20})\s*$", re.IGNORECASE)
 
 
 class PythonDicts:
@@ -28,12 +28,12 @@ class PythonDicts:
 
     marks = (b"{'", b"zation steps")
 
-    def read(self, line: str, offset: int) -> Iterator[Printed]:
+    def read(self, line: str, offset: int) -> Iterator[ParsedEvent]:
         """The values of a dict that ends the line."""
         begin = line.find("{'")
         if begin < 0:
             total = _TOTAL.search(line)
-            steps = None if total is None else counted(total[1].replace(",", ""))
+            steps = None if total is None else parse_count(total[1].replace(",", ""))
             if steps:
                 yield Progress(offset=offset, total_steps=steps)
             return
@@ -41,7 +41,7 @@ class PythonDicts:
         if before and not is_prefix(before):
             return
         fields = _fields(line, begin + 1)
-        progress = None if fields is None else progress_in(fields, alone=not before, offset=offset)
+        progress = None if fields is None else progress_from_fields(fields, alone=not before, offset=offset)
         if progress is not None:
             yield progress
 
@@ -49,7 +49,7 @@ class PythonDicts:
 def _fields(line: str, position: int) -> dict[str, object] | None:
     """The items up to the closing brace; None where it is no flat dict that ends the line."""
     fields: dict[str, object] = {}
-    for _ in range(MOST_ITEMS):
+    for _ in range(MAX_ITEMS):
         item = _ITEM.match(line, position)
         if item is None:
             return None

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from backprop_tui.readers.lazily import compiled
-from backprop_tui.readers.prefixes import after_prefix
-from backprop_tui.readers.printed_numbers import number
-from backprop_tui.readers.training_keys import figures_of_training
-from backprop_tui.readers.values import InEpoch, Printed, Progress
+from backprop_tui.readers.lazily import lazy_compile
+from backprop_tui.readers.prefixes import prefix_end
+from backprop_tui.readers.printed_numbers import parse_number
+from backprop_tui.readers.training_keys import numeric_metrics
+from backprop_tui.readers.values import EpochProgress, ParsedEvent, Progress
 
-_IMAGENET = compiled(r"Epoch: \[(\d{1,9})\]\[ *(\d{1,12})/(\d{1,12})\]\t")
-_MEAN_FIGURE = compiled(r"\s*([A-Za-z][\w@ /-]{0,60}?)\s+([-+\w.]{1,40})(?:\s+\(\s*[-+\w.]{1,40}\s*\))?\s*")
-_SUMMARY = compiled(r"\s*\*\s+(?=Acc@)")
-_SUMMARY_FIGURE = compiled(r"(\S{1,60})\s+([-+\w.]{1,40})\s*")
-_MNIST = compiled(r"Train Epoch: (\d{1,9}) \[ *(\d{1,12})/(\d{1,12}) \( *[\d.]{1,6}%\)\]\s+")
-_NAMED_FIGURE = compiled(r"\s*([A-Za-z][\w@ /-]{0,60}): +([-+\w.]{1,40})\s*")
-_TEST_SET = compiled(r"Test set: Average loss: ([-+\w.]{1,40}), Accuracy: (\d{1,12})/(\d{1,12}) \( *[\d.]{1,6}%\)\s*")
+_IMAGENET = lazy_compile(r"Epoch: \[(\d{1,9})\]\[ *(\d{1,12})/(\d{1,12})\]\t")
+_MEAN_FIGURE = lazy_compile(r"\s*([A-Za-z][\w@ /-]{0,60}?)\s+([-+\w.]{1,40})(?:\s+\(\s*[-+\w.]{1,40}\s*\))?\s*")
+_SUMMARY = lazy_compile(r"\s*\*\s+(?=Acc@)")
+_SUMMARY_FIGURE = lazy_compile(r"(\S{1,60})\s+([-+\w.]{1,40})\s*")
+_MNIST = lazy_compile(r"Train Epoch: (\d{1,9}) \[ *(\d{1,12})/(\d{1,12}) \( *[\d.]{1,6}%\)\]\s+")
+_NAMED_FIGURE = lazy_compile(r"\s*([A-Za-z][\w@ /-]{0,60}): +([-+\w.]{1,40})\s*")
+_TEST_SET = lazy_compile(r"Test set: Average loss: ([-+\w.]{1,40}), Accuracy: (\d{1,12})/(\d{1,12}) \( *[\d.]{1,6}%\)\s*")
 
 
 class PytorchExamples:
@@ -29,24 +29,24 @@ class PytorchExamples:
 
     marks = (b"Loss", b"loss", b"Acc@")
 
-    def read(self, line: str, offset: int) -> Iterator[Printed]:
+    def read(self, line: str, offset: int) -> Iterator[ParsedEvent]:
         """A place in an epoch, or what was measured after it."""
         if "Epoch: " in line:
             yield from _trained(line, offset)
         elif (summary := _SUMMARY.match(line)) is not None:
             figures = _SUMMARY_FIGURE.findall(line, summary.end())
-            metrics = {f"Test {name}": value for name, value in figures_of_training(dict(figures)).items()}
+            metrics = {f"Test {name}": value for name, value in numeric_metrics(dict(figures)).items()}
             if metrics:
                 yield Progress(offset=offset, metrics=metrics)
         elif (test := _TEST_SET.match(line)) is not None:
-            loss, right, of = number(test[1]), int(test[2]), int(test[3])
+            loss, right, of = parse_number(test[1]), int(test[2]), int(test[3])
             if loss is not None and of:
                 metrics = {"Test set Average loss": loss, "Test set Accuracy": 100 * right / of}
                 yield Progress(offset=offset, metrics=metrics)
 
 
-def _trained(line: str, offset: int) -> Iterator[Printed]:
-    message = after_prefix(line)
+def _trained(line: str, offset: int) -> Iterator[ParsedEvent]:
+    message = prefix_end(line)
     place = _IMAGENET.match(line, message)
     kind, first_epoch = _MEAN_FIGURE, 0
     if place is None:
@@ -54,11 +54,11 @@ def _trained(line: str, offset: int) -> Iterator[Printed]:
     if place is None:
         return
     figures = (kind.fullmatch(part) for part in line[place.end() :].split("\t"))
-    yield InEpoch(
+    yield EpochProgress(
         offset=offset,
         done=int(place[2]),
-        of=int(place[3]),
+        total=int(place[3]),
         epoch=int(place[1]),
         first_epoch=first_epoch,
-        metrics=figures_of_training({found[1]: found[2] for found in figures if found is not None}),
+        metrics=numeric_metrics({found[1]: found[2] for found in figures if found is not None}),
     )

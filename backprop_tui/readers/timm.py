@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from backprop_tui.readers.lazily import compiled
-from backprop_tui.readers.prefixes import after_prefix
-from backprop_tui.readers.printed_numbers import number
-from backprop_tui.readers.training_keys import figures_of_training
-from backprop_tui.readers.values import CheckpointSaved, InEpoch, Printed, Progress
+from backprop_tui.readers.lazily import lazy_compile
+from backprop_tui.readers.prefixes import prefix_end
+from backprop_tui.readers.printed_numbers import parse_number
+from backprop_tui.readers.training_keys import numeric_metrics
+from backprop_tui.readers.values import CheckpointSaved, EpochProgress, ParsedEvent, Progress
 
-KEPT_PATHS = 20
+MAX_KEPT_PATHS = 20
 
-_TRAIN = compiled(r"Train: (\d{1,9})(?:/(\d{1,9}))? \[ *(\d{1,12})/(\d{1,12}) \( *\d{1,3}%\)\]\s+")
-_FIGURE = compiled(r"([A-Za-z][\w@]{0,60}): +([-+\w.]{1,40}?)s?(?: +\( *([-+\w.]{1,40})\))?(?=[\s,]|$)")
-_TEST = compiled(r"(Test(?: \(\w{1,20}\))?): \[ *(\d{1,12})/(\d{1,12})\]\s+")
-_KEPT = compiled(r"\s*\('([^']{1,4096}\.pth(?:\.tar)?)', (?:[-+\w.]{1,40}|\w{1,20}\([-+\w.]{1,40}\))\)\s*$")
+_TRAIN = lazy_compile(r"Train: (\d{1,9})(?:/(\d{1,9}))? \[ *(\d{1,12})/(\d{1,12}) \( *\d{1,3}%\)\]\s+")
+_FIGURE = lazy_compile(r"([A-Za-z][\w@]{0,60}): +([-+\w.]{1,40}?)s?(?: +\( *([-+\w.]{1,40})\))?(?=[\s,]|$)")
+_TEST = lazy_compile(r"(Test(?: \(\w{1,20}\))?): \[ *(\d{1,12})/(\d{1,12})\]\s+")
+_KEPT = lazy_compile(r"\s*\('([^']{1,4096}\.pth(?:\.tar)?)', (?:[-+\w.]{1,40}|\w{1,20}\([-+\w.]{1,40}\))\)\s*$")
 _OF_THE_CLOCK = frozenset(("Time", "Data", "LR"))
 
 
@@ -32,21 +32,21 @@ class Timm:
     def __init__(self) -> None:
         self._listed: list[str] = []
 
-    def read(self, line: str, offset: int) -> Iterator[Printed]:
+    def read(self, line: str, offset: int) -> Iterator[ParsedEvent]:
         """A place in an epoch, the result of an evaluation, or a checkpoint in the list of the kept ones."""
-        message = after_prefix(line)
+        message = prefix_end(line)
         if (train := _TRAIN.match(line, message)) is not None:
-            yield InEpoch(
+            yield EpochProgress(
                 offset=offset,
                 done=int(train[3]),
-                of=int(train[4]),
+                total=int(train[4]),
                 epoch=int(train[1]),
                 first_epoch=0,
                 total_epochs=None if train[2] is None else int(train[2]),
-                metrics=figures_of_training({name: value for name, value, _ in _FIGURE.findall(line, train.end())}),
+                metrics=numeric_metrics({name: value for name, value, _ in _FIGURE.findall(line, train.end())}),
             )
         elif (test := _TEST.match(line, message)) is not None and test[2] == test[3]:
-            means = {name: number(mean) for name, _, mean in _FIGURE.findall(line, test.end())}
+            means = {name: parse_number(mean) for name, _, mean in _FIGURE.findall(line, test.end())}
             metrics = {
                 f"{test[1]} {name}": mean
                 for name, mean in means.items()
@@ -55,7 +55,7 @@ class Timm:
             if metrics:
                 yield Progress(offset=offset, metrics=metrics)
         elif (kept := _KEPT.match(line)) is not None and kept[1] not in self._listed:
-            self._listed = [*self._listed, kept[1]][-KEPT_PATHS:]
+            self._listed = [*self._listed, kept[1]][-MAX_KEPT_PATHS:]
             yield CheckpointSaved(offset=offset, path=kept[1])
 
     def memory(self) -> list[Any]:
@@ -64,4 +64,4 @@ class Timm:
 
     def remember(self, memory: list[Any]) -> None:
         """Becomes what another one was."""
-        self._listed = [str(path) for path in memory][-KEPT_PATHS:]
+        self._listed = [str(path) for path in memory][-MAX_KEPT_PATHS:]

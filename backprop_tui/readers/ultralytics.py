@@ -12,21 +12,21 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from backprop_tui.readers.lazily import compiled
-from backprop_tui.readers.printed_numbers import duration_seconds, number
-from backprop_tui.readers.training_keys import figures_of_training
-from backprop_tui.readers.values import InEpoch, Printed, Progress
+from backprop_tui.readers.lazily import lazy_compile
+from backprop_tui.readers.printed_numbers import parse_duration, parse_number
+from backprop_tui.readers.training_keys import numeric_metrics
+from backprop_tui.readers.values import EpochProgress, ParsedEvent, Progress
 
-MOST_COLUMNS = 40
+MAX_COLUMNS = 40
 
-_HEADER = compiled(r"\s*Epoch\s+GPU_mem\s+(\S.{0,1000})$")
-_ROW = compiled(
+_HEADER = lazy_compile(r"\s*Epoch\s+GPU_mem\s+(\S.{0,1000})$")
+_ROW = lazy_compile(
     r"\s*(\d{1,7})/(\d{1,7})\s+[\d.]{1,12}G\s+([^:]{1,1000}):\s*\d{1,3}%[|\s].{0,80}?\s(\d{1,9})/(\d{1,9})(?=[\s\[]|$)(.{0,80})"
 )
-_CLASSES = compiled(r"\s*Class\s+Images\s+Instances\s+(\S[^:]{0,1000})")
-_ALL = compiled(r"\s*all\s+\d{1,12}\s+\d{1,12}\s+(\S.{0,1000})$")
-_TIMES = compiled(r"([\d.:]{1,12})s?<([\d.:]{1,12})")
-_NO_METRICS = frozenset(("Instances", "Size"))
+_CLASSES = lazy_compile(r"\s*Class\s+Images\s+Instances\s+(\S[^:]{0,1000})")
+_ALL = lazy_compile(r"\s*all\s+\d{1,12}\s+\d{1,12}\s+(\S.{0,1000})$")
+_TIMES = lazy_compile(r"([\d.:]{1,12})s?<([\d.:]{1,12})")
+_NOT_METRICS = frozenset(("Instances", "Size"))
 
 
 class Ultralytics:
@@ -38,16 +38,16 @@ class Ultralytics:
         self._columns: Sequence[str] = ()
         self._measures: Sequence[str] = ()
 
-    def read(self, line: str, offset: int) -> Iterator[Printed]:
+    def read(self, line: str, offset: int) -> Iterator[ParsedEvent]:
         """A row, under the names of its columns."""
         if (header := _HEADER.match(line)) is not None:
-            self._columns = header[1].split()[:MOST_COLUMNS]
+            self._columns = header[1].split()[:MAX_COLUMNS]
         elif (classes := _CLASSES.match(line)) is not None:
-            self._measures = _named(classes[1].split()[:MOST_COLUMNS])
+            self._measures = _named(classes[1].split()[:MAX_COLUMNS])
         elif self._columns and (row := _ROW.match(line)) is not None:
             yield self._place(row, offset)
         elif self._measures and (all_classes := _ALL.match(line)) is not None:
-            metrics = figures_of_training(dict(zip(self._measures, all_classes[1].split(), strict=False)))
+            metrics = numeric_metrics(dict(zip(self._measures, all_classes[1].split(), strict=False)))
             if metrics:
                 yield Progress(offset=offset, metrics=metrics)
 
@@ -61,19 +61,19 @@ class Ultralytics:
         self._columns = [str(name) for name in columns]
         self._measures = [str(name) for name in measures]
 
-    def _place(self, row: re.Match[str], offset: int) -> InEpoch:
+    def _place(self, row: re.Match[str], offset: int) -> EpochProgress:
         times = _TIMES.search(row[6])
         figures = dict(zip(self._columns, row[3].split(), strict=False))
-        return InEpoch(
+        return EpochProgress(
             offset=offset,
             done=int(row[4]),
-            of=int(row[5]),
+            total=int(row[5]),
             epoch=int(row[1]),
             first_epoch=1,
             total_epochs=int(row[2]),
             elapsed_seconds=None if times is None else _seconds(times[1]),
             seconds_left=None if times is None else _seconds(times[2]),
-            metrics=figures_of_training(figures, leave_out=_NO_METRICS),
+            metrics=numeric_metrics(figures, exclude=_NOT_METRICS),
         )
 
 
@@ -91,4 +91,4 @@ def _named(columns: Sequence[str]) -> list[str]:
 
 
 def _seconds(printed: str) -> float | None:
-    return duration_seconds(printed) if ":" in printed else number(printed)
+    return parse_duration(printed) if ":" in printed else parse_number(printed)

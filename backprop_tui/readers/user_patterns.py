@@ -12,13 +12,13 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from backprop_tui.readers.printed_numbers import number, step_count
-from backprop_tui.readers.training_keys import LONGEST_PATH, epoch_of, figures_of_training
+from backprop_tui.readers.printed_numbers import parse_number, as_count
+from backprop_tui.readers.training_keys import MAX_PATH_CHARS, as_epoch, numeric_metrics
 from backprop_tui.readers.values import CheckpointSaved, LogValue, Progress
 
-LONGEST_LINE = 4096
+MAX_LINE_CHARS = 4096
 
-_NO_METRICS = frozenset(("step", "epoch", "total_steps", "total_epochs", "eta_seconds", "checkpoint"))
+_NOT_METRICS = frozenset(("step", "epoch", "total_steps", "total_epochs", "eta_seconds", "checkpoint"))
 
 
 class TookTooLong(Exception):
@@ -36,7 +36,7 @@ class Allowance(Protocol):
         """
 
 
-class Unbounded:
+class UnlimitedSearch:
     """No bound at all: for expressions that are known to be quick."""
 
     def search(self, pattern: re.Pattern[str], line: str) -> re.Match[str] | None:
@@ -51,7 +51,7 @@ class UserPatterns:
 
     def __init__(self, patterns: Iterable[str], allowance: Allowance | None = None) -> None:
         self._patterns: list[re.Pattern[str]] = []
-        self._allowance = Unbounded() if allowance is None else allowance
+        self._allowance = UnlimitedSearch() if allowance is None else allowance
         self._switched_off: list[str] = []
         for pattern in patterns:
             try:
@@ -61,7 +61,7 @@ class UserPatterns:
 
     def read(self, line: str, offset: int) -> Iterator[LogValue]:
         """What the groups say."""
-        if len(line) > LONGEST_LINE:
+        if len(line) > MAX_LINE_CHARS:
             return
         found = self._find(line)
         if found is not None:
@@ -86,13 +86,13 @@ class UserPatterns:
 
 
 def _told(texts: dict[str, str], offset: int) -> Iterator[LogValue]:
-    figures = {name: number(text.replace(",", "")) for name, text in texts.items()}
-    step = step_count(figures.get("step"))
+    figures = {name: parse_number(text.replace(",", "")) for name, text in texts.items()}
+    step = as_count(figures.get("step"))
     path = texts.get("checkpoint", "").strip()
-    if path and len(path) <= LONGEST_PATH and path.isprintable():
+    if path and len(path) <= MAX_PATH_CHARS and path.isprintable():
         yield CheckpointSaved(offset=offset, path=path, step=step)
-    epoch = epoch_of(figures.get("epoch"))
-    metrics = figures_of_training(figures, leave_out=_NO_METRICS)
+    epoch = as_epoch(figures.get("epoch"))
+    metrics = numeric_metrics(figures, exclude=_NOT_METRICS)
     eta = figures.get("eta_seconds")
     if step is None and epoch is None and not metrics:
         return
@@ -100,8 +100,8 @@ def _told(texts: dict[str, str], offset: int) -> Iterator[LogValue]:
         offset=offset,
         step=step,
         epoch=epoch,
-        total_steps=step_count(figures.get("total_steps")),
-        total_epochs=step_count(figures.get("total_epochs")),
+        total_steps=as_count(figures.get("total_steps")),
+        total_epochs=as_count(figures.get("total_epochs")),
         eta_seconds=eta if eta is not None and 0 <= eta < float("inf") else None,
         metrics=metrics,
     )

@@ -187,7 +187,7 @@ def test_without_a_card_there_is_nothing_to_measure(tmp_path: Path) -> None:
 def test_cards_with_little_memory_are_not_ours_unless_asked_for(
     tmp_path: Path, card: Card, least: int, *, usable: bool
 ) -> None:
-    probe = AmdProbe(sample_seconds=1.0, sys_root=str(tmp_path), least_vram_bytes=least)
+    probe = AmdProbe(sample_seconds=1.0, sys_root=str(tmp_path), min_vram_bytes=least)
     if usable:
         probe.open()
         return

@@ -10,11 +10,11 @@ import pytest
 
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
 from backprop_tui.probes import gpu_keeper
-from backprop_tui.probes.auto import Choice
-from backprop_tui.probes.gpu_keeper import GpuKeeper, GpuSample
+from backprop_tui.probes.auto import ProbeChoice
+from backprop_tui.probes.gpu_keeper import GpuMonitor, GpuSample
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
 from backprop_tui.probes.none import NoneProbe
-from backprop_tui.probes.ownership import Owners
+from backprop_tui.probes.ownership import ProcessOwners
 from tests.support.waiting import wait_until
 
 GPU = GpuReading(index=0, uuid="GPU-a", name="Test", temperature_celsius=50.0)
@@ -47,17 +47,17 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu_keeper, "ABSENT_RETRY_SECONDS", 0.02)
 
 
-def keeper(choose: Callable[[], Choice], *, before: tuple[tuple[GpuReading, ...], float] = ((), 0.0)) -> GpuKeeper:
-    return GpuKeeper("auto", choose, sample_seconds=0.01, owners=Owners(), before=before)
+def keeper(choose: Callable[[], ProbeChoice], *, before: tuple[tuple[GpuReading, ...], float] = ((), 0.0)) -> GpuMonitor:
+    return GpuMonitor("auto", choose, sample_seconds=0.01, owners=ProcessOwners(), previous=before)
 
 
 def test_a_probe_that_is_still_opening_is_not_waited_for() -> None:
     gate = Event()
     probe = Probe()
 
-    def choose() -> Choice:
+    def choose() -> ProbeChoice:
         gate.wait(10)
-        return Choice(probe=probe, name="nvml")
+        return ProbeChoice(probe=probe, name="nvml")
 
     kept = keeper(choose)
     before = time.monotonic()
@@ -69,7 +69,7 @@ def test_a_probe_that_is_still_opening_is_not_waited_for() -> None:
 
 def test_a_driver_that_goes_leaves_its_gpus_stale_with_the_reason_and_is_opened_again() -> None:
     probe = Probe()
-    kept = keeper(lambda: Choice(probe=probe, name="nvml"))
+    kept = keeper(lambda: ProbeChoice(probe=probe, name="nvml"))
     assert kept.read(1.0) == GpuSample(gpus=(GPU,), probe="nvml")
     probe.error = ProbeUnavailable("driver reloaded")
     sample = kept.read(1.0)
@@ -88,28 +88,28 @@ def _stale(sample: GpuSample) -> GpuReading | None:
 
 def test_a_fault_of_ours_in_a_probe_is_told_and_does_not_end_the_readings() -> None:
     probe = Probe()
-    kept = keeper(lambda: Choice(probe=probe, name="nvml"))
+    kept = keeper(lambda: ProbeChoice(probe=probe, name="nvml"))
     probe.error = KeyError("ours")
     assert "KeyError" in (kept.read(1.0).problem or "")
 
-    def fail() -> Choice:
+    def fail() -> ProbeChoice:
         raise RuntimeError("ours too")
 
     assert "ours too" in (keeper(fail).read(1.0).problem or "")
 
 
 def test_a_machine_without_gpus_is_known_to_have_none_and_looked_at_again() -> None:
-    choices = [Choice(probe=NoneProbe(), name="none", passed_over={"nvml": "no library"})]
+    choices = [ProbeChoice(probe=NoneProbe(), name="none", passed_over={"nvml": "no library"})]
     kept = keeper(lambda: choices[-1])
     sample = kept.read(1.0)
     assert (sample.known, sample.problem, sample.passed_over) == (True, None, {"nvml": "no library"})
-    choices.append(Choice(probe=Probe(), name="nvml"))
+    choices.append(ProbeChoice(probe=Probe(), name="nvml"))
     wait_until(lambda: kept.read(1.0).gpus, "the GPU that came")
 
 
 def test_gpus_that_an_earlier_process_saw_are_missed_when_there_is_no_driver_now() -> None:
-    choice = Choice(probe=NoneProbe(), name="none", passed_over={"nvml": "no driver"})
-    sample = keeper(lambda: choice, before=((GPU,), time.monotonic() - 60)).read(1.0)
+    choice = ProbeChoice(probe=NoneProbe(), name="none", passed_over={"nvml": "no driver"})
+    sample = keeper(lambda: choice, previous=((GPU,), time.monotonic() - 60)).read(1.0)
     assert (sample.probe, sample.problem) == ("nvml", "no driver")
     (gpu,) = sample.gpus
     assert (gpu.health, gpu.uuid) == (GpuHealth.STALE, "GPU-a")
@@ -121,6 +121,6 @@ def test_a_gpu_that_never_answered_leaves_the_gpus_unknown_for_a_while_only(monk
     silent = GpuReading(index=0, uuid="unknown-0", name="unknown", health=GpuHealth.UNKNOWN)
     monkeypatch.setattr(probe, "read", lambda _seconds: (silent,))
     monkeypatch.setattr(gpu_keeper, "FIRST_ANSWER_SECONDS", 0.1)
-    kept = keeper(lambda: Choice(probe=probe, name="nvml"))
+    kept = keeper(lambda: ProbeChoice(probe=probe, name="nvml"))
     assert not kept.read(1.0).known
     wait_until(lambda: kept.read(1.0).known, "that it is known to be silent")

@@ -137,7 +137,7 @@ def test_a_hung_gpu_is_back_when_the_driver_answers(gate: Event) -> None:
 def test_a_gpu_that_hangs_from_the_start_is_unknown_or_what_an_earlier_process_knew(gate: Event) -> None:
     driver = FakeDriver(FakeGpu(hangs=gate), FakeGpu(hangs=gate))
     earlier = GpuReading(index=1, uuid="GPU-b", name="known", temperature_celsius=50.0)
-    probe = NvmlProbe(sample_seconds=1.0, load=driver.load, before={1: (earlier, time.monotonic() - 60)})
+    probe = NvmlProbe(sample_seconds=1.0, load=driver.load, previous={1: (earlier, time.monotonic() - 60)})
     probe.open()
     never, remembered = probe.read(0.05)
     assert (never.health, never.uuid) == (GpuHealth.UNKNOWN, "unknown-0")

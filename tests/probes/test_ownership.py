@@ -10,7 +10,7 @@ import time
 from threading import Event
 
 from backprop_tui.domain.telemetry import GpuProcess, GpuReading
-from backprop_tui.probes.ownership import Owners, Ownership, look_up
+from backprop_tui.probes.ownership import ProcessOwners, Ownership, find_owner
 from tests.support.waiting import wait_until
 
 ME = pwd.getpwuid(os.getuid()).pw_name
@@ -39,19 +39,19 @@ def test_a_process_that_wiped_its_environment_belongs_to_the_run_of_its_parents(
     with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
-        (gpu,) = Owners().name(with_process(pid))
+        (gpu,) = ProcessOwners().name(with_process(pid))
         parent.communicate("")
     assert gpu.processes == (GpuProcess(pid=pid, memory_bytes=1, owner=ME, run="run-1"),)
 
 
 def test_a_process_of_no_run_has_an_owner_alone() -> None:
-    assert look_up(os.getpid()) == Ownership(owner=ME, run=None)
+    assert find_owner(os.getpid()) == Ownership(owner=ME, run=None)
 
 
 def test_a_process_that_is_gone_or_in_another_container_has_neither() -> None:
     with subprocess.Popen(["true"]) as process:
         pass
-    (gpu,) = Owners().name(with_process(process.pid))
+    (gpu,) = ProcessOwners().name(with_process(process.pid))
     assert gpu.processes[0].owner is None
 
 
@@ -62,7 +62,7 @@ def test_each_process_is_looked_up_once() -> None:
         asked.append(pid)
         return Ownership(owner="somebody")
 
-    owners = Owners(look)
+    owners = ProcessOwners(look)
     for _ in range(3):
         (gpu,) = owners.name(with_process(os.getpid()))
     assert gpu.processes[0].owner == "somebody"
@@ -76,7 +76,7 @@ def test_a_look_up_that_hangs_leaves_the_process_unnamed_until_it_answers() -> N
         gate.wait(10)
         return Ownership(owner="late")
 
-    owners = Owners(hang)
+    owners = ProcessOwners(hang)
     before = time.monotonic()
     assert owners.name(with_process(os.getpid()))[0].processes[0].owner is None
     assert time.monotonic() - before < 1

@@ -16,7 +16,7 @@ from backprop_tui.domain.telemetry import GpuHealth, GpuReading
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
 from backprop_tui.probes.simulated import SimulatedProbe, parse_gpus
 from backprop_tui.probes.simulated_gpu import SimulatedLoad
-from backprop_tui.probes.simulated_loads import RunningLoads
+from backprop_tui.probes.simulated_loads import LoadScanner
 from tests.support.waiting import wait_until
 
 GIGABYTE = 10**9
@@ -131,7 +131,7 @@ def test_runs_are_found_by_the_environment_of_their_processes_and_by_whether_the
         "CUDA_VISIBLE_DEVICES": f"{H100},SIM-9-t4",
         "BACKPROP_SIMULATED_VRAM_MB": "3000",
     }
-    loads = RunningLoads()
+    loads = LoadScanner()
     with subprocess.Popen(["sleep", "60"], env=environment) as process:
         try:
             load = SimulatedLoad(run=run, pid=process.pid, busy=True, memory_bytes=3 * GIGABYTE)

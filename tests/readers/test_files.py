@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.readers.files.csv_log import CsvLog
-from backprop_tui.readers.files.tensorboard import LONGEST_RECORD_BYTES, TensorBoardLog
+from backprop_tui.readers.files.tensorboard import MAX_RECORD_BYTES, TensorBoardLog
 from backprop_tui.readers.files.trainer_state import progress_in_state
 from backprop_tui.readers.values import Progress
 
@@ -112,11 +112,11 @@ def test_the_directories_of_one_training_are_curves_apart(series: str, name: str
 
 def test_a_long_record_is_passed_over_and_nothing_of_it_is_kept() -> None:
     events = EVENTS.read_bytes()
-    long = (LONGEST_RECORD_BYTES + 1).to_bytes(8, "little") + bytes(4 + LONGEST_RECORD_BYTES + 1 + 4)
+    long = (MAX_RECORD_BYTES + 1).to_bytes(8, "little") + bytes(4 + MAX_RECORD_BYTES + 1 + 4)
     log = TensorBoardLog()
     for start in range(0, len(long), 100_000):
         assert log.feed(long[start : start + 100_000]) == []
-        assert len(log._pending) <= LONGEST_RECORD_BYTES + 100
+        assert len(log._pending) <= MAX_RECORD_BYTES + 100
     assert log.feed(events) == TensorBoardLog().feed(events)
 
 

@@ -113,7 +113,7 @@ def test_figures_that_a_bar_still_has_from_the_step_before_are_not_those_of_this
 
 
 def test_a_bar_drawn_for_days_is_told_once_in_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bar_meaning, "MOST_DRAWN", 3)
+    monkeypatch.setattr(bar_meaning, "MAX_UNTHROTTLED_UPDATES", 3)
     drawn = [bar(n, 9, figures=f", loss=0.{n}", elapsed=f"00:0{n // 3}") for n in range(1, 10)]
     assert [step for step, _ in told(*drawn)] == [1, 2, 3, 6, 9]
 

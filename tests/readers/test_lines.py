@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.readers.lines import LONGEST_LINE_BYTES, LineSplitter, shown_text
+from backprop_tui.readers.lines import MAX_LINE_BYTES, LineSplitter, visible_text
 
 PIECES = [b"a", b"{", b"\n", b"\r", b"\r\n", b"\xff", b"\x1b[0m"]
 LOG_BYTES = st.lists(st.sampled_from(PIECES), max_size=40).map(b"".join)
@@ -69,21 +69,21 @@ def test_the_last_line_needs_no_terminator_once_the_log_is_finished() -> None:
 def test_a_line_beyond_the_bound_is_dropped_and_the_next_ones_keep_their_offsets(
     terminator: bytes, chunk_bytes: int
 ) -> None:
-    log = b"a\n" + b"x" * (LONGEST_LINE_BYTES + 1) + terminator + b"b\n"
+    log = b"a\n" + b"x" * (MAX_LINE_BYTES + 1) + terminator + b"b\n"
     chunks = [log[start : start + chunk_bytes] for start in range(0, len(log), chunk_bytes)]
     assert _split(*chunks) == [(b"a\n", 2), (b"b\n", len(log))]
 
 
 @pytest.mark.parametrize("terminator", [b"\n", b"\r\n", b"\r"])
 def test_a_line_beyond_the_bound_ends_even_where_a_chunk_does(terminator: bytes) -> None:
-    log = b"x" * (2 * LONGEST_LINE_BYTES) + terminator + b"b\n"
+    log = b"x" * (2 * MAX_LINE_BYTES) + terminator + b"b\n"
     for cut in range(len(log) - 4, len(log)):
         assert _split(log[:cut], log[cut:]) == [(b"b\n", len(log))]
 
 
 @pytest.mark.parametrize("chunk_bytes", [1000, 1 << 16, 1 << 20])
 def test_a_line_of_just_the_bound_is_kept(chunk_bytes: int) -> None:
-    log = b"x" * LONGEST_LINE_BYTES + b"\r\n"
+    log = b"x" * MAX_LINE_BYTES + b"\r\n"
     chunks = [log[start : start + chunk_bytes] for start in range(0, len(log), chunk_bytes)]
     assert _split(*chunks) == [(log, len(log))]
 
@@ -92,7 +92,7 @@ def test_a_line_without_end_does_not_grow_what_is_kept() -> None:
     splitter = LineSplitter()
     for _ in range(200):
         assert splitter.feed(b"x" * 50_000) is None
-    assert len(splitter._pending) <= LONGEST_LINE_BYTES + 2
+    assert len(splitter._pending) <= MAX_LINE_BYTES + 2
     assert splitter.offset == 0
     assert splitter.position == 10_000_000
     block = splitter.feed(b"\nnext\n")
@@ -141,9 +141,9 @@ def test_a_splitter_that_goes_on_from_an_offset_finds_the_rest(log: bytes, read:
     ],
 )
 def test_text_is_as_a_terminal_would_show_it(printed: bytes, shown: str) -> None:
-    assert shown_text(printed) == shown
+    assert visible_text(printed) == shown
 
 
 @given(st.lists(st.sampled_from(CONTROLS)).map(b"".join))
 def test_what_is_shown_holds_no_escape_and_no_backspace(printed: bytes) -> None:
-    assert not {"\x1b", "\b"} & set(shown_text(printed))
+    assert not {"\x1b", "\b"} & set(visible_text(printed))

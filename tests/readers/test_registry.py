@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.readers.lines import LONGEST_LINE_BYTES
+from backprop_tui.readers.lines import MAX_LINE_BYTES
 from backprop_tui.readers.log_reader import LogReader
 from backprop_tui.readers.values import CheckpointSaved, LogValue, Progress
 
@@ -165,7 +165,7 @@ def test_a_whole_line_is_read_at_once_and_a_partial_one_when_it_ends() -> None:
 
 
 def test_a_line_beyond_the_bound_says_nothing_and_hides_nothing_after_it() -> None:
-    long = b'{"step": 1, "note": "' + b"x" * LONGEST_LINE_BYTES + b'"}\n'
+    long = b'{"step": 1, "note": "' + b"x" * MAX_LINE_BYTES + b'"}\n'
     assert _read(long + b'{"step": 2}\n') == [Progress(offset=len(long) + 12, step=2)]
 
 
@@ -212,7 +212,7 @@ def test_what_is_kept_between_chunks_is_bounded(log: bytes) -> None:
     reader = LogReader()
     for _ in range(3):
         reader.feed(log)
-        assert len(reader._splitter._pending) <= LONGEST_LINE_BYTES + 2
+        assert len(reader._splitter._pending) <= MAX_LINE_BYTES + 2
     assert reader.offset <= reader.position == 3 * len(log)
 
 
@@ -233,7 +233,7 @@ FORMAT_UNITS = [
 
 @pytest.mark.parametrize("unit", [*JSON_UNITS, *TERMINAL_UNITS, *FORMAT_UNITS])
 def test_no_line_takes_long(unit: bytes) -> None:
-    line = unit * (LONGEST_LINE_BYTES // len(unit)) + b"\n"
+    line = unit * (MAX_LINE_BYTES // len(unit)) + b"\n"
     begin = time.process_time()
     _read(b'{"' + line, line, b"loss: 1 " + line, b"Epoch 1 33%|  | " + line, b"loss" + line[:1990] + b"\n")
     assert time.process_time() - begin < 1.0

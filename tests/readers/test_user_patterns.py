@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from backprop_tui.readers.log_reader import LogReader
 from backprop_tui.readers.registry import READERS
-from backprop_tui.readers.user_patterns import LONGEST_LINE, TookTooLong, UserPatterns
+from backprop_tui.readers.user_patterns import MAX_LINE_CHARS, TookTooLong, UserPatterns
 from backprop_tui.readers.values import CheckpointSaved, LogValue, Progress
 
 PATTERN = r"it\.(?P<step>[\d,]+)/(?P<total_steps>\d+) L(?P<loss>\S+) (?:lr(?P<lr>\S+))?"
@@ -56,7 +56,7 @@ def test_what_is_no_number_is_no_metric() -> None:
 
 
 def test_a_line_beyond_the_bound_is_not_searched() -> None:
-    assert read("x" * LONGEST_LINE + " loss 1", r"loss (?P<loss>\d)") == []
+    assert read("x" * MAX_LINE_CHARS + " loss 1", r"loss (?P<loss>\d)") == []
 
 
 def test_they_come_before_what_is_understood_anyway() -> None:

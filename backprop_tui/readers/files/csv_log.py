@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backprop_tui.readers.lines import LineSplitter
-from backprop_tui.readers.printed_numbers import number, step_count
-from backprop_tui.readers.training_keys import epoch_of, figures_of_training, is_known_metric
+from backprop_tui.readers.printed_numbers import parse_number, as_count
+from backprop_tui.readers.training_keys import as_epoch, numeric_metrics, is_known_metric
 from backprop_tui.readers.values import Progress
 
-MOST_COLUMNS = 256
+MAX_COLUMNS = 256
 STEP_COLUMNS = ("step", "global_step", "iteration", "iter")
 EPOCH_COLUMN = "epoch"
 
@@ -52,7 +52,7 @@ class CsvLog:
 
     def _begin(self, columns: Sequence[str]) -> None:
         places = {EPOCH_COLUMN, *STEP_COLUMNS}.intersection(columns)
-        self._is_log = len(columns) <= MOST_COLUMNS and bool(places) and any(map(is_known_metric, columns))
+        self._is_log = len(columns) <= MAX_COLUMNS and bool(places) and any(map(is_known_metric, columns))
         self._columns = columns
 
     def _row(self, cells: Sequence[str]) -> Progress | None:
@@ -60,9 +60,9 @@ class CsvLog:
             self.is_another = self._is_log
         if not self._is_log or self.is_another:
             return None
-        figures = {name: number(cell) for name, cell in zip(self._columns, cells, strict=True)}
-        steps = (step_count(figures.get(name)) for name in STEP_COLUMNS)
+        figures = {name: parse_number(cell) for name, cell in zip(self._columns, cells, strict=True)}
+        steps = (as_count(figures.get(name)) for name in STEP_COLUMNS)
         step = next((step for step in steps if step is not None), None)
-        epoch = epoch_of(figures.get(EPOCH_COLUMN))
-        metrics = figures_of_training(figures, leave_out=(EPOCH_COLUMN, *STEP_COLUMNS))
+        epoch = as_epoch(figures.get(EPOCH_COLUMN))
+        metrics = numeric_metrics(figures, exclude=(EPOCH_COLUMN, *STEP_COLUMNS))
         return Progress(offset=0, step=step, epoch=epoch, metrics=metrics) if metrics else None

@@ -11,13 +11,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from backprop_tui.readers.printed_numbers import step_count
-from backprop_tui.readers.training_keys import epoch_of, figures_of_training
+from backprop_tui.readers.printed_numbers import as_count
+from backprop_tui.readers.training_keys import as_epoch, numeric_metrics
 from backprop_tui.readers.values import Progress
 
 MARK = "tfevents"
-MEASURED_APART = frozenset({"validation", "valid", "val", "test", "eval", "evaluation", "dev"})
-LONGEST_RECORD_BYTES = 1 << 20  # images and graphs are longer, and passed over
+EVALUATION_SERIES = frozenset({"validation", "valid", "val", "test", "eval", "evaluation", "dev"})
+MAX_RECORD_BYTES = 1 << 20  # images and graphs are longer, and passed over
 
 _HEADER_BYTES, _FOOTER_BYTES = 12, 4
 _FLOAT, _DOUBLE = 1, 2  # of a tensor's DataType
@@ -44,7 +44,7 @@ class TensorBoardLog:
         while len(self._pending) >= _HEADER_BYTES:
             length = int.from_bytes(self._pending[:8], "little")
             whole = _HEADER_BYTES + length + _FOOTER_BYTES
-            if length > LONGEST_RECORD_BYTES:
+            if length > MAX_RECORD_BYTES:
                 self._skip = max(0, whole - len(self._pending))
                 del self._pending[:whole]
             elif len(self._pending) < whole:
@@ -74,9 +74,9 @@ def _progress(event: bytes, series: str) -> Progress | None:
                 scalars.update(_scalars(value))
     except (ValueError, IndexError, struct.error):
         return None
-    epoch = epoch_of(scalars.pop("epoch", None))
-    metrics = figures_of_training({_name(tag, series): figure for tag, figure in scalars.items()})
-    if step_count(float(step)) is None or (epoch is None and not metrics):
+    epoch = as_epoch(scalars.pop("epoch", None))
+    metrics = numeric_metrics({_name(tag, series): figure for tag, figure in scalars.items()})
+    if as_count(float(step)) is None or (epoch is None and not metrics):
         return None
     return Progress(offset=0, step=step, epoch=epoch, metrics=metrics)
 
@@ -86,7 +86,7 @@ def _name(tag: str, series: str) -> str:
     beginning = f"{tag.replace('/', '_')}_"
     if series.startswith(beginning):
         return f"{tag}/{series.removeprefix(beginning)}"
-    return f"{series}/{tag}" if series in MEASURED_APART else tag
+    return f"{series}/{tag}" if series in EVALUATION_SERIES else tag
 
 
 def _scalars(summary: bytes) -> Iterator[tuple[str, float]]:
