@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from backprop_tui.readers.lazily import lazy_compile
 from backprop_tui.readers.prefixes import prefix_end
-from backprop_tui.readers.printed_numbers import parse_number, as_count
+from backprop_tui.readers.printed_numbers import as_count, parse_number
 from backprop_tui.readers.training_keys import numeric_metrics
 from backprop_tui.readers.values import CheckpointSaved, ParsedEvent, Progress
 
@@ -23,7 +23,6 @@ _UPDATES = "num_updates"
 
 
 class Fairseq:
-
     marks = (b"m_updates", b"heckpoint ")
 
     def read(self, line: str, offset: int) -> Iterator[ParsedEvent]:

@@ -22,7 +22,6 @@ _decode = json.JSONDecoder().raw_decode
 
 
 class JsonLines:
-
     marks = (b"{",)
 
     def read(self, line: str, offset: int) -> list[LogValue]:

@@ -23,7 +23,6 @@ NOT_METRICS = frozenset(("v_num",))
 
 
 class Lightning:
-
     marks = (b"v_num", b"global step ")
 
     def read(self, line: str, offset: int) -> Iterator[ParsedEvent]:

@@ -16,7 +16,6 @@ _SAVED = lazy_compile(r"(?:successfully )?sav(?:ed|ing) checkpoint (?:from|at) i
 
 
 class Megatron:
-
     marks = (b"loss", b"heckpoint ")
 
     def read(self, line: str, offset: int) -> Iterator[ParsedEvent]:

@@ -17,7 +17,6 @@ _METRIC = lazy_compile(r"\s*([A-Za-z][\w ]{0,60}) ([-+\w.]{1,40}?)(?:ms|s|%)?\s*
 
 
 class NanoGpt:
-
     marks = (b"loss",)
 
     def read(self, line: str, offset: int) -> Iterator[ParsedEvent]:

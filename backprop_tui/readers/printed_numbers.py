@@ -7,20 +7,20 @@ MAX_STEP = 2**53
 MAX_NUMBER_CHARS = 64
 
 
-def parse_number(printed: object) -> float | None:
-    """The number that a printed value is; None for a bool, a nested value, or a text that is no number."""
-    if isinstance(printed, str):
-        return _number_in(printed)
-    if isinstance(printed, bool) or not isinstance(printed, int | float):
+def parse_number(value: object) -> float | None:
+    """Convert a printed value to a float; None for a bool, a nested value, or a string that is not a number."""
+    if isinstance(value, str):
+        return _parse_text(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
-        return float(printed)
+        return float(value)
     except OverflowError:
         return None
 
 
-def _number_in(text: str) -> float | None:
-    # float() also takes "1_000" and the digits of every script, which are names and prose in a log.
+def _parse_text(text: str) -> float | None:
+    # float() also accepts "1_000" and non-ASCII digits, which in a log are names and prose.
     if len(text) > MAX_NUMBER_CHARS or "_" in text or not text.isascii():
         return None
     try:

@@ -16,7 +16,7 @@ class Reader(Protocol):
 
     @property
     def marks(self) -> Sequence[bytes]:
-        """Byte strings of which every line of the format contains at least one; other lines are not passed to `read`."""
+        """Byte strings of which every line of the format contains at least one; `read` gets no other lines."""
 
     def read(self, line: str, offset: int) -> Iterable[ParsedEvent]:
         """Parse a line, given as a terminal would display it; `offset` is the byte position just after it."""

@@ -1,11 +1,11 @@
-"""Reads `trainer_state.json`, which the Hugging Face Trainer writes with each checkpoint: all it logged, with steps."""
+"""Reads `trainer_state.json`, which the Hugging Face Trainer saves with each checkpoint: the whole log, with steps."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from backprop_tui.readers.printed_numbers import parse_number, as_count
+from backprop_tui.readers.printed_numbers import as_count, parse_number
 from backprop_tui.readers.training_keys import as_epoch, numeric_metrics
 from backprop_tui.readers.values import Progress
 
@@ -14,7 +14,7 @@ _NOT_METRICS = frozenset(("step", "epoch"))
 
 
 def progress_in_state(content: bytes) -> list[Progress]:
-    """What was logged, oldest first, and then how far the training is of how much; empty for what is no such file."""
+    """The logged metrics, oldest first, followed by the overall progress; empty if the content is not valid."""
     try:
         state = json.loads(content)
     except (ValueError, RecursionError):  # half-written, or nested too deep
@@ -22,10 +22,11 @@ def progress_in_state(content: bytes) -> list[Progress]:
     if not isinstance(state, dict):
         return []
     history = state.get("log_history")
-    told = [_logged(entry) for entry in history if isinstance(entry, dict)] if isinstance(history, list) else []
+    entries = history if isinstance(history, list) else []
+    events = [_logged_metrics(entry) for entry in entries if isinstance(entry, dict)]
     step = as_count(parse_number(state.get("global_step")))
     if step is not None:
-        told.append(
+        events.append(
             Progress(
                 offset=0,
                 step=step,
@@ -34,10 +35,10 @@ def progress_in_state(content: bytes) -> list[Progress]:
                 total_epochs=as_count(parse_number(state.get("num_train_epochs"))) or None,
             )
         )
-    return told
+    return events
 
 
-def _logged(entry: dict[str, Any]) -> Progress:
+def _logged_metrics(entry: dict[str, Any]) -> Progress:
     return Progress(
         offset=0,
         step=as_count(parse_number(entry.get("step"))),
