@@ -1,4 +1,4 @@
-"""What NVML's error codes mean to a probe."""
+"""Classifies NVML's error codes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from backprop_tui.probes.gpu_probe import ProbeUnavailable
 from backprop_tui.probes.nvidia_driver import (
     BLOCKED,
     LIBRARY_MISSING,
-    SEE_KERNEL_LOG,
     MISMATCH,
     NO_CARD,
     NO_PERMISSION,
     NOT_LOADED,
+    SEE_KERNEL_LOG,
     nvidia_card_present,
 )
 
@@ -35,12 +35,12 @@ GPU_NOT_FOUND = 28
 
 
 class ErrorKind(Enum):
-    """What to make of a code."""
+    """What an error code means for a query."""
 
-    MISSING = auto()  # the GPU or driver has no such figure, or not for us
-    FAILED = auto()  # it has one and failed to give it
+    MISSING = auto()  # the GPU or driver does not have the metric, or does not permit access
+    FAILED = auto()  # the metric exists but could not be read
     LOST = auto()  # this GPU is gone
-    DRIVER_GONE = auto()  # nothing can be asked of any GPU
+    DRIVER_GONE = auto()  # no GPU can be queried
 
 
 _ERROR_KINDS = {
@@ -62,8 +62,8 @@ _ERROR_KINDS = {
 
 _LOST_REASONS = {
     GPU_IS_LOST: "fallen off the bus: reset it (`sudo nvidia-smi --gpu-reset`) or reboot",
-    RESET_REQUIRED: "it needs a reset: `sudo nvidia-smi --gpu-reset`, or reboot",
-    GPU_NOT_FOUND: "it is no longer there",
+    RESET_REQUIRED: "the GPU needs a reset: `sudo nvidia-smi --gpu-reset`, or reboot",
+    GPU_NOT_FOUND: "the GPU is gone",
 }
 
 _DRIVER_REASONS = {
@@ -72,32 +72,32 @@ _DRIVER_REASONS = {
     LIB_RM_VERSION_MISMATCH: MISMATCH,
     PERMISSION_DENIED: NO_PERMISSION,
     OPERATING_SYSTEM: BLOCKED,
-    UNINITIALIZED: "NVML was shut down under us: opened again soon",
+    UNINITIALIZED: "NVML was shut down unexpectedly; it will be reopened",
 }
 
 
 def error_kind(code: int) -> ErrorKind:
-    """A code that nobody knows yet is a failure."""
+    """The kind of a code; an unknown code counts as FAILED."""
     return _ERROR_KINDS.get(code, ErrorKind.FAILED)
 
 
 def error_text(error: Exception) -> str:
-    """NVML's own words, without a full stop."""
+    """NVML's error message, without the full stop."""
     return str(error).rstrip(".") or type(error).__name__
 
 
 def lost_reason(code: int) -> str:
-    """Why a GPU is lost and what to do."""
+    """Why a GPU is lost, and what to do."""
     return _LOST_REASONS.get(code, "lost")
 
 
-def unavailable(code: int, error: Exception, *, sys_root: str) -> ProbeUnavailable:
-    """The driver as a whole cannot be asked.
+def unavailable_error(code: int, error: Exception, *, sys_root: str) -> ProbeUnavailable:
+    """The exception to raise if the driver as a whole cannot be queried.
 
-    A library without a driver is no fault where the machine has no NVIDIA card: packages and images bring it along.
+    A library without a driver is not a fault on a machine without an NVIDIA card: packages and images may include it.
     """
     problem = _DRIVER_REASONS.get(code, f"NVML fails, {error_text(error)}: {SEE_KERNEL_LOG}")
-    without_card = code == DRIVER_NOT_LOADED and nvidia_card_present(sys_root) is False
-    if without_card:
+    has_no_card = code == DRIVER_NOT_LOADED and nvidia_card_present(sys_root) is False
+    if has_no_card:
         problem = NO_CARD
-    return ProbeUnavailable(problem, absent=without_card or code == LIBRARY_NOT_FOUND)
+    return ProbeUnavailable(problem, absent=has_no_card or code == LIBRARY_NOT_FOUND)

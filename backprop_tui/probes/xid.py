@@ -1,4 +1,4 @@
-"""Xid events, by which the NVIDIA driver reports faults of a GPU."""
+"""Xid events, with which the NVIDIA driver reports GPU errors."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from backprop_tui.domain.values import dataclass
 FALLEN_OFF_THE_BUS = 79
 RECENT_SECONDS = 600.0
 
-# https://docs.nvidia.com/deploy/xid-errors/: those that training meets.
+# The errors that occur in training, from https://docs.nvidia.com/deploy/xid-errors/.
 _XID_MEANINGS = {
-    13: "graphics engine exception, mostly the program's own fault",
-    31: "memory page fault, mostly the program's own fault",
-    43: "GPU stopped processing, mostly the program's own fault",
-    45: "preemptive cleanup after another fault",
+    13: "graphics engine exception, usually caused by the program",
+    31: "memory page fault, usually caused by the program",
+    43: "GPU stopped processing, usually caused by the program",
+    45: "preemptive cleanup after another error",
     48: "double bit ECC error",
     61: "internal micro-controller breakpoint",
     62: "internal micro-controller halt",
@@ -25,7 +25,7 @@ _XID_MEANINGS = {
     92: "high single bit ECC error rate",
     94: "contained ECC error",
     95: "uncontained ECC error, GPU needs a reset",
-    119: "GPU firmware does not answer, GPU needs a reset",
+    119: "GPU firmware does not respond, GPU needs a reset",
     120: "GPU firmware error, GPU needs a reset",
     140: "unrecovered ECC error",
     154: "GPU recovery action changed",
@@ -34,14 +34,14 @@ _XID_MEANINGS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Xid:
-    """One event; `seen_at` is monotonic."""
+    """An Xid event; `seen_at` is a monotonic time."""
 
     number: int
     seen_at: float
 
     @property
     def recent(self) -> bool:
-        """Whether it is still worth telling."""
+        """Whether it is new enough to be reported."""
         return time.monotonic() - self.seen_at < RECENT_SECONDS
 
     def __str__(self) -> str:

@@ -47,8 +47,10 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu_keeper, "ABSENT_RETRY_SECONDS", 0.02)
 
 
-def keeper(choose: Callable[[], ProbeChoice], *, before: tuple[tuple[GpuReading, ...], float] = ((), 0.0)) -> GpuMonitor:
-    return GpuMonitor("auto", choose, sample_seconds=0.01, owners=ProcessOwners(), previous=before)
+def monitor(
+    choose: Callable[[], ProbeChoice], previous: tuple[tuple[GpuReading, ...], float] = ((), 0.0)
+) -> GpuMonitor:
+    return GpuMonitor("auto", choose, sample_seconds=0.01, owners=ProcessOwners(), previous=previous)
 
 
 def test_a_probe_that_is_still_opening_is_not_waited_for() -> None:
@@ -59,26 +61,26 @@ def test_a_probe_that_is_still_opening_is_not_waited_for() -> None:
         gate.wait(10)
         return ProbeChoice(probe=probe, name="nvml")
 
-    kept = keeper(choose)
+    gpu_monitor = monitor(choose)
     before = time.monotonic()
-    assert kept.read(0.05) == GpuSample(probe="auto", known=False)
+    assert gpu_monitor.read(0.05) == GpuSample(probe="auto", known=False)
     assert time.monotonic() - before < 1
     gate.set()
-    assert wait_until(lambda: kept.read(0.05).gpus, "the GPU") == (GPU,)
+    assert wait_until(lambda: gpu_monitor.read(0.05).gpus, "the GPU") == (GPU,)
 
 
 def test_a_driver_that_goes_leaves_its_gpus_stale_with_the_reason_and_is_opened_again() -> None:
     probe = Probe()
-    kept = keeper(lambda: ProbeChoice(probe=probe, name="nvml"))
-    assert kept.read(1.0) == GpuSample(gpus=(GPU,), probe="nvml")
+    gpu_monitor = monitor(lambda: ProbeChoice(probe=probe, name="nvml"))
+    assert gpu_monitor.read(1.0) == GpuSample(gpus=(GPU,), probe="nvml")
     probe.error = ProbeUnavailable("driver reloaded")
-    sample = kept.read(1.0)
+    sample = gpu_monitor.read(1.0)
     assert (sample.probe, sample.problem, sample.known) == ("nvml", "driver reloaded", True)
-    stale = wait_until(lambda: _stale(kept.read(1.0)), "stale")
+    stale = wait_until(lambda: _stale(gpu_monitor.read(1.0)), "stale")
     assert (stale.uuid, stale.temperature_celsius, stale.problem) == ("GPU-a", 50.0, "driver reloaded")
     probe.error = None
-    wait_until(lambda: kept.read(1.0).problem is None, "the driver's return")
-    assert kept.read(1.0).gpus == (GPU,)
+    wait_until(lambda: gpu_monitor.read(1.0).problem is None, "the driver's return")
+    assert gpu_monitor.read(1.0).gpus == (GPU,)
     assert probe.closed >= 1
 
 
@@ -88,28 +90,28 @@ def _stale(sample: GpuSample) -> GpuReading | None:
 
 def test_a_fault_of_ours_in_a_probe_is_told_and_does_not_end_the_readings() -> None:
     probe = Probe()
-    kept = keeper(lambda: ProbeChoice(probe=probe, name="nvml"))
+    gpu_monitor = monitor(lambda: ProbeChoice(probe=probe, name="nvml"))
     probe.error = KeyError("ours")
-    assert "KeyError" in (kept.read(1.0).problem or "")
+    assert "KeyError" in (gpu_monitor.read(1.0).problem or "")
 
     def fail() -> ProbeChoice:
         raise RuntimeError("ours too")
 
-    assert "ours too" in (keeper(fail).read(1.0).problem or "")
+    assert "ours too" in (monitor(fail).read(1.0).problem or "")
 
 
 def test_a_machine_without_gpus_is_known_to_have_none_and_looked_at_again() -> None:
     choices = [ProbeChoice(probe=NoneProbe(), name="none", passed_over={"nvml": "no library"})]
-    kept = keeper(lambda: choices[-1])
-    sample = kept.read(1.0)
+    gpu_monitor = monitor(lambda: choices[-1])
+    sample = gpu_monitor.read(1.0)
     assert (sample.known, sample.problem, sample.passed_over) == (True, None, {"nvml": "no library"})
     choices.append(ProbeChoice(probe=Probe(), name="nvml"))
-    wait_until(lambda: kept.read(1.0).gpus, "the GPU that came")
+    wait_until(lambda: gpu_monitor.read(1.0).gpus, "the GPU that came")
 
 
 def test_gpus_that_an_earlier_process_saw_are_missed_when_there_is_no_driver_now() -> None:
     choice = ProbeChoice(probe=NoneProbe(), name="none", passed_over={"nvml": "no driver"})
-    sample = keeper(lambda: choice, previous=((GPU,), time.monotonic() - 60)).read(1.0)
+    sample = monitor(lambda: choice, previous=((GPU,), time.monotonic() - 60)).read(1.0)
     assert (sample.probe, sample.problem) == ("nvml", "no driver")
     (gpu,) = sample.gpus
     assert (gpu.health, gpu.uuid) == (GpuHealth.STALE, "GPU-a")
@@ -121,6 +123,6 @@ def test_a_gpu_that_never_answered_leaves_the_gpus_unknown_for_a_while_only(monk
     silent = GpuReading(index=0, uuid="unknown-0", name="unknown", health=GpuHealth.UNKNOWN)
     monkeypatch.setattr(probe, "read", lambda _seconds: (silent,))
     monkeypatch.setattr(gpu_keeper, "FIRST_ANSWER_SECONDS", 0.1)
-    kept = keeper(lambda: ProbeChoice(probe=probe, name="nvml"))
-    assert not kept.read(1.0).known
-    wait_until(lambda: kept.read(1.0).known, "that it is known to be silent")
+    gpu_monitor = monitor(lambda: ProbeChoice(probe=probe, name="nvml"))
+    assert not gpu_monitor.read(1.0).known
+    wait_until(lambda: gpu_monitor.read(1.0).known, "that it is known to be silent")

@@ -10,7 +10,7 @@ ANSWER = GpuAnswer(uuid="GPU-1", name="H100", temperature_celsius=50.0)
 
 def test_a_gpu_that_goes_stale_without_a_word_says_why() -> None:
     record = GpuRecord(0, sample_seconds=1.0)
-    record.note(ANSWER, now=10.0)
+    record.update(ANSWER, now=10.0)
     assert record.reading(11.0).problem is None
     reading = record.reading(14.0)
     assert (reading.health, reading.problem) == (GpuHealth.STALE, NOT_RESPONDING)
@@ -25,16 +25,16 @@ def test_a_gpu_known_only_from_an_earlier_process_says_why_it_is_stale() -> None
 
 def test_the_reason_that_the_driver_gave_stands_before_silence() -> None:
     record = GpuRecord(0, sample_seconds=1.0)
-    record.note(ANSWER, now=10.0)
-    record.note(GpuFailed(problem="Unknown Error"), now=14.0)
+    record.update(ANSWER, now=10.0)
+    record.update(GpuFailed(problem="Unknown Error"), now=14.0)
     assert record.reading(14.0).problem == "Unknown Error"
 
 
 def test_a_gpu_that_answers_again_has_no_problem() -> None:
     record = GpuRecord(0, sample_seconds=1.0)
-    record.note(ANSWER, now=10.0)
+    record.update(ANSWER, now=10.0)
     assert record.reading(20.0).problem == NOT_RESPONDING
-    record.note(ANSWER, now=20.0)
+    record.update(ANSWER, now=20.0)
     assert (record.reading(20.0).health, record.reading(20.0).problem) == (GpuHealth.OK, None)
 
 

@@ -10,7 +10,7 @@ import time
 from threading import Event
 
 from backprop_tui.domain.telemetry import GpuProcess, GpuReading
-from backprop_tui.probes.ownership import ProcessOwners, Ownership, find_owner
+from backprop_tui.probes.ownership import Ownership, ProcessOwners, find_owner
 from tests.support.waiting import wait_until
 
 ME = pwd.getpwuid(os.getuid()).pw_name

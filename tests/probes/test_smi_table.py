@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.probes.gpu_record import GpuAnswer
-from backprop_tui.probes.smi_table import GPU_FIELDS, address, parse_gpus, parse_processes
+from backprop_tui.probes.smi_table import GPU_FIELDS, normalized_address, parse_gpus, parse_processes
 
 cells = st.one_of(st.text(max_size=8), st.integers().map(str), st.floats().map(str), st.sampled_from(["[N/A]", "0"]))
 
@@ -27,4 +27,4 @@ def test_a_row_gives_finite_figures_or_none(rest: list[str]) -> None:
 
 
 def test_addresses_of_both_lengths_are_the_same() -> None:
-    assert address("00000000:3B:00.0") == address("0000:3b:00.0") == "0:3b:00.0"
+    assert normalized_address("00000000:3B:00.0") == normalized_address("0000:3b:00.0") == "0:3b:00.0"
