@@ -28,10 +28,10 @@ def what_logout_does(user: str, *, root: str = "/", ask: bool = True) -> Logout:
     if not os.path.isdir(os.path.join(root, "run/systemd/system")):
         return Logout(survives=True, words="no systemd")
     kills = _query_logind() if ask else None
-    kills = kills_user_processes(root) if kills is None else kills
+    kills = _kills_user_processes(root) if kills is None else kills
     if not kills:
         return Logout(survives=True, words="KillUserProcesses=no")
-    if lingers(user, root):
+    if _lingers(user, root):
         return Logout(survives=True, words="linger is on")
     return Logout(survives=False, words="KillUserProcesses=yes", mend=f"loginctl enable-linger {user}")
 
@@ -46,12 +46,12 @@ def user_name() -> str:
         return str(os.getuid())
 
 
-def lingers(user: str, root: str = "/") -> bool:
+def _lingers(user: str, root: str = "/") -> bool:
     """Whether the user's service manager keeps running after the last logout. See loginctl(1), enable-linger."""
     return os.path.exists(os.path.join(root, "var/lib/systemd/linger", user))
 
 
-def kills_user_processes(root: str = "/") -> bool:
+def _kills_user_processes(root: str = "/") -> bool:
     """The setting in logind's configuration files; the default is no."""
     value = "no"
     for folder in _FOLDERS:

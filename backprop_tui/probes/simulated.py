@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
-from backprop_tui.domain.values import dataclass
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
 from backprop_tui.probes.gpu_record import DEFAULT_HOT_CELSIUS
 from backprop_tui.probes.simulated_gpu import MODELS, GpuModel, SimulatedGpu, SimulatedLoad
@@ -22,30 +21,6 @@ _PART = re.compile(r"(?:(\d+)\s*x\s*)?([a-z0-9]+)", re.IGNORECASE)
 
 # Returns the loads on the GPUs with the given UUIDs, by UUID.
 Loads = Callable[[Sequence[str]], Mapping[str, Sequence[SimulatedLoad]]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Simulation:
-    """Configuration: the models of the GPUs and the ambient temperature."""
-
-    models: tuple[GpuModel, ...]
-    ambient_celsius: float = DEFAULT_AMBIENT_CELSIUS
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Simulation:
-        """Read the environment variables: `2xH100`, `H100,RTX4090`.
-
-        Raises:
-            ProbeUnavailable: a variable is not valid.
-        """
-        ambient = environment.get(AMBIENT_VARIABLE, "").strip() or str(DEFAULT_AMBIENT_CELSIUS)
-        try:
-            celsius = float(ambient)
-        except ValueError as error:
-            raise ProbeUnavailable(f"{AMBIENT_VARIABLE}={ambient!r}: must be degrees Celsius, like 27") from error
-        return cls(
-            models=parse_gpus(environment.get(GPUS_VARIABLE, "").strip() or DEFAULT_GPUS), ambient_celsius=celsius
-        )
 
 
 def parse_gpus(text: str) -> tuple[GpuModel, ...]:
@@ -94,11 +69,12 @@ class SimulatedProbe:
         Raises:
             ProbeUnavailable: an environment variable is not valid.
         """
-        simulation = Simulation.from_environment(self._environment)
-        for index, model in enumerate(() if self._gpus else simulation.models):
+        models = parse_gpus(self._environment.get(GPUS_VARIABLE, "").strip() or DEFAULT_GPUS)
+        ambient_celsius = _ambient_celsius(self._environment)
+        for index, model in enumerate(() if self._gpus else models):
             uuid = f"SIM-{index}-{model.name.split()[0].lower()}"
             seed = f"{self._seed} {index}"
-            self._gpus[uuid] = SimulatedGpu(model, seed=seed, ambient_celsius=simulation.ambient_celsius)
+            self._gpus[uuid] = SimulatedGpu(model, seed=seed, ambient_celsius=ambient_celsius)
 
     def read(self, _seconds: float) -> tuple[GpuReading, ...]:
         """Advance the simulation by the time since the last reading and return the readings."""
@@ -115,6 +91,14 @@ class SimulatedProbe:
 
     def close(self) -> None:
         """Nothing to do: the GPUs keep their state."""
+
+
+def _ambient_celsius(environment: Mapping[str, str]) -> float:
+    text = environment.get(AMBIENT_VARIABLE, "").strip()
+    try:
+        return float(text) if text else DEFAULT_AMBIENT_CELSIUS
+    except ValueError as error:
+        raise ProbeUnavailable(f"{AMBIENT_VARIABLE}={text!r}: must be degrees Celsius, like 27") from error
 
 
 def _simulated_reading(index: int, uuid: str, gpu: SimulatedGpu, loads: Sequence[SimulatedLoad]) -> GpuReading:

@@ -6,7 +6,6 @@ import time
 
 from backprop_tui.domain.values import dataclass
 
-FALLEN_OFF_THE_BUS = 79
 RECENT_SECONDS = 600.0
 
 # The errors that occur in training, from https://docs.nvidia.com/deploy/xid-errors/.
@@ -21,7 +20,7 @@ _XID_MEANINGS = {
     63: "memory row remapping recorded",
     64: "memory row remapping failed",
     74: "NVLink error",
-    FALLEN_OFF_THE_BUS: "fallen off the bus",
+    79: "fallen off the bus",
     92: "high single bit ECC error rate",
     94: "contained ECC error",
     95: "uncontained ECC error, GPU needs a reset",

@@ -12,7 +12,6 @@ from backprop_tui.readers.lazily import lazy_compile
 from backprop_tui.readers.printed_numbers import parse_count, parse_duration, parse_number
 from backprop_tui.readers.values import Bar
 
-MARKS = (b"%|", b"it [", b"| 0/? [")
 MAX_BAR_VALUES = 64
 MAX_LABEL_CHARS = 80  # after a longer text, or a backtick, the bar is a quotation
 
@@ -27,7 +26,7 @@ _NAME_AND_VALUE = lazy_compile(r"([^=:,]{1,120})[=:]\s*([^\s,]{1,64})")
 
 
 class ProgressBars:
-    marks = MARKS
+    marks = (b"%|", b"it [", b"| 0/? [")
 
     def read(self, line: str, offset: int) -> Iterator[Bar]:
         bar = parse_bar(line, offset)

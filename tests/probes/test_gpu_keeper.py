@@ -1,4 +1,4 @@
-"""Readings keep coming, whatever the probe does."""
+"""GPU readings continue whatever the probe does."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GPU = GpuReading(index=0, uuid="GPU-a", name="Test", temperature_celsius=50.0)
 
 
 class Probe:
-    """Gives one GPU, or raises what a test sets."""
+    """Returns one GPU, or raises the exception that a test sets."""
 
     name = "nvml"
 
@@ -53,7 +53,7 @@ def monitor(
     return GpuMonitor("auto", choose, sample_seconds=0.01, owners=ProcessOwners(), previous=previous)
 
 
-def test_a_probe_that_is_still_opening_is_not_waited_for() -> None:
+def test_reading_does_not_wait_for_a_probe_that_is_still_opening() -> None:
     gate = Event()
     probe = Probe()
 
@@ -69,7 +69,7 @@ def test_a_probe_that_is_still_opening_is_not_waited_for() -> None:
     assert wait_until(lambda: gpu_monitor.read(0.05).gpus, "the GPU") == (GPU,)
 
 
-def test_a_driver_that_goes_leaves_its_gpus_stale_with_the_reason_and_is_opened_again() -> None:
+def test_gpus_of_a_driver_that_disappears_become_stale_and_the_driver_is_reopened() -> None:
     probe = Probe()
     gpu_monitor = monitor(lambda: ProbeChoice(probe=probe, name="nvml"))
     assert gpu_monitor.read(1.0) == GpuSample(gpus=(GPU,), probe="nvml")
@@ -88,19 +88,19 @@ def _stale(sample: GpuSample) -> GpuReading | None:
     return next((gpu for gpu in sample.gpus if gpu.health is GpuHealth.STALE), None)
 
 
-def test_a_fault_of_ours_in_a_probe_is_told_and_does_not_end_the_readings() -> None:
+def test_a_bug_in_a_probe_is_reported_and_readings_continue() -> None:
     probe = Probe()
     gpu_monitor = monitor(lambda: ProbeChoice(probe=probe, name="nvml"))
-    probe.error = KeyError("ours")
+    probe.error = KeyError("a bug")
     assert "KeyError" in (gpu_monitor.read(1.0).problem or "")
 
     def fail() -> ProbeChoice:
-        raise RuntimeError("ours too")
+        raise RuntimeError("another bug")
 
-    assert "ours too" in (monitor(fail).read(1.0).problem or "")
+    assert "another bug" in (monitor(fail).read(1.0).problem or "")
 
 
-def test_a_machine_without_gpus_is_known_to_have_none_and_looked_at_again() -> None:
+def test_a_machine_without_gpus_is_known_to_have_none_and_checked_again() -> None:
     choices = [ProbeChoice(probe=NoneProbe(), name="none", passed_over={"nvml": "no library"})]
     gpu_monitor = monitor(lambda: choices[-1])
     sample = gpu_monitor.read(1.0)
@@ -109,7 +109,7 @@ def test_a_machine_without_gpus_is_known_to_have_none_and_looked_at_again() -> N
     wait_until(lambda: gpu_monitor.read(1.0).gpus, "the GPU that came")
 
 
-def test_gpus_that_an_earlier_process_saw_are_missed_when_there_is_no_driver_now() -> None:
+def test_gpus_of_an_earlier_process_are_stale_if_the_driver_is_missing() -> None:
     choice = ProbeChoice(probe=NoneProbe(), name="none", passed_over={"nvml": "no driver"})
     sample = monitor(lambda: choice, previous=((GPU,), time.monotonic() - 60)).read(1.0)
     assert (sample.probe, sample.problem) == ("nvml", "no driver")
@@ -118,7 +118,7 @@ def test_gpus_that_an_earlier_process_saw_are_missed_when_there_is_no_driver_now
     assert gpu.age_seconds >= 60
 
 
-def test_a_gpu_that_never_answered_leaves_the_gpus_unknown_for_a_while_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_that_never_answered_makes_the_gpus_unknown_only_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     probe = Probe()
     silent = GpuReading(index=0, uuid="unknown-0", name="unknown", health=GpuHealth.UNKNOWN)
     monkeypatch.setattr(probe, "read", lambda _seconds: (silent,))

@@ -1,4 +1,4 @@
-"""Whose a GPU's processes are."""
+"""Owners and runs of a GPU's processes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def with_process(pid: int) -> tuple[GpuReading, ...]:
     return (GpuReading(index=0, uuid="GPU-a", name="Test", processes=(GpuProcess(pid=pid, memory_bytes=1),)),)
 
 
-def test_a_process_that_wiped_its_environment_belongs_to_the_run_of_its_parents() -> None:
+def test_a_process_that_cleared_its_environment_belongs_to_the_run_of_its_parents() -> None:
     command = [sys.executable, "-c", HIDING]
     environment = {**os.environ, "BACKPROP_RUN_ID": "run-1"}
     with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
@@ -44,11 +44,11 @@ def test_a_process_that_wiped_its_environment_belongs_to_the_run_of_its_parents(
     assert gpu.processes == (GpuProcess(pid=pid, memory_bytes=1, owner=ME, run="run-1"),)
 
 
-def test_a_process_of_no_run_has_an_owner_alone() -> None:
+def test_a_process_outside_runs_has_only_an_owner() -> None:
     assert find_owner(os.getpid()) == Ownership(owner=ME, run=None)
 
 
-def test_a_process_that_is_gone_or_in_another_container_has_neither() -> None:
+def test_a_process_that_has_ended_has_no_owner() -> None:
     with subprocess.Popen(["true"]) as process:
         pass
     (gpu,) = ProcessOwners().name(with_process(process.pid))
@@ -69,7 +69,7 @@ def test_each_process_is_looked_up_once() -> None:
     assert asked == [os.getpid()]
 
 
-def test_a_look_up_that_hangs_leaves_the_process_unnamed_until_it_answers() -> None:
+def test_a_process_has_no_owner_while_its_look_up_hangs() -> None:
     gate = Event()
 
     def hang(_pid: int) -> Ownership:

@@ -15,7 +15,7 @@ from backprop_tui.probes.sampling import HOT_INTERVAL_FACTOR, SETTLING_SECONDS, 
 
 
 class Probe:
-    """One GPU whose health is told."""
+    """One GPU with the given health."""
 
     name = "nvml"
 
@@ -49,5 +49,5 @@ def sampler(folder: Path, health: GpuHealth) -> Sampler:
         (GpuHealth.UNKNOWN, SETTLING_SECONDS),
     ],
 )
-def test_a_gpu_that_is_too_hot_is_measured_again_sooner(tmp_path: Path, health: GpuHealth, seconds: float) -> None:
+def test_a_hot_gpu_is_measured_more_often(tmp_path: Path, health: GpuHealth, seconds: float) -> None:
     assert sampler(tmp_path, health).measure() == seconds
