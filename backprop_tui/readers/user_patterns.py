@@ -24,7 +24,7 @@ class TookTooLong(Exception):
     """A regular expression exceeded its time limit."""
 
 
-class Allowance(Protocol):
+class TimeLimitedSearch(Protocol):
     """Searches with a time limit."""
 
     def search(self, pattern: re.Pattern[str], line: str) -> re.Match[str] | None:
@@ -47,9 +47,9 @@ class UserPatterns:
 
     marks = (b"",)  # the expressions may match any line
 
-    def __init__(self, patterns: Iterable[str], allowance: Allowance | None = None) -> None:
+    def __init__(self, patterns: Iterable[str], searcher: TimeLimitedSearch | None = None) -> None:
         self._patterns: list[re.Pattern[str]] = []
-        self._allowance = UnlimitedSearch() if allowance is None else allowance
+        self._searcher = UnlimitedSearch() if searcher is None else searcher
         self._disabled: list[str] = []
         for pattern in patterns:
             try:
@@ -72,7 +72,7 @@ class UserPatterns:
     def _first_match(self, line: str) -> re.Match[str] | None:
         for pattern in tuple(self._patterns):
             try:
-                match = self._allowance.search(pattern, line)
+                match = self._searcher.search(pattern, line)
             except TookTooLong:
                 self._patterns.remove(pattern)
                 self._disabled.append(pattern.pattern)
