@@ -1,10 +1,13 @@
-# The few things one does again and again; each sets up what it needs.
+# The common tasks; each installs what it needs into .venv.
 BIN := .venv/bin
 
-.PHONY: test check bench demo-example
+.PHONY: test quick check bench hooks demo-example
 
-test: .venv/installed  ## all tests
+test: .venv/installed  ## all tests (about 8 minutes on 2 cores)
 	$(BIN)/pytest -n 2
+
+quick: .venv/installed  ## the tests that start no real processes (under a minute)
+	$(BIN)/pytest -n 2 -m "not e2e and not slow and not frameworks" -q
 
 check: .venv/installed  ## lint, format, types, import contracts
 	$(BIN)/ruff check
@@ -12,8 +15,11 @@ check: .venv/installed  ## lint, format, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/installed  ## the figures that the README quotes
+bench: .venv/installed  ## the figures in benchmarks/README.md
 	$(BIN)/python -m benchmarks
+
+hooks: .venv/installed  ## run the checks before each commit (needs pre-commit on PATH)
+	pre-commit install
 
 demo-example: .venv/installed  ## a real training run, headless
 	$(BIN)/backprop-tui --no-ui run examples/train_digits.py

@@ -1,4 +1,4 @@
-"""The sampler's process, started by path; sys.path must not begin with this folder, whose names are ours alone."""
+"""Entry point of the sampler process, started by path: replaces this folder at the front of sys.path by its parent."""
 
 from __future__ import annotations
 

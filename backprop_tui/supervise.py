@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def main(arguments: list[str]) -> None:
     """Supervises until nothing is left to do."""
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    from backprop_tui.launchers.lease import LOCK, sign_lease
+    from backprop_tui.launchers.lease import sign_lease
     from backprop_tui.launchers.supervisor_process import INHERITED_LOCK, SupervisorProcess
     from backprop_tui.store.home import Home
     from backprop_tui.store.locks import Lock
@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> None:
     home = Home(root, host)
     _detach(INHERITED_LOCK)
     os.set_inheritable(INHERITED_LOCK, False)
-    lease = Lock(home.host_file(LOCK), INHERITED_LOCK)
+    lease = Lock(home.supervisor_lock, INHERITED_LOCK)
     sign_lease(lease, os.getpid())
     requests = _fork_server(lease, SupervisorProcess(home=home, config_path=config_path))
     from backprop_tui.engine.lease import hold_lease

@@ -14,7 +14,7 @@ from backprop_tui.processes.linux import boot_id
 from backprop_tui.store import index
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
-from backprop_tui.store.run_codec import public
+from backprop_tui.store.records import public
 from backprop_tui.store.run_directory import RunDirectory
 
 LONGEST_SPAN_SECONDS = 730 * 86400.0  # two years of runs fill two dozen monthly files

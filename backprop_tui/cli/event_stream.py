@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import field
 
-from backprop_tui.cli.tails import LineTail
 from backprop_tui.domain.errors import UnknownRun
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Ended, Run
@@ -14,9 +12,11 @@ from backprop_tui.domain.status import Status
 from backprop_tui.domain.values import dataclass
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
-from backprop_tui.store.run_codec import public
+from backprop_tui.store.records import public
 from backprop_tui.store.run_directory import RunDirectory
-from backprop_tui.store.views import governor
+from backprop_tui.store.run_view import governor_record
+from backprop_tui.store.tail import JsonTail
+from backprop_tui.store.watched_file import Signature, signature_of
 
 HELD, PROGRESS, ENDED = "held", "progress", "ended"
 # The documented events; everything else in events.jsonl is only shown to people.
@@ -68,10 +68,10 @@ class EventStream:
         """Begins at these offsets; `metrics_offset` None: no progress events."""
         self._home = home
         self._directory = RunDirectory(home.run_folder(run_id))
-        self._events = LineTail(self._directory.file("events.jsonl"), events_offset)
-        path = self._directory.file("metrics.jsonl")
-        self._metrics = None if metrics_offset is None else LineTail(path, metrics_offset)
-        self._signature: tuple[int, int, int] | None = None
+        self._events = JsonTail(self._directory.events_path, events_offset)
+        path = self._directory.metrics_path
+        self._metrics = None if metrics_offset is None else JsonTail(path, metrics_offset)
+        self._signature: Signature | None = None
         self._held_by: tuple[str, ...] = ()
         self._check_holds_at = 0.0
         self._progress: JsonObject = {}
@@ -104,12 +104,9 @@ class EventStream:
         Raises:
             UnknownRun: the run was removed.
         """
-        path = self._directory.file("run.json")
-        try:
-            status = os.stat(path)
-        except FileNotFoundError as error:
-            raise UnknownRun(f"run {self.run.id} was removed") from error
-        signature = (status.st_ino, status.st_mtime_ns, status.st_size)
+        signature = signature_of(self._directory.record_path)
+        if signature is None:
+            raise UnknownRun(f"run {self.run.id} was removed")
         if signature == self._signature:
             return False
         self._signature = signature
@@ -146,7 +143,7 @@ class EventStream:
         if now < self._check_holds_at:
             return
         self._check_holds_at = now + HOLD_SECONDS
-        written = governor(self._home, self.run.host) or {}
+        written = governor_record(self._home, self.run.host) or {}
         reasons = (written.get("held") or {}).get(self.run.id) or []
         checks = tuple(str(reason.get("check")) for reason in reasons)
         if reasons and checks != self._held_by:

@@ -13,7 +13,6 @@ from backprop_tui.cli.exit_codes import STOPPED, first_failure
 from backprop_tui.cli.presenters import PrefixedOutput, Presenter
 from backprop_tui.cli.queued import Interrupts
 from backprop_tui.cli.session import Session
-from backprop_tui.cli.tails import ByteTail
 from backprop_tui.client.control import PERSON, Stop
 from backprop_tui.client.file_sizes import FileSizes
 from backprop_tui.client.guardians import open_guardian
@@ -23,6 +22,7 @@ from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.status import Status
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
+from backprop_tui.store.tail import Tail
 
 ENSURE_SECONDS = 2.0
 URGENT_FOR_SECONDS = 1.0  # after a run was queued or admitted
@@ -36,7 +36,7 @@ class FollowedRun:
     def __init__(self, home: Home, run_id: str, presenter: Presenter, start: FileSizes) -> None:
         metrics = start.metrics if presenter.wants_progress else None
         self.stream = EventStream(home, run_id, events_offset=start.events, metrics_offset=metrics)
-        self._tail = ByteTail(self.stream.directory.log, start.log)
+        self._tail = Tail(self.stream.directory.log, start.log)
         self._presenter = presenter
         self.guardian: int | None = None  # a pidfd: its death is the quickest sign of the run's end
         self.urgent_until = time.monotonic() + URGENT_FOR_SECONDS

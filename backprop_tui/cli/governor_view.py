@@ -17,7 +17,6 @@ from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 
 OPEN, HOLDING = "open", "holding"
-QUEUE_HELD = "queue-held"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +36,7 @@ class GovernorView:
 
 def is_queue_held(home: Home) -> bool:
     """Whether a person holds the queue of this machine."""
-    return os.path.exists(home.host_file(QUEUE_HELD))
+    return os.path.exists(home.queue_held)
 
 
 def governor_view(home: Home, said: JsonObject | None, limits: MachineLimits) -> GovernorView:

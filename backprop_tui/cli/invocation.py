@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from backprop_tui.cli.session import Dashboard, Demo, Session
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
-FAULTS = "faults.log"  # in the state directory
 
 
 def run_program(words: Sequence[str], open_dashboard: Dashboard | None = None, open_demo: Demo | None = None) -> int:
@@ -86,11 +85,11 @@ def _session(options: GlobalOptions, open_dashboard: Dashboard | None) -> Sessio
 def _overview(session: Session) -> int:
     """Prints the commands, and how many runs are active and queued."""
     from backprop_tui.domain.status import Status
-    from backprop_tui.store.views import active
+    from backprop_tui.store.run_view import unfinished_views
 
     full_parser().print_help()
     output.line()
-    statuses = [run.status for run in active(session.home)]
+    statuses = [run.status for run in unfinished_views(session.home)]
     waiting = statuses.count(Status.QUEUED)
     if statuses:
         output.line(f"{len(statuses) - waiting} active, {waiting} queued; for more: backprop-tui status")
@@ -138,8 +137,9 @@ def _complain_of_fault(error: Exception, *, verbose: bool) -> int:
 
 def _fault_log_path() -> str | None:
     from backprop_tui.config.paths import state_directory
+    from backprop_tui.store.home import Home
 
     try:
-        return os.path.join(state_directory(), FAULTS)
+        return Home(state_directory(), host="").faults
     except Exception:  # noqa: BLE001 - this may be what failed
         return None

@@ -13,7 +13,6 @@ from backprop_tui.domain.governor.figures import plain
 from backprop_tui.domain.governor.freshness import STALE_AFTER_SAMPLES
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading, Readings
 from backprop_tui.domain.values import dataclass
-from backprop_tui.launchers.sampler_process import READINGS
 from backprop_tui.probes.host import HostProbe
 from backprop_tui.probes.readings_codec import Sample
 from backprop_tui.probes.readings_file import read_sample
@@ -59,7 +58,7 @@ class MachineProbe:
     def __init__(self, home: Home, *, probe: str, sample_seconds: float) -> None:
         """`probe` is the GPU probe that is configured."""
         self._began = time.monotonic()
-        self._sample = read_sample(home.host_file(READINGS))
+        self._sample = read_sample(home.readings)
         self._sampler: OwnSampler | None = None
         self._fresh = self._sample is not None and _is_fresh(self._sample, sample_seconds)
         if self._fresh:

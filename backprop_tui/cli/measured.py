@@ -15,10 +15,9 @@ from backprop_tui.domain.metric_names import less_is_better, main_loss
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.values import dataclass
 from backprop_tui.store.fields import JsonObject, encode_metrics
-from backprop_tui.store.metrics import Series
-from backprop_tui.store.metrics_file import history
+from backprop_tui.store.metrics import SeriesBuilder, read_metrics
 from backprop_tui.store.run_directory import RunDirectory
-from backprop_tui.store.views import view
+from backprop_tui.store.run_view import read_view
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,19 +33,19 @@ def measured(session: Session, run_id: str) -> Measured:
     """What is known of it; the last values alone where no history was kept."""
     record = current(session, run_id)
     try:
-        run = view(session.home, run_id).run
+        run = read_view(session.home, run_id).run
     except FileNotFoundError:  # the original recorded it
         run = None
-    metrics = history(RunDirectory(session.home.run_folder(run_id)))
+    metrics = read_metrics(RunDirectory(session.home.run_folder(run_id)))
     return Measured(record=record, run=run, metrics=metrics or _of_record(record))
 
 
 def _of_record(record: JsonObject) -> dict[str, Course]:
     found: dict[str, Course] = {}
     for name, value in record["metrics"].items():
-        series = Series(name)
+        series = SeriesBuilder(name)
         series.add(float(value), record["step"])
-        found[name] = series.course()
+        found[name] = series.snapshot()
     return found
 
 

@@ -115,7 +115,7 @@ def _reasons(preview: RunPreview) -> list[JsonObject]:
 
 
 def _preview_json(session: Session, preview: RunPreview, captured: dict[str, str]) -> JsonObject:
-    from backprop_tui.store.run_codec import public
+    from backprop_tui.store.records import public
 
     run = preview.run
     variables = preview.variables(session, captured)

@@ -13,7 +13,7 @@ from backprop_tui.domain.values import dataclass
 from backprop_tui.store.home import Home
 
 if TYPE_CHECKING:
-    from backprop_tui.store.views import View
+    from backprop_tui.store.run_view import RunView
 
 # Shows the state directory with the settings of a file, a run selected if one is named; returns the exit code.
 Dashboard = Callable[[Home, str, str | None], int]
@@ -38,7 +38,7 @@ class Session(ClientSession):
             return None
         return self.open_dashboard if os.isatty(0) and os.isatty(1) else None
 
-    def ensure_supervisor(self, unfinished: Iterable[View]) -> None:
+    def ensure_supervisor(self, unfinished: Iterable[RunView]) -> None:
         """As the client's, but --dry-run starts nothing."""
         if not self.dry_run:
             ClientSession.ensure_supervisor(self, unfinished)

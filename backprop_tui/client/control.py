@@ -159,7 +159,7 @@ class ControlRequest(ABC, Generic[RequestT]):
             self.directory.append_event(
                 "ended", changed.state.reason or "", time=changed.state.at, status=changed.state.status
             )
-            self.directory.forget_environment()
+            self.directory.delete_environment()
         self._session.supervisor.call()
         return Outcome(run=changed)
 

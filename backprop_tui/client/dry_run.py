@@ -69,12 +69,11 @@ def _measure(session: ClientSession, run: Run) -> Readings | None:
     from backprop_tui.client.own_sampler import OwnSampler
     from backprop_tui.config.machine import machine_limits, machine_probe
     from backprop_tui.domain.governor.freshness import is_stale
-    from backprop_tui.launchers.sampler_process import READINGS
     from backprop_tui.probes.readings_file import read_readings
 
     probe = machine_probe(session.config_path) if run.spec.gpu_probe == "auto" else run.spec.gpu_probe
     seconds = machine_limits(session.config_path).sample_seconds
-    readings = read_readings(session.home.host_file(READINGS))
+    readings = read_readings(session.home.readings)
     if probe == "none" or run.spec.gpus == 0 or (readings and not is_stale(time.time() - readings.time, seconds)):
         return None
     sample = OwnSampler(session.home, probe=probe, sample_seconds=seconds).sample()

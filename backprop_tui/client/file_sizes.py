@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 from backprop_tui.domain.values import dataclass
 from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.tail import size_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,14 +19,7 @@ class FileSizes:
 def current_sizes(directory: RunDirectory) -> FileSizes:
     """The sizes at this moment."""
     return FileSizes(
-        log=_size(directory.log),
-        events=_size(directory.file("events.jsonl")),
-        metrics=_size(directory.file("metrics.jsonl")),
+        log=size_of(directory.log),
+        events=size_of(directory.events_path),
+        metrics=size_of(directory.metrics_path),
     )
-
-
-def _size(path: str) -> int:
-    try:
-        return os.stat(path).st_size
-    except FileNotFoundError:
-        return 0

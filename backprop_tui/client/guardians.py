@@ -11,17 +11,17 @@ from backprop_tui.processes.identity import state_of
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
-from backprop_tui.store.views import View
+from backprop_tui.store.run_view import RunView
 
 _STOPPED = (b"T", b"t")
 
 
-def guardian_problem(home: Home, run: View) -> str | None:
+def guardian_problem(home: Home, run: RunView) -> str | None:
     """Why nobody looks after the run, or what its guardian cannot do; None if all is well or nothing is known."""
     live = run.live
     if live is None or run.run.host != home.host or live.clock.boot_id != boot_id():
         return None
-    lock = RunDirectory(home.run_folder(run.run.id)).file("lock")
+    lock = RunDirectory(home.run_folder(run.run.id)).lock_path
     if state_of(live.runner_pid) in _STOPPED and holds_open(live.runner_pid, lock):
         return f"guardian stopped, so its timebox is not enforced; backprop-tui continue {run.run.id} wakes it"
     return live.problem
@@ -46,7 +46,7 @@ def open_guardian(directory: RunDirectory, pid: int) -> int | None:
         pidfd = os.pidfd_open(pid)
     except (OSError, OverflowError, ValueError):
         return None
-    if holds_open(pid, directory.file("lock")):
+    if holds_open(pid, directory.lock_path):
         return pidfd
     os.close(pidfd)
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from backprop_tui.launchers.sampler_process import READINGS, SamplerProcess
+from backprop_tui.launchers.sampler_process import SamplerProcess
 from backprop_tui.probes.readings_codec import Sample
 from backprop_tui.probes.readings_file import read_sample
 from backprop_tui.store.home import Home
@@ -22,7 +22,7 @@ class OwnSampler:
         self._scratch: str | None = None
         if not os.access(home.host_folder, os.W_OK | os.X_OK):
             home = self._temporary_home(home.host)
-        self._path = home.host_file(READINGS)
+        self._path = home.readings
         self._began, self._began_at = time.monotonic(), time.time()
         self._process = SamplerProcess(home=home, probe=probe, interval_seconds=sample_seconds)
         self._process.ensure(self._began)

@@ -18,9 +18,8 @@ from backprop_tui.store import index
 from backprop_tui.store.files import storage, write_atomically
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
-from backprop_tui.store.views import View
+from backprop_tui.store.run_view import RunView
 
-QUEUE_HELD = "queue-held"  # a file of the host: while it exists, nothing new starts there
 POLL_SECONDS = 0.02
 WITHDRAW_SECONDS = 1.0  # how long a supervisor may hold the lock of a run that is to be taken back
 
@@ -34,12 +33,12 @@ class Moved:
     queue_length: int
 
 
-def queue_of(host: str, unfinished: Iterable[View]) -> list[Run]:
+def queue_of(host: str, unfinished: Iterable[RunView]) -> list[Run]:
     """The runs that wait on a machine, in their order."""
     return in_order(run.run for run in unfinished if run.run.host == host and run.status is Status.QUEUED)
 
 
-def queue_places(home: Home, unfinished: Iterable[View]) -> dict[str, int]:
+def queue_places(home: Home, unfinished: Iterable[RunView]) -> dict[str, int]:
     """The place of each queued run by its id, 1 being the first; each machine has a queue of its own."""
     views = list(unfinished)
     hosts = {home.host, *(run.run.host for run in views)}
@@ -90,7 +89,7 @@ def move(session: ClientSession, run_id: str, place: int) -> Moved:
 
 def is_queue_held(home: Home) -> bool:
     """Whether the user holds the queue of this machine."""
-    return os.path.exists(home.host_file(QUEUE_HELD))
+    return os.path.exists(home.queue_held)
 
 
 def hold_queue(session: ClientSession) -> bool:
@@ -102,7 +101,7 @@ def hold_queue(session: ClientSession) -> bool:
 
     home.prepare()
     content = f"{iso(time.time())} {getpass.getuser()}\n"
-    write_atomically(home.host_file(QUEUE_HELD), content.encode("utf-8", "surrogateescape"), durable=False)
+    write_atomically(home.queue_held, content.encode("utf-8", "surrogateescape"), durable=False)
     session.supervisor.ring()
     return True
 
@@ -112,7 +111,7 @@ def release_queue(session: ClientSession) -> bool:
     home = session.home
     if not is_queue_held(home):
         return False
-    path = home.host_file(QUEUE_HELD)
+    path = home.queue_held
     with storage(path):
         os.unlink(path)
     session.supervisor.ring()
@@ -148,7 +147,7 @@ def withdraw(session: ClientSession, run_id: str, before: Run | None) -> bool:
             else:
                 directory.write(before, durable=True)
                 directory.append_event("withdrawn", "held, and it was not to wait", time=time.time())
-                directory.forget_environment()
+                directory.delete_environment()
         session.supervisor.call()
         if before is None:
             index.update(session.home, {}, removed=[run_id])

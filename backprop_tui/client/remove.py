@@ -22,7 +22,7 @@ from backprop_tui.store.files import storage
 from backprop_tui.store.home import Home
 from backprop_tui.store.index import read_all
 from backprop_tui.store.run_directory import RunDirectory
-from backprop_tui.store.views import marked, shown_run, view
+from backprop_tui.store.run_view import marked_views, public_record, read_view
 
 INDEXED_WITHIN_SECONDS = 5.0
 LEFT_OVER_AFTER_SECONDS = 86400.0
@@ -66,7 +66,7 @@ def removable_before(session: ClientSession, time_limit: float) -> Iterator[Remo
 
 def _ended_records(home: Home) -> list[JsonObject]:
     """Every run but the unfinished; the index may have an unfinished run as it was before it was resumed."""
-    views = marked(home)
+    views = marked_views(home)
     unfinished = {run.run.id for run in views if run.status in UNFINISHED}
     known = read_all(home) | {run.run.id: run.record for run in views}
     return [record for run_id, record in known.items() if run_id not in unfinished]
@@ -74,7 +74,7 @@ def _ended_records(home: Home) -> list[JsonObject]:
 
 def _name_of(home: Home, run_id: str) -> str:
     try:
-        return str(shown_run(home, run_id)["name"])
+        return str(public_record(home, run_id)["name"])
     except BrokenRecord:
         return run_id
 
@@ -84,7 +84,7 @@ def _removable(session: ClientSession, run_id: str, name: str, needed_by: str | 
     if needed_by is not None:
         return UsageError(f"run {run_id} cannot be removed: run {needed_by} waits for it")
     try:
-        run = view(home, run_id)
+        run = read_view(home, run_id)
     except FileNotFoundError:
         return Removable(run_id, name, 0)
     except BackpropError as error:  # a broken record can be removed like any other
@@ -97,7 +97,7 @@ def _removable(session: ClientSession, run_id: str, name: str, needed_by: str | 
 
 def _needed_runs(home: Home) -> dict[str, str]:
     """The runs that queued ones wait for, each with one of those that wait."""
-    waiting = (run for run in marked(home) if run.status in UNFINISHED)
+    waiting = (run for run in marked_views(home) if run.status in UNFINISHED)
     return {dependency.run: run.run.id for run in waiting for dependency in run.run.spec.after}
 
 

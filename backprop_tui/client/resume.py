@@ -6,6 +6,7 @@ import os
 import time
 from dataclasses import replace
 
+from backprop_tui.checkpoints.choice import choose
 from backprop_tui.client.command_line import check_script, resume_arg_of_command, source_of
 from backprop_tui.client.environment import GitQuery, captured_environment
 from backprop_tui.client.file_sizes import FileSizes, current_sizes
@@ -22,13 +23,12 @@ from backprop_tui.domain.run import Dependency, Ended, Queued, Run, Spec
 from backprop_tui.domain.until import COUNTS
 from backprop_tui.domain.values import dataclass
 from backprop_tui.domain.variables import restored
-from backprop_tui.store.checkpoint_choice import choose
 from backprop_tui.store.code_state import code_of
 from backprop_tui.store.creation import mark
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock
 from backprop_tui.store.run_directory import RunDirectory
-from backprop_tui.store.views import shown_run
+from backprop_tui.store.run_view import public_record
 
 LOCK_SECONDS = 10.0  # a guardian is exiting, or a supervisor adds the run to the index
 POLL_SECONDS = 0.01
@@ -63,7 +63,7 @@ def read_resumable(session: ClientSession, run_id: str) -> Run:
     directory = RunDirectory(session.home.run_folder(run_id))
     if os.path.exists(directory.path):
         return directory.read()
-    record = shown_run(session.home, run_id)
+    record = public_record(session.home, run_id)
     last = record["checkpoints"][-1]["path"] if record["checkpoints"] else None
     advice = f"backprop-tui run {record['script'] or 'SCRIPT'}" + (f" -r {last}" if last else "")
     raise UsageError(f"run {run_id} was recorded by the original Backprop, which kept no options; instead: {advice}")
@@ -190,7 +190,7 @@ def _lock_ended(directory: RunDirectory) -> Lock:
         if not isinstance(run.state, Ended):
             raise UsageError(f"run {run.id} is {run.status}; only ended runs can be resumed")
         if time.monotonic() > end:
-            raise StorageFailed(f"run {run.id} has ended, but its guardian still holds {directory.file('lock')}")
+            raise StorageFailed(f"run {run.id} has ended, but its guardian still holds {directory.lock_path}")
         time.sleep(POLL_SECONDS)
 
 

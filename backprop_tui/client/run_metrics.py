@@ -14,10 +14,10 @@ from backprop_tui.domain.metric_names import less_is_better, main_loss
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.values import dataclass
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.metrics import Series
-from backprop_tui.store.metrics_file import history
+from backprop_tui.store.metrics import SeriesBuilder
+from backprop_tui.store.metrics import read_metrics as read_series
 from backprop_tui.store.run_directory import RunDirectory
-from backprop_tui.store.views import view
+from backprop_tui.store.run_view import read_view
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,19 +33,19 @@ def read_metrics(session: ClientSession, run_id: str) -> RunMetrics:
     """Reads the metrics of a run; only the last values if no history was kept."""
     record = current(session, run_id)
     try:
-        run = view(session.home, run_id).run
+        run = read_view(session.home, run_id).run
     except FileNotFoundError:  # the original tool recorded it
         run = None
-    metrics = history(RunDirectory(session.home.run_folder(run_id)))
+    metrics = read_series(RunDirectory(session.home.run_folder(run_id)))
     return RunMetrics(record=record, run=run, metrics=metrics or _last_values(record))
 
 
 def _last_values(record: JsonObject) -> dict[str, Course]:
     courses: dict[str, Course] = {}
     for name, value in record["metrics"].items():
-        series = Series(name)
+        series = SeriesBuilder(name)
         series.add(float(value), record["step"])
-        courses[name] = series.course()
+        courses[name] = series.snapshot()
     return courses
 
 

@@ -14,7 +14,7 @@ from backprop_tui.store.home import Home
 
 if TYPE_CHECKING:
     from backprop_tui.config.load import Settings
-    from backprop_tui.store.views import View
+    from backprop_tui.store.run_view import RunView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class ClientSession:
             raise UsageError(f"--config {self.config_path}: there is no such file")
         return load(options={}, environment=self.environment, directory=current_directory(), user_file=self.config_path)
 
-    def ensure_supervisor(self, unfinished: Iterable[View]) -> None:
+    def ensure_supervisor(self, unfinished: Iterable[RunView]) -> None:
         """Starts a supervisor if runs of this machine are unfinished and none is alive; warns if that fails."""
         if not any(view.run.host == self.home.host for view in unfinished):
             return

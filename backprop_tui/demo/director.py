@@ -15,7 +15,7 @@ from backprop_tui.demo.programme import ENCORE, MACHINE, OPENING, Scene
 from backprop_tui.demo.stage import Stage, take_down
 from backprop_tui.launchers.own_command import own_command
 from backprop_tui.store.home import Home
-from backprop_tui.store.views import marked_ids
+from backprop_tui.store.run_view import marked_ids
 
 LOOK_SECONDS = 2.0
 BUSY_RUNS = 7  # unfinished ones; below that the next is queued

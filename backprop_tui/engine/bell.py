@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from backprop_tui.launchers.supervisor_process import BELL
 from backprop_tui.store.home import Home
 
 
@@ -14,7 +13,7 @@ class Bell:
     __slots__ = ("_path", "descriptor")
 
     def __init__(self, home: Home) -> None:
-        self._path = home.host_file(BELL)
+        self._path = home.bell
         try:
             os.unlink(self._path)  # of a supervisor that was killed; its listener is gone, its rings are stale
         except FileNotFoundError:

@@ -11,8 +11,7 @@ from backprop_tui.domain.values import dataclass
 from backprop_tui.processes.detached_log import note
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
-
-Signature = tuple[int, int, int]
+from backprop_tui.store.watched_file import Signature, signature_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +19,7 @@ class Entry:
     """A run as it was when its record had this signature."""
 
     run: Run
-    signature: Signature
+    signature: Signature | None
 
 
 class Book:
@@ -40,9 +39,8 @@ class Book:
 
     def look_at(self, run_id: str) -> Run | None:
         """Reads one run's record again where it changed; None where there is none of this host."""
-        try:
-            signature = self._signature(run_id)
-        except FileNotFoundError:
+        signature = signature_of(self.directory(run_id).record_path)
+        if signature is None:
             self._entries.pop(run_id, None)
             return None
         known = self._entries.get(run_id)
@@ -65,17 +63,13 @@ class Book:
         self._entries[run_id] = Entry(run, signature)
         return run
 
-    def _signature(self, run_id: str) -> Signature:
-        found = os.stat(os.path.join(self._home.run_folder(run_id), "run.json"))
-        return found.st_mtime_ns, found.st_ino, found.st_size
-
     def directory(self, run_id: str) -> RunDirectory:
         """The directory of a run, whether it is in the book or not."""
         return RunDirectory(self._home.run_folder(run_id))
 
     def put(self, run: Run) -> None:
         """A record that this process has just written itself."""
-        self._entries[run.id] = Entry(run, self._signature(run.id))
+        self._entries[run.id] = Entry(run, signature_of(self.directory(run.id).record_path))
 
     def run(self, run_id: str) -> Run | None:
         """A run in the book."""

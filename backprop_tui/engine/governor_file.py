@@ -13,8 +13,6 @@ from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import dump, write_atomically
 from backprop_tui.store.home import Home
 
-FILE = "governor.json"
-
 
 def encode_reason(reason: HoldReason) -> JsonObject:
     """The public shape of a hold reason."""
@@ -42,4 +40,4 @@ def write_governor(home: Home, passed: Passed, time: float) -> None:
         "held": {run_id: [encode_reason(reason) for reason in hold.reasons] for run_id, hold in passed.holds.items()},
         "places": passed.places,
     }
-    write_atomically(home.host_file(FILE), dump(content), durable=False)
+    write_atomically(home.governor, dump(content), durable=False)

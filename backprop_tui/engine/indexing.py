@@ -10,7 +10,7 @@ from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import ENDED
 from backprop_tui.store import index
 from backprop_tui.store.home import Home
-from backprop_tui.store.run_codec import public
+from backprop_tui.store.records import public
 from backprop_tui.store.run_directory import RunDirectory
 
 
@@ -42,7 +42,7 @@ def unmark(home: Home, run: Run) -> None:
         except BackpropError:
             return
         if now.state == run.state and len(now.attempts) == len(run.attempts):
-            directory.forget_environment()  # a guardian killed at the very end may have left it
+            directory.delete_environment()  # a guardian killed at the very end may have left it
             try:
                 os.unlink(home.marker(run.id))
             except FileNotFoundError:

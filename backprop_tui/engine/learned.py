@@ -9,7 +9,6 @@ from backprop_tui.domain.run import Run
 from backprop_tui.store.files import dump, read_object, write_atomically
 from backprop_tui.store.home import Home
 
-FILE = "learned.json"
 KEPT = 1000
 
 
@@ -19,7 +18,7 @@ class LearnedPeaks:
     __slots__ = ("_path", "_peaks")
 
     def __init__(self, home: Home) -> None:
-        self._path = home.host_file(FILE)
+        self._path = home.vram_history
         try:
             source = read_object(self._path) or {}
         except BrokenRecord:

@@ -16,13 +16,12 @@ from backprop_tui.engine.measuring import Measurements
 from backprop_tui.engine.queue_keeper import Passed, QueueKeeper
 from backprop_tui.engine.sampling import Sampling
 from backprop_tui.engine.supervision import Supervision
-from backprop_tui.launchers.launcher import LaunchFailed
+from backprop_tui.launchers.launcher import LaunchFailed, LocalLauncher
 from backprop_tui.launchers.lease import sign_lease
-from backprop_tui.launchers.local import LocalLauncher
 from backprop_tui.launchers.supervisor_process import INHERITED_LOCK, SupervisorProcess
 from backprop_tui.processes.detached_log import STDERR, note
 from backprop_tui.processes.linux import rename_process
-from backprop_tui.store.creation import sweep_unborn
+from backprop_tui.store.creation import sweep_unfinished_builds
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, try_lock
 
@@ -35,7 +34,7 @@ def hold_lease(home: Home, config_path: str, lease: Lock, requests: socket.socke
     """Supervises until nothing is unfinished; whoever queues a run at the last moment is seen."""
     rename_process("backprop-superv")
     _shorten_log()
-    sweep_unborn(home, older_than_seconds=UNBORN_SECONDS)
+    sweep_unfinished_builds(home, older_than_seconds=UNBORN_SECONDS)
     measurements = Measurements(home)
     machine = Machine(home, config_path, measurements)
     book = Book(home)

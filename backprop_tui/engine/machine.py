@@ -20,8 +20,7 @@ from backprop_tui.engine.saving_runs import SavingRuns
 from backprop_tui.engine.tokens_file import read_tokens, write_tokens
 from backprop_tui.processes.detached_log import note
 from backprop_tui.store.home import Home
-
-HELD = "queue-held"
+from backprop_tui.store.watched_file import Signature, signature_of
 
 
 class Machine:
@@ -31,7 +30,7 @@ class Machine:
         self._home = home
         self._config_path = config_path
         self._measurements = measurements
-        self._config_signature: tuple[int, int] | None = (-1, -1)
+        self._config_signature: Signature | None = Signature(-1, -1, -1)  # of no file: the first look reads it
         self.limits = MachineLimits()
         self.probe = measurements.probe
         self._reread_limits()
@@ -55,7 +54,7 @@ class Machine:
             active=runs,
             claims=self._settled_claims(active, readings, now),
             saving=self._saving.of(active, now, wall),
-            queue_held=os.path.exists(self._home.host_file(HELD)),
+            queue_held=os.path.exists(self._home.queue_held),
             readings_age_seconds=wall - readings.time,
             gpus_known=self._measurements.gpus_known,
             probe_broken_since=self._measurements.broken_since,
@@ -93,10 +92,9 @@ class Machine:
     def _reread_limits(self) -> None:
         """A file that cannot be understood changes nothing: the limits in force stay, and the log says why."""
         try:
-            found = os.stat(self._config_path)
-            signature: tuple[int, int] | None = (found.st_mtime_ns, found.st_size)
+            signature = signature_of(self._config_path)
         except OSError:
-            signature = None
+            signature = None  # reading the file reports why
         if signature == self._config_signature:
             return
         self._config_signature = signature

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from backprop_tui.domain.governor.freshness import is_stale
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, Readings
-from backprop_tui.launchers.sampler_process import READINGS
 from backprop_tui.probes.host import HostProbe
 from backprop_tui.probes.readings_file import read_readings
 from backprop_tui.store.home import Home
@@ -23,7 +22,7 @@ class Measurements:
     def __init__(self, home: Home, told: Readings | None = None) -> None:
         """`told` are readings that somebody else has just taken, instead of the sampler's file."""
         self._told = told
-        self._path = home.host_file(READINGS)
+        self._path = home.readings
         self._host = HostProbe(disk_path=home.root)
         self._own: Readings | None = None
         self.probe = "auto"

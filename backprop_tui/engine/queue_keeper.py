@@ -219,7 +219,7 @@ class QueueKeeper:
         run = run.to(end)
         directory.write(run, durable=True)
         directory.append_event("ended", end.reason or "", time=end.at, status=end.status)
-        directory.forget_environment()
+        directory.delete_environment()
         return run
 
 

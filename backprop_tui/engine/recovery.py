@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from backprop_tui.checkpoints.judging import newest_sound
 from backprop_tui.domain.causes.ours import cause_of_doubt, cause_of_our_stop, cause_of_restart
 from backprop_tui.domain.lifecycle import Outcome, conclude, fold, take_back
 from backprop_tui.domain.run import Cause, Run
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.values import dataclass
 from backprop_tui.processes.linux import boot_id
-from backprop_tui.store.checkpoints import newest_sound
 from backprop_tui.store.locks import try_lock
 from backprop_tui.store.run_directory import RunDirectory
 
@@ -75,5 +75,5 @@ def _lost(directory: RunDirectory, run: Run, why: str, cause_of: Callable[[str],
     directory.write(concluded, durable=True)
     directory.append_event("ended", outcome.reason or outcome.status, time=now, status=outcome.status)
     if concluded.status is not Status.QUEUED:
-        directory.forget_environment()
+        directory.delete_environment()
     return Written(concluded)

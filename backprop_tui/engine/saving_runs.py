@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 from backprop_tui.domain.governor.disk_forecast import SavingRun, saving_run
@@ -10,6 +9,7 @@ from backprop_tui.domain.run import Run
 from backprop_tui.processes.mounts import mount_point_of, mount_points
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.watched_file import Signature, signature_of
 
 OLDEST_SECONDS = 300.0  # a guardian that says nothing for so long knows nothing of the disk
 POINTS_SECONDS = 60.0  # between two looks at the table of mounts
@@ -22,7 +22,7 @@ class SavingRuns:
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._known: dict[str, tuple[int, SavingRun | None]] = {}  # by run id, with the record's time
+        self._known: dict[str, tuple[Signature | None, SavingRun | None]] = {}  # by run id
         self._is_any = False
         self._points: tuple[str, ...] = ()
         self._points_at: float | None = None
@@ -40,15 +40,17 @@ class SavingRuns:
         """The disk of a directory, None where no run saves, so that nobody asks."""
         return mount_point_of(path, self._points) if self._is_any else None
 
-    def _read(self, run: Run, wall: float) -> tuple[int, SavingRun | None]:
+    def _read(self, run: Run, wall: float) -> tuple[Signature | None, SavingRun | None]:
         directory = RunDirectory(self._home.run_folder(run.id))
         try:
-            written_ns = os.stat(directory.file("live.json")).st_mtime_ns
+            signature = signature_of(directory.live_path)
         except OSError:
-            return 0, None
+            signature = None
+        if signature is None:
+            return None, None
         known = self._known.get(run.id)
-        passed = max(0.0, wall - written_ns / 1e9)
-        if known is not None and known[0] == written_ns and passed <= OLDEST_SECONDS:
+        passed = max(0.0, wall - signature.modified_ns / 1e9)
+        if known is not None and known[0] == signature and passed <= OLDEST_SECONDS:
             return known
         live = directory.read_live() if passed <= OLDEST_SECONDS else None
-        return written_ns, None if live is None else saving_run(run, live, passed_seconds=passed)
+        return signature, None if live is None else saving_run(run, live, passed_seconds=passed)

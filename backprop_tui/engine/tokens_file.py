@@ -6,20 +6,18 @@ from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.governor.tokens import TokenBucket, full
 from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.processes.linux import boot_id
-from backprop_tui.store import fields
+from backprop_tui.store.codec import decode
 from backprop_tui.store.fields import WrongField
 from backprop_tui.store.files import dump, read_object, write_atomically
 from backprop_tui.store.home import Home
-
-FILE = "tokens"
 
 
 def read_tokens(home: Home, now: float, limits: MachineLimits) -> TokenBucket:
     """The bucket as it was left; full on a machine that has started nothing in this boot."""
     try:
-        source = read_object(home.host_file(FILE))
+        source = read_object(home.start_tokens)
         if source is not None and source.get("boot_id") == boot_id():
-            return TokenBucket(tokens=fields.number(source, "tokens"), as_of=fields.number(source, "as_of"))
+            return decode(TokenBucket, source)
     except (BackpropError, WrongField):
         # Broken: as if nothing had been started; one burst too many harms less than a queue that stands still.
         return full(now, limits)
@@ -33,4 +31,4 @@ def write_tokens(home: Home, bucket: TokenBucket) -> None:
         StorageFailed: the next supervisor would grant the same start again.
     """
     content = dump({"tokens": bucket.tokens, "as_of": bucket.as_of, "boot_id": boot_id()})
-    write_atomically(home.host_file(FILE), content, durable=False)
+    write_atomically(home.start_tokens, content, durable=False)

@@ -1,1 +1,1 @@
-"""Ways to make a runner start for a run directory."""
+"""Starts the processes of this program: supervisor, sampler and guardians."""

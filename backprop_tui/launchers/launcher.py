@@ -1,31 +1,57 @@
-"""What any launcher does: make a guardian start for a run directory."""
+"""Starts the guardian of a run: on this machine by asking the fork server; a scheduler would be another launcher."""
 
 from __future__ import annotations
 
+import json
+import socket
 from typing import Protocol
 
 from backprop_tui.domain.values import dataclass
 from backprop_tui.store.locks import Lock
 
+ANSWER_SECONDS = 10.0
+
 
 class LaunchFailed(Exception):
-    """The launcher cannot tell whether a guardian came to life; the run's lock tells."""
+    """It is unknown whether a guardian was started; the run's lock shows it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardianHandle:
-    """A guardian process of this machine; `pidfd` becomes readable when it ends, and belongs to the holder of this."""
+    """A guardian process on this machine; `pidfd` becomes readable when it ends, and the holder closes it."""
 
     pid: int
     pidfd: int
 
 
 class Launcher(Protocol):
-    """Starts guardians: locally as processes; elsewhere as jobs of a scheduler."""
+    """Starts guardians."""
 
     def launch(self, run_folder: str, lock: Lock, *, adopting: bool) -> GuardianHandle:
-        """A guardian that holds the run's lock from now on; the caller closes its own descriptor.
+        """Starts a guardian, which holds the run's lock from now on; the caller closes its own descriptor.
 
         Raises:
             LaunchFailed: nobody answered.
         """
+
+
+class LocalLauncher:
+    """The supervisor's end of the fork server's socket."""
+
+    __slots__ = ("_requests",)
+
+    def __init__(self, requests: socket.socket) -> None:
+        self._requests = requests
+        requests.settimeout(ANSWER_SECONDS)
+
+    def launch(self, run_folder: str, lock: Lock, *, adopting: bool) -> GuardianHandle:
+        """See `Launcher.launch`."""
+        message = json.dumps({"folder": run_folder, "adopting": adopting}).encode("ascii")
+        try:
+            socket.send_fds(self._requests, [message], [lock.descriptor])
+            answer, descriptors, _, _ = socket.recv_fds(self._requests, 64, 1)
+        except OSError as error:
+            raise LaunchFailed(f"the fork server does not answer: {error}") from error
+        if not answer or not descriptors:
+            raise LaunchFailed("the fork server is gone")
+        return GuardianHandle(pid=int(answer), pidfd=descriptors[0])

@@ -1,4 +1,4 @@
-"""Whose the lease is: written into its lock, so that a namesake on another machine can be told apart."""
+"""The supervisor's lease: a lock file signed with its holder, to detect another machine of the same name."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock
 
-LOCK = "supervisor.lock"
-NOT_BORN = 0  # signed for a supervisor that is being started
+STARTING = 0  # the pid signed for a supervisor that is being started
 SIGNATURE_BYTES = 64
 SIGNED_WITHIN_SECONDS = 1.0
 
 
 def sign_lease(lock: Lock, pid: int) -> None:
-    """Writes whose the lease is: pid and boot id, so that a namesake on another machine can be told apart.
+    """Writes pid and boot id of the holder into the lock file.
 
-    Always of one length and in one write, so that nobody reads half of it, and a full disk has room for all but the
-    first. Where it has not, work goes before signatures.
+    The signature has a fixed length and is written at once, so that nobody reads half of it, and that only the first
+    one needs space on the disk. If there is none, it is left out: the work is more important.
     """
     line = f"{pid} {boot_id()}".ljust(SIGNATURE_BYTES - 1) + "\n"
     try:
@@ -32,59 +31,59 @@ def sign_lease(lock: Lock, pid: int) -> None:
 
 
 def refuse_other_machine(home: Home) -> None:
-    """Two machines of one name on one state directory would each start the other's runs.
+    """Checks that the lease is not held by another machine of the same name, which would start this machine's runs too.
 
     Raises:
-        StateUnavailable: the lease of this host name is held on another machine.
+        StateUnavailable: it is.
     """
-    # Just after a reboot somebody may hold the lease who has not signed it yet.
+    # Just after a reboot the holder may not have signed yet.
     end = time.monotonic() + SIGNED_WITHIN_SECONDS
     while is_signed_elsewhere(home):
         if time.monotonic() > end:
             raise StateUnavailable(
-                f"{home.host_file(LOCK)}: held by another machine that is also called {home.host!r}; "
-                "set BACKPROP_HOST to a name of its own on one of them"
+                f"{home.supervisor_lock}: held by another machine that is also called {home.host!r}; "
+                "set BACKPROP_HOST to a unique name on one of them"
             )
         time.sleep(0.01)
 
 
 def lease_owner(home: Home) -> tuple[int, str] | None:
-    """Pid (`NOT_BORN` at first) and boot id that the newest supervisor is signed with; None where there was none."""
+    """Returns pid (`STARTING` at first) and boot id of the newest supervisor; None if there was none."""
     try:
-        with open(home.host_file(LOCK), encoding="ascii") as file:
-            words = file.read().split()
+        with open(home.supervisor_lock, encoding="ascii") as file:
+            parts = file.read().split()
     except FileNotFoundError:
         return None
-    return (int(words[0]), words[1]) if len(words) == 2 and words[0].isdigit() else None
+    return (int(parts[0]), parts[1]) if len(parts) == 2 and parts[0].isdigit() else None
 
 
 def supervisor_pid(home: Home) -> int | None:
-    """The pid of this machine's supervisor; None where none lives."""
+    """Returns the pid of this machine's supervisor; None if none is alive."""
     owner = lease_owner(home)
     if owner is None or owner[1] != boot_id() or owner[0] <= 0:
         return None
-    return owner[0] if holds_open(owner[0], home.host_file(LOCK)) else None
+    return owner[0] if holds_open(owner[0], home.supervisor_lock) else None
 
 
 def is_signed_elsewhere(home: Home) -> bool:
-    """Whether the lease was signed in another boot, or on another machine of the same name."""
+    """Returns whether the lease was signed in another boot, or on another machine of the same name."""
     owner = lease_owner(home)
     return owner is not None and owner[1] != boot_id()
 
 
 def holds_open(pid: int, path: str) -> bool:
-    """Whether a process of this user has a file open; False where either is gone."""
+    """Returns whether a process of this user has a file open; False if either is gone."""
     folder = f"/proc/{pid}/fd"
     try:
-        wanted = os.stat(path)
+        target = os.stat(path)
         names = os.listdir(folder)
     except OSError:
         return False
     for name in names:
         try:
-            found = os.stat(f"{folder}/{name}")
+            status = os.stat(f"{folder}/{name}")
         except OSError:  # closed meanwhile
             continue
-        if (found.st_ino, found.st_dev) == (wanted.st_ino, wanted.st_dev):
+        if (status.st_ino, status.st_dev) == (target.st_ino, target.st_dev):
             return True
     return False

@@ -1,4 +1,4 @@
-"""How a process of ours starts a command of ours, from wherever this package was loaded."""
+"""The command line of this program, wherever its package was loaded from."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import sys
 
 import backprop_tui
 
-_BEGIN = "import sys; sys.path.insert(0, sys.argv.pop(1)); from backprop_tui.main import program; program()"
+_PROGRAM = "import sys; sys.path.insert(0, sys.argv.pop(1)); from backprop_tui.main import program; program()"
 
 
-def own_command(*words: str) -> list[str]:
-    """The command line of `backprop-tui WORDS`.
+def own_command(*arguments: str) -> list[str]:
+    """Returns the command line of `backprop-tui ARGUMENTS`.
 
-    By no variable: what stands in the environment of a command is captured for the runs it queues. And without the
-    directory it is given in on the path of modules (-P): a user's `random.py` there is no module of ours.
+    The package path is no environment variable, since the environment of a command is captured for the runs it queues.
+    -P keeps the working directory off the module path: a user's `random.py` there must not be imported.
     """
     package = os.path.dirname(os.path.dirname(os.path.abspath(backprop_tui.__file__)))
-    return [sys.executable, "-P", "-c", _BEGIN, package, *words]
+    return [sys.executable, "-P", "-c", _PROGRAM, package, *arguments]

@@ -1,4 +1,4 @@
-"""Starts and replaces the sampler: the one process that asks the GPUs, so that a hung driver hangs only it."""
+"""Starts and replaces the sampler: the only process that queries the GPUs, so that a hung driver hangs only it."""
 
 from __future__ import annotations
 
@@ -11,60 +11,56 @@ from backprop_tui.domain.values import dataclass
 from backprop_tui.processes.identity import Identity, identify, is_alive, send_signal
 from backprop_tui.store.home import Home
 
-READINGS, LOG = "readings.json", "sampler.log"
 _PROGRAM = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "sample.py")
-# A sampler that writes nothing for so long is wedged: another one takes its place.
-SILENT_SECONDS = 15.0
-START_AGAIN_SECONDS = 5.0
+SILENT_SECONDS = 15.0  # a sampler that writes nothing for so long hangs and is replaced
+RESTART_SECONDS = 5.0
 
 
 @dataclass(slots=True)
 class SamplerProcess:
-    """A sampler of this process; it dies with it."""
+    """A sampler started by this process, which ends with it."""
 
     home: Home
     probe: str
     interval_seconds: float
     _identity: Identity | None = None
-    _started_at: float = -START_AGAIN_SECONDS
+    _started_at: float = -RESTART_SECONDS
 
     @property
     def readings_path(self) -> str:
-        """The file it writes."""
-        return self.home.host_file(READINGS)
+        return self.home.readings
 
     def ensure(self, now: float) -> None:
-        """One sampler lives and writes, or is started; `now` is monotonic."""
+        """Starts a sampler unless one is alive and writing; `now` is monotonic."""
         if self._identity is not None:
             if is_alive(self._identity) and now - max(self._started_at, self._written(now)) < SILENT_SECONDS:
                 return
             _end(self._identity)
-        if now - self._started_at >= START_AGAIN_SECONDS:
+        if now - self._started_at >= RESTART_SECONDS:
             self._started_at = now
             self._identity = self._spawn()
 
     def replace(self, probe: str, interval_seconds: float) -> None:
-        """Other settings need another sampler."""
+        """Changes the settings; the next `ensure` starts a sampler with them."""
         if (probe, interval_seconds) != (self.probe, self.interval_seconds):
             self.stop()
             self.probe, self.interval_seconds = probe, interval_seconds
 
     def stop(self) -> None:
-        """Ends it."""
         if self._identity is not None:
             _end(self._identity)
-        self._identity, self._started_at = None, -START_AGAIN_SECONDS
+        self._identity, self._started_at = None, -RESTART_SECONDS
 
     def _written(self, now: float) -> float:
-        """The monotonic time at which the file was last written."""
+        """Returns the monotonic time of the last write."""
         try:
             return now - (time.time() - os.stat(self.readings_path).st_mtime)
         except OSError:
             return self._started_at
 
     def _spawn(self) -> Identity | None:
-        """With the whole interpreter, for the driver's bindings; it gets no descriptor of ours but the log's."""
-        log = self.home.host_file(LOG)
+        """Starts it with site-packages, for the driver's bindings; it inherits no descriptor but the log's."""
+        log = self.home.sampler_log
         command = [
             *(sys.executable, _PROGRAM, "--out", self.readings_path, "--disk-path", self.home.root),
             *("--probe", self.probe, "--interval", f"{self.interval_seconds:g}", "--parent", str(os.getpid())),
@@ -83,13 +79,13 @@ class SamplerProcess:
 
 
 def _end(sampler: Identity) -> None:
-    """Ends its whole group: a hanging nvidia-smi would outlive it alone, also where it was killed by somebody else.
+    """Kills its whole process group: a hanging nvidia-smi would outlive it, also if somebody else killed it.
 
-    While it is not reaped, nobody else can have its number.
+    Until it is reaped, no other process can get its pid.
     """
     if identify(sampler.pid) != sampler:
         return
     try:
         os.killpg(sampler.pid, signal.SIGKILL)
     except ProcessLookupError:
-        send_signal(sampler, signal.SIGKILL)  # it does not lead its group yet
+        send_signal(sampler, signal.SIGKILL)  # it does not lead a group yet

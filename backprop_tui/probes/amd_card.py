@@ -1,4 +1,4 @@
-"""One AMD card's figures; called in that card's own thread, since the driver may hold up any read.
+"""Reads the metrics of one AMD card from sysfs.
 
 The files are described in https://docs.kernel.org/gpu/amdgpu/thermal.html and .../amdgpu/driver-misc.html.
 """
@@ -11,26 +11,29 @@ import os
 from backprop_tui.probes.amd_processes import AmdProcesses
 from backprop_tui.probes.gpu_record import GpuAnswer, GpuLost, GpuOutcome
 
-# The edge sensor is what limits of about 85 degrees are meant for; the junction's hot spot is made to reach 110.
-# Data center cards have no edge sensor: there it is the junction.
+# Temperature limits of about 85 degrees refer to the edge sensor; the junction (hot spot) is designed to reach 110.
+# Data center cards have no edge sensor, so the junction is used there.
 _TEMPERATURE_SENSORS = ("edge", "junction")
 
 
 class AmdCard:
-    """Reads what is there: which files a card has depends on its generation and the kernel."""
+    """One card; which files it has depends on its generation and the kernel.
+
+    Called in a thread per card, since the driver may block any read.
+    """
 
     def __init__(self, device: str, address: str, processes: AmdProcesses) -> None:
-        """`device` is its directory in sysfs, `address` the PCI address."""
+        """`device` is the card's directory in sysfs, `address` its PCI address."""
         self._device = device
         self._address = address
         self._processes = processes
         self._failures: dict[str, str] = {}
 
-    def ask(self) -> GpuOutcome:
-        """Every figure; of those that fail, the reason."""
+    def query(self) -> GpuOutcome:
+        """Read all metrics, with the reason for each that fails."""
         self._failures = {}
         if not os.path.isdir(self._device):
-            return GpuLost(problem="its device is gone: unplugged, or the driver let it go; see `dmesg | grep amdgpu`")
+            return GpuLost(problem="the device is gone: unplugged or released by the driver; see `dmesg | grep amdgpu`")
         hwmon = self._hwmon()
         total, used = self._number("memory", "mem_info_vram_total"), self._number("memory", "mem_info_vram_used")
         sensor = self._sensor(hwmon)
@@ -43,13 +46,13 @@ class AmdCard:
             memory_used_bytes=None if used is None else int(used),
             power_watts=self._power(hwmon),
             fan_percent=self._fan(hwmon),
-            processes=self._processes.on(self._device),
+            processes=self._processes.on_device(self._device),
             hot_at_celsius=self._optional(f"{sensor}_crit", 1000) if sensor else None,
             failures=self._failures,
         )
 
     def _uuid(self) -> str:
-        """As ROCm names it in ROCR_VISIBLE_DEVICES; cards without a serial number go by their PCI address."""
+        """The UUID that ROCR_VISIBLE_DEVICES takes; the PCI address for cards without a serial number."""
         unique_id = self._text("unique_id")
         return f"GPU-{unique_id.removeprefix('0x')}" if unique_id else self._address
 
@@ -57,7 +60,7 @@ class AmdCard:
         return self._text("product_name") or f"AMD GPU {self._text('device') or self._address}"
 
     def _hwmon(self) -> str | None:
-        """The directory of its sensors, below its own; the number in the name is any."""
+        """The directory of the sensors, relative to the device; its name contains an arbitrary number."""
         try:
             names = sorted(os.listdir(os.path.join(self._device, "hwmon")))
         except OSError:
@@ -65,14 +68,14 @@ class AmdCard:
         return os.path.join("hwmon", names[0]) if names else None
 
     def _sensor(self, hwmon: str | None) -> str | None:
-        """The temperature to go by; older kernels have one without a label."""
+        """The temperature sensor to use; older kernels have a single one without a label."""
         if hwmon is None:
             return None
         labels = {self._text(f"{hwmon}/temp{number}_label"): f"{hwmon}/temp{number}" for number in (1, 2, 3)}
         return next((labels[label] for label in _TEMPERATURE_SENSORS if label in labels), f"{hwmon}/temp1")
 
     def _power(self, hwmon: str | None) -> float | None:
-        """Watts, from microwatts: averaged, or on newer cards of the moment."""
+        """Watts: the average, or on newer cards the current value."""
         if hwmon is None:
             return None
         average = self._scaled("power", f"{hwmon}/power1_average", 1_000_000)
@@ -81,36 +84,36 @@ class AmdCard:
         return self._scaled("power", f"{hwmon}/power1_input", 1_000_000)
 
     def _fan(self, hwmon: str | None) -> float | None:
-        """Percent of the full speed; None for cards that the case cools."""
+        """Percent of the maximum speed; None for passively cooled cards."""
         if hwmon is None:
             return None
         speed, full = self._number("fan", f"{hwmon}/pwm1"), self._optional(f"{hwmon}/pwm1_max", 1) or 255
         return None if speed is None else round(100 * speed / full)
 
-    def _scaled(self, figure: str, name: str, divisor: int) -> float | None:
-        value = self._number(figure, name)
+    def _scaled(self, metric: str, name: str, divisor: int) -> float | None:
+        value = self._number(metric, name)
         return None if value is None else value / divisor
 
     def _optional(self, name: str, divisor: int) -> float | None:
         text = self._text(name)
         return int(text) / divisor if text.isdecimal() else None
 
-    def _number(self, figure: str, name: str) -> float | None:
-        """None where the card has no such file; a failure where it has one that gives no number."""
+    def _number(self, metric: str, name: str) -> float | None:
+        """The number in a file; None if there is no such file. Any other error is noted as a failure of the metric."""
         try:
             with open(os.path.join(self._device, name), encoding="ascii", errors="replace") as file:
                 text = file.read().strip()
             return float(int(text))
         except OSError as error:
-            # A card asleep answers EPERM or EBUSY for its sensors, and has them again when it wakes.
+            # Sensors of a sleeping card return EPERM or EBUSY until it wakes up.
             if error.errno not in (errno.ENOENT, errno.EOPNOTSUPP, errno.EPERM, errno.EBUSY):
-                self._failures[figure] = error.strerror or str(error)
+                self._failures[metric] = error.strerror or str(error)
         except ValueError:
-            self._failures[figure] = "not a number"
+            self._failures[metric] = "not a number"
         return None
 
     def _text(self, name: str) -> str:
-        """Empty where it cannot be read."""
+        """The content of a file; empty if it cannot be read."""
         try:
             with open(os.path.join(self._device, name), encoding="ascii", errors="replace") as file:
                 return file.read().strip()

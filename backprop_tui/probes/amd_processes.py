@@ -1,4 +1,4 @@
-"""Which processes hold memory of which AMD GPU, from the files of its compute driver, kfd."""
+"""Lists the processes that use memory of an AMD GPU, from the files of its compute driver, kfd."""
 
 from __future__ import annotations
 
@@ -8,28 +8,30 @@ from backprop_tui.domain.telemetry import GpuProcess
 
 
 class AmdProcesses:
-    """kfd counts GPUs by ids of its own; its topology says which render node, and so which card, is meant."""
+    """Maps cards to the GPU ids of kfd, whose topology names the render node of each id."""
 
     def __init__(self, sys_root: str) -> None:
         self._kfd = os.path.join(sys_root, "class/kfd/kfd")
         self._gpu_ids: dict[str, int] = {}
 
-    def on(self, device: str) -> tuple[GpuProcess, ...]:
-        """Those on the card with this device directory; empty where kfd does not say."""
+    def on_device(self, device: str) -> tuple[GpuProcess, ...]:
+        """The processes on the card with this device directory; empty if kfd does not know the card."""
         gpu_id = self._gpu_ids.get(device) or self._gpu_id(device)
         if gpu_id is None:
             return ()
         self._gpu_ids[device] = gpu_id
-        held = {pid: self._number(f"proc/{pid}/vram_{gpu_id}") for pid in self._names("proc") if pid.isdecimal()}
+        memory = {pid: self._number(f"proc/{pid}/vram_{gpu_id}") for pid in self._names("proc") if pid.isdecimal()}
         return tuple(
-            GpuProcess(pid=int(pid), memory_bytes=held[pid])
-            for pid in sorted(held, key=int)
-            if held[pid]  # every process that opened kfd is listed for every GPU
+            GpuProcess(pid=int(pid), memory_bytes=memory[pid])
+            for pid in sorted(memory, key=int)
+            if memory[pid]  # every process that opened kfd is listed for every GPU
         )
 
     def _gpu_id(self, device: str) -> int | None:
         minors = {
-            name.removeprefix("renderD") for name in _listed(os.path.join(device, "drm")) if name.startswith("renderD")
+            name.removeprefix("renderD")
+            for name in _list_directory(os.path.join(device, "drm"))
+            if name.startswith("renderD")
         }
         for node in self._names("topology/nodes"):
             properties = self._text(f"topology/nodes/{node}/properties").split()
@@ -39,14 +41,14 @@ class AmdProcesses:
         return None
 
     def _names(self, folder: str) -> list[str]:
-        return _listed(os.path.join(self._kfd, folder))
+        return _list_directory(os.path.join(self._kfd, folder))
 
     def _number(self, name: str) -> int | None:
         text = self._text(name).strip()
         return int(text) if text.isdecimal() else None
 
     def _text(self, name: str) -> str:
-        """Empty where it cannot be read: processes come and go."""
+        """The content of a file; empty if it cannot be read, for example because the process has ended."""
         try:
             with open(os.path.join(self._kfd, name), encoding="ascii", errors="replace") as file:
                 return file.read()
@@ -54,7 +56,7 @@ class AmdProcesses:
             return ""
 
 
-def _listed(folder: str) -> list[str]:
+def _list_directory(folder: str) -> list[str]:
     try:
         return os.listdir(folder)
     except OSError:

@@ -1,4 +1,4 @@
-"""Keeps GPU readings coming: opens a probe, opens it anew when the driver comes back, and never waits for long."""
+"""Keeps GPU readings coming: opens a probe, reopens it after a failure, and never blocks for long."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from dataclasses import field, replace
 from backprop_tui.domain.governor.freshness import is_stale
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
 from backprop_tui.domain.values import dataclass
-from backprop_tui.probes.auto import NONE, Choice
+from backprop_tui.probes.auto import NONE, ProbeChoice
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
 from backprop_tui.probes.none import NoneProbe
-from backprop_tui.probes.ownership import Owners
-from backprop_tui.probes.patience import PatientCall, Unanswered
+from backprop_tui.probes.ownership import ProcessOwners
+from backprop_tui.processes.hanging_call import HangingCall, Pending
 
 BROKEN_RETRY_SECONDS = 5.0
 ABSENT_RETRY_SECONDS = 60.0
-FIRST_ANSWER_SECONDS = 5.0  # a GPU that has not answered this long after opening is silent, not just slow
+FIRST_ANSWER_SECONDS = 5.0  # a GPU without an answer this long after opening is unresponsive, not just slow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuSample:
-    """The GPUs at one moment; `known` is False until it is settled which there are."""
+    """The GPUs at one point in time; `known` is False until it is certain which GPUs there are."""
 
     gpus: tuple[GpuReading, ...] = ()
     probe: str
@@ -31,43 +31,43 @@ class GpuSample:
     known: bool = True
 
 
-class GpuKeeper:
-    """Reads through the chosen probe; what was measured last stays visible, as stale, while there is none.
+class GpuMonitor:
+    """Reads the selected probe; while it does not work, the last readings remain visible as stale.
 
-    It is where faults of probes end: whatever one raises becomes a problem that is told, so that the host is measured.
+    An exception of a probe never propagates: it becomes the sample's `problem`, so that the host is still measured.
     """
 
     def __init__(
         self,
         requested: str,
-        choose: Callable[[], Choice],
+        choose: Callable[[], ProbeChoice],
         *,
         sample_seconds: float,
-        owners: Owners,
-        before: tuple[tuple[GpuReading, ...], float] = ((), 0.0),
+        owners: ProcessOwners,
+        previous: tuple[tuple[GpuReading, ...], float] = ((), 0.0),
     ) -> None:
-        """`choose` may hang: it is called in a thread. `before` is what an earlier process read last, and when."""
+        """`choose` may hang and is called in a thread. `previous` are the last readings of an earlier process."""
         self._requested = requested
         self._choose = choose
         self._sample_seconds = sample_seconds
         self._owners = owners
-        self._opening = PatientCall(self._open, name="probe-open")
-        self._choice: Choice | None = None
+        self._opening = HangingCall(self._open, name="probe-open")
+        self._choice: ProbeChoice | None = None
         self._failure: str | None = None
         self._chosen_at = self._retry_at = 0.0
-        self._last, self._last_at = before
+        self._last, self._last_at = previous
 
     def read(self, seconds: float) -> GpuSample:
-        """What is known in about this many seconds at most."""
+        """The current sample; takes about `seconds` at most."""
         deadline = time.monotonic() + seconds
         self._keep_open(deadline)
         choice = self._choice
         if choice is None:
             return GpuSample(probe=self._requested, known=False)
         if self._failure is None:
-            self._read_through(choice, deadline - time.monotonic())
+            self._read_probe(choice, deadline - time.monotonic())
         return GpuSample(
-            gpus=self._last if self._failure is None else self._aged(),
+            gpus=self._last if self._failure is None else self._aged_readings(),
             probe=choice.name,
             problem=self._failure,
             passed_over=choice.passed_over,
@@ -76,35 +76,35 @@ class GpuKeeper:
 
     def _keep_open(self, deadline: float) -> None:
         if self._choice is None or self._opening.pending or time.monotonic() >= self._retry_at:
-            self._opening.ask()
-            # Only the first reading waits for a probe: later ones have something to show meanwhile.
-            found = self._opening.take(deadline - time.monotonic() if self._choice is None else 0.0)
-            if not isinstance(found, Unanswered):
-                self._adopt(found)
+            self._opening.start()
+            # Only the first reading waits for the probe; later ones have the last readings to show.
+            choice = self._opening.take(deadline - time.monotonic() if self._choice is None else 0.0)
+            if not isinstance(choice, Pending):
+                self._use(choice)
 
-    def _open(self) -> Choice:
-        """In its own thread."""
+    def _open(self) -> ProbeChoice:
+        """Close and reopen; called in a thread."""
         try:
             if self._choice is not None:
                 self._choice.probe.close()
             return self._choose()
-        except Exception as error:  # noqa: BLE001 the boundary that the class tells of
-            return Choice(probe=NoneProbe(), name=self._requested, problem=_words(error))
+        except Exception as error:  # noqa: BLE001, see the class
+            return ProbeChoice(probe=NoneProbe(), name=self._requested, problem=_describe_exception(error))
 
-    def _read_through(self, choice: Choice, seconds: float) -> None:
+    def _read_probe(self, choice: ProbeChoice, seconds: float) -> None:
         try:
             gpus = self._owners.name(choice.probe.read(seconds))
-        except Exception as error:  # noqa: BLE001 the boundary that the class tells of
-            self._failure = error.problem if isinstance(error, ProbeUnavailable) else _words(error)
+        except Exception as error:  # noqa: BLE001, see the class
+            self._failure = error.problem if isinstance(error, ProbeUnavailable) else _describe_exception(error)
             self._retry_at = time.monotonic() + BROKEN_RETRY_SECONDS
         else:
             self._last, self._last_at = gpus, time.monotonic()
 
-    def _adopt(self, choice: Choice) -> None:
+    def _use(self, choice: ProbeChoice) -> None:
         failure = choice.problem
         measures = choice.probe.name != NONE
         if self._last and not measures and failure is None:
-            # There were GPUs, so that a driver which is not there any more is a fault.
+            # There were GPUs before, so a missing driver is a fault.
             failure = next(iter(choice.passed_over.values()), "the driver is gone")
             choice = replace(choice, name=next(iter(choice.passed_over), choice.name))
         now = time.monotonic()
@@ -114,11 +114,11 @@ class GpuKeeper:
         else:
             self._retry_at = float("inf") if measures else now + ABSENT_RETRY_SECONDS
 
-    def _aged(self) -> tuple[GpuReading, ...]:
-        passed = time.monotonic() - self._last_at
-        return tuple(self._older(gpu, gpu.age_seconds + passed) for gpu in self._last)
+    def _aged_readings(self) -> tuple[GpuReading, ...]:
+        elapsed = time.monotonic() - self._last_at
+        return tuple(self._with_age(gpu, gpu.age_seconds + elapsed) for gpu in self._last)
 
-    def _older(self, gpu: GpuReading, age_seconds: float) -> GpuReading:
+    def _with_age(self, gpu: GpuReading, age_seconds: float) -> GpuReading:
         answered = gpu.health in (GpuHealth.OK, GpuHealth.HOT)
         stale = answered and is_stale(age_seconds, self._sample_seconds)
         return replace(
@@ -129,10 +129,10 @@ class GpuKeeper:
         )
 
     def _is_known(self) -> bool:
-        """Not while a GPU that was just found may still answer for the first time."""
+        """False while a newly found GPU may still give its first answer."""
         settled = all(gpu.health is not GpuHealth.UNKNOWN or gpu.problem for gpu in self._last)
         return settled or time.monotonic() - self._chosen_at >= FIRST_ANSWER_SECONDS
 
 
-def _words(error: Exception) -> str:
+def _describe_exception(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""What every GPU probe offers: open, read with a time limit, close."""
+"""Interface of the GPU probes: open, read with a time limit, close."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from backprop_tui.domain.telemetry import GpuReading
 class ProbeUnavailable(BackpropError):
     """A probe cannot measure; the message says why and what to do.
 
-    `absent` means that there is nothing for it here, which is no fault: no such driver, tool or card.
+    `absent` means that the machine has no such driver, tool or card, which is not a fault.
     """
 
     def __init__(self, problem: str, *, absent: bool = False) -> None:
@@ -21,25 +21,25 @@ class ProbeUnavailable(BackpropError):
 
 
 class GpuProbe(Protocol):
-    """One way to measure GPUs; opened again after it was closed, it goes on where it was."""
+    """One way to measure GPUs. A probe may be reopened after it was closed and keeps what it knows."""
 
     @property
     def name(self) -> str:
-        """As `--gpu-probe` spells it."""
+        """The name that `--gpu-probe` takes."""
 
     def open(self) -> None:
-        """Gets ready to measure, within a time limit of its own.
+        """Prepare for measuring, within the probe's own time limit.
 
         Raises:
-            ProbeUnavailable: it cannot.
+            ProbeUnavailable: the probe cannot be used.
         """
 
     def read(self, seconds: float) -> tuple[GpuReading, ...]:
-        """Every GPU, by index, in about this many seconds at most; those that are not done are shown as they were.
+        """Measure all GPUs, by index, in about `seconds` at most; a GPU that takes longer keeps its last reading.
 
         Raises:
-            ProbeUnavailable: what it measures with is gone or broken as a whole.
+            ProbeUnavailable: the driver or tool is gone or broken as a whole.
         """
 
     def close(self) -> None:
-        """Lets go of what `open` took, except where that hangs."""
+        """Release the resources of `open`, unless that would hang."""

@@ -1,4 +1,4 @@
-"""What is known of one GPU over time: its last figures, how old they are, and whether it can be trusted."""
+"""Tracks one GPU over time: its last metrics, their age, and its health."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
 from backprop_tui.domain.values import dataclass
 
-UNKNOWN_PREFIX = "unknown-"  # of what stands for the UUID of a GPU that has never answered
-SILENT = "the driver does not answer"
+UNKNOWN_PREFIX = "unknown-"  # of the placeholder UUID of a GPU that has never answered
+NOT_RESPONDING = "the driver does not respond"
 DEFAULT_HOT_CELSIUS = RunLimits().gpu_max_temp_celsius
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuAnswer:
-    """What a GPU answered.
+    """The metrics that a GPU returned.
 
-    A figure that it does not have is None. One that it has and failed to give is None and named in `failures` with the
-    reason: then the figure before stands, and ages. `hot_at_celsius` is its maker's limit, None where it names none.
-    `remark` is worth telling though nothing failed.
+    A metric that the GPU does not have is None. A metric that could not be read is None and listed in `failures` with
+    the reason; its last value is then kept and ages. `hot_at_celsius` is the manufacturer's limit, None if there is
+    none. `warning` is a message to show although nothing failed.
     """
 
     uuid: str
@@ -35,81 +35,71 @@ class GpuAnswer:
     processes: tuple[GpuProcess, ...] = ()
     hot_at_celsius: float | None = None
     failures: Mapping[str, str] = field(default_factory=dict)
-    remark: str | None = None
+    warning: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuLost:
-    """It has fallen off the bus, or its device is gone."""
+    """The GPU has fallen off the bus, or its device is gone."""
 
     problem: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuFailed:
-    """It gave no figure at all this time, or has not answered yet."""
+    """The GPU returned no metrics this time, or has not answered yet."""
 
     problem: str
 
 
 GpuOutcome = GpuAnswer | GpuLost | GpuFailed
 
-# Decisions rest on these: where one fails, the reading is as old as its last good value. Others are just missing.
+# The governor's decisions depend on these: if one fails, the reading is as old as its last value. Others are just None.
 VITAL = frozenset({"temperature", "memory"})
 
 
 class GpuRecord:
-    """Follows one GPU; the caller's clock is monotonic."""
+    """State of one GPU; times are monotonic."""
 
-    def __init__(self, index: int, *, sample_seconds: float, before: tuple[GpuReading, float] | None = None) -> None:
-        """`before` is a reading of an earlier process and when it was measured, so that a silent GPU keeps its name."""
+    def __init__(self, index: int, *, sample_seconds: float, previous: tuple[GpuReading, float] | None = None) -> None:
+        """`previous` is a reading of an earlier process with its time, so that an unresponsive GPU keeps its name."""
         self.index = index
         self._sample_seconds = sample_seconds
         self._last = GpuAnswer(uuid=f"{UNKNOWN_PREFIX}{index}", name="unknown")
         self._measured_at: float | None = None
         self._problem: str | None = None
         self._lost = False
-        if before is not None:
-            reading, self._measured_at = before
+        if previous is not None:
+            reading, self._measured_at = previous
             self._last = _answer_of(reading)
 
-    @property
-    def uuid(self) -> str:
-        """Its UUID, or what stands for it while it has never answered."""
-        return self._last.uuid
-
-    @property
-    def answered(self) -> bool:
-        """Whether there was ever an outcome that says something: figures, or that it is lost."""
-        return self._measured_at is not None or self._lost or self._problem is not None
-
-    def note(self, outcome: GpuOutcome, *, now: float) -> None:
-        """What came of asking it."""
+    def update(self, outcome: GpuOutcome, *, now: float) -> None:
+        """Record the outcome of a query."""
         match outcome:
             case GpuAnswer():
-                self._take_in(outcome, now)
+                self._update_metrics(outcome, now)
             case GpuLost():
                 self._lost, self._problem = True, outcome.problem
             case GpuFailed():
                 self._problem = outcome.problem
 
     def reading(self, now: float) -> GpuReading:
-        """It as it is known now."""
+        """The current reading, with health and age."""
         last = self._last
         health = self._health(now)
-        known = GpuReading(
+        reading = GpuReading(
             index=self.index,
             uuid=last.uuid,
             name=last.name,
             health=health,
             memory_total_bytes=last.memory_total_bytes,
             age_seconds=0.0 if self._measured_at is None else round(max(0.0, now - self._measured_at), 3),
-            problem=self._problem or (SILENT if health is GpuHealth.STALE else None),
+            problem=self._problem or (NOT_RESPONDING if health is GpuHealth.STALE else None),
         )
         if health is GpuHealth.LOST:
-            return known
+            return reading
         return replace(
-            known,
+            reading,
             temperature_celsius=last.temperature_celsius,
             utilization_percent=last.utilization_percent,
             memory_used_bytes=last.memory_used_bytes,
@@ -118,10 +108,10 @@ class GpuRecord:
             processes=last.processes,
         )
 
-    def _take_in(self, answer: GpuAnswer, now: float) -> None:
+    def _update_metrics(self, answer: GpuAnswer, now: float) -> None:
         self._lost = False
         failed = [name for name in answer.failures if name in VITAL]
-        self._problem = _words(answer.failures) or answer.remark
+        self._problem = _describe_failures(answer.failures) or answer.warning
         if "temperature" in failed:
             answer = replace(answer, temperature_celsius=self._last.temperature_celsius)
         if "memory" in failed:
@@ -143,7 +133,7 @@ class GpuRecord:
         return GpuHealth.HOT if temperature is not None and temperature >= min(limits) else GpuHealth.OK
 
 
-def _words(failures: Mapping[str, str]) -> str | None:
+def _describe_failures(failures: Mapping[str, str]) -> str | None:
     return "; ".join(f"{name} not readable: {problem}" for name, problem in failures.items()) or None
 
 

@@ -1,4 +1,4 @@
-"""One GPU, asked in a thread of its own: when it hangs, it alone goes stale."""
+"""Polls each GPU in a thread of its own, so that a GPU that hangs makes only its own readings stale."""
 
 from __future__ import annotations
 
@@ -7,66 +7,66 @@ from collections.abc import Callable, Sequence
 
 from backprop_tui.domain.telemetry import GpuReading
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
-from backprop_tui.probes.gpu_record import SILENT, GpuFailed, GpuOutcome, GpuRecord
-from backprop_tui.probes.patience import PatientCall, Unanswered
+from backprop_tui.probes.gpu_record import NOT_RESPONDING, GpuFailed, GpuOutcome, GpuRecord
+from backprop_tui.processes.hanging_call import HangingCall, Pending
 
-SILENT_AFTER_SECONDS = 1.0  # slower than this is told, even before the figures are stale
+SLOW_AFTER_SECONDS = 1.0  # a GPU that takes longer is reported as not responding, even before its readings are stale
 
 
-class GpuWatch:
-    """A record, and the thread that fills it."""
+class GpuPoller:
+    """The record of a GPU and the thread that updates it."""
 
-    def __init__(self, record: GpuRecord, ask: Callable[[], GpuOutcome]) -> None:
+    def __init__(self, record: GpuRecord, query: Callable[[], GpuOutcome]) -> None:
         self.record = record
-        self._call = PatientCall(ask, name=f"gpu-{record.index}")
+        self._call = HangingCall(query, name=f"gpu-{record.index}")
 
     @property
-    def wedged(self) -> bool:
-        """Whether it was asked and has not answered."""
+    def pending(self) -> bool:
+        """Whether a query has not returned yet."""
         return self._call.pending
 
-    def begin(self) -> None:
-        """Asks, unless the last question is still open."""
-        self._call.ask()
+    def start(self) -> None:
+        """Start a query, unless the last one is still pending."""
+        self._call.start()
 
-    def finish(self, deadline: float) -> GpuReading:
-        """What is known of it at the latest at this time of the monotonic clock.
+    def collect(self, deadline: float) -> GpuReading:
+        """Wait for the query until `deadline` (monotonic) at most and return the current reading.
 
         Raises:
-            ProbeUnavailable: no GPU can be asked any more.
+            ProbeUnavailable: no GPU can be queried any more.
         """
         try:
             outcome = self._call.take(deadline - time.monotonic())
         except ProbeUnavailable:
             raise
-        except Exception as error:  # noqa: BLE001 whatever a driver's binding raises for one GPU stays with that GPU
+        except Exception as error:  # noqa: BLE001, an error of a driver binding affects only this GPU
             outcome = GpuFailed(problem=f"{type(error).__name__}: {error}")
         now = time.monotonic()
-        if not isinstance(outcome, Unanswered):
-            self.record.note(outcome, now=now)
-        elif outcome.seconds >= SILENT_AFTER_SECONDS:
-            self.record.note(GpuFailed(problem=SILENT), now=now)
+        if not isinstance(outcome, Pending):
+            self.record.update(outcome, now=now)
+        elif outcome.seconds >= SLOW_AFTER_SECONDS:
+            self.record.update(GpuFailed(problem=NOT_RESPONDING), now=now)
         return self.record.reading(now)
 
     def end(self) -> None:
-        """Lets its thread go."""
+        """End the thread once its query has returned."""
         self._call.end()
 
 
-def read_all(watches: Sequence[GpuWatch], seconds: float) -> tuple[GpuReading, ...]:
-    """All at once, so that together they take no longer than the slowest or than this.
+def poll_all(pollers: Sequence[GpuPoller], seconds: float) -> tuple[GpuReading, ...]:
+    """Query all GPUs in parallel, in about `seconds` at most.
 
     Raises:
-        ProbeUnavailable: one of them found out that none can be asked any more; the answers of the others are noted.
+        ProbeUnavailable: no GPU can be queried any more; answers that arrived are recorded.
     """
     deadline = time.monotonic() + seconds
-    for watch in watches:
-        watch.begin()
+    for poller in pollers:
+        poller.start()
     readings: list[GpuReading] = []
     unavailable: ProbeUnavailable | None = None
-    for watch in watches:
+    for poller in pollers:
         try:
-            readings.append(watch.finish(deadline))
+            readings.append(poller.collect(deadline))
         except ProbeUnavailable as error:
             unavailable = error
     if unavailable is not None:

@@ -1,4 +1,7 @@
-"""Measures the host: CPU, load, RAM and disk, the cgroup's limits where they are tighter."""
+"""Measures the host's CPU, load, RAM and disk, taking cgroup limits into account.
+
+It parses /proc itself because the supervisor, which uses only the standard library, measures the host too.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +10,21 @@ import os
 from backprop_tui.domain.telemetry import HostReading
 from backprop_tui.probes.cgroups import Cgroups
 
-_LEAST_COUNTS = 5  # of /proc/stat: up to the time spent waiting for disks
+_MIN_COUNTERS = 5  # of /proc/stat: up to iowait
 
 
 class HostProbe:
-    """Keeps the last CPU counters, so that each reading tells of the time since the one before."""
+    """Measures the host; CPU use is that since the previous reading."""
 
     def __init__(self, *, disk_path: str, proc: str = "/proc", cgroups: str = "/sys/fs/cgroup") -> None:
-        """`disk_path` is where runs are recorded; `proc` and `cgroups` are the roots of those file systems."""
+        """`disk_path` is a path on the disk to measure; `proc` and `cgroups` are mount points."""
         self._disk_path = disk_path
         self._proc = proc
         self._cgroups = Cgroups(proc=proc, mount=cgroups)
         self._ticks: tuple[int, int] | None = None
 
     def read(self) -> HostReading:
-        """What can be measured now; what cannot is None."""
+        """Measure now; a value that cannot be measured is None."""
         total, available = self._ram()
         return HostReading(
             cpu_percent=self._cpu_percent(),
@@ -33,7 +36,7 @@ class HostProbe:
         )
 
     def _ram(self) -> tuple[int | None, int | None]:
-        """Total and available, of the machine or of the tightest cgroup around us."""
+        """Total and available bytes, of the machine or of the tightest cgroup."""
         fields = self._meminfo()
         total, available = fields.get("MemTotal"), fields.get("MemAvailable")
         for limit, used in self._cgroups.memory():
@@ -43,7 +46,7 @@ class HostProbe:
         return total, available
 
     def _meminfo(self) -> dict[str, int]:
-        """Bytes by name. See proc(5), /proc/meminfo."""
+        """Bytes by field name. See proc(5), /proc/meminfo."""
         fields: dict[str, int] = {}
         try:
             with open(f"{self._proc}/meminfo", encoding="ascii") as file:
@@ -57,20 +60,20 @@ class HostProbe:
         return fields
 
     def _cpu_percent(self) -> float | None:
-        """Busy share of all cores since the last reading, 0 to 100; None for the first. See proc(5), /proc/stat."""
+        """Use of all cores since the last reading, 0 to 100; None at first. See proc(5), /proc/stat."""
         try:
             with open(f"{self._proc}/stat", encoding="ascii") as file:
                 words = file.readline().split()
         except OSError:
             return None
         counts = [int(word) for word in words[1:9] if word.isdecimal()]  # guest time is part of user time
-        if words[:1] != ["cpu"] or len(counts) < _LEAST_COUNTS:
+        if words[:1] != ["cpu"] or len(counts) < _MIN_COUNTERS:
             return None
         idle, total = counts[3] + counts[4], sum(counts)
-        before, self._ticks = self._ticks, (idle, total)
-        if before is None or total <= before[1]:
+        previous, self._ticks = self._ticks, (idle, total)
+        if previous is None or total <= previous[1]:
             return None
-        return round(100 * (1 - (idle - before[0]) / (total - before[1])), 1)
+        return round(100 * (1 - (idle - previous[0]) / (total - previous[1])), 1)
 
     def _load(self) -> float | None:
         try:
@@ -80,12 +83,12 @@ class HostProbe:
             return None
 
     def _cores(self) -> float:
-        """Cores this process may use: its affinity, or the cgroup's quota where that is less."""
+        """Number of cores this process may use, by its affinity and the cgroup's quota."""
         return min([float(len(os.sched_getaffinity(0))), *self._cgroups.cpu_quotas()])
 
     def _disk_free(self) -> int | None:
         try:
-            found = os.statvfs(self._disk_path)
+            disk = os.statvfs(self._disk_path)
         except OSError:
             return None
-        return found.f_bavail * found.f_frsize
+        return disk.f_bavail * disk.f_frsize

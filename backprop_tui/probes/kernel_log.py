@@ -1,4 +1,4 @@
-"""What the kernel wrote of processes that it killed for memory, where we may read its log."""
+"""Searches the kernel log for out-of-memory kills."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Container
 
 KERNEL_LOG = "/dev/kmsg"
 _KILLED = re.compile(rb"^[^,]*,\d+,(\d+),[^;]*;(.*[Oo]ut of memory.*: Killed process (\d+) .*)", re.MULTILINE)
-_MOST_RECORDS = 100_000
+_MAX_RECORDS = 100_000
 
 
 def memory_kill_of(pids: Container[int], *, since: float, path: str = KERNEL_LOG) -> str | None:
-    """The line that names one of these processes; None where none does, or the log is not ours to read.
+    """The kernel's message about killing one of these processes; None if there is none, or the log is not readable.
 
     Args:
-        pids: As the kernel counts them, which inside a container is another count: then nothing is found.
-        since: A time of CLOCK_MONOTONIC, by which records are stamped but for a few milliseconds.
-        path: Where the log is read; one record a read. See Documentation/ABI/testing/dev-kmsg.
+        pids: Process ids in the initial PID namespace; inside a container they differ, and nothing is found.
+        since: Earliest time on CLOCK_MONOTONIC, which the kernel's timestamps match within milliseconds.
+        path: The log, which returns one record per read. See Documentation/ABI/testing/dev-kmsg.
     """
     try:
         log = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -30,13 +30,13 @@ def memory_kill_of(pids: Container[int], *, since: float, path: str = KERNEL_LOG
 
 
 def _search(log: int, pids: Container[int], since: float) -> str | None:
-    for _ in range(_MOST_RECORDS):
+    for _ in range(_MAX_RECORDS):
         try:
             record = os.read(log, 8192)
         except BrokenPipeError:
-            continue  # records were overwritten meanwhile: the next read goes on behind them
+            continue  # records were overwritten; the next read continues after them
         except OSError:
-            return None  # EAGAIN: that was all
+            return None  # EAGAIN: end of the log
         if not record:
             return None
         for stamp, message, pid in _KILLED.findall(record):

@@ -1,4 +1,4 @@
-"""Whether systemd lets runs live when their user logs out, and how to mend it where not."""
+"""Determines whether systemd ends runs when their user logs out, and which command prevents it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from backprop_tui.domain.values import dataclass
 
 _ANSWER_SECONDS = 2.0
-# Later ones win over earlier ones, drop-ins over the file itself. See logind.conf(5).
+# Later folders override earlier ones, and drop-ins override the file itself. See logind.conf(5).
 _FOLDERS: Sequence[str] = ("usr/lib/systemd", "usr/local/lib/systemd", "run/systemd", "etc/systemd")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logout:
-    """What becomes of runs at logout, and in a few words why; `mend` is the command that lets them survive."""
+    """Whether runs survive a logout; `words` is the reason, `mend` the command that makes them survive."""
 
     survives: bool
     words: str
@@ -24,20 +24,20 @@ class Logout:
 
 
 def what_logout_does(user: str, *, root: str = "/", ask: bool = True) -> Logout:
-    """KillUserProcesses and lingering; `ask` logind what is in force (two seconds at most), else read its files."""
+    """Check KillUserProcesses and lingering; with `ask` query logind (for two seconds at most), else read its files."""
     if not os.path.isdir(os.path.join(root, "run/systemd/system")):
-        return Logout(survives=True, words="no systemd here")
-    kills = _asked() if ask else None
-    kills = kills_user_processes(root) if kills is None else kills
+        return Logout(survives=True, words="no systemd")
+    kills = _query_logind() if ask else None
+    kills = _kills_user_processes(root) if kills is None else kills
     if not kills:
         return Logout(survives=True, words="KillUserProcesses=no")
-    if lingers(user, root):
+    if _lingers(user, root):
         return Logout(survives=True, words="linger is on")
     return Logout(survives=False, words="KillUserProcesses=yes", mend=f"loginctl enable-linger {user}")
 
 
 def user_name() -> str:
-    """The name that loginctl knows this user by; the number where there is none."""
+    """This user's name for loginctl; the user id if it has no name."""
     import pwd
 
     try:
@@ -46,13 +46,13 @@ def user_name() -> str:
         return str(os.getuid())
 
 
-def lingers(user: str, root: str = "/") -> bool:
-    """Whether the user's manager stays after the last logout. See loginctl(1), enable-linger."""
+def _lingers(user: str, root: str = "/") -> bool:
+    """Whether the user's service manager keeps running after the last logout. See loginctl(1), enable-linger."""
     return os.path.exists(os.path.join(root, "var/lib/systemd/linger", user))
 
 
-def kills_user_processes(root: str = "/") -> bool:
-    """What logind's files say; no where they are silent, as in most distributions."""
+def _kills_user_processes(root: str = "/") -> bool:
+    """The setting in logind's configuration files; the default is no."""
     value = "no"
     for folder in _FOLDERS:
         base = os.path.join(root, folder)
@@ -64,14 +64,14 @@ def kills_user_processes(root: str = "/") -> bool:
 def _value_in(path: str) -> str | None:
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
-            found = re.findall(r"^\s*KillUserProcesses\s*=\s*(\S+)", file.read(), re.MULTILINE)
+            values = re.findall(r"^\s*KillUserProcesses\s*=\s*(\S+)", file.read(), re.MULTILINE)
     except OSError:
         return None
-    return found[-1] if found else None
+    return values[-1] if values else None
 
 
-def _asked() -> bool | None:
-    """What logind says is in force; None where nobody answers."""
+def _query_logind() -> bool | None:
+    """The setting in effect; None if logind does not answer."""
     import subprocess
 
     command = [

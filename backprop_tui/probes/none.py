@@ -1,4 +1,4 @@
-"""Measures no GPU: for machines without one, and for users who want none looked at."""
+"""GPU probe that measures nothing, for machines without GPUs and users who want none measured."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ from backprop_tui.domain.telemetry import GpuReading
 
 
 class NoneProbe:
-    """Never fails."""
+    """A probe without GPUs."""
 
     name = "none"
 
     def open(self) -> None:
-        """Nothing to get ready."""
+        pass
 
     def read(self, _seconds: float) -> tuple[GpuReading, ...]:
-        """No GPU."""
         return ()
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        pass

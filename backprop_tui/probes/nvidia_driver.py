@@ -1,4 +1,4 @@
-"""What can be wrong with the NVIDIA driver: what it is in a few words, a colon, and how to mend it."""
+"""Messages about problems with the NVIDIA driver: the problem, a colon, and how to fix it."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ NVIDIA_VENDOR = "0x10de"
 
 NOT_LOADED = (
     "NVIDIA driver not loaded: try `sudo modprobe nvidia`; after a kernel update install the driver for this kernel, "
-    "and look at `dmesg | grep -i nvidia`"
+    "and see `dmesg | grep -i nvidia`"
 )
-NO_CARD = "no NVIDIA driver loaded and no NVIDIA card on the PCI bus: if there is one, look at `lspci` and `dmesg`"
-NO_GPU = "the NVIDIA driver is loaded and has no GPU: `lspci | grep -i nvidia` shows whether there is one"
+NO_CARD = "no NVIDIA driver loaded and no NVIDIA card on the PCI bus: if there is a card, see `lspci` and `dmesg`"
+NO_GPU = "the NVIDIA driver is loaded but has no GPU: `lspci | grep -i nvidia` shows whether there is one"
 MISMATCH = (
-    "NVIDIA driver and library differ in version: the driver was updated and the old one still runs; reboot, or end "
-    "all that uses the GPUs and `sudo rmmod nvidia_uvm nvidia_drm nvidia_modeset nvidia && sudo modprobe nvidia`"
+    "NVIDIA driver and library differ in version: the driver was updated while the old one is loaded; reboot, or stop "
+    "everything that uses the GPUs and run "
+    "`sudo rmmod nvidia_uvm nvidia_drm nvidia_modeset nvidia && sudo modprobe nvidia`"
 )
-NO_PERMISSION = "no permission for the NVIDIA driver: see who owns /dev/nvidia*, often the group video or render"
-BLOCKED = "GPUs kept away by the operating system: start the container with --gpus all"
-LOOK_HERE = "look at `dmesg | grep -i -e xid -e nvrm`; often only a reboot helps"
+NO_PERMISSION = "no permission to use the NVIDIA driver: check the group of /dev/nvidia*, often video or render"
+BLOCKED = "the operating system blocks access to the GPUs: start the container with --gpus all"
+SEE_KERNEL_LOG = "see `dmesg | grep -i -e xid -e nvrm`; often only a reboot helps"
 LIBRARY_MISSING = (
     "no libnvidia-ml.so.1: no NVIDIA driver is installed here; in a container, start it with --gpus all (NVIDIA "
     "container toolkit)"
@@ -26,7 +27,7 @@ LIBRARY_MISSING = (
 
 
 def nvidia_card_present(sys_root: str = "/sys") -> bool | None:
-    """Whether the PCI bus has an NVIDIA device; None where there is no bus to look at (some virtual machines, WSL)."""
+    """Whether there is an NVIDIA device on the PCI bus; None if there is no PCI bus (some virtual machines, WSL)."""
     devices = os.path.join(sys_root, "bus/pci/devices")
     try:
         addresses = os.listdir(devices)
@@ -36,7 +37,7 @@ def nvidia_card_present(sys_root: str = "/sys") -> bool | None:
 
 
 def _vendor(device: str) -> str | None:
-    """None where it cannot be read: the device may vanish as we look."""
+    """The PCI vendor id; None if it cannot be read, for example because the device was just removed."""
     try:
         with open(os.path.join(device, "vendor"), encoding="ascii") as file:
             return file.read().strip()

@@ -1,4 +1,4 @@
-"""NVIDIA GPUs through the driver's management library, by the package `nvidia-ml-py` (module `pynvml`)."""
+"""GPU probe for NVIDIA cards, which uses NVML through the package `nvidia-ml-py` (module `pynvml`)."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from types import ModuleType
 from backprop_tui.domain.telemetry import GpuReading
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
 from backprop_tui.probes.gpu_record import GpuRecord
-from backprop_tui.probes.gpu_watch import GpuWatch, read_all
-from backprop_tui.probes.nvidia_driver import LOOK_HERE, NO_GPU
+from backprop_tui.probes.gpu_watch import GpuPoller, poll_all
+from backprop_tui.probes.nvidia_driver import NO_GPU, SEE_KERNEL_LOG
 from backprop_tui.probes.nvml_device import NvmlDevice
-from backprop_tui.probes.nvml_errors import unavailable
-from backprop_tui.probes.patience import PatientCall, Unanswered
+from backprop_tui.probes.nvml_errors import unavailable_error
+from backprop_tui.processes.hanging_call import HangingCall, Pending
 
-OPEN_SECONDS = 12.0  # without persistence mode the first to ask wakes every GPU, a second or two each
+OPEN_SECONDS = 12.0  # without persistence mode the first call wakes every GPU, a second or two each
 CLOSE_SECONDS = 1.0
 
 
 def load_pynvml() -> ModuleType:
-    """The module.
+    """Import pynvml.
 
     Raises:
         ProbeUnavailable: the package is not installed.
@@ -27,14 +27,14 @@ def load_pynvml() -> ModuleType:
     try:
         import pynvml
     except ImportError as error:
-        problem = "Python package nvidia-ml-py not installed: `pip install nvidia-ml-py` beside backprop-tui"
+        problem = "Python package nvidia-ml-py not installed: `pip install nvidia-ml-py` next to backprop-tui"
         raise ProbeUnavailable(problem, absent=True) from error
     module: ModuleType = pynvml
     return module
 
 
 class NvmlProbe:
-    """Each GPU in a thread of its own; a GPU keeps its record when the driver is opened again."""
+    """Queries each GPU in a thread of its own; the records are kept when the driver is reopened."""
 
     name = "nvml"
 
@@ -43,65 +43,65 @@ class NvmlProbe:
         *,
         sample_seconds: float,
         load: Callable[[], ModuleType] = load_pynvml,
-        before: Mapping[int, tuple[GpuReading, float]] | None = None,
+        previous: Mapping[int, tuple[GpuReading, float]] | None = None,
         open_seconds: float = OPEN_SECONDS,
         sys_root: str = "/sys",
     ) -> None:
-        """`before` has readings of an earlier process by index, with the monotonic time each was measured."""
+        """`previous` has the readings of an earlier process by index, each with its monotonic time."""
         self._sample_seconds = sample_seconds
         self._load = load
-        self._before = before or {}
+        self._previous = previous or {}
         self._open_seconds = open_seconds
         self._sys_root = sys_root
         self._nvml: ModuleType | None = None
-        self._start = PatientCall(self._initialize, name="nvml-init")
+        self._init_call = HangingCall(self._initialize, name="nvml-init")
         self._records: dict[int, GpuRecord] = {}
-        self._watches: list[GpuWatch] = []
+        self._pollers: list[GpuPoller] = []
 
     def open(self) -> None:
-        """Loads the library and finds the GPUs.
+        """Load the library and find the GPUs.
 
         Raises:
-            ProbeUnavailable: not installed, not loaded, mismatched, hanging, or no GPU.
+            ProbeUnavailable: the library is not installed, the driver is not usable, it hangs, or there is no GPU.
         """
         if self._nvml is None:
             self._nvml = self._load()
         nvml = self._nvml
-        self._start.ask()
+        self._init_call.start()
         try:
-            count = self._start.take(self._open_seconds)
+            count = self._init_call.take(self._open_seconds)
         except nvml.NVMLError as error:
-            raise unavailable(error.value, error, sys_root=self._sys_root) from error
-        if isinstance(count, Unanswered):
-            raise ProbeUnavailable(f"nvmlInit has not returned for {count.seconds:.0f} s: {LOOK_HERE}")
+            raise unavailable_error(error.value, error, sys_root=self._sys_root) from error
+        if isinstance(count, Pending):
+            raise ProbeUnavailable(f"nvmlInit has not returned for {count.seconds:.0f} s: {SEE_KERNEL_LOG}")
         if count == 0:
             self.close()
             raise ProbeUnavailable(NO_GPU, absent=True)
-        self._watches = [self._watch(nvml, index) for index in range(count)]
+        self._pollers = [self._poller(nvml, index) for index in range(count)]
 
     def read(self, seconds: float) -> tuple[GpuReading, ...]:
-        """Every GPU that was there when the driver was opened.
+        """Readings of all GPUs that were present when the driver was opened.
 
         Raises:
-            ProbeUnavailable: the driver is gone for all of them.
+            ProbeUnavailable: the driver is gone.
         """
-        return read_all(self._watches, seconds)
+        return poll_all(self._pollers, seconds)
 
     def close(self) -> None:
-        """Shuts NVML down, unless a question to it is still open: that would hang too, or break it."""
-        wedged = any(watch.wedged for watch in self._watches)
-        for watch in self._watches:
-            watch.end()
-        self._watches = []
-        if self._nvml is None or wedged or self._start.pending:
+        """Shut NVML down, unless a query is pending: the shutdown would hang as well, or break the query."""
+        has_pending = any(poller.pending for poller in self._pollers)
+        for poller in self._pollers:
+            poller.end()
+        self._pollers = []
+        if self._nvml is None or has_pending or self._init_call.pending:
             return
-        shutdown = PatientCall(self._shut_down, name="nvml-shutdown")
-        shutdown.ask()
+        shutdown = HangingCall(self._shut_down, name="nvml-shutdown")
+        shutdown.start()
         shutdown.take(CLOSE_SECONDS)
         shutdown.end()
 
     def _initialize(self) -> int:
-        """How many GPUs there are; in its own thread."""
+        """Initialize NVML and return the number of GPUs; called in a thread."""
         if self._nvml is None:
             raise RuntimeError("nvml opened before it was loaded")
         self._nvml.nvmlInit()
@@ -112,11 +112,11 @@ class NvmlProbe:
             try:
                 self._nvml.nvmlShutdown()
             except self._nvml.NVMLError:
-                pass  # the driver is gone already
+                pass  # the driver is already gone
 
-    def _watch(self, nvml: ModuleType, index: int) -> GpuWatch:
+    def _poller(self, nvml: ModuleType, index: int) -> GpuPoller:
         record = self._records.get(index)
         if record is None:
-            record = GpuRecord(index, sample_seconds=self._sample_seconds, before=self._before.get(index))
+            record = GpuRecord(index, sample_seconds=self._sample_seconds, previous=self._previous.get(index))
             self._records[index] = record
-        return GpuWatch(record, NvmlDevice(nvml, index, sys_root=self._sys_root).ask)
+        return GpuPoller(record, NvmlDevice(nvml, index, sys_root=self._sys_root).query)

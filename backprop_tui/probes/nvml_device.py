@@ -1,4 +1,4 @@
-"""Asks NVML everything about one GPU; called in that GPU's own thread, since any question may hang."""
+"""Queries NVML for one GPU; called in a thread per GPU, since any call may hang."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TypeVar
 
 from backprop_tui.domain.telemetry import GpuProcess
 from backprop_tui.probes.gpu_record import GpuAnswer, GpuFailed, GpuLost, GpuOutcome
-from backprop_tui.probes.nvml_errors import ErrorKind, kind_of, lost_words, unavailable, words_of
+from backprop_tui.probes.nvml_errors import ErrorKind, error_kind, error_text, lost_reason, unavailable_error
 from backprop_tui.probes.xid import Xid
 
-Figure = TypeVar("Figure")
+Value = TypeVar("Value")
 
 _TEMPERATURE_GPU = 0  # nvml.h: NVML_TEMPERATURE_GPU
 _THRESHOLD_SLOWDOWN = 1  # NVML_TEMPERATURE_THRESHOLD_SLOWDOWN
@@ -20,7 +20,7 @@ _EVENT_XID = 8  # nvmlEventTypeXidCriticalError
 
 
 class NvmlDevice:
-    """What does not change is asked once; a GPU that was lost is asked anew."""
+    """One GPU. Constant properties are queried once, and again after the GPU was lost."""
 
     def __init__(self, nvml: ModuleType, index: int, *, sys_root: str = "/sys") -> None:
         self._nvml = nvml
@@ -34,21 +34,21 @@ class NvmlDevice:
         self._xid: Xid | None = None
         self._failures: dict[str, str] = {}
 
-    def ask(self) -> GpuOutcome:
-        """Every figure; of those that fail, the reason.
+    def query(self) -> GpuOutcome:
+        """Query all metrics, with the reason for each that fails.
 
         Raises:
             ProbeUnavailable: the driver is gone for all GPUs.
         """
         self._failures = {}
         try:
-            self._meet()
-            self._hear()
-            return self._figures()
+            self._identify()
+            self._poll_xid_events()
+            return self._query_metrics()
         except self._nvml.NVMLError as error:
             return self._outcome_of(error, error.value)
 
-    def _meet(self) -> None:
+    def _identify(self) -> None:
         if self._handle is not None:
             return
         nvml = self._nvml
@@ -56,29 +56,28 @@ class NvmlDevice:
         self._uuid, self._name = nvml.nvmlDeviceGetUUID(handle), nvml.nvmlDeviceGetName(handle)
         self._handle = handle
         self._hot_at = self._optional(lambda: nvml.nvmlDeviceGetTemperatureThreshold(handle, _THRESHOLD_SLOWDOWN))
-        self._events = self._optional(self._listen)
+        self._events = self._optional(self._subscribe_to_xid_events)
 
-    def _listen(self) -> object:
-        """Subscribes to the GPU's Xid events."""
+    def _subscribe_to_xid_events(self) -> object:
         events: object = self._nvml.nvmlEventSetCreate()
         self._nvml.nvmlDeviceRegisterEvents(self._handle, _EVENT_XID, events)
         return events
 
-    def _hear(self) -> None:
-        """Whether the driver has reported a fault; without waiting: no event is a TIMEOUT error."""
+    def _poll_xid_events(self) -> None:
         if self._events is None:
             return
+        # This does not wait: without an event it raises a TIMEOUT error.
         event = self._optional(lambda: self._nvml.nvmlEventSetWait(self._events, 0))
         if event is not None:
             self._xid = Xid(number=int(event.eventData), seen_at=time.monotonic())
 
-    def _figures(self) -> GpuAnswer:
-        nvml, handle, figure = self._nvml, self._handle, self._figure
-        total_bytes, used_bytes = figure("memory", self._memory) or (None, None)
-        temperature = figure("temperature", lambda: nvml.nvmlDeviceGetTemperature(handle, _TEMPERATURE_GPU))
-        utilization = figure("utilization", lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu)
-        milliwatts = figure("power", lambda: nvml.nvmlDeviceGetPowerUsage(handle))
-        fan = figure("fan", lambda: nvml.nvmlDeviceGetFanSpeed(handle))
+    def _query_metrics(self) -> GpuAnswer:
+        nvml, handle, metric = self._nvml, self._handle, self._metric
+        total_bytes, used_bytes = metric("memory", self._memory) or (None, None)
+        temperature = metric("temperature", lambda: nvml.nvmlDeviceGetTemperature(handle, _TEMPERATURE_GPU))
+        utilization = metric("utilization", lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu)
+        milliwatts = metric("power", lambda: nvml.nvmlDeviceGetPowerUsage(handle))
+        fan = metric("fan", lambda: nvml.nvmlDeviceGetFanSpeed(handle))
         return GpuAnswer(
             uuid=self._uuid,
             name=self._name,
@@ -91,72 +90,69 @@ class NvmlDevice:
             processes=self._processes(),
             hot_at_celsius=self._hot_at or None,
             failures=self._failures,
-            remark=self._fault(),
+            warning=self._recent_xid(),
         )
 
-    def _figure(self, name: str, question: Callable[[], Figure]) -> Figure | None:
-        """The figure; None where the GPU has none, or failed to give it, which is noted."""
+    def _metric(self, name: str, query: Callable[[], Value]) -> Value | None:
+        """The metric; None if the GPU does not have it, or it could not be read, which is recorded as a failure."""
         try:
-            return question()
+            return query()
         except self._nvml.NVMLError as error:
-            match kind_of(error.value):
+            match error_kind(error.value):
                 case ErrorKind.MISSING:
                     return None
                 case ErrorKind.FAILED:
-                    self._failures[name] = words_of(error)
+                    self._failures[name] = error_text(error)
                     return None
                 case ErrorKind.LOST | ErrorKind.DRIVER_GONE:
                     raise
 
-    def _optional(self, question: Callable[[], Figure]) -> Figure | None:
-        """What a probe can do without: None for every failure."""
+    def _optional(self, query: Callable[[], Value]) -> Value | None:
+        """The result of a query whose failure does not matter; None if it failed."""
         try:
-            return question()
+            return query()
         except self._nvml.NVMLError:
             return None
 
     def _memory(self) -> tuple[int, int]:
-        """Total and used as nvidia-smi shows it: without what the driver reserves, where the driver can tell."""
+        """Total and used bytes as nvidia-smi shows them: without memory the driver reserves, if it reports that."""
         nvml, version = self._nvml, self._memory_version
         if version is not None:
             try:
                 memory = nvml.nvmlDeviceGetMemoryInfo(self._handle, version=version)
                 return int(memory.total), int(memory.used)
             except nvml.NVMLError as error:
-                if kind_of(error.value) is not ErrorKind.MISSING:
+                if error_kind(error.value) is not ErrorKind.MISSING:
                     raise
         memory = nvml.nvmlDeviceGetMemoryInfo(self._handle)
-        self._memory_version = None  # the second version was in vain, and would be each time
+        self._memory_version = None  # version 2 is not supported, so it is not tried again
         return int(memory.total), int(memory.used)
 
     def _processes(self) -> tuple[GpuProcess, ...]:
-        """Those that compute and those that draw; one that does both is in both lists, with the same memory."""
+        """Compute and graphics processes; one that does both is in both lists, with the same memory."""
         nvml, handle = self._nvml, self._handle
         lists = (
-            self._figure("processes", lambda: nvml.nvmlDeviceGetComputeRunningProcesses(handle)),
-            self._figure("processes", lambda: nvml.nvmlDeviceGetGraphicsRunningProcesses(handle)),
+            self._metric("processes", lambda: nvml.nvmlDeviceGetComputeRunningProcesses(handle)),
+            self._metric("processes", lambda: nvml.nvmlDeviceGetGraphicsRunningProcesses(handle)),
         )
-        held: dict[int, int | None] = {}
-        for process in (process for listed in lists for process in listed or ()):
-            known = [
-                held_bytes for held_bytes in (held.get(process.pid), process.usedGpuMemory) if held_bytes is not None
-            ]
-            held[process.pid] = max(known, default=None)
-        return tuple(GpuProcess(pid=pid, memory_bytes=held[pid]) for pid in sorted(held))
+        memory: dict[int, int | None] = {}
+        for process in (process for processes in lists for process in processes or ()):
+            amounts = [size for size in (memory.get(process.pid), process.usedGpuMemory) if size is not None]
+            memory[process.pid] = max(amounts, default=None)
+        return tuple(GpuProcess(pid=pid, memory_bytes=memory[pid]) for pid in sorted(memory))
 
     def _outcome_of(self, error: Exception, code: int) -> GpuOutcome:
-        """What it means when the GPU cannot be asked at all."""
-        match kind_of(code):
+        """The outcome if the GPU could not be queried at all."""
+        match error_kind(code):
             case ErrorKind.LOST:
                 self._handle = self._events = None
-                fault = self._fault()
-                return GpuLost(problem=lost_words(code) + (f" ({fault})" if fault else ""))
+                xid = self._recent_xid()
+                return GpuLost(problem=lost_reason(code) + (f" ({xid})" if xid else ""))
             case ErrorKind.DRIVER_GONE:
                 self._handle = self._events = None
-                raise unavailable(code, error, sys_root=self._sys_root) from error
+                raise unavailable_error(code, error, sys_root=self._sys_root) from error
             case ErrorKind.MISSING | ErrorKind.FAILED:
-                return GpuFailed(problem=f"the driver does not hand it out: {words_of(error)}")
+                return GpuFailed(problem=f"the driver does not give access to it: {error_text(error)}")
 
-    def _fault(self) -> str | None:
-        """The newest Xid, while it is worth telling."""
+    def _recent_xid(self) -> str | None:
         return str(self._xid) if self._xid is not None and self._xid.recent else None

@@ -1,4 +1,4 @@
-"""What NVML's error codes mean to a probe."""
+"""Classifies NVML's error codes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from backprop_tui.probes.gpu_probe import ProbeUnavailable
 from backprop_tui.probes.nvidia_driver import (
     BLOCKED,
     LIBRARY_MISSING,
-    LOOK_HERE,
     MISMATCH,
     NO_CARD,
     NO_PERMISSION,
     NOT_LOADED,
+    SEE_KERNEL_LOG,
     nvidia_card_present,
 )
 
@@ -35,15 +35,15 @@ GPU_NOT_FOUND = 28
 
 
 class ErrorKind(Enum):
-    """What to make of a code."""
+    """What an error code means for a query."""
 
-    MISSING = auto()  # the GPU or driver has no such figure, or not for us
-    FAILED = auto()  # it has one and failed to give it
+    MISSING = auto()  # the GPU or driver does not have the metric, or does not permit access
+    FAILED = auto()  # the metric exists but could not be read
     LOST = auto()  # this GPU is gone
-    DRIVER_GONE = auto()  # nothing can be asked of any GPU
+    DRIVER_GONE = auto()  # no GPU can be queried
 
 
-_KINDS = {
+_ERROR_KINDS = {
     NOT_SUPPORTED: ErrorKind.MISSING,
     PERMISSION_DENIED: ErrorKind.MISSING,
     NOT_FOUND: ErrorKind.MISSING,
@@ -60,44 +60,44 @@ _KINDS = {
     LIB_RM_VERSION_MISMATCH: ErrorKind.DRIVER_GONE,
 }
 
-_LOST_WORDS = {
+_LOST_REASONS = {
     GPU_IS_LOST: "fallen off the bus: reset it (`sudo nvidia-smi --gpu-reset`) or reboot",
-    RESET_REQUIRED: "it needs a reset: `sudo nvidia-smi --gpu-reset`, or reboot",
-    GPU_NOT_FOUND: "it is no longer there",
+    RESET_REQUIRED: "the GPU needs a reset: `sudo nvidia-smi --gpu-reset`, or reboot",
+    GPU_NOT_FOUND: "the GPU is gone",
 }
 
-_DRIVER_WORDS = {
+_DRIVER_REASONS = {
     DRIVER_NOT_LOADED: NOT_LOADED,
     LIBRARY_NOT_FOUND: LIBRARY_MISSING,
     LIB_RM_VERSION_MISMATCH: MISMATCH,
     PERMISSION_DENIED: NO_PERMISSION,
     OPERATING_SYSTEM: BLOCKED,
-    UNINITIALIZED: "NVML was shut down under us: opened again soon",
+    UNINITIALIZED: "NVML was shut down unexpectedly; it will be reopened",
 }
 
 
-def kind_of(code: int) -> ErrorKind:
-    """A code that nobody knows yet is a failure."""
-    return _KINDS.get(code, ErrorKind.FAILED)
+def error_kind(code: int) -> ErrorKind:
+    """The kind of a code; an unknown code counts as FAILED."""
+    return _ERROR_KINDS.get(code, ErrorKind.FAILED)
 
 
-def words_of(error: Exception) -> str:
-    """NVML's own words, without a full stop."""
+def error_text(error: Exception) -> str:
+    """NVML's error message, without the full stop."""
     return str(error).rstrip(".") or type(error).__name__
 
 
-def lost_words(code: int) -> str:
-    """Why a GPU is lost and what to do."""
-    return _LOST_WORDS.get(code, "lost")
+def lost_reason(code: int) -> str:
+    """Why a GPU is lost, and what to do."""
+    return _LOST_REASONS.get(code, "lost")
 
 
-def unavailable(code: int, error: Exception, *, sys_root: str) -> ProbeUnavailable:
-    """The driver as a whole cannot be asked.
+def unavailable_error(code: int, error: Exception, *, sys_root: str) -> ProbeUnavailable:
+    """The exception to raise if the driver as a whole cannot be queried.
 
-    A library without a driver is no fault where the machine has no NVIDIA card: packages and images bring it along.
+    A library without a driver is not a fault on a machine without an NVIDIA card: packages and images may include it.
     """
-    problem = _DRIVER_WORDS.get(code, f"NVML fails, {words_of(error)}: {LOOK_HERE}")
-    without_card = code == DRIVER_NOT_LOADED and nvidia_card_present(sys_root) is False
-    if without_card:
+    problem = _DRIVER_REASONS.get(code, f"NVML fails, {error_text(error)}: {SEE_KERNEL_LOG}")
+    has_no_card = code == DRIVER_NOT_LOADED and nvidia_card_present(sys_root) is False
+    if has_no_card:
         problem = NO_CARD
-    return ProbeUnavailable(problem, absent=without_card or code == LIBRARY_NOT_FOUND)
+    return ProbeUnavailable(problem, absent=has_no_card or code == LIBRARY_NOT_FOUND)

@@ -1,9 +1,9 @@
-"""Readings as JSON and back; GPUs have the names that `status --json` shows."""
+"""Encodes readings as JSON and decodes them; GPUs have the keys of `status --json`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, field
 from typing import Any
 
@@ -15,10 +15,10 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """Readings, and what belongs to their measuring.
+    """Readings together with information about the sampler that took them.
 
-    `passed_over` has the probes that were not picked and why. `gpus_known` is False until it is settled which GPUs
-    there are. `pid` is the sampler's.
+    `passed_over` maps the probes that were not selected to the reasons. `gpus_known` is False until it is certain which
+    GPUs there are. `pid` is the sampler's.
     """
 
     readings: Readings
@@ -29,10 +29,10 @@ class Sample:
 
 
 def encode(sample: Sample) -> bytes:
-    """As JSON.
+    """Encode as JSON.
 
     Raises:
-        ValueError: a figure is not finite.
+        ValueError: a number is not finite.
     """
     readings = sample.readings
     document = {
@@ -51,7 +51,7 @@ def encode(sample: Sample) -> bytes:
 
 
 def decode(content: bytes) -> Sample | None:
-    """The inverse; None where it is not such a document, or of a version that came later."""
+    """The inverse of `encode`; None if the content is not valid or has another schema version."""
     try:
         document = json.loads(content)
         return _sample(document) if document["schema_version"] == SCHEMA_VERSION else None
@@ -65,11 +65,11 @@ def _sample(document: dict[str, Any]) -> Sample:
         host=_host(document["host"]),
         gpus=tuple(_gpu(gpu) for gpu in document["gpus"]),
         probe=str(document["probe"]),
-        probe_problem=_text(document, "probe_problem"),
+        **_optional(document, probe_problem=str),
     )
     return Sample(
         readings=readings,
-        passed_over={str(name): str(why) for name, why in document.get("passed_over", {}).items()},
+        passed_over={str(name): str(reason) for name, reason in document.get("passed_over", {}).items()},
         gpus_known=document.get("gpus_known") is not False,
         pid=int(document["pid"]),
         boot_id=str(document["boot_id"]),
@@ -77,53 +77,29 @@ def _sample(document: dict[str, Any]) -> Sample:
 
 
 def _host(host: dict[str, Any]) -> HostReading:
-    return HostReading(
-        cpu_percent=_number(host, "cpu_percent"),
-        load_1m=_number(host, "load_1m"),
-        cores=_number(host, "cores"),
-        ram_total_bytes=_whole(host, "ram_total_bytes"),
-        ram_available_bytes=_whole(host, "ram_available_bytes"),
-        disk_free_bytes=_whole(host, "disk_free_bytes"),
-    )
+    numbers = _optional(host, cpu_percent=float, load_1m=float, cores=float)
+    sizes = _optional(host, ram_total_bytes=int, ram_available_bytes=int, disk_free_bytes=int)
+    return HostReading(**numbers, **sizes)
 
 
 def _gpu(gpu: dict[str, Any]) -> GpuReading:
+    numbers = _optional(gpu, temperature_celsius=float, utilization_percent=float, power_watts=float, fan_percent=float)
     return GpuReading(
         index=int(gpu["index"]),
         uuid=str(gpu["uuid"]),
         name=str(gpu["name"]),
         health=GpuHealth(gpu["health"]),
-        temperature_celsius=_number(gpu, "temperature_celsius"),
-        utilization_percent=_number(gpu, "utilization_percent"),
-        memory_total_bytes=_whole(gpu, "memory_total_bytes"),
-        memory_used_bytes=_whole(gpu, "memory_used_bytes"),
-        power_watts=_number(gpu, "power_watts"),
-        fan_percent=_number(gpu, "fan_percent"),
         processes=tuple(_process(process) for process in gpu.get("processes", ())),
         age_seconds=float(gpu.get("age_seconds", 0.0)),
-        problem=_text(gpu, "problem"),
+        **numbers,
+        **_optional(gpu, memory_total_bytes=int, memory_used_bytes=int, problem=str),
     )
 
 
 def _process(process: dict[str, Any]) -> GpuProcess:
-    return GpuProcess(
-        pid=int(process["pid"]),
-        memory_bytes=_whole(process, "memory_bytes"),
-        owner=_text(process, "owner"),
-        run=_text(process, "run"),
-    )
+    return GpuProcess(pid=int(process["pid"]), **_optional(process, memory_bytes=int, owner=str, run=str))
 
 
-def _number(source: dict[str, Any], key: str) -> float | None:
-    value = source.get(key)
-    return None if value is None else float(value)
-
-
-def _whole(source: dict[str, Any], key: str) -> int | None:
-    value = source.get(key)
-    return None if value is None else int(value)
-
-
-def _text(source: dict[str, Any], key: str) -> str | None:
-    value = source.get(key)
-    return None if value is None else str(value)
+def _optional(source: dict[str, Any], **converters: Callable[[Any], Any]) -> dict[str, Any]:
+    """The converted values of these keys; None for a key that is missing or null."""
+    return {key: None if (value := source.get(key)) is None else convert(value) for key, convert in converters.items()}

@@ -1,9 +1,9 @@
-"""The sampler's process: disposable, so that a driver which hangs can hang only it.
+"""The sampler process, which measures the host and the GPUs. It is disposable: a driver that hangs blocks only it.
 
     python -m backprop_tui.probes.sampler --out FILE --disk-path DIR [--probe auto] [--interval 1.0] [--parent PID]
 
-It holds no lock and no descriptor of its parent's, and ends with its parent. It leads a process group, to which the
-commands that it calls belong: killing the group leaves nothing.
+It holds no locks or file descriptors of its parent and ends with its parent. It is the leader of a process group that
+contains the commands it runs, so that killing the group leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ if TYPE_CHECKING:
 
     from backprop_tui.probes.sampling import SamplerOptions
 
-SHORTEST_INTERVAL_SECONDS = 0.1
+MIN_INTERVAL_SECONDS = 0.1
 _REQUIRED = {"--out", "--disk-path"}
 _OPTIONS = _REQUIRED | {"--probe", "--interval", "--parent"}
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Samples until the parent is gone."""
+    """Run the sampler until the parent ends."""
     from backprop_tui.processes.linux import die_with_parent, rename_process
 
     parent = os.getppid()
-    options, expected_parent = _parse(arguments)
+    options, expected_parent = _parse_arguments(arguments)
     die_with_parent(signal.SIGTERM)
     if expected_parent not in (None, parent) or os.getppid() != parent:
-        return  # it died before the kernel was asked to tell
+        return  # the parent ended before die_with_parent took effect
     _detach()
     rename_process("bp-sampler")
     from backprop_tui.probes.sampling import Sampler
 
-    Sampler.of_this_machine(options).run(lambda: os.getppid() == parent)
+    Sampler.for_this_machine(options).run(lambda: os.getppid() == parent)
     _end_group(signal.SIGTERM, None)
 
 
-def _parse(arguments: Sequence[str]) -> tuple[SamplerOptions, int | None]:
-    """Pairs of name and value, and the parent that is expected; argparse would cost more than all that is measured.
+def _parse_arguments(arguments: Sequence[str]) -> tuple[SamplerOptions, int | None]:
+    """The options and the expected parent's pid; importing argparse would take longer than a whole measurement.
 
     Raises:
-        SystemExit: they cannot be understood.
+        SystemExit: the arguments are not valid.
     """
     from backprop_tui.probes.sampling import SamplerOptions
 
@@ -60,13 +60,13 @@ def _parse(arguments: Sequence[str]) -> tuple[SamplerOptions, int | None]:
         out=os.path.abspath(named["--out"]),
         disk_path=os.path.abspath(named["--disk-path"]),
         probe=named.get("--probe", "auto"),
-        interval_seconds=max(SHORTEST_INTERVAL_SECONDS, interval),
+        interval_seconds=max(MIN_INTERVAL_SECONDS, interval),
     )
     return options, parent or None
 
 
 def _detach() -> None:
-    """Nothing of the parent's is held, and what its terminal sends does not arrive."""
+    """Release everything inherited from the parent, and ignore the signals of its terminal."""
     if os.getpgrp() != os.getpid():
         os.setpgid(0, 0)
     os.chdir("/")
@@ -84,7 +84,7 @@ def _detach() -> None:
 
 
 def _end_group(_number: int, _frame: FrameType | None) -> None:
-    """At once, whatever the threads hang in, and with the commands that were called."""
+    """Kill the process group, including the commands it runs, even if threads hang."""
     os.killpg(0, signal.SIGKILL)
 
 

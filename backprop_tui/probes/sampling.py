@@ -1,4 +1,4 @@
-"""The sampler's loop: measures the host and its GPUs, again and again, into one file."""
+"""The sampler's loop, which measures the host and its GPUs and writes the readings to a file."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from dataclasses import replace
 
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, Readings
 from backprop_tui.domain.values import dataclass
-from backprop_tui.probes.auto import AUTO, Chooser, real_makers
-from backprop_tui.probes.gpu_keeper import GpuKeeper
+from backprop_tui.probes.auto import AUTO, ProbeSelector, probe_factories
+from backprop_tui.probes.gpu_keeper import GpuMonitor
 from backprop_tui.probes.gpu_record import UNKNOWN_PREFIX
 from backprop_tui.probes.host import HostProbe
-from backprop_tui.probes.ownership import Owners
+from backprop_tui.probes.ownership import ProcessOwners
 from backprop_tui.probes.readings_codec import Sample
 from backprop_tui.probes.readings_file import read_sample, remove_leftovers, write_sample
 from backprop_tui.processes.linux import boot_id
 
-GPU_SHARE = 0.8  # of the interval: how long a reading waits for GPUs
-MOST_GPU_SECONDS = 2.0
-# The guard acts on the second reading of a GPU that is too hot.
-HOT_PACE = 0.5
-SETTLING_SECONDS = 0.1  # between two readings until it is settled which GPUs there are
-# A driver that opens at once leaves no trace of having been unknown: until then the file of an earlier sampler stands.
-UNTOLD_SECONDS = 2.0
-PARENT_SECONDS = 1.0  # how often to look whether the parent lives, should the kernel's signal be missed
+GPU_TIME_SHARE = 0.8  # of the interval, for which a reading waits for the GPUs
+MAX_GPU_SECONDS = 2.0
+# Measure a hot GPU more often, since the guard acts on the second reading that is too hot.
+HOT_INTERVAL_FACTOR = 0.5
+SETTLING_SECONDS = 0.1  # between readings until the GPUs are known
+# Until then unknown GPUs are not written, so that the file of an earlier sampler stays while the driver opens.
+UNKNOWN_GRACE_SECONDS = 2.0
+PARENT_CHECK_SECONDS = 1.0  # between checks that the parent is alive, in case the kernel's signal was missed
 
-# Both count GPUs as the driver does, so that a GPU of an earlier sampler is told by its index.
+# These probes use the driver's GPU indices, so that an earlier sampler's GPU can be recognised by its index.
 _SAME_INDICES = frozenset({"nvml", "nvidia-smi"})
 
-# GPUs by index, each with the monotonic time at which it was measured.
-Remembered = dict[int, tuple[GpuReading, float]]
+# Readings by GPU index, each with the monotonic time at which it was measured.
+PreviousGpus = dict[int, tuple[GpuReading, float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplerOptions:
-    """What to measure and where to write it; `disk_path` is on the disk whose free space counts."""
+    """What to measure and where to write it; `disk_path` is a path on the disk whose free space is measured."""
 
     out: str
     disk_path: str
@@ -46,45 +46,45 @@ class SamplerOptions:
 
 
 class Sampler:
-    """Runs in the main thread, which waits for nothing without a limit: what may hang is asked in other threads."""
+    """Runs in the main thread, which never waits without a time limit; calls that may hang run in other threads."""
 
-    def __init__(self, options: SamplerOptions, host: HostProbe, gpus: GpuKeeper) -> None:
+    def __init__(self, options: SamplerOptions, host: HostProbe, gpus: GpuMonitor) -> None:
         self._options = options
         self._host = host
         self._gpus = gpus
         self._boot_id = boot_id()
-        self._tell_unknown_at = time.monotonic() + UNTOLD_SECONDS
+        self._report_unknown_at = time.monotonic() + UNKNOWN_GRACE_SECONDS
         self._write_failed = False
 
     @classmethod
-    def of_this_machine(cls, options: SamplerOptions) -> Sampler:
-        """With the real probes; GPUs that an earlier sampler saw are known by name, should they be silent now."""
+    def for_this_machine(cls, options: SamplerOptions) -> Sampler:
+        """Create a sampler with the real probes; unresponsive GPUs keep the names that an earlier sampler saw."""
         remove_leftovers(options.out)
-        earlier = read_sample(options.out)
-        before = {} if earlier is None else _remembered(earlier, options.probe)
-        makers = real_makers(options.probe, sample_seconds=options.interval_seconds, before=before)
-        chooser = Chooser(options.probe, makers)
-        gpus = GpuKeeper(
+        last_sample = read_sample(options.out)
+        previous = {} if last_sample is None else _previous_gpus(last_sample, options.probe)
+        factories = probe_factories(options.probe, sample_seconds=options.interval_seconds, previous=previous)
+        chooser = ProbeSelector(options.probe, factories)
+        gpus = GpuMonitor(
             options.probe,
             chooser.choose,
             sample_seconds=options.interval_seconds,
-            owners=Owners(),
-            before=_latest(before),
+            owners=ProcessOwners(),
+            previous=_with_common_time(previous),
         )
         return cls(options, HostProbe(disk_path=options.disk_path), gpus)
 
     def run(self, alive: Callable[[], bool]) -> None:
-        """For as long as the parent is alive."""
+        """Measure repeatedly while `alive` returns True."""
         due = time.monotonic()
         while alive():
             due = max(due + self.measure(), time.monotonic())
             while (left := due - time.monotonic()) > 0 and alive():
-                time.sleep(min(left, PARENT_SECONDS))
+                time.sleep(min(left, PARENT_CHECK_SECONDS))
 
     def measure(self) -> float:
-        """Measures and writes once; says how many seconds later to measure again."""
-        gpus = self._gpus.read(min(self._options.interval_seconds * GPU_SHARE, MOST_GPU_SECONDS))
-        if not gpus.known and time.monotonic() < self._tell_unknown_at:
+        """Measure and write once; returns the seconds until the next measurement."""
+        gpus = self._gpus.read(min(self._options.interval_seconds * GPU_TIME_SHARE, MAX_GPU_SECONDS))
+        if not gpus.known and time.monotonic() < self._report_unknown_at:
             return SETTLING_SECONDS
         readings = Readings(
             time=round(time.time(), 3),
@@ -105,10 +105,10 @@ class Sampler:
         if not gpus.known:
             return SETTLING_SECONDS
         hot = any(gpu.health is GpuHealth.HOT for gpu in gpus.gpus)
-        return self._options.interval_seconds * (HOT_PACE if hot else 1.0)
+        return self._options.interval_seconds * (HOT_INTERVAL_FACTOR if hot else 1.0)
 
     def _write(self, sample: Sample) -> None:
-        """A disk that is full is told once, and tried again each time."""
+        # An error is reported only once, but every sample is tried.
         try:
             write_sample(self._options.out, sample)
         except OSError as error:
@@ -119,8 +119,7 @@ class Sampler:
             self._write_failed = False
 
 
-def _remembered(sample: Sample, requested: str) -> Remembered:
-    """The GPUs of an earlier sampler."""
+def _previous_gpus(sample: Sample, requested: str) -> PreviousGpus:
     if sample.readings.probe not in _SAME_INDICES or requested not in {AUTO, *_SAME_INDICES}:
         return {}
     written_at = time.monotonic() - max(0.0, time.time() - sample.readings.time)
@@ -131,7 +130,7 @@ def _remembered(sample: Sample, requested: str) -> Remembered:
     }
 
 
-def _latest(before: Remembered) -> tuple[tuple[GpuReading, ...], float]:
-    """All together, with the time of the newest and ages as of then."""
-    at = max((measured_at for _, measured_at in before.values()), default=0.0)
-    return tuple(replace(gpu, age_seconds=at - measured_at) for gpu, measured_at in before.values()), at
+def _with_common_time(previous: PreviousGpus) -> tuple[tuple[GpuReading, ...], float]:
+    """The readings with their ages at the time of the newest, and that time."""
+    newest = max((measured_at for _, measured_at in previous.values()), default=0.0)
+    return tuple(replace(gpu, age_seconds=newest - measured_at) for gpu, measured_at in previous.values()), newest

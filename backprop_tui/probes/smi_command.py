@@ -1,4 +1,4 @@
-"""Runs nvidia-smi, within a time limit."""
+"""Runs nvidia-smi with a time limit."""
 
 from __future__ import annotations
 
@@ -25,34 +25,33 @@ _QUOTED_CHARACTERS = 100
 
 
 class SmiTimedOut(Exception):
-    """It did not end in time and was killed."""
+    """nvidia-smi exceeded the time limit and was killed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmiAnswer:
-    """What it printed and its exit code."""
+    """The output of nvidia-smi and its exit code."""
 
     text: str
     exit_code: int
 
 
 class SmiCommand:
-    """The queries a probe asks; each raises SmiTimedOut, or ProbeUnavailable where there is no such command."""
+    """Queries with a time limit in seconds. They raise SmiTimedOut, or ProbeUnavailable if there is no nvidia-smi."""
 
     def __init__(self, *, seconds: float) -> None:
-        """`seconds` is how long a call may take."""
         self._seconds = seconds
 
     def gpus(self) -> SmiAnswer:
-        """The figures of all GPUs."""
+        """The metrics of all GPUs."""
         return self._run(f"--query-gpu={','.join(GPU_FIELDS)}")
 
     def gpu(self, selector: str) -> SmiAnswer:
-        """The figures of one GPU, by UUID or index."""
+        """The metrics of one GPU, by UUID or index."""
         return self._run("-i", selector, f"--query-gpu={','.join(GPU_FIELDS)}")
 
     def processes(self) -> SmiAnswer:
-        """Who computes on which GPU."""
+        """The compute processes on all GPUs."""
         return self._run(f"--query-compute-apps={','.join(PROCESS_FIELDS)}")
 
     def _run(self, *query: str) -> SmiAnswer:
@@ -71,14 +70,14 @@ class SmiCommand:
         try:
             output, _ = process.communicate(timeout=self._seconds)
         except subprocess.TimeoutExpired as error:
-            _kill(process)
+            _kill_smi(process)
             raise SmiTimedOut from error
         return SmiAnswer(text=output.decode(errors="replace"), exit_code=process.returncode)
 
 
-def failure(answer: SmiAnswer, *, sys_root: str) -> ProbeUnavailable:
-    """Why an answer without a single GPU is none, and what to do."""
-    said = _quoted(answer.text)
+def explain_failure(answer: SmiAnswer, *, sys_root: str) -> ProbeUnavailable:
+    """Why an answer contains no GPU, and what to do."""
+    output = _first_line_quoted(answer.text)
     lowered = answer.text.lower()
     if "mismatch" in lowered:
         return ProbeUnavailable(MISMATCH)
@@ -90,19 +89,19 @@ def failure(answer: SmiAnswer, *, sys_root: str) -> ProbeUnavailable:
         absent = nvidia_card_present(sys_root) is False
         return ProbeUnavailable(NO_CARD if absent else NOT_LOADED, absent=absent)
     if answer.exit_code != 0:
-        return ProbeUnavailable(f"nvidia-smi failed with exit code {answer.exit_code}, {said}: run it to see more")
-    return ProbeUnavailable(f"nvidia-smi printed no table of GPUs but {said}: run it to see more")
+        return ProbeUnavailable(f"nvidia-smi failed with exit code {answer.exit_code}, {output}: run it to see more")
+    return ProbeUnavailable(f"nvidia-smi printed no table of GPUs but {output}: run it to see more")
 
 
-def _quoted(text: str) -> str:
+def _first_line_quoted(text: str) -> str:
     first = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    readable = "".join(letter if letter.isprintable() else "?" for letter in first[:_QUOTED_CHARACTERS])
-    return f'"{readable}"' if readable else "nothing"
+    printable = "".join(letter if letter.isprintable() else "?" for letter in first[:_QUOTED_CHARACTERS])
+    return f'"{printable}"' if printable else "nothing"
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """A command that the driver holds in an uninterruptible sleep outlives SIGKILL for a while: then it is left."""
+def _kill_smi(process: subprocess.Popen[bytes]) -> None:
     process.kill()
+    # In an uninterruptible sleep inside the driver, a process survives SIGKILL for a while; it is then abandoned.
     try:
         process.communicate(timeout=_KILLED_SECONDS)
     except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""Xid events, by which the NVIDIA driver reports faults of a GPU."""
+"""Xid events, with which the NVIDIA driver reports GPU errors."""
 
 from __future__ import annotations
 
@@ -6,26 +6,25 @@ import time
 
 from backprop_tui.domain.values import dataclass
 
-FALLEN_OFF_THE_BUS = 79
-TOLD_FOR_SECONDS = 600.0
+RECENT_SECONDS = 600.0
 
-# https://docs.nvidia.com/deploy/xid-errors/: those that training meets.
-_MEANINGS = {
-    13: "graphics engine exception, mostly the program's own fault",
-    31: "memory page fault, mostly the program's own fault",
-    43: "GPU stopped processing, mostly the program's own fault",
-    45: "preemptive cleanup after another fault",
+# The errors that occur in training, from https://docs.nvidia.com/deploy/xid-errors/.
+_XID_MEANINGS = {
+    13: "graphics engine exception, usually caused by the program",
+    31: "memory page fault, usually caused by the program",
+    43: "GPU stopped processing, usually caused by the program",
+    45: "preemptive cleanup after another error",
     48: "double bit ECC error",
     61: "internal micro-controller breakpoint",
     62: "internal micro-controller halt",
     63: "memory row remapping recorded",
     64: "memory row remapping failed",
     74: "NVLink error",
-    FALLEN_OFF_THE_BUS: "fallen off the bus",
+    79: "fallen off the bus",
     92: "high single bit ECC error rate",
     94: "contained ECC error",
     95: "uncontained ECC error, GPU needs a reset",
-    119: "GPU firmware does not answer, GPU needs a reset",
+    119: "GPU firmware does not respond, GPU needs a reset",
     120: "GPU firmware error, GPU needs a reset",
     140: "unrecovered ECC error",
     154: "GPU recovery action changed",
@@ -34,16 +33,16 @@ _MEANINGS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Xid:
-    """One event; `seen_at` is monotonic."""
+    """An Xid event; `seen_at` is a monotonic time."""
 
     number: int
     seen_at: float
 
     @property
     def recent(self) -> bool:
-        """Whether it is still worth telling."""
-        return time.monotonic() - self.seen_at < TOLD_FOR_SECONDS
+        """Whether it is new enough to be reported."""
+        return time.monotonic() - self.seen_at < RECENT_SECONDS
 
     def __str__(self) -> str:
-        meaning = _MEANINGS.get(self.number)
+        meaning = _XID_MEANINGS.get(self.number)
         return f"Xid {self.number}: {meaning}" if meaning else f"Xid {self.number}"

@@ -1,1 +1,1 @@
-"""Linux processes: who is who, told apart safely, and signalled safely."""
+"""Linux processes: identified, inspected and signalled safely."""

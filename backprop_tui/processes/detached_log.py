@@ -1,4 +1,4 @@
-"""Words of a detached process for the log that its stderr is; a full disk swallows them, and does no more harm."""
+"""Log messages of detached processes, written to stderr, which is their log file; errors are ignored (full disk)."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import traceback
 STDERR = 2
 
 
-def note(words: str) -> None:
-    """One line."""
+def note(message: str) -> None:
+    """Logs one line."""
     try:
-        os.write(STDERR, f"{words}\n".encode("utf-8", "backslashreplace"))
+        os.write(STDERR, f"{message}\n".encode("utf-8", "backslashreplace"))
     except OSError:
         return
 
 
 def note_exception(error: BaseException) -> None:
-    """An exception that is dealt with, or is the last of its process, with its traceback."""
+    """Logs an exception with its traceback."""
     note("".join(traceback.format_exception(error)).rstrip())

@@ -1,4 +1,4 @@
-"""Who a process is: its pid and start time together, because the kernel gives pids out again."""
+"""Identifies processes by pid and start time, because the kernel reuses pids."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import signal
 
 from backprop_tui.domain.values import dataclass
-from backprop_tui.processes.linux import exit_status_of_stranger
+from backprop_tui.processes.linux import exit_status_of_nonchild
 
 _STATE, _START_TIME, _EXIT_CODE = 0, 19, 49  # fields 3, 22 and 52 of proc(5)'s /proc/PID/stat, counted after the name
 DEAD_STATES = (b"Z", b"X")
@@ -21,7 +21,7 @@ class Identity:
 
 
 def stat_fields(pid: int) -> list[bytes] | None:
-    """The fields of /proc/PID/stat behind the name (which may hold spaces and parentheses); None when it is gone."""
+    """Returns the fields of /proc/PID/stat after the name (which may contain spaces); None if the process is gone."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             content = file.read()
@@ -31,15 +31,15 @@ def stat_fields(pid: int) -> list[bytes] | None:
 
 
 def identify(pid: int) -> Identity | None:
-    """Who has that pid now; None when nobody has."""
+    """Returns the process with that pid; None if there is none."""
     fields = stat_fields(pid)
     return None if fields is None else Identity(pid, int(fields[_START_TIME]))
 
 
 def open_pidfd(identity: Identity) -> int | None:
-    """A pidfd of exactly that process, dead or alive but not reaped; None when it is gone.
+    """Opens a pidfd of exactly that process, alive or zombie; None if it is gone.
 
-    The start time is compared after opening: from then on the descriptor cannot mean another process.
+    The start time is compared after opening: from then on the descriptor cannot refer to another process.
     """
     try:
         pidfd = os.pidfd_open(identity.pid)
@@ -52,7 +52,7 @@ def open_pidfd(identity: Identity) -> int | None:
 
 
 def send_signal(identity: Identity, number: int) -> bool:
-    """Signals exactly that process; says whether it was there."""
+    """Signals exactly that process; returns whether it existed."""
     pidfd = open_pidfd(identity)
     if pidfd is None:
         return False
@@ -66,20 +66,20 @@ def send_signal(identity: Identity, number: int) -> bool:
 
 
 def state_of(pid: int) -> bytes | None:
-    """R, S, D, T, t, Z, X ... of proc(5); None when it is gone."""
+    """Returns the state letter of proc(5): R, S, D, T, t, Z, X; None if the process is gone."""
     fields = stat_fields(pid)
     return None if fields is None else fields[_STATE]
 
 
 def is_alive(identity: Identity) -> bool:
-    """Whether that process runs; a zombie counts as dead."""
+    """Returns whether that process is alive; a zombie is not."""
     fields = stat_fields(identity.pid)
     return fields is not None and int(fields[_START_TIME]) == identity.start_time and fields[_STATE] not in DEAD_STATES
 
 
-def wait_status_of_stranger(pidfd: int, pid: int) -> int | None:
-    """The wait status of a dead process that is not our child, from its pidfd or its zombie; None if unknown."""
-    status = exit_status_of_stranger(pidfd)
+def wait_status_of_nonchild(pidfd: int, pid: int) -> int | None:
+    """Returns the wait status of a dead process that is not our child, from pidfd or zombie; None if unknown."""
+    status = exit_status_of_nonchild(pidfd)
     if status is not None:
         return status
     fields = stat_fields(pid)

@@ -1,4 +1,4 @@
-"""What Linux offers to a guardian and Python does not wrap: prctl, and an exit status read by a stranger."""
+"""Linux system calls that Python does not wrap: prctl, and the exit status of a process that is not a child."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ _PIDFD_GET_INFO = (3 << 30) | (_PIDFD_INFO_BYTES << 16) | (0xFF << 8) | 11
 
 
 def become_subreaper() -> None:
-    """Orphans below this process become its children, so that it can find, stop and reap them. See prctl(2)."""
+    """Makes orphaned descendants children of this process, so that it can find, stop and reap them. See prctl(2)."""
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
-def cease_as_subreaper() -> None:
-    """Orphans below this process go to the next subreaper above it, or to init."""
+def stop_as_subreaper() -> None:
+    """Lets orphaned descendants go to the next subreaper above, or to init."""
     _prctl(PR_SET_CHILD_SUBREAPER, 0)
 
 
 def die_with_parent(signal_number: int) -> None:
-    """The kernel sends this signal when the parent's thread ends. See prctl(2)."""
+    """Makes the kernel send this signal when the parent thread ends. See prctl(2)."""
     _prctl(PR_SET_PDEATHSIG, signal_number)
 
 
 def _prctl(option: int, value: int) -> None:
-    import ctypes  # most commands look at processes and change none
+    import ctypes  # slow to import, and most commands need it not
 
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(option, value, 0, 0, 0) != 0:
@@ -38,19 +38,19 @@ def _prctl(option: int, value: int) -> None:
 
 
 def boot_id() -> str:
-    """A new one each boot; process ids and monotonic times of another boot mean nothing."""
+    """Returns the id of this boot; process ids and monotonic times of another boot are meaningless."""
     with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
         return file.read().strip()
 
 
 def rename_process(name: str) -> None:
-    """What `ps -o comm` and `top` show: 15 characters at most. See proc(5), /proc/PID/comm."""
+    """Sets the name that `ps -o comm` and `top` show, at most 15 characters. See proc(5), /proc/PID/comm."""
     with open("/proc/self/comm", "w", encoding="ascii") as file:
         file.write(name[:15])
 
 
-def exit_status_of_stranger(pidfd: int) -> int | None:
-    """The wait status of a process that is not our child; None while it is not reaped, or on an older kernel."""
+def exit_status_of_nonchild(pidfd: int) -> int | None:
+    """Returns the wait status of a process that is not our child; None until it is reaped, or on an older kernel."""
     import fcntl
     import struct
 

@@ -1,4 +1,4 @@
-"""On which file system a path lies, without touching it: one that hangs would hang whoever asks."""
+"""Finds the file system of a path without accessing it, which could hang."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _OCTAL = re.compile(rb"\\([0-7]{3})")
 
 
 def mount_points() -> tuple[str, ...]:
-    """Every mount point; see proc(5), /proc/PID/mountinfo. Empty where it cannot be read."""
+    """Returns every mount point; empty if they cannot be read. See proc(5), /proc/PID/mountinfo."""
     try:
         with open(MOUNTS, "rb") as file:
             lines = file.read().splitlines()
@@ -20,11 +20,11 @@ def mount_points() -> tuple[str, ...]:
 
 
 def mount_point_of(path: str, points: tuple[str, ...]) -> str:
-    """The innermost mount point that an absolute path lies below, links not followed; the root where none is known."""
-    holding = [point for point in points if path == point or path.startswith(point.rstrip("/") + "/")]
-    return max(holding, key=len, default="/")
+    """Returns the innermost mount point above an absolute path, without following links; / if none is known."""
+    containing = [point for point in points if path == point or path.startswith(point.rstrip("/") + "/")]
+    return max(containing, key=len, default="/")
 
 
 def _unescaped(field: bytes) -> str:
-    """Spaces and the like stand as three octal digits."""
-    return _OCTAL.sub(lambda found: bytes([int(found[1], 8) & 0xFF]), field).decode("utf-8", "surrogateescape")
+    """Decodes spaces and the like, which are written as three octal digits."""
+    return _OCTAL.sub(lambda match: bytes([int(match[1], 8) & 0xFF]), field).decode("utf-8", "surrogateescape")

@@ -1,4 +1,4 @@
-"""Who descends from whom, and what a set of processes uses."""
+"""Finds related processes, and measures what they use together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TreeUsage:
-    """CPU seconds used so far by the processes that live now, and their RAM with shared pages counted once."""
+    """CPU seconds used so far by the processes alive now, and their RAM with shared pages counted once."""
 
     cpu_seconds: float
     ram_bytes: int
@@ -24,67 +24,68 @@ class TreeUsage:
 
 
 def children(pid: int) -> list[int]:
-    """Direct children, of every thread; empty for a process that is gone. See proc(5), /proc/PID/task/TID/children."""
-    found: list[int] = []
+    """Returns the children of all threads; empty if the process is gone. See proc(5), /proc/PID/task/TID/children."""
+    pids: list[int] = []
     try:
         threads = os.listdir(f"/proc/{pid}/task")
     except (FileNotFoundError, ProcessLookupError):
-        return found
+        return pids
     for thread in threads:
         try:
             with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
-                found.extend(int(word) for word in file.read().split())
+                pids.extend(int(word) for word in file.read().split())
         except (FileNotFoundError, ProcessLookupError):
             continue
-    return found
+    return pids
 
 
 def descendants(pid: int) -> list[int]:
-    """All below `pid`, parents first; processes that vanish during the walk are left out or in."""
-    found: list[int] = []
+    """Returns all descendants, parents first; processes that vanish meanwhile may be included or not."""
+    pids: list[int] = []
     seen = {pid}
-    waiting = [pid]
-    while waiting:
-        for child in children(waiting.pop()):
+    queue = [pid]
+    while queue:
+        for child in children(queue.pop()):
             if child not in seen:
                 seen.add(child)
-                found.append(child)
-                waiting.append(child)
-    return found
+                pids.append(child)
+                queue.append(child)
+    return pids
 
 
 def with_marker(marker: bytes) -> list[int]:
-    """Processes of this user that were started with `NAME=value` in their environment: a scan of all of /proc."""
-    found: list[int] = []
+    """Returns processes of this user started with `NAME=value` in their environment, by a scan of all of /proc."""
+    pids: list[int] = []
     for name in os.listdir("/proc"):
         if not name.isdigit():
             continue
         try:
             with open(f"/proc/{name}/environ", "rb") as file:
                 if marker in file.read().split(b"\0"):
-                    found.append(int(name))
+                    pids.append(int(name))
         except OSError:
             continue  # gone, or another user's
-    return found
+    return pids
 
 
 def in_session(leader: Identity) -> list[int]:
-    """Processes of the session that `leader` began, itself too; none where its pid means another process by now."""
+    """Returns the processes of the session led by `leader`, including it; none if its pid was reused."""
     if identify(leader.pid) not in (None, leader):
         return []
-    found: list[int] = []
+    pids: list[int] = []
     for name in os.listdir("/proc"):
         fields = stat_fields(int(name)) if name.isdigit() else None
         if fields is not None and int(fields[_SESSION]) == leader.pid:
-            found.append(int(name))
-    return found
+            pids.append(int(name))
+    return pids
 
 
 def usage(pids: Iterable[int]) -> TreeUsage:
-    """What these processes use; those that vanished count nothing.
+    """Measures these processes; those that vanished are not counted.
 
-    Shared pages (data loader workers share their parent's) count once: the sum of the private pages and the largest
-    shared part, from proc(5)'s statm, because adding up PSS costs the run milliseconds of its memory lock.
+    Shared pages (data loader workers share their parent's) count once: RAM is the sum of the private pages plus the
+    largest shared part, from proc(5)'s statm. PSS would be exact, but reading it holds the run's memory lock for
+    milliseconds.
     """
     ticks = private = shared = count = 0
     for pid in pids:
@@ -100,10 +101,10 @@ def usage(pids: Iterable[int]) -> TreeUsage:
 
 
 def _resident_pages(pid: int) -> tuple[int, int] | None:
-    """Resident pages, and those of them that are shared."""
+    """Returns the resident pages and how many of them are shared."""
     try:
         with open(f"/proc/{pid}/statm", "rb") as file:
-            words = file.read().split()
+            fields = file.read().split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return int(words[1]), int(words[2])
+    return int(fields[1]), int(fields[2])

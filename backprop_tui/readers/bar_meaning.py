@@ -1,12 +1,13 @@
-"""Tells what a progress bar counts: steps of the training, its epochs, an evaluation, or something that is no training.
+"""Decides what a progress bar counts: training steps, epochs, an evaluation, or something unrelated to training.
 
-* A label that names an epoch (`Epoch 3/10`) makes it a place within that epoch; one that is only `Epochs` counts them.
-* A label that says training or steps, and measures behind the bar (`loss=0.5`), make it a place in the training.
-* An evaluation's bar is no step; what it measures counts once it is full, under a name that says so.
-* A bar is drawn many times a second for days: beyond so many, its figures are told once in a second of its own clock.
-* Every other bar (downloads, data sets, the bare ones of the Hugging Face Trainer) says nothing by itself. The outer
-  one of those that are nested lends its count to metrics that are printed without a step; from then on it is the
-  training's.
+* A label that names an epoch (`Epoch 3/10`) makes the bar a position within that epoch; a label `Epochs` counts them.
+* A label with words such as training or step, or training metrics after the bar (`loss=0.5`), make it a training bar.
+* The bar of an evaluation is not a step. Its metrics are reported when it is full, under a name that says so.
+* A bar is redrawn many times a second, possibly for days: after MAX_UNTHROTTLED_UPDATES updates its metrics are
+  reported at most once per second of its own clock.
+* Any other bar (downloads, data sets, the unlabelled bars of the Hugging Face Trainer) means nothing by itself. The
+  outermost of nested bars provides the step for metrics that are printed without one, and from then on counts as the
+  training's bar.
 """
 
 from __future__ import annotations
@@ -17,27 +18,27 @@ from dataclasses import astuple
 from typing import Any
 
 from backprop_tui.domain.values import dataclass
-from backprop_tui.readers.lazily import compiled
-from backprop_tui.readers.lightning import NO_METRICS, is_of_lightning
-from backprop_tui.readers.training_keys import is_measure, progress_in
-from backprop_tui.readers.values import Bar, InEpoch, Progress
+from backprop_tui.readers.lazily import lazy_compile
+from backprop_tui.readers.lightning import NOT_METRICS, drawn_by_lightning
+from backprop_tui.readers.training_keys import is_training_metric, progress_from_fields
+from backprop_tui.readers.values import Bar, EpochProgress, Progress
 
-MOST_DRAWN = 5000
+MAX_UNTHROTTLED_UPDATES = 5000
 
-_EVALUATION = compiled(
+_EVALUATION = lazy_compile(
     r"\b(?:val|valid|validation|validating|eval\w*|test|testing|sanity|predict\w*|infer\w*)\b", re.IGNORECASE
 )
-_EPOCH = compiled(r"\bepoch ?[:#=]? ?[\[(]? ?(\d{1,7})(?: ?(?:/|of) ?(\d{1,7}))?", re.IGNORECASE)
-_EPOCHS = compiled(r"\s*(?:training )?epochs?\s*", re.IGNORECASE)
-_TRAINING = compiled(
+_EPOCH = lazy_compile(r"\bepoch ?[:#=]? ?[\[(]? ?(\d{1,7})(?: ?(?:/|of) ?(\d{1,7}))?", re.IGNORECASE)
+_EPOCHS = lazy_compile(r"\s*(?:training )?epochs?\s*", re.IGNORECASE)
+_TRAINING = lazy_compile(
     r"[\W\d]*(?:train|training|steps?|iters?|iterations?|batch|batches)(?:[\W\d]|of|step|epoch)*", re.IGNORECASE
 )
-_MEASURED_ELSEWHERE = compiled(r"val|eval|test", re.IGNORECASE)
+_EVALUATION_METRIC = lazy_compile(r"val|eval|test", re.IGNORECASE)
 
 
 @dataclass(slots=True)
-class Outer:
-    """The outermost bar of no other meaning, and what was seen since of another one: its last count, how often full."""
+class _OuterBar:
+    """The outermost unlabelled bar, and the bars drawn inside it since: the last count, and how many completed."""
 
     done: int
     total: int
@@ -45,140 +46,151 @@ class Outer:
     inner_full: int = 0
 
 
-class BarMeaning:
-    """Interprets the bars of one log in their order; keeps the last counts of a few of them."""
+class BarInterpreter:
+    """Interprets the bars of one log in order. `training_total` is the number of training steps, once known."""
 
-    __slots__ = ("_epochs_done", "_figures", "_outer", "_second", "_told", "_total_epochs", "claimed")
+    __slots__ = (
+        "_epochs_done",
+        "_last_elapsed",
+        "_last_values",
+        "_outer",
+        "_total_epochs",
+        "_updates",
+        "training_total",
+    )
 
     def __init__(self) -> None:
-        self._outer: Outer | None = None
-        self._epochs_done: int | None = None  # by a bar that counts epochs
+        self._outer: _OuterBar | None = None
+        self._epochs_done: int | None = None  # according to a bar that counts epochs
         self._total_epochs: int | None = None
-        self._figures: Mapping[str, float] = {}  # behind the last bar of the training
-        self._told = 0  # how often figures of a bar were told
-        self._second: float | None = None  # what it said of its age when that was last
-        self.claimed: int | None = None  # how many steps the training has, once its bar is known by that
+        self._last_values: Mapping[str, float] = {}  # printed after the last training bar
+        self._updates = 0  # how many times metrics of a bar were reported
+        self._last_elapsed: float | None = None  # the bar's elapsed seconds at the last report
+        self.training_total: int | None = None
 
-    def take(self, bar: Bar) -> Progress | InEpoch | None:
-        """What the bar says of the training."""
+    def interpret(self, bar: Bar) -> Progress | EpochProgress | None:
+        """The progress that the bar reports; None if it says nothing about the training."""
         if _EVALUATION.search(bar.label):
-            return _evaluated(bar)
+            return _evaluation_result(bar)
         if bar.total is None and bar.done == 0:
             return None
         if _EPOCHS.fullmatch(bar.label) and bar.total is not None:
-            return self._epochs(bar)
-        named = _EPOCH.search(bar.label)
-        measures = any(map(is_measure, bar.figures))
-        if named or measures or _TRAINING.fullmatch(bar.label):
-            return self._in_training(bar, named)
-        return self._other(bar)
+            return self._epochs_progress(bar)
+        epoch_label = _EPOCH.search(bar.label)
+        has_metrics = any(map(is_training_metric, bar.values))
+        if epoch_label or has_metrics or _TRAINING.fullmatch(bar.label):
+            return self._training_progress(bar, epoch_label)
+        return self._outer_progress(bar)
 
     @property
     def step(self) -> int | None:
-        """Where the outer bar stands, for metrics that are printed without a step."""
+        """Count of the outer bar, the step of metrics that are printed without one."""
         return None if self._outer is None else self._outer.done
 
     @property
     def total(self) -> int | None:
-        """What the outer bar counts to."""
+        """Total of the outer bar."""
         return None if self._outer is None else self._outer.total
 
     @property
     def may_be_training(self) -> bool:
-        """Whether the outer bar is still going on, or known as the training's: one that is full was for the data."""
+        """Whether the outer bar may be the training's: it is not full, since a full one was for the data, or known."""
         outer = self._outer
-        return outer is not None and (outer.done < outer.total or self.claimed == outer.total)
+        return outer is not None and (outer.done < outer.total or self.training_total == outer.total)
 
     def memory(self) -> list[Any]:
-        """Everything it keeps, as JSON can hold it."""
+        """The state as a JSON value."""
         outer = None if self._outer is None else astuple(self._outer)
-        figures = [[name, repr(value)] for name, value in self._figures.items()]
-        return [outer, self._epochs_done, self._total_epochs, figures, self._told, self._second, self.claimed]
+        values = [[name, repr(value)] for name, value in self._last_values.items()]
+        epochs = (self._epochs_done, self._total_epochs)
+        return [outer, *epochs, values, self._updates, self._last_elapsed, self.training_total]
 
     def remember(self, memory: list[Any]) -> None:
-        """Becomes what another one was.
+        """Restore a state that `memory` returned.
 
         Raises:
-            TypeError, ValueError: that is no memory of one.
+            TypeError, ValueError: the value is not such a state.
         """
-        outer, self._epochs_done, self._total_epochs, figures, self._told, self._second, self.claimed = memory
-        self._outer = None if outer is None else Outer(*map(int, outer))
-        self._figures = {str(name): float(value) for name, value in figures}
+        outer, self._epochs_done, self._total_epochs, values, *rest = memory
+        self._updates, self._last_elapsed, self.training_total = rest
+        self._outer = None if outer is None else _OuterBar(*map(int, outer))
+        self._last_values = {str(name): float(value) for name, value in values}
 
-    def claim(self, total: int | None = None) -> None:
-        """The training's bar counts to `total`; None: it is the outer one, beside which metrics were printed."""
+    def mark_as_training(self, total: int | None = None) -> None:
+        """Record that the training's bar counts to `total`; None means the outer bar is the training's."""
         if total is not None:
-            self.claimed = total
+            self.training_total = total
         elif self._outer is not None:
-            self.claimed = self._outer.total
+            self.training_total = self._outer.total
 
-    def _epochs(self, bar: Bar) -> Progress:
+    def _epochs_progress(self, bar: Bar) -> Progress:
         self._epochs_done, self._total_epochs = bar.done, bar.total
-        printed = progress_in(bar.figures, alone=False, offset=bar.offset)
+        fields = progress_from_fields(bar.values, alone=False, offset=bar.offset)
         return Progress(
             offset=bar.offset,
             epoch=float(bar.done),
             total_epochs=bar.total,
             eta_seconds=bar.seconds_left,
-            metrics=self._news(bar, {} if printed is None else printed.metrics),
+            metrics=self._changed_metrics(bar, {} if fields is None else fields.metrics),
         )
 
-    def _in_training(self, bar: Bar, named: re.Match[str] | None) -> Progress | InEpoch | None:
-        printed = progress_in(bar.figures, alone=False, offset=bar.offset)
-        metrics = self._news(bar, {} if printed is None else printed.metrics)
+    def _training_progress(self, bar: Bar, epoch_label: re.Match[str] | None) -> Progress | EpochProgress | None:
+        fields = progress_from_fields(bar.values, alone=False, offset=bar.offset)
+        metrics = self._changed_metrics(bar, {} if fields is None else fields.metrics)
         if bar.done == 0 and not metrics:
-            return None  # Lightning takes it back to 0 under the name of the epoch that is over
-        zero = is_of_lightning(bar.figures) or (named is None and self._epochs_done is not None)
-        epoch = self._epochs_done if named is None else int(named[1])
-        of = self._total_epochs if named is None or named[2] is None else int(named[2])
-        if printed is not None and printed.step is not None:
-            whole = None if epoch is not None or bar.total is None or bar.total < printed.step else bar.total
+            return None  # Lightning resets the bar to 0 under the label of the finished epoch
+        zero_based = drawn_by_lightning(bar.values) or (epoch_label is None and self._epochs_done is not None)
+        epoch = self._epochs_done if epoch_label is None else int(epoch_label[1])
+        total_epochs = self._total_epochs if epoch_label is None or epoch_label[2] is None else int(epoch_label[2])
+        if fields is not None and fields.step is not None:
+            total_steps = None if epoch is not None or bar.total is None or bar.total < fields.step else bar.total
             return Progress(
                 offset=bar.offset,
-                step=printed.step,
-                epoch=printed.epoch if epoch is None else float(epoch),
-                total_steps=printed.total_steps or whole,
-                total_epochs=of,
-                eta_seconds=bar.seconds_left if whole else None,
+                step=fields.step,
+                epoch=fields.epoch if epoch is None else float(epoch),
+                total_steps=fields.total_steps or total_steps,
+                total_epochs=total_epochs,
+                eta_seconds=bar.seconds_left if total_steps else None,
                 metrics=metrics,
             )
-        return InEpoch(
+        return EpochProgress(
             offset=bar.offset,
             done=bar.done,
-            of=bar.total,
+            total=bar.total,
             epoch=epoch,
-            first_epoch=0 if zero else None,
-            total_epochs=of,
+            first_epoch=0 if zero_based else None,
+            total_epochs=total_epochs,
             elapsed_seconds=bar.elapsed_seconds,
             seconds_left=bar.seconds_left,
             metrics=metrics,
         )
 
-    def _news(self, bar: Bar, metrics: Mapping[str, float]) -> Mapping[str, float]:
-        """What changed: a bar is drawn with the figures of the step before, too, and those say nothing of this one."""
-        if not bar.figures:
+    def _changed_metrics(self, bar: Bar, metrics: Mapping[str, float]) -> Mapping[str, float]:
+        """The metrics that changed: a bar is also redrawn with the values of the previous step."""
+        if not bar.values:
             return {}
         is_full = bar.total is not None and bar.done >= bar.total
-        if self._told >= MOST_DRAWN and bar.elapsed_seconds == self._second and not is_full:
+        throttled = self._updates >= MAX_UNTHROTTLED_UPDATES and bar.elapsed_seconds == self._last_elapsed
+        if throttled and not is_full:
             return {}
-        known, self._figures = self._figures, bar.figures
-        news = {
+        previous, self._last_values = self._last_values, bar.values
+        changed = {
             name: value
             for name, value in metrics.items()
-            if name not in NO_METRICS and repr(known.get(name)) != repr(value)  # as text: NaN equals nothing
+            if name not in NOT_METRICS and repr(previous.get(name)) != repr(value)  # as text, since NaN != NaN
         }
-        if news:
-            self._told += 1
-            self._second = bar.elapsed_seconds
-        return news
+        if changed:
+            self._updates += 1
+            self._last_elapsed = bar.elapsed_seconds
+        return changed
 
-    def _other(self, bar: Bar) -> Progress | None:
-        if bar.total is None or (bar.label and self.claimed != bar.total):
+    def _outer_progress(self, bar: Bar) -> Progress | None:
+        if bar.total is None or (bar.label and self.training_total != bar.total):
             return None
         if not self._is_outer(bar.done, bar.total):
             return None
-        self._outer = Outer(done=bar.done, total=bar.total)
-        if self.claimed != bar.total:
+        self._outer = _OuterBar(done=bar.done, total=bar.total)
+        if self.training_total != bar.total:
             return None
         return Progress(offset=bar.offset, step=bar.done, total_steps=bar.total, eta_seconds=bar.seconds_left)
 
@@ -189,27 +201,27 @@ class BarMeaning:
         is_finished = outer.done >= outer.total
         if total == outer.total:
             return done >= outer.done or is_finished
-        if self.claimed == total:
+        if self.training_total == total:
             return True
         if is_finished:
-            # An evaluation after the last step is the shorter one.
-            begins_anew = self.claimed is None or total > self.claimed
+            # A shorter bar than the training's is an evaluation after the last step.
+            replaces = self.training_total is None or total > self.training_total
         else:
-            # Whoever drew the outer one left it before its end, if two others were drawn without it.
-            begins_anew = outer.inner_full > 0 and done < outer.inner_done
+            # If a second inner bar starts while the outer one stays unchanged, the outer bar was abandoned.
+            replaces = outer.inner_full > 0 and done < outer.inner_done
             outer.inner_full += done >= total
             outer.inner_done = done
-        if begins_anew:
-            self.claimed = None
-        return begins_anew
+        if replaces:
+            self.training_total = None
+        return replaces
 
 
-def _evaluated(bar: Bar) -> Progress | None:
+def _evaluation_result(bar: Bar) -> Progress | None:
     if bar.total is None or bar.done < bar.total:
         return None
     metrics = {
-        name if _MEASURED_ELSEWHERE.search(name) else f"{bar.label} {name}": figure
-        for name, figure in bar.figures.items()
-        if is_measure(name)
+        name if _EVALUATION_METRIC.search(name) else f"{bar.label} {name}": value
+        for name, value in bar.values.items()
+        if is_training_metric(name)
     }
     return Progress(offset=bar.offset, metrics=metrics) if metrics else None

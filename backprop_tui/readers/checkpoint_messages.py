@@ -1,4 +1,4 @@
-"""Reads sentences that say where a checkpoint goes: those of accelerate, the Hugging Face Trainer, nanoGPT and others.
+"""Reads messages that say where a checkpoint is saved: accelerate, the Hugging Face Trainer, nanoGPT and others.
 
 `Saving current state to accout`, `Saving model checkpoint to out/checkpoint-10`, `saving checkpoint to out`.
 """
@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from backprop_tui.readers.lazily import compiled
-from backprop_tui.readers.prefixes import after_prefix
-from backprop_tui.readers.printed_numbers import counted
+from backprop_tui.readers.lazily import lazy_compile
+from backprop_tui.readers.prefixes import prefix_end
+from backprop_tui.readers.printed_numbers import parse_count
 from backprop_tui.readers.values import CheckpointSaved
 
-_SENTENCE = compiled(
+_MESSAGE = lazy_compile(
     r"(?:=> |\*+ ?)?"
     r"(?:(?:[Ss]aving|[Ss]aved|SAVING|SAVED|[Ww]rote) (?:the )?(?:model |training |new )?"
     r"(?:checkpoint|current state|state|model)"
@@ -21,21 +21,18 @@ _SENTENCE = compiled(
     r"(?:(?: to:?| at| in| as|:) +|(?= +['\"`])) *"
     r"(?P<quote>['\"`]?)(?P<path>[^\s'\"`]{1,4096})(?P=quote)\.{0,3}\s*$"
 )
-_STEP = compiled(r"checkpoint[-_](\d{1,15})/?$")
-# Where somebody only talks of saving.
-_NO_PATHS = frozenset(("disk", "file", "s3", "cache", "memory", "gpu", "cpu", "ram", "stdout", "path", "none", "null"))
+_STEP = lazy_compile(r"checkpoint[-_](\d{1,15})/?$")
+# Words in the place of a path: the sentence is about saving in general.
+_NOT_PATHS = frozenset(("disk", "file", "s3", "cache", "memory", "gpu", "cpu", "ram", "stdout", "path", "none", "null"))
 
 
 class CheckpointMessages:
-    """The reader of such sentences; keeps nothing between lines."""
-
     marks = (b"heckpoint ", b"ving ", b"ved ", b"SAV")
 
     def read(self, line: str, offset: int) -> Iterator[CheckpointSaved]:
-        """The checkpoint that the whole line is about."""
-        found = _SENTENCE.match(line, after_prefix(line))
-        if found is None or found["path"].lower().rstrip(".") in _NO_PATHS:
+        match = _MESSAGE.match(line, prefix_end(line))
+        if match is None or match["path"].lower().rstrip(".") in _NOT_PATHS:
             return
-        path = found["path"] if found["path"].rstrip(".") == "" else found["path"].rstrip(".")
+        path = match["path"].rstrip(".") or match["path"]
         step = _STEP.search(path)
-        yield CheckpointSaved(offset=offset, path=path, step=None if step is None else counted(step[1]))
+        yield CheckpointSaved(offset=offset, path=path, step=None if step is None else parse_count(step[1]))

@@ -1,11 +1,11 @@
-"""Joins what the formats in one log say of one training: whose step, which epoch, and nothing twice.
+"""Merges the events of all formats in one log into the events of one training.
 
-* Formats that count anew in each epoch get the step since the beginning, where the epoch is known; where it is not,
-  each new beginning of the count is an epoch.
-* Metrics printed without a step wait for the bar that is drawn again after them, and get its step; without a bar they
-  get the step that was known last.
-* What was said before of the same step, name for name, is left out: a line that is printed by two loggers, a bar that
-  is drawn again; with fewer digits too, as frameworks print what a callback has reported.
+* Formats that restart their count in each epoch get the step since the start of the training if the epoch is known;
+  otherwise each restart of the count is taken as a new epoch.
+* Metrics printed without a step wait until the bar is redrawn and get its step; without a bar they get the last known
+  step.
+* Metrics already reported for the same step are dropped: a line printed by two loggers, or a bar that is redrawn. This
+  includes values with fewer digits, since frameworks round what a callback reported exactly.
 """
 
 from __future__ import annotations
@@ -15,223 +15,240 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from backprop_tui.readers.bar_meaning import BarMeaning
-from backprop_tui.readers.values import Bar, CheckpointSaved, EpochBegins, InEpoch, LogValue, Printed, Progress
+from backprop_tui.readers.bar_meaning import BarInterpreter
+from backprop_tui.readers.values import (
+    Bar,
+    CheckpointSaved,
+    EpochProgress,
+    EpochStarted,
+    LogValue,
+    ParsedEvent,
+    Progress,
+)
 
-MOST_NAMES = 128  # whose last values are kept
-LEAST_DIGITS, MOST_DIGITS = 3, 12  # of a value that is another one in short
+MAX_TRACKED_METRICS = 128  # how many metrics have their last value kept
+MIN_DIGITS, MAX_DIGITS = 3, 12  # significant digits of a value that may be a rounded copy of another
 
 
 class Joiner:
-    """Takes in what lines said, in their order; what it keeps is bounded."""
+    """Merges the parsed events of a log, in order; its state is bounded."""
 
-    __slots__ = ("_bars", "_epoch", "_last", "_latest", "_rounds", "_saved", "_total_epochs", "_waiting", "_zero_based")
+    __slots__ = (
+        "_bars",
+        "_epoch",
+        "_last_checkpoint",
+        "_last_metrics",
+        "_last_step",
+        "_pending",
+        "_restarts",
+        "_total_epochs",
+        "_zero_based",
+    )
 
     def __init__(self) -> None:
-        self._bars = BarMeaning()
-        self._last: int | None = None  # the step that was known last
-        self._epoch: int | None = None  # the epoch that a line of its own named
-        self._zero_based = False  # whether an epoch was called 0
+        self._bars = BarInterpreter()
+        self._last_step: int | None = None
+        self._epoch: int | None = None  # from a line that only announced an epoch
+        self._zero_based = False  # whether an epoch 0 was seen
         self._total_epochs: int | None = None
-        self._rounds = _Rounds()
-        self._latest: dict[str, tuple[int | float | None, float]] = {}
-        self._saved: str | None = None  # the last checkpoint, if nothing was trained since
-        self._waiting: Progress | None = None
+        self._restarts = _RestartCounter()
+        # By metric: the step (or epoch, where there is no step) and the value.
+        self._last_metrics: dict[str, tuple[int | float | None, float]] = {}
+        self._last_checkpoint: str | None = None  # its path; None once there was progress since
+        self._pending: Progress | None = None  # metrics that wait for the step of the bar
 
-    def take(self, printed: Printed) -> Iterator[LogValue]:
-        """What can be told by now."""
-        match printed:
+    def take(self, event: ParsedEvent) -> Iterator[LogValue]:
+        """Add an event and yield the merged events that are complete."""
+        match event:
             case Bar():
-                meant = self._bars.take(printed)
-                yield from self._release(self._step_of_bar(printed))
-                if meant is not None:
-                    yield from self._progress(meant if isinstance(meant, Progress) else self._placed(meant))
-            case InEpoch():
-                yield from self._release(None)
-                yield from self._progress(self._placed(printed))
-            case EpochBegins():
-                yield from self._release(None)
-                yield from self._begin(printed)
+                progress = self._bars.interpret(event)
+                is_outer = (event.done, event.total) == (self._bars.step, self._bars.total)
+                yield from self._flush_pending(event.done if is_outer else None)
+                if progress is not None:
+                    yield from self._progress(progress if isinstance(progress, Progress) else self._absolute(progress))
+            case EpochProgress():
+                yield from self._flush_pending(None)
+                yield from self._progress(self._absolute(event))
+            case EpochStarted():
+                yield from self._flush_pending(None)
+                yield from self._start_epoch(event)
             case Progress(step=None, metrics=metrics) if metrics and self._bars.may_be_training:
-                yield from self._release(None)
-                self._bars.claim()
-                self._waiting = printed
+                yield from self._flush_pending(None)
+                self._bars.mark_as_training()
+                self._pending = event
             case Progress():
-                yield from self._release(None)
-                if printed.step is None and printed.total_steps is not None:
-                    self._bars.claim(printed.total_steps)
-                yield from self._progress(printed)
+                yield from self._flush_pending(None)
+                if event.step is None and event.total_steps is not None:
+                    self._bars.mark_as_training(event.total_steps)
+                yield from self._progress(event)
             case CheckpointSaved():
-                yield from self._release(None)
-                yield from self._checkpoint(printed)
+                yield from self._flush_pending(None)
+                yield from self._checkpoint(event)
 
     def finish(self) -> Iterator[LogValue]:
-        """What still waits, once the log cannot grow."""
-        yield from self._release(None)
+        """Yield pending metrics at the end of the log."""
+        yield from self._flush_pending(None)
 
     def memory(self) -> dict[str, Any]:
-        """Everything it keeps, as JSON can hold it."""
+        """The state as a JSON value."""
         return {
             "bars": self._bars.memory(),
-            "last": self._last,
+            "last": self._last_step,
             "epoch": self._epoch,
             "zero_based": self._zero_based,
             "total_epochs": self._total_epochs,
-            "rounds": self._rounds.memory(),
-            "latest": [[name, at, repr(value)] for name, (at, value) in self._latest.items()],
-            "saved": self._saved,
-            "waiting": None if self._waiting is None else _written(self._waiting),
+            "rounds": self._restarts.memory(),
+            "latest": [[name, at, repr(value)] for name, (at, value) in self._last_metrics.items()],
+            "saved": self._last_checkpoint,
+            "waiting": None if self._pending is None else _encode_progress(self._pending),
         }
 
     def remember(self, memory: Mapping[str, Any]) -> None:
-        """Becomes what another one was.
+        """Restore a state that `memory` returned.
 
         Raises:
-            KeyError, TypeError, ValueError: that is no memory of a joiner.
+            KeyError, TypeError, ValueError: the value is not such a state.
         """
         self._bars.remember(memory["bars"])
-        self._last, self._epoch, self._total_epochs = memory["last"], memory["epoch"], memory["total_epochs"]
+        self._last_step, self._epoch, self._total_epochs = memory["last"], memory["epoch"], memory["total_epochs"]
         self._zero_based = bool(memory["zero_based"])
-        self._rounds.remember(memory["rounds"])
-        self._latest = {str(name): (at, float(value)) for name, at, value in memory["latest"]}
-        self._saved = memory["saved"]
-        self._waiting = None if memory["waiting"] is None else _read(memory["waiting"])
+        self._restarts.remember(memory["rounds"])
+        self._last_metrics = {str(name): (at, float(value)) for name, at, value in memory["latest"]}
+        self._last_checkpoint = memory["saved"]
+        self._pending = None if memory["waiting"] is None else _decode_progress(memory["waiting"])
 
     def remember_habits(self, memory: Mapping[str, Any]) -> None:
-        """What holds for another start of the same script too; a damaged memory says nothing."""
+        """Restore only what also applies to another start of the same script; ignores a damaged state."""
         joiner = memory.get("joiner")
         self._zero_based = isinstance(joiner, dict) and joiner.get("zero_based") is True
 
-    def _step_of_bar(self, bar: Bar) -> int | None:
-        """The step, where the bar is the one that a waiting value waits for."""
-        return bar.done if (bar.done, bar.total) == (self._bars.step, self._bars.total) else None
-
-    def _release(self, step: int | None) -> Iterator[LogValue]:
-        """The value that waited for a bar; without one it gets where the bar stood before."""
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
+    def _flush_pending(self, step: int | None) -> Iterator[LogValue]:
+        """Yield the metrics that wait for a step: the given one, else the last one of the bar."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
             step = self._bars.step if step is None else step
-            yield from self._progress(replace(waiting, step=step, total_steps=self._bars.claimed))
+            yield from self._progress(replace(pending, step=step, total_steps=self._bars.training_total))
 
-    def _begin(self, begins: EpochBegins) -> Iterator[LogValue]:
-        self._epoch = begins.epoch
-        self._zero_based |= begins.epoch == 0
-        self._total_epochs = begins.total_epochs
-        self._rounds.begin()
+    def _start_epoch(self, event: EpochStarted) -> Iterator[LogValue]:
+        self._epoch = event.epoch
+        self._zero_based |= event.epoch == 0
+        self._total_epochs = event.total_epochs
+        self._restarts.reset()
         yield from self._progress(
-            Progress(offset=begins.offset, epoch=float(begins.epoch), total_epochs=begins.total_epochs)
+            Progress(offset=event.offset, epoch=float(event.epoch), total_epochs=event.total_epochs)
         )
 
-    def _placed(self, place: InEpoch) -> Progress:
-        """The place within an epoch as one in the whole training."""
-        epoch, first, total_epochs = place.epoch, place.first_epoch, place.total_epochs
+    def _absolute(self, event: EpochProgress) -> Progress:
+        """Convert progress within an epoch to progress of the whole training."""
+        epoch, total_epochs = event.epoch, event.total_epochs
         if epoch is None:
             epoch = self._epoch
             total_epochs = self._total_epochs if total_epochs is None else total_epochs
-        earlier = self._rounds.count(place.done) if epoch is None else max(0, epoch - self._first(epoch, first))
-        whole = epoch is None and earlier == 0
-        rounds = 1 if whole else total_epochs
+        if epoch is None:
+            epochs_before = self._restarts.count(event.done)
+        else:
+            epochs_before = max(0, epoch - self._first_epoch(epoch, event.first_epoch))
+        epochs = 1 if epoch is None and epochs_before == 0 else total_epochs
         return Progress(
-            offset=place.offset,
-            step=place.done if place.of is None else earlier * place.of + place.done,
+            offset=event.offset,
+            step=event.done if event.total is None else epochs_before * event.total + event.done,
             epoch=None if epoch is None else float(epoch),
-            total_steps=None if place.of is None or rounds is None else rounds * place.of,
+            total_steps=None if event.total is None or epochs is None else epochs * event.total,
             total_epochs=total_epochs,
-            eta_seconds=_eta(place, None if rounds is None else rounds - earlier - 1),
-            metrics=place.metrics,
+            eta_seconds=_eta(event, None if epochs is None else epochs - epochs_before - 1),
+            metrics=event.metrics,
         )
 
-    def _first(self, epoch: int, printed: int | None) -> int:
-        """What the first epoch is called: once one was called 0, it is 0."""
-        if printed is not None:
-            return printed
+    def _first_epoch(self, epoch: int, first_epoch: int | None) -> int:
+        """Number of the first epoch, 0 once an epoch 0 was seen; `first_epoch` is what the format says, if it does."""
+        if first_epoch is not None:
+            return first_epoch
         self._zero_based |= epoch == 0
         return 0 if self._zero_based else 1
 
     def _progress(self, progress: Progress) -> Iterator[LogValue]:
-        metrics = self._news(progress)
-        moved = progress.step is not None and progress.step != self._last
+        metrics = self._new_metrics(progress)
+        moved = progress.step is not None and progress.step != self._last_step
         if not metrics and progress.metrics and not moved:
             return
-        self._saved = None
+        self._last_checkpoint = None
         if progress.step is not None:
-            self._last = progress.step
+            self._last_step = progress.step
         elif metrics:
-            progress = replace(progress, step=self._last)
+            progress = replace(progress, step=self._last_step)
         yield progress if metrics is progress.metrics else replace(progress, metrics=metrics)
 
-    def _news(self, progress: Progress) -> Mapping[str, float]:
-        """The metrics that were not said yet of this step, or of this epoch where there is no step."""
-        step = progress.step if progress.step is not None else self._last
+    def _new_metrics(self, progress: Progress) -> Mapping[str, float]:
+        """The metrics not yet reported for this step, or for this epoch if there is no step."""
+        step = progress.step if progress.step is not None else self._last_step
         at = step if step is not None else progress.epoch
         if at is None:
             return progress.metrics
-        news: dict[str, float] = {}
+        new: dict[str, float] = {}
         for name, value in progress.metrics.items():
-            known = self._latest.pop(name, None)
-            if known is None or known[0] != at or not _same(known[1], value):
-                news[name] = value
-            self._latest[name] = (at, value)
-        while len(self._latest) > MOST_NAMES:
-            del self._latest[next(iter(self._latest))]
-        return progress.metrics if len(news) == len(progress.metrics) else news
+            last = self._last_metrics.pop(name, None)
+            if last is None or last[0] != at or not _is_same_value(last[1], value):
+                new[name] = value
+            self._last_metrics[name] = (at, value)
+        while len(self._last_metrics) > MAX_TRACKED_METRICS:
+            del self._last_metrics[next(iter(self._last_metrics))]
+        return progress.metrics if len(new) == len(progress.metrics) else new
 
-    def _checkpoint(self, saved: CheckpointSaved) -> Iterator[LogValue]:
-        """Frameworks say it twice: before they save, and after."""
-        if saved.path != self._saved:
-            self._saved = saved.path
-            yield saved
+    def _checkpoint(self, event: CheckpointSaved) -> Iterator[LogValue]:
+        # Frameworks announce a checkpoint twice: before and after they save it.
+        if event.path != self._last_checkpoint:
+            self._last_checkpoint = event.path
+            yield event
 
 
-class _Rounds:
-    """Counts how often a count began anew, where no epoch is named."""
+class _RestartCounter:
+    """Counts how often a count restarted, for formats that do not name the epoch."""
 
-    __slots__ = ("_done", "_earlier")
+    __slots__ = ("_done", "_restarts")
 
     def __init__(self) -> None:
-        self._done = 0
-        self._earlier = 0
+        self._done = self._restarts = 0
 
-    def begin(self) -> None:
-        self._done = self._earlier = 0
+    def reset(self) -> None:
+        self._done = self._restarts = 0
 
     def memory(self) -> list[int]:
-        return [self._done, self._earlier]
+        return [self._done, self._restarts]
 
     def remember(self, memory: list[int]) -> None:
-        self._done, self._earlier = map(int, memory)
+        self._done, self._restarts = map(int, memory)
 
     def count(self, done: int) -> int:
-        """How many rounds were before the one in which `done` are done."""
-        self._earlier += done < self._done
+        """Number of restarts so far, including one at `done` if it is less than before."""
+        self._restarts += done < self._done
         self._done = done
-        return self._earlier
+        return self._restarts
 
 
-def _eta(place: InEpoch, epochs_left: int | None) -> float | None:
-    """The rest of this epoch, and the epochs after it at its pace; None where nobody says how many there are."""
-    if place.seconds_left is None or epochs_left is None:
+def _eta(event: EpochProgress, epochs_left: int | None) -> float | None:
+    """Seconds left in this epoch plus the epochs after it at the same pace; None if their number is unknown."""
+    if event.seconds_left is None or epochs_left is None:
         return None
     if epochs_left <= 0:
-        return place.seconds_left
-    if place.elapsed_seconds is None:
+        return event.seconds_left
+    if event.elapsed_seconds is None:
         return None
-    return place.seconds_left + epochs_left * (place.elapsed_seconds + place.seconds_left)
+    return event.seconds_left + epochs_left * (event.elapsed_seconds + event.seconds_left)
 
 
-def _same(known: float, said: float) -> bool:
-    """Whether the same was said, perhaps with fewer digits; too few of them may stand for anything."""
-    if known == said or (math.isnan(known) and math.isnan(said)):
+def _is_same_value(known: float, value: float) -> bool:
+    """Whether `value` equals `known`, perhaps rounded; with fewer than MIN_DIGITS digits a match proves nothing."""
+    if known == value or (math.isnan(known) and math.isnan(value)):
         return True
-    digits = len(repr(said).partition("e")[0].replace(".", "").strip("-0"))
-    return LEAST_DIGITS <= digits < MOST_DIGITS and float(f"{known:.{digits}g}") == said
+    digits = len(repr(value).partition("e")[0].replace(".", "").strip("-0"))
+    return MIN_DIGITS <= digits < MAX_DIGITS and float(f"{known:.{digits}g}") == value
 
 
-def _written(progress: Progress) -> dict[str, Any]:
-    # JSON knows no NaN, and a figure must come back as the very same.
+def _encode_progress(progress: Progress) -> dict[str, Any]:
+    # JSON has no NaN, and a value must be restored exactly.
     return {**asdict(progress), "metrics": {name: repr(value) for name, value in progress.metrics.items()}}
 
 
-def _read(written: Mapping[str, Any]) -> Progress:
-    metrics = {str(name): float(value) for name, value in written["metrics"].items()}
-    return Progress(**{**written, "metrics": metrics})
+def _decode_progress(document: Mapping[str, Any]) -> Progress:
+    metrics = {str(name): float(value) for name, value in document["metrics"].items()}
+    return Progress(**{**document, "metrics": metrics})

@@ -1,4 +1,4 @@
-"""Regular expressions that are compiled when they are first used: a log needs few of them, and a start none."""
+"""Regular expressions that are compiled on first use: most logs need only a few of them, and start-up needs none."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 from typing import Any, cast
 
 
-def compiled(expression: str, flags: int = 0) -> re.Pattern[str]:
-    """To be used as what `re.compile` gives; only a match's `re` is another object."""
-    return cast("re.Pattern[str]", _Later(expression, flags))
+def lazy_compile(expression: str, flags: int = 0) -> re.Pattern[str]:
+    """Stand-in for `re.compile`; only the `re` attribute of a match is a different object."""
+    return cast("re.Pattern[str]", _LazyPattern(expression, flags))
 
 
-class _Later:
-    """Becomes the pattern with the first method that is asked of it."""
+class _LazyPattern:
+    """Compiles the expression on the first method access and then caches the bound methods."""
 
     __slots__ = ("__expression", "__flags", "findall", "finditer", "fullmatch", "match", "search", "split", "sub")
 

@@ -1,7 +1,4 @@
-r"""Splits a growing byte log into lines.
-
-`\n`, `\r\n` and a bare `\r` end a line, so that each state of a progress bar is one.
-"""
+r"""Splits a growing log into lines, at `\n`, `\r\n` and a bare `\r`, so that each state of a progress bar is a line."""
 
 from __future__ import annotations
 
@@ -10,14 +7,14 @@ from collections.abc import Iterator
 
 from backprop_tui.domain.values import dataclass
 
-LONGEST_LINE_BYTES = 64 * 1024
+MAX_LINE_BYTES = 64 * 1024
 
 _ESCAPES = re.compile(
     rb"\x1b(?:"
     rb"\[[0-?]*[ -/]*[@-~]"  # control sequences: colours, cursor, erasing
     rb"|\][^\x07\x1b]*(?:\x07|\x1b\\)"  # operating system commands: titles, links
-    rb"|[PX^_][^\x1b]*\x1b\\"  # strings to the device
-    rb"|[ -/]*[0-~]"  # the short ones
+    rb"|[PX^_][^\x1b]*\x1b\\"  # device control strings
+    rb"|[ -/]*[0-~]"  # two-character sequences
     rb")?"
 )
 _TERMINATOR = re.compile(rb"\r\n?|\n")
@@ -26,70 +23,70 @@ _BACKSPACES = re.compile("(\x08+)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """Whole lines with their terminators; `end` is the byte of the log just after the last of them.
+    """Whole lines with their terminators; `end` is the position in the log just after the last one.
 
-    A line longer than LONGEST_LINE_BYTES may stand in it shortened, and `lines` leaves it out.
+    A line longer than MAX_LINE_BYTES may be truncated in `content`; `lines` skips it.
     """
 
     content: bytes
     end: int
 
     def lines(self) -> Iterator[tuple[bytes, int]]:
-        """Each line with its terminator, and the byte of the log just after it."""
+        """Each line with its terminator, and the position in the log just after it."""
         position = self.end - len(self.content)
         for line in self.content.splitlines(keepends=True):
             position += len(line)
             if not _is_too_long(line):
                 yield line, position
 
-    def lines_with(self, wanted: re.Pattern[bytes]) -> Iterator[tuple[bytes, int]]:
-        """As `lines`, but only those in which something wanted is found; the others cost no more than the search."""
+    def matching_lines(self, pattern: re.Pattern[bytes]) -> Iterator[tuple[bytes, int]]:
+        """Like `lines`, but only lines that match; the others are never split, which is much faster."""
         content = self.content
         position = 0
-        while position < len(content) and (found := wanted.search(content, position)) is not None:
-            begin = max(content.rfind(b"\n", position, found.start()) + 1, position)
-            begin = max(content.rfind(b"\r", begin, found.start()) + 1, begin)
-            end = _end_of_line(content, found.end())
-            line = content[begin:end]
+        while position < len(content) and (match := pattern.search(content, position)) is not None:
+            start = max(content.rfind(b"\n", position, match.start()) + 1, position)
+            start = max(content.rfind(b"\r", start, match.start()) + 1, start)
+            end = _end_of_line(content, match.end())
+            line = content[start:end]
             if not _is_too_long(line):
                 yield line, self.end - len(content) + end
             position = end
 
 
 def _end_of_line(content: bytes, position: int) -> int:
-    """The byte after the terminator of the line that `position` is in; the end where it has none."""
-    found = _TERMINATOR.search(content, position)
-    return len(content) if found is None else found.end()
+    """Index after the terminator of the line that contains `position`; the end of the content if there is none."""
+    terminator = _TERMINATOR.search(content, position)
+    return len(content) if terminator is None else terminator.end()
 
 
 def _is_too_long(line: bytes) -> bool:
-    return len(line) > LONGEST_LINE_BYTES and len(line.rstrip(b"\r\n")) > LONGEST_LINE_BYTES
+    return len(line) > MAX_LINE_BYTES and len(line.rstrip(b"\r\n")) > MAX_LINE_BYTES
 
 
 class LineSplitter:
-    """Takes a log in chunks of any size and gives its whole lines; keeps one line's begin at most."""
+    """Splits chunks of any size into whole lines; keeps at most the start of one line between chunks."""
 
     __slots__ = ("_pending", "_pending_bytes", "_position")
 
     def __init__(self, offset: int = 0) -> None:
         self._position = offset
-        self._pending = bytearray()  # the last line's begin; cut where the line is too long to be given
-        self._pending_bytes = 0  # its length in the log
+        self._pending = bytearray()  # the start of the last line, truncated if the line is too long
+        self._pending_bytes = 0  # its full length in the log
 
     @property
     def position(self) -> int:
-        """The byte of the log that the next chunk begins with."""
+        """Position in the log at which the next chunk starts."""
         return self._position
 
     @property
     def offset(self) -> int:
-        """The end of the last whole line: a new splitter may go on from here."""
+        """End of the last whole line, where a new splitter can resume."""
         return self._position - self._pending_bytes
 
     def feed(self, chunk: bytes) -> Block | None:
-        r"""The lines that end within the chunk; None when none does.
+        r"""The lines that end within the chunk; None if there are none.
 
-        A `\r` at the very end waits for the next byte, which may be the `\n` that belongs to it.
+        A `\r` at the very end is held back until the next byte shows whether it is part of `\r\n`.
         """
         self._position += len(chunk)
         if self._pending[-1:] != b"\r" and b"\n" not in chunk and b"\r" not in chunk:
@@ -100,40 +97,40 @@ class LineSplitter:
         if end == 0:
             self._keep(chunk)
             return None
-        self._forget()
+        self._clear()
         self._keep(text[end:])
         return Block(content=text[:end], end=self.offset)
 
     def finish(self) -> Block | None:
-        """The last line, which no terminator ends, once the log cannot grow; None when there is none."""
+        """The last line, which has no terminator, at the end of the log; None if there is none."""
         if not self._pending:
             return None
         rest = bytes(self._pending)
-        self._forget()
+        self._clear()
         return Block(content=rest, end=self._position)
 
     def _keep(self, rest: bytes) -> None:
-        """Keeps one byte more than a line may have, so that a line too long is known as such."""
+        # One byte more than the maximum is kept, so that a line that is too long is recognised as such.
         self._pending_bytes += len(rest)
-        self._pending += rest[: max(0, LONGEST_LINE_BYTES + 1 - len(self._pending))]
+        self._pending += rest[: max(0, MAX_LINE_BYTES + 1 - len(self._pending))]
         if rest.endswith(b"\r") and not self._pending.endswith(b"\r"):
             self._pending += b"\r"
 
-    def _forget(self) -> None:
+    def _clear(self) -> None:
         self._pending.clear()
         self._pending_bytes = 0
 
 
-def shown_text(line: bytes) -> str:
-    """A line as a terminal would show it: no terminator, no escape sequences, overwritten characters replaced."""
+def visible_text(line: bytes) -> str:
+    """The line as a terminal would display it: without terminator and escape sequences, backspaces applied."""
     if b"\x1b" in line:
         line = _ESCAPES.sub(b"", line)
     text = line.decode("utf-8", "replace").rstrip("\r\n")
-    return _overwritten(text) if "\b" in text else text
+    return _apply_backspaces(text) if "\b" in text else text
 
 
-def _overwritten(text: str) -> str:
-    r"""A `\b` moves the cursor back and erases nothing: what is not written over stays."""
+def _apply_backspaces(text: str) -> str:
+    # A backspace moves the cursor without erasing: characters that are not overwritten stay.
     cells: list[str] = []
     cursor = 0
     for part in _BACKSPACES.split(text):

@@ -1,4 +1,4 @@
-"""Takes a log through all readers: bytes in, values out, incremental."""
+"""Reads a growing log with all readers: chunks of bytes in, events out."""
 
 from __future__ import annotations
 
@@ -8,23 +8,29 @@ from itertools import groupby
 from typing import Any
 
 from backprop_tui.readers.joining import Joiner
-from backprop_tui.readers.lines import Block, LineSplitter, shown_text
+from backprop_tui.readers.keras import Keras
+from backprop_tui.readers.lines import Block, LineSplitter, visible_text
 from backprop_tui.readers.progress_bars import bar_end
 from backprop_tui.readers.reader import Reader, Remembering
 from backprop_tui.readers.registry import READERS
-from backprop_tui.readers.values import LogValue, Printed
+from backprop_tui.readers.timm import Timm
+from backprop_tui.readers.ultralytics import Ultralytics
+from backprop_tui.readers.values import LogValue, ParsedEvent
 
-BLOCK_BYTES = 64 * 1024  # bounds what splitting a chunk into lines takes at a time
-MOST_PIECES = 16
+BLOCK_BYTES = 64 * 1024  # a larger chunk is split into lines in blocks of this size
+MAX_PIECES = 16
+
+# Keys of the readers' memories in live.json: fixed, whatever the classes are called.
+MEMORY_TAGS: dict[type, str] = {Ultralytics: "Ultralytics", Keras: "Keras", Timm: "Timm"}
 
 _RANK = re.compile(r"(?<=[^\s\[])(?=\[rank ?\d{1,6}\])")
 
 
 class LogReader:
-    """Takes a growing log in chunks of any size, from any offset that an earlier reader reached.
+    """Reads a log in chunks of any size, starting at 0 or at an offset that an earlier reader reached.
 
-    `memory` is what the earlier one knew there; without it the values are those of a log that begins at the offset.
-    `habits` is the memory of one that read what an earlier start of the same script printed.
+    `memory` is the state of that earlier reader; without it the log is read as if it started at the offset. `habits`
+    is the state of a reader of the output of an earlier start of the same script.
     """
 
     def __init__(
@@ -39,7 +45,7 @@ class LogReader:
         self._readers = tuple(make() for make in readers)
         self._remembering = [reader for reader in self._readers if isinstance(reader, Remembering)]
         self._joiner = Joiner()
-        self._screen = _screen(self._readers)
+        self._any_mark = _pattern_of_marks(self._readers)
         if memory is not None:
             self._remember(memory)
         elif habits is not None:
@@ -47,83 +53,83 @@ class LogReader:
 
     @property
     def offset(self) -> int:
-        """The end of the last whole line that was read: another reader may go on from here."""
+        """End of the last whole line, where another reader can resume."""
         return self._splitter.offset
 
     @property
     def position(self) -> int:
-        """The byte of the log that the next chunk begins with."""
+        """Position in the log at which the next chunk starts."""
         return self._splitter.position
 
     def memory(self) -> dict[str, Any]:
         """What was read up to `offset` and matters for what follows, as JSON can hold it; bounded."""
-        readers = {type(one).__name__: one.memory() for one in self._remembering}
+        readers = {MEMORY_TAGS[type(reader)]: reader.memory() for reader in self._remembering}
         return {"joiner": self._joiner.memory(), "readers": readers}
 
     def feed(self, chunk: bytes) -> list[LogValue]:
-        """What the lines say that end within the chunk, in the order of the log."""
-        values: list[LogValue] = []
+        """The events of the lines that end within the chunk, in the order of the log."""
+        events: list[LogValue] = []
         for start in range(0, len(chunk), BLOCK_BYTES):
             block = self._splitter.feed(chunk[start : start + BLOCK_BYTES])
             if block is not None:
-                values += self._read(block)
-        return values
+                events += self._read(block)
+        return events
 
     def finish(self) -> list[LogValue]:
-        """What the last line says where no terminator ends it, once the log cannot grow."""
+        """The events of an unterminated last line, and those still pending, at the end of the log."""
         block = self._splitter.finish()
-        values = [] if block is None else list(self._read(block))
-        return [*values, *self._joiner.finish()]
+        events = [] if block is None else list(self._read(block))
+        return [*events, *self._joiner.finish()]
 
     def _read(self, block: Block) -> Iterator[LogValue]:
-        for line, offset in block.lines_with(self._screen):
-            concerned = [reader for reader in self._readers if _holds(line, reader.marks)]
-            for piece in _pieces(shown_text(line)):
-                for printed in _first_found(concerned, piece, offset):
-                    yield from self._joiner.take(printed)
+        for line, offset in block.matching_lines(self._any_mark):
+            readers = [reader for reader in self._readers if _contains_any(line, reader.marks)]
+            for part in _split_mixed_line(visible_text(line)):
+                for event in _first_events(readers, part, offset):
+                    yield from self._joiner.take(event)
 
     def _remember(self, memory: Mapping[str, Any]) -> None:
         """A memory that another version wrote, or that is damaged, is none."""
         try:
             self._joiner.remember(memory["joiner"])
             for reader in self._remembering:
-                reader.remember(memory["readers"][type(reader).__name__])
+                reader.remember(memory["readers"][MEMORY_TAGS[type(reader)]])
         except (KeyError, TypeError, ValueError, AttributeError):
             self._joiner = Joiner()
 
 
-def _screen(readers: Sequence[Reader]) -> re.Pattern[bytes]:
-    """One search for all marks: most lines of an ordinary log have none, and are never cut out of their block.
+def _pattern_of_marks(readers: Sequence[Reader]) -> re.Pattern[bytes]:
+    """A pattern for any mark of any reader, so that lines without one (most lines) are skipped by a single search.
 
-    Marks that begin alike stand together: `re` tries every branch at each byte that could begin one.
+    Marks with the same first byte are grouped, since `re` tries every branch at each byte that could start one.
     """
     all_marks = {mark for reader in readers for mark in reader.marks}
     marks = sorted(mark for mark in all_marks if not any(other != mark and other in mark for other in all_marks))
     branches = (
-        re.escape(first) + b"(?:" + b"|".join(re.escape(mark[1:]) for mark in alike) + b")"
-        for first, alike in groupby(marks, lambda mark: mark[:1])
+        re.escape(first) + b"(?:" + b"|".join(re.escape(mark[1:]) for mark in group) + b")"
+        for first, group in groupby(marks, lambda mark: mark[:1])
     )
     return re.compile(b"|".join(branches) or b"(?!)")
 
 
-def _holds(content: bytes, marks: Sequence[bytes]) -> bool:
-    for mark in marks:  # noqa: SIM110, a generator costs three times the search, and this runs for each line
+def _contains_any(content: bytes, marks: Sequence[bytes]) -> bool:
+    for mark in marks:  # noqa: SIM110, any() is three times slower, and this runs for each line
         if mark in content:
             return True
     return False
 
 
-def _pieces(line: str) -> list[str]:
-    """Texts of two streams or processes that met on one line: one follows a bar, or begins with a rank."""
-    pieces: list[str] = []
-    while "%|" in line and len(pieces) < MOST_PIECES:
+def _split_mixed_line(line: str) -> list[str]:
+    """Split a line on which two streams or processes printed: after a progress bar, and before a rank prefix."""
+    parts: list[str] = []
+    while "%|" in line and len(parts) < MAX_PIECES:
         end = bar_end(line)
         if end is None or not line[end:].strip():
             break
-        pieces.append(line[:end])
+        parts.append(line[:end])
         line = line[end:]
-    return [*pieces, *(_RANK.split(line, MOST_PIECES) if "[rank" in line else [line])]
+    return [*parts, *(_RANK.split(line, MAX_PIECES) if "[rank" in line else [line])]
 
 
-def _first_found(readers: Iterable[Reader], line: str, offset: int) -> Iterable[Printed]:
+def _first_events(readers: Iterable[Reader], line: str, offset: int) -> Iterable[ParsedEvent]:
     return next(filter(None, (tuple(reader.read(line, offset)) for reader in readers)), ())

@@ -1,4 +1,4 @@
-"""Reads what nanoGPT prints.
+"""Reads the log of nanoGPT, in which each metric is a name, a space and a number.
 
 `iter 100: loss 3.1234, time 123.45ms, mfu 12.34%` and `step 250: train loss 2.1, val loss 2.2`.
 """
@@ -7,32 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from backprop_tui.readers.lazily import compiled
-from backprop_tui.readers.prefixes import after_prefix
-from backprop_tui.readers.training_keys import figures_of_training
-from backprop_tui.readers.values import Printed, Progress
+from backprop_tui.readers.lazily import lazy_compile
+from backprop_tui.readers.prefixes import prefix_end
+from backprop_tui.readers.training_keys import numeric_metrics
+from backprop_tui.readers.values import ParsedEvent, Progress
 
-_LINE = compiled(r"(?:iter|step) (\d{1,15})(?:/(\d{1,15}))?: (.{1,1000})$")
-_FIGURE = compiled(r"\s*([A-Za-z][\w ]{0,60}) ([-+\w.]{1,40}?)(?:ms|s|%)?\s*")
+_LINE = lazy_compile(r"(?:iter|step) (\d{1,15})(?:/(\d{1,15}))?: (.{1,1000})$")
+_METRIC = lazy_compile(r"\s*([A-Za-z][\w ]{0,60}) ([-+\w.]{1,40}?)(?:ms|s|%)?\s*")
 
 
 class NanoGpt:
-    """The reader of nanoGPT; keeps nothing between lines."""
-
     marks = (b"loss",)
 
-    def read(self, line: str, offset: int) -> Iterator[Printed]:
-        """A step with figures, each a name, a space and a number."""
-        found = _LINE.match(line, after_prefix(line))
-        if found is None or "loss" not in found[3]:
+    def read(self, line: str, offset: int) -> Iterator[ParsedEvent]:
+        match = _LINE.match(line, prefix_end(line))
+        if match is None or "loss" not in match[3]:
             return
-        figures: dict[str, object] = {}
-        for part in found[3].split(","):
-            figure = _FIGURE.fullmatch(part)
-            if figure is None:
+        values: dict[str, object] = {}
+        for part in match[3].split(","):
+            metric = _METRIC.fullmatch(part)
+            if metric is None:
                 return
-            figures[figure[1]] = figure[2]
-        metrics = figures_of_training(figures)
+            values[metric[1]] = metric[2]
+        metrics = numeric_metrics(values)
         if metrics:
-            total = None if found[2] is None else int(found[2])
-            yield Progress(offset=offset, step=int(found[1]), total_steps=total, metrics=metrics)
+            total = None if match[2] is None else int(match[2])
+            yield Progress(offset=offset, step=int(match[1]), total_steps=total, metrics=metrics)

@@ -1,7 +1,7 @@
-"""Reads lines that are nothing but names with numbers: `Epoch 1/5, Loss: 0.32, Val Loss: 0.63`, `step=10 loss=0.5`.
+"""Reads lines that consist only of name-value pairs: `Epoch 1/5, Loss: 0.32, Val Loss: 0.63`, `step=10 loss=0.5`.
 
-A line counts only whole: behind time and level there must be no word that is not the name of a number, and one of the
-names must measure a model. So prose that mentions a loss says nothing.
+After the logging prefix every word must be the name of a number, and one name must be a known metric, so that prose
+that mentions a loss yields nothing.
 """
 
 from __future__ import annotations
@@ -11,178 +11,175 @@ from collections.abc import Iterator
 from dataclasses import field
 
 from backprop_tui.domain.values import dataclass
-from backprop_tui.readers.lazily import compiled
-from backprop_tui.readers.prefixes import after_prefix
-from backprop_tui.readers.printed_numbers import duration_seconds, number
-from backprop_tui.readers.training_keys import LARGEST_EPOCH, figures_of_training, is_known_metric
-from backprop_tui.readers.values import EpochBegins, InEpoch, Printed, Progress
+from backprop_tui.readers.lazily import lazy_compile
+from backprop_tui.readers.prefixes import prefix_end
+from backprop_tui.readers.printed_numbers import parse_duration, parse_number
+from backprop_tui.readers.training_keys import MAX_EPOCH, is_known_metric, numeric_metrics
+from backprop_tui.readers.values import EpochProgress, EpochStarted, ParsedEvent, Progress
 
-LONGEST_LINE = 2000
-MOST_ITEMS = 64
+MAX_LINE_CHARS = 2000
+MAX_ITEMS = 64
 
 _NUMBER = (
     r"[-+]?(?:\d[\d,]{0,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][-+]?\d{1,4})?|[-+]?(?:nan|NaN|NAN|inf|Inf|Infinity)\b"
 )
 _UNIT = r"(?: ?%|ms|us|µs|ns|s|k|K|M|G|[KMG]?i?B|(?: ?[A-Za-z]{1,12}/[a-z]{1,12})|°?C|W)?"
 _END = r"(?=[\s,;|)\]}]|\.?$)"
-_BETWEEN = compiled(r"[\s,;|•·>*]*(?:[-–—=]{1,3}(?:[\s|]+|$))?")
-_GAP = r"\s{0,8}"  # bounded, so that no run of blanks takes long
+_SEPARATOR = lazy_compile(r"[\s,;|•·>*]*(?:[-–—=]{1,3}(?:[\s|]+|$))?")
+_GAP = r"\s{0,8}"  # bounded, so that a long run of blanks is not slow
 _OF = rf"{_GAP}(?:/|of){_GAP}"
 _SHARE = rf"(?:\({_GAP}[\d.]{{1,6}}{_GAP}%\))?"
 _OPEN, _CLOSE = rf"{_GAP}[:=#]?{_GAP}[\[(]?{_GAP}", rf"{_GAP}[\])]{{0,2}}:?"
-_EPOCH = compiled(
+_EPOCH = lazy_compile(
     rf"[\[(]?epoch{_OPEN}(\d{{1,9}})(?:{_OF}(\d{{1,9}}))?{_CLOSE}(?=[\s,;|\-\[]|$)",
     re.IGNORECASE,
 )
-_STEP = compiled(
+_STEP = lazy_compile(
     rf"[\[(]?(?P<name>(?:global[ _]?)?step|iter(?:ation)?|batch(?:_idx)?|update){_OPEN}(?P<done>\d{{1,15}})"
-    rf"(?:{_OF}(?P<of>\d{{1,15}}))?{_GAP}{_SHARE}{_CLOSE}(?=[\s,;|\-]|$)",
+    rf"(?:{_OF}(?P<total>\d{{1,15}}))?{_GAP}{_SHARE}{_CLOSE}(?=[\s,;|\-]|$)",
     re.IGNORECASE,
 )
-_PLACE = compiled(
+_FRACTION = lazy_compile(
     rf"[\[(]?{_GAP}(\d{{1,15}}){_GAP}/{_GAP}(\d{{1,15}}){_GAP}{_SHARE}{_GAP}[\])]?:?"
     r"(?: (?:batches|steps|iters?|it)\b)?(?=[\s,;|\-]|$)"
 )
-_EPOCH_AND_BATCH = compiled(rf"\[{_GAP}(\d{{1,9}}),{_GAP}(\d{{1,12}})\](?=\s)")
+_EPOCH_AND_BATCH = lazy_compile(rf"\[{_GAP}(\d{{1,9}}),{_GAP}(\d{{1,12}})\](?=\s)")
 _NAME = r"(?P<name>[A-Za-z][\w@/.%()-]{0,60}?(?: (?!\d)[\w@/.%()-]{1,40}?){0,3})"
 _MEAN = rf"(?:{_GAP}\({_GAP}[-+\d.e%]{{1,24}}{_GAP}\))?"
-_PAIR = compiled(
-    rf"{_NAME}{_GAP}[:=]{_GAP}(?:(?P<right>\d{{1,12}})/(?P<among>\d{{1,12}}){_GAP}\({_GAP}[\d.]{{1,6}}{_GAP}%\)"
+_PAIR = lazy_compile(
+    rf"{_NAME}{_GAP}[:=]{_GAP}(?:(?P<correct>\d{{1,12}})/(?P<total>\d{{1,12}}){_GAP}\({_GAP}[\d.]{{1,6}}{_GAP}%\)"
     rf"|(?P<time>\d{{1,4}}(?::\d\d){{1,2}})|(?P<number>{_NUMBER}){_UNIT}{_MEAN}){_END}"
 )
-_SPACED = compiled(rf"{_NAME} {{1,8}}(?P<number>{_NUMBER}){_UNIT}{_MEAN}{_END}")
+_SPACED = lazy_compile(rf"{_NAME} {{1,8}}(?P<number>{_NUMBER}){_UNIT}{_MEAN}{_END}")
 _RULE = r"[-=\s]{0,100}$"
-_EPOCH_ALONE = compiled(
+_EPOCH_ALONE = lazy_compile(
     rf"[-=\s]{{0,20}}Epoch (\d{{1,7}})(?:{_OF}(\d{{1,7}}))?:?{_RULE}"
     rf"|[\s\[]{{0,8}}[Ee]poch{_OPEN}(\d{{1,7}}){_GAP}/{_GAP}(\d{{1,7}})\]?:?{_RULE}"
 )
 
 
 @dataclass(slots=True)
-class _Found:
+class _ParsedLine:
     epoch: int | None = None
     total_epochs: int | None = None
     step: int | None = None
     total_steps: int | None = None
     done: int | None = None
-    of: int | None = None
+    total: int | None = None
     eta_seconds: float | None = None
-    spaced: bool = False  # a number stood behind a name that is not known, with nothing but a space between
-    figures: dict[str, object] = field(default_factory=dict)
+    has_doubtful_pair: bool = False  # an unknown name and a number with only a space between them
+    values: dict[str, object] = field(default_factory=dict)
 
 
 class Pairs:
-    """The reader of such lines; keeps nothing between them."""
-
     marks = (
         *(b"loss", b"Loss", b"LOSS", b"acc", b"Acc", b"ACC", b"ppl", b"PPL", b"plexity", b"nll", b"poch"),
         *(b"ward", b"f1", b"F1", b"mAP", b"mIoU", b"bleu", b"BLEU", b"mse", b"MSE", b"mae", b"MAE"),
     )
 
-    def read(self, line: str, offset: int) -> Iterator[Printed]:
-        """What the names say, or the epoch that begins where the line names nothing else."""
-        if len(line) > LONGEST_LINE:
+    def read(self, line: str, offset: int) -> Iterator[ParsedEvent]:
+        """The progress on the line, or the start of an epoch if the line names nothing else."""
+        if len(line) > MAX_LINE_CHARS:
             return
         line = line.rstrip()
-        begin = after_prefix(line)
-        if (alone := _EPOCH_ALONE.match(line, begin)) is not None:
+        start = prefix_end(line)
+        if (alone := _EPOCH_ALONE.match(line, start)) is not None:
             epoch, total = (alone[1], alone[2]) if alone[1] is not None else (alone[3], alone[4])
-            yield EpochBegins(offset=offset, epoch=int(epoch), total_epochs=None if total is None else int(total))
+            yield EpochStarted(offset=offset, epoch=int(epoch), total_epochs=None if total is None else int(total))
             return
-        found = _found(line, begin)
-        if found is not None:
-            yield from _told(found, offset)
+        parsed = _parse_line(line, start)
+        if parsed is not None:
+            yield from _pairs_progress(parsed, offset)
 
 
-def _found(line: str, position: int) -> _Found | None:
-    """Everything the line says; None where something in it is no name with a number."""
-    found = _Found()
+def _parse_line(line: str, position: int) -> _ParsedLine | None:
+    """Parse the whole line; None if anything in it is not a name with a number."""
+    parsed = _ParsedLine()
     end = len(line)
-    for _ in range(MOST_ITEMS):
-        between = _BETWEEN.match(line, position)
-        position = position if between is None else between.end()
+    for _ in range(MAX_ITEMS):
+        separator = _SEPARATOR.match(line, position)
+        position = position if separator is None else separator.end()
         if position >= end or line[position:end] in (".", "]"):
-            return found
-        after = _take(found, line, position)
-        if after is None:
+            return parsed
+        item_end = _parse_item(parsed, line, position)
+        if item_end is None:
             return None
-        position = after
+        position = item_end
     return None
 
 
-def _take(found: _Found, line: str, position: int) -> int | None:
-    """One item; where it ends, or None where there is none."""
-    if (epoch := _EPOCH.match(line, position)) is not None and found.epoch is None:
-        found.epoch = int(epoch[1])
-        found.total_epochs = None if epoch[2] is None else int(epoch[2])
+def _parse_item(parsed: _ParsedLine, line: str, position: int) -> int | None:
+    """Parse one item into `parsed` and return its end; None if there is no item at this position."""
+    if (epoch := _EPOCH.match(line, position)) is not None and parsed.epoch is None:
+        parsed.epoch = int(epoch[1])
+        parsed.total_epochs = None if epoch[2] is None else int(epoch[2])
         return epoch.end()
     if (step := _STEP.match(line, position)) is not None:
-        _take_step(found, step)
+        _parse_step(parsed, step)
         return step.end()
-    if (place := _PLACE.match(line, position)) is not None and found.done is None:
-        found.done, found.of = int(place[1]), int(place[2])
-        return place.end()
-    if (both := _EPOCH_AND_BATCH.match(line, position)) is not None and found.epoch is None:
-        found.epoch, found.done = int(both[1]), int(both[2])
+    if (fraction := _FRACTION.match(line, position)) is not None and parsed.done is None:
+        parsed.done, parsed.total = int(fraction[1]), int(fraction[2])
+        return fraction.end()
+    if (both := _EPOCH_AND_BATCH.match(line, position)) is not None and parsed.epoch is None:
+        parsed.epoch, parsed.done = int(both[1]), int(both[2])
         return both.end()
-    return _take_pair(found, line, position)
+    return _parse_pair(parsed, line, position)
 
 
-def _take_step(found: _Found, step: re.Match[str]) -> None:
-    done, of = int(step["done"]), None if step["of"] is None else int(step["of"])
+def _parse_step(parsed: _ParsedLine, step: re.Match[str]) -> None:
+    done, total = int(step["done"]), None if step["total"] is None else int(step["total"])
     if step["name"].lower().startswith("batch"):
-        found.done, found.of = done, of
+        parsed.done, parsed.total = done, total
     else:
-        found.step, found.total_steps = done, of
+        parsed.step, parsed.total_steps = done, total
 
 
-def _take_pair(found: _Found, line: str, position: int) -> int | None:
+def _parse_pair(parsed: _ParsedLine, line: str, position: int) -> int | None:
     pair = _PAIR.match(line, position)
     if pair is None:
         pair = _SPACED.match(line, position)
         if pair is None:
             return None
-        found.spaced |= not is_known_metric(pair["name"])
-        found.figures[pair["name"]] = pair["number"].replace(",", "")
+        parsed.has_doubtful_pair |= not is_known_metric(pair["name"])
+        parsed.values[pair["name"]] = pair["number"].replace(",", "")
         return pair.end()
     name = pair["name"]
     if pair["time"] is not None:
         if name.lower() == "eta":
-            found.eta_seconds = duration_seconds(pair["time"])
-    elif pair["among"] is not None:
-        found.figures[name] = 100 * int(pair["right"]) / max(1, int(pair["among"]))
+            parsed.eta_seconds = parse_duration(pair["time"])
+    elif pair["total"] is not None:
+        parsed.values[name] = 100 * int(pair["correct"]) / max(1, int(pair["total"]))
     else:
-        found.figures[name] = pair["number"].replace(",", "")
+        parsed.values[name] = pair["number"].replace(",", "")
     return pair.end()
 
 
-def _told(found: _Found, offset: int) -> Iterator[Printed]:
-    metrics = figures_of_training({name.strip(): number(value) for name, value in found.figures.items()})
+def _pairs_progress(parsed: _ParsedLine, offset: int) -> Iterator[ParsedEvent]:
+    metrics = numeric_metrics({name.strip(): parse_number(value) for name, value in parsed.values.items()})
     if not any(map(is_known_metric, metrics)):
         return
-    places = (found.epoch, found.step, found.done)
-    if found.spaced and all(place is None for place in places):
+    if parsed.has_doubtful_pair and parsed.epoch is None and parsed.step is None and parsed.done is None:
         return
-    epoch = found.epoch if found.epoch is not None and found.epoch <= LARGEST_EPOCH else None
-    if found.step is not None and found.total_steps is not None and found.total_epochs is not None:
-        # "Epoch [1/10], Step [100/600]" counts the steps of each epoch anew.
-        found.done, found.of, found.step = found.step, found.total_steps, None
-    if found.step is None and found.done is not None and found.of is not None:
-        yield InEpoch(
+    epoch = parsed.epoch if parsed.epoch is not None and parsed.epoch <= MAX_EPOCH else None
+    if parsed.step is not None and parsed.total_steps is not None and parsed.total_epochs is not None:
+        # "Epoch [1/10], Step [100/600]" counts the steps within each epoch.
+        parsed.done, parsed.total, parsed.step = parsed.step, parsed.total_steps, None
+    if parsed.step is None and parsed.done is not None and parsed.total is not None:
+        yield EpochProgress(
             offset=offset,
-            done=found.done,
-            of=found.of,
+            done=parsed.done,
+            total=parsed.total,
             epoch=epoch,
-            total_epochs=found.total_epochs,
+            total_epochs=parsed.total_epochs,
             metrics=metrics,
         )
         return
     yield Progress(
         offset=offset,
-        step=found.step,
+        step=parsed.step,
         epoch=None if epoch is None else float(epoch),
-        total_steps=found.total_steps,
-        total_epochs=found.total_epochs,
-        eta_seconds=found.eta_seconds,
+        total_steps=parsed.total_steps,
+        total_epochs=parsed.total_epochs,
+        eta_seconds=parsed.eta_seconds,
         metrics=metrics,
     )

@@ -1,27 +1,27 @@
-"""Numbers as training scripts print them: JSON numbers, or texts such as "4e-05" and "nan"."""
+"""Parses numbers as training scripts print them: JSON numbers, or strings such as "4e-05" and "nan"."""
 
 from __future__ import annotations
 
-# The largest whole number up to which a float tells every two steps apart.
-LARGEST_STEP = 2**53
-LONGEST_NUMBER = 64
+# The largest integer up to which every integer is exact as a float.
+MAX_STEP = 2**53
+MAX_NUMBER_CHARS = 64
 
 
-def number(printed: object) -> float | None:
-    """The number that a printed value is; None for a bool, a nested value, or a text that is no number."""
-    if isinstance(printed, str):
-        return _number_in(printed)
-    if isinstance(printed, bool) or not isinstance(printed, int | float):
+def parse_number(value: object) -> float | None:
+    """Convert a printed value to a float; None for a bool, a nested value, or a string that is not a number."""
+    if isinstance(value, str):
+        return _parse_text(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
-        return float(printed)
+        return float(value)
     except OverflowError:
         return None
 
 
-def _number_in(text: str) -> float | None:
-    # float() also takes "1_000" and the digits of every script, which are names and prose in a log.
-    if len(text) > LONGEST_NUMBER or "_" in text or not text.isascii():
+def _parse_text(text: str) -> float | None:
+    # float() also accepts "1_000" and non-ASCII digits, which in a log are names and prose.
+    if len(text) > MAX_NUMBER_CHARS or "_" in text or not text.isascii():
         return None
     try:
         return float(text)
@@ -29,23 +29,23 @@ def _number_in(text: str) -> float | None:
         return None
 
 
-def step_count(figure: float | None) -> int | None:
-    """A figure as a count of steps: whole, not negative and no larger than a float can tell; else None."""
-    if figure is None or not 0 <= figure <= LARGEST_STEP or not figure.is_integer():
+def as_count(value: float | None) -> int | None:
+    """Convert to an integer count, such as a step; None unless whole, not negative and exact as a float."""
+    if value is None or not 0 <= value <= MAX_STEP or not value.is_integer():
         return None
-    return int(figure)
+    return int(value)
 
 
-def counted(printed: str) -> int | None:
-    """A count as its digits say it; None for what is no count, or too large to be told apart from the next."""
-    if not printed.isascii() or not printed.isdecimal() or len(printed) > LONGEST_NUMBER:
+def parse_count(text: str) -> int | None:
+    """Parse a string of digits; None if it is anything else or too large to be exact as a float."""
+    if not text.isascii() or not text.isdecimal() or len(text) > MAX_NUMBER_CHARS:
         return None
-    return step_count(float(printed))
+    return as_count(float(text))
 
 
-def duration_seconds(printed: str) -> float | None:
-    """Seconds of `00:08` or `26:02:03`; None for `?` and for what is no time."""
-    parts = printed.split(":")
+def parse_duration(text: str) -> float | None:
+    """Parse `00:08` or `26:02:03` to seconds; None for `?` and anything else that is not a duration."""
+    parts = text.split(":")
     if not 2 <= len(parts) <= 3 or not all(part.isascii() and part.isdecimal() and len(part) <= 9 for part in parts):
         return None
     seconds = 0

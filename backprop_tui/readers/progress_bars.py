@@ -1,6 +1,6 @@
-"""Reads progress bars as tqdm draws them: `Training:  33%|███▎      | 1/3 [00:04<00:08,  4.99it/s, loss=0.5]`.
+"""Reads tqdm progress bars: `Training:  33%|███▎      | 1/3 [00:04<00:08,  4.99it/s, loss=0.5]`.
 
-What a bar counts it does not say; `bar_meaning` tells that.
+A bar does not say what it counts; `bar_meaning` decides that.
 """
 
 from __future__ import annotations
@@ -8,86 +8,84 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from backprop_tui.readers.lazily import compiled
-from backprop_tui.readers.printed_numbers import counted, duration_seconds, number
+from backprop_tui.readers.lazily import lazy_compile
+from backprop_tui.readers.printed_numbers import parse_count, parse_duration, parse_number
 from backprop_tui.readers.values import Bar
 
-MARKS = (b"%|", b"it [", b"| 0/? [")
-MOST_FIGURES = 64  # behind one bar
-LONGEST_LABEL = 80  # behind a longer text, or a backtick, it is a quotation
+MAX_BAR_VALUES = 64
+MAX_LABEL_CHARS = 80  # after a longer text, or a backtick, the bar is a quotation
 
-_BAR = compiled(
+_BAR = lazy_compile(
     r"(?P<share>\d{1,3}%)?\|[^|]*\|\s*(?P<done>\d+)/(?P<total>\d+|\?) \[(?P<elapsed>[\d:]+)<(?P<left>[\d:?]+)"
     r"(?:, *(?P<rate>[^\],]*))?(?P<postfix>,[^\]]*)?\]"
 )
-_ENDLESS = compiled(r"(?P<done>\d+)it \[(?P<elapsed>[\d:]+)(?:, *(?P<rate>[^\],]*))?(?P<postfix>,[^\]]*)?\]")
-_FIGURE = compiled(r"([^=:,]{1,120})[=:]\s*([^\s,]{1,64})")
+_BAR_WITHOUT_TOTAL = lazy_compile(
+    r"(?P<done>\d+)it \[(?P<elapsed>[\d:]+)(?:, *(?P<rate>[^\],]*))?(?P<postfix>,[^\]]*)?\]"
+)
+_NAME_AND_VALUE = lazy_compile(r"([^=:,]{1,120})[=:]\s*([^\s,]{1,64})")
 
 
 class ProgressBars:
-    """The reader of bars; keeps nothing between lines."""
-
-    marks = MARKS
+    marks = (b"%|", b"it [", b"| 0/? [")
 
     def read(self, line: str, offset: int) -> Iterator[Bar]:
-        """The bar of the line; a download that counts bytes is none."""
-        bar = bar_in(line, offset)
+        bar = parse_bar(line, offset)
         if bar is not None:
             yield bar
 
 
-def bar_in(line: str, offset: int) -> Bar | None:
-    """The bar that the line holds; None where it holds none that counts whole things."""
-    found = _found(line)
-    done = None if found is None else counted(found["done"])
-    if found is None or done is None:
+def parse_bar(line: str, offset: int) -> Bar | None:
+    """The bar on the line; None if there is none, or it counts bytes with a unit (a download)."""
+    match = _match_bar(line)
+    done = None if match is None else parse_count(match["done"])
+    if match is None or done is None:
         return None
-    label = line[: found.start()].strip().rstrip(": ")
-    if len(label) > LONGEST_LABEL or "`" in label:
+    label = line[: match.start()].strip().rstrip(": ")
+    if len(label) > MAX_LABEL_CHARS or "`" in label:
         return None
-    figures = found.groupdict()
-    total, left = figures.get("total"), figures.get("left")
+    groups = match.groupdict()
+    total, left = groups.get("total"), groups.get("left")
     return Bar(
         offset=offset,
         label=label,
         done=done,
-        total=counted(total) if total is not None else None,
-        elapsed_seconds=duration_seconds(found["elapsed"]),
-        seconds_left=None if left is None else duration_seconds(left),
-        figures=_figures(found["postfix"] or ""),
+        total=parse_count(total) if total is not None else None,
+        elapsed_seconds=parse_duration(match["elapsed"]),
+        seconds_left=None if left is None else parse_duration(left),
+        values=_parse_postfix(match["postfix"] or ""),
     )
 
 
 def bar_end(line: str) -> int | None:
-    """Where the bar of the line ends: what another stream printed may follow it. None where there is no bar."""
-    found = _found(line)
-    return None if found is None else found.end()
+    """Index after the bar, where output of another stream may follow; None if there is no bar."""
+    match = _match_bar(line)
+    return None if match is None else match.end()
 
 
-def _found(line: str) -> re.Match[str] | None:
-    # The searches for a fixed text come first: they keep the expressions from being tried at each character.
-    at = line.find("%|")
-    if at >= 0:
-        return _BAR.match(line, _digits_before(line, at))
-    at = line.find("| 0/? [")
-    if at >= 0:
-        return _BAR.match(line, max(0, line.rfind("|", 0, at)))
-    at = line.find("it [")
-    return None if at < 0 else _ENDLESS.match(line, _digits_before(line, at))
+def _match_bar(line: str) -> re.Match[str] | None:
+    # Searching for a fixed string first avoids trying the expressions at each character.
+    index = line.find("%|")
+    if index >= 0:
+        return _BAR.match(line, _start_of_digits(line, index))
+    index = line.find("| 0/? [")
+    if index >= 0:
+        return _BAR.match(line, max(0, line.rfind("|", 0, index)))
+    index = line.find("it [")
+    return None if index < 0 else _BAR_WITHOUT_TOTAL.match(line, _start_of_digits(line, index))
 
 
-def _digits_before(line: str, end: int) -> int:
-    begin = end
-    while begin > 0 and line[begin - 1].isdigit():
-        begin -= 1
-    return begin
+def _start_of_digits(line: str, end: int) -> int:
+    start = end
+    while start > 0 and line[start - 1].isdigit():
+        start -= 1
+    return start
 
 
-def _figures(postfix: str) -> dict[str, float]:
-    figures: dict[str, float] = {}
-    for part in postfix.split(",", MOST_FIGURES)[1 : MOST_FIGURES + 1]:
-        found = _FIGURE.match(part.strip())
-        figure = None if found is None else number(found[2])
-        if found is not None and figure is not None:
-            figures[found[1].strip()] = figure
-    return figures
+def _parse_postfix(postfix: str) -> dict[str, float]:
+    values: dict[str, float] = {}
+    for part in postfix.split(",", MAX_BAR_VALUES)[1 : MAX_BAR_VALUES + 1]:
+        match = _NAME_AND_VALUE.match(part.strip())
+        value = None if match is None else parse_number(match[2])
+        if match is not None and value is not None:
+            values[match[1].strip()] = value
+    return values

@@ -1,6 +1,6 @@
 """Reads the dicts that the Hugging Face Trainer prints: `{'loss': '1.112', 'grad_norm': '2.466', 'epoch': '0.625'}`.
 
-Their values are texts since version 5 and numbers before. They say no step: the bar beside them does.
+The values are strings since version 5 and numbers before. The step is not in the dict; it comes from the progress bar.
 """
 
 from __future__ import annotations
@@ -8,48 +8,45 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from backprop_tui.readers.lazily import compiled
+from backprop_tui.readers.lazily import lazy_compile
 from backprop_tui.readers.prefixes import is_prefix
-from backprop_tui.readers.printed_numbers import counted
-from backprop_tui.readers.training_keys import progress_in
-from backprop_tui.readers.values import Printed, Progress
+from backprop_tui.readers.printed_numbers import parse_count
+from backprop_tui.readers.training_keys import progress_from_fields
+from backprop_tui.readers.values import ParsedEvent, Progress
 
-MOST_ITEMS = 256
+MAX_ITEMS = 256
 
-_ITEM = compiled(
+_ITEM = lazy_compile(
     r"\s*'([^'\\]{1,120})': "
     r"(?:'([^'\\]{0,200})'|(?:np\.\w{1,12}|tensor)\(([^()']{1,64})\)|([^\s,'{}()\[\]]{1,64}))([,}])"
 )
-_TOTAL = compiled(r"\btotal optimization steps\s*[=:]\s*([\d,]{1,20})\s*$", re.IGNORECASE)
+_TOTAL = lazy_compile(r"\btotal optimization steps\s*[=:]\s*([\d,]{1,20})\s*$", re.IGNORECASE)
 
 
 class PythonDicts:
-    """The reader of printed dicts; keeps nothing between lines."""
-
     marks = (b"{'", b"zation steps")
 
-    def read(self, line: str, offset: int) -> Iterator[Printed]:
-        """The values of a dict that ends the line."""
-        begin = line.find("{'")
-        if begin < 0:
+    def read(self, line: str, offset: int) -> Iterator[ParsedEvent]:
+        start = line.find("{'")
+        if start < 0:
             total = _TOTAL.search(line)
-            steps = None if total is None else counted(total[1].replace(",", ""))
+            steps = None if total is None else parse_count(total[1].replace(",", ""))
             if steps:
                 yield Progress(offset=offset, total_steps=steps)
             return
-        before = line[:begin].strip()
-        if before and not is_prefix(before):
+        prefix = line[:start].strip()
+        if prefix and not is_prefix(prefix):
             return
-        fields = _fields(line, begin + 1)
-        progress = None if fields is None else progress_in(fields, alone=not before, offset=offset)
+        fields = _parse_dict(line, start + 1)
+        progress = None if fields is None else progress_from_fields(fields, alone=not prefix, offset=offset)
         if progress is not None:
             yield progress
 
 
-def _fields(line: str, position: int) -> dict[str, object] | None:
-    """The items up to the closing brace; None where it is no flat dict that ends the line."""
+def _parse_dict(line: str, position: int) -> dict[str, object] | None:
+    """The items up to the closing brace; None unless it is a flat dict at the end of the line."""
     fields: dict[str, object] = {}
-    for _ in range(MOST_ITEMS):
+    for _ in range(MAX_ITEMS):
         item = _ITEM.match(line, position)
         if item is None:
             return None

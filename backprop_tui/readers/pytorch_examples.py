@@ -1,64 +1,63 @@
-r"""Reads what the scripts of pytorch/examples print, those for ImageNet and for MNIST.
+r"""Reads the output of the ImageNet and MNIST scripts of pytorch/examples.
 
-`Epoch: [83][0/10010]\tTime 4.381 (4.381)\tLoss 1.8135 (1.8135)`, where the mean in brackets is left out, and
-`Train Epoch: 1 [0/60000 (0%)]\tLoss: 2.300039`, whose count is of samples. What they measure on other data than they
-train on gets a name that says so, since they print it under the same.
+`Epoch: [83][0/10010]\tTime 4.381 (4.381)\tLoss 1.8135 (1.8135)`, of which the means in parentheses are ignored, and
+`Train Epoch: 1 [0/60000 (0%)]\tLoss: 2.300039`, which counts samples. Evaluation metrics are printed under the same
+names as those of the training and get a `Test` prefix here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from backprop_tui.readers.lazily import compiled
-from backprop_tui.readers.prefixes import after_prefix
-from backprop_tui.readers.printed_numbers import number
-from backprop_tui.readers.training_keys import figures_of_training
-from backprop_tui.readers.values import InEpoch, Printed, Progress
+from backprop_tui.readers.lazily import lazy_compile
+from backprop_tui.readers.prefixes import prefix_end
+from backprop_tui.readers.printed_numbers import parse_number
+from backprop_tui.readers.training_keys import numeric_metrics
+from backprop_tui.readers.values import EpochProgress, ParsedEvent, Progress
 
-_IMAGENET = compiled(r"Epoch: \[(\d{1,9})\]\[ *(\d{1,12})/(\d{1,12})\]\t")
-_MEAN_FIGURE = compiled(r"\s*([A-Za-z][\w@ /-]{0,60}?)\s+([-+\w.]{1,40})(?:\s+\(\s*[-+\w.]{1,40}\s*\))?\s*")
-_SUMMARY = compiled(r"\s*\*\s+(?=Acc@)")
-_SUMMARY_FIGURE = compiled(r"(\S{1,60})\s+([-+\w.]{1,40})\s*")
-_MNIST = compiled(r"Train Epoch: (\d{1,9}) \[ *(\d{1,12})/(\d{1,12}) \( *[\d.]{1,6}%\)\]\s+")
-_NAMED_FIGURE = compiled(r"\s*([A-Za-z][\w@ /-]{0,60}): +([-+\w.]{1,40})\s*")
-_TEST_SET = compiled(r"Test set: Average loss: ([-+\w.]{1,40}), Accuracy: (\d{1,12})/(\d{1,12}) \( *[\d.]{1,6}%\)\s*")
+_IMAGENET = lazy_compile(r"Epoch: \[(\d{1,9})\]\[ *(\d{1,12})/(\d{1,12})\]\t")
+_METRIC_AND_MEAN = lazy_compile(r"\s*([A-Za-z][\w@ /-]{0,60}?)\s+([-+\w.]{1,40})(?:\s+\(\s*[-+\w.]{1,40}\s*\))?\s*")
+_SUMMARY = lazy_compile(r"\s*\*\s+(?=Acc@)")
+_SUMMARY_METRIC = lazy_compile(r"(\S{1,60})\s+([-+\w.]{1,40})\s*")
+_MNIST = lazy_compile(r"Train Epoch: (\d{1,9}) \[ *(\d{1,12})/(\d{1,12}) \( *[\d.]{1,6}%\)\]\s+")
+_NAMED_METRIC = lazy_compile(r"\s*([A-Za-z][\w@ /-]{0,60}): +([-+\w.]{1,40})\s*")
+_TEST_SET = lazy_compile(
+    r"Test set: Average loss: ([-+\w.]{1,40}), Accuracy: (\d{1,12})/(\d{1,12}) \( *[\d.]{1,6}%\)\s*"
+)
 
 
 class PytorchExamples:
-    """The reader of both; keeps nothing between lines."""
-
     marks = (b"Loss", b"loss", b"Acc@")
 
-    def read(self, line: str, offset: int) -> Iterator[Printed]:
-        """A place in an epoch, or what was measured after it."""
+    def read(self, line: str, offset: int) -> Iterator[ParsedEvent]:
         if "Epoch: " in line:
-            yield from _trained(line, offset)
+            yield from _training_progress(line, offset)
         elif (summary := _SUMMARY.match(line)) is not None:
-            figures = _SUMMARY_FIGURE.findall(line, summary.end())
-            metrics = {f"Test {name}": value for name, value in figures_of_training(dict(figures)).items()}
+            values = dict(_SUMMARY_METRIC.findall(line, summary.end()))
+            metrics = {f"Test {name}": value for name, value in numeric_metrics(values).items()}
             if metrics:
                 yield Progress(offset=offset, metrics=metrics)
         elif (test := _TEST_SET.match(line)) is not None:
-            loss, right, of = number(test[1]), int(test[2]), int(test[3])
-            if loss is not None and of:
-                metrics = {"Test set Average loss": loss, "Test set Accuracy": 100 * right / of}
+            loss, correct, total = parse_number(test[1]), int(test[2]), int(test[3])
+            if loss is not None and total:
+                metrics = {"Test set Average loss": loss, "Test set Accuracy": 100 * correct / total}
                 yield Progress(offset=offset, metrics=metrics)
 
 
-def _trained(line: str, offset: int) -> Iterator[Printed]:
-    message = after_prefix(line)
-    place = _IMAGENET.match(line, message)
-    kind, first_epoch = _MEAN_FIGURE, 0
-    if place is None:
-        place, kind, first_epoch = _MNIST.match(line, message), _NAMED_FIGURE, 1
-    if place is None:
+def _training_progress(line: str, offset: int) -> Iterator[ParsedEvent]:
+    message = prefix_end(line)
+    heading = _IMAGENET.match(line, message)
+    metric, first_epoch = _METRIC_AND_MEAN, 0
+    if heading is None:
+        heading, metric, first_epoch = _MNIST.match(line, message), _NAMED_METRIC, 1
+    if heading is None:
         return
-    figures = (kind.fullmatch(part) for part in line[place.end() :].split("\t"))
-    yield InEpoch(
+    matches = (metric.fullmatch(part) for part in line[heading.end() :].split("\t"))
+    yield EpochProgress(
         offset=offset,
-        done=int(place[2]),
-        of=int(place[3]),
-        epoch=int(place[1]),
+        done=int(heading[2]),
+        total=int(heading[3]),
+        epoch=int(heading[1]),
         first_epoch=first_epoch,
-        metrics=figures_of_training({found[1]: found[2] for found in figures if found is not None}),
+        metrics=numeric_metrics({match[1]: match[2] for match in matches if match is not None}),
     )

@@ -1,37 +1,37 @@
-"""What a reader of one format is."""
+"""Interfaces of the readers, each of which parses one log format."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from backprop_tui.readers.values import Printed
+from backprop_tui.readers.values import ParsedEvent
 
 
 class Reader(Protocol):
-    """Reads one format; made anew for each log, so it may keep what earlier lines said, within bounds.
+    """Parses one log format. There is one instance per log, so it may keep (bounded) state between lines.
 
-    It must raise on no line: what it does not understand gives nothing.
+    It must not raise: a line it does not understand yields no events.
     """
 
     @property
     def marks(self) -> Sequence[bytes]:
-        """Byte strings of which every line of the format holds at least one; other lines are never shown to it."""
+        """Byte strings of which every line of the format contains at least one; `read` gets no other lines."""
 
-    def read(self, line: str, offset: int) -> Iterable[Printed]:
-        """What a line says; it comes as a terminal would show it, and `offset` is the byte just after it."""
+    def read(self, line: str, offset: int) -> Iterable[ParsedEvent]:
+        """Parse a line, given as a terminal would display it; `offset` is the byte position just after it."""
 
 
 @runtime_checkable
 class Remembering(Protocol):
-    """A reader that keeps something between lines, which the next process that reads the log must know."""
+    """A reader with state that another process needs in order to continue reading the log."""
 
-    def memory(self) -> Any:  # noqa: ANN401 - whatever JSON can hold
-        """Everything it keeps."""
+    def memory(self) -> Any:  # noqa: ANN401 - any JSON value
+        """The state as a JSON value."""
 
     def remember(self, memory: Any) -> None:  # noqa: ANN401 - as above
-        """Becomes what another one was.
+        """Restore a state that `memory` returned.
 
         Raises:
-            TypeError, ValueError: that is no memory of one.
+            TypeError, ValueError: the value is not such a state.
         """

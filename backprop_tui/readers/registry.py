@@ -1,8 +1,7 @@
-"""The formats that are understood, and the reader that takes a log through all of them.
+"""The list of supported log formats.
 
-A new format is a class with `marks` and `read`, and a line in READERS. Each line goes to the readers in their order,
-and the first that finds something in it is the one that counts; what several formats say of one training is joined
-by `joining`.
+To add a format, write a class with `marks` and `read` and list it in READERS. Each line is passed to the readers in
+this order until one of them returns events. `joining` merges the events that several formats report for one training.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from backprop_tui.readers.reader import Reader
 from backprop_tui.readers.timm import Timm
 from backprop_tui.readers.ultralytics import Ultralytics
 
-# The particular before the general.
+# Specific formats come before general ones.
 READERS: tuple[Callable[[], Reader], ...] = (
     JsonLines,
     PythonDicts,

@@ -1,15 +1,15 @@
-"""What the keys of a printed object say of training: its step, its metrics, the checkpoint it announces."""
+"""Interprets the keys of a printed object: the step, the epoch, the metrics, the checkpoint it announces."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping
 
-from backprop_tui.readers.lazily import compiled
-from backprop_tui.readers.printed_numbers import number, step_count
+from backprop_tui.readers.lazily import lazy_compile
+from backprop_tui.readers.printed_numbers import as_count, parse_number
 from backprop_tui.readers.values import CheckpointSaved, Progress
 
-# Keys are compared without case, dashes and underscores. The first of a row that is there counts.
+# Keys are compared without case, dashes and underscores; the first key of a tuple that is present is used.
 STEP_KEYS = ("step", "globalstep", "iteration", "iter")
 TOTAL_KEYS = ("totalsteps", "maxsteps")
 EPOCH_KEYS = ("epoch",)
@@ -19,41 +19,41 @@ EVENT_KEYS = ("event", "type")
 CHECKPOINT_EVENTS = ("checkpointsaved", "savedcheckpoint", "checkpoint")
 PATH_KEYS = ("path", "checkpointpath", "checkpoint", "ckptpath", "file", "filename")
 
-# How names end that measure a model and that no configuration has; the short ones only as a word of their own.
-MEASURE_ENDINGS = ("loss", "accuracy", "perplexity")
-MEASURE_WORDS = frozenset(("acc", "acc1", "nll", "ppl", "reward"))
+# Metric names that only training or evaluation prints, never a configuration; the short ones must be a whole word.
+TRAINING_METRIC_SUFFIXES = ("loss", "accuracy", "perplexity")
+TRAINING_METRIC_WORDS = frozenset(("acc", "acc1", "nll", "ppl", "reward"))
 
-# Names of numbers that count where nothing else stands on the line.
-KNOWN_WORDS = frozenset(
+# Further metric names, accepted only on lines that contain nothing but name-value pairs.
+KNOWN_METRIC_WORDS = frozenset(
     ("acc", "mae", "mse", "rmse", "f1", "auc", "iou", "miou", "map", "dice", "bleu", "wer", "cer", "bpb", "nll", "ppl")
 )
 
-LARGEST_EPOCH = 1_000_000  # beyond, it is a time in seconds since 1970
-MOST_METRICS = 256
-LONGEST_NAME = 120  # a longer key says nothing
-LONGEST_PATH = 4096
+MAX_EPOCH = 1_000_000  # a larger number is a time in seconds since 1970
+MAX_METRICS = 256
+MAX_NAME_CHARS = 120  # longer keys are ignored
+MAX_PATH_CHARS = 4096
 
-_BETWEEN_WORDS = compiled(r"[^a-z0-9]+")
-# What is shown in terminals must not steer them, and must be encodable.
-_UNSHOWABLE = compiled(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_WORD_SEPARATOR = lazy_compile(r"[^a-z0-9]+")
+# Control characters would affect the terminal that displays the text, and surrogates cannot be encoded.
+_UNSAFE_CHARACTER = lazy_compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-def progress_in(fields: Mapping[str, object], *, alone: bool, offset: int) -> Progress | None:
-    """The progress that the fields tell; None where they have neither a step nor a measure such as a loss.
+def progress_from_fields(fields: Mapping[str, object], *, alone: bool, offset: int) -> Progress | None:
+    """The progress in the fields; None if they have neither a step nor a training metric such as a loss.
 
-    `alone` says that nothing else stood on the line: then an epoch is enough.
+    `alone` means that there is no other text on the line; an epoch is then enough.
     """
-    figures = {name: figure for name, value in fields.items() if (figure := number(value)) is not None}
-    names = {_plain(name): name for name in figures if len(name) <= LONGEST_NAME}
-    step = step_count(_take(STEP_KEYS, names, figures))
-    epoch = epoch_of(_take(EPOCH_KEYS, names, figures))
-    total_steps = step_count(_take(TOTAL_KEYS, names, figures))
+    numbers = {name: number for name, value in fields.items() if (number := parse_number(value)) is not None}
+    names = {_normalized(name): name for name in numbers if len(name) <= MAX_NAME_CHARS}
+    step = as_count(_pop_first(STEP_KEYS, names, numbers))
+    epoch = as_epoch(_pop_first(EPOCH_KEYS, names, numbers))
+    total_steps = as_count(_pop_first(TOTAL_KEYS, names, numbers))
     if total_steps is None:
-        total_steps = _take_bare_total(names, figures, step)
-    total_epochs = step_count(_take(TOTAL_EPOCH_KEYS, names, figures))
-    eta_seconds = _take(ETA_KEYS, names, figures)
-    metrics = _metrics(figures)
-    if step is None and not any(map(is_measure, metrics)) and (epoch is None or not alone):
+        total_steps = _pop_plain_total(names, numbers, step)
+    total_epochs = as_count(_pop_first(TOTAL_EPOCH_KEYS, names, numbers))
+    eta_seconds = _pop_first(ETA_KEYS, names, numbers)
+    metrics = _valid_metrics(numbers)
+    if step is None and not any(map(is_training_metric, metrics)) and (epoch is None or not alone):
         return None
     return Progress(
         offset=offset,
@@ -66,83 +66,87 @@ def progress_in(fields: Mapping[str, object], *, alone: bool, offset: int) -> Pr
     )
 
 
-def figures_of_training(printed: Mapping[str, object], *, leave_out: Collection[str] = ()) -> dict[str, float]:
-    """The metrics of a line that is known to be of a training: every name that can be shown, with a number."""
-    figures = {
-        name: figure
+def numeric_metrics(printed: Mapping[str, object], *, exclude: Collection[str] = ()) -> dict[str, float]:
+    """The entries with a numeric value and a displayable name, for a line known to report training metrics."""
+    numbers = {
+        name: number
         for name, value in printed.items()
-        if name not in leave_out and (figure := number(value)) is not None
+        if name not in exclude and (number := parse_number(value)) is not None
     }
-    return _metrics(figures)
+    return _valid_metrics(numbers)
 
 
-def checkpoint_in(fields: Mapping[str, object], *, offset: int) -> CheckpointSaved | None:
-    """The checkpoint that the fields announce; None where they announce none, or one without a usable path."""
+def checkpoint_from_fields(fields: Mapping[str, object], *, offset: int) -> CheckpointSaved | None:
+    """The checkpoint that the fields announce; None if there is none, or it has no usable path."""
     texts = {
-        _plain(name): value
+        _normalized(name): value
         for name, value in fields.items()
-        if isinstance(value, str) and len(name) <= LONGEST_NAME and len(value) <= LONGEST_PATH
+        if isinstance(value, str) and len(name) <= MAX_NAME_CHARS and len(value) <= MAX_PATH_CHARS
     }
-    if not any(_plain(texts.get(key, "")) in CHECKPOINT_EVENTS for key in EVENT_KEYS):
+    if not any(_normalized(texts.get(key, "")) in CHECKPOINT_EVENTS for key in EVENT_KEYS):
         return None
     path = next((texts[key] for key in PATH_KEYS if _is_path(texts.get(key, ""))), None)
     if path is None:
         return None
-    names = {_plain(name): name for name in fields if len(name) <= LONGEST_NAME}
-    steps = (number(fields[names[key]]) for key in STEP_KEYS if key in names)
-    return CheckpointSaved(offset=offset, path=path, step=step_count(next(steps, None)))
+    names = {_normalized(name): name for name in fields if len(name) <= MAX_NAME_CHARS}
+    steps = (parse_number(fields[names[key]]) for key in STEP_KEYS if key in names)
+    return CheckpointSaved(offset=offset, path=path, step=as_count(next(steps, None)))
 
 
-def is_measure(name: str) -> bool:
-    """Whether a metric of that name is printed only by what trains or evaluates: train_loss, valAccuracy, eval/ppl."""
+def is_training_metric(name: str) -> bool:
+    """Whether only training or evaluation prints a metric of this name: train_loss, valAccuracy, eval/ppl."""
     lowered = name.lower()
-    return lowered.endswith(MEASURE_ENDINGS) or _BETWEEN_WORDS.split(lowered)[-1] in MEASURE_WORDS
+    return lowered.endswith(TRAINING_METRIC_SUFFIXES) or _WORD_SEPARATOR.split(lowered)[-1] in TRAINING_METRIC_WORDS
 
 
 def is_known_metric(name: str) -> bool:
-    """Whether a number of that name is one that people look at in a training, whoever prints it."""
-    words = [word for word in _BETWEEN_WORDS.split(name.lower()) if word]
-    if not words or "packet" in words:  # ping prints a loss too
+    """Whether this is a usual name of a metric in machine learning, such as `f1` or `val_loss`."""
+    words = [word for word in _WORD_SEPARATOR.split(name.lower()) if word]
+    if not words or "packet" in words:  # ping reports a packet loss
         return False
-    return is_measure(name.strip()) or words[-1].rstrip("0123456789") in KNOWN_WORDS or words[-1] in KNOWN_WORDS
+    return (
+        is_training_metric(name.strip())
+        or words[-1].rstrip("0123456789") in KNOWN_METRIC_WORDS
+        or words[-1] in KNOWN_METRIC_WORDS
+    )
 
 
-def _plain(name: str) -> str:
+def _normalized(name: str) -> str:
     return name.lower().replace("_", "").replace("-", "")
 
 
-def _take(keys: Iterable[str], names: Mapping[str, str], figures: dict[str, float]) -> float | None:
-    """Takes the figure of the first key that is there out of the figures."""
+def _pop_first(keys: Iterable[str], names: Mapping[str, str], numbers: dict[str, float]) -> float | None:
+    """Remove and return the number of the first key that is present."""
     for key in keys:
         if key in names:
-            return figures.pop(names[key])
+            return numbers.pop(names[key])
     return None
 
 
-def _take_bare_total(names: Mapping[str, str], figures: dict[str, float], step: int | None) -> int | None:
-    """A bare `total` counts only beside a step that it can be the total of; else it is a metric, as a sum of losses."""
+def _pop_plain_total(names: Mapping[str, str], numbers: dict[str, float], step: int | None) -> int | None:
+    """`total` is the number of steps only if it is not less than the step; else it is a metric, like a total loss."""
     if step is None or "total" not in names:
         return None
-    total = step_count(figures[names["total"]])
+    total = as_count(numbers[names["total"]])
     if total is None or total < step:
         return None
-    del figures[names["total"]]
+    del numbers[names["total"]]
     return total
 
 
-def epoch_of(figure: float | None) -> float | None:
-    """A figure as an epoch; None for what cannot be one, as a time in seconds since 1970."""
-    return figure if figure is not None and 0 <= figure <= LARGEST_EPOCH else None
+def as_epoch(value: float | None) -> float | None:
+    """The value if it can be an epoch; None for others, such as a time in seconds since 1970."""
+    return value if value is not None and 0 <= value <= MAX_EPOCH else None
 
 
-def _metrics(figures: Mapping[str, float]) -> dict[str, float]:
-    metrics = {name: figure for name, figure in figures.items() if _is_name(name)}
-    return metrics if len(metrics) <= MOST_METRICS else dict(list(metrics.items())[:MOST_METRICS])
+def _valid_metrics(numbers: Mapping[str, float]) -> dict[str, float]:
+    metrics = {name: number for name, number in numbers.items() if _is_valid_name(name)}
+    return metrics if len(metrics) <= MAX_METRICS else dict(list(metrics.items())[:MAX_METRICS])
 
 
-def _is_name(name: str) -> bool:
-    return 0 < len(name) <= LONGEST_NAME and _UNSHOWABLE.search(name) is None
+def _is_valid_name(name: str) -> bool:
+    return 0 < len(name) <= MAX_NAME_CHARS and _UNSAFE_CHARACTER.search(name) is None
 
 
 def _is_path(text: str) -> bool:
-    return text.strip() != "" and _UNSHOWABLE.search(text) is None
+    return text.strip() != "" and _UNSAFE_CHARACTER.search(text) is None

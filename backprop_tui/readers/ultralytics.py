@@ -1,4 +1,4 @@
-"""Reads what ultralytics prints: a row for each epoch, whose columns the row above it names.
+"""Reads the tables of ultralytics: one row per epoch, with the column names in the row above.
 
 `      Epoch    GPU_mem   box_loss   cls_loss   dfl_loss  Instances       Size`
 `        1/2         0G      4.486      2.623      2.701          4         64: 100% ━━━━━━━━━━━━ 2/2 3.8it/s 0.5s`
@@ -12,83 +12,80 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from backprop_tui.readers.lazily import compiled
-from backprop_tui.readers.printed_numbers import duration_seconds, number
-from backprop_tui.readers.training_keys import figures_of_training
-from backprop_tui.readers.values import InEpoch, Printed, Progress
+from backprop_tui.readers.lazily import lazy_compile
+from backprop_tui.readers.printed_numbers import parse_duration, parse_number
+from backprop_tui.readers.training_keys import numeric_metrics
+from backprop_tui.readers.values import EpochProgress, ParsedEvent, Progress
 
-MOST_COLUMNS = 40
+MAX_COLUMNS = 40
 
-_HEADER = compiled(r"\s*Epoch\s+GPU_mem\s+(\S.{0,1000})$")
-_ROW = compiled(
+_HEADER = lazy_compile(r"\s*Epoch\s+GPU_mem\s+(\S.{0,1000})$")
+_ROW = lazy_compile(
     r"\s*(\d{1,7})/(\d{1,7})\s+[\d.]{1,12}G\s+([^:]{1,1000}):\s*\d{1,3}%[|\s].{0,80}?\s(\d{1,9})/(\d{1,9})(?=[\s\[]|$)(.{0,80})"
 )
-_CLASSES = compiled(r"\s*Class\s+Images\s+Instances\s+(\S[^:]{0,1000})")
-_ALL = compiled(r"\s*all\s+\d{1,12}\s+\d{1,12}\s+(\S.{0,1000})$")
-_TIMES = compiled(r"([\d.:]{1,12})s?<([\d.:]{1,12})")
-_NO_METRICS = frozenset(("Instances", "Size"))
+_CLASSES = lazy_compile(r"\s*Class\s+Images\s+Instances\s+(\S[^:]{0,1000})")
+_ALL_CLASSES = lazy_compile(r"\s*all\s+\d{1,12}\s+\d{1,12}\s+(\S.{0,1000})$")
+_ELAPSED_AND_LEFT = lazy_compile(r"([\d.:]{1,12})s?<([\d.:]{1,12})")
+_NOT_METRICS = frozenset(("Instances", "Size"))
 
 
 class Ultralytics:
-    """The reader of ultralytics; knows the columns that the last header rows named."""
+    """Remembers the column names of the last training and evaluation header."""
 
     marks = (b"Instances", b"% \xe2", b"%|", b"all  ")
 
     def __init__(self) -> None:
         self._columns: Sequence[str] = ()
-        self._measures: Sequence[str] = ()
+        self._evaluation_columns: Sequence[str] = ()
 
-    def read(self, line: str, offset: int) -> Iterator[Printed]:
-        """A row, under the names of its columns."""
+    def read(self, line: str, offset: int) -> Iterator[ParsedEvent]:
         if (header := _HEADER.match(line)) is not None:
-            self._columns = header[1].split()[:MOST_COLUMNS]
+            self._columns = header[1].split()[:MAX_COLUMNS]
         elif (classes := _CLASSES.match(line)) is not None:
-            self._measures = _named(classes[1].split()[:MOST_COLUMNS])
+            self._evaluation_columns = _full_column_names(classes[1].split()[:MAX_COLUMNS])
         elif self._columns and (row := _ROW.match(line)) is not None:
-            yield self._place(row, offset)
-        elif self._measures and (all_classes := _ALL.match(line)) is not None:
-            metrics = figures_of_training(dict(zip(self._measures, all_classes[1].split(), strict=False)))
+            yield self._row_progress(row, offset)
+        elif self._evaluation_columns and (all_classes := _ALL_CLASSES.match(line)) is not None:
+            metrics = numeric_metrics(dict(zip(self._evaluation_columns, all_classes[1].split(), strict=False)))
             if metrics:
                 yield Progress(offset=offset, metrics=metrics)
 
     def memory(self) -> list[Any]:
-        """Everything it keeps."""
-        return [list(self._columns), list(self._measures)]
+        return [list(self._columns), list(self._evaluation_columns)]
 
     def remember(self, memory: list[Any]) -> None:
-        """Becomes what another one was."""
-        columns, measures = memory
+        columns, evaluation_columns = memory
         self._columns = [str(name) for name in columns]
-        self._measures = [str(name) for name in measures]
+        self._evaluation_columns = [str(name) for name in evaluation_columns]
 
-    def _place(self, row: re.Match[str], offset: int) -> InEpoch:
-        times = _TIMES.search(row[6])
-        figures = dict(zip(self._columns, row[3].split(), strict=False))
-        return InEpoch(
+    def _row_progress(self, row: re.Match[str], offset: int) -> EpochProgress:
+        times = _ELAPSED_AND_LEFT.search(row[6])
+        values = dict(zip(self._columns, row[3].split(), strict=False))
+        return EpochProgress(
             offset=offset,
             done=int(row[4]),
-            of=int(row[5]),
+            total=int(row[5]),
             epoch=int(row[1]),
             first_epoch=1,
             total_epochs=int(row[2]),
             elapsed_seconds=None if times is None else _seconds(times[1]),
             seconds_left=None if times is None else _seconds(times[2]),
-            metrics=figures_of_training(figures, leave_out=_NO_METRICS),
+            metrics=numeric_metrics(values, exclude=_NOT_METRICS),
         )
 
 
-def _named(columns: Sequence[str]) -> list[str]:
-    """`Box(P R mAP50 mAP50-95) Mask(P R` in words that say of what: Box(P), Box(R), ..., Mask(P)."""
+def _full_column_names(columns: Sequence[str]) -> list[str]:
+    """Expand `Box(P R mAP50 mAP50-95) Mask(P R` to Box(P), Box(R), ..., Mask(P), Mask(R)."""
     names: list[str] = []
-    of = ""
+    group = ""
     for column in columns:
-        before, bracket, name = column.partition("(")
-        if bracket:
-            of = before
-        name = (name if bracket else column).rstrip(")")
-        names.append(f"{of}({name})" if of else name)
+        prefix, parenthesis, name = column.partition("(")
+        if parenthesis:
+            group = prefix
+        name = (name if parenthesis else column).rstrip(")")
+        names.append(f"{group}({name})" if group else name)
     return names
 
 
-def _seconds(printed: str) -> float | None:
-    return duration_seconds(printed) if ":" in printed else number(printed)
+def _seconds(text: str) -> float | None:
+    return parse_duration(text) if ":" in text else parse_number(text)

@@ -1,9 +1,8 @@
-r"""Reads lines by regular expressions of the user's own: `step (?P<step>\d+) .* loss (?P<loss>[0-9.e+-]+)`.
+r"""Reads lines with the user's regular expressions: `step (?P<step>\d+) .* loss (?P<loss>[0-9.e+-]+)`.
 
-Groups named step, epoch, total_steps, total_epochs, eta_seconds and checkpoint mean what they say; any other is a
-metric.
-An expression may take very long (`(a+)+b`), so each is searched for within an allowance of time; one that takes more is
-switched off for the rest of the log. The lines it is shown are bounded, too.
+The groups step, epoch, total_steps, total_epochs, eta_seconds and checkpoint have the obvious meaning; any other group
+is a metric. An expression such as `(a+)+b` may take very long, so searches have a time limit and lines a maximum
+length; an expression that exceeds the limit is disabled for the rest of the log.
 """
 
 from __future__ import annotations
@@ -12,96 +11,94 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from backprop_tui.readers.printed_numbers import number, step_count
-from backprop_tui.readers.training_keys import LONGEST_PATH, epoch_of, figures_of_training
+from backprop_tui.readers.printed_numbers import as_count, parse_number
+from backprop_tui.readers.training_keys import MAX_PATH_CHARS, as_epoch, numeric_metrics
 from backprop_tui.readers.values import CheckpointSaved, LogValue, Progress
 
-LONGEST_LINE = 4096
+MAX_LINE_CHARS = 4096
 
-_NO_METRICS = frozenset(("step", "epoch", "total_steps", "total_epochs", "eta_seconds", "checkpoint"))
+_NOT_METRICS = frozenset(("step", "epoch", "total_steps", "total_epochs", "eta_seconds", "checkpoint"))
 
 
 class TookTooLong(Exception):
-    """An expression has used up its allowance."""
+    """A regular expression exceeded its time limit."""
 
 
-class Allowance(Protocol):
-    """Bounds the time that an expression may take."""
+class TimeLimitedSearch(Protocol):
+    """Searches with a time limit."""
 
     def search(self, pattern: re.Pattern[str], line: str) -> re.Match[str] | None:
-        """As the pattern's own.
+        """Like `pattern.search(line)`.
 
         Raises:
-            TookTooLong: it takes more time than it may.
+            TookTooLong: the search exceeded the time limit.
         """
 
 
-class Unbounded:
-    """No bound at all: for expressions that are known to be quick."""
+class UnlimitedSearch:
+    """Searches without a time limit, for expressions that are known to be fast."""
 
     def search(self, pattern: re.Pattern[str], line: str) -> re.Match[str] | None:
-        """As the pattern's own."""
         return pattern.search(line)
 
 
 class UserPatterns:
-    """The reader of such lines; the first expression that is found in a line is the one that counts."""
+    """Reads a line with the first of the user's expressions that matches."""
 
-    marks = (b"",)  # nothing is known of what they look for
+    marks = (b"",)  # the expressions may match any line
 
-    def __init__(self, patterns: Iterable[str], allowance: Allowance | None = None) -> None:
+    def __init__(self, patterns: Iterable[str], searcher: TimeLimitedSearch | None = None) -> None:
         self._patterns: list[re.Pattern[str]] = []
-        self._allowance = Unbounded() if allowance is None else allowance
-        self._switched_off: list[str] = []
+        self._searcher = UnlimitedSearch() if searcher is None else searcher
+        self._disabled: list[str] = []
         for pattern in patterns:
             try:
                 self._patterns.append(re.compile(pattern))
-            except (re.error, RecursionError, OverflowError):  # another version of Python took it
-                self._switched_off.append(pattern)
+            except (re.error, RecursionError, OverflowError):  # valid only in another version of Python
+                self._disabled.append(pattern)
 
     def read(self, line: str, offset: int) -> Iterator[LogValue]:
-        """What the groups say."""
-        if len(line) > LONGEST_LINE:
+        if len(line) > MAX_LINE_CHARS:
             return
-        found = self._find(line)
-        if found is not None:
-            yield from _told({name: text for name, text in found.groupdict().items() if text}, offset)
+        match = self._first_match(line)
+        if match is not None:
+            yield from _events_of_groups({name: text for name, text in match.groupdict().items() if text}, offset)
 
     def take_switched_off(self) -> list[str]:
-        """The expressions that were switched off since the last call."""
-        taken, self._switched_off = self._switched_off, []
-        return taken
+        """The expressions that were disabled since the last call."""
+        disabled, self._disabled = self._disabled, []
+        return disabled
 
-    def _find(self, line: str) -> re.Match[str] | None:
+    def _first_match(self, line: str) -> re.Match[str] | None:
         for pattern in tuple(self._patterns):
             try:
-                found = self._allowance.search(pattern, line)
+                match = self._searcher.search(pattern, line)
             except TookTooLong:
                 self._patterns.remove(pattern)
-                self._switched_off.append(pattern.pattern)
+                self._disabled.append(pattern.pattern)
                 continue
-            if found is not None:
-                return found
+            if match is not None:
+                return match
         return None
 
 
-def _told(texts: dict[str, str], offset: int) -> Iterator[LogValue]:
-    figures = {name: number(text.replace(",", "")) for name, text in texts.items()}
-    step = step_count(figures.get("step"))
+def _events_of_groups(texts: dict[str, str], offset: int) -> Iterator[LogValue]:
+    numbers = {name: parse_number(text.replace(",", "")) for name, text in texts.items()}
+    step = as_count(numbers.get("step"))
     path = texts.get("checkpoint", "").strip()
-    if path and len(path) <= LONGEST_PATH and path.isprintable():
+    if path and len(path) <= MAX_PATH_CHARS and path.isprintable():
         yield CheckpointSaved(offset=offset, path=path, step=step)
-    epoch = epoch_of(figures.get("epoch"))
-    metrics = figures_of_training(figures, leave_out=_NO_METRICS)
-    eta = figures.get("eta_seconds")
+    epoch = as_epoch(numbers.get("epoch"))
+    metrics = numeric_metrics(numbers, exclude=_NOT_METRICS)
+    eta = numbers.get("eta_seconds")
     if step is None and epoch is None and not metrics:
         return
     yield Progress(
         offset=offset,
         step=step,
         epoch=epoch,
-        total_steps=step_count(figures.get("total_steps")),
-        total_epochs=step_count(figures.get("total_epochs")),
+        total_steps=as_count(numbers.get("total_steps")),
+        total_epochs=as_count(numbers.get("total_epochs")),
         eta_seconds=eta if eta is not None and 0 <= eta < float("inf") else None,
         metrics=metrics,
     )

@@ -1,7 +1,7 @@
-"""What a reader gives: the values that a line of a log says of a training run.
+"""Events that readers parse from the lines of a training log.
 
-`offset` is the byte of the log just after the terminator of the line a value came from, or of the line that completed
-it: whoever has recorded the value may read on from there.
+`offset` is the byte position in the log just after the line an event came from, or the line that completed it: once
+the event is recorded, reading can resume there.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from backprop_tui.domain.values import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far the training is; what the line does not say is None.
+    """Training progress; a field is None if the line does not contain it.
 
-    Metrics carry the names and the order they were printed with; NaN and infinities are kept, since they are news.
-    An epoch is as printed, which may count from 0 or from 1; `eta_seconds` is for the whole training.
+    Metrics keep their printed names and order, and include NaN and infinities. The epoch is as printed, so it may count
+    from 0 or from 1. `eta_seconds` is for the whole training.
     """
 
     offset: int
@@ -31,7 +31,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointSaved:
-    """The script says that it saved a checkpoint; `path` is as printed, perhaps relative to the script's directory."""
+    """The script reported a saved checkpoint; `path` is as printed and may be relative to the script's directory."""
 
     offset: int
     path: str
@@ -42,16 +42,16 @@ LogValue = Progress | CheckpointSaved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InEpoch:
-    """A place within an epoch, `done` of `of`, as formats print it that count anew in each; becomes a Progress.
+class EpochProgress:
+    """Progress within one epoch (`done` of `total` steps), for formats that restart the count in each epoch.
 
-    `epoch` None: the one that an earlier line named. `first_epoch` is what the format calls its first, None where
-    scripts differ. Seconds are those of this epoch.
+    `epoch` None means the epoch that an earlier line named. `first_epoch` is the number the format gives the first
+    epoch, None if scripts differ. The seconds refer to this epoch only.
     """
 
     offset: int
     done: int
-    of: int | None
+    total: int | None
     epoch: int | None = None
     first_epoch: int | None = None
     total_epochs: int | None = None
@@ -62,7 +62,7 @@ class InEpoch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """A progress bar: it may count steps, epochs or downloaded files, which its label and the other lines tell."""
+    """A progress bar; whether it counts steps, epochs or downloads follows from its label and the other lines."""
 
     offset: int
     label: str
@@ -70,12 +70,12 @@ class Bar:
     total: int | None
     elapsed_seconds: float | None = None
     seconds_left: float | None = None
-    figures: Mapping[str, float] = field(default_factory=dict)  # behind it, as printed: metrics, a step, an epoch
+    values: Mapping[str, float] = field(default_factory=dict)  # printed after the bar: metrics, a step, an epoch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EpochBegins:
-    """A line that only names the epoch that begins: what follows is in it."""
+class EpochStarted:
+    """A line that only announces a new epoch; the following lines belong to it."""
 
     offset: int
     epoch: int
@@ -83,4 +83,4 @@ class EpochBegins:
     first_epoch: int | None = None
 
 
-Printed = Progress | CheckpointSaved | InEpoch | Bar | EpochBegins
+ParsedEvent = Progress | CheckpointSaved | EpochProgress | Bar | EpochStarted

@@ -160,4 +160,4 @@ def make_agree(script: WatchedScript, tree: Tree, ladder: Ladder, live: Live) ->
 
 def held(directory: RunDirectory, descriptor: int) -> Lock:
     """The run's lock as it was inherited."""
-    return Lock(directory.file("lock"), descriptor)
+    return Lock(directory.lock_path, descriptor)

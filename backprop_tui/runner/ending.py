@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from backprop_tui.checkpoints.choice import Choice, choose, choose_unseen
 from backprop_tui.domain.causes.losses import cause_of_loss
 from backprop_tui.domain.causes.making import made
 from backprop_tui.domain.causes.ours import cause_of_our_stop
@@ -18,12 +19,11 @@ from backprop_tui.domain.live import Live, Stopping
 from backprop_tui.domain.retries import NotAgain
 from backprop_tui.domain.run import Cause, Checkpoint, Ended, Run
 from backprop_tui.domain.status import Status
-from backprop_tui.runner.aside import Aside
+from backprop_tui.processes.hanging_call import call_within
 from backprop_tui.runner.evidence import Scene
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.script import CannotStart
 from backprop_tui.runner.watched import Exit
-from backprop_tui.store.checkpoint_choice import Choice, choose, choose_unseen
 from backprop_tui.store.run_directory import RunDirectory
 
 WRITE_AGAIN_SECONDS = 1.0
@@ -63,9 +63,9 @@ def outcome_of(exit_: Exit, stopping: Stopping | None, scene: Scene) -> Outcome:
 
 def _found_out(find: Callable[[], Cause], ended: str) -> Cause:
     """Looks for the cause in a thread: neither a file system that hangs nor a fault in the search may lose the end."""
-    found = Aside(lambda _now: find()).last(CAUSE_SECONDS)
-    if found:
-        return found[0]
+    cause = call_within(CAUSE_SECONDS, find)
+    if cause is not None:
+        return cause
     return made("unknown", evidence=ended, summary=ended, advice="read the end of the log", retryable=True)
 
 
@@ -117,8 +117,7 @@ def write_end(directory: RunDirectory, run: Run, live: Live, outcome: Outcome, r
 
 def _choose(checkpoints: Sequence[Checkpoint]) -> Choice:
     """Judges them in a thread: a file system that hangs must not hold up the end."""
-    answers = Aside(lambda _now: choose(checkpoints)).last(JUDGE_SECONDS)
-    return answers[0] if answers else choose_unseen(checkpoints)
+    return call_within(JUDGE_SECONDS, lambda: choose(checkpoints)) or choose_unseen(checkpoints)
 
 
 def _tell_end(recorder: Recorder, run: Run, outcome: Outcome, choice: Choice) -> None:

@@ -20,8 +20,8 @@ from backprop_tui.probes.kernel_log import memory_kill_of
 from backprop_tui.probes.readings_file import read_readings
 from backprop_tui.runner.gpu_share import SAMPLE_SECONDS
 from backprop_tui.runner.not_finite import not_finite_since
-from backprop_tui.store.log_end import read_end
 from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.tail import read_end
 
 _FRESH_SECONDS = 10 * SAMPLE_SECONDS
 _SOURCE_FOLDERS = ("", "src", "..")
@@ -96,7 +96,7 @@ class Scene:
         """The newest loss where it is no number, and since which step, as far as the end of the metrics tells."""
         for name, value in self.live.metrics.items():
             if "loss" in name.lower() and not math.isfinite(value):
-                since = not_finite_since(self.directory.file("metrics.jsonl"), name)
+                since = not_finite_since(self.directory.metrics_path, name)
                 if since is not None and since != self.live.step:
                     return f"{name} is {value} since step {since}"
                 return f"{name} is {value}" + ("" if self.live.step is None else f" at step {self.live.step}")

@@ -25,7 +25,7 @@ from backprop_tui.processes.linux import rename_process
 from backprop_tui.readers.log_reader import LogReader
 from backprop_tui.runner.main import Assignment, guard
 from backprop_tui.runner.script import Launch
-from backprop_tui.store.unfinished import has_work
+from backprop_tui.store.run_directory import has_work
 
 LARGEST_REQUEST = 65536
 REAP_MILLISECONDS = 1000

@@ -8,13 +8,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from backprop_tui.checkpoints.folders import TRAINER_STATE
+from backprop_tui.checkpoints.judging import Unsound, judge, size_and_change_time
 from backprop_tui.domain.checkpoint_names import NamedCheckpoint, named_checkpoint, named_exactly
 from backprop_tui.domain.run import Checkpoint
 from backprop_tui.domain.values import dataclass
 from backprop_tui.runner.checkpoint_patterns import CheckpointPatterns
 from backprop_tui.runner.written_files import WrittenFile
-from backprop_tui.store.checkpoint_folders import TRAINER_STATE
-from backprop_tui.store.checkpoints import Unsound, is_sound, saved_files
 
 MOST_PENDING = 100
 MOST_TOLD = 1_000
@@ -130,7 +130,7 @@ class FoundCheckpoints:
 
     def _judge(self, path: str, now: float, *, at_end: bool) -> Iterator[CheckpointFound]:
         pending = self._pending[path]
-        size_bytes, modified_ns = saved_files(path)
+        size_bytes, modified_ns = size_and_change_time(path)
         if size_bytes is None:
             # Renamed or removed; but what was announced may still be to come.
             if at_end or pending.size_bytes >= 0 or now - pending.first_seen > LONGEST_WRITING_SECONDS:
@@ -150,7 +150,7 @@ class FoundCheckpoints:
                 changed=pending.changed or was_seen,
             )
             return
-        verdict = is_sound(path)
+        verdict = judge(path)
         if isinstance(verdict, Unsound) and not at_end and not _is_given_up(pending, now):
             return  # half of it is written, and the writer pauses
         del self._pending[path]

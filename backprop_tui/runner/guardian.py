@@ -16,7 +16,6 @@ from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.values import dataclass
-from backprop_tui.launchers.sampler_process import READINGS
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.readers.values import CheckpointSaved, Progress
@@ -26,7 +25,7 @@ from backprop_tui.runner.figures import Figures
 from backprop_tui.runner.found_figures import FiguresFound
 from backprop_tui.runner.gpu_share import share_of
 from backprop_tui.runner.ladder import Ladder
-from backprop_tui.runner.listeners import LISTENERS, anyone_listens
+from backprop_tui.runner.listeners import anyone_listens
 from backprop_tui.runner.log_follower import LogFollower
 from backprop_tui.runner.lookout import Lookout, Seen
 from backprop_tui.runner.memory_kills import MemoryKills
@@ -64,7 +63,7 @@ class Guardian:
         self._charge = charge
         self._recorder = charge.recorder
         self.run = run
-        listens = partial(anyone_listens, charge.directory.file(LISTENERS))
+        listens = partial(anyone_listens, charge.directory.listeners_path)
         self.ladder = Ladder(run.spec.stop, charge.tree, charge.recorder, listens)
         self._lookout = Lookout(run, charge.supervisor.home, charge.recorder, charge.script.identity.pid)
         self._book = CheckpointBook(charge.recorder, self._lookout.expect)
@@ -78,7 +77,7 @@ class Guardian:
             listens=listens,
         )
         self._obedience = Obedience(charge.directory, charge.tree, charge.recorder, self.ladder, self._postponement)
-        readings_path = charge.supervisor.home.host_file(READINGS)
+        readings_path = charge.supervisor.home.readings
         self._meter = ResourceMeter(
             charge.tree, charge.recorder, lambda: share_of(run.id, run.attempt.gpus, readings_path)
         )

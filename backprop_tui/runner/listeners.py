@@ -9,7 +9,6 @@ import os
 
 from backprop_tui.processes.identity import Identity, is_alive
 
-LISTENERS = "listeners"
 MOST_BYTES = 64 * 1024  # the newest lines count
 
 

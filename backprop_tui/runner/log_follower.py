@@ -17,6 +17,7 @@ from backprop_tui.runner.told_metrics import ToldMetrics, newest_lines
 from backprop_tui.store.fields import encode_metrics
 from backprop_tui.store.files import append_line, dump
 from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.tail import Tail, size_of
 
 CHUNK_BYTES = 1 << 20
 PATTERNS_CHUNK_BYTES = 1 << 16  # patterns of the user's may be slow, and what else the guardian does waits for a chunk
@@ -48,11 +49,10 @@ class LogFollower:
     def __init__(self, directory: RunDirectory, begin: Begin, patterns: UserPatterns | None = None) -> None:
         """Follows the log of that directory; `patterns` come before what is understood anyway."""
         self._directory = directory
-        self._path = directory.log
         self._patterns = patterns
         self._chunk_bytes = CHUNK_BYTES if patterns is None else PATTERNS_CHUNK_BYTES
         self._reader = self._reader_at(begin.offset, memory=begin.memory, habits=begin.habits)
-        self._position = begin.offset
+        self._tail = Tail(directory.log, begin.offset)
         self._metrics_from = begin.metrics_from
         self._told_from = begin.told_from
         self._told = ToldMetrics() if begin.told is None else begin.told
@@ -76,19 +76,17 @@ class LogFollower:
 
     def read(self, time: float) -> tuple[Sequence[Progress | CheckpointSaved], bool]:
         """What the next chunk says, and whether more is waiting; `write_metrics` writes down what it says."""
-        size = _size(self._path)
-        if size < self._position:
+        tail = self._tail
+        unread = tail.look()
+        if tail.restarted:
             self._start_again()
-        if size == self._position:
+        if unread <= 0:
             return (), False
-        if size - self._position > LONGEST_BACKLOG_BYTES:
-            self._skip_to(size - SKIP_TO_BYTES)
-        with open(self._path, "rb", buffering=0) as file:
-            file.seek(self._position)
-            chunk = file.read(self._chunk_bytes) or b""
-        self._position += len(chunk)
+        if unread > LONGEST_BACKLOG_BYTES:
+            self._skip_to(tail.size - SKIP_TO_BYTES)
+        chunk = tail.chunk(self._chunk_bytes)
         values = self._reader.feed(chunk)
-        return self._record(values, time), self._position < size
+        return self._record(values, time), bool(chunk) and tail.offset < tail.size
 
     def finish(self, time: float) -> Sequence[Progress | CheckpointSaved]:
         """Everything up to the end of the log, a last line without an end too; the script is dead."""
@@ -114,12 +112,12 @@ class LogFollower:
         """Somebody truncated the log."""
         self.generation += 1
         self._reader = self._reader_at(0)
-        self._position = self._metrics_from = self._told_from = 0
+        self._metrics_from = self._told_from = 0
 
     def _skip_to(self, offset: int) -> None:
-        self.skipped_bytes += offset - self._position
+        self.skipped_bytes += offset - self._tail.offset
         self._reader = self._reader_at(offset, memory=self._reader.memory())
-        self._position = offset
+        self._tail.offset = offset
 
     def _record(
         self, values: Sequence[Progress | CheckpointSaved], time: float
@@ -157,27 +155,20 @@ class LogFollower:
         """
         if not self._waiting:
             return
-        path = self._directory.file("metrics.jsonl")
-        size = _size(path)
+        path = self._directory.metrics_path
+        size = size_of(path)
         try:
             append_line(path, b"\n".join(self._waiting))
         except StorageFailed:
-            if _size(path) > size:
+            if size_of(path) > size:
                 os.truncate(path, size)
             raise
         self._waiting.clear()
 
 
-def _size(path: str) -> int:
-    try:
-        return os.stat(path).st_size
-    except FileNotFoundError:
-        return 0
-
-
 def recover_offset(directory: RunDirectory, generation: int) -> int:
     """Where metrics.jsonl ends: cuts a torn last line, which a killed runner may leave; 0 when there is nothing."""
-    cut_torn_line(directory.file("metrics.jsonl"))
+    cut_torn_line(directory.metrics_path)
     offsets = (line.get("offset") for line in newest_lines(directory) if line.get("generation") == generation)
     return max((offset for offset in offsets if isinstance(offset, int)), default=0)
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from backprop_tui.domain.disk_use import DiskUse
 from backprop_tui.domain.run import Checkpoint, Run
+from backprop_tui.processes.hanging_call import MIN_PAUSE_SECONDS, BackgroundTask, pause_after
 from backprop_tui.processes.tree import descendants
-from backprop_tui.runner.aside import CLOSEST_SECONDS, Aside, paced
 from backprop_tui.runner.checkpoint_patterns import CheckpointPatterns
 from backprop_tui.runner.disk_watch import measured
 from backprop_tui.runner.found_checkpoints import FoundCheckpoints, Sighting
@@ -50,7 +50,7 @@ class Lookout:
             self._files.learn(os.path.dirname(checkpoint.path), depth=ANNOUNCED_DEPTH)
             if checkpoint.sound is None:
                 self._checkpoints.expect(checkpoint.path)
-        self._aside: Aside[list[Seen]] = Aside(self._look, self._pause_seconds)
+        self._task: BackgroundTask[list[Seen]] = BackgroundTask(self._look, self._pause_seconds)
         self._is_last = False
 
     def expect(self, path: str) -> None:
@@ -60,12 +60,12 @@ class Lookout:
 
     def seen(self, now: float) -> Sequence[Seen]:
         """What the last look saw, once; `now` is monotonic."""
-        return self._aside.result(now) or ()
+        return self._task.result(now) or ()
 
     def seen_last(self) -> Sequence[Seen]:
         """Looks once more when the script is dead; a file system that hangs is waited for a few seconds, no more."""
         self._is_last = True
-        return [sighting for found in self._aside.last(LAST_LOOK_SECONDS) for sighting in found]
+        return [sighting for found in self._task.finish(LAST_LOOK_SECONDS) for sighting in found]
 
     def _look(self, now: float) -> list[Seen]:
         files: Sequence[WrittenFile] = self._files.look(now)
@@ -77,7 +77,7 @@ class Lookout:
     def _pause_seconds(self, spent: float) -> float:
         """Short while a checkpoint is being written or waited for, whatever a look costs."""
         is_awaited = self._checkpoints.is_any_pending or self._recorder.live.postponed is not None
-        seconds = paced(spent, closest_seconds=CLOSEST_SECONDS if is_awaited else IDLE_SECONDS)
+        seconds = pause_after(spent, min_seconds=MIN_PAUSE_SECONDS if is_awaited else IDLE_SECONDS)
         return min(seconds, AWAITED_SECONDS) if is_awaited else seconds
 
     def _known(self) -> tuple[Checkpoint, ...]:

@@ -12,13 +12,12 @@ from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run, Running, Starting
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.values import dataclass
-from backprop_tui.launchers.sampler_process import READINGS
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.processes.detached_log import note_exception
+from backprop_tui.processes.hanging_call import call_within
 from backprop_tui.processes.linux import become_subreaper, rename_process
 from backprop_tui.readers.user_patterns import UserPatterns
 from backprop_tui.runner.allowance import Allowance
-from backprop_tui.runner.aside import Aside
 from backprop_tui.runner.birth import Gone, NeverBegan, adopt, first_live, held, make_agree, script_of, start
 from backprop_tui.runner.ending import outcome_of, outcome_of_no_start, write_end
 from backprop_tui.runner.evidence import Scene
@@ -143,8 +142,7 @@ def _tell_start(directory: RunDirectory, run: Run, recorder: Recorder, script: W
 
 def _code_changes(run: Run) -> str | None:
     """Looked for in a thread: the script runs already, and a disk that does not answer must not leave it unguarded."""
-    found = Aside(lambda _now: changes_since_queued(run)).last(CODE_SECONDS)
-    return found[0] if found else None
+    return call_within(CODE_SECONDS, lambda: changes_since_queued(run))
 
 
 def _follow_log(directory: RunDirectory, live: Live, run: Run, *, adopting: bool) -> LogFollower:
@@ -152,7 +150,7 @@ def _follow_log(directory: RunDirectory, live: Live, run: Run, *, adopting: bool
     patterns = UserPatterns(run.spec.log_patterns, Allowance()) if run.spec.log_patterns else None
     if not adopting and run.attempt.number == 1:
         return LogFollower(directory, Begin(generation=live.log_generation), patterns)
-    cut_torn_line(directory.file("events.jsonl"))
+    cut_torn_line(directory.events_path)
     begin = Begin(
         offset=live.log_offset,
         generation=live.log_generation,
@@ -192,14 +190,14 @@ def _finish(guardian: Guardian, charge: Charge, exit_: Exit) -> None:
         directory=charge.directory,
         run=run,
         live=live,
-        readings_path=charge.supervisor.home.host_file(READINGS),
+        readings_path=charge.supervisor.home.readings,
         memory_kill=memory_kill,
         memory_kills_counted=guardian.memory_kills.counts,
     )
     outcome = outcome_of(exit_, live.stopping, scene)
     concluded = write_end(charge.directory, run, live, outcome, charge.recorder)
     guardian.write_metrics()
-    _forget_environment(charge.directory, concluded)
+    _delete_environment(charge.directory, concluded)
 
 
 def _end_without_script(
@@ -214,16 +212,16 @@ def _end_without_script(
     else:
         leader = script_of(directory, run.attempt.number)
         Tree(None, directory.path, leader).sweep(grace_seconds=SWEEP_GRACE_SECONDS)
-        readings_path = supervisor.home.host_file(READINGS)
+        readings_path = supervisor.home.readings
         scene = Scene(directory=directory, run=run, live=recorder.live, readings_path=readings_path)
         outcome = outcome_of(Exit(), recorder.live.stopping, scene)
     concluded = write_end(directory, run, recorder.live, outcome, recorder)
-    _forget_environment(directory, concluded)
+    _delete_environment(directory, concluded)
 
 
-def _forget_environment(directory: RunDirectory, run: Run) -> None:
+def _delete_environment(directory: RunDirectory, run: Run) -> None:
     if run.status is not Status.QUEUED:
-        directory.forget_environment()
+        directory.delete_environment()
 
 
 def _leave_word(directory: RunDirectory, message: str) -> None:

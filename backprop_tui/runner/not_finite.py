@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 
-from backprop_tui.store.json_tail import objects
+from backprop_tui.store.tail import parse_lines
 
 _END_BYTES = 1 << 20
 
@@ -20,7 +20,7 @@ def not_finite_since(path: str, name: str) -> int | None:
     except OSError:
         return None
     since: int | None = None
-    for line in reversed(objects(end[end.find(b"\n") + 1 if start else 0 : end.rfind(b"\n") + 1])):
+    for line in reversed(parse_lines(end[end.find(b"\n") + 1 if start else 0 : end.rfind(b"\n") + 1])):
         metrics, step = line.get("metrics"), line.get("step")
         value = metrics.get(name) if isinstance(metrics, dict) else None
         if isinstance(value, int | float) and math.isfinite(value):

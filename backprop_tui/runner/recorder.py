@@ -63,6 +63,6 @@ class Recorder:
     def resources(self, **figures: object) -> None:
         """One line of resources.jsonl."""
         try:
-            append_line(self._directory.file("resources.jsonl"), dump({"time": iso(time.time()), **figures}))
+            append_line(self._directory.resources_path, dump({"time": iso(time.time()), **figures}))
         except StorageFailed:
             self.change(problem="resources.jsonl cannot be written: disk full?")

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from backprop_tui.checkpoints.choice import choose
 from backprop_tui.domain.errors import StorageFailed
 from backprop_tui.domain.run import Run
-from backprop_tui.runner.aside import Aside
-from backprop_tui.store.checkpoint_choice import Choice, choose
+from backprop_tui.processes.hanging_call import call_within
 from backprop_tui.store.run_directory import RunDirectory
 
 JUDGE_SECONDS = 2.0  # a file system that does not answer is believed: the script has to wait for it anyway
@@ -26,10 +26,9 @@ def with_sound_start(directory: RunDirectory, run: Run) -> tuple[Run, str | None
     if meant is None or meant not in paths:
         return run, None
     known = run.checkpoints[: paths.index(meant) + 1]
-    answers: list[Choice] = Aside(lambda _now: choose(known)).last(JUDGE_SECONDS)
-    if not answers or not answers[0].torn:
+    choice = call_within(JUDGE_SECONDS, lambda: choose(known))
+    if choice is None or not choice.torn:
         return run, None
-    choice = answers[0]
     start = None if choice.checkpoint is None else choice.checkpoint.path
     run = replace(
         run.with_attempt(replace(run.attempt, resumed_from=start)),

@@ -15,8 +15,8 @@ from backprop_tui.domain.times import from_iso
 from backprop_tui.readers.values import CheckpointSaved, Progress
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.json_tail import objects
 from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.tail import parse_lines
 
 _HEAD_BYTES = 64 << 10
 _TAIL_BYTES = 512 << 10
@@ -45,7 +45,7 @@ class ResumeWatch:
 
     def _remember(self, directory: RunDirectory, resumed_from: str) -> None:
         """Looks up how the run began, and how it was before this attempt."""
-        head, tail = _ends(directory.file("metrics.jsonl"))
+        head, tail = _ends(directory.metrics_path)
         started_at = self._run.attempt.started_at
         earlier = [line for line in tail if _time(line) < started_at]
         ended = [one for one in self._run.attempts if one.number < self._run.attempt.number]
@@ -129,7 +129,7 @@ def _ends(path: str) -> tuple[list[JsonObject], list[JsonObject]]:
         return [], []
     first = head[: head.rfind(b"\n") + 1]
     last = tail[tail.find(b"\n") + 1 if start else 0 : tail.rfind(b"\n") + 1]
-    return objects(first), objects(last)
+    return parse_lines(first), parse_lines(last)
 
 
 def _metrics(line: JsonObject) -> JsonObject:

@@ -7,7 +7,7 @@ import os
 from backprop_tui.domain.errors import StateUnavailable
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.processes.detached_log import note_exception
-from backprop_tui.processes.linux import become_subreaper, cease_as_subreaper
+from backprop_tui.processes.linux import become_subreaper, stop_as_subreaper
 
 
 def summon(supervisor: SupervisorProcess) -> bool:
@@ -19,9 +19,9 @@ def summon(supervisor: SupervisorProcess) -> bool:
     Raises:
         StateUnavailable: it could not be started.
     """
-    if supervisor.lives():
+    if supervisor.is_alive():
         return False
-    cease_as_subreaper()
+    stop_as_subreaper()
     try:
         pid = os.fork()
         if pid == 0:

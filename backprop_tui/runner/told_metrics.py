@@ -8,8 +8,8 @@ from dataclasses import replace
 from backprop_tui.readers.values import Progress
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import storage
-from backprop_tui.store.json_tail import JsonTail
 from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.tail import JsonTail
 
 MOST_NAMES = 1024
 NEWEST_BYTES = 16 << 20  # some hundred thousand lines: a quarter of a second, and a chunk of them in memory
@@ -66,11 +66,9 @@ def newest_lines(directory: RunDirectory) -> Iterator[JsonObject]:
     Raises:
         StorageFailed: it cannot be read.
     """
-    path = directory.file("metrics.jsonl")
+    path = directory.metrics_path
     with storage(path):
         tail = JsonTail(path, last_bytes=NEWEST_BYTES)
-    lines: list[JsonObject] | None = []
-    while lines is not None:
-        with storage(path):
-            lines = tail.read() if tail.look() > 0 else None
-        yield from lines or ()
+        tail.look()
+        for lines in tail.chunks():
+            yield from lines

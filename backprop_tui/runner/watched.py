@@ -6,7 +6,7 @@ import os
 import select
 
 from backprop_tui.domain.values import dataclass
-from backprop_tui.processes.identity import Identity, open_pidfd, wait_status_of_stranger
+from backprop_tui.processes.identity import Identity, open_pidfd, wait_status_of_nonchild
 
 # The supervisor is the subreaper of orphaned scripts and leaves their zombies for two seconds to be read.
 REAPED_WITHIN_SECONDS = 4.0
@@ -83,5 +83,5 @@ class WatchedScript:
     def _reap(self) -> Exit | None:
         if not self.adopted:
             return Exit.of(os.waitpid(self.identity.pid, 0)[1])
-        status = wait_status_of_stranger(self.pidfd, self.identity.pid)
+        status = wait_status_of_nonchild(self.pidfd, self.identity.pid)
         return None if status is None else Exit.of(status)

@@ -1,1 +1,1 @@
-"""Files: run directories, the index, locks, requests."""
+"""The state directory: runs, their records, logs and metrics, the index, and locks."""

@@ -1,4 +1,4 @@
-"""The code of a run at one moment: a digest of its script, the commit its directory is at, and what changed since."""
+"""The version of a run's code: a digest of its script, the git commit, and what has changed since it was queued."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from collections.abc import Iterator, Sequence
 from backprop_tui.domain.run import Code, Run
 
 try:
-    # As `random` does: the usual door loads OpenSSL, for which a guardian has no other use.
+    # As `random` does: hashlib loads OpenSSL, which a guardian does not need otherwise.
     from _sha256 import sha256  # type: ignore[import-not-found]
 except ImportError:
     from hashlib import sha256
 
-MOST_BYTES = 4 << 20  # of a script; what lies behind does not count
+MOST_BYTES = 4 << 20  # of a script; the rest is ignored
 _MOST_REFS_BYTES = 4 << 20
 _SCRIPTS = (".py", ".sh")
 
 
 def code_of(script: str | None, command: Sequence[str], cwd: str) -> Code | None:
-    """The script, or the first file of a command line that looks like one; None where there is none to read."""
-    words = [word for word in command if word.endswith(_SCRIPTS)] if script is None else [script]
-    for word in words:
-        path = os.path.join(cwd, word)
+    """Returns the script, or the first script in a command line; None if there is none that can be read."""
+    scripts = [word for word in command if word.endswith(_SCRIPTS)] if script is None else [script]
+    for name in scripts:
+        path = os.path.join(cwd, name)
         digest = digest_of(path)
         if digest is not None:
             return Code(path=path, sha256=digest)
@@ -30,22 +30,22 @@ def code_of(script: str | None, command: Sequence[str], cwd: str) -> Code | None
 
 
 def digest_of(path: str) -> str | None:
-    """SHA-256 of the beginning of a file in hexadecimal; None where it cannot be read."""
+    """Returns the SHA-256 of the beginning of a file in hexadecimal; None if it cannot be read."""
     try:
-        with open(path, "rb", opener=_at_once) as file:
+        with open(path, "rb", opener=_open_nonblocking) as file:
             digest: str = sha256(file.read(MOST_BYTES)).hexdigest()
     except OSError:
         return None
     return digest
 
 
-def _at_once(path: str, flags: int) -> int:
-    """A pipe of that name must not be waited for."""
+def _open_nonblocking(path: str, flags: int) -> int:
+    """Opens without waiting, in case the path is a pipe."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
 def changes_since_queued(run: Run) -> str | None:
-    """In words, what is another now than when the run was queued; None where nothing is, or nothing is known."""
+    """Returns what has changed since the run was queued, as text; None if nothing, or nothing is known."""
     return ", ".join(_changes(run)) or None
 
 
@@ -61,7 +61,7 @@ def _changes(run: Run) -> Iterator[str]:
 
 
 def commit_of(folder: str) -> str | None:
-    """The commit a working tree is at, without a process; None where there is none or it is not kept in plain files.
+    """Returns the commit of a working tree without running git; None if there is none or it is not in plain files.
 
     See gitrepository-layout(5): `.git` may be a file that names the directory, as in worktrees and submodules.
     """
@@ -73,31 +73,31 @@ def commit_of(folder: str) -> str | None:
 
 
 def _git_directory(folder: str) -> str | None:
-    while not os.path.exists(place := os.path.join(folder, ".git")):
+    while not os.path.exists(path := os.path.join(folder, ".git")):
         if folder == os.path.dirname(folder):
             return None
         folder = os.path.dirname(folder)
-    if os.path.isdir(place):
-        return place
-    return os.path.join(folder, _text(place).removeprefix("gitdir:").strip())
+    if os.path.isdir(path):
+        return path
+    return os.path.join(folder, _text(path).removeprefix("gitdir:").strip())
 
 
 def _resolved(directory: str, head: str) -> str | None:
     if not head.startswith("ref:"):
         return head if _is_commit(head) else None
     name = head.removeprefix("ref:").strip()
-    places = [directory]
+    folders = [directory]
     common = os.path.join(directory, "commondir")
     if os.path.exists(common):
-        places.append(os.path.join(directory, _text(common)))
-    for place in places:
-        loose = os.path.join(place, name)
+        folders.append(os.path.join(directory, _text(common)))
+    for folder in folders:
+        loose = os.path.join(folder, name)
         if os.path.exists(loose):
             return commit if _is_commit(commit := _text(loose)) else None
-        packed = os.path.join(place, "packed-refs")
+        packed = os.path.join(folder, "packed-refs")
         if os.path.exists(packed):
-            found = (line.split() for line in _text(packed).splitlines() if line.endswith(f" {name}"))
-            return next((words[0] for words in found if _is_commit(words[0])), None)
+            refs = (line.split() for line in _text(packed).splitlines() if line.endswith(f" {name}"))
+            return next((ref[0] for ref in refs if _is_commit(ref[0])), None)
     return None
 
 
@@ -106,5 +106,5 @@ def _is_commit(word: str) -> bool:
 
 
 def _text(path: str) -> str:
-    with open(path, "rb", opener=_at_once) as file:
+    with open(path, "rb", opener=_open_nonblocking) as file:
         return file.read(_MOST_REFS_BYTES).decode().strip()

@@ -1,4 +1,4 @@
-"""How a run comes into being: whole, or not at all."""
+"""Creates runs: completely, or not at all."""
 
 from __future__ import annotations
 
@@ -20,17 +20,15 @@ _DOOMED = ".doomed"
 
 
 class IdTaken(UsageError):
-    """There is a run of that id already."""
+    """A run with that id exists already."""
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(
-            f"--run-id {run_id}: taken by another run; go on with that one by: backprop-tui resume {run_id}"
-        )
+        super().__init__(f"--run-id {run_id}: taken by another run; to continue that one: backprop-tui resume {run_id}")
         self.run_id = run_id
 
 
 def create(home: Home, run: Run, environment: Mapping[str, str], *, time: float) -> RunDirectory:
-    """Queues a run: built aside, marked, then renamed into place, so that no reader ever meets half of it.
+    """Queues a run: its directory is built in `new`, marked, then renamed, so that no reader sees half of it.
 
     Raises:
         IdTaken: a run of that id exists; nothing was changed.
@@ -39,35 +37,35 @@ def create(home: Home, run: Run, environment: Mapping[str, str], *, time: float)
     folder = home.run_folder(run.id)
     if os.path.lexists(folder):
         raise IdTaken(run.id)
-    aside = os.path.join(home.new, f"{run.id}{_SEPARATOR}{os.getpid()}")
+    draft = os.path.join(home.new, f"{run.id}{_SEPARATOR}{os.getpid()}")
     try:
-        _build(aside, run, environment, time)
+        _build(draft, run, environment, time)
         mark(home, run.id)
-        _move_into_place(aside, folder, run.id)
+        _move_into_place(draft, folder, run.id)
     except BaseException:
-        import shutil  # only where it fails
+        import shutil  # only on failure
 
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(draft, ignore_errors=True)
         raise
     with storage(home.runs):
         sync_folder(home.runs)
     return RunDirectory(folder)
 
 
-def _build(aside: str, run: Run, environment: Mapping[str, str], time: float) -> None:
-    with storage(aside):
-        os.mkdir(aside, 0o700)
-    directory = RunDirectory(aside)
+def _build(draft: str, run: Run, environment: Mapping[str, str], time: float) -> None:
+    with storage(draft):
+        os.mkdir(draft, 0o700)
+    directory = RunDirectory(draft)
     directory.write_environment(environment)
     directory.append_event("queued", "queued", time=time)
     directory.write(run, durable=True)
 
 
 def mark(home: Home, run_id: str) -> None:
-    """Makes the run one that supervisors look at; marking twice does no harm.
+    """Makes supervisors look at the run; marking twice is harmless.
 
     Raises:
-        StorageFailed: the marker could not be made.
+        StorageFailed: the marker could not be created.
     """
     marker = home.marker(run_id)
     with storage(marker):
@@ -75,9 +73,9 @@ def mark(home: Home, run_id: str) -> None:
         sync_folder(home.active)
 
 
-def _move_into_place(aside: str, folder: str, run_id: str) -> None:
+def _move_into_place(draft: str, folder: str, run_id: str) -> None:
     try:
-        os.rename(aside, folder)
+        os.rename(draft, folder)
     except FileExistsError as error:
         raise IdTaken(run_id) from error
     except OSError as error:
@@ -86,19 +84,19 @@ def _move_into_place(aside: str, folder: str, run_id: str) -> None:
         raise StorageFailed(f"{folder}: {error.strerror}") from error
 
 
-def sweep_unborn(home: Home, *, older_than_seconds: float) -> None:
-    """Takes away what killed front ends left: half-built runs, and markers without a run.
+def sweep_unfinished_builds(home: Home, *, older_than_seconds: float) -> None:
+    """Removes what killed front ends left: half-built runs, and markers without a run.
 
-    A front end may only have been stopped. So a build is renamed away before its marker goes: continued, the front end
-    fails to move it into place and says so, instead of leaving a run that nobody looks at.
+    The front end may only be suspended. So a draft is renamed before its marker is removed: when continued, the front
+    end then fails to move it into place and says so, instead of queueing a run that no supervisor looks at.
     """
     now = time.time()
     for name in os.listdir(home.new):
-        built = os.path.join(home.new, name)
-        if now - _changed(built, now) > older_than_seconds:
+        draft = os.path.join(home.new, name)
+        if now - _changed(draft, now) > older_than_seconds:
             doomed = os.path.join(home.new, f"{_DOOMED}{_SEPARATOR}{os.urandom(4).hex()}")
-            os.rename(built, doomed)
-            import shutil  # only where something was left
+            os.rename(draft, doomed)
+            import shutil  # only if there are leftovers
 
             shutil.rmtree(doomed, ignore_errors=True)
     being_built = {name.rpartition(_SEPARATOR)[0] for name in os.listdir(home.new)}
@@ -110,7 +108,7 @@ def sweep_unborn(home: Home, *, older_than_seconds: float) -> None:
 
 
 def _changed(path: str, now: float) -> float:
-    """When it was last changed; `now` where it is gone."""
+    """Returns the modification time; `now` if it is gone."""
     try:
         return os.stat(path).st_mtime
     except FileNotFoundError:
@@ -118,22 +116,22 @@ def _changed(path: str, now: float) -> float:
 
 
 class Submission:
-    """A submission key, held while it is decided whether it makes a run: the same key never makes two.
+    """A submission key, locked while a submission with it is decided: the same key never creates two runs.
 
     Raises:
-        StorageFailed: somebody held the key for too long.
+        StorageFailed: the key was held for too long.
     """
 
     __slots__ = ("_home", "_lock", "_path")
 
     def __init__(self, home: Home, key: str) -> None:
-        import hashlib  # only for a key: it loads all of OpenSSL
+        import hashlib  # loads all of OpenSSL, and most submissions have no key
 
         self._home = home
         self._path = os.path.join(home.keys, hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest())
         lock = wait_for_lock(self._path + ".lock", seconds=KEY_LOCK_SECONDS)
         if lock is None:
-            raise StorageFailed(f"--key {key!r}: another submission with this key has not ended")
+            raise StorageFailed(f"--key {key!r}: another submission with this key is still in progress")
         self._lock: Lock = lock
 
     def __enter__(self) -> Self:
@@ -143,12 +141,12 @@ class Submission:
         self._lock.close()
 
     def earlier(self) -> list[str]:
-        """The ids of the runs that this key made; empty the first time, or where its run was removed."""
+        """Returns the ids of the runs this key created; empty the first time, or if one was removed."""
         ids = (read_bytes(self._path) or b"").decode("ascii", "replace").split()
         return ids if ids and all(_exists(self._home, run_id) for run_id in ids) else []
 
     def record(self, run_ids: list[str]) -> None:
-        """Written before the runs are made: a crash in between leaves ids of no run, which count for nothing."""
+        """Records the runs before they are created: after a crash in between, the ids of missing runs are ignored."""
         write_atomically(self._path, " ".join(run_ids).encode("ascii"), durable=True)
 
 

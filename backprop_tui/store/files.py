@@ -1,4 +1,4 @@
-"""Reading and writing files so that a reader never sees half of one and a crash loses nothing that was promised."""
+"""Reads and writes files so that a reader never sees half of one, and a crash loses nothing that was acknowledged."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from contextlib import contextmanager
 
 from backprop_tui.domain.errors import BrokenRecord, StorageFailed
 
-_NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR)
+_MISSING = (errno.ENOENT, errno.ENOTDIR)
 
 
 @contextmanager
 def storage(path: str) -> Iterator[None]:
-    """Translates an OSError on `path` into a StorageFailed that names it."""
+    """Turns an OSError into a StorageFailed that names `path`."""
     try:
         yield
     except OSError as error:
@@ -23,10 +23,10 @@ def storage(path: str) -> Iterator[None]:
 
 
 def write_atomically(path: str, content: bytes, *, durable: bool) -> None:
-    """Replaces a file as a whole; the caller holds the lock that makes it the only writer.
+    """Replaces a file as a whole; the caller is its only writer.
 
-    Durable means that it survives a power cut once this returns (temp, fsync, rename, fsync of the directory); else it
-    survives the death of any process.
+    A durable write survives a power cut once this returns (fsync of the file, rename, fsync of the directory); others
+    survive the death of any process.
 
     Raises:
         StorageFailed: disk full, or another input/output error; the old file is untouched.
@@ -47,14 +47,14 @@ def write_atomically(path: str, content: bytes, *, durable: bool) -> None:
 
 
 def write_all(descriptor: int, content: bytes) -> None:
-    """Writes every byte, however many calls it takes."""
+    """Writes every byte, in as many calls as needed."""
     view = memoryview(content)
     while view:
         view = view[os.write(descriptor, view) :]
 
 
 def sync_folder(folder: str) -> None:
-    """Makes the names in a directory survive a power cut."""
+    """Makes the entries of a directory survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -63,9 +63,9 @@ def sync_folder(folder: str) -> None:
 
 
 def append_line(path: str, line: bytes) -> None:
-    """Appends one line in one write, so that lines of several writers do not mix.
+    """Appends a line in a single write, so that lines of several writers do not mix.
 
-    A line that was torn by a full disk is ended first, so that this one stands alone.
+    If the last line was cut by a full disk, a newline is written first.
 
     Raises:
         StorageFailed: disk full, or another input/output error.
@@ -81,35 +81,35 @@ def append_line(path: str, line: bytes) -> None:
 
 
 def read_bytes(path: str) -> bytes | None:
-    """The whole file; None when it does not exist.
+    """Returns the content of a file; None if it does not exist.
 
     Raises:
-        StorageFailed: it exists and cannot be read.
+        StorageFailed: it exists but cannot be read.
     """
     try:
         with open(path, "rb") as file:
             return file.read()
     except OSError as error:
-        if error.errno in _NOTHING_THERE:
+        if error.errno in _MISSING:
             return None
         raise StorageFailed(f"{path}: {error.strerror or error}") from error
 
 
 def read_object(path: str) -> dict[str, object] | None:
-    """The JSON object in a file; None when the file does not exist.
+    """Returns the JSON object in a file; None if the file does not exist.
 
     Raises:
-        BrokenRecord: it is no JSON object.
+        BrokenRecord: it is not a JSON object.
     """
     content = read_bytes(path)
     return None if content is None else parse_object(path, content)
 
 
 def parse_object(path: str, content: bytes) -> dict[str, object]:
-    """The JSON object that was read from `path`.
+    """Returns the JSON object in the content of `path`.
 
     Raises:
-        BrokenRecord: the bytes read from `path` are no JSON object.
+        BrokenRecord: it is not a JSON object.
     """
     try:
         value = json.loads(content)
@@ -121,5 +121,5 @@ def parse_object(path: str, content: bytes) -> dict[str, object]:
 
 
 def dump(value: object) -> bytes:
-    """Compact JSON, ASCII only: undecodable bytes of names and paths survive as lone surrogates."""
+    """Returns compact ASCII JSON: undecodable bytes of names and paths survive as lone surrogates."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")

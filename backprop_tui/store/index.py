@@ -1,7 +1,7 @@
-"""experiments.json: the index of all runs. The truth is in runs/; this may be lost and is built anew from there.
+"""experiments.json: the index of all runs, derived from runs/ and rebuilt from there if it is lost.
 
-It holds what is unfinished and about the newest thousand; older ones move to monthly files of the same form, and
-recent.json holds what `list` shows, so that nothing on a hot path reads the whole history.
+It holds the unfinished runs and about the newest thousand; older ones move to monthly files of the same form, and
+recent.json holds what `list` shows, so that frequent commands do not read the whole history.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from backprop_tui.store.files import dump, parse_object, read_bytes, write_atomi
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import wait_for_lock
 from backprop_tui.store.original import original_records
-from backprop_tui.store.run_codec import SCHEMA_VERSION
+from backprop_tui.store.records import SCHEMA_VERSION
 from backprop_tui.store.run_directory import RunDirectory
 
 KEPT = 1000
-SLACK = 200  # so that not every new run rewrites a monthly file
+SLACK = 200  # more than KEPT, so that not every new run rewrites a monthly file
 RECENT = 50
 LOCK_SECONDS = 30.0
 
@@ -31,12 +31,12 @@ Records = dict[str, JsonObject]
 
 
 def update(home: Home, changed: Mapping[str, JsonObject], removed: Collection[str] = ()) -> None:
-    """Writes records into the index and takes removed ones out; two processes at once lose nothing.
+    """Adds or replaces `changed` records and drops `removed` ones; concurrent updates lose nothing.
 
     Raises:
-        StorageFailed: the index could not be written, or somebody held its lock for too long.
+        StorageFailed: the index could not be written, or its lock was held for too long.
     """
-    with _Held(home):
+    with _IndexLock(home):
         records = _read_or_rebuild(home)
         records.update(changed)
         for run_id in removed:
@@ -53,7 +53,7 @@ def update(home: Home, changed: Mapping[str, JsonObject], removed: Collection[st
 
 
 def read_recent(home: Home) -> Records:
-    """The newest ended runs that are indexed; quick whatever the history."""
+    """Returns the newest ended runs that are indexed; fast, however long the history."""
     try:
         return _read(home.recent) or read_newest(home)
     except BrokenRecord:
@@ -61,7 +61,7 @@ def read_recent(home: Home) -> Records:
 
 
 def read_newest(home: Home) -> Records:
-    """What experiments.json holds; from `runs/` where it is broken. Changes nothing."""
+    """Returns the content of experiments.json, or of runs/ if it is missing or broken; writes nothing."""
     try:
         records = _read(home.index)
     except BrokenRecord:
@@ -70,7 +70,7 @@ def read_newest(home: Home) -> Records:
 
 
 def read_all(home: Home) -> Records:
-    """Every indexed run, the monthly files too."""
+    """Returns every indexed run, including the monthly files."""
     records: Records = {}
     for path in _monthly_files(home):
         try:
@@ -81,19 +81,8 @@ def read_all(home: Home) -> Records:
     return records
 
 
-def rebuild(home: Home) -> int:
-    """Builds the index anew from `runs/`; returns the number of runs.
-
-    Raises:
-        StorageFailed: it could not be written.
-    """
-    records = scan_runs(home)
-    update(home, records)
-    return len(records)
-
-
 def scan_runs(home: Home) -> Records:
-    """Reads every run directory; one that is broken is left out. Slow: only where the index is missing or broken."""
+    """Reads every run directory, without broken ones. Slow: only for a missing or broken index."""
     records: Records = {}
     try:
         names = os.listdir(home.runs)
@@ -109,9 +98,7 @@ def scan_runs(home: Home) -> Records:
     return records
 
 
-class _Held:
-    """The index lock, for the time of one update."""
-
+class _IndexLock:
     def __init__(self, home: Home) -> None:
         self._path = home.index_lock
 
@@ -126,32 +113,32 @@ class _Held:
 
 
 def _read_or_rebuild(home: Home) -> Records:
-    """The index as the next writer needs it; what is broken, or the original's, is kept aside byte for byte."""
+    """Returns the index for an update; a broken one, or one of the original tool, is kept as a copy."""
     content = read_bytes(home.index)
     if content is None:
         return scan_runs(home)
     original = original_records(content)
     if original is not None:
-        _keep_aside(home, "original")
+        _keep_copy(home, "original")
         return original | scan_runs(home)
     try:
         return _parse(home.index, content)
     except BrokenRecord:
-        _keep_aside(home, f"broken-{int(time.time())}")
+        _keep_copy(home, f"broken-{int(time.time())}")
         return scan_runs(home)
 
 
-def _keep_aside(home: Home, why: str) -> None:
-    """A hard link, so that the name experiments.json never points at nothing."""
-    kept = os.path.join(home.root, f"experiments.{why}.json")
+def _keep_copy(home: Home, reason: str) -> None:
+    """Makes a hard link, so that experiments.json exists at all times."""
+    copy = home.replaced_index(reason)
     number = 1
-    while os.path.exists(kept):
+    while os.path.exists(copy):
         number += 1
-        kept = os.path.join(home.root, f"experiments.{why}-{number}.json")
+        copy = home.replaced_index(f"{reason}-{number}")
     try:
-        os.link(home.index, kept)
+        os.link(home.index, copy)
     except OSError as error:
-        raise StorageFailed(f"{kept}: {error.strerror}; the old index must be kept before it is replaced") from error
+        raise StorageFailed(f"{copy}: {error.strerror}; the old index is not replaced without a copy") from error
 
 
 def _read(path: str) -> Records | None:
@@ -183,18 +170,18 @@ def _newest_first(records: Iterable[JsonObject]) -> list[JsonObject]:
 
 
 def _monthly_files(home: Home) -> list[str]:
-    return sorted(glob.glob(os.path.join(glob.escape(home.root), "experiments-[0-9][0-9][0-9][0-9]-[0-9][0-9].json")))
+    return sorted(glob.glob(Home(glob.escape(home.root), home.host).monthly_index("[0-9][0-9][0-9][0-9]-[0-9][0-9]")))
 
 
 def _move_to_months(home: Home, records: Iterable[JsonObject]) -> None:
-    """Written before the index loses them: a crash in between leaves them in both, which does no harm."""
+    """Moves records to monthly files before the index drops them; after a crash in between they are in both."""
     months: dict[str, Records] = {}
     for record in records:
         created = str(record.get("created_at") or "")
         month = created[:7] if re.fullmatch(r"\d{4}-\d{2}", created[:7]) else "1970-01"
         months.setdefault(month, {})[str(record["id"])] = record
     for month, moved in months.items():
-        path = os.path.join(home.root, f"experiments-{month}.json")
+        path = home.monthly_index(month)
         try:
             old = _read(path) or {}
         except BrokenRecord:
@@ -208,7 +195,7 @@ def _remove_from_months(home: Home, removed: Collection[str]) -> None:
         try:
             records = _read(path) or {}
         except BrokenRecord:
-            continue  # what cannot be read holds nobody
+            continue  # an unreadable file lists no run
         kept = {run_id: record for run_id, record in records.items() if run_id not in removed}
         if len(kept) < len(records):
             _write(path, kept)

@@ -1,7 +1,7 @@
-"""Locks that die with the process that holds them: flock on an open file description.
+"""Locks that end with the process that holds them: flock on an open file description.
 
-They pass to another process by inheritance of the descriptor and are given up by closing it. LOCK_UN would take them
-from every holder of the same description: only the supervisor's lease is given up so.
+A lock passes to another process by inheriting the descriptor, and is released by closing it. LOCK_UN would release it
+for every process with a copy of the descriptor: only the supervisor's lease is released that way.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from backprop_tui.domain.errors import StateUnavailable
 
 
 class Lock:
-    """A held lock; `descriptor` may be handed on to the process that shall hold it from now on."""
+    """A held lock; `descriptor` may be passed to the process that is to hold it from now on."""
 
     __slots__ = ("descriptor", "path")
 
@@ -25,16 +25,16 @@ class Lock:
         self.descriptor = descriptor
 
     def close(self) -> None:
-        """Closes this process's descriptor; another process that inherited it goes on holding the lock."""
+        """Closes this process's descriptor; another process that inherited it continues to hold the lock."""
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
 
     def release(self) -> None:
-        """Gives the lock up for every process that has a copy of the descriptor.
+        """Releases the lock for every process that has a copy of the descriptor.
 
-        For the lease at its end: a front end that was stopped while it started this supervisor still has a copy, and
-        would keep the lease from everybody.
+        For the lease only: a front end that was stopped while it started this supervisor still has a copy, and would
+        keep the lease forever.
         """
         fcntl.flock(self.descriptor, fcntl.LOCK_UN)
         self.close()
@@ -47,7 +47,7 @@ class Lock:
 
 
 def try_lock(path: str) -> Lock | None:
-    """The lock, or None while somebody else holds it.
+    """Takes the lock; None if another process holds it.
 
     Raises:
         FileNotFoundError: the directory is gone.
@@ -59,7 +59,7 @@ def try_lock(path: str) -> Lock | None:
             if not _flock(path, descriptor):
                 os.close(descriptor)
                 return None
-            # Somebody may have replaced the file between open and lock: then this lock protects nothing.
+            # If the file was replaced between open and lock, this lock protects nothing.
             if _is_at(path, descriptor):
                 return Lock(path, descriptor)
         except BaseException:
@@ -69,7 +69,7 @@ def try_lock(path: str) -> Lock | None:
 
 
 def wait_for_lock(path: str, *, seconds: float) -> Lock | None:
-    """The lock, or None when it stayed busy for `seconds`; only for locks that are held for milliseconds."""
+    """Takes the lock; None if it stayed busy for `seconds`. Only for locks that are held for milliseconds."""
     end = time.monotonic() + seconds
     while True:
         lock = try_lock(path)
@@ -79,7 +79,7 @@ def wait_for_lock(path: str, *, seconds: float) -> Lock | None:
 
 
 def is_locked(path: str) -> bool:
-    """Whether somebody holds the lock; a file that is not there is not locked."""
+    """Returns whether a process holds the lock; a missing file is not locked."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -1,29 +1,117 @@
-"""Takes in the values of one metric: its extremes, and buckets for drawing it, in bounded memory."""
+"""The metrics of a run: read from metrics.jsonl as it grows, and condensed into series of bounded size for charts."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from backprop_tui.domain.course import Bucket, Course, Extreme, Hole
+from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.tail import JsonTail
 
-MOST_BUCKETS = 2048  # then each two become one
-_CROWDED = MOST_BUCKETS * 3 // 4  # so many left: what must stay apart is joined too, for memory is bounded
-_MOST_HOLES = 64  # then those in the middle are forgotten
+MOST_BUCKETS = 2048  # when reached, pairs are merged
+_CROWDED = MOST_BUCKETS * 3 // 4  # if so many are left, buckets on both sides of a gap are merged too
+_MOST_GAPS = 64  # then those in the middle are dropped
 
-_Point = tuple[float, str, float]
+LARGE_BYTES = 16 << 20  # with more than this unread, samples of the file are shown first
+SLICE_BYTES = 8 << 20  # read at a time
+_SAMPLE_PLACES, _SAMPLE_BYTES = 1000, 1536
+
+_Point = tuple[float, str, float]  # step, time, value
 
 
-class Series:
-    """Takes in the values of one metric."""
+class MetricsFile:
+    """All metrics of a run. Each read takes a slice at most; until a large file is read, samples of it are shown."""
+
+    def __init__(self, path: str) -> None:
+        self._tail = JsonTail(path)
+        self._builders: dict[str, SeriesBuilder] = {}
+        self._sampled: dict[str, SeriesBuilder] = {}
+        self._series: Mapping[str, Course] = {}
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether the whole file was read, as far as it was there at the last look."""
+        return self._tail.caught_up
+
+    def read(self) -> Mapping[str, Course]:
+        """Returns every metric by name, in order of first appearance.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        unread = self._tail.look()
+        if self._tail.restarted:
+            self._builders = {}
+        elif not unread:
+            return self._series
+        if unread > LARGE_BYTES and not self._sampled:
+            _add_lines(self._sampled, self._tail.sample(_SAMPLE_PLACES, _SAMPLE_BYTES))
+        else:
+            for lines in self._tail.chunks(SLICE_BYTES):
+                _add_lines(self._builders, lines)
+        if self.caught_up:
+            self._sampled = {}
+        self._series = {name: builder.snapshot() for name, builder in (self._sampled or self._builders).items()}
+        return self._series
+
+
+def read_metrics(directory: RunDirectory) -> Mapping[str, Course]:
+    """Returns every metric of a run; empty if none was printed.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    tail = JsonTail(directory.metrics_path)
+    builders: dict[str, SeriesBuilder] = {}
+    tail.look()
+    for lines in tail.chunks():
+        _add_lines(builders, lines)
+    return {name: builder.snapshot() for name, builder in builders.items()}
+
+
+def _add_lines(builders: dict[str, SeriesBuilder], lines: Sequence[JsonObject]) -> None:
+    pairs = [(metrics, line) for line in lines if type(metrics := line.get("metrics")) is dict]
+    for name in dict.fromkeys(name for metrics, _ in pairs for name in metrics):
+        values: list[float] = []
+        steps: list[int | None] = []
+        times: list[str] = []
+        for metrics, line in pairs:
+            value = metrics.get(name)
+            if type(value) is not float:
+                value = _number(value)
+                if value is None:
+                    continue
+            step = line.get("step")
+            values.append(value)
+            steps.append(step if type(step) is int else None)
+            times.append(line.get("time") or "")
+        if name not in builders:
+            builders[name] = SeriesBuilder(name)
+        builders[name].extend(values, steps, times)
+
+
+def _number(value: object) -> float | None:
+    """Returns a number, also one that is written as "NaN" or "Infinity"; None for anything else."""
+    if value is None:
+        return None
+    try:
+        return float(value)  # type: ignore[arg-type] # raises TypeError if it cannot be converted
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+class SeriesBuilder:
+    """Collects the values of one metric: its extremes, and buckets for drawing."""
 
     __slots__ = (
+        "_after_gap",
         "_buckets",
-        "_holes",
-        "_in_hole",
-        "_marks_next",
-        "_open",
+        "_gaps",
+        "_in_gap",
+        "_points",
         "_stride",
         "count",
         "first",
@@ -43,45 +131,44 @@ class Series:
         self.least: Extreme | None = None
         self.most: Extreme | None = None
         self._buckets: list[Bucket] = []
-        self._open: list[_Point] = []  # of the bucket that is not full
-        self._holes: list[Hole] = []
-        self._in_hole = False  # whether the newest value was not finite
-        self._marks_next = False  # whether the next bucket follows a hole
-        self._stride = 1
+        self._points: list[_Point] = []  # of the bucket that is being filled
+        self._gaps: list[Hole] = []
+        self._in_gap = False  # whether the newest value was not finite
+        self._after_gap = False  # whether the next bucket follows a gap
+        self._stride = 1  # points in a bucket
 
     def add(self, value: float, step: int | None, time: str = "") -> None:
-        """The next value."""
         self.extend([value], [step], [time])
 
     def extend(self, values: Sequence[float], steps: Sequence[int | None], times: Sequence[str]) -> None:
-        """The next values; as many of each."""
+        """Adds values with the step and time of each."""
         if not values:
             return
         numbered = [self.count + place if step is None else float(step) for place, step in enumerate(steps, start=1)]
         self.count += len(values)
         self.last = Extreme(values[-1], steps[-1])
-        for start, end, finite in _stretches(values):
-            if finite:
-                self._take_extremes(values[start:end], steps[start:end])
+        for start, end, is_finite in _stretches(values):
+            if is_finite:
+                self._update_extremes(values[start:end], steps[start:end])
                 self._fill(list(zip(numbered[start:end], times[start:end], values[start:end], strict=True)))
             else:
                 self.not_finite += end - start
-                self._interrupt(Hole(numbered[start], times[start]))
+                self._begin_gap(Hole(numbered[start], times[start]))
 
-    def _interrupt(self, hole: Hole) -> None:
-        """The curve ends here; what comes next begins another piece."""
-        if self._in_hole:
+    def _begin_gap(self, gap: Hole) -> None:
+        """Ends this piece of the curve; the next finite value begins another."""
+        if self._in_gap:
             return
-        self._in_hole = True
-        self._holes.append(hole)
-        if len(self._holes) > _MOST_HOLES:
-            del self._holes[_MOST_HOLES // 2]
-        if self._open:
-            self._close(self._open)
-            self._open = []
-        self._marks_next = bool(self._buckets)
+        self._in_gap = True
+        self._gaps.append(gap)
+        if len(self._gaps) > _MOST_GAPS:
+            del self._gaps[_MOST_GAPS // 2]
+        if self._points:
+            self._close(self._points)
+            self._points = []
+        self._after_gap = bool(self._buckets)
 
-    def _take_extremes(self, values: Sequence[float], steps: Sequence[int | None]) -> None:
+    def _update_extremes(self, values: Sequence[float], steps: Sequence[int | None]) -> None:
         least, most = min(values), max(values)
         if self.first is None:
             self.first = Extreme(values[0], steps[0])
@@ -91,26 +178,28 @@ class Series:
             self.most = Extreme(most, steps[values.index(most)])
 
     def _fill(self, points: list[_Point]) -> None:
-        self._in_hole = False
-        points = self._open + points
+        self._in_gap = False
+        points = self._points + points
         start = 0
         while len(points) - start >= self._stride:
             end = start + self._stride
             self._close(points[start:end])
             start = end
-        self._open = points[start:]
+        self._points = points[start:]
 
     def _close(self, points: Sequence[_Point]) -> None:
-        self._buckets.append(_bucket(points, after_hole=self._marks_next))
-        self._marks_next = False
+        self._buckets.append(_bucket(points, after_gap=self._after_gap))
+        self._after_gap = False
         if len(self._buckets) >= MOST_BUCKETS:
-            kept = _merged(self._buckets, apart=True)
-            self._buckets = kept if len(kept) < _CROWDED else _merged(self._buckets, apart=False)
+            merged = _merge_pairs(self._buckets, keep_gaps=True)
+            self._buckets = merged if len(merged) < _CROWDED else _merge_pairs(self._buckets, keep_gaps=False)
             self._stride *= 2
 
-    def course(self) -> Course:
-        """It as it is now."""
-        buckets = [*self._buckets, _bucket(self._open, after_hole=self._marks_next)] if self._open else self._buckets
+    def snapshot(self) -> Course:
+        """Returns the series as it is now."""
+        buckets = self._buckets
+        if self._points:
+            buckets = [*buckets, _bucket(self._points, after_gap=self._after_gap)]
         return Course(
             name=self.name,
             buckets=tuple(buckets),
@@ -120,45 +209,45 @@ class Series:
             last=self.last,
             least=self.least,
             most=self.most,
-            holes=tuple(self._holes),
+            holes=tuple(self._gaps),
         )
 
 
 def _stretches(values: Sequence[float]) -> Iterator[tuple[int, int, bool]]:
-    """Beginning and end of each stretch of values that are all finite, or all not."""
+    """Yields start and end of each stretch of values that are all finite (True) or all not."""
     start = 0
-    for finite, group in groupby(map(math.isfinite, values)):
+    for is_finite, group in groupby(map(math.isfinite, values)):
         end = start + sum(1 for _ in group)
-        yield start, end, finite
+        yield start, end, is_finite
         start = end
 
 
-def _merged(buckets: Sequence[Bucket], *, apart: bool) -> list[Bucket]:
-    """Each two become one; with `apart` those around a hole or a resume do not, where the step goes back."""
+def _merge_pairs(buckets: Sequence[Bucket], *, keep_gaps: bool) -> list[Bucket]:
+    """Merges each two buckets; with `keep_gaps` not across a gap or a resume, where the step goes back."""
     merged: list[Bucket] = []
-    waiting: Bucket | None = None
+    pending: Bucket | None = None
     for bucket in buckets:
-        if waiting is None:
-            waiting = bucket
-        elif apart and (bucket.after_hole or bucket.step < waiting.step):
-            merged.append(waiting)
-            waiting = bucket
+        if pending is None:
+            pending = bucket
+        elif keep_gaps and (bucket.after_hole or bucket.step < pending.step):
+            merged.append(pending)
+            pending = bucket
         else:
-            merged.append(_both(waiting, bucket))
-            waiting = None
-    return merged if waiting is None else [*merged, waiting]
+            merged.append(_merge(pending, bucket))
+            pending = None
+    return merged if pending is None else [*merged, pending]
 
 
-def _bucket(points: Sequence[_Point], *, after_hole: bool) -> Bucket:
+def _merge(first: Bucket, second: Bucket) -> Bucket:
+    mean = first.mean / 2 + second.mean / 2
+    least, most = min(first.least, second.least), max(first.most, second.most)
+    return Bucket(second.step, second.time, least, most, mean, second.last, first.after_hole)
+
+
+def _bucket(points: Sequence[_Point], *, after_gap: bool) -> Bucket:
     step, time, last = points[-1]
     values = [value for _, _, value in points]
     mean = sum(values) / len(values)
-    if not math.isfinite(mean):  # the sum was too large
+    if not math.isfinite(mean):  # the sum overflowed
         mean = sum(value / len(values) for value in values)
-    return Bucket(step, time, min(values), max(values), mean, last, after_hole)
-
-
-def _both(one: Bucket, other: Bucket) -> Bucket:
-    mean = one.mean / 2 + other.mean / 2
-    least, most = min(one.least, other.least), max(one.most, other.most)
-    return Bucket(other.step, other.time, least, most, mean, other.last, one.after_hole)
+    return Bucket(step, time, min(values), max(values), mean, last, after_gap)

@@ -1,4 +1,4 @@
-"""Reads the records of the original Backprop tool: camelCase keys, times in milliseconds, any of three layouts."""
+"""Reads records of the original Backprop tool: camelCase keys, times in milliseconds, several layouts."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _ENDS = {status.value: status for status in (Status.COMPLETED, Status.FAILED, St
 
 
 def original_records(content: bytes) -> dict[str, JsonObject] | None:
-    """The original's records in the public shape, by id; None where the file is not the original's.
+    """Returns the original tool's records in public form, by id; None if the file is not of that tool.
 
-    What it never stored is null.
+    Values it never stored are None.
     """
     if content.startswith(b'{"schema_version"'):
         return None
@@ -26,8 +26,8 @@ def original_records(content: bytes) -> dict[str, JsonObject] | None:
         return None
     if isinstance(source, dict) and "schema_version" in source:
         return None
-    found = {str(record["id"]): _convert(record) for record in _records(source)}
-    return found or None
+    records = {str(record["id"]): _convert(record) for record in _records(source)}
+    return records or None
 
 
 def _records(source: object) -> Iterator[JsonObject]:
@@ -37,19 +37,19 @@ def _records(source: object) -> Iterator[JsonObject]:
     if isinstance(inner, dict):
         pairs = inner.items()
     elif isinstance(inner, list):
-        pairs = ((None, one) for one in inner)
+        pairs = ((None, record) for record in inner)
     for key, record in pairs:
         if isinstance(record, dict) and ("scriptPath" in record or "startTime" in record):
             yield {"id": key, **record}
 
 
 def _convert(record: Mapping[str, Any]) -> JsonObject:
-    """The original leaves `running` for ever when its terminal closes: nobody knows how such a run ended."""
+    """Converts a record; `running` becomes "lost", since the tool leaves it when its terminal closes."""
     status = _ENDS.get(str(record.get("status")), Status.LOST)
     started, ended = _seconds(record.get("startTime")), _seconds(record.get("endTime"))
     script = record.get("scriptPath")
     step, loss = record.get("lastStep"), record.get("lastLoss")
-    checkpoints = [_checkpoint(one) for one in record.get("checkpoints") or [] if isinstance(one, dict | str)]
+    checkpoints = [_checkpoint(item) for item in record.get("checkpoints") or [] if isinstance(item, dict | str)]
     last = record.get("lastCheckpoint")
     if last and all(checkpoint["path"] != last for checkpoint in checkpoints):
         checkpoints.append(_checkpoint(last))
@@ -89,13 +89,13 @@ def _convert(record: Mapping[str, Any]) -> JsonObject:
     }
 
 
-def _checkpoint(one: object) -> JsonObject:
-    """A path, or an object with `path`, `step` and a time in milliseconds."""
-    if isinstance(one, dict):
-        path, step = one.get("path"), one.get("step")
-        saved = _seconds(one.get("timestamp") or one.get("time"))
+def _checkpoint(item: object) -> JsonObject:
+    """Converts a path, or an object with `path`, `step` and a time in milliseconds."""
+    if isinstance(item, dict):
+        path, step = item.get("path"), item.get("step")
+        saved = _seconds(item.get("timestamp") or item.get("time"))
         return {"path": path, "step": step, "saved_at": iso(saved), "size_bytes": None, "sound": None}
-    return {"path": one, "step": None, "saved_at": None, "size_bytes": None, "sound": None}
+    return {"path": item, "step": None, "saved_at": None, "size_bytes": None, "sound": None}
 
 
 def _seconds(milliseconds: object) -> float | None:

@@ -1,22 +1,29 @@
-"""The directory of one run: its record, its live record, its story, what is asked of it."""
+"""The directory of one run: its record, live record, events, requests and environment."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 
-from backprop_tui.domain.errors import BrokenRecord
+from backprop_tui.domain.errors import BackpropError, BrokenRecord
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.requests import Request
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.times import iso
 from backprop_tui.store.fields import JsonObject, WrongField
 from backprop_tui.store.files import append_line, dump, parse_object, read_bytes, read_object, storage, write_atomically
-from backprop_tui.store.live_codec import decode_live, encode_live
+from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, try_lock
-from backprop_tui.store.request_codec import decode_request, encode_request
-from backprop_tui.store.run_codec import decode_run, encode_run, public
+from backprop_tui.store.records import (
+    decode_live,
+    decode_request,
+    decode_run,
+    encode_live,
+    encode_request,
+    encode_run,
+    public,
+)
+from backprop_tui.store.tail import Tail, parse_lines
 
 
 class RunDirectory:
@@ -28,8 +35,17 @@ class RunDirectory:
         self.path = path
 
     def file(self, name: str) -> str:
-        """The path of a file in it."""
         return os.path.join(self.path, name)
+
+    @property
+    def lock_path(self) -> str:
+        """Held by whoever may write the record: the supervisor, then the run's guardian."""
+        return self.file("lock")
+
+    @property
+    def script_lock(self) -> str:
+        """Held by the script as its stdin; names its attempt, pid and start time."""
+        return self.file("script.lock")
 
     @property
     def log(self) -> str:
@@ -37,25 +53,54 @@ class RunDirectory:
         return self.file("output.log")
 
     @property
-    def script_lock(self) -> str:
-        """Held by the script as its stdin; names its attempt, pid and start time."""
-        return self.file("script.lock")
+    def record_path(self) -> str:
+        return self.file("run.json")
+
+    @property
+    def live_path(self) -> str:
+        return self.file("live.json")
+
+    @property
+    def events_path(self) -> str:
+        return self.file("events.jsonl")
+
+    @property
+    def metrics_path(self) -> str:
+        return self.file("metrics.jsonl")
+
+    @property
+    def resources_path(self) -> str:
+        return self.file("resources.jsonl")
+
+    @property
+    def requests_path(self) -> str:
+        return self.file("requests.jsonl")
+
+    @property
+    def environment_path(self) -> str:
+        """The captured environment; removed at the end of the run, since it may hold secrets."""
+        return self.file("environment")
+
+    @property
+    def listeners_path(self) -> str:
+        """Processes of the run that poll whether they should stop, written by `backprop_tui.report`."""
+        return self.file("listeners")
 
     def try_lock(self) -> Lock | None:
-        """The right to write run.json, or None while somebody has it.
+        """Takes the right to write the record; None if another process has it.
 
         Raises:
             FileNotFoundError: the run was removed.
         """
-        return try_lock(self.file("lock"))
+        return try_lock(self.lock_path)
 
     def read(self) -> Run:
-        """The record.
+        """Reads the record.
 
         Raises:
-            BrokenRecord: run.json is missing or not what it should be.
+            BrokenRecord: run.json is missing or invalid.
         """
-        path = self.file("run.json")
+        path = self.record_path
         source = read_object(path)
         if source is None:
             raise BrokenRecord(path, "missing")
@@ -65,13 +110,13 @@ class RunDirectory:
         """Replaces the record.
 
         Raises:
-            StorageFailed: nothing was changed.
+            StorageFailed: the old record is unchanged.
         """
-        write_atomically(self.file("run.json"), dump(encode_run(run, self.path)), durable=durable)
+        write_atomically(self.record_path, dump(encode_run(run, self.path)), durable=durable)
 
     def read_live(self) -> Live | None:
-        """The live record; None where there is none, or it is broken: it may be lost at any time."""
-        path = self.file("live.json")
+        """Reads the live record, which may be lost at any time; None if it is missing or invalid."""
+        path = self.live_path
         content = read_bytes(path)
         if content is None:
             return None
@@ -84,12 +129,12 @@ class RunDirectory:
         """Replaces the live record.
 
         Raises:
-            StorageFailed: the old one stays.
+            StorageFailed: the old one is unchanged.
         """
-        write_atomically(self.file("live.json"), dump(encode_live(live)), durable=False)
+        write_atomically(self.live_path, dump(encode_live(live)), durable=False)
 
     def shown(self, holds: Sequence[JsonObject] = ()) -> JsonObject:
-        """The run as the public JSON shows it at this moment.
+        """Returns the public JSON of the run at this moment.
 
         Raises:
             BrokenRecord: as `read`.
@@ -99,84 +144,90 @@ class RunDirectory:
         return public(run, self.path, live=live, holds=holds)
 
     def append_event(self, kind: str, message: str, *, time: float, **figures: object) -> None:
-        """Adds one line to the run's story.
+        """Appends an event.
 
         Raises:
             StorageFailed: disk full, or another input/output error.
         """
-        append_line(self.file("events.jsonl"), dump({"time": iso(time), "event": kind, "message": message, **figures}))
+        append_line(self.events_path, dump({"time": iso(time), "event": kind, "message": message, **figures}))
 
     def append_request(self, request: Request) -> None:
-        """Asks the guardian; it looks five times a second.
+        """Sends a request to the guardian, which reads them five times a second.
 
         Raises:
             StorageFailed: the request was not recorded.
         """
-        append_line(self.file("requests.jsonl"), encode_request(request))
+        append_line(self.requests_path, encode_request(request))
 
     def requests_after(self, offset: int) -> tuple[list[Request], int]:
-        """Whole request lines beyond `offset`, and the offset behind them."""
-        path = self.file("requests.jsonl")
-        try:
-            if os.stat(path).st_size <= offset:
+        """Returns the requests after `offset`, and the offset after them."""
+        tail = Tail(self.requests_path, offset)
+        with storage(tail.path):
+            unread = tail.look()
+            if unread <= 0 or tail.restarted:  # a truncated file holds nothing new: requests are obeyed only once
                 return [], offset
-        except FileNotFoundError:
-            return [], offset
-        with storage(path), open(path, "rb") as file:
-            file.seek(offset)
-            content = file.read()
+            content = tail.chunk(unread)
         whole = content[: content.rfind(b"\n") + 1]
         decoded = (decode_request(line) for line in whole.splitlines())
         return [request for request in decoded if request is not None], offset + len(whole)
 
     def write_environment(self, environment: Mapping[str, str]) -> None:
-        """Keeps the captured environment, for its owner alone; undecodable bytes survive.
+        """Writes the captured environment, readable by its owner only; undecodable bytes survive.
 
         Raises:
-            StorageFailed: it could not be kept.
+            StorageFailed: it could not be written.
         """
-        write_atomically(self.file("environment"), dump(dict(environment)), durable=True)
+        write_atomically(self.environment_path, dump(dict(environment)), durable=True)
 
     def read_environment(self) -> dict[str, str]:
-        """The captured environment.
+        """Reads the captured environment.
 
         Raises:
-            BrokenRecord: it is gone or broken, so that the run cannot be started.
+            BrokenRecord: it is missing or invalid, so that the run cannot be started.
         """
-        path = self.file("environment")
+        path = self.environment_path
         content = read_bytes(path)
         if content is None:
-            raise BrokenRecord(path, "the captured environment is gone")
+            raise BrokenRecord(path, "the captured environment is missing")
         return {name: str(value) for name, value in parse_object(path, content).items()}
 
-    def forget_environment(self) -> None:
-        """After the final end: it may hold secrets."""
+    def delete_environment(self) -> None:
+        """Deletes the captured environment after the final end, since it may hold secrets."""
         try:
-            os.unlink(self.file("environment"))
+            os.unlink(self.environment_path)
         except FileNotFoundError:
             return
 
     def script_identity(self) -> tuple[int, int, int] | None:
-        """Attempt, pid and start time (clock ticks since boot) that the script wrote before it became the script."""
+        """Returns attempt, pid and start time (ticks since boot), written by the child before it execs the script."""
         content = read_bytes(self.script_lock) or b""
-        words = content.split()
-        if len(words) != 3:
+        fields = content.split()
+        if len(fields) != 3:
             return None
         try:
-            attempt, pid, start = (int(word) for word in words)
+            attempt, pid, start = (int(field) for field in fields)
         except ValueError:
             return None
         return attempt, pid, start
 
 
 def read_lines(path: str) -> list[JsonObject]:
-    """The whole lines of a JSON-lines file; torn and foreign ones are skipped, a missing file has none."""
-    found: list[JsonObject] = []
-    for line in (read_bytes(path) or b"").splitlines():
-        try:
-            value = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(value, dict):
-            found.append(value)
-    return found
+    """Returns the objects of a JSON-lines file; invalid lines are skipped, a missing file has none."""
+    return parse_lines(read_bytes(path) or b"")
+
+
+def has_work(home: Home) -> bool:
+    """Returns whether a run of this host has a marker, so that a supervisor is needed; unreadable ones do not count."""
+    try:
+        run_ids = os.listdir(home.active)
+    except FileNotFoundError:
+        return False
+    return any(_host_of(home, run_id) == home.host for run_id in run_ids)
+
+
+def _host_of(home: Home, run_id: str) -> object:
+    try:
+        record = read_object(RunDirectory(home.run_folder(run_id)).record_path)
+    except BackpropError:
+        return None
+    return None if record is None else record.get("host")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +31,6 @@ Post = Callable[[Message], object]
 
 ENSURE_SECONDS = 2.0
 UNFOCUSED_SECONDS = 5.0  # between two looks at least, while another window has the keys
-FAULTS = "faults.log"  # in the state directory
 
 
 class StoreRead(Message):
@@ -231,7 +229,7 @@ class Bridge:
         return any(one.status in UNFINISHED for one in now.runs)
 
     def _keep_trace(self) -> str:
-        path = os.path.join(self._home.root, FAULTS)
+        path = self._home.faults
         try:
             with open(path, "a", encoding="utf-8") as file:
                 file.write(traceback.format_exc())

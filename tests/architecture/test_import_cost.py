@@ -19,7 +19,7 @@ NOT_FOR_A_QUICK_COMMAND = {"textual", "rich", "psutil", "pynvml", "asyncio"}
 NOT_FOR_A_RUNNER = {"asyncio", "subprocess", "tempfile", "logging", "tomllib", "multiprocessing"}
 
 # The rooms that live in processes started by `python -I -S`, where no site-packages exist.
-RUNNER_ROOMS = ("domain", "processes", "store", "readers", "launchers", "runner")
+RUNNER_ROOMS = ("domain", "processes", "store", "checkpoints", "readers", "launchers", "runner")
 STANDARD_LIBRARY_ROOMS = (*RUNNER_ROOMS, "engine")
 
 PRINT_LOADED = "import json, sys; print(); print(json.dumps(sorted(sys.modules)))"

@@ -11,7 +11,6 @@ from backprop_tui.cli.session import Session
 from backprop_tui.domain.errors import UnknownRun
 from backprop_tui.domain.status import Status
 from backprop_tui.store.files import dump
-from backprop_tui.store.views import GOVERNOR
 from tests.support.runs import Runs
 
 
@@ -84,7 +83,7 @@ def test_a_hold_is_told_when_its_checks_change_and_not_when_a_figure_does(sessio
 
     def governor_says(*checks: tuple[str, float]) -> None:
         reasons = [{"check": check, "figure": figure, "message": f"{check} {figure}"} for check, figure in checks]
-        with open(session.home.host_file(GOVERNOR), "wb") as file:
+        with open(session.home.governor, "wb") as file:
             file.write(dump({"time": "t", "pid": os.getpid(), "held": {"abc": reasons}}))
 
     governor_says(("ram", 1.0))
@@ -99,7 +98,7 @@ def test_a_hold_is_told_when_its_checks_change_and_not_when_a_figure_does(sessio
 
 def test_what_is_known_already_is_not_told_again(session: Session, runs: Runs) -> None:
     guardian = runs.guarded("abc")
-    size = os.stat(guardian.directory.file("events.jsonl")).st_size
+    size = os.stat(guardian.directory.events_path).st_size
     guardian.tells("paused", "by you")
     story = EventStream(session.home, "abc", events_offset=size)
     assert _kinds(list(story.new_events(1.0))) == ["paused"]

@@ -23,7 +23,6 @@ from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
 from backprop_tui.store.files import dump
-from backprop_tui.store.views import GOVERNOR
 from tests.support.runs import Guardian, Runs
 from tests.support.waiting import wait_until
 
@@ -210,7 +209,7 @@ def test_a_held_run_says_why_it_waits(
 ) -> None:
     directory = runs.queued("abc")
     reasons = [{"check": "ram", "message": "RAM 1 GB free, keeps 4"}]
-    with open(session.home.host_file(GOVERNOR), "wb") as file:
+    with open(session.home.governor, "wb") as file:
         file.write(dump({"time": None, "pid": os.getpid(), "held": {"abc": reasons}}))
     told: list[str] = []
     # Captured stderr cannot be read while it is written to without losing some.
@@ -225,7 +224,7 @@ def test_a_held_run_says_why_it_waits(
 
 def test_a_run_that_is_not_to_wait_is_taken_back_when_it_is_held(session: Session, runs: Runs) -> None:
     runs.queued("abc")
-    with open(session.home.host_file(GOVERNOR), "wb") as file:
+    with open(session.home.governor, "wb") as file:
         file.write(dump({"pid": os.getpid(), "held": {"abc": [{"check": "ram", "message": "m"}]}}))
     taken: list[str] = []
 

@@ -13,7 +13,7 @@ import pytest
 
 from backprop_tui import __version__
 from backprop_tui.cli import diagnostics, output
-from backprop_tui.cli.invocation import FAULTS, run_program
+from backprop_tui.cli.invocation import run_program
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.errors import BrokenRecord, NotFound, StateUnavailable, StorageFailed, UsageError
 from backprop_tui.domain.status import Status
@@ -72,7 +72,7 @@ def test_a_fault_of_ours_is_kept_where_it_can_be_read(
 ) -> None:
     fails(RuntimeError("what went wrong"))
     run_program(["wait", "x"])
-    path = os.path.join(session.home.root, FAULTS)
+    path = session.home.faults
     assert path in capsys.readouterr().err
     assert "RuntimeError: what went wrong" in Path(path).read_text()
 

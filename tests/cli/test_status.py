@@ -17,7 +17,6 @@ from backprop_tui.domain.resume_check import ResumeCheck, Verdict
 from backprop_tui.domain.run import Attempt, Cause, Checkpoint, Git
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.until import parse_until
-from backprop_tui.launchers.lease import LOCK
 from backprop_tui.processes.linux import boot_id
 from tests.support.commands import Commands
 from tests.support.indexed import index_all
@@ -33,7 +32,7 @@ GPU_KEYS = {
 @contextmanager
 def supervised(session: Session, governor: dict[str, object]) -> Iterator[None]:
     """This test signs the lease that it holds, and says what a governor would."""
-    with open(session.home.host_file(LOCK), "w", encoding="ascii") as file:
+    with open(session.home.supervisor_lock, "w", encoding="ascii") as file:
         file.write(f"{os.getpid()} {boot_id()}\n")
     with open(session.home.host_file("governor.json"), "w", encoding="ascii") as file:
         json.dump({"pid": os.getpid(), "time": "2026-01-31T09:05:07.250Z", **governor}, file)
@@ -125,7 +124,7 @@ def test_the_words_of_a_dead_supervisor_are_not_repeated(obey: Commands, session
     no_gpus(session)
     with supervised(session, {"state": "conservative", "reasons": [], "start_tokens": 1}):
         pass
-    with open(session.home.host_file(LOCK), "w", encoding="ascii") as file:
+    with open(session.home.supervisor_lock, "w", encoding="ascii") as file:
         file.write(f"{os.getpid()} another-boot\n")
     assert obey.json("status")["governor"]["state"] == "open"
 
@@ -221,7 +220,7 @@ def test_why_it_failed_and_whether_its_resume_went_on_are_told(obey: Commands, r
 def test_a_stopped_guardian_is_told_with_what_wakes_it(obey: Commands, runs: Runs) -> None:
     guardian = runs.guarded("busy")
     code = "import os, signal, sys; os.open(sys.argv[1], os.O_RDWR); os.kill(os.getpid(), signal.SIGSTOP)"
-    lock = guardian.directory.file("lock")
+    lock = guardian.directory.lock_path
     sleeper = subprocess.Popen([sys.executable, "-S", "-c", code, lock], stdin=subprocess.DEVNULL)
     try:
         os.waitid(os.P_PID, sleeper.pid, os.WSTOPPED | os.WNOWAIT)

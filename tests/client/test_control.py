@@ -88,7 +88,7 @@ def test_a_queued_run_is_ended_at_once_with_a_reason(session: ClientSession, run
     assert not outcome.had_ended
     assert directory.read() == outcome.run
     assert not os.path.exists(directory.file("environment"))
-    assert [event["event"] for event in read_lines(directory.file("events.jsonl"))] == ["queued", "ended"]
+    assert [event["event"] for event in read_lines(directory.events_path)] == ["queued", "ended"]
 
 
 def test_a_running_run_is_asked_once_and_the_answer_comes_with_its_end(session: ClientSession, runs: Runs) -> None:
@@ -239,9 +239,9 @@ def test_an_ended_run_can_be_renamed_and_is_marked_to_be_indexed(session: Client
 
 def test_an_edit_that_changes_nothing_writes_nothing(session: ClientSession, runs: Runs) -> None:
     directory = runs.ended("abc", name="same")
-    before = os.stat(directory.file("run.json"))
+    before = os.stat(directory.record_path)
     _edit(session, "abc", EditRequest(name="same"))
-    assert os.stat(directory.file("run.json")).st_ino == before.st_ino
+    assert os.stat(directory.record_path).st_ino == before.st_ino
 
 
 def test_a_queued_run_that_a_supervisor_looks_at_is_edited_when_it_is_free(session: ClientSession, runs: Runs) -> None:

@@ -191,7 +191,7 @@ def test_a_newer_checkpoint_that_is_not_sound_is_passed_over_and_named(
     checkpoints = tuple(Checkpoint(path=str(path), step=1, saved_at=1.0) for path in (whole, torn))
     directory.write(replace(directory.read(), checkpoints=checkpoints), durable=False)
     assert _resumed(session, "abc")[0].state.resume_from == str(whole)  # type: ignore[union-attr]
-    told = Path(directory.file("events.jsonl")).read_text()
+    told = Path(directory.events_path).read_text()
     assert f"resumed from {whole}; {torn} is empty" in told
 
 

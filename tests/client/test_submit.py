@@ -177,7 +177,7 @@ def test_what_is_submitted_waits_with_its_environment_and_a_marker(
     assert directory.read().status is Status.QUEUED
     assert directory.read_environment()["SECRET"] == "42"
     assert os.path.exists(session.home.marker(run_id))
-    with open(directory.file("run.json")) as file:
+    with open(directory.record_path) as file:
         assert "SECRET" not in file.read()
 
 

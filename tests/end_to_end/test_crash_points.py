@@ -14,7 +14,7 @@ from tests.support.processes import anybody_learns_exit_codes
 from tests.support.sandbox import Sandbox, Submitted, script
 
 WRITE = "store.run_directory:RunDirectory.write"
-LAUNCH = "launchers.local:LocalLauncher.launch"
+LAUNCH = "launchers.launcher:LocalLauncher.launch"
 GUARDIAN_BEGINS = before("runner.main:guard")
 RUNS = after("runner.recorder:Recorder.commit", GUARDIAN)  # the script runs and all is recorded
 CHILD_BEGINS = before("runner.script:_reset_signals", GUARDIAN)
@@ -107,7 +107,7 @@ GOES_ON_BY_ITSELF = [
     case("guardian: before it reaps", before("runner.guardian:Guardian._collect", GUARDIAN)),
     case("guardian: after it wrote the end", after(WRITE, GUARDIAN, status="failed")),
     case("guardian: after it told the end", after("runner.main:write_end", GUARDIAN)),
-    case("guardian: after it deleted the environment", after("runner.main:_forget_environment", GUARDIAN)),
+    case("guardian: after it deleted the environment", after("runner.main:_delete_environment", GUARDIAN)),
     case("guardian: after it gave up the run's lock", before("runner.main:_summon", GUARDIAN)),
 ]
 

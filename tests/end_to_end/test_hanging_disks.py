@@ -15,7 +15,7 @@ from tests.support.sandbox import Sandbox, Submitted, script
 
 QUICK = StopPlan(grace_seconds=0.3)
 LOOK = "runner.written_files:WrittenFiles.look"
-JUDGEMENT = "store.checkpoint_choice:judged_newest_first"
+JUDGEMENT = "checkpoints.choice:judged_newest_first"
 
 
 @pytest.fixture

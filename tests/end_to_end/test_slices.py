@@ -123,7 +123,7 @@ def test_a_checkpoint_that_is_deleted_while_the_run_waits_is_not_gone_on_from(sa
     assert again.run().attempt.resumed_from == before
     assert beginnings(again) == [30]
     told = Path(again.directory.file("events.jsonl")).read_text()
-    assert f"{newest} does not exist; it goes on from {before}" in told
+    assert f"{newest} does not exist; resuming from {before}" in told
 
 
 @pytest.mark.parametrize("victim", ["guardian", "supervisor"])

@@ -12,7 +12,6 @@ import pytest
 from backprop_tui.domain.requests import PauseRequest, StopRequest
 from backprop_tui.domain.run import Ended
 from backprop_tui.domain.status import Status
-from backprop_tui.engine.machine import HELD
 from backprop_tui.processes.identity import Identity, identify, is_alive, state_of
 from tests.end_to_end.crashing import Crashing
 from tests.support import processes
@@ -120,7 +119,7 @@ def test_an_idle_supervisor_ends_by_itself_and_the_next_command_starts_another(s
 
 
 def test_the_fork_server_starts_another_supervisor_though_no_guardian_lives(sandbox: Sandbox) -> None:
-    hold = sandbox.home.host_file(HELD)
+    hold = sandbox.home.queue_held
     with open(hold, "wb"):
         run = sandbox.submit(*script("worker.py", 1, 0, 0))
     sandbox.wait_until(sandbox.fork_server, "a fork server")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from backprop_tui.domain.run import Peak, Run
-from backprop_tui.engine.learned import FILE, KEPT, LearnedPeaks
+from backprop_tui.engine.learned import KEPT, LearnedPeaks
 from tests.engine.machines import Host
 
 
@@ -36,7 +36,7 @@ def test_the_next_supervisor_knows_it_too(host: Host) -> None:
 
 
 def test_a_broken_file_is_as_none(host: Host) -> None:
-    with open(host.home.host_file(FILE), "w", encoding="utf-8") as file:
+    with open(host.home.vram_history, "w", encoding="utf-8") as file:
         file.write("{")
     learned = LearnedPeaks(host.home)
     learned.learn(run(host, "a", peak=7))

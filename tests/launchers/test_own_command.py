@@ -1,4 +1,4 @@
-"""Commands that processes of ours give: found wherever the package lies, and without a trace in what they queue."""
+"""The command line of this program works wherever the package is, without environment variables."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 from backprop_tui.launchers.own_command import own_command
 
 
-def test_it_works_without_being_on_any_path_and_ignores_modules_of_the_directory(tmp_path: Path) -> None:
+def test_it_works_from_any_location_and_ignores_modules_of_the_working_directory(tmp_path: Path) -> None:
     (tmp_path / "argparse.py").write_text("raise SystemExit('the wrong one')")
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(
+    process = subprocess.run(
         own_command("--version"), cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )
-    assert done.stdout.startswith("backprop-tui ")
+    assert process.stdout.startswith("backprop-tui ")

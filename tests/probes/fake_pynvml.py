@@ -1,4 +1,4 @@
-"""A module like pynvml, for GPUs that a test makes, breaks and lets hang."""
+"""A fake pynvml module with GPUs that tests create, break and let hang."""
 
 from __future__ import annotations
 

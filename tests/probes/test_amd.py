@@ -1,4 +1,4 @@
-"""AMD GPUs in a tree like sysfs."""
+"""AMD GPUs in a fake sysfs."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def opened(root: Path, sample_seconds: float = 1.0) -> AmdProbe:
     return probe
 
 
-def test_every_figure_is_in_the_units_its_name_says_and_the_temperature_is_the_edge_s(
+def test_every_metric_has_the_unit_of_its_name_and_the_temperature_is_that_of_the_edge(
     tmp_path: Path, card: Card
 ) -> None:
     (gpu,) = opened(tmp_path).read(LONG)
@@ -83,25 +83,25 @@ def test_every_figure_is_in_the_units_its_name_says_and_the_temperature_is_the_e
     )
 
 
-def test_a_card_without_an_edge_sensor_goes_by_its_junction(tmp_path: Path, card: Card) -> None:
+def test_a_card_without_an_edge_sensor_uses_its_junction(tmp_path: Path, card: Card) -> None:
     card.put("hwmon/hwmon7/temp1_label", "mem")
     assert opened(tmp_path).read(LONG)[0].temperature_celsius == 78.0
 
 
-def test_newer_cards_tell_their_power_of_the_moment(tmp_path: Path, card: Card) -> None:
+def test_newer_cards_report_their_current_power(tmp_path: Path, card: Card) -> None:
     (card.device / "hwmon/hwmon7/power1_average").unlink()
     card.put("hwmon/hwmon7/power1_input", 12_000_000)
     assert opened(tmp_path).read(LONG)[0].power_watts == 12.0
 
 
-def test_a_card_with_hardly_any_files_is_its_pci_address_and_no_fault(tmp_path: Path) -> None:
+def test_a_card_with_few_files_is_identified_by_its_pci_address(tmp_path: Path) -> None:
     bare = Card(tmp_path, 1)
     bare.put("device", "0x744c")
     (gpu,) = opened(tmp_path).read(LONG)
     assert gpu == GpuReading(index=0, uuid=bare.address, name="AMD GPU 0x744c")
 
 
-def test_cards_of_other_makers_and_connectors_are_not_counted(tmp_path: Path, card: Card) -> None:
+def test_cards_of_other_vendors_and_connectors_are_ignored(tmp_path: Path, card: Card) -> None:
     Card(tmp_path, 0, vendor="0x8086")
     assert [gpu.uuid for gpu in opened(tmp_path).read(LONG)] == ["GPU-fa4ea3d000000001"]
 
@@ -113,14 +113,14 @@ def test_cards_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "N/A"])
-def test_a_file_that_gives_no_number_is_a_failure_that_is_told(tmp_path: Path, card: Card, text: str) -> None:
+def test_a_file_without_a_number_is_reported_as_a_failure(tmp_path: Path, card: Card, text: str) -> None:
     card.put("gpu_busy_percent", text)
     (gpu,) = opened(tmp_path).read(LONG)
     assert (gpu.health, gpu.utilization_percent) == (GpuHealth.OK, None)
     assert gpu.problem == "utilization not readable: not a number"
 
 
-def test_a_temperature_that_cannot_be_read_ages(tmp_path: Path, card: Card) -> None:
+def test_a_temperature_that_cannot_be_read_becomes_stale(tmp_path: Path, card: Card) -> None:
     probe = opened(tmp_path, sample_seconds=0.001)
     probe.read(LONG)
     sensor = card.device / "hwmon/hwmon7/temp1_input"
@@ -132,7 +132,7 @@ def test_a_temperature_that_cannot_be_read_ages(tmp_path: Path, card: Card) -> N
     assert "Input/output error" in (gpu.problem or "")
 
 
-def test_a_card_that_hangs_holds_up_nobody(tmp_path: Path, card: Card) -> None:
+def test_a_card_that_hangs_does_not_block_the_others(tmp_path: Path, card: Card) -> None:
     Card(tmp_path, 2).fill()
     probe = opened(tmp_path, sample_seconds=0.05)
     probe.read(LONG)
@@ -161,7 +161,7 @@ def test_an_unplugged_card_is_lost_until_it_is_back(tmp_path: Path, card: Card) 
     assert probe.read(LONG)[0].health is GpuHealth.OK
 
 
-def test_processes_come_from_the_compute_driver_by_the_render_node(tmp_path: Path, card: Card) -> None:
+def test_processes_are_found_through_the_render_node(tmp_path: Path, card: Card) -> None:
     kfd = tmp_path / "class/kfd/kfd"
     for name, text in {
         "topology/nodes/0/properties": "drm_render_minor 0",
@@ -177,17 +177,17 @@ def test_processes_come_from_the_compute_driver_by_the_render_node(tmp_path: Pat
     assert opened(tmp_path).read(LONG)[0].processes == (GpuProcess(pid=41, memory_bytes=9000),)
 
 
-def test_without_a_card_there_is_nothing_to_measure(tmp_path: Path) -> None:
+def test_a_missing_card_is_no_fault(tmp_path: Path) -> None:
     with pytest.raises(ProbeUnavailable) as caught:
         opened(tmp_path)
     assert caught.value.absent
 
 
 @pytest.mark.parametrize(("least", "usable"), [(24_000, True), (24_001, False)])
-def test_cards_with_little_memory_are_not_ours_unless_asked_for(
+def test_cards_with_little_memory_are_used_only_if_requested(
     tmp_path: Path, card: Card, least: int, *, usable: bool
 ) -> None:
-    probe = AmdProbe(sample_seconds=1.0, sys_root=str(tmp_path), least_vram_bytes=least)
+    probe = AmdProbe(sample_seconds=1.0, sys_root=str(tmp_path), min_vram_bytes=least)
     if usable:
         probe.open()
         return

@@ -1,17 +1,17 @@
-"""Which probe is picked."""
+"""Selection of the GPU probe."""
 
 from __future__ import annotations
 
 import pytest
 
 from backprop_tui.domain.telemetry import GpuReading
-from backprop_tui.probes.auto import Chooser, Makers, real_makers
+from backprop_tui.probes.auto import ProbeFactories, ProbeSelector, probe_factories
 from backprop_tui.probes.gpu_probe import GpuProbe, ProbeUnavailable
 from backprop_tui.probes.none import NoneProbe
 
 
 class Probe:
-    """Opens, or says why it does not."""
+    """Opens, or fails with the given problem."""
 
     def __init__(self, name: str, problem: str | None = None, *, absent: bool = False) -> None:
         self.name = name
@@ -29,51 +29,51 @@ class Probe:
         pass
 
 
-def makers(*probes: GpuProbe) -> Makers:
+def factories(*probes: GpuProbe) -> ProbeFactories:
     return {probe.name: (lambda probe=probe: probe) for probe in (*probes, NoneProbe())}  # type: ignore[misc]
 
 
-def test_the_first_that_works_is_picked_and_those_before_it_are_told() -> None:
-    found = Chooser("auto", makers(Probe("nvml", "broken"), Probe("nvidia-smi"), Probe("amd"))).choose()
-    assert (found.probe.name, found.name, found.problem) == ("nvidia-smi", "nvidia-smi", None)
-    assert found.passed_over == {"nvml": "broken"}
+def test_the_first_working_probe_is_selected_and_the_reasons_for_skipping_others_are_kept() -> None:
+    choice = ProbeSelector("auto", factories(Probe("nvml", "broken"), Probe("nvidia-smi"), Probe("amd"))).choose()
+    assert (choice.probe.name, choice.name, choice.problem) == ("nvidia-smi", "nvidia-smi", None)
+    assert choice.passed_over == {"nvml": "broken"}
 
 
-def test_where_nothing_is_there_nothing_is_measured_and_that_is_no_fault() -> None:
+def test_a_machine_without_gpus_has_no_probe_and_no_problem() -> None:
     names = ("nvml", "nvidia-smi", "amd")
-    found = Chooser("auto", makers(*(Probe(name, "not here", absent=True) for name in names))).choose()
-    assert (found.probe.name, found.name, found.problem) == ("none", "none", None)
-    assert found.passed_over == dict.fromkeys(names, "not here")
+    choice = ProbeSelector("auto", factories(*(Probe(name, "not here", absent=True) for name in names))).choose()
+    assert (choice.probe.name, choice.name, choice.problem) == ("none", "none", None)
+    assert choice.passed_over == dict.fromkeys(names, "not here")
 
 
-def test_where_something_is_there_and_broken_that_is_the_problem() -> None:
+def test_a_broken_probe_is_the_problem() -> None:
     probes = (
         Probe("nvml", "mismatch"),
         Probe("nvidia-smi", "no command", absent=True),
         Probe("amd", "no", absent=True),
     )
-    found = Chooser("auto", makers(*probes)).choose()
-    assert (found.probe.name, found.name, found.problem) == ("none", "nvml", "mismatch")
+    choice = ProbeSelector("auto", factories(*probes)).choose()
+    assert (choice.probe.name, choice.name, choice.problem) == ("none", "nvml", "mismatch")
 
 
-def test_what_was_asked_for_and_is_not_there_is_a_problem() -> None:
-    found = Chooser("amd", makers(Probe("nvml"), Probe("amd", "no card", absent=True))).choose()
-    assert (found.name, found.problem) == ("amd", "no card")
+def test_a_requested_probe_that_is_absent_is_a_problem() -> None:
+    choice = ProbeSelector("amd", factories(Probe("nvml"), Probe("amd", "no card", absent=True))).choose()
+    assert (choice.name, choice.problem) == ("amd", "no card")
 
 
 def test_none_measures_nothing_without_a_problem() -> None:
-    found = Chooser("none", makers(Probe("nvml"))).choose()
-    assert (found.name, found.problem, found.passed_over) == ("none", None, {})
+    choice = ProbeSelector("none", factories(Probe("nvml"))).choose()
+    assert (choice.name, choice.problem, choice.passed_over) == ("none", None, {})
 
 
-def test_a_probe_is_made_once_and_asked_again() -> None:
+def test_a_probe_is_created_once_and_opened_again() -> None:
     probe = Probe("nvml", "hangs")
-    chooser = Chooser("nvml", makers(probe))
+    chooser = ProbeSelector("nvml", factories(probe))
     chooser.choose()
     probe.problem = None
     assert chooser.choose().probe is probe
 
 
 @pytest.mark.parametrize("name", ["nvml", "nvidia-smi", "amd", "simulated", "none"])
-def test_every_probe_of_the_interface_can_be_made(name: str) -> None:
-    assert real_makers("auto", sample_seconds=1.0)[name]().name == name
+def test_every_public_probe_can_be_created(name: str) -> None:
+    assert probe_factories("auto", sample_seconds=1.0)[name]().name == name

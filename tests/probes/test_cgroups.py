@@ -1,4 +1,4 @@
-"""The limits of control groups, in made-up trees of both versions."""
+"""Limits of cgroups in fake file systems of both versions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ V1 = "11:cpu,cpuacct:/slurm/job_7\n9:memory:/slurm/job_7\n1:name=systemd:/other\
 
 
 class Tree:
-    """Where limits are put, and who reads them."""
+    """A fake cgroup file system."""
 
     def __init__(self, root: Path, membership: str) -> None:
         self.root = root
@@ -28,7 +28,7 @@ class Tree:
         return Cgroups(proc=str(self.root / "proc"), mount=str(self.root / "cgroup"))
 
 
-def test_every_group_with_a_limit_up_to_the_root_is_told(tmp_path: Path) -> None:
+def test_every_group_with_a_limit_up_to_the_root_is_returned(tmp_path: Path) -> None:
     tree = Tree(tmp_path, "0::/user/session/job")
     tree.put("cgroup/user/memory.max", 900)
     tree.put("cgroup/user/memory.current", 500)
@@ -41,7 +41,7 @@ def test_every_group_with_a_limit_up_to_the_root_is_told(tmp_path: Path) -> None
     assert list(tree.cgroups.cpu_quotas()) == [1.5]
 
 
-def test_page_cache_that_can_be_dropped_is_not_use(tmp_path: Path) -> None:
+def test_reclaimable_page_cache_is_not_usage(tmp_path: Path) -> None:
     tree = Tree(tmp_path, "0::/")
     tree.put("cgroup/memory.max", 900)
     tree.put("cgroup/memory.current", 500)
@@ -63,7 +63,7 @@ def test_version_1_has_a_tree_for_each_controller(tmp_path: Path) -> None:
     assert list(tree.cgroups.cpu_quotas()) == [2.5]
 
 
-def test_version_2_beside_version_1_is_read_where_it_is_mounted(tmp_path: Path) -> None:
+def test_version_2_next_to_version_1_is_read_from_its_mount_point(tmp_path: Path) -> None:
     tree = Tree(tmp_path, f"{V1}0::/job\n")
     tree.put("cgroup/unified/job/memory.max", 400)
     tree.put("cgroup/unified/job/memory.current", 100)
@@ -71,7 +71,7 @@ def test_version_2_beside_version_1_is_read_where_it_is_mounted(tmp_path: Path) 
 
 
 def test_a_container_sees_its_own_group_as_the_root(tmp_path: Path) -> None:
-    """The path is that of the host, of which nothing exists below the container's mount."""
+    """The path is the host's and does not exist below the container's mount."""
     tree = Tree(tmp_path, "0::/docker/abc123")
     tree.put("cgroup/memory.max", 700)
     tree.put("cgroup/memory.current", 10)
@@ -80,7 +80,7 @@ def test_a_container_sees_its_own_group_as_the_root(tmp_path: Path) -> None:
     assert list(tree.cgroups.cpu_quotas()) == [2.0]
 
 
-def test_a_container_in_a_container_is_found_by_the_part_of_the_path_that_exists(tmp_path: Path) -> None:
+def test_a_nested_container_is_found_by_the_existing_part_of_the_path(tmp_path: Path) -> None:
     tree = Tree(tmp_path, "0::/outer/inner/gone")
     tree.put("cgroup/outer/inner/memory.max", 200)
     tree.put("cgroup/outer/inner/memory.current", 20)
@@ -90,7 +90,7 @@ def test_a_container_in_a_container_is_found_by_the_part_of_the_path_that_exists
 
 
 @pytest.mark.parametrize("text", ["max", "", "nonsense", NO_LIMIT * 8 - 4096])
-def test_what_is_no_limit_is_none(tmp_path: Path, text: object) -> None:
+def test_an_absent_limit_is_not_returned(tmp_path: Path, text: object) -> None:
     tree = Tree(tmp_path, V1 + "0::/\n")
     tree.put("cgroup/memory/memory.limit_in_bytes", text)
     tree.put("cgroup/cpu/cpu.cfs_quota_us", text if text != NO_LIMIT * 8 - 4096 else -1)

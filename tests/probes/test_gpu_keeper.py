@@ -1,4 +1,4 @@
-"""Readings keep coming, whatever the probe does."""
+"""GPU readings continue whatever the probe does."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import pytest
 
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
 from backprop_tui.probes import gpu_keeper
-from backprop_tui.probes.auto import Choice
-from backprop_tui.probes.gpu_keeper import GpuKeeper, GpuSample
+from backprop_tui.probes.auto import ProbeChoice
+from backprop_tui.probes.gpu_keeper import GpuMonitor, GpuSample
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
 from backprop_tui.probes.none import NoneProbe
-from backprop_tui.probes.ownership import Owners
+from backprop_tui.probes.ownership import ProcessOwners
 from tests.support.waiting import wait_until
 
 GPU = GpuReading(index=0, uuid="GPU-a", name="Test", temperature_celsius=50.0)
 
 
 class Probe:
-    """Gives one GPU, or raises what a test sets."""
+    """Returns one GPU, or raises the exception that a test sets."""
 
     name = "nvml"
 
@@ -47,38 +47,40 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu_keeper, "ABSENT_RETRY_SECONDS", 0.02)
 
 
-def keeper(choose: Callable[[], Choice], *, before: tuple[tuple[GpuReading, ...], float] = ((), 0.0)) -> GpuKeeper:
-    return GpuKeeper("auto", choose, sample_seconds=0.01, owners=Owners(), before=before)
+def monitor(
+    choose: Callable[[], ProbeChoice], previous: tuple[tuple[GpuReading, ...], float] = ((), 0.0)
+) -> GpuMonitor:
+    return GpuMonitor("auto", choose, sample_seconds=0.01, owners=ProcessOwners(), previous=previous)
 
 
-def test_a_probe_that_is_still_opening_is_not_waited_for() -> None:
+def test_reading_does_not_wait_for_a_probe_that_is_still_opening() -> None:
     gate = Event()
     probe = Probe()
 
-    def choose() -> Choice:
+    def choose() -> ProbeChoice:
         gate.wait(10)
-        return Choice(probe=probe, name="nvml")
+        return ProbeChoice(probe=probe, name="nvml")
 
-    kept = keeper(choose)
+    gpu_monitor = monitor(choose)
     before = time.monotonic()
-    assert kept.read(0.05) == GpuSample(probe="auto", known=False)
+    assert gpu_monitor.read(0.05) == GpuSample(probe="auto", known=False)
     assert time.monotonic() - before < 1
     gate.set()
-    assert wait_until(lambda: kept.read(0.05).gpus, "the GPU") == (GPU,)
+    assert wait_until(lambda: gpu_monitor.read(0.05).gpus, "the GPU") == (GPU,)
 
 
-def test_a_driver_that_goes_leaves_its_gpus_stale_with_the_reason_and_is_opened_again() -> None:
+def test_gpus_of_a_driver_that_disappears_become_stale_and_the_driver_is_reopened() -> None:
     probe = Probe()
-    kept = keeper(lambda: Choice(probe=probe, name="nvml"))
-    assert kept.read(1.0) == GpuSample(gpus=(GPU,), probe="nvml")
+    gpu_monitor = monitor(lambda: ProbeChoice(probe=probe, name="nvml"))
+    assert gpu_monitor.read(1.0) == GpuSample(gpus=(GPU,), probe="nvml")
     probe.error = ProbeUnavailable("driver reloaded")
-    sample = kept.read(1.0)
+    sample = gpu_monitor.read(1.0)
     assert (sample.probe, sample.problem, sample.known) == ("nvml", "driver reloaded", True)
-    stale = wait_until(lambda: _stale(kept.read(1.0)), "stale")
+    stale = wait_until(lambda: _stale(gpu_monitor.read(1.0)), "stale")
     assert (stale.uuid, stale.temperature_celsius, stale.problem) == ("GPU-a", 50.0, "driver reloaded")
     probe.error = None
-    wait_until(lambda: kept.read(1.0).problem is None, "the driver's return")
-    assert kept.read(1.0).gpus == (GPU,)
+    wait_until(lambda: gpu_monitor.read(1.0).problem is None, "the driver's return")
+    assert gpu_monitor.read(1.0).gpus == (GPU,)
     assert probe.closed >= 1
 
 
@@ -86,41 +88,41 @@ def _stale(sample: GpuSample) -> GpuReading | None:
     return next((gpu for gpu in sample.gpus if gpu.health is GpuHealth.STALE), None)
 
 
-def test_a_fault_of_ours_in_a_probe_is_told_and_does_not_end_the_readings() -> None:
+def test_a_bug_in_a_probe_is_reported_and_readings_continue() -> None:
     probe = Probe()
-    kept = keeper(lambda: Choice(probe=probe, name="nvml"))
-    probe.error = KeyError("ours")
-    assert "KeyError" in (kept.read(1.0).problem or "")
+    gpu_monitor = monitor(lambda: ProbeChoice(probe=probe, name="nvml"))
+    probe.error = KeyError("a bug")
+    assert "KeyError" in (gpu_monitor.read(1.0).problem or "")
 
-    def fail() -> Choice:
-        raise RuntimeError("ours too")
+    def fail() -> ProbeChoice:
+        raise RuntimeError("another bug")
 
-    assert "ours too" in (keeper(fail).read(1.0).problem or "")
+    assert "another bug" in (monitor(fail).read(1.0).problem or "")
 
 
-def test_a_machine_without_gpus_is_known_to_have_none_and_looked_at_again() -> None:
-    choices = [Choice(probe=NoneProbe(), name="none", passed_over={"nvml": "no library"})]
-    kept = keeper(lambda: choices[-1])
-    sample = kept.read(1.0)
+def test_a_machine_without_gpus_is_known_to_have_none_and_checked_again() -> None:
+    choices = [ProbeChoice(probe=NoneProbe(), name="none", passed_over={"nvml": "no library"})]
+    gpu_monitor = monitor(lambda: choices[-1])
+    sample = gpu_monitor.read(1.0)
     assert (sample.known, sample.problem, sample.passed_over) == (True, None, {"nvml": "no library"})
-    choices.append(Choice(probe=Probe(), name="nvml"))
-    wait_until(lambda: kept.read(1.0).gpus, "the GPU that came")
+    choices.append(ProbeChoice(probe=Probe(), name="nvml"))
+    wait_until(lambda: gpu_monitor.read(1.0).gpus, "the GPU that came")
 
 
-def test_gpus_that_an_earlier_process_saw_are_missed_when_there_is_no_driver_now() -> None:
-    choice = Choice(probe=NoneProbe(), name="none", passed_over={"nvml": "no driver"})
-    sample = keeper(lambda: choice, before=((GPU,), time.monotonic() - 60)).read(1.0)
+def test_gpus_of_an_earlier_process_are_stale_if_the_driver_is_missing() -> None:
+    choice = ProbeChoice(probe=NoneProbe(), name="none", passed_over={"nvml": "no driver"})
+    sample = monitor(lambda: choice, previous=((GPU,), time.monotonic() - 60)).read(1.0)
     assert (sample.probe, sample.problem) == ("nvml", "no driver")
     (gpu,) = sample.gpus
     assert (gpu.health, gpu.uuid) == (GpuHealth.STALE, "GPU-a")
     assert gpu.age_seconds >= 60
 
 
-def test_a_gpu_that_never_answered_leaves_the_gpus_unknown_for_a_while_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_that_never_answered_makes_the_gpus_unknown_only_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     probe = Probe()
     silent = GpuReading(index=0, uuid="unknown-0", name="unknown", health=GpuHealth.UNKNOWN)
     monkeypatch.setattr(probe, "read", lambda _seconds: (silent,))
     monkeypatch.setattr(gpu_keeper, "FIRST_ANSWER_SECONDS", 0.1)
-    kept = keeper(lambda: Choice(probe=probe, name="nvml"))
-    assert not kept.read(1.0).known
-    wait_until(lambda: kept.read(1.0).known, "that it is known to be silent")
+    gpu_monitor = monitor(lambda: ProbeChoice(probe=probe, name="nvml"))
+    assert not gpu_monitor.read(1.0).known
+    wait_until(lambda: gpu_monitor.read(1.0).known, "that it is known to be silent")

@@ -1,4 +1,4 @@
-"""The host, measured in made-up proc and cgroup trees."""
+"""Measuring the host in fake proc and cgroup file systems."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KIB = 1024
 
 
 class Tree:
-    """The roots of both file systems, in a directory of the test."""
+    """Fake proc and cgroup file systems."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -36,16 +36,16 @@ def tree(tmp_path: Path) -> Tree:
     return Tree(tmp_path)
 
 
-def test_without_limits_the_machine_itself_is_told(tree: Tree) -> None:
-    found = tree.probe().read()
-    assert (found.ram_total_bytes, found.ram_available_bytes) == (1000 * KIB, 600 * KIB)
-    assert found.load_1m == 1.25
-    assert found.cores == float(len(os.sched_getaffinity(0)))
-    assert found.disk_free_bytes is not None
-    assert found.disk_free_bytes > 0
+def test_without_limits_the_machine_is_measured(tree: Tree) -> None:
+    reading = tree.probe().read()
+    assert (reading.ram_total_bytes, reading.ram_available_bytes) == (1000 * KIB, 600 * KIB)
+    assert reading.load_1m == 1.25
+    assert reading.cores == float(len(os.sched_getaffinity(0)))
+    assert reading.disk_free_bytes is not None
+    assert reading.disk_free_bytes > 0
 
 
-def test_cpu_use_is_that_since_the_last_reading_and_none_at_first(tree: Tree) -> None:
+def test_cpu_use_is_since_the_last_reading_and_none_at_first(tree: Tree) -> None:
     probe = tree.probe()
     assert probe.read().cpu_percent is None
     tree.put("proc/stat", "cpu 160 0 115 810 15 0 0 0 0 0\n")
@@ -53,42 +53,42 @@ def test_cpu_use_is_that_since_the_last_reading_and_none_at_first(tree: Tree) ->
     assert probe.read().cpu_percent is None
 
 
-def test_what_cannot_be_read_is_none_and_never_zero(tmp_path: Path) -> None:
+def test_values_that_cannot_be_read_are_none_not_zero(tmp_path: Path) -> None:
     nowhere = str(tmp_path / "nowhere")
-    found = HostProbe(disk_path=nowhere, proc=nowhere, cgroups=nowhere).read()
-    assert (found.cpu_percent, found.load_1m, found.ram_total_bytes, found.ram_available_bytes) == (None,) * 4
-    assert found.disk_free_bytes is None
+    reading = HostProbe(disk_path=nowhere, proc=nowhere, cgroups=nowhere).read()
+    assert (reading.cpu_percent, reading.load_1m, reading.ram_total_bytes, reading.ram_available_bytes) == (None,) * 4
+    assert reading.disk_free_bytes is None
 
 
 @pytest.mark.parametrize("text", ["", "nonsense\n", "cpu\n"])
-def test_counters_that_make_no_sense_are_none(tree: Tree, text: str) -> None:
+def test_invalid_counters_are_none(tree: Tree, text: str) -> None:
     tree.put("proc/stat", text)
     tree.put("proc/loadavg", text)
-    found = tree.probe().read()
-    assert (found.cpu_percent, found.load_1m) == (None, None)
+    reading = tree.probe().read()
+    assert (reading.cpu_percent, reading.load_1m) == (None, None)
 
 
-def test_a_tighter_cgroup_is_the_machine(tree: Tree) -> None:
+def test_a_cgroup_with_tighter_limits_replaces_the_machines_figures(tree: Tree) -> None:
     tree.put("proc/self/cgroup", "0::/job\n")
     tree.put("cgroup/job/memory.max", f"{500 * KIB}\n")
     tree.put("cgroup/job/memory.current", f"{450 * KIB}\n")
     tree.put("cgroup/job/memory.stat", f"anon 1\ninactive_file {100 * KIB}\n")
     tree.put("cgroup/job/cpu.max", "50000 100000\n")
-    found = tree.probe().read()
-    assert (found.ram_total_bytes, found.ram_available_bytes) == (500 * KIB, 150 * KIB)
-    assert found.cores == 0.5
+    reading = tree.probe().read()
+    assert (reading.ram_total_bytes, reading.ram_available_bytes) == (500 * KIB, 150 * KIB)
+    assert reading.cores == 0.5
 
 
 def test_a_cgroup_wider_than_the_machine_changes_nothing(tree: Tree) -> None:
     tree.put("cgroup/memory.max", f"{5000 * KIB}\n")
     tree.put("cgroup/memory.current", "0\n")
     tree.put("cgroup/cpu.max", "100000000 100000\n")
-    found = tree.probe().read()
-    assert (found.ram_total_bytes, found.ram_available_bytes) == (1000 * KIB, 600 * KIB)
-    assert found.cores == float(len(os.sched_getaffinity(0)))
+    reading = tree.probe().read()
+    assert (reading.ram_total_bytes, reading.ram_available_bytes) == (1000 * KIB, 600 * KIB)
+    assert reading.cores == float(len(os.sched_getaffinity(0)))
 
 
-def test_a_cgroup_above_its_limit_has_nothing_left(tree: Tree) -> None:
+def test_a_cgroup_above_its_limit_has_no_memory_available(tree: Tree) -> None:
     tree.put("cgroup/memory.max", f"{500 * KIB}\n")
     tree.put("cgroup/memory.current", f"{600 * KIB}\n")
     assert tree.probe().read().ram_available_bytes == 0

@@ -1,4 +1,4 @@
-"""The kernel's word of a process that it killed for memory."""
+"""Finding out-of-memory kills in the kernel log."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ LOG = (
 )
 
 
-def test_only_a_process_that_is_asked_for_counts_and_only_since_then(tmp_path: Path) -> None:
+def test_only_the_given_processes_and_times_count(tmp_path: Path) -> None:
     path = tmp_path / "kmsg"
     path.write_text(LOG)
-    found = memory_kill_of({4711}, since=4.0, path=str(path))
-    assert found is not None
-    assert found.startswith("Memory cgroup out of memory: Killed process 4711 (python3)")
+    message = memory_kill_of({4711}, since=4.0, path=str(path))
+    assert message is not None
+    assert message.startswith("Memory cgroup out of memory: Killed process 4711 (python3)")
     assert memory_kill_of({4711}, since=7.0, path=str(path)) is None
     assert memory_kill_of({4712}, since=7.0, path=str(path)) is not None
     assert memory_kill_of({1}, since=0.0, path=str(path)) is None
 
 
-def test_a_log_that_is_not_ours_to_read_says_nothing(tmp_path: Path) -> None:
+def test_a_log_that_is_not_readable_yields_nothing(tmp_path: Path) -> None:
     assert memory_kill_of({4711}, since=0.0, path=str(tmp_path / "none")) is None

@@ -1,4 +1,4 @@
-"""NVIDIA GPUs through an executable nvidia-smi on PATH."""
+"""NVIDIA GPUs through a fake nvidia-smi on PATH."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NOT_LOADED = (
     "Make sure that the latest NVIDIA driver is installed and running."
 )
 
-# Answers with the file that is named by what is asked; "hang" in it hangs; its first line is the exit code.
+# Prints the file named after the query; its first line is the exit code, and "hang" in it makes the call hang.
 FAKE = f"""#!{sys.executable} -IS
 import os, sys, time
 asked = "apps" if any("compute-apps" in word for word in sys.argv) else "all"
@@ -46,7 +46,7 @@ Answer = Callable[..., None]
 
 @pytest.fixture
 def answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Answer:
-    """Says what the fake prints, by what it is asked for: all, apps, or the index of one GPU."""
+    """Sets what the fake prints for a query: all, apps, or the index of a GPU."""
     fake = tmp_path / "nvidia-smi"
     fake.write_text(FAKE)
     fake.chmod(0o755)
@@ -71,7 +71,7 @@ def opened(
     return probe
 
 
-def test_every_figure_is_in_the_units_its_name_says(answer: Answer) -> None:
+def test_every_metric_has_the_unit_of_its_name(answer: Answer) -> None:
     answer(ROW_0)
     (gpu,) = opened().read(LONG)
     assert gpu == GpuReading(
@@ -87,22 +87,22 @@ def test_every_figure_is_in_the_units_its_name_says(answer: Answer) -> None:
     )
 
 
-def test_processes_are_told_with_their_memory_where_it_is_known(answer: Answer) -> None:
+def test_processes_are_listed_with_their_memory_if_known(answer: Answer) -> None:
     answer(ROW_0)
     answer("GPU-a, 41, 500", "GPU-a, 42, [N/A]", "GPU-b, 43, 1", "nonsense", to="apps")
     probe = opened()
-    found = wait_until(lambda: probe.read(LONG)[0].processes, "the list of processes")
-    assert found == (GpuProcess(pid=41, memory_bytes=500 * MIB), GpuProcess(pid=42, memory_bytes=None))
+    processes = wait_until(lambda: probe.read(LONG)[0].processes, "the list of processes")
+    assert processes == (GpuProcess(pid=41, memory_bytes=500 * MIB), GpuProcess(pid=42, memory_bytes=None))
 
 
 @pytest.mark.parametrize("missing", ["[N/A]", "[Not Supported]", "N/A", "[Insufficient Permissions]"])
-def test_a_figure_that_the_gpu_has_not_is_none_and_no_fault(answer: Answer, missing: str) -> None:
+def test_a_metric_that_the_gpu_does_not_have_is_none_without_a_problem(answer: Answer, missing: str) -> None:
     answer(f"0, GPU-a, NVIDIA Test, 00000000:3B:00.0, {', '.join([missing] * 6)}")
     (gpu,) = opened().read(LONG)
     assert gpu == GpuReading(index=0, uuid="GPU-a", name="NVIDIA Test")
 
 
-def test_a_temperature_that_fails_ages(answer: Answer) -> None:
+def test_a_temperature_that_fails_becomes_stale(answer: Answer) -> None:
     answer(ROW_0)
     probe = opened(sample_seconds=0.001)
     probe.read(LONG)
@@ -112,7 +112,7 @@ def test_a_temperature_that_fails_ages(answer: Answer) -> None:
     assert gpu.problem == "temperature not readable: unknown error"
 
 
-def test_a_lost_gpu_is_told_by_its_address_and_hides_no_other(answer: Answer) -> None:
+def test_a_lost_gpu_is_identified_by_its_address_and_hides_no_other(answer: Answer) -> None:
     answer(ROW_0, ROW_1)
     probe = opened()
     probe.read(LONG)
@@ -123,13 +123,13 @@ def test_a_lost_gpu_is_told_by_its_address_and_hides_no_other(answer: Answer) ->
     assert second.problem == "GPU is lost. Reboot the system to recover this GPU"
 
 
-def test_a_gpu_that_was_lost_before_we_came_is_shown(answer: Answer) -> None:
+def test_a_gpu_that_was_lost_before_the_start_is_listed(answer: Answer) -> None:
     answer(ROW_0, LOST_1, code=15)
     assert [gpu.health for gpu in opened().read(LONG)] == [GpuHealth.OK, GpuHealth.LOST]
 
 
-def test_where_the_answer_for_all_leaves_one_out_each_is_asked_alone(answer: Answer) -> None:
-    """As nvidia-smi does when it stops at a lost GPU."""
+def test_gpus_are_queried_one_by_one_if_the_common_query_omits_one(answer: Answer) -> None:
+    """nvidia-smi stops at a lost GPU."""
     answer(ROW_0, ROW_1)
     probe = opened()
     answer(LOST_1, code=15)
@@ -141,7 +141,7 @@ def test_where_the_answer_for_all_leaves_one_out_each_is_asked_alone(answer: Ans
     assert second.health is GpuHealth.LOST
 
 
-def test_a_gpu_that_hangs_the_answer_for_all_does_not_hide_the_other(answer: Answer) -> None:
+def test_a_gpu_that_blocks_the_common_query_does_not_hide_the_other(answer: Answer) -> None:
     answer(ROW_0, ROW_1)
     probe = opened(sample_seconds=0.1, call_seconds=1.0, suspect_seconds=0.1)
     answer("hang")
@@ -158,39 +158,39 @@ def test_a_gpu_that_hangs_the_answer_for_all_does_not_hide_the_other(answer: Ans
     assert time.monotonic() - before < 3
 
 
-def test_a_call_that_hangs_is_killed_and_the_next_is_made(answer: Answer) -> None:
+def test_a_call_that_hangs_is_killed_and_another_is_made(answer: Answer) -> None:
     answer(ROW_0)
     probe = opened(sample_seconds=0.01, call_seconds=0.3, suspect_seconds=0.1)
     answer("hang")
-    wait_until(lambda: probe.read(0.1)[0].problem, "a word about the silence")
+    wait_until(lambda: probe.read(0.1)[0].problem, "a problem")
     answer(ROW_0.replace(" 55,", " 77,"))
     wait_until(lambda: probe.read(0.5)[0].temperature_celsius == 77.0, "the figure after the hang")
 
 
 @pytest.mark.parametrize(
-    ("lines", "code", "said", "absent"),
+    ("lines", "code", "expected", "absent"),
     [
         ((NOT_LOADED,), 9, "driver not loaded", False),
         (("Failed to initialize NVML: Driver/library version mismatch",), 18, "differ in version", False),
-        (("No devices were found",), 6, "has no GPU", True),
+        (("No devices were processes",), 6, "has no GPU", True),
         (("Something new",), 77, 'exit code 77, "Something new"', False),
         (("\x00\xff no, such, table", ",,,,", "-1"), 0, "no table of GPUs but", False),
         ((), 0, "but nothing", False),
     ],
     ids=["not loaded", "mismatch", "no devices", "exit code", "garbage", "empty"],
 )
-def test_what_is_no_table_is_a_problem_in_words(
-    answer: Answer, lines: tuple[str, ...], code: int, said: str, *, absent: bool
+def test_output_without_a_table_is_a_readable_problem(
+    answer: Answer, lines: tuple[str, ...], code: int, expected: str, *, absent: bool
 ) -> None:
     answer(*lines, code=code)
     with pytest.raises(ProbeUnavailable) as caught:
         opened()
-    assert said in caught.value.problem
+    assert expected in caught.value.problem
     assert caught.value.absent is absent
     assert caught.value.problem.isprintable()
 
 
-def test_a_failure_under_way_is_told_and_the_probe_can_be_opened_again(answer: Answer) -> None:
+def test_a_later_failure_is_reported_and_the_probe_can_be_reopened(answer: Answer) -> None:
     answer(ROW_0)
     probe = opened()
     answer(NOT_LOADED, code=9)
@@ -201,7 +201,7 @@ def test_a_failure_under_way_is_told_and_the_probe_can_be_opened_again(answer: A
     assert probe.read(LONG)[0].uuid == "GPU-a"
 
 
-def test_without_the_command_there_is_nothing_to_measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_command_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ProbeUnavailable, match="no nvidia-smi on PATH") as caught:
         opened()

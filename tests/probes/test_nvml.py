@@ -1,4 +1,4 @@
-"""NVIDIA GPUs through a module like pynvml."""
+"""NVIDIA GPUs through a fake pynvml module."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def opened(driver: FakeDriver, sample_seconds: float = 1.0) -> NvmlProbe:
 
 @pytest.fixture
 def gate() -> Iterator[Event]:
-    """Whoever hangs on it goes on when the test ends."""
+    """Calls that hang on it continue when the test ends."""
     event = Event()
     yield event
     event.set()
 
 
-def test_every_figure_is_in_the_units_its_name_says() -> None:
+def test_every_metric_has_the_unit_of_its_name() -> None:
     (gpu,) = opened(FakeDriver(FakeGpu(compute=[(7, GIB)]))).read(LONG)
     assert gpu == GpuReading(
         index=0,
@@ -56,20 +56,20 @@ def test_every_figure_is_in_the_units_its_name_says() -> None:
     )
 
 
-def test_a_driver_without_the_second_memory_version_is_asked_for_the_first() -> None:
+def test_a_driver_without_memory_version_2_is_queried_with_version_1() -> None:
     driver = FakeDriver(FakeGpu(errors={"memory_v2": 13}))
     probe = opened(driver)
     assert [probe.read(LONG)[0].memory_used_bytes for _ in range(2)] == [3 * GIB, 3 * GIB]
 
 
-def test_figures_that_a_gpu_has_not_are_none_and_no_fault() -> None:
+def test_metrics_that_a_gpu_does_not_have_are_none_without_a_problem() -> None:
     """MIG and unified memory have no memory figure, data center cards no fan."""
     questions = ("temperature", "utilization", "memory", "memory_v2", "power", "fan", "processes", "threshold")
     (gpu,) = opened(FakeDriver(FakeGpu(errors=dict.fromkeys(questions, NOT_SUPPORTED)))).read(LONG)
     assert gpu == GpuReading(index=0, uuid="GPU-0", name="NVIDIA Test")
 
 
-def test_a_process_in_both_lists_is_one_and_memory_that_is_not_told_is_none() -> None:
+def test_a_process_in_both_lists_is_listed_once_and_unknown_memory_is_none() -> None:
     (gpu,) = opened(FakeDriver(FakeGpu(compute=[(9, None), (7, 5)], graphics=[(7, 5), (8, None)]))).read(LONG)
     assert gpu.processes == (
         GpuProcess(pid=7, memory_bytes=5),
@@ -79,15 +79,15 @@ def test_a_process_in_both_lists_is_one_and_memory_that_is_not_told_is_none() ->
 
 
 @pytest.mark.parametrize(("celsius", "health"), [(84, GpuHealth.OK), (85, GpuHealth.HOT)])
-def test_a_gpu_is_hot_from_our_default_limit(celsius: int, health: GpuHealth) -> None:
+def test_a_gpu_is_hot_at_the_default_limit(celsius: int, health: GpuHealth) -> None:
     assert opened(FakeDriver(FakeGpu(celsius=celsius))).read(LONG)[0].health is health
 
 
-def test_a_gpu_is_hot_from_its_makers_limit_where_that_is_lower() -> None:
+def test_a_gpu_is_hot_at_the_manufacturers_limit_if_that_is_lower() -> None:
     assert opened(FakeDriver(FakeGpu(celsius=76, slowdown=75))).read(LONG)[0].health is GpuHealth.HOT
 
 
-def test_a_lost_gpu_keeps_its_name_hides_no_other_and_is_back_when_it_answers() -> None:
+def test_a_lost_gpu_keeps_its_name_hides_no_other_and_recovers() -> None:
     driver = FakeDriver(FakeGpu(uuid="GPU-a"), FakeGpu(uuid="GPU-b"))
     probe = opened(driver)
     probe.read(LONG)
@@ -100,13 +100,13 @@ def test_a_lost_gpu_keeps_its_name_hides_no_other_and_is_back_when_it_answers() 
     assert probe.read(LONG)[0].health is GpuHealth.OK
 
 
-def test_a_gpu_that_is_lost_from_the_start_is_shown_all_the_same() -> None:
+def test_a_gpu_that_is_lost_from_the_start_is_listed() -> None:
     lost, other = opened(FakeDriver(FakeGpu(errors={"handle": LOST}), FakeGpu(uuid="GPU-b"))).read(LONG)
     assert (lost.index, lost.health) == (0, GpuHealth.LOST)
     assert other.uuid == "GPU-b"
 
 
-def test_a_hung_gpu_is_stale_with_its_last_values_and_age_and_holds_up_nobody(gate: Event) -> None:
+def test_a_hung_gpu_is_stale_with_its_last_values_and_does_not_block_others(gate: Event) -> None:
     driver = FakeDriver(FakeGpu(uuid="GPU-a", celsius=61), FakeGpu(uuid="GPU-b"))
     probe = opened(driver, sample_seconds=0.1)
     probe.read(LONG)
@@ -122,7 +122,7 @@ def test_a_hung_gpu_is_stale_with_its_last_values_and_age_and_holds_up_nobody(ga
     assert (other.health, other.age_seconds) == (GpuHealth.OK, 0.0)
 
 
-def test_a_hung_gpu_is_back_when_the_driver_answers(gate: Event) -> None:
+def test_a_hung_gpu_recovers_when_the_driver_responds(gate: Event) -> None:
     driver = FakeDriver(FakeGpu())
     probe = opened(driver, sample_seconds=0.01)
     probe.read(LONG)
@@ -134,10 +134,10 @@ def test_a_hung_gpu_is_back_when_the_driver_answers(gate: Event) -> None:
     assert probe.read(LONG)[0].health is GpuHealth.OK
 
 
-def test_a_gpu_that_hangs_from_the_start_is_unknown_or_what_an_earlier_process_knew(gate: Event) -> None:
+def test_a_gpu_that_hangs_from_the_start_is_unknown_or_known_from_an_earlier_process(gate: Event) -> None:
     driver = FakeDriver(FakeGpu(hangs=gate), FakeGpu(hangs=gate))
     earlier = GpuReading(index=1, uuid="GPU-b", name="known", temperature_celsius=50.0)
-    probe = NvmlProbe(sample_seconds=1.0, load=driver.load, before={1: (earlier, time.monotonic() - 60)})
+    probe = NvmlProbe(sample_seconds=1.0, load=driver.load, previous={1: (earlier, time.monotonic() - 60)})
     probe.open()
     never, remembered = probe.read(0.05)
     assert (never.health, never.uuid) == (GpuHealth.UNKNOWN, "unknown-0")
@@ -145,7 +145,7 @@ def test_a_gpu_that_hangs_from_the_start_is_unknown_or_what_an_earlier_process_k
     assert remembered.age_seconds >= 60
 
 
-def test_a_temperature_that_fails_ages_while_the_other_figures_are_fresh() -> None:
+def test_a_temperature_that_fails_becomes_stale_while_other_metrics_are_fresh() -> None:
     driver = FakeDriver(FakeGpu(celsius=50))
     probe = opened(driver, sample_seconds=0.01)
     probe.read(LONG)
@@ -157,13 +157,13 @@ def test_a_temperature_that_fails_ages_while_the_other_figures_are_fresh() -> No
     assert "temperature not readable" in (gpu.problem or "")
 
 
-def test_a_power_figure_that_fails_is_none_and_told_and_the_gpu_stays_usable() -> None:
+def test_a_power_reading_that_fails_is_reported_and_the_gpu_stays_usable() -> None:
     (gpu,) = opened(FakeDriver(FakeGpu(errors={"power": UNKNOWN}))).read(LONG)
     assert (gpu.health, gpu.power_watts) == (GpuHealth.OK, None)
     assert "power not readable" in (gpu.problem or "")
 
 
-def test_an_xid_is_told_in_words_and_named_when_the_gpu_falls_off_the_bus() -> None:
+def test_an_xid_is_described_and_named_when_the_gpu_falls_off_the_bus() -> None:
     driver = FakeDriver(FakeGpu())
     probe = opened(driver)
     probe.read(LONG)
@@ -174,7 +174,7 @@ def test_an_xid_is_told_in_words_and_named_when_the_gpu_falls_off_the_bus() -> N
     assert "Xid 79" in (probe.read(LONG)[0].problem or "")
 
 
-def test_whatever_a_binding_raises_stays_with_its_gpu() -> None:
+def test_an_exception_of_the_binding_affects_only_its_gpu() -> None:
     driver = FakeDriver(FakeGpu(), FakeGpu(uuid="GPU-b"))
     probe = opened(driver)
     driver.gpus[0].celsius = "hot"  # type: ignore[assignment]
@@ -183,7 +183,7 @@ def test_whatever_a_binding_raises_stays_with_its_gpu() -> None:
     assert other.health is GpuHealth.OK
 
 
-def test_a_driver_that_is_gone_for_one_is_gone_for_all_and_opens_again_when_it_is_back() -> None:
+def test_a_driver_that_disappears_is_gone_for_all_gpus_and_can_be_reopened() -> None:
     driver = FakeDriver(FakeGpu(uuid="GPU-a"))
     probe = opened(driver)
     probe.read(LONG)
@@ -197,7 +197,7 @@ def test_a_driver_that_is_gone_for_one_is_gone_for_all_and_opens_again_when_it_i
     assert driver.initialized == 1
 
 
-def test_a_driver_with_a_hung_question_is_not_shut_down_under_it(gate: Event) -> None:
+def test_nvml_is_not_shut_down_while_a_query_hangs(gate: Event) -> None:
     driver = FakeDriver(FakeGpu(hangs=gate))
     probe = opened(driver)
     probe.read(0.05)
@@ -205,7 +205,7 @@ def test_a_driver_with_a_hung_question_is_not_shut_down_under_it(gate: Event) ->
     assert driver.initialized == 1
 
 
-def test_an_init_that_hangs_is_a_problem_and_its_late_answer_is_taken(gate: Event) -> None:
+def test_an_init_that_hangs_is_a_problem_and_its_late_result_is_used(gate: Event) -> None:
     driver = FakeDriver(FakeGpu())
     driver.init_hangs = gate
     probe = NvmlProbe(sample_seconds=1.0, load=driver.load, open_seconds=0.05)
@@ -224,10 +224,10 @@ def test_an_init_that_hangs_is_a_problem_and_its_late_answer_is_taken(gate: Even
 
 
 @pytest.mark.parametrize(("vendors", "absent"), [(("0x10de",), False), (("0x8086",), True), ((), False)])
-def test_a_driver_that_is_not_loaded_is_a_fault_where_there_is_a_card(
+def test_a_driver_that_is_not_loaded_is_a_fault_if_there_is_a_card(
     tmp_path: Path, vendors: tuple[str, ...], *, absent: bool
 ) -> None:
-    """Without any PCI bus nobody can tell, and it is a fault too."""
+    """Without a PCI bus it cannot be decided, and counts as a fault."""
     for number, vendor in enumerate(vendors):
         device = tmp_path / f"bus/pci/devices/0000:0{number}:00.0"
         device.mkdir(parents=True)
@@ -240,7 +240,7 @@ def test_a_driver_that_is_not_loaded_is_a_fault_where_there_is_a_card(
     assert caught.value.absent is absent
 
 
-def test_no_library_and_no_gpu_are_nothing_to_measure() -> None:
+def test_a_missing_library_or_gpu_is_no_fault() -> None:
     driver = FakeDriver()
     with pytest.raises(ProbeUnavailable, match="has no GPU") as caught:
         opened(driver)

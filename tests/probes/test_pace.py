@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
-from backprop_tui.probes.auto import Choice
-from backprop_tui.probes.gpu_keeper import GpuKeeper
+from backprop_tui.probes.auto import ProbeChoice
+from backprop_tui.probes.gpu_keeper import GpuMonitor
 from backprop_tui.probes.host import HostProbe
-from backprop_tui.probes.ownership import Owners
-from backprop_tui.probes.sampling import HOT_PACE, SETTLING_SECONDS, Sampler, SamplerOptions
+from backprop_tui.probes.ownership import ProcessOwners
+from backprop_tui.probes.sampling import HOT_INTERVAL_FACTOR, SETTLING_SECONDS, Sampler, SamplerOptions
 
 
 class Probe:
-    """One GPU whose health is told."""
+    """One GPU with the given health."""
 
     name = "nvml"
 
@@ -34,8 +34,8 @@ class Probe:
 
 def sampler(folder: Path, health: GpuHealth) -> Sampler:
     options = SamplerOptions(out=str(folder / "readings.json"), disk_path=str(folder), interval_seconds=2.0)
-    choice = Choice(probe=Probe(health), name="nvml")
-    gpus = GpuKeeper("nvml", lambda: choice, sample_seconds=2.0, owners=Owners())
+    choice = ProbeChoice(probe=Probe(health), name="nvml")
+    gpus = GpuMonitor("nvml", lambda: choice, sample_seconds=2.0, owners=ProcessOwners())
     return Sampler(options, HostProbe(disk_path=str(folder)), gpus)
 
 
@@ -45,9 +45,9 @@ def sampler(folder: Path, health: GpuHealth) -> Sampler:
         (GpuHealth.OK, 2.0),
         (GpuHealth.STALE, 2.0),
         (GpuHealth.LOST, 2.0),
-        (GpuHealth.HOT, 2.0 * HOT_PACE),
+        (GpuHealth.HOT, 2.0 * HOT_INTERVAL_FACTOR),
         (GpuHealth.UNKNOWN, SETTLING_SECONDS),
     ],
 )
-def test_a_gpu_that_is_too_hot_is_measured_again_sooner(tmp_path: Path, health: GpuHealth, seconds: float) -> None:
+def test_a_hot_gpu_is_measured_more_often(tmp_path: Path, health: GpuHealth, seconds: float) -> None:
     assert sampler(tmp_path, health).measure() == seconds

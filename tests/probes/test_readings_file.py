@@ -1,4 +1,4 @@
-"""readings.json, written and read back."""
+"""Writing and reading readings.json."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ SAMPLE = Sample(
 
 
 @given(samples)
-def test_what_is_read_is_what_was_written(sample: Sample) -> None:
+def test_decoding_is_the_inverse_of_encoding(sample: Sample) -> None:
     assert decode(encode(sample)) == sample
 
 
@@ -85,7 +85,7 @@ def test_what_is_read_is_what_was_written(sample: Sample) -> None:
     st.binary(max_size=200)
     | samples.map(encode).flatmap(lambda all_: st.integers(0, len(all_) - 1).map(lambda n: all_[:n]))
 )
-def test_what_is_broken_or_cut_off_is_none(content: bytes) -> None:
+def test_invalid_or_truncated_content_is_none(content: bytes) -> None:
     assert decode(content) is None
 
 
@@ -104,7 +104,7 @@ def test_json_of_another_shape_is_none(document: object) -> None:
     assert decode(json.dumps(document).encode()) is None
 
 
-def test_a_gpu_has_the_names_of_the_public_interface() -> None:
+def test_a_gpu_has_the_public_json_keys() -> None:
     gpu = json.loads(encode(SAMPLE))["gpus"][0]
     assert set(gpu) == {
         *("index", "uuid", "name", "health", "temperature_celsius", "utilization_percent", "memory_total_bytes"),
@@ -112,7 +112,7 @@ def test_a_gpu_has_the_names_of_the_public_interface() -> None:
     }
 
 
-def test_the_file_is_its_owner_s_alone_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+def test_the_file_is_private_and_no_temporary_file_is_left(tmp_path: Path) -> None:
     path = tmp_path / "readings.json"
     write_sample(str(path), SAMPLE)
     write_sample(str(path), SAMPLE)
@@ -122,21 +122,23 @@ def test_the_file_is_its_owner_s_alone_and_nothing_is_left_beside_it(tmp_path: P
     assert read_readings(str(path)) == SAMPLE.readings
 
 
-def test_no_file_and_a_file_of_another_boot_are_none(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_file_of_another_boot_are_none(tmp_path: Path) -> None:
     path = str(tmp_path / "readings.json")
     assert read_sample(path) is None
     write_sample(path, replace(SAMPLE, boot_id="another"))
     assert read_sample(path) is None
 
 
-def test_while_the_gpus_are_not_known_there_are_no_readings_to_decide_by(tmp_path: Path) -> None:
+def test_there_are_no_readings_while_the_gpus_are_not_known(tmp_path: Path) -> None:
     path = str(tmp_path / "readings.json")
     write_sample(path, replace(SAMPLE, gpus_known=False))
     assert read_readings(path) is None
     assert read_sample(path) is not None
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_no_rubbish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_that_fails_keeps_the_old_file_and_leaves_no_temporary_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = str(tmp_path / "readings.json")
     write_sample(path, SAMPLE)
 
@@ -150,7 +152,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_rubbish(tmp_path: Path, m
     assert os.listdir(tmp_path) == ["readings.json"]
 
 
-def test_what_killed_samplers_left_is_removed_and_what_living_ones_write_is_not(tmp_path: Path) -> None:
+def test_temporary_files_are_removed_only_if_their_sampler_has_ended(tmp_path: Path) -> None:
     dead, living, other = ".readings.json.4194305.tmp", f".readings.json.{os.getpid()}.tmp", ".readings.json.x.tmp"
     for name in (dead, living, other):
         (tmp_path / name).touch()

@@ -61,11 +61,11 @@ def arguments(out: str, disk_path: Path, probe: str, interval: str) -> list[str]
 
 
 def sample_of(out: str, pid: int) -> Sample | None:
-    found = read_sample(out)
-    return found if found is not None and found.pid == pid else None
+    sample = read_sample(out)
+    return sample if sample is not None and sample.pid == pid else None
 
 
-def test_it_writes_what_it_measures_again_and_again_for_its_owner_alone(out: str, start: Start) -> None:
+def test_it_writes_readings_repeatedly_to_a_private_file(out: str, start: Start) -> None:
     process = start("simulated", env={**os.environ, "BACKPROP_SIMULATED_GPUS": "H100"})
     first = wait_until(lambda: sample_of(out, process.pid), "a first reading")
     assert (first.boot_id, first.readings.probe, first.gpus_known) == (boot_id(), "simulated", True)
@@ -75,7 +75,7 @@ def test_it_writes_what_it_measures_again_and_again_for_its_owner_alone(out: str
     wait_until(lambda: (sample_of(out, process.pid) or first).readings.time > first.readings.time, "a second reading")
 
 
-def test_it_holds_nothing_that_its_parent_held(out: str, tmp_path: Path, start: Start) -> None:
+def test_it_holds_no_lock_and_descriptor_of_its_parent(out: str, tmp_path: Path, start: Start) -> None:
     with (tmp_path / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         process = start(pass_fds=(lock.fileno(),))
@@ -97,7 +97,7 @@ def test_it_ends_when_its_parent_is_killed(out: str, tmp_path: Path) -> None:
     wait_until(lambda: state_of(sampler) in (None, *DEAD_STATES), "its end", seconds=3)
 
 
-def test_every_probe_hangs_and_the_host_is_measured_all_the_same(out: str, tmp_path: Path, start: Start) -> None:
+def test_the_host_is_measured_while_the_probe_hangs(out: str, tmp_path: Path, start: Start) -> None:
     (tmp_path / "pynvml.py").write_text(HANGING_PYNVML)
     process = start("nvml", env={**os.environ, "PYTHONPATH": str(tmp_path)})
     sample = wait_until(lambda: sample_of(out, process.pid), "a reading")
@@ -106,13 +106,13 @@ def test_every_probe_hangs_and_the_host_is_measured_all_the_same(out: str, tmp_p
     times = {sample.readings.time}
     before = time.monotonic()
     while len(times) < 4:
-        found = sample_of(out, process.pid)
-        assert found is not None
-        times.add(found.readings.time)
+        latest = sample_of(out, process.pid)
+        assert latest is not None
+        times.add(latest.readings.time)
         assert time.monotonic() - before < 3
 
 
-def test_a_command_that_hangs_ends_with_it(out: str, tmp_path: Path, start: Start) -> None:
+def test_a_command_that_hangs_is_killed_with_it(out: str, tmp_path: Path, start: Start) -> None:
     fake = tmp_path / "nvidia-smi"
     fake.write_text("#!/bin/sh\nexec sleep 60\n")
     fake.chmod(0o755)
@@ -123,7 +123,7 @@ def test_a_command_that_hangs_ends_with_it(out: str, tmp_path: Path, start: Star
     wait_until(lambda: state_of(command) in (None, *DEAD_STATES), "the command's end")
 
 
-def test_a_place_that_cannot_be_written_is_told_once_and_tried_again(out: str, tmp_path: Path, start: Start) -> None:
+def test_a_write_error_is_reported_once_and_retried(out: str, tmp_path: Path, start: Start) -> None:
     folder = tmp_path / "later"
     target = str(folder / "readings.json")
     process = subprocess.Popen(
@@ -141,13 +141,13 @@ def test_a_place_that_cannot_be_written_is_told_once_and_tried_again(out: str, t
 
 
 @pytest.mark.parametrize("wrong", [[], ["--out"], ["--out", "a", "--disk-path", "b", "--prob", "c"]])
-def test_arguments_that_are_not_understood_end_it_with_the_usage(wrong: list[str]) -> None:
+def test_invalid_arguments_print_the_usage(wrong: list[str]) -> None:
     finished = subprocess.run([sys.executable, PROGRAM, *wrong], capture_output=True, text=True, check=False)
     assert finished.returncode != 0
     assert "--out FILE" in finished.stderr
 
 
-def test_it_does_not_start_for_a_parent_that_is_gone(out: str, tmp_path: Path) -> None:
+def test_it_does_not_start_if_its_parent_has_ended(out: str, tmp_path: Path) -> None:
     command = [*arguments(out, tmp_path, "none", "0.1"), "--parent", "4194305"]
     assert subprocess.run(command, check=False, timeout=10).returncode == 0
     assert not Path(out).exists()

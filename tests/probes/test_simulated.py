@@ -1,4 +1,4 @@
-"""GPUs that do not exist."""
+"""Simulated GPUs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from backprop_tui.domain.telemetry import GpuHealth, GpuReading
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
 from backprop_tui.probes.simulated import SimulatedProbe, parse_gpus
 from backprop_tui.probes.simulated_gpu import SimulatedLoad
-from backprop_tui.probes.simulated_loads import RunningLoads
+from backprop_tui.probes.simulated_loads import LoadScanner
 from tests.support.waiting import wait_until
 
 GIGABYTE = 10**9
@@ -24,7 +24,7 @@ H100 = "SIM-0-h100"
 
 
 class World:
-    """A clock and the runs, in the hands of the test."""
+    """A clock and runs controlled by the test."""
 
     def __init__(self, gpus: str = "2xH100", **environment: str) -> None:
         self.now = 1000.0
@@ -38,20 +38,20 @@ class World:
         end = self.now + seconds
         while self.now < end:
             self.now = min(end, self.now + step)
-            found = self.probe.read(1.0)
-        return found
+            readings = self.probe.read(1.0)
+        return readings
 
     def _loads(self, _uuids: Sequence[str]) -> Mapping[str, Sequence[SimulatedLoad]]:
         return self.loads
 
 
-def test_they_say_that_they_are_simulated() -> None:
+def test_names_say_that_gpus_are_simulated() -> None:
     gpus = World("H100,2xRTX4090").after(1)
     assert [gpu.uuid for gpu in gpus] == ["SIM-0-h100", "SIM-1-rtx4090", "SIM-2-rtx4090"]
     assert all("simulated" in gpu.name for gpu in gpus)
 
 
-def test_an_idle_one_is_cool_and_empty() -> None:
+def test_an_idle_gpu_is_cool_and_empty() -> None:
     (gpu, _) = World().after(60)
     assert gpu.utilization_percent == 0.0
     assert gpu.processes == ()
@@ -91,21 +91,21 @@ def test_an_ended_run_frees_its_memory() -> None:
     assert world.after(1)[0].memory_used_bytes == empty
 
 
-def test_in_warm_air_a_busy_one_gets_hot() -> None:
+def test_a_busy_gpu_in_warm_air_gets_hot() -> None:
     world = World(BACKPROP_SIMULATED_AMBIENT_C="45")
     world.loads = {H100: (SimulatedLoad(run="a", pid=7),)}
     assert world.after(120)[0].health is GpuHealth.HOT
 
 
 @given(st.lists(st.sampled_from("abcdef"), unique=True, max_size=6), st.integers(1, 300))
-def test_runs_never_hold_more_than_there_is(runs: list[str], seconds: int) -> None:
+def test_runs_never_allocate_more_than_the_gpus_memory(runs: list[str], seconds: int) -> None:
     world = World("T4")
     world.loads = {"SIM-0-t4": tuple(SimulatedLoad(run=run, pid=1, memory_bytes=6 * GIGABYTE) for run in runs)}
     (gpu,) = world.after(seconds, step=10)
     assert (gpu.memory_used_bytes or 0) <= (gpu.memory_total_bytes or 0)
 
 
-def test_the_same_clock_gives_the_same_figures() -> None:
+def test_the_same_clock_gives_the_same_readings() -> None:
     worlds = (World(), World())
     for world in worlds:
         world.loads = {H100: (SimulatedLoad(run="a", pid=7),)}
@@ -113,25 +113,25 @@ def test_the_same_clock_gives_the_same_figures() -> None:
 
 
 @pytest.mark.parametrize("text", ["H200", "0xH100", "65xH100", "2x", "H100,,T4", "x"])
-def test_what_means_no_gpu_is_told_with_the_rule(text: str) -> None:
+def test_an_invalid_list_of_gpus_is_an_error_with_an_example(text: str) -> None:
     with pytest.raises(ProbeUnavailable, match="like 2xH100"):
         parse_gpus(text)
 
 
-def test_air_that_is_no_number_is_told() -> None:
+def test_an_invalid_ambient_temperature_is_an_error() -> None:
     with pytest.raises(ProbeUnavailable, match="BACKPROP_SIMULATED_AMBIENT_C"):
         World(BACKPROP_SIMULATED_AMBIENT_C="warm")
 
 
-def test_runs_are_found_by_the_environment_of_their_processes_and_by_whether_they_move() -> None:
-    run = f"run-{os.getpid()}"  # the machine's other runs are seen, too
+def test_runs_are_found_by_the_environment_and_state_of_their_processes() -> None:
+    run = f"run-{os.getpid()}"  # other runs on the machine are found as well
     environment = {
         **os.environ,
         "BACKPROP_RUN_ID": run,
         "CUDA_VISIBLE_DEVICES": f"{H100},SIM-9-t4",
         "BACKPROP_SIMULATED_VRAM_MB": "3000",
     }
-    loads = RunningLoads()
+    loads = LoadScanner()
     with subprocess.Popen(["sleep", "60"], env=environment) as process:
         try:
             load = SimulatedLoad(run=run, pid=process.pid, busy=True, memory_bytes=3 * GIGABYTE)

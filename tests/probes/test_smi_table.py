@@ -1,4 +1,4 @@
-"""What nvidia-smi prints, read with distrust."""
+"""Parsing the output of nvidia-smi."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.probes.gpu_record import GpuAnswer
-from backprop_tui.probes.smi_table import GPU_FIELDS, address, parse_gpus, parse_processes
+from backprop_tui.probes.smi_table import GPU_FIELDS, normalized_address, parse_gpus, parse_processes
 
 cells = st.one_of(st.text(max_size=8), st.integers().map(str), st.floats().map(str), st.sampled_from(["[N/A]", "0"]))
 
 
 @given(st.lists(st.lists(cells, max_size=12).map(", ".join)).map("\n".join))
-def test_nothing_that_it_prints_breaks_the_reader(text: str) -> None:
+def test_no_output_breaks_the_parser(text: str) -> None:
     parse_gpus(text)
     parse_processes(text)
 
 
 @given(st.lists(cells, min_size=len(GPU_FIELDS) - 2, max_size=len(GPU_FIELDS) - 2))
-def test_a_row_gives_finite_figures_or_none(rest: list[str]) -> None:
+def test_a_row_has_finite_numbers_or_none(rest: list[str]) -> None:
     line = ", ".join(["0", "GPU-a", *(cell.replace(",", "").replace("\n", "") for cell in rest)])
     for answer in parse_gpus(line).answers.values():
         if isinstance(answer, GpuAnswer):
@@ -26,5 +26,5 @@ def test_a_row_gives_finite_figures_or_none(rest: list[str]) -> None:
             assert all(figure is None or abs(figure) < float("inf") for figure in figures)
 
 
-def test_addresses_of_both_lengths_are_the_same() -> None:
-    assert address("00000000:3B:00.0") == address("0000:3b:00.0") == "0:3b:00.0"
+def test_addresses_with_4_and_8_digits_are_equal() -> None:
+    assert normalized_address("00000000:3B:00.0") == normalized_address("0000:3b:00.0") == "0:3b:00.0"

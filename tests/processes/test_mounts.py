@@ -1,4 +1,4 @@
-"""On which file system a path lies."""
+"""The file system of a path."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from backprop_tui.processes import mounts
 from backprop_tui.processes.mounts import mount_point_of, mount_points
 
 
-def test_the_innermost_mount_counts() -> None:
+def test_the_innermost_mount_point_is_returned() -> None:
     points = ("/", "/data", "/data/fast disk")
     assert mount_point_of("/data/fast disk/run", points) == "/data/fast disk"
     assert mount_point_of("/database", points) == "/"
     assert mount_point_of("/data", points) == "/data"
 
 
-def test_this_machines_mounts_are_those_that_the_system_names(tmp_path: Path) -> None:
+def test_the_mount_points_of_this_machine(tmp_path: Path) -> None:
     point = mount_point_of(os.path.realpath(tmp_path), mount_points())
     assert os.path.ismount(point)
     assert os.stat(point).st_dev == tmp_path.stat().st_dev
 
 
-def test_spaces_are_escaped_there_and_what_is_not_known_is_the_root(
+def test_spaces_are_unescaped_and_an_unknown_mount_point_is_the_root(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listing = tmp_path / "mountinfo"

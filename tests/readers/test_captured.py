@@ -1,4 +1,4 @@
-"""Whole logs that today's frameworks wrote: what is read of each, however the bytes come."""
+"""Complete logs written by current frameworks are read as expected, with any chunk size."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def read(folder: str, chunk_bytes: int = 1 << 20) -> list[LogValue]:
 
 
 def summary(values: list[LogValue]) -> dict[str, Any]:
-    """What the dashboard would show at the end, and where each metric was seen."""
+    """The final state, and how often and at which steps each metric was reported."""
     progress = [value for value in values if isinstance(value, Progress)]
 
     def last(name: str) -> Any:
-        return next((told for value in reversed(progress) if (told := getattr(value, name)) is not None), None)
+        return next((field for value in reversed(progress) if (field := getattr(value, name)) is not None), None)
 
     seen: dict[str, list[int | None]] = {}
     newest: dict[str, float] = {}
@@ -49,29 +49,29 @@ def summary(values: list[LogValue]) -> dict[str, Any]:
     }
 
 
-def test_every_captured_log_has_its_expectation() -> None:
+def test_every_captured_log_has_an_expected_result() -> None:
     assert sorted(EXPECTED) == FOLDERS
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_a_captured_log_is_understood(folder: str) -> None:
+def test_a_captured_log_is_read_as_expected(folder: str) -> None:
     assert summary(read(folder)) == EXPECTED[folder]
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
 @pytest.mark.parametrize("chunk_bytes", [1, 7, 1000])
-def test_a_captured_log_says_the_same_however_its_bytes_come(folder: str, chunk_bytes: int) -> None:
+def test_the_chunk_size_does_not_change_what_is_read(folder: str, chunk_bytes: int) -> None:
     assert read(folder, chunk_bytes) == read(folder)
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_steps_of_one_training_never_go_back(folder: str) -> None:
+def test_steps_of_a_training_never_decrease(folder: str) -> None:
     steps = [value.step for value in read(folder) if isinstance(value, Progress) and value.step is not None]
     assert steps == sorted(steps)
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_a_reader_that_takes_over_anywhere_says_the_same_rest(folder: str) -> None:
+def test_another_reader_can_resume_at_any_position(folder: str) -> None:
     log = (HERE / folder / "output.log").read_bytes()
     whole = read(folder)
     for cut in range(0, len(log), 211):

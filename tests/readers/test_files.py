@@ -1,4 +1,4 @@
-"""What scripts write beside their output: tables, the Trainer's state, TensorBoard's events."""
+"""Files that training scripts write: CSV tables, the Trainer's state, TensorBoard's events."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.readers.files.csv_log import CsvLog
-from backprop_tui.readers.files.tensorboard import LONGEST_RECORD_BYTES, TensorBoardLog
+from backprop_tui.readers.files.tensorboard import MAX_RECORD_BYTES, TensorBoardLog
 from backprop_tui.readers.files.trainer_state import progress_in_state
 from backprop_tui.readers.values import Progress
 
@@ -29,7 +29,7 @@ def read(log: Log, content: bytes, chunk_bytes: int = 1 << 20) -> list[Progress]
     ]
 
 
-def test_rows_of_a_step_or_of_an_epoch_are_read() -> None:
+def test_rows_per_step_or_per_epoch_are_read() -> None:
     table = b"epoch,step,train_loss,val_loss\r\n0,4,7.5,\r\n0,15,,nan\r\n1,16,,\r\n"
     rows = read(CsvLog(), table)
     assert [(row.step, row.epoch, list(row.metrics)) for row in rows] == [
@@ -42,89 +42,89 @@ def test_rows_of_a_step_or_of_an_epoch_are_read() -> None:
 @pytest.mark.parametrize(
     "header", ["name,loss", "step,name", "epoch,batch_size", "a", "", "step;loss", '"step","loss"']
 )
-def test_another_table_says_nothing(header: str) -> None:
+def test_an_unrelated_table_yields_nothing(header: str) -> None:
     assert read(CsvLog(), f"{header}\n1,2\n3,4\n".encode()) == []
 
 
-def test_a_half_written_row_waits_for_its_end() -> None:
+def test_a_partial_row_is_read_when_it_is_complete() -> None:
     log = CsvLog()
     assert log.feed(b"epoch,loss\n1,0.") == []
     assert [row.metrics for row in log.feed(b"5\n")] == [{"loss": 0.5}]
 
 
-def test_a_table_that_got_another_column_is_to_be_read_anew() -> None:
+def test_a_table_with_a_new_column_must_be_read_again() -> None:
     log = CsvLog()
     assert len(read(log, b"epoch,loss\n1,0.5\n2,0.4,0.3\n3,0.2,0.1\n")) == 1
     assert log.is_another
 
 
 @pytest.mark.parametrize("path", TABLES, ids=lambda path: path.parent.name)
-def test_a_captured_table_is_read_however_its_bytes_come(path: Path) -> None:
+def test_a_captured_table_is_read_with_any_chunk_size(path: Path) -> None:
     rows = read(CsvLog(), path.read_bytes())
     assert len(rows) == len(path.read_text(encoding="utf-8").splitlines()) - 1
     assert all(any("loss" in name for name in row.metrics) for row in rows)
     assert read(CsvLog(), path.read_bytes(), 3) == rows
 
 
-def test_what_the_trainer_logged_is_read_with_its_steps() -> None:
-    told = progress_in_state((CAPTURED / "transformers-5.24.0" / "trainer_state.json").read_bytes())
-    assert [(one.step, one.metrics.get("loss")) for one in told[:2]] == [
+def test_the_log_in_the_trainer_state_is_read_with_its_steps() -> None:
+    events = progress_in_state((CAPTURED / "transformers-5.24.0" / "trainer_state.json").read_bytes())
+    assert [(event.step, event.metrics.get("loss")) for event in events[:2]] == [
         (5, 3.915350341796875),
         (10, 3.2586292266845702),
     ]
-    assert [one.step for one in told if "eval_loss" in one.metrics] == [20, 40, 60]
-    assert (told[-1].step, told[-1].total_steps, told[-1].total_epochs, told[-1].metrics) == (60, 60, 3, {})
+    assert [event.step for event in events if "eval_loss" in event.metrics] == [20, 40, 60]
+    assert (events[-1].step, events[-1].total_steps, events[-1].total_epochs, events[-1].metrics) == (60, 60, 3, {})
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"[]", b"5", b'{"log_history": 5}', b'{"log_history": [5, null]}', b"[" * 100_000, b"\xff"]
 )
-def test_a_state_that_is_none_says_nothing(content: bytes) -> None:
+def test_an_invalid_trainer_state_yields_nothing(content: bytes) -> None:
     assert progress_in_state(content) == []
 
 
-def test_captured_events_are_read_however_their_bytes_come() -> None:
-    told = read(TensorBoardLog(), EVENTS.read_bytes())
-    losses = {(one.step, name): value for one in told for name, value in one.metrics.items()}
+def test_captured_events_are_read_with_any_chunk_size() -> None:
+    events = read(TensorBoardLog(), EVENTS.read_bytes())
+    losses = {(event.step, name): value for event in events for name, value in event.metrics.items()}
     assert losses[4, "train_loss"] == pytest.approx(7.539087772369385)
     assert losses[79, "val_loss"] == pytest.approx(0.0005338093)
-    assert {one.epoch for one in told if one.epoch is not None} == {0.0, 1.0, 2.0, 3.0, 4.0}
-    assert read(TensorBoardLog(), EVENTS.read_bytes(), 5) == told
+    assert {event.epoch for event in events if event.epoch is not None} == {0.0, 1.0, 2.0, 3.0, 4.0}
+    assert read(TensorBoardLog(), EVENTS.read_bytes(), 5) == events
 
 
 @pytest.mark.parametrize("name", SCALARS)
-def test_what_torch_wrote_is_read_as_tensorboard_itself_reads_it(name: str) -> None:
-    told: dict[str, list[list[object]]] = {}
-    for one in read(TensorBoardLog(), (BY_TORCH / name).read_bytes()):
-        for tag, value in one.metrics.items():
-            told.setdefault(tag, []).append([one.step, "NaN" if math.isnan(value) else value])
-    assert told == SCALARS[name]
+def test_events_written_by_torch_are_read_as_tensorboard_reads_them(name: str) -> None:
+    events: dict[str, list[list[object]]] = {}
+    for event in read(TensorBoardLog(), (BY_TORCH / name).read_bytes()):
+        for tag, value in event.metrics.items():
+            events.setdefault(tag, []).append([event.step, "NaN" if math.isnan(value) else value])
+    assert events == SCALARS[name]
 
 
 @pytest.mark.parametrize(
     ("series", "name"),
     [("loss_val", "loss/val"), ("validation", "validation/loss"), ("train", "loss"), ("run_7", "loss"), ("", "loss")],
 )
-def test_the_directories_of_one_training_are_curves_apart(series: str, name: str) -> None:
+def test_the_directories_of_one_training_have_separate_metrics(series: str, name: str) -> None:
     events = next((BY_TORCH / "loss_val").iterdir()).read_bytes()
-    assert {tag for one in read(TensorBoardLog(series), events) for tag in one.metrics} == {name}
+    assert {tag for event in read(TensorBoardLog(series), events) for tag in event.metrics} == {name}
 
 
-def test_a_long_record_is_passed_over_and_nothing_of_it_is_kept() -> None:
+def test_a_long_record_is_skipped_and_not_kept_in_memory() -> None:
     events = EVENTS.read_bytes()
-    long = (LONGEST_RECORD_BYTES + 1).to_bytes(8, "little") + bytes(4 + LONGEST_RECORD_BYTES + 1 + 4)
+    long = (MAX_RECORD_BYTES + 1).to_bytes(8, "little") + bytes(4 + MAX_RECORD_BYTES + 1 + 4)
     log = TensorBoardLog()
     for start in range(0, len(long), 100_000):
         assert log.feed(long[start : start + 100_000]) == []
-        assert len(log._pending) <= LONGEST_RECORD_BYTES + 100
+        assert len(log._pending) <= MAX_RECORD_BYTES + 100
     assert log.feed(events) == TensorBoardLog().feed(events)
 
 
 @given(st.binary(max_size=300), st.integers(0, 2000), st.integers(1, 300))
-def test_no_bytes_harm(noise: bytes, place: int, chunk_bytes: int) -> None:
+def test_random_bytes_do_no_harm(noise: bytes, place: int, chunk_bytes: int) -> None:
     events = EVENTS.read_bytes()
     torn = events[:place] + noise + events[place:]
-    # As text, since NaN equals nothing.
+    # As text, since NaN != NaN.
     assert repr(read(TensorBoardLog(), torn)) == repr(read(TensorBoardLog(), torn, chunk_bytes))
     table = b"step,loss\n" + noise
     assert repr(read(CsvLog(), table)) == repr(read(CsvLog(), table, chunk_bytes))
@@ -132,9 +132,11 @@ def test_no_bytes_harm(noise: bytes, place: int, chunk_bytes: int) -> None:
 
 
 @given(
-    st.recursive(st.none() | st.integers() | st.floats() | st.text(max_size=5), lambda one: st.lists(one, max_size=3))
+    st.recursive(
+        st.none() | st.integers() | st.floats() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=3)
+    )
 )
-def test_any_json_is_survived(value: object) -> None:
+def test_any_json_value_is_accepted(value: object) -> None:
     for key in ("global_step", "epoch", "max_steps", "log_history"):
         progress_in_state(
             json.dumps({"log_history": [{"step": value, "loss": value}], "global_step": 1, key: value}).encode()

@@ -1,4 +1,4 @@
-"""A line of each format, and what it says when it is the only one of its log."""
+"""One line of each format, as the only line of its log."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ def read(log: str) -> list[LogValue]:
     return [*reader.feed(log.encode()), *reader.finish()]
 
 
-def said(value: LogValue) -> dict[str, Any]:
-    """What is not missing, but where it stood."""
-    told = {one.name: getattr(value, one.name) for one in fields(value) if one.name != "offset"}
-    return {name: what for name, what in told.items() if what is not None and what != {}}
+def fields_of(event: LogValue) -> dict[str, Any]:
+    """The fields that are set, without the offset."""
+    values = {field.name: getattr(event, field.name) for field in fields(event) if field.name != "offset"}
+    return {name: value for name, value in values.items() if value is not None and value != {}}
 
 
 def only(line: str) -> dict[str, Any]:
     (value,) = read(line + "\n")
-    return said(value)
+    return fields_of(value)
 
 
 BAR = "Training:  33%|███▎      | 1/3 [00:04<00:08,  4.99it/s, loss=0.5, step=0]"
@@ -154,8 +154,8 @@ PROGRESS: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("line", "meaning"), PROGRESS, ids=[line[:40] for line, _ in PROGRESS])
-def test_a_line_says_how_far_the_training_is(line: str, meaning: dict[str, Any]) -> None:
-    assert repr(only(line)) == repr({name: meaning[name] for name in only(line)})  # as text: NaN equals nothing
+def test_a_line_reports_progress(line: str, meaning: dict[str, Any]) -> None:
+    assert repr(only(line)) == repr({name: meaning[name] for name in only(line)})  # as text, since NaN != NaN
     assert only(line).keys() == meaning.keys()
 
 
@@ -204,8 +204,8 @@ ULTRALYTICS = """
 """
 
 
-def test_the_columns_of_ultralytics_are_named_by_the_row_above() -> None:
-    row, evaluated = (said(value) for value in read(ULTRALYTICS))
+def test_the_columns_of_ultralytics_get_their_names_from_the_header_row() -> None:
+    row, evaluated = (fields_of(value) for value in read(ULTRALYTICS))
     assert row == {
         "step": 3,
         "epoch": 2.0,
@@ -216,12 +216,12 @@ def test_the_columns_of_ultralytics_are_named_by_the_row_above() -> None:
     }
     assert evaluated["metrics"] == {"Box(P)": 0.0, "Box(R)": 0.5, "Box(mAP50)": 0.25, "Box(mAP50-95)": 0.125}
     assert evaluated["step"] == 3
-    assert [said(value)["metrics"] for value in read(ULTRALYTICS.split("\n", 2)[2])] == [evaluated["metrics"]]
+    assert [fields_of(value)["metrics"] for value in read(ULTRALYTICS.split("\n", 2)[2])] == [evaluated["metrics"]]
 
 
-def test_an_evaluation_of_keras_after_the_epoch_is_no_training() -> None:
+def test_a_keras_evaluation_after_an_epoch_is_not_training() -> None:
     log = "Epoch 1/1\n16/16 - 0s - 9ms/step - loss: 1.5\n4/4 - 0s - 2ms/step - loss: 9.0\n"
-    assert [said(value).get("metrics") for value in read(log)] == [None, {"loss": 1.5}]
+    assert [fields_of(value).get("metrics") for value in read(log)] == [None, {"loss": 1.5}]
 
 
 @pytest.mark.parametrize(
@@ -241,17 +241,17 @@ def test_an_evaluation_of_keras_after_the_epoch_is_no_training() -> None:
         "> the docs say: `Training:  33%|███▎      | 1/3 [00:04<00:08,  4.99it/s, loss=0.5]`, as it is drawn",
     ],
 )
-def test_a_line_that_only_looks_like_one_says_nothing(line: str) -> None:
+def test_a_line_that_only_resembles_a_format_yields_nothing(line: str) -> None:
     assert read(line + "\n") == []
 
 
-def test_a_full_bar_of_an_evaluation_says_what_it_measured_under_a_name_of_its_own() -> None:
+def test_a_full_evaluation_bar_reports_its_metrics_under_distinct_names() -> None:
     assert only("Evaluating: 100%|██████████| 10/10 [00:00<00:00, 2.99it/s, loss=0.5, val_acc=0.75]") == {
         "metrics": {"Evaluating loss": 0.5, "val_acc": 0.75}
     }
 
 
-def test_every_format_says_metrics_as_numbers() -> None:
+def test_every_format_reports_metrics_as_floats() -> None:
     for line, _ in PROGRESS:
         for value in read(line):
             assert isinstance(value, Progress)

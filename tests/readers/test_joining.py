@@ -1,4 +1,4 @@
-"""What several formats in one log say of one training, and which bars are its own."""
+"""Merging the events of several formats in one log, and recognising the bars of the training."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ def read(*lines: str) -> list[LogValue]:
     return [*reader.feed("".join(line + "\n" for line in lines).encode()), *reader.finish()]
 
 
-def told(*lines: str) -> list[tuple[int | None, dict[str, float]]]:
-    """Step and metrics of what has metrics."""
-    return [(one.step, dict(one.metrics)) for one in read(*lines) if isinstance(one, Progress) and one.metrics]
+def steps_and_metrics(*lines: str) -> list[tuple[int | None, dict[str, float]]]:
+    """Step and metrics of the events with metrics."""
+    return [
+        (event.step, dict(event.metrics)) for event in read(*lines) if isinstance(event, Progress) and event.metrics
+    ]
 
 
 def steps(*lines: str) -> list[int | None]:
-    return [one.step for one in read(*lines)]
+    return [event.step for event in read(*lines)]
 
 
 def bar(done: int, total: int, *, label: str = "", figures: str = "", elapsed: str = "00:04") -> str:
@@ -32,46 +34,48 @@ def bar(done: int, total: int, *, label: str = "", figures: str = "", elapsed: s
 LOSS = "{'loss': '1.5', 'epoch': '0.5'}"
 
 
-def test_a_dict_gets_the_step_of_the_bar_that_is_drawn_again_after_it() -> None:
-    assert told(bar(0, 60), bar(4, 60), LOSS, bar(5, 60)) == [(5, {"loss": 1.5})]
+def test_a_dict_gets_the_step_of_the_bar_redrawn_after_it() -> None:
+    assert steps_and_metrics(bar(0, 60), bar(4, 60), LOSS, bar(5, 60)) == [(5, {"loss": 1.5})]
 
 
-def test_a_dict_without_a_bar_after_it_gets_the_step_that_was_there_before() -> None:
-    assert told(bar(0, 60), bar(4, 60), LOSS) == [(4, {"loss": 1.5})]
-    assert told(bar(0, 60), bar(4, 60), LOSS, "saving checkpoint to out", bar(9, 60)) == [(4, {"loss": 1.5})]
+def test_a_dict_without_a_bar_after_it_gets_the_previous_step() -> None:
+    assert steps_and_metrics(bar(0, 60), bar(4, 60), LOSS) == [(4, {"loss": 1.5})]
+    assert steps_and_metrics(bar(0, 60), bar(4, 60), LOSS, "saving checkpoint to out", bar(9, 60)) == [
+        (4, {"loss": 1.5})
+    ]
 
 
-def test_once_its_dicts_are_seen_the_bar_is_progress_and_says_what_is_left() -> None:
+def test_once_dicts_were_printed_the_bar_reports_progress_and_eta() -> None:
     values = read(bar(0, 60), LOSS, bar(5, 60), bar(7, 60))
-    assert [(one.step, getattr(one, "eta_seconds", None)) for one in values] == [(5, None), (5, 8.0), (7, 8.0)]
+    assert [(event.step, getattr(event, "eta_seconds", None)) for event in values] == [(5, None), (5, 8.0), (7, 8.0)]
     assert isinstance(values[-1], Progress)
     assert values[-1].total_steps == 60
 
 
-def test_a_bar_of_an_evaluation_within_is_no_step() -> None:
+def test_a_nested_evaluation_bar_is_not_a_step() -> None:
     inner = (bar(0, 2), bar(2, 2))
     evaluated = "{'eval_loss': '1.0', 'epoch': '0.5'}"
-    assert told(bar(0, 60), LOSS, bar(20, 60), *inner, evaluated, bar(20, 60)) == [
+    assert steps_and_metrics(bar(0, 60), LOSS, bar(20, 60), *inner, evaluated, bar(20, 60)) == [
         (20, {"loss": 1.5}),
         (20, {"eval_loss": 1.0}),
     ]
     assert steps(bar(0, 60), LOSS, bar(60, 60), *inner)[-1] == 60
 
 
-def test_a_bar_of_the_data_is_no_step_even_when_it_was_full_before_a_loss() -> None:
+def test_a_data_bar_is_not_a_step_even_if_it_completed_before_a_loss() -> None:
     data = (bar(0, 5000), bar(5000, 5000))
     assert steps(*data) == []
-    assert told(*data, "loss: 0.5") == [(None, {"loss": 0.5})]
-    assert told(*data, bar(0, 60), LOSS, bar(5, 60)) == [(5, {"loss": 1.5})]
+    assert steps_and_metrics(*data, "loss: 0.5") == [(None, {"loss": 0.5})]
+    assert steps_and_metrics(*data, bar(0, 60), LOSS, bar(5, 60)) == [(5, {"loss": 1.5})]
 
 
-def test_a_bar_that_was_left_before_its_end_is_forgotten() -> None:
+def test_an_abandoned_bar_is_forgotten() -> None:
     left = bar(3, 5000)
     again = (bar(0, 60), bar(60, 60), bar(0, 50), bar(10, 50))
-    assert told(left, *again, LOSS, bar(10, 50)) == [(10, {"loss": 1.5})]
+    assert steps_and_metrics(left, *again, LOSS, bar(10, 50)) == [(10, {"loss": 1.5})]
 
 
-def test_a_bar_with_a_label_says_nothing_without_measures_unless_it_trains() -> None:
+def test_a_labelled_bar_without_metrics_counts_only_if_the_label_means_training() -> None:
     assert steps(bar(5, 9, label="Writing model shards: ")) == []
     assert steps(bar(5, 9, label="Files: ", figures=", size=3")) == []
     assert steps(bar(5, 9, label="Training: ")) == [5]
@@ -79,59 +83,62 @@ def test_a_bar_with_a_label_says_nothing_without_measures_unless_it_trains() -> 
     assert steps(bar(5, 9, label="Generating train split: ")) == []
 
 
-def test_epochs_named_in_a_label_make_steps_of_the_whole_training() -> None:
+def test_epochs_in_a_label_give_steps_of_the_whole_training() -> None:
     lines = [bar(4, 8, label=f"Epoch {epoch}/3: ", figures=f", loss=0.{epoch}") for epoch in (1, 2)]
     values = read(*lines)
-    assert [one.step for one in values] == [4, 12]
+    assert [event.step for event in values] == [4, 12]
     assert isinstance(values[-1], Progress)
     assert (values[-1].epoch, values[-1].total_steps, values[-1].total_epochs) == (2.0, 24, 3)
     assert values[-1].eta_seconds == 8 + 12
 
 
-def test_epochs_that_count_from_0_are_told_apart() -> None:
+def test_epochs_that_count_from_0_are_recognised() -> None:
     lines = [bar(4, 8, label=f"Epoch {epoch}: ", figures=f", loss=0.{epoch + 1}") for epoch in (0, 1)]
     assert steps(*lines) == [4, 12]
 
 
-def test_bars_that_begin_anew_go_on_counting() -> None:
+def test_steps_continue_when_a_bar_restarts() -> None:
     lines = [bar(done, 8, figures=f", loss=0.{number}{done}") for number in (1, 2) for done in (4, 8)]
     assert steps(*lines) == [4, 8, 12, 16]
 
 
-def test_an_outer_bar_of_epochs_places_the_inner_one() -> None:
+def test_an_outer_bar_of_epochs_gives_the_epoch_of_the_inner_one() -> None:
     lines = (bar(1, 3, label="Epochs: "), bar(4, 8, label="Batches: "), "loss: 0.5")
-    assert told(*lines) == [(12, {"loss": 0.5})]
+    assert steps_and_metrics(*lines) == [(12, {"loss": 0.5})]
 
 
-def test_figures_that_a_bar_still_has_from_the_step_before_are_not_those_of_this_one() -> None:
+def test_unchanged_values_of_a_bar_are_not_reported_for_the_next_step() -> None:
     lines = [
         bar(1, 8, figures=", loss=0.5, v=1"),
         bar(2, 8, figures=", loss=0.5, v=1"),
         bar(2, 8, figures=", loss=0.4, v=1"),
     ]
-    assert told(*lines) == [(1, {"loss": 0.5, "v": 1.0}), (2, {"loss": 0.4})]
+    assert steps_and_metrics(*lines) == [(1, {"loss": 0.5, "v": 1.0}), (2, {"loss": 0.4})]
 
 
-def test_a_bar_drawn_for_days_is_told_once_in_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bar_meaning, "MOST_DRAWN", 3)
+def test_a_bar_with_many_updates_is_reported_once_per_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bar_meaning, "MAX_UNTHROTTLED_UPDATES", 3)
     drawn = [bar(n, 9, figures=f", loss=0.{n}", elapsed=f"00:0{n // 3}") for n in range(1, 10)]
-    assert [step for step, _ in told(*drawn)] == [1, 2, 3, 6, 9]
+    assert [step for step, _ in steps_and_metrics(*drawn)] == [1, 2, 3, 6, 9]
 
 
-def test_what_was_said_of_a_step_is_not_said_again() -> None:
+def test_a_value_is_reported_once_per_step() -> None:
     line = '{"step": 5, "loss": 0.5, "acc": NaN}'
-    assert [step for step, _ in told(line, line, "step: 5, loss: 0.5")] == [5]
-    assert told(line, '{"step": 5, "loss": 0.4}', '{"step": 6, "loss": 0.4}')[1:] == [
+    assert [step for step, _ in steps_and_metrics(line, line, "step: 5, loss: 0.5")] == [5]
+    assert steps_and_metrics(line, '{"step": 5, "loss": 0.4}', '{"step": 6, "loss": 0.4}')[1:] == [
         (5, {"loss": 0.4}),
         (6, {"loss": 0.4}),
     ]
 
 
-def test_a_value_without_a_step_is_of_the_step_before() -> None:
-    assert told('{"step": 5, "loss": 0.5}', '{"val_loss": 0.7}') == [(5, {"loss": 0.5}), (5, {"val_loss": 0.7})]
+def test_a_value_without_a_step_belongs_to_the_last_step() -> None:
+    assert steps_and_metrics('{"step": 5, "loss": 0.5}', '{"val_loss": 0.7}') == [
+        (5, {"loss": 0.5}),
+        (5, {"val_loss": 0.7}),
+    ]
 
 
-def test_a_checkpoint_that_is_announced_before_and_after_is_one() -> None:
+def test_a_checkpoint_announced_before_and_after_saving_is_reported_once() -> None:
     lines = ("Epoch 1: saving model to ck.keras", "Epoch 1: finished saving model to ck.keras")
     assert len(read(*lines)) == 1
     values = read("saving checkpoint to out", '{"step": 5}', "saving checkpoint to out")
@@ -146,6 +153,6 @@ MET: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("line", "found"), MET, ids=["saving", "ranks", "dict", "colours"])
-def test_what_two_streams_printed_on_one_line_is_told_apart(line: str, found: list[int]) -> None:
-    assert steps(line) == found
+@pytest.mark.parametrize(("line", "expected"), MET, ids=["saving", "ranks", "dict", "colours"])
+def test_output_of_two_streams_on_one_line_is_separated(line: str, expected: list[int]) -> None:
+    assert steps(line) == expected

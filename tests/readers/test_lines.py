@@ -1,4 +1,4 @@
-"""The splitter: where lines end, whatever the chunks, and what a terminal would show of them."""
+"""Splitting a log into lines with any chunks, and their text as a terminal displays it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.readers.lines import LONGEST_LINE_BYTES, LineSplitter, shown_text
+from backprop_tui.readers.lines import MAX_LINE_BYTES, LineSplitter, visible_text
 
 PIECES = [b"a", b"{", b"\n", b"\r", b"\r\n", b"\xff", b"\x1b[0m"]
 LOG_BYTES = st.lists(st.sampled_from(PIECES), max_size=40).map(b"".join)
@@ -36,15 +36,15 @@ def test_each_kind_of_terminator_ends_a_line() -> None:
     ]
 
 
-def test_a_terminator_cut_between_two_chunks_is_one_end() -> None:
+def test_a_terminator_split_between_two_chunks_ends_one_line() -> None:
     assert _split(b"one\r", b"\ntwo\n") == [(b"one\r\n", 5), (b"two\n", 9)]
 
 
-def test_offsets_count_from_where_the_splitter_began() -> None:
+def test_offsets_count_from_the_start_of_the_splitter() -> None:
     assert _split(b"one\n", offset=100) == [(b"one\n", 104)]
 
 
-def test_a_partial_line_waits_for_its_end() -> None:
+def test_a_partial_line_is_returned_when_it_is_complete() -> None:
     splitter = LineSplitter(7)
     assert splitter.feed(b"half a ") is None
     assert (splitter.offset, splitter.position) == (7, 14)
@@ -54,7 +54,7 @@ def test_a_partial_line_waits_for_its_end() -> None:
     assert (splitter.offset, splitter.position) == (19, 23)
 
 
-def test_the_last_line_needs_no_terminator_once_the_log_is_finished() -> None:
+def test_the_last_line_of_a_finished_log_needs_no_terminator() -> None:
     splitter = LineSplitter()
     splitter.feed(b"whole\nlast")
     block = splitter.finish()
@@ -66,33 +66,31 @@ def test_the_last_line_needs_no_terminator_once_the_log_is_finished() -> None:
 
 @pytest.mark.parametrize("terminator", [b"\n", b"\r\n", b"\r"])
 @pytest.mark.parametrize("chunk_bytes", [1000, 1 << 16, 1 << 20])
-def test_a_line_beyond_the_bound_is_dropped_and_the_next_ones_keep_their_offsets(
-    terminator: bytes, chunk_bytes: int
-) -> None:
-    log = b"a\n" + b"x" * (LONGEST_LINE_BYTES + 1) + terminator + b"b\n"
+def test_a_line_that_is_too_long_is_dropped_and_later_offsets_stay_correct(terminator: bytes, chunk_bytes: int) -> None:
+    log = b"a\n" + b"x" * (MAX_LINE_BYTES + 1) + terminator + b"b\n"
     chunks = [log[start : start + chunk_bytes] for start in range(0, len(log), chunk_bytes)]
     assert _split(*chunks) == [(b"a\n", 2), (b"b\n", len(log))]
 
 
 @pytest.mark.parametrize("terminator", [b"\n", b"\r\n", b"\r"])
-def test_a_line_beyond_the_bound_ends_even_where_a_chunk_does(terminator: bytes) -> None:
-    log = b"x" * (2 * LONGEST_LINE_BYTES) + terminator + b"b\n"
+def test_a_line_that_is_too_long_may_end_with_its_chunk(terminator: bytes) -> None:
+    log = b"x" * (2 * MAX_LINE_BYTES) + terminator + b"b\n"
     for cut in range(len(log) - 4, len(log)):
         assert _split(log[:cut], log[cut:]) == [(b"b\n", len(log))]
 
 
 @pytest.mark.parametrize("chunk_bytes", [1000, 1 << 16, 1 << 20])
-def test_a_line_of_just_the_bound_is_kept(chunk_bytes: int) -> None:
-    log = b"x" * LONGEST_LINE_BYTES + b"\r\n"
+def test_a_line_of_maximum_length_is_kept(chunk_bytes: int) -> None:
+    log = b"x" * MAX_LINE_BYTES + b"\r\n"
     chunks = [log[start : start + chunk_bytes] for start in range(0, len(log), chunk_bytes)]
     assert _split(*chunks) == [(log, len(log))]
 
 
-def test_a_line_without_end_does_not_grow_what_is_kept() -> None:
+def test_an_endless_line_does_not_use_more_memory() -> None:
     splitter = LineSplitter()
     for _ in range(200):
         assert splitter.feed(b"x" * 50_000) is None
-    assert len(splitter._pending) <= LONGEST_LINE_BYTES + 2
+    assert len(splitter._pending) <= MAX_LINE_BYTES + 2
     assert splitter.offset == 0
     assert splitter.position == 10_000_000
     block = splitter.feed(b"\nnext\n")
@@ -106,14 +104,14 @@ def test_lines_and_offsets_do_not_depend_on_the_chunks(log: bytes, cuts: list[in
 
 
 @given(LOG_BYTES)
-def test_no_byte_is_lost_and_offsets_are_where_lines_end(log: bytes) -> None:
+def test_no_byte_is_lost_and_offsets_are_line_ends(log: bytes) -> None:
     lines = _split(log)
     assert b"".join(line for line, _ in lines) == log
     assert all(log[:end].endswith(line) for line, end in lines)
 
 
 @given(LOG_BYTES, st.integers(0, 40))
-def test_a_splitter_that_goes_on_from_an_offset_finds_the_rest(log: bytes, read: int) -> None:
+def test_a_splitter_can_resume_from_an_offset(log: bytes, read: int) -> None:
     first = LineSplitter()
     block = first.feed(log[:read])
     before = [] if block is None else list(block.lines())
@@ -140,10 +138,10 @@ def test_a_splitter_that_goes_on_from_an_offset_finds_the_rest(log: bytes, read:
         (b"broken \xff", "broken \ufffd"),
     ],
 )
-def test_text_is_as_a_terminal_would_show_it(printed: bytes, shown: str) -> None:
-    assert shown_text(printed) == shown
+def test_text_is_returned_as_a_terminal_displays_it(printed: bytes, shown: str) -> None:
+    assert visible_text(printed) == shown
 
 
 @given(st.lists(st.sampled_from(CONTROLS)).map(b"".join))
-def test_what_is_shown_holds_no_escape_and_no_backspace(printed: bytes) -> None:
-    assert not {"\x1b", "\b"} & set(shown_text(printed))
+def test_visible_text_has_no_escape_and_no_backspace(printed: bytes) -> None:
+    assert not {"\x1b", "\b"} & set(visible_text(printed))

@@ -1,4 +1,4 @@
-"""A million lines of builds, installers, version control, tests, servers, shells and tracebacks give nothing.
+"""A million lines of builds, installers, version control, tests, servers, shells and tracebacks yield nothing.
 
 `ordinary/` holds what such programs really printed (`handmade.log`: lines as others print them, and sentences that come
 close). The million is those lines again and again, with other digits and in another order, the same in each run.
@@ -40,13 +40,13 @@ def _million() -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
-def test_what_a_program_printed_gives_nothing(path: Path) -> None:
+def test_the_output_of_other_programs_yields_nothing(path: Path) -> None:
     reader = LogReader()
     assert [*reader.feed(path.read_bytes()), *reader.finish()] == []
 
 
 @pytest.mark.timeout(300)
-def test_a_million_ordinary_lines_give_nothing() -> None:
+def test_a_million_ordinary_lines_yield_nothing() -> None:
     reader = LogReader()
     count = 0
     for log in _million():
@@ -57,6 +57,6 @@ def test_a_million_ordinary_lines_give_nothing() -> None:
     assert count >= LINES
 
 
-def test_the_corpus_is_small_and_of_many_kinds() -> None:
+def test_the_corpus_is_small_and_diverse() -> None:
     assert len(CORPUS) >= 10
     assert sum(path.stat().st_size for path in CORPUS) < 300_000

@@ -1,4 +1,4 @@
-"""Logs that have nothing to do with training give nothing: builds, installers, servers, tracebacks, prose."""
+"""Logs unrelated to training yield nothing: builds, installers, servers, tracebacks, prose."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def prose(rng: random.Random) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("kind", [build_log, installer_log, traceback_log, server_log, prose])
-def test_an_ordinary_log_gives_nothing(kind: Callable[[random.Random], Iterator[str]]) -> None:
+def test_an_ordinary_log_yields_nothing(kind: Callable[[random.Random], Iterator[str]]) -> None:
     rng = random.Random(2025)
     lines: list[str] = []
     while len(lines) < LINES_OF_A_KIND:

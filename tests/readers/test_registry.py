@@ -1,4 +1,4 @@
-"""The log reader: the same values whatever the chunks, offsets to go on from, and no input that harms it."""
+"""The log reader: independent of chunks, able to resume at offsets, and robust against any input."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.readers.lines import LONGEST_LINE_BYTES
-from backprop_tui.readers.log_reader import LogReader
+from backprop_tui.readers.keras import Keras
+from backprop_tui.readers.lines import MAX_LINE_BYTES
+from backprop_tui.readers.log_reader import MEMORY_TAGS, LogReader
+from backprop_tui.readers.timm import Timm
+from backprop_tui.readers.ultralytics import Ultralytics
 from backprop_tui.readers.values import CheckpointSaved, LogValue, Progress
 
 LOG = (
@@ -45,7 +48,7 @@ FRAGMENTS = [
     b"\0",
 ]
 HEAVY = [b"9" * 5000, b'{"a":' * 2000, b"x" * 40_000]
-# What the formats are made of: whole lines, their halves, and bytes that do not belong there.
+# Parts of all formats: whole lines, truncated lines, and unrelated bytes.
 LINES = [
     "{'loss': '1.112', 'epoch': '0.625'}",
     " 33%|███▎      | 20/60 [00:02<00:03, 10.68it/s]",
@@ -71,7 +74,7 @@ LINES = [
     "Total optimization steps = 60",
 ]
 PRINTED = st.sampled_from([line.encode() for line in LINES])
-CUT = st.tuples(PRINTED, st.integers(0, 90)).map(lambda one: one[0][: one[1]])
+CUT = st.tuples(PRINTED, st.integers(0, 90)).map(lambda pair: pair[0][: pair[1]])
 PIECES = st.sampled_from([*VALUES, *FRAGMENTS, *HEAVY]) | PRINTED | PRINTED | CUT
 LOGS = st.lists(PIECES | st.binary(max_size=30), max_size=30).map(b"".join)
 
@@ -81,7 +84,7 @@ def _read(*chunks: bytes, offset: int = 0) -> list[LogValue]:
     return [value for chunk in chunks for value in reader.feed(chunk)] + reader.finish()
 
 
-def test_a_log_is_read_in_its_order_with_the_offset_behind_each_line() -> None:
+def test_a_log_is_read_in_order_with_the_offset_after_each_line() -> None:
     values = _read(LOG)
     assert [(type(value), value.step) for value in values] == [
         (Progress, 1),
@@ -99,40 +102,40 @@ def test_a_log_is_read_in_its_order_with_the_offset_behind_each_line() -> None:
     assert ends[-1] == len(LOG)
 
 
-def test_a_cut_at_any_byte_changes_nothing() -> None:
+def test_splitting_a_log_at_any_byte_changes_nothing() -> None:
     whole = _read(LOG)
     for cut in range(len(LOG) + 1):
         assert _read(LOG[:cut], LOG[cut:]) == whole, cut
 
 
-def test_bytes_that_come_one_at_a_time_change_nothing() -> None:
+def test_reading_byte_by_byte_changes_nothing() -> None:
     assert _read(*(bytes([byte]) for byte in LOG)) == _read(LOG)
 
 
-def test_another_reader_goes_on_from_the_offset_of_one_that_died() -> None:
+def test_another_reader_resumes_at_the_offset_of_a_reader_that_died() -> None:
     whole = _read(LOG, offset=1000)
     for cut in range(len(LOG) + 1):
         died = LogReader(1000)
         before = died.feed(LOG[:cut])
         assert all(value.offset <= died.offset for value in before)
-        assert before + _go_on(died, LOG[died.offset - 1000 :]) == whole, cut
+        assert before + _resume(died, LOG[died.offset - 1000 :]) == whole, cut
 
 
-def _go_on(died: LogReader, rest: bytes) -> list[LogValue]:
-    """What a new reader says, which knows of the old one what a file can hold."""
+def _resume(died: LogReader, rest: bytes) -> list[LogValue]:
+    """The events of a new reader that restores the state of the old one from JSON."""
     reader = LogReader(died.offset, memory=json.loads(json.dumps(died.memory())))
     return reader.feed(rest) + reader.finish()
 
 
 @given(LOGS, st.integers(0, 3000))
-def test_whoever_takes_over_at_any_place_says_the_same_rest(log: bytes, cut: int) -> None:
+def test_a_reader_that_resumes_at_any_position_returns_the_same_rest(log: bytes, cut: int) -> None:
     died = LogReader()
     before = died.feed(log[:cut])
-    assert repr(before + _go_on(died, log[died.offset :])) == repr(_read(log))
+    assert repr(before + _resume(died, log[died.offset :])) == repr(_read(log))
 
 
 @given(LOGS)
-def test_what_is_known_between_lines_is_bounded(log: bytes) -> None:
+def test_the_state_between_lines_is_bounded(log: bytes) -> None:
     reader = LogReader()
     for _ in range(3):
         reader.feed(log)
@@ -142,13 +145,18 @@ def test_what_is_known_between_lines_is_bounded(log: bytes) -> None:
 @pytest.mark.parametrize(
     "memory", [{}, {"joiner": 5}, {"joiner": {"bars": 3}}, {"joiner": None, "readers": None}, {"readers": {"Keras": 1}}]
 )
-def test_a_memory_that_is_none_is_forgotten(memory: dict[str, object]) -> None:
+def test_an_invalid_state_is_ignored(memory: dict[str, object]) -> None:
     reader = LogReader(memory=memory)
     assert [value.step for value in reader.feed(b'{"step": 3, "loss": 1}\n')] == [3]
     assert LogReader(habits=memory).feed(b"") == []
 
 
-def test_another_start_of_a_script_keeps_what_it_calls_the_first_epoch() -> None:
+def test_the_tags_of_stateful_readers_do_not_depend_on_class_names() -> None:
+    assert {Ultralytics: "Ultralytics", Keras: "Keras", Timm: "Timm"} == MEMORY_TAGS
+    assert set(LogReader().memory()["readers"]) == {"Ultralytics", "Keras", "Timm"}
+
+
+def test_another_start_of_a_script_keeps_the_number_of_its_first_epoch() -> None:
     first = LogReader()
     first.feed("Epoch 0: 100%|████| 8/8 [00:01<00:00, 8.0it/s, loss=0.5]\n".encode())
     again = LogReader(first.offset, habits=first.memory())
@@ -156,7 +164,7 @@ def test_another_start_of_a_script_keeps_what_it_calls_the_first_epoch() -> None
     assert value.step == 20
 
 
-def test_a_whole_line_is_read_at_once_and_a_partial_one_when_it_ends() -> None:
+def test_a_whole_line_is_read_immediately_and_a_partial_line_when_it_ends() -> None:
     reader = LogReader()
     assert [value.step for value in reader.feed(b'{"step": 1}\n{"step"')] == [1]
     assert (reader.offset, reader.position) == (12, 19)
@@ -164,13 +172,13 @@ def test_a_whole_line_is_read_at_once_and_a_partial_one_when_it_ends() -> None:
     assert [value.step for value in reader.feed(b"\n")] == [2]
 
 
-def test_a_line_beyond_the_bound_says_nothing_and_hides_nothing_after_it() -> None:
-    long = b'{"step": 1, "note": "' + b"x" * LONGEST_LINE_BYTES + b'"}\n'
+def test_a_line_that_is_too_long_yields_nothing_and_hides_no_later_line() -> None:
+    long = b'{"step": 1, "note": "' + b"x" * MAX_LINE_BYTES + b'"}\n'
     assert _read(long + b'{"step": 2}\n') == [Progress(offset=len(long) + 12, step=2)]
 
 
 class _Words:
-    """A reader of lines that hold a word; remembers the line before."""
+    """Reads lines that contain a word, and records them."""
 
     marks: Sequence[bytes] = (b"alpha", b"beta")
 
@@ -186,13 +194,13 @@ class _Anything(_Words):
     marks = (b"a",)
 
 
-def test_a_reader_sees_only_lines_with_one_of_its_marks() -> None:
+def test_a_reader_gets_only_lines_with_one_of_its_marks() -> None:
     words = _Words()
     LogReader(readers=[lambda: words]).feed(b"one\nalpha\n\x1b[1mbeta\x1b[0m\ngamma\n")
     assert words.seen == ["alpha", "beta"]
 
 
-def test_the_first_reader_that_finds_something_is_the_one_that_counts() -> None:
+def test_the_first_reader_with_an_event_wins() -> None:
     first, second = _Words(), _Anything()
     values = LogReader(readers=[lambda: first, lambda: second]).feed(b"alpha saved\nalpha\ngamma saved\n")
     assert values == [CheckpointSaved(offset=12, path="alpha saved"), CheckpointSaved(offset=30, path="gamma saved")]
@@ -200,25 +208,25 @@ def test_the_first_reader_that_finds_something_is_the_one_that_counts() -> None:
 
 
 @given(LOGS, st.lists(st.integers(0, 2000), max_size=5))
-def test_no_input_raises_and_no_cut_changes_what_is_read(log: bytes, cuts: list[int]) -> None:
+def test_no_input_raises_and_chunks_do_not_change_what_is_read(log: bytes, cuts: list[int]) -> None:
     places = [0, *sorted(cuts), len(log)]
     chunks = [log[start:end] for start, end in pairwise(places)]
-    # As text, since NaN equals nothing.
+    # As text, since NaN != NaN.
     assert repr(_read(*chunks)) == repr(_read(log))
 
 
 @given(LOGS)
-def test_what_is_kept_between_chunks_is_bounded(log: bytes) -> None:
+def test_the_memory_between_chunks_is_bounded(log: bytes) -> None:
     reader = LogReader()
     for _ in range(3):
         reader.feed(log)
-        assert len(reader._splitter._pending) <= LONGEST_LINE_BYTES + 2
+        assert len(reader._splitter._pending) <= MAX_LINE_BYTES + 2
     assert reader.offset <= reader.position == 3 * len(log)
 
 
 JSON_UNITS = [b"{", b'{"', b'{"a":', b'{"a":[', b'{"a":1}', b'{"a":"', b"{ ", b'{"a":1}" ', b'{"k":1,', b'" : ']
 TERMINAL_UNITS = [b"{\x1b[", b"{\x1b]", b"{\x1bP", b"{\b", b"{ab\b", b"{\x1b[1", b"{\x1b "]
-# Parts of each format that are repeated without an end: what an expression would begin again and again.
+# Parts of each format that are repeated many times, so that an expression could start matching again and again.
 FORMAT_UNITS = [
     *(b"{'a': ", b"{'a': '1', ", b"33%|", b"33%|   | 1/3 [00:00<00:00, ", b"a=1, ", b"it [", b"| 0/? ["),
     *(b"Epoch ", b"Epoch 1/", b"Epoch 1: ", b"epoch" + b" " * 50, b"Epoch 1:" + b" " * 99, b"[Epoch [", b"epoch=1 "),
@@ -232,8 +240,8 @@ FORMAT_UNITS = [
 
 
 @pytest.mark.parametrize("unit", [*JSON_UNITS, *TERMINAL_UNITS, *FORMAT_UNITS])
-def test_no_line_takes_long(unit: bytes) -> None:
-    line = unit * (LONGEST_LINE_BYTES // len(unit)) + b"\n"
+def test_no_line_is_slow(unit: bytes) -> None:
+    line = unit * (MAX_LINE_BYTES // len(unit)) + b"\n"
     begin = time.process_time()
     _read(b'{"' + line, line, b"loss: 1 " + line, b"Epoch 1 33%|  | " + line, b"loss" + line[:1990] + b"\n")
     assert time.process_time() - begin < 1.0
@@ -241,7 +249,7 @@ def test_no_line_takes_long(unit: bytes) -> None:
 
 def test_plain_lines_are_skipped_quickly() -> None:
     plain = [b"2025-01-01 12:00:00 INFO compiling kernel %d of 456 done\n" % number for number in range(100_000)]
-    plain[::100] = [b"config {'a': 1}\n"] * len(plain[::100])  # so that no block can be skipped as a whole
+    plain[::100] = [b"config {'a': 1}\n"] * len(plain[::100])  # so that no block is skipped as a whole
     log = b"".join(plain)
     begin = time.process_time()
     assert LogReader().feed(log) == []

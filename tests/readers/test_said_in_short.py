@@ -1,4 +1,4 @@
-"""What a callback reports exactly and its framework prints in short counts once."""
+"""A value that a callback reports exactly and its framework prints rounded counts once."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from backprop_tui.readers.values import Progress
 
 def values_of(*lines: str) -> list[dict[str, float]]:
     reader = LogReader()
-    found = [*reader.feed("".join(line + "\n" for line in lines).encode()), *reader.finish()]
-    return [dict(value.metrics) for value in found if isinstance(value, Progress)]
+    events = [*reader.feed("".join(line + "\n" for line in lines).encode()), *reader.finish()]
+    return [dict(value.metrics) for value in events if isinstance(value, Progress)]
 
 
 def reported(step: int, **metrics: float) -> str:
@@ -31,17 +31,17 @@ def reported(step: int, **metrics: float) -> str:
         (float("nan"), float("nan")),
     ],
 )
-def test_a_value_in_short_is_the_same(exact: float, short: float) -> None:
+def test_a_rounded_value_is_the_same(exact: float, short: float) -> None:
     assert values_of(reported(5, loss=exact), reported(5, loss=short)) == [pytest.approx({"loss": exact}, nan_ok=True)]
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "second"),
     [(4.1557, 4.157), (0.0123, 0.012), (0.9996, 1.0), (4.156, 4.155688), (float("inf"), 4.156), (1.5, -1.5)],
 )
-def test_another_value_is_news(one: float, other: float) -> None:
-    assert values_of(reported(5, loss=one), reported(5, loss=other)) == [{"loss": one}, {"loss": other}]
+def test_a_different_value_is_new(first: float, second: float) -> None:
+    assert values_of(reported(5, loss=first), reported(5, loss=second)) == [{"loss": first}, {"loss": second}]
 
 
-def test_at_another_step_it_is_news() -> None:
+def test_a_value_at_another_step_is_new() -> None:
     assert values_of(reported(5, loss=4.1557), reported(6, loss=4.156)) == [{"loss": 4.1557}, {"loss": 4.156}]

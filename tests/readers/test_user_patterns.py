@@ -1,4 +1,4 @@
-"""Regular expressions of the user's own."""
+"""Regular expressions of the user."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from backprop_tui.readers.log_reader import LogReader
 from backprop_tui.readers.registry import READERS
-from backprop_tui.readers.user_patterns import LONGEST_LINE, TookTooLong, UserPatterns
+from backprop_tui.readers.user_patterns import MAX_LINE_CHARS, TookTooLong, UserPatterns
 from backprop_tui.readers.values import CheckpointSaved, LogValue, Progress
 
 PATTERN = r"it\.(?P<step>[\d,]+)/(?P<total_steps>\d+) L(?P<loss>\S+) (?:lr(?P<lr>\S+))?"
@@ -27,11 +27,11 @@ def test_named_groups_are_read() -> None:
     ]
 
 
-def test_a_group_that_took_no_part_says_nothing() -> None:
+def test_a_group_that_did_not_match_is_ignored() -> None:
     assert read("it.1/5 L0.25 ", PATTERN) == [Progress(offset=9, step=1, total_steps=5, metrics={"loss": 0.25})]
 
 
-def test_epochs_and_what_is_left_are_read() -> None:
+def test_epochs_and_eta_are_read() -> None:
     pattern = r"E(?P<epoch>\d+)of(?P<total_epochs>\d+) in (?P<eta_seconds>\d+)s"
     assert read("E3of9 in 60s", pattern) == [Progress(offset=9, epoch=3.0, total_epochs=9, eta_seconds=60.0)]
 
@@ -44,22 +44,22 @@ def test_a_checkpoint_is_read_with_its_step() -> None:
     ]
 
 
-def test_the_first_pattern_that_is_found_counts() -> None:
+def test_the_first_matching_pattern_wins() -> None:
     assert read("a 1 b 2", r"b (?P<b>\d)", r"a (?P<a>\d)") == [Progress(offset=9, metrics={"b": 2.0})]
 
 
-def test_what_is_no_number_is_no_metric() -> None:
+def test_a_value_that_is_not_a_number_is_not_a_metric() -> None:
     assert read("loss high", r"loss (?P<loss>\w+)") == []
     (value,) = read("loss nan", r"loss (?P<loss>\w+)")
     assert isinstance(value, Progress)
     assert math.isnan(value.metrics["loss"])
 
 
-def test_a_line_beyond_the_bound_is_not_searched() -> None:
-    assert read("x" * LONGEST_LINE + " loss 1", r"loss (?P<loss>\d)") == []
+def test_a_line_that_is_too_long_is_not_searched() -> None:
+    assert read("x" * MAX_LINE_CHARS + " loss 1", r"loss (?P<loss>\d)") == []
 
 
-def test_they_come_before_what_is_understood_anyway() -> None:
+def test_user_patterns_come_before_the_other_readers() -> None:
     patterns = UserPatterns([r"loss=(?P<my_loss>\S+)"])
     reader = LogReader(readers=(lambda: patterns, *READERS))
     values = reader.feed(b"plain\n\nstep=5 loss=0.5\nstep=6 acc=0.5\nepoch")
@@ -74,7 +74,7 @@ class _Impatient:
         return pattern.search(line)
 
 
-def test_one_that_takes_too_long_is_switched_off_and_told_once() -> None:
+def test_a_slow_pattern_is_disabled_and_reported_once() -> None:
     patterns = UserPatterns([r"slow(?P<a>\d)", r"loss (?P<loss>\d)"], _Impatient())
     assert len(list(patterns.read("slow1 loss 2", 1))) == 1
     assert patterns.take_switched_off() == [r"slow(?P<a>\d)"]
@@ -82,12 +82,12 @@ def test_one_that_takes_too_long_is_switched_off_and_told_once() -> None:
     assert patterns.take_switched_off() == []
 
 
-def test_one_that_this_python_refuses_is_switched_off() -> None:
+def test_a_pattern_that_this_python_cannot_compile_is_disabled() -> None:
     assert UserPatterns(["(?P<loss>"]).take_switched_off() == ["(?P<loss>"]
 
 
 @given(st.text(max_size=60))
 @pytest.mark.parametrize("pattern", [PATTERN, r"(?P<loss>.+)", r"(?P<step>\S+) (?P<checkpoint>.*)", r"(?P<epoch>.*)"])
-def test_no_line_harms(pattern: str, line: str) -> None:
+def test_no_line_does_harm(pattern: str, line: str) -> None:
     for value in read(line, pattern):
         assert value.step is None or value.step >= 0

@@ -1,4 +1,4 @@
-"""What the golden files of schema version 1 say; they were written once, by `write`, and stay as they are.
+"""The content of the golden files of schema version 1; they were written once, by `write`, and never change.
 
 `python -m tests.store.golden_schema_1` writes them anew, which only makes sense before that version is released.
 """
@@ -39,8 +39,7 @@ from backprop_tui.domain.status import Status
 from backprop_tui.store.files import dump, write_atomically
 from backprop_tui.store.home import Home
 from backprop_tui.store.index import update
-from backprop_tui.store.request_codec import encode_request
-from backprop_tui.store.run_codec import encode_run, public
+from backprop_tui.store.records import encode_request, encode_run, public
 from backprop_tui.store.run_directory import RunDirectory
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "golden", "schema_1")

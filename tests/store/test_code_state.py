@@ -1,4 +1,4 @@
-"""What changed in a run's code since it was queued is told: its script, and the commit of its directory."""
+"""Changes of a run's code since it was queued are reported: of its script, and of the commit of its directory."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests.domain.runs import queued
 
 def _git(folder: Path, *words: str) -> str:
     who = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
-    told = subprocess.run(["git", "-C", folder, *who, *words], capture_output=True, text=True, check=True)
-    return told.stdout.strip()
+    process = subprocess.run(["git", "-C", folder, *who, *words], capture_output=True, text=True, check=True)
+    return process.stdout.strip()
 
 
 def _commit(folder: Path, content: str) -> str:
@@ -36,25 +36,25 @@ def repository(tmp_path: Path) -> Path:
     return place
 
 
-def test_the_script_of_a_command_line_is_the_first_file_that_looks_like_one(tmp_path: Path) -> None:
+def test_the_script_of_a_command_line_is_the_first_file_with_a_script_extension(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("print(1)\n")
     command = ("torchrun", "--nproc-per-node", "2", "gone.py", "train.py", "other.py")
-    found = code_of(None, command, str(tmp_path))
-    assert found is not None
-    assert found.path == str(tmp_path / "train.py")
-    assert found.sha256 == hashlib.sha256(b"print(1)\n").hexdigest()
-    assert found == code_of("train.py", ("python", "train.py"), str(tmp_path))
+    code = code_of(None, command, str(tmp_path))
+    assert code is not None
+    assert code.path == str(tmp_path / "train.py")
+    assert code.sha256 == hashlib.sha256(b"print(1)\n").hexdigest()
+    assert code == code_of("train.py", ("python", "train.py"), str(tmp_path))
     assert code_of(None, ("true",), str(tmp_path)) is None
 
 
-def test_neither_a_pipe_nor_a_directory_nor_what_is_gone_is_waited_for(tmp_path: Path) -> None:
+def test_pipes_directories_and_missing_files_have_no_digest(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.py")
     assert digest_of(str(tmp_path)) is None
     assert digest_of(str(tmp_path / "gone.py")) is None
     assert digest_of(str(tmp_path / "pipe.py")) is not None  # empty, at once
 
 
-def test_a_changed_script_and_another_commit_are_told(repository: Path) -> None:
+def test_a_changed_script_and_a_new_commit_are_reported(repository: Path) -> None:
     first = _commit(repository, "one")
     code = code_of("train.py", (), str(repository))
     assert code is not None
@@ -69,12 +69,12 @@ def test_a_changed_script_and_another_commit_are_told(repository: Path) -> None:
     assert changes_since_queued(replace(run, git=None)) is None
 
 
-def test_nothing_known_is_nothing_changed() -> None:
+def test_nothing_known_means_nothing_changed() -> None:
     assert changes_since_queued(queued()) is None
     assert changes_since_queued(replace(queued(), code=Code(path="/gone", sha256="0"))) is None
 
 
-def test_the_commit_is_read_without_git_however_it_is_kept(repository: Path, tmp_path: Path) -> None:
+def test_the_commit_is_read_without_git_however_it_is_stored(repository: Path, tmp_path: Path) -> None:
     assert commit_of(str(repository)) is None
     commit = _commit(repository, "one")
     (repository / "deep").mkdir()

@@ -1,4 +1,4 @@
-"""A run comes into being whole, or not at all."""
+"""A run is created completely, or not at all."""
 
 from __future__ import annotations
 
@@ -10,21 +10,14 @@ import pytest
 
 from backprop_tui.domain.errors import StorageFailed, UsageError
 from backprop_tui.store import creation
-from backprop_tui.store.creation import IdTaken, Submission, sweep_unborn
+from backprop_tui.store.creation import IdTaken, Submission, sweep_unfinished_builds
 from backprop_tui.store.home import Home, check_run_id
 from backprop_tui.store.locks import try_lock
 from backprop_tui.store.run_directory import RunDirectory
 from tests.domain.runs import queued
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Home:
-    store = Home(str(tmp_path / "state"), "h")
-    store.prepare()
-    return store
-
-
-def test_a_queued_run_is_marked_private_and_keeps_its_environment(store: Home) -> None:
+def test_a_created_run_is_marked_and_private_and_has_its_environment(store: Home) -> None:
     directory = creation.create(store, queued("a"), {"SECRET": "\udcff"}, time=1.0)
     assert os.path.exists(store.marker("a"))
     assert directory.read() == queued("a")
@@ -33,7 +26,7 @@ def test_a_queued_run_is_marked_private_and_keeps_its_environment(store: Home) -
     assert os.stat(directory.path).st_mode & 0o777 == 0o700
 
 
-def test_an_id_is_given_once_and_the_first_run_is_untouched(store: Home) -> None:
+def test_a_second_run_with_the_same_id_is_refused_and_the_first_is_unchanged(store: Home) -> None:
     creation.create(store, queued("a"), {}, time=1.0)
     with pytest.raises(IdTaken, match="backprop-tui resume a"):
         creation.create(store, queued("a", name="second"), {}, time=2.0)
@@ -52,12 +45,12 @@ def test_a_failed_submission_leaves_nothing(store: Home, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("run_id", ["", ".", "..", ".hidden", "a/b", "a b", "-x", "x" * 65, "ä"])
-def test_an_id_that_is_no_directory_name_is_refused(run_id: str) -> None:
+def test_an_id_that_is_not_a_valid_directory_name_is_refused(run_id: str) -> None:
     with pytest.raises(UsageError, match="--run-id"):
         check_run_id(run_id)
 
 
-def test_the_same_key_gives_the_run_that_has_it(store: Home) -> None:
+def test_the_same_key_returns_the_run_it_created(store: Home) -> None:
     with Submission(store, "k") as submission:
         assert submission.earlier() == []
         submission.record(["a"])
@@ -68,7 +61,7 @@ def test_the_same_key_gives_the_run_that_has_it(store: Home) -> None:
         assert submission.earlier() == []
 
 
-def test_a_key_whose_submission_died_before_its_run_was_made_is_free_again(store: Home) -> None:
+def test_a_key_whose_submission_died_before_creating_its_run_is_free_again(store: Home) -> None:
     with Submission(store, "k") as submission:
         submission.record(["never-made"])
     with Submission(store, "k") as submission:
@@ -79,18 +72,18 @@ def aged(path: str) -> None:
     os.utime(path, (time.time() - 100, time.time() - 100))
 
 
-def test_what_a_killed_front_end_left_is_swept_when_it_is_old(store: Home) -> None:
+def test_leftovers_of_a_killed_front_end_are_swept_when_they_are_old(store: Home) -> None:
     os.mkdir(os.path.join(store.new, "dead~1"))
     aged(os.path.join(store.new, "dead~1"))
     creation.mark(store, "dead")
     aged(store.marker("dead"))
     os.mkdir(os.path.join(store.new, "young~2"))
     creation.mark(store, "young")
-    sweep_unborn(store, older_than_seconds=60)
+    sweep_unfinished_builds(store, older_than_seconds=60)
     assert (os.listdir(store.new), os.listdir(store.active)) == (["young~2"], ["young"])
 
 
-def test_a_lock_is_one_persons_until_it_is_closed_and_passes_with_its_descriptor(tmp_path: Path) -> None:
+def test_a_lock_has_one_holder_until_every_copy_of_its_descriptor_is_closed(tmp_path: Path) -> None:
     path = str(tmp_path / "lock")
     lock = try_lock(path)
     assert lock is not None
@@ -104,7 +97,7 @@ def test_a_lock_is_one_persons_until_it_is_closed_and_passes_with_its_descriptor
     again.close()
 
 
-def test_a_lock_on_a_file_that_was_replaced_protects_nothing_and_is_taken_again(tmp_path: Path) -> None:
+def test_a_lock_on_a_replaced_file_does_not_block_a_new_one(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     lock = try_lock(str(path))
     assert lock is not None

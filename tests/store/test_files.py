@@ -1,4 +1,4 @@
-"""Files of which no reader sees half."""
+"""Appending lines to files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from backprop_tui.store.files import append_line
 
 
-def test_a_line_stands_alone_behind_one_that_a_full_disk_tore(tmp_path: Path) -> None:
+def test_a_line_after_one_cut_by_a_full_disk_starts_on_a_new_line(tmp_path: Path) -> None:
     path = tmp_path / "requests.jsonl"
     append_line(str(path), b"one")
     with path.open("ab") as file:

@@ -1,4 +1,4 @@
-"""What the first release wrote stays readable for ever."""
+"""Files of the first release stay readable."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def test_a_live_record_reads_as_it_was_written(kept: Home) -> None:
 
 def test_requests_read_as_they_were_written(kept: Home) -> None:
     directory = RunDirectory(kept.run_folder(golden.RUNNING.id))
-    found, offset = directory.requests_after(0)
-    assert tuple(found) == golden.REQUESTS
+    requests, offset = directory.requests_after(0)
+    assert tuple(requests) == golden.REQUESTS
     assert offset == os.stat(directory.file("requests.jsonl")).st_size
 
 
@@ -44,7 +44,7 @@ def test_a_captured_environment_reads_as_it_was_written(kept: Home) -> None:
     assert RunDirectory(kept.run_folder(golden.QUEUED.id)).read_environment() == {"A": "\udcff"}
 
 
-def test_an_index_reads_as_it_was_written_and_goes_on(kept: Home) -> None:
+def test_an_index_reads_as_it_was_written_and_can_be_updated(kept: Home) -> None:
     ids = {run.id for run in golden.RUNS}
     assert set(read_newest(kept)) == set(read_all(kept)) == ids
     assert set(read_recent(kept)) == {golden.ENDED.id}

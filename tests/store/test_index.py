@@ -1,4 +1,4 @@
-"""The index: bounded, rebuilt when broken, and kind to the original's file."""
+"""The index: bounded, rebuilt when broken; the original tool's file is kept."""
 
 from __future__ import annotations
 
@@ -27,19 +27,12 @@ ORIGINAL = {
 }
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Home:
-    store = Home(str(tmp_path / "state"), "h")
-    store.prepare()
-    return store
-
-
 def record(number: int, status: str = "completed") -> dict[str, Any]:
     return {"id": f"r{number:05}", "status": status, "created_at": f"2026-{1 + number % 12:02}-01T00:00:{number:06}Z"}
 
 
 def records(count: int) -> dict[str, Any]:
-    return {one["id"]: one for one in (record(number) for number in range(count))}
+    return {f"r{number:05}": record(number) for number in range(count)}
 
 
 def test_the_index_stays_bounded_and_older_runs_move_to_monthly_files(store: Home) -> None:
@@ -63,7 +56,7 @@ def test_a_removed_run_leaves_the_monthly_files_too(store: Home) -> None:
     assert gone not in index.read_all(store)
 
 
-def test_a_broken_index_is_kept_aside_and_built_anew_from_the_runs(store: Home) -> None:
+def test_a_broken_index_is_copied_and_rebuilt_from_the_runs(store: Home) -> None:
     creation.create(store, queued("a"), {}, time=1.0)
     Path(store.index).write_bytes(b'{"schema_version": 1, "experi')
     index.update(store, {})
@@ -77,13 +70,13 @@ def test_a_broken_index_is_kept_aside_and_built_anew_from_the_runs(store: Home) 
     [[ORIGINAL], {"experiments": [ORIGINAL]}, {"exp-1": ORIGINAL}, {"experiments": {"exp-1": ORIGINAL}}],
     ids=["array", "array inside", "object", "object inside"],
 )
-def test_the_originals_records_are_read_and_its_file_is_kept_byte_for_byte(store: Home, layout: object) -> None:
+def test_records_of_the_original_tool_are_read_and_its_file_is_kept_byte_for_byte(store: Home, layout: object) -> None:
     content = json.dumps(layout, indent=1).encode()
     Path(store.index).write_bytes(content)
     shown = index.read_newest(store)["exp-1"]
     assert (shown["status"], shown["step"], shown["metrics"]) == ("lost", 5, {"loss": 0.25})
     assert shown["started_at"] == "2023-11-14T22:13:20.000Z"
-    assert [one["path"] for one in shown["checkpoints"]] == ["/w/c.pt"]
+    assert [checkpoint["path"] for checkpoint in shown["checkpoints"]] == ["/w/c.pt"]
     assert Path(store.index).read_bytes() == content
     index.update(store, records(1))
     assert (Path(store.root) / "experiments.original.json").read_bytes() == content

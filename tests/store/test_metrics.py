@@ -1,4 +1,4 @@
-"""The metrics of a run: first, last, least, most, and buckets for drawing, in bounded memory."""
+"""The metrics of a run: extremes, and buckets for drawing, in bounded memory."""
 
 from __future__ import annotations
 
@@ -12,20 +12,10 @@ import pytest
 from backprop_tui.domain.attempts import Attempts
 from backprop_tui.domain.course import Extreme
 from backprop_tui.domain.times import from_iso
-from backprop_tui.store import metrics_file
-from backprop_tui.store.home import Home
-from backprop_tui.store.json_tail import JsonTail
-from backprop_tui.store.metrics import MOST_BUCKETS, Series
-from backprop_tui.store.metrics_export import export_csv
-from backprop_tui.store.metrics_file import MetricsFile, history
+from backprop_tui.store import metrics as metrics_module
+from backprop_tui.store.export import export_csv
+from backprop_tui.store.metrics import MOST_BUCKETS, MetricsFile, SeriesBuilder, read_metrics
 from tests.support.runs import Runs
-
-
-@pytest.fixture
-def runs(home: Path) -> Runs:
-    store = Home(str(home), "host")
-    store.prepare()
-    return Runs(store)
 
 
 def _append(path: Path, *lines: str) -> None:
@@ -34,33 +24,33 @@ def _append(path: Path, *lines: str) -> None:
 
 
 def _line(step: int | str, loss: float | str, **more: float) -> str:
-    told = "".join(f', "{name}": {value}' for name, value in more.items())
-    return f'{{"time": "2026-01-02T03:04:05.678Z", "step": {step}, "metrics": {{"loss": {loss}{told}}}}}'
+    pairs = "".join(f', "{name}": {value}' for name, value in more.items())
+    return f'{{"time": "2026-01-02T03:04:05.678Z", "step": {step}, "metrics": {{"loss": {loss}{pairs}}}}}'
 
 
-def test_extremes_and_the_best_are_found(runs: Runs) -> None:
+def test_extremes_and_the_best_value(runs: Runs) -> None:
     guardian = runs.guarded("r")
     for step, loss, accuracy in ((1, 3.0, 0.1), (2, 1.0, 0.7), (3, 2.0, 0.6)):
         guardian.measures(step, loss=loss, acc=accuracy, lr=0.1)
-    found = history(guardian.directory)
-    assert list(found) == ["loss", "acc", "lr"]
-    assert (found["loss"].best, found["acc"].best, found["lr"].best) == (Extreme(1.0, 2), Extreme(0.7, 2), None)
-    assert (found["loss"].first, found["loss"].last, found["loss"].most) == (
+    series = read_metrics(guardian.directory)
+    assert list(series) == ["loss", "acc", "lr"]
+    assert (series["loss"].best, series["acc"].best, series["lr"].best) == (Extreme(1.0, 2), Extreme(0.7, 2), None)
+    assert (series["loss"].first, series["loss"].last, series["loss"].most) == (
         Extreme(3.0, 1),
         Extreme(2.0, 3),
         Extreme(3.0, 1),
     )
-    assert found["loss"].drawn() == [(1.0, 3.0), (2.0, 1.0), (3.0, 2.0)]
+    assert series["loss"].drawn() == [(1.0, 3.0), (2.0, 1.0), (3.0, 2.0)]
     guardian.ends()
 
 
-def test_what_is_no_number_is_counted_and_not_drawn(runs: Runs) -> None:
+def test_values_that_are_not_finite_are_counted_and_not_drawn(runs: Runs) -> None:
     guardian = runs.guarded("r")
     guardian.measures(1, loss=1.0)
     guardian.measures(2, loss="NaN")
     with open(guardian.directory.file("metrics.jsonl"), "ab") as file:
         file.write(b'not json\n{"step": 3, "metrics": {"loss": []}}\n{"step": 4, "metr')
-    series = history(guardian.directory)["loss"]
+    series = read_metrics(guardian.directory)["loss"]
     assert (series.count, series.not_finite, series.least) == (2, 1, Extreme(1.0, 1))
     assert series.last is not None
     assert math.isnan(series.last.value)
@@ -69,14 +59,14 @@ def test_what_is_no_number_is_counted_and_not_drawn(runs: Runs) -> None:
 
 
 def test_a_run_without_metrics_has_none(runs: Runs) -> None:
-    assert history(runs.queued("r")) == {}
+    assert read_metrics(runs.queued("r")) == {}
 
 
-def test_a_long_history_is_thinned_evenly_and_keeps_its_ends() -> None:
-    series = Series("loss")
+def test_a_long_series_is_thinned_evenly_and_keeps_its_ends() -> None:
+    series = SeriesBuilder("loss")
     for step in range(50_000):
         series.add(float(-step), step)
-    course = series.course()
+    course = series.snapshot()
     assert len(course.buckets) <= MOST_BUCKETS
     assert course.buckets[-1].last == -49_999.0
     gaps = {after.step - before.step for before, after in pairwise(course.buckets[:-1])}
@@ -84,30 +74,30 @@ def test_a_long_history_is_thinned_evenly_and_keeps_its_ends() -> None:
     assert (series.count, series.least) == (50_000, Extreme(-49_999.0, 49_999))
 
 
-def test_no_spike_is_lost_however_long_the_history() -> None:
-    series = Series("loss")
+def test_no_spike_is_lost_however_long_the_series() -> None:
+    series = SeriesBuilder("loss")
     for step in range(100_000):
         series.add(1000.0 if step == 54_321 else 1.0, step)
-    assert max(one.most for one in series.course().buckets) == 1000.0
+    assert max(bucket.most for bucket in series.snapshot().buckets) == 1000.0
 
 
-def test_no_bucket_reaches_over_a_resume_from_an_earlier_step() -> None:
-    series = Series("loss")
+def test_no_bucket_spans_a_resume_from_an_earlier_step() -> None:
+    series = SeriesBuilder("loss")
     for attempt in range(3):
         for step in range(attempt * 1000, attempt * 1000 + 3000):
             series.add(float(step), step)
-    falls = [(before, after) for before, after in pairwise(series.course().buckets) if after.step < before.step]
+    falls = [(before, after) for before, after in pairwise(series.snapshot().buckets) if after.step < before.step]
     assert len(falls) == 2
 
 
-def test_a_hole_is_between_buckets_however_long_the_history() -> None:
-    series = Series("loss")
+def test_a_gap_is_between_buckets_however_long_the_series() -> None:
+    series = SeriesBuilder("loss")
     for step in range(50_000):
         series.add(math.nan if 20_000 <= step < 20_010 else 1.0, step)
     series.add(math.inf, 50_000)
-    course = series.course()
+    course = series.snapshot()
     assert [hole.step for hole in course.holes] == [20_000.0, 50_000.0]
-    after = [place for place, one in enumerate(course.buckets) if one.after_hole]
+    after = [place for place, bucket in enumerate(course.buckets) if bucket.after_hole]
     assert [(course.buckets[place - 1].step, course.buckets[place].step > 20_009) for place in after] == [
         (19_999.0, True)
     ]
@@ -115,27 +105,27 @@ def test_a_hole_is_between_buckets_however_long_the_history() -> None:
 
 
 def test_memory_is_bounded_whatever_is_printed() -> None:
-    series = Series("loss")
+    series = SeriesBuilder("loss")
     for step in range(60_000):
         series.add(math.nan if step % 2 else 1.0, -step)
-    course = series.course()
+    course = series.snapshot()
     assert len(course.buckets) <= MOST_BUCKETS
     assert len(course.holes) <= 64
     assert (course.holes[0].step, course.holes[-1].step) == (-1.0, -59_999.0)
-    assert len(series._open) < 100
+    assert len(series._points) < 100
 
 
-def test_values_in_one_go_are_as_values_one_by_one() -> None:
+def test_values_added_at_once_equal_values_added_one_by_one() -> None:
     steps = list(range(10_000))
     values = [math.nan if step % 777 < 3 else math.sin(step / 100) for step in steps]
-    at_once, one_by_one = Series("loss"), Series("loss")
+    at_once, one_by_one = SeriesBuilder("loss"), SeriesBuilder("loss")
     at_once.extend(values, steps, [""] * len(steps))
     for step, value in zip(steps, values, strict=True):
         one_by_one.add(value, step)
-    assert at_once.course() == one_by_one.course()
+    assert at_once.snapshot() == one_by_one.snapshot()
 
 
-def test_a_growing_file_is_read_on_and_a_torn_line_waits_for_its_end(tmp_path: Path) -> None:
+def test_a_growing_file_is_read_on_and_an_incomplete_line_waits_for_its_end(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     file = MetricsFile(str(path))
     assert file.read() == {}
@@ -148,7 +138,7 @@ def test_a_growing_file_is_read_on_and_a_torn_line_waits_for_its_end(tmp_path: P
     assert file.read()["loss"].last == Extreme(2.0, 2)
 
 
-def test_a_file_that_was_replaced_is_read_from_its_beginning(tmp_path: Path) -> None:
+def test_a_replaced_file_is_read_from_its_start(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     _append(path, *(_line(step, 3.0) for step in range(9)))
     file = MetricsFile(str(path))
@@ -161,16 +151,16 @@ def test_steps_that_are_not_printed_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     _append(path, *(_line("null", value) for value in (3.0, 2.0, '"Infinity"', 1.0)))
     course = MetricsFile(str(path)).read()["loss"]
-    assert [one.step for one in course.buckets] == [1.0, 2.0, 4.0]
+    assert [bucket.step for bucket in course.buckets] == [1.0, 2.0, 4.0]
     assert (course.count, course.not_finite) == (4, 1)
 
 
-def test_a_large_file_is_sampled_first_and_exact_at_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_file_is_sampled_first_and_exact_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "metrics.jsonl"
     _append(path, *(_line(step, -99.0 if step == 4_567 else 1.0) for step in range(9_000)))
-    monkeypatch.setattr(metrics_file, "LARGE_BYTES", 10_000)
-    monkeypatch.setattr(metrics_file, "SLICE_BYTES", 200_000)
-    monkeypatch.setattr(metrics_file, "_PLACES", 20)
+    monkeypatch.setattr(metrics_module, "LARGE_BYTES", 10_000)
+    monkeypatch.setattr(metrics_module, "SLICE_BYTES", 200_000)
+    monkeypatch.setattr(metrics_module, "_SAMPLE_PLACES", 20)
     file = MetricsFile(str(path))
     first = file.read()["loss"]
     assert first.count < 1_000
@@ -183,15 +173,7 @@ def test_a_large_file_is_sampled_first_and_exact_at_last(tmp_path: Path, monkeyp
     assert (last.count, last.least) == (9_000, Extreme(-99.0, 4_567))
 
 
-def test_only_the_end_of_a_file_is_read_where_that_is_wanted(tmp_path: Path) -> None:
-    path = tmp_path / "lines.jsonl"
-    _append(path, *(f'{{"n": {number}}}' for number in range(100)))
-    tail = JsonTail(str(path), last_bytes=25)
-    tail.look()
-    assert [line["n"] for line in tail.read()] == [98, 99]
-
-
-def test_an_export_has_a_column_for_each_metric_and_takes_no_file_s_place(tmp_path: Path) -> None:
+def test_an_export_has_a_column_for_each_metric_and_overwrites_no_file(tmp_path: Path) -> None:
     source, target = tmp_path / "metrics.jsonl", tmp_path / "run.csv"
     _append(source, _line(1, 3.0), "no json", _line(2, 2.0, acc=0.5))
     assert export_csv(str(source), str(target)) == str(target)
@@ -203,7 +185,7 @@ def test_an_export_has_a_column_for_each_metric_and_takes_no_file_s_place(tmp_pa
     assert os.path.basename(export_csv(str(source), str(target))) == "run-2.csv"
 
 
-def test_an_export_tells_attempt_and_running_time_and_what_is_no_number_by_its_word(tmp_path: Path) -> None:
+def test_an_export_has_attempt_and_running_time_and_names_values_that_are_not_finite(tmp_path: Path) -> None:
     source, target = tmp_path / "metrics.jsonl", tmp_path / "run.csv"
     times = ("2026-01-02T03:04:05.500Z", "2026-01-02T03:04:15.500Z", "no time")
     _append(source, *(f'{{"time": "{time}", "step": 1, "metrics": {{"loss": "NaN"}}}}' for time in times))

@@ -73,7 +73,7 @@ def install_from_environment() -> None:
         _install(Crash(**crash), os.path.join(asked["latches"], str(number)))
     if asked["old_kernel"]:
         identity = importlib.import_module("backprop_tui.processes.identity")
-        identity.exit_status_of_stranger = lambda pidfd: None  # type: ignore[attr-defined]
+        identity.exit_status_of_nonchild = lambda pidfd: None  # type: ignore[attr-defined]
 
 
 def _install(crash: Crash, latch: str) -> None:

@@ -15,7 +15,7 @@ from backprop_tui.domain.requests import Request
 from backprop_tui.domain.run import Queued, Run, Spec
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.launchers.lease import lease_owner
-from backprop_tui.launchers.supervisor_process import LOG, SupervisorProcess, reap_ended
+from backprop_tui.launchers.supervisor_process import SupervisorProcess, reap_ended
 from backprop_tui.processes.identity import Identity, identify, is_alive
 from backprop_tui.processes.tree import children
 from backprop_tui.store.creation import create
@@ -228,7 +228,7 @@ class Sandbox:
             for name in ("run.json", "live.json", "events.jsonl", "script.lock", "requests.jsonl"):
                 lines.append(f"{name}: {_tail(os.path.join(self.home.runs, run_id, name), 4000)}")
             lines.append(f"ledger: {self.ledger.words(run_id)}")
-        lines.append(f"supervisor.log: {_tail(self.home.host_file(LOG), 4000)}")
+        lines.append(f"supervisor.log: {_tail(self.home.supervisor_log, 4000)}")
         return "\n".join(lines)
 
     def close(self) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.cli.session import Session, open_session
-from backprop_tui.launchers.lease import LOCK
 from backprop_tui.store.locks import try_lock
 from tests.support.runs import Runs
 
@@ -19,7 +18,7 @@ def session(home: Path) -> Iterator[Session]:
     """The test holds the lease: commands find a supervisor that never does anything."""
     opened = open_session(config=None)
     opened.home.prepare()
-    lease = try_lock(opened.home.host_file(LOCK))
+    lease = try_lock(opened.home.supervisor_lock)
     assert lease is not None
     with lease:
         yield opened

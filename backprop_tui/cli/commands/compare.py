@@ -15,8 +15,8 @@ from backprop_tui.domain.course import Course, Extreme
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.metric_names import less_is_better
 from backprop_tui.plotting.track import Track
-from backprop_tui.store.asked_options import options_of
 from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.option_table import options_of
 
 SUMMARY = "compare runs: the options that differ, final and best metrics, curves"
 

@@ -14,12 +14,12 @@ from backprop_tui.client.handles import HELP, resolve_all
 from backprop_tui.client.runs import created, current, record_of
 from backprop_tui.domain.attempts import Attempts
 from backprop_tui.domain.errors import BrokenRecord, UsageError
+from backprop_tui.store.export import COLUMNS as METRIC_COLUMNS
+from backprop_tui.store.export import cells, metric_names, rows
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.index import read_all
-from backprop_tui.store.metrics_export import COLUMNS as METRIC_COLUMNS
-from backprop_tui.store.metrics_export import cells, metric_names, rows
 from backprop_tui.store.run_directory import RunDirectory
-from backprop_tui.store.views import marked
+from backprop_tui.store.run_view import marked_views
 
 SUMMARY = "write runs, or with --metrics all their metrics, to stdout as CSV or JSON"
 
@@ -93,7 +93,9 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     if arguments.runs:
         ordered = [current(session, run_id) for run_id in resolve_all(session, arguments.runs)]
     else:
-        records = read_all(session.home) | {run.run.id: record_of(session.home, run) for run in marked(session.home)}
+        records = read_all(session.home) | {
+            run.run.id: record_of(session.home, run) for run in marked_views(session.home)
+        }
         ordered = sorted(records.values(), key=created)
     if as_json:
         output.json_value(ordered)
@@ -142,7 +144,7 @@ def _cells(record: JsonObject, metrics: Sequence[str]) -> tuple[object, ...]:
 
 
 def _write_metrics_csv(session: Session, run_ids: Sequence[str]) -> None:
-    names = metric_names(RunDirectory(session.home.run_folder(run_id)).file("metrics.jsonl") for run_id in run_ids)
+    names = metric_names(RunDirectory(session.home.run_folder(run_id)).metrics_path for run_id in run_ids)
 
     def table() -> Iterator[list[object]]:
         yield ["run", *METRIC_COLUMNS, *names]
@@ -168,5 +170,5 @@ def _metric_rows(session: Session, run_ids: Sequence[str]) -> Iterator[tuple[str
             attempts = Attempts.of(directory.read())
         except BrokenRecord:  # the original tool recorded it, or its record is broken: the metrics are still useful
             attempts = Attempts()
-        for row in rows(directory.file("metrics.jsonl"), attempts):
+        for row in rows(directory.metrics_path, attempts):
             yield run_id, row

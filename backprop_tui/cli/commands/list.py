@@ -18,7 +18,7 @@ from backprop_tui.domain.values import dataclass
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.index import RECENT, read_all, read_newest, read_recent
-from backprop_tui.store.views import View
+from backprop_tui.store.run_view import RunView
 
 SUMMARY = "list unfinished runs and the newest 50 that ended"
 
@@ -131,7 +131,7 @@ def _print_handles(records: Sequence[JsonObject]) -> None:
             output.line(word)
 
 
-def _unfinished(home: Home, views: Sequence[View]) -> list[_Listed]:
+def _unfinished(home: Home, views: Sequence[RunView]) -> list[_Listed]:
     places = queue_places(home, views)
     return [_Listed(record_of(home, run), places.get(run.run.id)) for run in views]
 

@@ -12,12 +12,12 @@ from backprop_tui.cli.event_stream import LONGEST_WAIT_SECONDS, EventStream, Pac
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.presenters import PlainOutput, PrefixedOutput, labels
 from backprop_tui.cli.session import Session
-from backprop_tui.cli.tails import ByteTail, offset_of_last_lines, size_of
 from backprop_tui.client.handles import HELP, resolve_all
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.status import UNFINISHED
 from backprop_tui.store.run_directory import RunDirectory
-from backprop_tui.store.views import active, marked
+from backprop_tui.store.run_view import marked_views, unfinished_views
+from backprop_tui.store.tail import Tail, offset_of_last_lines, size_of
 
 SUMMARY = "print what a run's script printed, byte for byte; for several runs each line with its run's name"
 
@@ -48,7 +48,11 @@ def _run_ids(arguments: argparse.Namespace, session: Session) -> list[str]:
         raise UsageError("--all is every unfinished run: give it or RUN, not both")
     if not arguments.all and not arguments.runs:
         raise UsageError("RUN is missing; or --all for every unfinished run")
-    return [run.run.id for run in active(session.home)] if arguments.all else resolve_all(session, arguments.runs)
+    return (
+        [run.run.id for run in unfinished_views(session.home)]
+        if arguments.all
+        else resolve_all(session, arguments.runs)
+    )
 
 
 def _offset(session: Session, run_id: str, lines: int | None) -> int:
@@ -65,7 +69,7 @@ class LogStream:
 
     def __init__(self, session: Session, run_id: str, offset: int) -> None:
         self.events = EventStream(session.home, run_id, metrics_offset=None)
-        self._tail = ByteTail(self.events.directory.log, offset)
+        self._tail = Tail(self.events.directory.log, offset)
         self.is_over = False
 
     def pass_on(self, presenter: PlainOutput) -> bool:
@@ -135,7 +139,7 @@ class LogFollowing:
         if not self._discover:
             return
         self._discover_at = now + DISCOVER_SECONDS
-        unknown = [run.run for run in marked(self._session.home) if run.run.id not in self._streams]
+        unknown = [run.run for run in marked_views(self._session.home) if run.run.id not in self._streams]
         new = [run.id for run in unknown if run.status in UNFINISHED or run.created_at >= self._began]
         self._streams |= {run_id: LogStream(self._session, run_id, 0) for run_id in new}
         if new and isinstance(self._presenter, PrefixedOutput):

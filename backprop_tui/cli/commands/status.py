@@ -18,7 +18,7 @@ from backprop_tui.client.runs import record_of, split
 from backprop_tui.domain.status import Status
 from backprop_tui.launchers.lease import is_signed_elsewhere, supervisor_pid
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.views import View, governor, shown_run, view
+from backprop_tui.store.run_view import RunView, governor_record, public_record, read_view
 
 SUMMARY = "show the machine, the governor and the unfinished runs, or everything about one run"
 
@@ -46,7 +46,7 @@ def _machine(session: Session) -> None:
     session.ensure_supervisor(unfinished)
     machine = probe.view()
     pid = supervisor_pid(session.home)
-    written = governor(session.home) if pid is not None else None
+    written = governor_record(session.home) if pid is not None else None
     state = governor_view(session.home, written, settings.limits)
     if session.json:
         output.json_value(_as_json(session, machine, state, pid, unfinished))
@@ -57,7 +57,7 @@ def _machine(session: Session) -> None:
 
 
 def _as_json(
-    session: Session, machine: MachineView, state: GovernorView, pid: int | None, unfinished: Sequence[View]
+    session: Session, machine: MachineView, state: GovernorView, pid: int | None, unfinished: Sequence[RunView]
 ) -> JsonObject:
     records = [record_of(session.home, run) for run in unfinished]
     return {
@@ -71,7 +71,7 @@ def _as_json(
 
 
 def _show(
-    session: Session, machine: MachineView, state: GovernorView, pid: int | None, unfinished: Sequence[View]
+    session: Session, machine: MachineView, state: GovernorView, pid: int | None, unfinished: Sequence[RunView]
 ) -> None:
     active = [run for run in unfinished if run.status is not Status.QUEUED]
     queued = [run for run in unfinished if run.status is Status.QUEUED]
@@ -91,7 +91,7 @@ def _show(
         _show_queue(session, queued, unfinished)
 
 
-def _show_gpus(session: Session, machine: MachineView, unfinished: Sequence[View]) -> None:
+def _show_gpus(session: Session, machine: MachineView, unfinished: Sequence[RunView]) -> None:
     readings = machine.readings
     if readings.gpus:
         names = {run.run.id: run.run.name for run in unfinished}
@@ -108,7 +108,7 @@ def _show_gpus(session: Session, machine: MachineView, unfinished: Sequence[View
         _lines([("gpu probe", readings.probe), *others])
 
 
-def _supervisor_words(session: Session, pid: int | None, unfinished: Sequence[View]) -> str:
+def _supervisor_words(session: Session, pid: int | None, unfinished: Sequence[RunView]) -> str:
     if pid is not None:
         return f"alive, pid {pid}"
     if is_signed_elsewhere(session.home) and unfinished:
@@ -116,7 +116,7 @@ def _supervisor_words(session: Session, pid: int | None, unfinished: Sequence[Vi
     return "being started" if unfinished and not session.dry_run else "none; the next run starts one"
 
 
-def _show_queue(session: Session, queued: Sequence[View], unfinished: Sequence[View]) -> None:
+def _show_queue(session: Session, queued: Sequence[RunView], unfinished: Sequence[RunView]) -> None:
     home, places = session.home, queue_places(session.home, unfinished)
     cells = [rows.queue_row(record_of(home, run), places[run.run.id], home.host) for run in queued]
     tables.show(rows.QUEUE_COLUMNS, cells)
@@ -129,7 +129,7 @@ def _runs(session: Session, run_ids: Sequence[str]) -> None:
     places = queue_places(session.home, unfinished)
     views = [_view(session, run_id, known) for run_id in run_ids]
     records = [
-        shown_run(session.home, run_id) if run is None else record_of(session.home, run)
+        public_record(session.home, run_id) if run is None else record_of(session.home, run)
         for run, run_id in zip(views, run_ids, strict=True)
     ]
     if session.json:
@@ -166,12 +166,12 @@ def _group(session: Session, records: Sequence[JsonObject]) -> None:
     _lines([("group", f"{name}  {len(records)} runs: {counts}"), ("best", best)])
 
 
-def _view(session: Session, run_id: str, known: dict[str, View]) -> View | None:
+def _view(session: Session, run_id: str, known: dict[str, RunView]) -> RunView | None:
     """None for a run without a directory, which the original tool recorded."""
     if run_id in known:
         return known[run_id]
     try:
-        return view(session.home, run_id)
+        return read_view(session.home, run_id)
     except FileNotFoundError:
         return None
 

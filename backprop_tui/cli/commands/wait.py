@@ -16,7 +16,7 @@ from backprop_tui.client.handles import HELP, resolve_all
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
-from backprop_tui.store.views import active, shown_run
+from backprop_tui.store.run_view import public_record, unfinished_views
 
 SUMMARY = "wait until runs have ended; exit with the code of the first that ended badly"
 
@@ -42,7 +42,7 @@ def _run_ids(arguments: argparse.Namespace, session: Session) -> list[str]:
     if arguments.all and arguments.runs:
         raise UsageError("--all waits for every run: give it or RUN, not both")
     if arguments.all:
-        return [run.run.id for run in active(session.home)]
+        return [run.run.id for run in unfinished_views(session.home)]
     if not arguments.runs:
         raise UsageError("RUN is missing; or --all for every unfinished run")
     return resolve_all(session, arguments.runs)
@@ -79,7 +79,9 @@ def _new_ends(home: Home, waiting: dict[str, EventStream | None]) -> Iterator[Js
     for run_id, known_stream in [*waiting.items()]:
         if known_stream is None and not os.path.exists(home.run_folder(run_id)):
             del waiting[run_id]
-            yield shown_run(home, run_id)  # the original tool recorded it: it has ended, and only the index knows it
+            yield public_record(
+                home, run_id
+            )  # the original tool recorded it: it has ended, and only the index knows it
             continue
         stream = known_stream or EventStream(home, run_id, metrics_offset=None)
         waiting[run_id] = stream

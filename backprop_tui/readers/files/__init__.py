@@ -1,1 +1,1 @@
-"""What training scripts write beside their output: bytes of a file in, progress out; pure."""
+"""Parsers of the files that training scripts write besides their output: bytes in, progress out, no I/O."""

@@ -1,9 +1,10 @@
-"""Reads the scalars of a TensorBoard event file, as every writer of them stores them: as a simple value or a tensor.
+"""Reads the scalars of a TensorBoard event file, stored as simple values or as tensors.
 
-A file is records of a length, a checksum of it, the content and a checksum of that (TensorFlow's record_writer.h);
-the content is an `Event` of event.proto: 2 is the step, 5 a summary, whose 1 is a value with 1 its tag, 2 a float and
-8 a tensor. The format is stable since 2015, and read here because a guardian is the standard library alone: the reader
-that `tensorboard` has brings protobuf and numpy along, and is another one in each environment.
+The file is a sequence of records: length, checksum of the length, content, checksum of the content (TensorFlow's
+record_writer.h). The content is an `Event` of event.proto: field 2 is the step and 5 a summary, whose field 1 is a
+value with the fields 1 (tag), 2 (float) and 8 (tensor). The format has been stable since 2015. We parse it ourselves
+because the guardian uses only the standard library, while the `tensorboard` package requires protobuf and numpy and
+differs between environments.
 """
 
 from __future__ import annotations
@@ -11,59 +12,59 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from backprop_tui.readers.printed_numbers import step_count
-from backprop_tui.readers.training_keys import epoch_of, figures_of_training
+from backprop_tui.readers.printed_numbers import as_count
+from backprop_tui.readers.training_keys import as_epoch, numeric_metrics
 from backprop_tui.readers.values import Progress
 
 MARK = "tfevents"
-MEASURED_APART = frozenset({"validation", "valid", "val", "test", "eval", "evaluation", "dev"})
-LONGEST_RECORD_BYTES = 1 << 20  # images and graphs are longer, and passed over
+EVALUATION_SERIES = frozenset({"validation", "valid", "val", "test", "eval", "evaluation", "dev"})
+MAX_RECORD_BYTES = 1 << 20  # longer records (images, graphs) are skipped
 
 _HEADER_BYTES, _FOOTER_BYTES = 12, 4
-_FLOAT, _DOUBLE = 1, 2  # of a tensor's DataType
+_FLOAT, _DOUBLE = 1, 2  # values of DataType in a tensor
 Fields = Iterator[tuple[int, int | bytes]]
 
 
 class TensorBoardLog:
-    """Takes a growing event file in chunks; keeps one record's begin at most."""
+    """Reads a growing event file in chunks; keeps at most the start of one record between chunks."""
 
     __slots__ = ("_pending", "_series", "_skip")
 
     def __init__(self, series: str = "") -> None:
-        """`series` is the name of its directory where a training has several: they may hold the same tags."""
+        """`series` is the name of the file's directory if a training has several, which may contain the same tags."""
         self._series = series
         self._pending = bytearray()
-        self._skip = 0  # bytes of a long record that are still to come
+        self._skip = 0  # remaining bytes of a record that is too long
 
     def feed(self, chunk: bytes) -> list[Progress]:
-        """The scalars of the records that end within the chunk, in their order; a damaged record says nothing."""
-        passed = min(self._skip, len(chunk))
-        self._skip -= passed
-        self._pending += chunk[passed:]
-        found: list[Progress] = []
+        """The scalars of the records that end within the chunk; a damaged record is skipped."""
+        skipped = min(self._skip, len(chunk))
+        self._skip -= skipped
+        self._pending += chunk[skipped:]
+        events: list[Progress] = []
         while len(self._pending) >= _HEADER_BYTES:
             length = int.from_bytes(self._pending[:8], "little")
-            whole = _HEADER_BYTES + length + _FOOTER_BYTES
-            if length > LONGEST_RECORD_BYTES:
-                self._skip = max(0, whole - len(self._pending))
-                del self._pending[:whole]
-            elif len(self._pending) < whole:
+            record_bytes = _HEADER_BYTES + length + _FOOTER_BYTES
+            if length > MAX_RECORD_BYTES:
+                self._skip = max(0, record_bytes - len(self._pending))
+                del self._pending[:record_bytes]
+            elif len(self._pending) < record_bytes:
                 break
             else:
-                progress = _progress(bytes(self._pending[_HEADER_BYTES : _HEADER_BYTES + length]), self._series)
-                del self._pending[:whole]
+                progress = _decode_event(bytes(self._pending[_HEADER_BYTES : _HEADER_BYTES + length]), self._series)
+                del self._pending[:record_bytes]
                 if progress is not None:
-                    found.append(progress)
-        return found
+                    events.append(progress)
+        return events
 
     def pass_over(self, most: int) -> int:
-        """How many of the next bytes, `most` at most, say nothing; the next chunk begins behind them."""
-        passed = max(0, min(self._skip, most))
-        self._skip -= passed
-        return passed
+        """How many of the next bytes to skip, at most `most`; the next chunk must start after them."""
+        skipped = max(0, min(self._skip, most))
+        self._skip -= skipped
+        return skipped
 
 
-def _progress(event: bytes, series: str) -> Progress | None:
+def _decode_event(event: bytes, series: str) -> Progress | None:
     step = 0
     scalars: dict[str, float] = {}
     try:
@@ -74,19 +75,19 @@ def _progress(event: bytes, series: str) -> Progress | None:
                 scalars.update(_scalars(value))
     except (ValueError, IndexError, struct.error):
         return None
-    epoch = epoch_of(scalars.pop("epoch", None))
-    metrics = figures_of_training({_name(tag, series): figure for tag, figure in scalars.items()})
-    if step_count(float(step)) is None or (epoch is None and not metrics):
+    epoch = as_epoch(scalars.pop("epoch", None))
+    metrics = numeric_metrics({_metric_name(tag, series): value for tag, value in scalars.items()})
+    if as_count(float(step)) is None or (epoch is None and not metrics):
         return None
     return Progress(offset=0, step=step, epoch=epoch, metrics=metrics)
 
 
-def _name(tag: str, series: str) -> str:
-    """`add_scalars("loss", {"val": …})` of torch writes `loss` into `loss_val/`, Keras into `validation/`."""
-    beginning = f"{tag.replace('/', '_')}_"
-    if series.startswith(beginning):
-        return f"{tag}/{series.removeprefix(beginning)}"
-    return f"{series}/{tag}" if series in MEASURED_APART else tag
+def _metric_name(tag: str, series: str) -> str:
+    """For `add_scalars("loss", {"val": …})` torch writes the tag `loss` into `loss_val/`, Keras into `validation/`."""
+    prefix = f"{tag.replace('/', '_')}_"
+    if series.startswith(prefix):
+        return f"{tag}/{series.removeprefix(prefix)}"
+    return f"{series}/{tag}" if series in EVALUATION_SERIES else tag
 
 
 def _scalars(summary: bytes) -> Iterator[tuple[str, float]]:
@@ -104,20 +105,20 @@ def _scalars(summary: bytes) -> Iterator[tuple[str, float]]:
 
 
 def _scalar(tensor: dict[int, int | bytes]) -> float | None:
-    """A tensor of one float: 1 is its type, 4 its content, or 5 and 6 a list of floats and of doubles."""
-    for kind, places, form in ((_FLOAT, (4, 5), "<f"), (_DOUBLE, (4, 6), "<d")):
-        for place in places:
-            content = tensor.get(place)
-            if tensor.get(1) == kind and isinstance(content, bytes) and len(content) == struct.calcsize(form):
-                return float(struct.unpack(form, content)[0])
+    """The value of a tensor with one element: field 1 is the type, 4 the content, 5 a float and 6 a double list."""
+    for data_type, content_fields, layout in ((_FLOAT, (4, 5), "<f"), (_DOUBLE, (4, 6), "<d")):
+        for field in content_fields:
+            content = tensor.get(field)
+            if tensor.get(1) == data_type and isinstance(content, bytes) and len(content) == struct.calcsize(layout):
+                return float(struct.unpack(layout, content)[0])
     return None
 
 
 def _fields(message: bytes) -> Fields:
-    """Each field of a protocol buffer message; fixed ones as their bytes.
+    """The fields of a protocol buffer message by number; fixed-size values as bytes.
 
     Raises:
-        ValueError, IndexError: it is none.
+        ValueError, IndexError: it is not a valid message.
     """
     position = 0
     while position < len(message):
@@ -133,8 +134,8 @@ def _fields(message: bytes) -> Fields:
                 size = 4
             case 2:
                 size, position = _varint(message, position)
-            case other:
-                raise ValueError(other)
+            case wire_type:
+                raise ValueError(wire_type)
         if position + size > len(message):
             raise ValueError(size)
         yield key >> 3, message[position : position + size]

@@ -1,20 +1,20 @@
-"""Reads `trainer_state.json`, which the Hugging Face Trainer writes with each checkpoint: all it logged, with steps."""
+"""Reads `trainer_state.json`, which the Hugging Face Trainer saves with each checkpoint: the whole log, with steps."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from backprop_tui.readers.printed_numbers import number, step_count
-from backprop_tui.readers.training_keys import epoch_of, figures_of_training
+from backprop_tui.readers.printed_numbers import as_count, parse_number
+from backprop_tui.readers.training_keys import as_epoch, numeric_metrics
 from backprop_tui.readers.values import Progress
 
 NAME = "trainer_state.json"
-_NO_METRICS = frozenset(("step", "epoch"))
+_NOT_METRICS = frozenset(("step", "epoch"))
 
 
 def progress_in_state(content: bytes) -> list[Progress]:
-    """What was logged, oldest first, and then how far the training is of how much; empty for what is no such file."""
+    """The logged metrics, oldest first, followed by the overall progress; empty if the content is not valid."""
     try:
         state = json.loads(content)
     except (ValueError, RecursionError):  # half-written, or nested too deep
@@ -22,25 +22,26 @@ def progress_in_state(content: bytes) -> list[Progress]:
     if not isinstance(state, dict):
         return []
     history = state.get("log_history")
-    told = [_logged(entry) for entry in history if isinstance(entry, dict)] if isinstance(history, list) else []
-    step = step_count(number(state.get("global_step")))
+    entries = history if isinstance(history, list) else []
+    events = [_logged_metrics(entry) for entry in entries if isinstance(entry, dict)]
+    step = as_count(parse_number(state.get("global_step")))
     if step is not None:
-        told.append(
+        events.append(
             Progress(
                 offset=0,
                 step=step,
-                epoch=epoch_of(number(state.get("epoch"))),
-                total_steps=step_count(number(state.get("max_steps"))) or None,
-                total_epochs=step_count(number(state.get("num_train_epochs"))) or None,
+                epoch=as_epoch(parse_number(state.get("epoch"))),
+                total_steps=as_count(parse_number(state.get("max_steps"))) or None,
+                total_epochs=as_count(parse_number(state.get("num_train_epochs"))) or None,
             )
         )
-    return told
+    return events
 
 
-def _logged(entry: dict[str, Any]) -> Progress:
+def _logged_metrics(entry: dict[str, Any]) -> Progress:
     return Progress(
         offset=0,
-        step=step_count(number(entry.get("step"))),
-        epoch=epoch_of(number(entry.get("epoch"))),
-        metrics=figures_of_training(entry, leave_out=_NO_METRICS),
+        step=as_count(parse_number(entry.get("step"))),
+        epoch=as_epoch(parse_number(entry.get("epoch"))),
+        metrics=numeric_metrics(entry, exclude=_NOT_METRICS),
     )

@@ -14,7 +14,7 @@ from backprop_tui.plotting.axis import Axis
 from backprop_tui.plotting.by import By
 from backprop_tui.plotting.scale import Scale
 from backprop_tui.plotting.track import Track, Tracks, y_scale
-from backprop_tui.store.asked_options import options_of
+from backprop_tui.store.option_table import options_of
 from backprop_tui.tui.charts.chart import Chart, Curve
 from backprop_tui.tui.charts.choices import AXIS_WORDS, ChartChoices
 from backprop_tui.tui.charts.course_charts import UNITS

@@ -15,7 +15,6 @@ from backprop_tui.store.home import Home
 from backprop_tui.store.locks import wait_for_lock
 from backprop_tui.tui.notices.ends import End
 
-_TOLD = "told-ends"  # in the folder of this host
 _KEPT = 1000  # ends that are remembered
 _LOCK_SECONDS = 2.0
 
@@ -24,7 +23,7 @@ class EndCommand:
     """Not for two threads at once; other processes may do the same."""
 
     def __init__(self, home: Home, command: str | None) -> None:
-        self._path = home.host_file(_TOLD)
+        self._path = home.notified_ends
         self._command = command
         self._started: list[int] = []  # children that are not reaped yet
 

@@ -6,7 +6,6 @@ import os
 
 from backprop_tui.store.home import Home
 
-NAME = "looked-at"  # in the folder of this host
 NOTE_SECONDS = 60.0  # what a killed dashboard forgets at most
 
 
@@ -19,7 +18,7 @@ class Attendance:
     __slots__ = ("_noted_at", "_path")
 
     def __init__(self, home: Home) -> None:
-        self._path = home.host_file(NAME)
+        self._path = home.last_seen
         self._noted_at = float("-inf")
 
     def last(self) -> float | None:

@@ -1,13 +1,12 @@
-"""The loss of running runs from metrics.jsonl, read on from where it was read before."""
+"""The loss curves of running runs, read from metrics.jsonl as it grows."""
 
 from __future__ import annotations
 
-import json
-import os
 from datetime import datetime
 
 from backprop_tui.domain.metric_names import main_loss
 from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.tail import JsonTail
 from backprop_tui.tui.snapshot import Curve
 
 MOST_POINTS = 240  # then every second one goes
@@ -16,41 +15,30 @@ PACE_POINTS = 40
 
 
 class CurveReader:
-    """The curve of one run."""
+    """Reads the curve of one run."""
 
-    __slots__ = ("_count", "_name", "_offset", "_pace", "_partial", "_path", "_stride", "_values")
+    __slots__ = ("_count", "_name", "_pace", "_stride", "_tail", "_values")
 
     def __init__(self, path: str) -> None:
-        self._path = path
-        self._offset = 0
-        self._partial = b""
+        self._tail = JsonTail(path, last_bytes=FIRST_BYTES)
         self._name: str | None = None
         self._values: list[float] = []
         self._pace: list[tuple[float, int]] = []
         self._stride, self._count = 1, 0
 
     def read(self) -> Curve:
-        """The curve as it is now."""
-        for line in self._new_lines():
+        """Returns the curve as it is now."""
+        try:
+            lines = self._tail.read()
+        except OSError:
+            lines = []  # a run is shown without its curve rather than not at all
+        if self._tail.restarted:
+            self._values.clear()
+            self._pace.clear()
+            self._stride, self._count = 1, 0
+        for line in lines:
             self._take(line)
         return Curve(name=self._name, values=tuple(self._values), step_seconds=self._step_seconds())
-
-    def _new_lines(self) -> list[JsonObject]:
-        try:
-            size = os.stat(self._path).st_size
-            if size <= self._offset:
-                return []
-            start = self._offset or max(0, size - FIRST_BYTES)
-            with open(self._path, "rb", buffering=0) as file:
-                file.seek(start)
-                content = self._partial + (file.read(size - start) or b"")
-        except OSError:
-            return []  # the curve is an ornament: a run without one is shown all the same
-        *whole, self._partial = content.split(b"\n")
-        if start and not self._offset:
-            whole = whole[1:]  # the first one is torn
-        self._offset = size
-        return [value for value in map(_object, whole) if value is not None]
 
     def _take(self, line: JsonObject) -> None:
         metrics = line.get("metrics")
@@ -93,11 +81,3 @@ class CurveReader:
         pairs = zip(self._pace, self._pace[1:], strict=False)
         each = sorted((now - before) / (step - last) for (before, last), (now, step) in pairs if step > last)
         return each[len(each) // 2] if each and each[len(each) // 2] > 0 else None
-
-
-def _object(line: bytes) -> JsonObject | None:
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None

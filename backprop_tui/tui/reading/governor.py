@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from backprop_tui.domain.errors import BrokenRecord
-from backprop_tui.domain.governor.governor_state import GovernorMode, GovernorState
-from backprop_tui.domain.governor.reasons import Check, HoldReason
+from backprop_tui.domain.governor.governor_state import GovernorState
 from backprop_tui.domain.limits import MachineLimits
-from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.codec import decode
+from backprop_tui.store.fields import JsonObject, WrongField
 from backprop_tui.store.files import read_object
 from backprop_tui.store.home import Home
-from backprop_tui.store.views import GOVERNOR
-from backprop_tui.tui.reading.watched_file import WatchedFile
+from backprop_tui.store.watched_file import WatchedFile
 
 
 class GovernorReader:
     """What the governor said last; `state` None where it said nothing that can be understood."""
 
     def __init__(self, home: Home) -> None:
-        self._file = WatchedFile(home.host_file(GOVERNOR))
+        self._file = WatchedFile(home.governor)
         self._state: GovernorState | None = None
         self.holds: Mapping[str, Sequence[JsonObject]] = {}
 
@@ -54,31 +52,13 @@ def _holds(said: JsonObject) -> dict[str, list[JsonObject]]:
 
 def _state(said: JsonObject) -> GovernorState | None:
     limits = MachineLimits()
+    older = {"start_burst": limits.start_burst, "max_parallel": limits.max_parallel, "active": 0, "waiting": 0}
     try:
-        return GovernorState(
-            state=GovernorMode(said["state"]),
-            reasons=tuple(map(_reason, said["reasons"])),
-            start_tokens=None if said["start_tokens"] is None else float(said["start_tokens"]),
-            start_burst=int(said.get("start_burst", limits.start_burst)),
-            active=int(said.get("active", 0)),
-            max_parallel=int(said.get("max_parallel", limits.max_parallel)),
-            waiting=int(said.get("waiting", 0)),
-            queue_held=bool(said.get("queue_held")),
-        )
-    except (KeyError, TypeError, ValueError):
-        return None  # of a version that came later
-
-
-def _reason(said: Mapping[str, Any]) -> HoldReason:
-    return HoldReason(
-        check=Check(said["check"]),
-        message=str(said["message"]),
-        figure=said.get("figure"),
-        limit=said.get("limit"),
-        gpu=said.get("gpu"),
-    )
+        return decode(GovernorState, older | said)
+    except WrongField:
+        return None  # written by a later version
 
 
 def is_held(home: Home) -> bool:
     """Whether a person holds the queue of this machine."""
-    return os.path.exists(home.host_file("queue-held"))
+    return os.path.exists(home.queue_held)

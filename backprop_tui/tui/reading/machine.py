@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 
-from backprop_tui.launchers.sampler_process import READINGS
 from backprop_tui.probes.readings_codec import Sample
 from backprop_tui.probes.readings_file import read_sample
 from backprop_tui.store.home import Home
-from backprop_tui.tui.reading.watched_file import WatchedFile
+from backprop_tui.store.watched_file import WatchedFile
 
 HISTORY_SECONDS = 15.0
 HISTORY_SAMPLES = 80
@@ -20,7 +19,7 @@ class MachineReader:
     """The newest sample; a history each in steps of `HISTORY_SECONDS`, the mean of what was read in that time."""
 
     def __init__(self, home: Home) -> None:
-        self._file = WatchedFile(home.host_file(READINGS))
+        self._file = WatchedFile(home.readings)
         self._sample: Sample | None = None
         self._histories: dict[str, deque[float | None]] = {}
         self._pending: dict[str, list[float]] = {}

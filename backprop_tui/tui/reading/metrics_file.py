@@ -10,13 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from backprop_tui.domain.attempts import Attempts
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.run import Run
+from backprop_tui.store.export import export_csv
 from backprop_tui.store.home import Home
-from backprop_tui.store.metrics_export import export_csv
-from backprop_tui.store.metrics_file import MetricsFile
+from backprop_tui.store.metrics import MetricsFile
 from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.watched_file import WatchedFile
 from backprop_tui.tui.charts.figures import RunFigures
 from backprop_tui.tui.reading.resources_file import ResourcesFile
-from backprop_tui.tui.reading.watched_file import WatchedFile
 
 MOST_RUNS = 8  # whose files are kept in mind; those looked at least recently are forgotten
 
@@ -27,9 +27,9 @@ class _RunFiles:
     def __init__(self, run_id: str, directory: RunDirectory) -> None:
         self._run_id = run_id
         self._directory = directory
-        self._metrics = MetricsFile(directory.file("metrics.jsonl"))
-        self._resources = ResourcesFile(directory.file("resources.jsonl"))
-        self._record = WatchedFile(directory.file("run.json"))
+        self._metrics = MetricsFile(directory.metrics_path)
+        self._resources = ResourcesFile(directory.resources_path)
+        self._record = WatchedFile(directory.record_path)
         self._run: Run | None = None
 
     def read(self) -> RunFigures:
@@ -70,7 +70,7 @@ class ChartReader:
             attempts = Attempts.of(directory.read())
         except BackpropError:  # what is measured is worth having without its record
             attempts = Attempts()
-        return export_csv(directory.file("metrics.jsonl"), path, attempts)
+        return export_csv(directory.metrics_path, path, attempts)
 
     def close(self) -> None:
         """Nothing is read any more."""

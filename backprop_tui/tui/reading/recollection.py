@@ -11,7 +11,7 @@ from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.domain.times import from_iso
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
-from backprop_tui.store.metrics_file import history
+from backprop_tui.store.metrics import read_metrics
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 from backprop_tui.tui.recollection import Recalled, Recollection
 from backprop_tui.tui.snapshot import KnownRun, Snapshot
@@ -51,7 +51,7 @@ def ended_at(run: KnownRun) -> float:
 
 def _events(home: Home, run: KnownRun, since: float, until: float) -> tuple[JsonObject, ...]:
     try:
-        story: Iterable[JsonObject] = read_lines(RunDirectory(home.run_folder(run.id)).file("events.jsonl"))
+        story: Iterable[JsonObject] = read_lines(RunDirectory(home.run_folder(run.id)).events_path)
     except StorageFailed:
         return ()
     return tuple(one for one in story if since <= (_time(one) or 0.0) <= until)
@@ -64,9 +64,9 @@ def _best_loss(home: Home, run: KnownRun) -> float | None:
         return float(best["value"])
     directory = RunDirectory(home.run_folder(run.id))
     try:
-        if name is None or os.stat(directory.file("metrics.jsonl")).st_size > MOST_BYTES:
+        if name is None or os.stat(directory.metrics_path).st_size > MOST_BYTES:
             return None
-        course = history(directory).get(name)
+        course = read_metrics(directory).get(name)
     except OSError:
         return None
     return None if course is None or course.least is None else course.least.value

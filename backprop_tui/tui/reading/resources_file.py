@@ -6,7 +6,7 @@ from collections import deque
 from datetime import datetime
 
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.json_tail import JsonTail
+from backprop_tui.store.tail import JsonTail
 from backprop_tui.tui.charts.figures import Used
 
 MOST_SAMPLES = 1200  # more than three hours at one in ten seconds
@@ -31,11 +31,8 @@ class ResourcesFile:
         self._tail.look()
         if self._tail.restarted:
             self._samples.clear()
-        while self._tail.offset < self._tail.size:
-            before = self._tail.offset
-            self._samples += [used for line in self._tail.read() if (used := _used(line)) is not None]
-            if self._tail.offset == before:
-                break
+        for lines in self._tail.chunks():
+            self._samples += [used for line in lines if (used := _used(line)) is not None]
         return tuple(self._samples)
 
 

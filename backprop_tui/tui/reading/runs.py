@@ -15,11 +15,11 @@ from backprop_tui.domain.status import ACTIVE, ENDED, Status
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.index import read_newest, read_recent
-from backprop_tui.store.run_codec import public
+from backprop_tui.store.records import public
 from backprop_tui.store.run_directory import RunDirectory
-from backprop_tui.store.views import marked_ids
+from backprop_tui.store.run_view import marked_ids
+from backprop_tui.store.watched_file import Signature, WatchedFile, signature_of
 from backprop_tui.tui.reading.curves import CurveReader
-from backprop_tui.tui.reading.watched_file import Mark, WatchedFile, mark_of
 from backprop_tui.tui.snapshot import Curve, KnownRun
 
 Holds = Mapping[str, Sequence[JsonObject]]  # of each held run
@@ -28,11 +28,11 @@ Holds = Mapping[str, Sequence[JsonObject]]  # of each held run
 class _MarkedRun:
     """A run that has a marker, with its files as they were when they were read."""
 
-    __slots__ = ("_curve", "_directory", "_holds", "_known", "_live", "_marks", "_run")
+    __slots__ = ("_curve", "_directory", "_holds", "_known", "_live", "_run", "_signatures")
 
     def __init__(self, folder: str) -> None:
         self._directory = RunDirectory(folder)
-        self._marks: tuple[Mark | None, Mark | None] | None = None
+        self._signatures: tuple[Signature | None, Signature | None] | None = None
         self._run: Run | None = None
         self._live: Live | None = None
         self._holds: Sequence[JsonObject] = ()
@@ -41,9 +41,9 @@ class _MarkedRun:
 
     def read(self, holds: Sequence[JsonObject]) -> KnownRun | None:
         """The run as it is now; None where it cannot be read: its marker is older or younger than its record."""
-        marks = mark_of(self._directory.file("run.json")), mark_of(self._directory.file("live.json"))
-        if marks != self._marks or holds != self._holds:
-            self._marks, self._holds = marks, holds
+        signatures = signature_of(self._directory.record_path), signature_of(self._directory.live_path)
+        if signatures != self._signatures or holds != self._holds:
+            self._signatures, self._holds = signatures, holds
             self._known = self._opened(holds)
         if self._known is None or self._known.status not in ACTIVE:
             return self._known
@@ -61,7 +61,7 @@ class _MarkedRun:
 
     def _read_curve(self) -> Curve:
         if self._curve is None:
-            self._curve = CurveReader(self._directory.file("metrics.jsonl"))
+            self._curve = CurveReader(self._directory.metrics_path)
         return self._curve.read()
 
     def _written_at(self) -> float | None:

@@ -12,10 +12,10 @@ from backprop_tui.launchers.lease import supervisor_pid
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory, read_lines
+from backprop_tui.store.watched_file import WatchedFile
 from backprop_tui.tui.reading.governor import GovernorReader, is_held
 from backprop_tui.tui.reading.machine import MachineReader
 from backprop_tui.tui.reading.runs import RunsReader
-from backprop_tui.tui.reading.watched_file import WatchedFile
 from backprop_tui.tui.snapshot import Moment, OpenRun, Snapshot
 
 
@@ -70,7 +70,7 @@ class StoreReader:
         return self._limits
 
     def _open(self, run_id: str) -> OpenRun:
-        path = RunDirectory(self._home.run_folder(run_id)).file("events.jsonl")
+        path = RunDirectory(self._home.run_folder(run_id)).events_path
         if self._events.path != path:
             self._events = WatchedFile(path)
         if self._events.changed() or self._opened is None:

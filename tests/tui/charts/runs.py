@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from backprop_tui.domain.course import Course
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.times import iso
-from backprop_tui.store.metrics import Series
+from backprop_tui.store.metrics import SeriesBuilder
 from backprop_tui.tui.charts.figures import RunFigures, Used
 from tests.tui.snapshots import NOW
 
@@ -17,10 +17,10 @@ def course(
     name: str, values: Iterable[float], *, every: int = 1, begun: float = NOW.wall - 60, first: int = 0
 ) -> Course:
     """A value each second from `begun` on, `every` so many steps."""
-    series = Series(name)
+    series = SeriesBuilder(name)
     for place, value in enumerate(values):
         series.add(value, first + place * every, str(iso(begun + place)))
-    return series.course()
+    return series.snapshot()
 
 
 def falling(count: int = 60, *, to: float = 2.0) -> list[float]:

@@ -11,11 +11,11 @@ from backprop_tui.domain.status import Status
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import dump, write_atomically
 from backprop_tui.store.home import Home
-from backprop_tui.store.index import RECENT, rebuild
+from backprop_tui.store.index import RECENT, scan_runs, update
 from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.watched_file import WatchedFile
 from backprop_tui.tui.reading.curves import CurveReader
 from backprop_tui.tui.reading.store import StoreReader
-from backprop_tui.tui.reading.watched_file import WatchedFile
 from tests.support.runs import Runs
 
 
@@ -89,7 +89,7 @@ def test_before_the_first_paint_the_newest_are_read_and_then_all_of_the_index(st
     for place in range(RECENT + 3):
         runs.ended(f"r{place}")
         os.unlink(store.marker(f"r{place}"))
-    rebuild(store)
+    update(store, scan_runs(store))
     reader = _reader(store)
     assert len(reader.read(None).runs) == RECENT
     assert len(reader.read(None).runs) == RECENT + 3

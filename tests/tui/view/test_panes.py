@@ -103,7 +103,7 @@ def test_readings_that_are_old_are_not_shown_as_new() -> None:
     assert row.problem is not None
 
 
-def test_memory_of_strangers_is_named() -> None:
+def test_memory_of_nonchilds_is_named() -> None:
     processes = (GpuProcess(pid=40412, owner="mika", memory_bytes=31_300_000_000),)
     who = machine_view(snapshot(sample=sample(gpu(processes=processes)))).gpus[0].who
     assert (who.words, who.token) == ("not ours: pid 40412 (mika) 31.3 GB", Token.WARN)

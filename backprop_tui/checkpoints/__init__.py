@@ -1,0 +1,1 @@
+"""Checkpoints on disk: which are complete, and which one a run resumes from."""

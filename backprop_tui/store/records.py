@@ -1,0 +1,210 @@
+"""Runs, live records and requests as JSON: the public form that people and scripts see, and the files of a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from backprop_tui.domain.course import Extreme
+from backprop_tui.domain.errors import BrokenRecord
+from backprop_tui.domain.lifecycle import fold, timebox_seconds
+from backprop_tui.domain.live import Live, shown_status
+from backprop_tui.domain.requests import (
+    ContinueRequest,
+    EditRequest,
+    PauseRequest,
+    Request,
+    StopRequest,
+    TellRequest,
+    TimeboxRequest,
+)
+from backprop_tui.domain.resume_check import ResumeCheck, Verdict
+from backprop_tui.domain.run import Ended, Queued, Run, Running, Starting, State
+from backprop_tui.domain.slices import slice_number
+from backprop_tui.domain.times import iso
+from backprop_tui.domain.until import Until, parse_until
+from backprop_tui.store.codec import decode, encode, register, tagged
+from backprop_tui.store.fields import JsonObject, WrongField, encode_metrics, items, nested, text
+
+SCHEMA_VERSION = 1
+
+# Tags in files: they stay as they are, whatever the classes are called.
+STATE_TAGS: dict[type[State], str] = {Queued: "queued", Starting: "starting", Running: "running", Ended: "ended"}
+REQUEST_TAGS: dict[type[Request], str] = {
+    StopRequest: "stop",
+    PauseRequest: "pause",
+    ContinueRequest: "continue",
+    TimeboxRequest: "timebox",
+    EditRequest: "edit",
+    TellRequest: "tell",
+}
+
+# The fields of a spec and of an attempt that the public form shows; "record" has the others.
+_PUBLIC_SPEC = ("command", "script", "cwd", "launcher", "framework")
+_PUBLIC_ATTEMPT = (
+    *("number", "started_at", "ended_at", "status", "exit_code", "signal", "resumed_from", "code_changes"),
+)
+_PRIVATE_ATTEMPT = (
+    *("boot_id", "gpus", "vram_claim_bytes", "variables", "running_seconds", "paused_seconds", "by_request"),
+    *("saved_step", "saved_new"),
+)
+
+
+def _decode_extreme(value: Any, key: str) -> Extreme:  # noqa: ANN401 - JSON
+    try:
+        step = value.get("step")
+        return Extreme(float(value["value"]), None if step is None else int(step))
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise WrongField(f"{key}: {error}") from error
+
+
+def _decode_resume_check(value: object, key: str) -> ResumeCheck | None:
+    """A verdict that only a newer version knows is dropped: it must not hide the run."""
+    source = nested(value, key)
+    is_known = source and text(source.get("verdict"), "verdict") in list(Verdict)
+    return decode(ResumeCheck, source) if is_known else None
+
+
+register(Extreme, _decode_extreme, lambda extreme: {"value": extreme.value, "step": extreme.step})
+register(Until, lambda value, key: parse_until(text(value, key)), str)
+register(ResumeCheck | None, _decode_resume_check, lambda check: None if check is None else encode(check))
+_decode_state, _encode_state = tagged(STATE_TAGS, "kind")
+register(State, _decode_state, _encode_state)
+_decode_request, _encode_request = tagged(REQUEST_TAGS, "request")
+
+
+def public(run: Run, run_folder: str, *, live: Live | None = None, holds: Sequence[JsonObject] = ()) -> JsonObject:
+    """Returns the run as `status RUN --json` shows it: its record, refined by the live record and why it is held."""
+    status = shown_status(run, live)
+    run = fold(run, live)
+    first = run.attempts[0] if run.attempts else None
+    seconds = sum(attempt.running_seconds + attempt.paused_seconds for attempt in run.attempts)
+    paused_seconds = sum(attempt.paused_seconds for attempt in run.attempts)
+    last = run.attempts[-1] if run.attempts else None
+    end = run.state if isinstance(run.state, Ended) else None
+    slice_ = slice_number(run)
+    return {
+        "id": run.id,
+        "name": run.name,
+        "status": status,
+        "reason": _reason(run, live, holds),
+        "command": list(run.spec.command),
+        "script": run.spec.script,
+        "cwd": run.spec.cwd,
+        "host": run.host,
+        "launcher": run.spec.launcher,
+        "framework": run.spec.framework,
+        "priority": run.priority,
+        "group": run.group,
+        "tags": list(run.tags),
+        "note": run.note,
+        "gpus": [] if last is None else [encode(gpu) for gpu in last.gpus],
+        "max_run_minutes": None if run.spec.max_run_seconds is None else run.spec.max_run_seconds / 60,
+        "total_run_minutes": None if run.spec.total_seconds is None else run.spec.total_seconds / 60,
+        "until": [str(goal) for goal in run.spec.until],
+        "slice": None if slice_ is None else encode(slice_),
+        "created_at": iso(run.created_at),
+        "started_at": iso(first.started_at if first else None),
+        "ended_at": iso(end.at if end else None),
+        "duration_seconds": round(seconds, 3) if first else None,
+        "paused_seconds": round(paused_seconds, 3) if first else None,
+        "exit_code": end.exit_code if end else None,
+        "signal": end.signal if end else None,
+        "step": run.step,
+        "total_steps": run.total_steps,
+        "epoch": run.epoch,
+        "total_epochs": run.total_epochs,
+        "eta_seconds": None if end else run.eta_seconds,
+        "metrics": encode_metrics(run.metrics),
+        "best": {name: {"value": extreme.value, "step": extreme.step} for name, extreme in run.best.items()},
+        "checkpoints": [encode(checkpoint) for checkpoint in run.checkpoints],
+        "log_path": f"{run_folder}/output.log",
+        "attempts": [_select(encode(attempt), _PUBLIC_ATTEMPT) for attempt in run.attempts],
+        "peak": encode(run.peak),
+        "hold_reasons": list(holds),
+        "cause": encode(end.cause) if end and end.cause else None,
+        "resume_check": encode(run.resume_check) if run.resume_check else None,
+        "git": encode(run.git) if run.git else None,
+    }
+
+
+def _reason(run: Run, live: Live | None, holds: Sequence[JsonObject]) -> str | None:
+    match run.state:
+        case Ended(reason=reason):
+            return reason
+        case Queued(reason=reason):
+            return str(holds[0]["message"]) if holds else reason
+    if live is None:
+        return None
+    if live.stopping is not None:
+        return live.stopping.reason
+    if live.postponed is not None:
+        return f"{live.postponed.reason}, after its next checkpoint"
+    return live.pause.reason if live.pause is not None else None
+
+
+def _select(source: JsonObject, names: Sequence[str]) -> JsonObject:
+    return {name: source[name] for name in names}
+
+
+def encode_run(run: Run, run_folder: str) -> JsonObject:
+    """Returns the content of run.json: the public form, and under "record" what only this program needs."""
+    spec = encode(run.spec)
+    record = {
+        "spec": {name: value for name, value in spec.items() if name not in _PUBLIC_SPEC},
+        "state": _encode_state(run.state),
+        "attempts": [_select(encode(attempt), _PRIVATE_ATTEMPT) for attempt in run.attempts],
+        "code": None if run.code is None else encode(run.code),
+        "position": run.position,
+        "requests_offset": run.requests_offset,
+        "timebox_seconds": timebox_seconds(run),
+    }
+    return {"schema_version": SCHEMA_VERSION, **public(run, run_folder), "record": record}
+
+
+def decode_run(path: str, source: JsonObject) -> Run:
+    """The inverse of `encode_run`.
+
+    Raises:
+        BrokenRecord: the object read from `path` is not a run of a known version.
+    """
+    version = source.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise BrokenRecord(path, f"schema_version {version!r} is not {SCHEMA_VERSION}: written by another version")
+    try:
+        record = nested(source.get("record"), "record")
+        halves = (items(part.get("attempts"), "attempts") for part in (source, record))
+        attempts = [{**shown, **kept} for shown, kept in zip(*halves, strict=True)]
+        spec = {**nested(record.get("spec"), "spec"), **_select(source, _PUBLIC_SPEC)}
+        return decode(Run, {**source, **record, "spec": spec, "attempts": attempts})
+    except (TypeError, ValueError, KeyError) as error:
+        raise BrokenRecord(path, str(error)) from error
+
+
+def encode_live(live: Live) -> JsonObject:
+    """Returns the content of live.json."""
+    return encode(live)
+
+
+def decode_live(source: JsonObject) -> Live:
+    """The inverse of `encode_live`.
+
+    Raises:
+        WrongField: a field is missing or has the wrong type.
+    """
+    return decode(Live, source)
+
+
+def encode_request(request: Request) -> bytes:
+    """Returns a line of requests.jsonl, without its newline."""
+    return json.dumps(_encode_request(request)).encode("ascii")
+
+
+def decode_request(line: bytes) -> Request | None:
+    """Returns the request in a line; None if this version does not understand it."""
+    try:
+        request: Request = _decode_request(json.loads(line), "request")
+    except (ValueError, RecursionError):
+        return None
+    return request

@@ -1,0 +1,172 @@
+"""Runs as front ends show them: the record merged with the live record and the governor's last decision."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+
+from backprop_tui.domain.errors import BrokenRecord, StateUnavailable, UnknownRun
+from backprop_tui.domain.live import Live, shown_status
+from backprop_tui.domain.run import Run
+from backprop_tui.domain.status import ACTIVE, UNFINISHED, Status
+from backprop_tui.domain.values import dataclass
+from backprop_tui.processes.linux import boot_id
+from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.files import read_object
+from backprop_tui.store.home import Home
+from backprop_tui.store.index import read_all, read_newest, read_recent
+from backprop_tui.store.records import public
+from backprop_tui.store.run_directory import RunDirectory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunView:
+    """One run at one moment; `record` is its public JSON, including the reasons that hold it."""
+
+    run: Run
+    live: Live | None
+    record: JsonObject
+
+    @property
+    def status(self) -> Status:
+        """The public status: also paused and stopping."""
+        return shown_status(self.run, self.live)
+
+
+def read_view(home: Home, run_id: str) -> RunView:
+    """Reads one run.
+
+    Raises:
+        FileNotFoundError: it has no directory.
+        BrokenRecord: its record cannot be read.
+    """
+    return _read_view(home, run_id, _Governors(home))
+
+
+def public_record(home: Home, run_id: str) -> JsonObject:
+    """Returns the public JSON of a run, also of one that only the index knows (of the original tool).
+
+    Raises:
+        UnknownRun: there is no such run.
+        BrokenRecord: its record cannot be read.
+    """
+    try:
+        return read_view(home, run_id).record
+    except FileNotFoundError:
+        record = read_newest(home).get(run_id) or read_all(home).get(run_id)
+    if record is None:
+        raise UnknownRun(f"no run {run_id!r}; backprop-tui list shows the newest")
+    return record
+
+
+def marked_views(home: Home) -> list[RunView]:
+    """Reads every run with a marker: unfinished, or ended and not yet indexed; unreadable ones are left out."""
+    governors = _Governors(home)
+    views: list[RunView] = []
+    for run_id in marked_ids(home):
+        try:
+            views.append(_read_view(home, run_id, governors))
+        except (FileNotFoundError, BrokenRecord):  # the run was never created, or is being removed
+            continue
+    return views
+
+
+def marked_ids(home: Home) -> list[str]:
+    """Returns the ids of all markers; fast, however long the history.
+
+    Raises:
+        StateUnavailable: the state directory cannot be read.
+    """
+    try:
+        return sorted(os.listdir(home.active))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StateUnavailable(
+            f"{home.active}: {error.strerror}; set BACKPROP_HOME to a directory you can use"
+        ) from error
+
+
+def unfinished_views(home: Home) -> list[RunView]:
+    """Reads every unfinished run, in the order of `sorted_views`."""
+    return sorted_views(view for view in marked_views(home) if view.status in UNFINISHED)
+
+
+def sorted_views(views: Iterable[RunView]) -> list[RunView]:
+    """Sorts admitted runs first, oldest first, then the queue: higher priority first, then first come."""
+    return sorted(views, key=_sort_key)
+
+
+def _sort_key(view: RunView) -> tuple[int, float, float, str]:
+    run = view.run
+    if run.status is Status.QUEUED:
+        return 1, -run.priority, run.position, run.id
+    return 0, run.attempts[-1].started_at if run.attempts else 0.0, 0.0, run.id
+
+
+def recent_records(home: Home) -> dict[str, JsonObject]:
+    """Returns the newest ended runs by id, including those not yet indexed; fast, however long the history."""
+    unindexed = {view.run.id: view.record for view in marked_views(home) if view.status not in UNFINISHED}
+    return read_recent(home) | unindexed
+
+
+def governor_record(home: Home, host: str | None = None) -> JsonObject | None:
+    """Returns what the governor of a host (None: this one) decided last; None if unknown or its supervisor is gone.
+
+    Keys: time, pid, state, reasons, start_tokens, queue_held, held {run id: reasons}, places {run id: place}.
+    """
+    host = host or home.host
+    try:
+        record = read_object(Home(home.root, host).governor)
+    except BrokenRecord:
+        return None
+    if record is None or (host == home.host and not _lives(record.get("pid"))):
+        return None
+    return record
+
+
+def _lives(pid: object) -> bool:
+    return isinstance(pid, int) and os.path.exists(f"/proc/{pid}")
+
+
+class _Governors:
+    """The decisions of each host's governor, read once at most."""
+
+    __slots__ = ("_home", "_records")
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._records: dict[str, JsonObject | None] = {}
+
+    def holds(self, run: Run) -> list[JsonObject]:
+        """Returns why a queued run is held; empty if unknown."""
+        if run.status is not Status.QUEUED:
+            return []
+        if run.host not in self._records:
+            self._records[run.host] = governor_record(self._home, run.host)
+        held = (self._records[run.host] or {}).get("held")
+        reasons = held.get(run.id) if isinstance(held, dict) else None
+        return [reason for reason in reasons if isinstance(reason, dict)] if isinstance(reasons, list) else []
+
+
+def _read_view(home: Home, run_id: str, governors: _Governors) -> RunView:
+    directory = RunDirectory(home.run_folder(run_id))
+    if not os.path.exists(directory.record_path):
+        raise FileNotFoundError(directory.path)
+    run = directory.read()
+    # Between attempts and after the end, the record knows more than the last live record.
+    live = directory.read_live() if run.status in ACTIVE else None
+    live = None if live is None else _at_this_moment(live)
+    return RunView(run=run, live=live, record=public(run, directory.path, live=live, holds=governors.holds(run)))
+
+
+def _at_this_moment(live: Live) -> Live:
+    """Returns the live record with its clock moved to now, since the guardian writes it at intervals.
+
+    Unchanged if the clock is of another boot or machine.
+    """
+    if live.clock.boot_id != boot_id():
+        return live
+    return replace(live, clock=live.clock.at(time.monotonic(), paused=live.pause is not None))
