@@ -7,7 +7,7 @@ import signal
 import time
 from pathlib import Path
 
-from backprop_tui.tui.reading.attendance import NAME, Attendance
+from backprop_tui.tui.digest.absence import LAST_SEEN_FILE, LastSeen
 from tests.end_to_end.dashboard.conftest import Open
 from tests.end_to_end.dashboard.scenes import leaves_a_clean_terminal
 from tests.support.sandbox import Sandbox, python
@@ -18,11 +18,11 @@ FAILS = "raise FileNotFoundError('/data/train.idx')"
 
 
 def looked(sandbox: Sandbox, *, ago: float) -> None:
-    Attendance(sandbox.home).note(time.time() - ago)
+    LastSeen(sandbox.home).note(time.time() - ago)
 
 
 def looked_at(sandbox: Sandbox) -> float:
-    return os.stat(sandbox.home.host_file(NAME)).st_mtime
+    return os.stat(sandbox.home.host_file(LAST_SEEN_FILE)).st_mtime
 
 
 def test_after_an_hour_the_digest_tells_what_failed_and_enter_goes_there(
@@ -75,7 +75,7 @@ def test_focus_that_returns_after_long_opens_it(sandbox: Sandbox, open_dashboard
     run = sandbox.submit(*python("import os, time\nwhile not os.path.exists('go'): time.sleep(0.01)\n" + FAILS))
     screen = open_dashboard()
     screen.wait_for(run.id)
-    wait_until(lambda: os.path.exists(sandbox.home.host_file(NAME)), "the look noted")
+    wait_until(lambda: os.path.exists(sandbox.home.host_file(LAST_SEEN_FILE)), "the look noted")
     looked(sandbox, ago=HOUR)
     screen.type("\x1b[O")
     wait_until(lambda: looked_at(sandbox) > time.time() - HOUR / 2, "the end of the look noted")

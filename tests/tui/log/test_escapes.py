@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from backprop_tui.tui.log.escapes import PLAIN, TRUECOLOR, Sgr, decoded, plain_lines, spans_of, text_of
+from backprop_tui.tui.log.escapes import PLAIN, TRUECOLOR, Sgr, decode_line, parse_spans, plain_lines, plain_text
 from backprop_tui.tui.log.file import last_state
 
 SEQUENCES = [
@@ -33,7 +33,7 @@ PIECES = st.sampled_from(
 
 
 def shown(line: bytes) -> str:
-    return text_of(spans_of(decoded(last_state(line), whole=True)))
+    return plain_text(parse_spans(decode_line(last_state(line), whole=True)))
 
 
 @given(st.binary(max_size=300))
@@ -46,18 +46,18 @@ def test_no_bytes_make_it_raise_and_nothing_but_visible_text_comes_out(line: byt
 
 @given(st.lists(PIECES, max_size=40).map("".join))
 def test_no_mixture_of_introducers_lets_an_escape_through(text: str) -> None:
-    assert not re.search("[\x00-\x1f\x7f-\x9f]", text_of(spans_of(text)))
+    assert not re.search("[\x00-\x1f\x7f-\x9f]", plain_text(parse_spans(text)))
 
 
 @given(st.text(max_size=60), st.integers(0, 60))
 def test_a_line_cut_anywhere_is_as_harmless(text: str, cut: int) -> None:
     line = f"a\x1b[31mb\x1b]0;title\x07c{text}"[:cut]
-    assert "\x1b" not in text_of(spans_of(line))
+    assert "\x1b" not in plain_text(parse_spans(line))
 
 
 @pytest.mark.parametrize("sequence", SEQUENCES)
 def test_every_sequence_but_sgr_vanishes(sequence: str) -> None:
-    assert text_of(spans_of(f"before{sequence}after")) == "beforeafter"
+    assert plain_text(parse_spans(f"before{sequence}after")) == "beforeafter"
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_every_sequence_but_sgr_vanishes(sequence: str) -> None:
     ],
 )
 def test_attributes_of_an_sgr_sequence(parameters: str, sgr: Sgr) -> None:
-    (span,) = spans_of(f"\x1b[{parameters}mx")
+    (span,) = parse_spans(f"\x1b[{parameters}mx")
     assert span.sgr == sgr
 
 
@@ -103,8 +103,8 @@ def test_broken_utf_8_is_shown_as_replacement() -> None:
 def test_a_character_that_is_still_being_written_waits(text: str, missing: int) -> None:
     encoded = (text + "日").encode("utf-8", "replace")
     if missing < 3:
-        assert decoded(encoded[:-missing], whole=False) == text.encode("utf-8", "replace").decode()
-    assert decoded(encoded, whole=False).endswith("日")
+        assert decode_line(encoded[:-missing], whole=False) == text.encode("utf-8", "replace").decode()
+    assert decode_line(encoded, whole=False).endswith("日")
 
 
 @given(st.lists(st.binary(max_size=40).map(lambda one: one.replace(b"\n", b"")), max_size=8))

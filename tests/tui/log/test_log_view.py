@@ -14,7 +14,7 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.screen import Screen
 
-from backprop_tui.tui.theme import DARK, THEMES, of_any_theme
+from backprop_tui.tui.theme import DARK, THEMES, theme_colours
 from backprop_tui.tui.widgets.log import LogView
 from backprop_tui.tui.widgets.painted import COLOURS
 
@@ -49,7 +49,7 @@ class OneLog(App[None]):
 
     def get_css_variables(self) -> dict[str, str]:
         variables = super().get_css_variables()
-        return of_any_theme(variables) | variables
+        return theme_colours(variables) | variables
 
     def get_default_screen(self) -> Bare:
         return Bare()

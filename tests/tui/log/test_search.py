@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from backprop_tui.tui.log import search as search_module
 from backprop_tui.tui.log.file import LogFile
-from backprop_tui.tui.log.kinds import ERROR, Kind, is_frame, kind_of
-from backprop_tui.tui.log.search import MatchCounts, Matcher, Seek, compiled
+from backprop_tui.tui.log.rows import ERROR_PATTERN, LineKind, classify_line, is_traceback_step
+from backprop_tui.tui.log.search import MatchCounts, Matcher, MatchSearch, compile_pattern
 
 LINE = st.sampled_from([b"loss 1", b"", b"\x1b[31mlo\x1b[0mss", b"other", b"a" * 40, b"loss\rgone", b"\rx\rloss"])
 
@@ -20,7 +20,7 @@ LINE = st.sampled_from([b"loss 1", b"", b"\x1b[31mlo\x1b[0mss", b"other", b"a" *
 def opened(path: Path, content: bytes) -> LogFile:
     path.write_bytes(content)
     file = LogFile(str(path))
-    file.look()
+    file.poll()
     return file
 
 
@@ -28,12 +28,12 @@ def all_sought(matcher: Matcher, file: LogFile) -> list[int]:
     found: list[int] = []
     place = -1
     while True:
-        seek = Seek(matcher, place, forward=True, around=False)
+        seek = MatchSearch(matcher, place, forward=True, wrap=False)
         while seek.step(file):
             pass
-        if seek.found is None:
+        if seek.start is None:
             return found
-        place = seek.found
+        place = seek.start
         found.append(place)
 
 
@@ -68,7 +68,7 @@ def test_matches_are_counted_on_when_the_file_grows_within_a_line(tmp_path: Path
     assert counts.count == 1
     with path.open("ab") as end:
         end.write(b"ss\n")
-    file.look()
+    file.poll()
     assert counts.share(file) is not None
     counts.step(file)
     assert (counts.count, counts.share(file)) == (2, None)
@@ -77,18 +77,18 @@ def test_matches_are_counted_on_when_the_file_grows_within_a_line(tmp_path: Path
 def test_a_search_backwards_goes_on_from_the_other_end(tmp_path: Path) -> None:
     file = opened(tmp_path / "log", b"hit 1\nx\nhit 2\n")
     matcher = Matcher(re.compile("hit"))
-    back = Seek(matcher, 8, forward=False)
+    back = MatchSearch(matcher, 8, forward=False)
     while back.step(file):
         pass
-    assert (back.found, back.went_around) == (0, False)
-    around = Seek(matcher, 0, forward=False)
+    assert (back.start, back.wrapped) == (0, False)
+    around = MatchSearch(matcher, 0, forward=False)
     while around.step(file):
         pass
-    assert (around.found, around.went_around) == (8, True)
+    assert (around.start, around.wrapped) == (8, True)
 
 
 def test_small_letters_find_capitals_and_capitals_only_themselves() -> None:
-    small, capital = compiled("error"), compiled("Error")
+    small, capital = compile_pattern("error"), compile_pattern("Error")
     assert isinstance(small, re.Pattern)
     assert isinstance(capital, re.Pattern)
     assert small.search("ERROR")
@@ -102,7 +102,7 @@ def test_small_letters_find_capitals_and_capitals_only_themselves() -> None:
     lines=st.lists(st.text("abAB ", max_size=6), max_size=8),
 )
 def test_letters_that_are_sought_first_lose_no_match(expression: list[str], lines: list[str]) -> None:
-    pattern = compiled("".join(expression))
+    pattern = compile_pattern("".join(expression))
     assert isinstance(pattern, re.Pattern)
     content = "".join(f"{line}\n" for line in lines)
     if any(pattern.search(line) for line in lines):
@@ -110,43 +110,47 @@ def test_letters_that_are_sought_first_lose_no_match(expression: list[str], line
 
 
 def test_what_is_no_regular_expression_says_why() -> None:
-    assert compiled("(") == "missing ), unterminated subpattern at position 0"
+    assert compile_pattern("(") == "missing ), unterminated subpattern at position 0"
 
 
 @pytest.mark.parametrize(
     ("line", "kind"),
     [
-        ("Traceback (most recent call last):", Kind.ERROR),
-        ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.50 GiB.", Kind.ERROR),
-        ("KeyboardInterrupt", Kind.ERROR),
-        ("2026-01-01 12:00:00 ERROR worker died", Kind.ERROR),
-        ("RuntimeError: CUDA error: device-side assert triggered", Kind.ERROR),
-        ("Killed", Kind.ERROR),
-        ("iter 10: loss nan, time 12 ms", Kind.ERROR),
-        ("Loss is nan, stopping training", Kind.ERROR),
-        ("OSError: [Errno 28] No space left on device", Kind.ERROR),
-        ("x.py:3: UserWarning: deprecated", Kind.WARNING),
-        ("WARNING:root:slow", Kind.WARNING),
-        ("saving checkpoint to out/ckpt_1.pt", Kind.CHECKPOINT),
-        ("Saved model to best.safetensors", Kind.CHECKPOINT),
-        ('{"event": "checkpoint", "path": "a"}', Kind.CHECKPOINT),
-        ("iter 10: loss 2.1, mean absolute error 0.2", Kind.PLAIN),
-        ("val_error: 0.31 top-1 error: 0.2", Kind.PLAIN),
-        ("loading finances and banana data", Kind.PLAIN),
-        ("resuming from checkpoint ckpt.pt", Kind.PLAIN),
+        ("Traceback (most recent call last):", LineKind.ERROR),
+        ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.50 GiB.", LineKind.ERROR),
+        ("KeyboardInterrupt", LineKind.ERROR),
+        ("2026-01-01 12:00:00 ERROR worker died", LineKind.ERROR),
+        ("RuntimeError: CUDA error: device-side assert triggered", LineKind.ERROR),
+        ("Killed", LineKind.ERROR),
+        ("iter 10: loss nan, time 12 ms", LineKind.ERROR),
+        ("Loss is nan, stopping training", LineKind.ERROR),
+        ("OSError: [Errno 28] No space left on device", LineKind.ERROR),
+        ("x.py:3: UserWarning: deprecated", LineKind.WARNING),
+        ("WARNING:root:slow", LineKind.WARNING),
+        ("saving checkpoint to out/ckpt_1.pt", LineKind.CHECKPOINT),
+        ("Saved model to best.safetensors", LineKind.CHECKPOINT),
+        ('{"event": "checkpoint", "path": "a"}', LineKind.CHECKPOINT),
+        ("iter 10: loss 2.1, mean absolute error 0.2", LineKind.PLAIN),
+        ("val_error: 0.31 top-1 error: 0.2", LineKind.PLAIN),
+        ("loading finances and banana data", LineKind.PLAIN),
+        ("resuming from checkpoint ckpt.pt", LineKind.PLAIN),
     ],
 )
-def test_what_a_line_tells(line: str, kind: Kind) -> None:
-    assert kind_of(line) is kind
+def test_what_a_line_tells(line: str, kind: LineKind) -> None:
+    assert classify_line(line) is kind
 
 
 def test_errors_are_found_many_lines_at_once_as_one_by_one(tmp_path: Path) -> None:
     content = b"fine\n  Killed\nKilled\n\nValueError: x\nloss\nnan\nno ERRORS\n"
     file = opened(tmp_path / "log", content)
-    assert all_sought(Matcher(ERROR, one_by_one=False), file) == all_sought(Matcher(ERROR), file) == [14, 22]
+    assert (
+        all_sought(Matcher(ERROR_PATTERN, one_by_one=False), file)
+        == all_sought(Matcher(ERROR_PATTERN), file)
+        == [14, 22]
+    )
 
 
 def test_only_what_is_indented_below_a_traceback_is_a_step_of_it() -> None:
-    assert is_frame('  File "a.py", line 1, in f', after_frame=False)
-    assert is_frame("    x = 1", after_frame=True)
-    assert not is_frame("    x = 1", after_frame=False)
+    assert is_traceback_step('  File "a.py", line 1, in f', after_frame=False)
+    assert is_traceback_step("    x = 1", after_frame=True)
+    assert not is_traceback_step("    x = 1", after_frame=False)

@@ -1,0 +1,249 @@
+"""Reads the runs of a store, and the loss curves of the running ones; a run is opened only after its files changed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from datetime import datetime
+
+from backprop_tui.domain.errors import BrokenRecord
+from backprop_tui.domain.live import Live
+from backprop_tui.domain.metric_names import main_loss
+from backprop_tui.domain.queue_order import in_order
+from backprop_tui.domain.run import Run
+from backprop_tui.domain.status import ACTIVE, ENDED, Status
+from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.home import Home
+from backprop_tui.store.index import read_newest, read_recent
+from backprop_tui.store.run_codec import public
+from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.views import marked_ids
+from backprop_tui.tui.snapshot import Curve, KnownRun
+from backprop_tui.tui.store_reader.watched_file import Mark, WatchedFile, mark_of
+
+Holds = Mapping[str, Sequence[JsonObject]]  # the reasons why runs are held, by id
+
+MAX_CURVE_POINTS = 240  # beyond that every second point is dropped
+FIRST_BYTES = 1 << 20  # of the end of a long metrics file, which are read first
+PACE_POINTS = 40
+
+
+class RunsReader:
+    """Reads all runs that the dashboard lists."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._marked: dict[str, _MarkedRun] = {}
+        self._recent_file = WatchedFile(home.recent)
+        self._index_file = WatchedFile(home.index)
+        self._indexed: dict[str, JsonObject] = {}
+        self._reads = 0
+        self._runs_folder = WatchedFile(home.runs)
+        self._directories = 0
+        self._ended_key: tuple[AbstractSet[str], Sequence[KnownRun]] | None = None
+        self._ended_runs: list[KnownRun] = []
+
+    def read(self, holds: Holds) -> list[KnownRun]:
+        """The admitted runs, oldest first, then the queue, then the ended runs, newest first.
+
+        Raises:
+            StorageFailed: the state directory cannot be read.
+        """
+        run_ids = marked_ids(self._home)
+        self._marked = {id_: self._marked.get(id_) or _MarkedRun(self._home.run_folder(id_)) for id_ in run_ids}
+        runs = [marked.read(holds.get(run_id, ())) for run_id, marked in self._marked.items()]
+        known = [run for run in runs if run is not None]
+        unfinished = [run for run in known if run.status not in ENDED]
+        unindexed = [run for run in known if run.status in ENDED]
+        return [*_in_display_order(unfinished), *self._ended(unfinished, unindexed)]
+
+    def total(self) -> int:
+        """The number of runs in the store."""
+        if self._runs_folder.changed():
+            try:
+                # Many file systems count the subdirectories in the link count, which saves listing them.
+                links = os.stat(self._home.runs).st_nlink
+                self._directories = links - 2 if links > 2 else len(os.listdir(self._home.runs))
+            except OSError:
+                self._directories = 0
+        return self._directories
+
+    def _ended(self, unfinished: Sequence[KnownRun], unindexed: Sequence[KnownRun]) -> list[KnownRun]:
+        """The ended runs; the same list while nothing changed: there may be a thousand, asked for every second."""
+        recent_changed = self._recent_file.changed()
+        is_second_read = self._reads == 1 and os.path.exists(self._home.index)
+        if self._index_file.changed() or recent_changed or is_second_read:
+            # Before the first paint only the newest runs are read, which have a file of their own.
+            self._indexed = read_newest(self._home) if self._reads else read_recent(self._home)
+            self._ended_key = None
+        self._reads += 1
+        key = {run.id for run in unfinished}, list(unindexed)
+        if self._ended_key != key:
+            self._ended_key = key
+            self._ended_runs = self._sort_ended(*key)
+        return self._ended_runs
+
+    def _sort_ended(self, unfinished: AbstractSet[str], unindexed: Sequence[KnownRun]) -> list[KnownRun]:
+        runs = {id_: KnownRun(record=record) for id_, record in self._indexed.items() if id_ not in unfinished}
+        runs |= {run.id: run for run in unindexed}
+        ended = [run for run in runs.values() if run.record["status"] in ENDED]
+        return sorted(ended, key=_ended_at, reverse=True)
+
+
+def _in_display_order(unfinished: Sequence[KnownRun]) -> list[KnownRun]:
+    """The admitted runs, oldest first; then the queued ones, each with its place in the queue."""
+    admitted = [run for run in unfinished if run.status is not Status.QUEUED]
+    queued = {run.id: run for run in unfinished if run.status is Status.QUEUED}
+    places: dict[str, int] = {}
+    queue = []
+    for run in in_order(known.run for known in queued.values() if known.run is not None):
+        places[run.host] = places.get(run.host, 0) + 1
+        queue.append(replace(queued[run.id], place=places[run.host]))
+    return [*sorted(admitted, key=_started_at), *queue]
+
+
+def _started_at(known: KnownRun) -> tuple[float, str]:
+    run = known.run
+    return (run.attempts[-1].started_at if run is not None and run.attempts else 0.0), known.id
+
+
+def _ended_at(known: KnownRun) -> tuple[str, str]:
+    return str(known.record.get("ended_at") or known.record.get("created_at") or ""), known.id
+
+
+class _MarkedRun:
+    """A run that has a marker, with its files as they were last read."""
+
+    __slots__ = ("_curve", "_directory", "_holds", "_known", "_live", "_marks", "_run")
+
+    def __init__(self, folder: str) -> None:
+        self._directory = RunDirectory(folder)
+        self._marks: tuple[Mark | None, Mark | None] | None = None
+        self._run: Run | None = None
+        self._live: Live | None = None
+        self._holds: Sequence[JsonObject] = ()
+        self._known: KnownRun | None = None
+        self._curve: CurveReader | None = None
+
+    def read(self, holds: Sequence[JsonObject]) -> KnownRun | None:
+        """The current run; None if it cannot be read, since the marker is older or younger than the record."""
+        marks = mark_of(self._directory.file("run.json")), mark_of(self._directory.file("live.json"))
+        if marks != self._marks or holds != self._holds:
+            self._marks, self._holds = marks, holds
+            self._known = self._read_records(holds)
+        if self._known is None or self._known.status not in ACTIVE:
+            return self._known
+        return replace(self._known, curve=self._read_curve(), written_at=self._log_written_at())
+
+    def _read_records(self, holds: Sequence[JsonObject]) -> KnownRun | None:
+        try:
+            run = self._directory.read()
+        except BrokenRecord:
+            return None
+        live = self._directory.read_live() if run.status in ACTIVE else None
+        if live is not None and live.attempt != run.attempt.number:
+            live = None
+        return KnownRun(record=public(run, self._directory.path, live=live, holds=holds), run=run, live=live)
+
+    def _read_curve(self) -> Curve:
+        if self._curve is None:
+            self._curve = CurveReader(self._directory.file("metrics.jsonl"))
+        return self._curve.read()
+
+    def _log_written_at(self) -> float | None:
+        try:
+            status = os.stat(self._directory.log)
+        except OSError:
+            return None
+        return status.st_mtime if status.st_size else None
+
+
+class CurveReader:
+    """Reads the loss curve of one run from metrics.jsonl, continuing where it stopped."""
+
+    __slots__ = ("_count", "_name", "_offset", "_pace", "_partial", "_path", "_stride", "_values")
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._offset = 0
+        self._partial = b""
+        self._name: str | None = None
+        self._values: list[float] = []
+        self._pace: list[tuple[float, int]] = []
+        self._stride, self._count = 1, 0
+
+    def read(self) -> Curve:
+        """The current curve."""
+        for line in self._new_lines():
+            self._take_values(line)
+        return Curve(name=self._name, values=tuple(self._values), step_seconds=self._step_seconds())
+
+    def _new_lines(self) -> list[JsonObject]:
+        try:
+            size = os.stat(self._path).st_size
+            if size <= self._offset:
+                return []
+            start = self._offset or max(0, size - FIRST_BYTES)
+            with open(self._path, "rb", buffering=0) as file:
+                file.seek(start)
+                content = self._partial + (file.read(size - start) or b"")
+        except OSError:
+            return []  # a run is shown without its curve
+        *complete, self._partial = content.split(b"\n")
+        if start and not self._offset:
+            complete = complete[1:]  # the first line is incomplete
+        self._offset = size
+        return [record for record in map(_parse_object, complete) if record is not None]
+
+    def _take_values(self, line: JsonObject) -> None:
+        metrics = line.get("metrics")
+        if not isinstance(metrics, dict):
+            return
+        self._choose_metric([str(name) for name in metrics])
+        value = metrics.get(self._name)
+        if isinstance(value, int | float):
+            self._count += 1
+            if self._count % self._stride == 0:
+                self._values.append(float(value))
+            if len(self._values) > MAX_CURVE_POINTS:
+                del self._values[::2]
+                self._stride *= 2
+        self._take_pace(line)
+
+    def _choose_metric(self, names: list[str]) -> None:
+        """Switches to the training loss, even if the validation loss was printed first."""
+        name = main_loss([*([] if self._name is None else [self._name]), *names])
+        if name != self._name:
+            self._name = name
+            self._values.clear()
+            self._stride, self._count = 1, 0
+
+    def _take_pace(self, line: JsonObject) -> None:
+        step, text = line.get("step"), line.get("time")
+        if not isinstance(step, int) or not isinstance(text, str):
+            return
+        try:
+            time = datetime.fromisoformat(text).timestamp()
+        except ValueError:
+            return
+        if self._pace and step < self._pace[-1][1]:
+            self._pace.clear()  # resumed from an earlier checkpoint
+        self._pace.append((time, step))
+        del self._pace[:-PACE_POINTS]
+
+    def _step_seconds(self) -> float | None:
+        """The median time per step, so that a pause, an evaluation or a checkpoint does not count."""
+        pairs = zip(self._pace, self._pace[1:], strict=False)
+        paces = sorted((time - before) / (step - last) for (before, last), (time, step) in pairs if step > last)
+        return paces[len(paces) // 2] if paces and paces[len(paces) // 2] > 0 else None
+
+
+def _parse_object(line: bytes) -> JsonObject | None:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
