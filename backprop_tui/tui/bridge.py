@@ -9,7 +9,6 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from textual.message import Message
 
@@ -23,13 +22,11 @@ from backprop_tui.probes.logout import Logout, user_name, what_logout_does
 from backprop_tui.store.home import Home
 from backprop_tui.tui.attention import Attention
 from backprop_tui.tui.digest.absence import AbsenceTracker
+from backprop_tui.tui.digest.history import AbsenceDigest
 from backprop_tui.tui.notifications.command import EndCommand
 from backprop_tui.tui.notifications.run_ends import RunEnd, ends_between
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.store_reader.reader import StoreReader
-
-if TYPE_CHECKING:
-    from backprop_tui.tui.digest.history import AbsenceDigest
 
 Post = Callable[[Message], object]
 

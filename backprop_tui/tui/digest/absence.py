@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from backprop_tui.store.home import Home
 from backprop_tui.tui.attention import Attention
+from backprop_tui.tui.digest.history import AbsenceDigest, read_digest
 from backprop_tui.tui.snapshot import Snapshot
-
-if TYPE_CHECKING:
-    from backprop_tui.tui.digest.history import AbsenceDigest
 
 LAST_SEEN_FILE = "looked-at"  # in the folder of this host
 NOTE_SECONDS = 60.0  # between two notes: a killed dashboard loses at most this much
@@ -90,8 +87,6 @@ class AbsenceTracker:
 
     def request_digest(self, snapshot: Snapshot) -> AbsenceDigest:
         """The digest since the last absence began; without an absence, of the last day."""
-        from backprop_tui.tui.digest.history import read_digest
-
         since = snapshot.moment.wall - _DAY_SECONDS if self._away_from is None else self._away_from
         return read_digest(self._home, snapshot, since, back_at=self._back_at)
 
