@@ -1,4 +1,4 @@
-"""A chart fills its place exactly, at every size and with any values."""
+"""Drawing a chart: it fills its area exactly, at every size and with any values."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_checkpoints_are_marked_below_the_axis_and_resumes_across_the_curves() -
     assert "│2" in text[1]
 
 
-def test_where_values_were_not_finite_is_marked_below_the_axis() -> None:
+def test_values_that_are_not_finite_are_marked_below_the_axis() -> None:
     text = _text(replace(CHART, gaps=(50.0,), checkpoints=(20.0,)))
     assert text[-2].split() == ["◆", "!"]
 

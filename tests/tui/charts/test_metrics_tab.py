@@ -1,4 +1,4 @@
-"""The Metrics tab shows one metric large, all in a table, and says what happened."""
+"""The Metrics tab: one metric large, all in a table, facts, cursor and zoom."""
 
 from __future__ import annotations
 
@@ -42,14 +42,21 @@ def _facts(view: MetricsView) -> list[str]:
 
 
 def _twice(again_at: int, *, value: float = 0.0) -> tuple[dict[str, Course], ChartData]:
-    """A run that was resumed once after 40 values, at a step."""
+    """A run that was resumed once, after 40 values, at the step `again_at`."""
     assert KNOWN.run is not None
     before = Attempt(number=1, started_at=NOW.wall - 60, boot_id="b", ended_at=NOW.wall - 20, status=Status.STOPPED)
     run = replace(KNOWN.run, attempts=(before, replace(before, number=2, started_at=NOW.wall + 100, ended_at=None)))
     losses = falling(60)
-    one = series("loss", losses[:40], every=10)
-    two = series("loss", [loss + value for loss in losses[40:]], every=10, first=again_at, begun=NOW.wall + 100)
-    both = replace(one, buckets=one.buckets + two.buckets, last=two.last, count=60)
+    before_resume = series("loss", losses[:40], every=10)
+    after_resume = series(
+        "loss", [loss + value for loss in losses[40:]], every=10, first=again_at, begun=NOW.wall + 100
+    )
+    both = replace(
+        before_resume,
+        buckets=before_resume.buckets + after_resume.buckets,
+        last=after_resume.last,
+        count=60,
+    )
     metrics = {"loss": both}
     return metrics, chart_data("nano", metrics, run=run)
 
@@ -57,17 +64,17 @@ def _twice(again_at: int, *, value: float = 0.0) -> tuple[dict[str, Course], Cha
 def test_the_loss_is_large_together_with_the_validation_loss() -> None:
     chart = _view().large
     assert (chart.title, chart.x.high, chart.checkpoints) == ("loss", 1000.0, (400.0,))
-    assert [(one.label, one.token, one.faint) for one in chart.curves] == [
+    assert [(curve.label, curve.token, curve.faint) for curve in chart.curves] == [
         ("", Token.FAINT, True),
         ("train", Token.ACCENT, False),
         ("val", Token.WARN, False),
     ]
-    assert [one.title for one in _view().small] == ["lr"]
+    assert [chart.title for chart in _view().small] == ["lr"]
 
 
 def test_a_few_points_are_not_smoothed() -> None:
     chart = _view(chart_data("nano", {"loss": series("loss", falling(9))})).large
-    assert [one.faint for one in chart.curves] == [False]
+    assert [curve.faint for curve in chart.curves] == [False]
 
 
 def test_the_steep_beginning_and_outliers_do_not_determine_the_range() -> None:
@@ -98,21 +105,21 @@ def test_facts_show_pace_checkpoints_and_the_newest_values() -> None:
     assert facts[2] == "◆ 1 checkpoint, newest 1m ago, verified"
 
 
-def _steering(choices: ChartChoices, data: ChartData | None = None) -> ChartNavigator:
+def _navigator(choices: ChartChoices, data: ChartData | None = None) -> ChartNavigator:
     return ChartNavigator.of(Plotter(KNOWN, data or chart_data("nano"), choices))
 
 
-def test_the_cursor_reads_the_values_of_all_metrics_at_its_place() -> None:
+def test_the_cursor_shows_the_values_of_all_metrics_at_its_position() -> None:
     choices = ChartChoices()
-    _steering(choices).move(-0.1)
+    _navigator(choices).move(-0.1)
     assert choices.cursor == pytest.approx(490)
     view = _view(choices=choices)
     assert _facts(view)[0].startswith("at cursor step 490  2.19")
     assert [(row.name, row.value) for row in view.rows] == [("loss", "2.191"), ("val_loss", "2.478"), ("lr", "3.00e-4")]
     assert view.small[0].cursor == choices.cursor
-    _steering(choices).move(-1)
+    _navigator(choices).move(-1)
     assert choices.cursor == 0.0
-    _steering(choices).move(1)
+    _navigator(choices).move(1)
     assert choices.cursor is None
 
 
@@ -122,49 +129,54 @@ def test_the_cursor_shows_the_running_time_too() -> None:
     assert _facts(_view(data, ChartChoices(cursor=450.0)))[0].startswith("at cursor step 450  0:45  2.")
 
 
-def test_the_cursor_moves_by_a_point_at_least_where_they_lie_far_apart() -> None:
+def test_the_cursor_moves_at_least_to_the_next_point() -> None:
     choices = ChartChoices(metric="val_loss")
     for _ in range(2):
-        _steering(choices).move(-0.001)
+        _navigator(choices).move(-0.001)
     assert choices.cursor == 300
 
 
-def test_zoom_keeps_the_cursor_in_its_place_and_comes_back_to_the_whole() -> None:
+def test_zoom_keeps_the_cursor_in_place_and_returns_to_the_whole_range() -> None:
     choices = ChartChoices(cursor=200.0)
-    _steering(choices).zoom(None, 0.5)
+    _navigator(choices).zoom(None, 0.5)
     assert choices.window == (100.0, 600.0)
-    _steering(choices).zoom(600.0, 0.5)
+    _navigator(choices).zoom(600.0, 0.5)
     assert choices.window == (350.0, 600.0)
     for _ in range(60):
-        _steering(choices).zoom(400.0, 0.5)
+        _navigator(choices).zoom(400.0, 0.5)
     assert choices.window is not None
     assert choices.window[1] - choices.window[0] == pytest.approx(1000 / 128)
     for _ in range(60):
-        _steering(choices).zoom(None, 2.0)
+        _navigator(choices).zoom(None, 2.0)
     assert choices.window is None
 
 
 def test_a_dragged_range_is_zoomed_into_once_the_button_is_released() -> None:
     choices = ChartChoices()
-    _steering(choices).drag(300.0, 100.0, done=False)
+    _navigator(choices).drag(300.0, 100.0, done=False)
     assert (choices.dragged, choices.window) == ((300.0, 100.0), None)
-    _steering(choices).drag(300.0, 100.0, done=True)
+    _navigator(choices).drag(300.0, 100.0, done=True)
     assert (choices.dragged, choices.window) == (None, (100.0, 300.0))
     chart = _view(choices=choices).large
     assert (chart.x.low, chart.x.high, chart.note) == (100.0, 300.0, "zoomed")
     assert chart.y.high < 7
     choices.cursor = 290.0
-    _steering(choices).move(0.5)
+    _navigator(choices).move(0.5)
     assert choices.window == (290.0, 490.0)  # it follows the cursor
 
 
 def test_small_charts_follow_the_chosen_metric_and_a_grid_has_pages_of_all() -> None:
     many = chart_data("nano", {name: series(name, falling()) for name in ("loss", "val_loss", *"abcdefgh")})
-    assert [one.title for one in _view(many).small] == ["a", "b", "c"]
-    assert [one.title for one in _view(many, ChartChoices(metric="c")).small] == ["d", "e", "f"]
-    assert [one.title for one in _view(many, ChartChoices(metric="h")).small] == ["loss", "val_loss", "a"]
+    assert [chart.title for chart in _view(many).small] == ["a", "b", "c"]
+    assert [chart.title for chart in _view(many, ChartChoices(metric="c")).small] == ["d", "e", "f"]
+    assert [chart.title for chart in _view(many, ChartChoices(metric="h")).small] == ["loss", "val_loss", "a"]
     grid = metrics_view(Plotter(KNOWN, many, ChartChoices(metric="c", grid=True)), NOW, UNICODE, most=4)
-    assert [(one.title, one.chosen) for one in grid.small] == [("c", True), ("d", False), ("e", False), ("f", False)]
+    assert [(chart.title, chart.chosen) for chart in grid.small] == [
+        ("c", True),
+        ("d", False),
+        ("e", False),
+        ("f", False),
+    ]
     assert text_of(draw_metrics(grid, 120, 40, UNICODE)[0]).startswith(" 5-8 of 10 metrics")
 
 
@@ -205,7 +217,7 @@ def test_a_resume_is_marked_and_judged() -> None:
     assert [piece[0][0] for piece in _view(again).large.curves[-1].pieces] == [0.0, 0.0]
 
 
-def test_what_the_guardian_found_of_a_resume_beats_what_the_curve_shows() -> None:
+def test_the_guardians_resume_check_takes_precedence_over_the_curve() -> None:
     _, data = _twice(400)
     check = {"verdict": "restarted", "attempt": 2, "message": "started over at step 1 after 400"}
     known = replace(KNOWN, record={**KNOWN.record, "resume_check": check})
@@ -215,7 +227,7 @@ def test_what_the_guardian_found_of_a_resume_beats_what_the_curve_shows() -> Non
     assert line[1].token is Token.WARN
 
 
-def test_by_time_what_passed_between_attempts_does_not_count() -> None:
+def test_by_time_the_time_between_attempts_does_not_count() -> None:
     _, data = _twice(400)
     chart = _view(data, ChartChoices(by=By.TIME)).large
     assert chart.x_unit is AxisUnit.SECONDS

@@ -1,4 +1,4 @@
-"""Coming back: who was away, for how long, and what is digest then."""
+"""Detecting an absence and its end, and the digest of what ended meanwhile."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def clock() -> Clock:
 
 @pytest.fixture
 def store(home: Path) -> Home:
-    digest = Home(str(home / "backprop"), "this-host")
-    digest.prepare()
-    return digest
+    store = Home(str(home / "backprop"), "this-host")
+    store.prepare()
+    return store
 
 
 def looked_at(store: Home, *, ago: float) -> None:
@@ -42,7 +42,7 @@ def looked_at(store: Home, *, ago: float) -> None:
 
 
 def seen(attention: Attention) -> tuple[bool, bool]:
-    """Whether somebody is there, and whether an end has to be called out."""
+    """Whether somebody is present, and whether an end needs a notification."""
     return attention.is_present, attention.is_unseen
 
 
@@ -50,7 +50,7 @@ def now(store: Home) -> Snapshot:
     return StoreReader(store, os.path.join(store.root, "config.toml")).read(None)
 
 
-def test_a_window_counts_as_seen_until_it_loses_focus_or_is_silent(clock: Clock) -> None:
+def test_a_window_counts_as_seen_until_it_loses_focus_or_gets_no_input(clock: Clock) -> None:
     attention = Attention(clock)
     assert seen(attention) == (True, False)
     clock.now += SILENCE_SECONDS
@@ -62,14 +62,14 @@ def test_a_window_counts_as_seen_until_it_loses_focus_or_is_silent(clock: Clock)
     assert attention.is_unfocused
 
 
-def test_a_focused_window_that_is_silent_is_left_by_its_person_and_calls_nobody(clock: Clock) -> None:
+def test_a_focused_window_without_input_is_abandoned_but_needs_no_notification(clock: Clock) -> None:
     attention = Attention(clock)
     attention.focus(focused=True)
     clock.now += SILENCE_SECONDS
     assert seen(attention) == (False, False)
 
 
-def test_the_start_after_a_long_absence_tells_what_ended(store: Home) -> None:
+def test_a_start_after_a_long_absence_reports_what_ended(store: Home) -> None:
     looked_at(store, ago=AWAY_SECONDS + 60)
     Runs(store).ended("a")
     back = AbsenceTracker(store, Attention())
@@ -83,20 +83,20 @@ def test_the_start_after_a_long_absence_tells_what_ended(store: Home) -> None:
 
 
 @pytest.mark.parametrize("ago", [None, AWAY_SECONDS - 60, -3600])
-def test_who_was_not_away_for_long_is_told_nothing(store: Home, ago: float | None) -> None:
+def test_after_a_short_absence_there_is_no_digest(store: Home, ago: float | None) -> None:
     if ago is not None:
         looked_at(store, ago=ago)
     Runs(store).ended("a")
     assert AbsenceTracker(store, Attention()).look(now(store)) is None
 
 
-def test_an_absence_in_which_nothing_ended_is_not_told(store: Home) -> None:
+def test_without_ended_runs_there_is_no_digest(store: Home) -> None:
     looked_at(store, ago=3600)
     Runs(store).queued("a")
     assert AbsenceTracker(store, Attention()).look(now(store)) is None
 
 
-def test_what_ended_before_the_absence_is_not_told(store: Home) -> None:
+def test_ends_before_the_absence_are_not_reported(store: Home) -> None:
     Runs(store).ended("a")
     snapshot = now(store)
     looked_at(store, ago=-1)  # after its end
@@ -104,7 +104,7 @@ def test_what_ended_before_the_absence_is_not_told(store: Home) -> None:
     assert AbsenceTracker(store, Attention()).look(later) is None
 
 
-def test_the_look_is_noted_while_somebody_looks_and_when_focus_goes(store: Home, clock: Clock) -> None:
+def test_the_last_look_is_noted_while_present_and_when_focus_is_lost(store: Home, clock: Clock) -> None:
     attention = Attention(clock)
     back = AbsenceTracker(store, attention)
     back.look(now(store))
@@ -116,7 +116,7 @@ def test_the_look_is_noted_while_somebody_looks_and_when_focus_goes(store: Home,
     assert LastSeen(store).last() == pytest.approx(time.time(), abs=10)
 
 
-def test_nobody_is_noted_while_the_window_is_unfocused(store: Home) -> None:
+def test_nothing_is_noted_while_the_window_is_unfocused(store: Home) -> None:
     attention = Attention()
     attention.focus(focused=False)
     back = AbsenceTracker(store, attention)
@@ -125,7 +125,7 @@ def test_nobody_is_noted_while_the_window_is_unfocused(store: Home) -> None:
     assert LastSeen(store).last() is None
 
 
-def test_the_return_of_focus_after_long_tells_what_ended(store: Home) -> None:
+def test_regaining_focus_after_a_long_time_reports_what_ended(store: Home) -> None:
     attention = Attention()
     back = AbsenceTracker(store, attention)
     assert back.look(now(store)) is None
@@ -138,7 +138,7 @@ def test_the_return_of_focus_after_long_tells_what_ended(store: Home) -> None:
     assert back.may_interrupt
 
 
-def test_the_return_by_a_key_alone_does_not_interrupt(store: Home, clock: Clock) -> None:
+def test_a_return_by_a_key_does_not_interrupt(store: Home, clock: Clock) -> None:
     attention = Attention(clock)
     back = AbsenceTracker(store, attention)
     back.look(now(store))
@@ -151,14 +151,14 @@ def test_the_return_by_a_key_alone_does_not_interrupt(store: Home, clock: Clock)
     assert not back.may_interrupt
 
 
-def test_without_an_absence_the_last_day_is_told(store: Home) -> None:
+def test_without_an_absence_the_digest_covers_the_last_day(store: Home) -> None:
     Runs(store).ended("a")
     digest = AbsenceTracker(store, Attention()).request_digest(now(store))
     assert digest.back_at is None
     assert [run.run.id for run in digest.runs] == ["a"]
 
 
-def test_a_state_directory_that_cannot_be_written_costs_the_digest_alone(store: Home) -> None:
+def test_if_the_state_directory_cannot_be_written_only_the_digest_is_lost(store: Home) -> None:
     attendance = LastSeen(Home(os.path.join(store.root, "not-there"), "h"))
     attendance.note(time.time())
     assert attendance.last() is None

@@ -1,4 +1,4 @@
-"""Lines of a growing file, their places and their numbers."""
+"""Lines of a growing file, their positions and their numbers."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def log(tmp_path: Path) -> Path:
 
 
 def opened(path: Path) -> LogFile:
-    found = LogFile(str(path))
-    found.poll()
-    return found
+    file = LogFile(str(path))
+    file.poll()
+    return file
 
 
 def lines_of(content: bytes) -> list[bytes]:
-    return [one for one in content.replace(b"\n", b"\n\0").split(b"\0") if one]
+    return [line for line in content.replace(b"\n", b"\n\0").split(b"\0") if line]
 
 
 @SAME_FIXTURE
@@ -55,8 +55,8 @@ def test_the_last_line_is_found_again_after_each_growth(log: Path, parts: list[b
             end.write(part)
         whole += part
         file.poll()
-        found = next(file.backward(file.size), None)
-        assert (whole[found[0] :] if found else b"") == (lines_of(whole) or [b""])[-1]
+        extent = next(file.backward(file.size), None)
+        assert (whole[extent[0] :] if extent else b"") == (lines_of(whole) or [b""])[-1]
     file.close()
 
 
@@ -96,7 +96,7 @@ def test_the_counts_of_a_huge_file_stay_small(log: Path) -> None:
     assert counts.total(file) == 1
 
 
-def test_growth_truncation_replacement_and_loss_are_told_apart(log: Path) -> None:
+def test_growth_truncation_replacement_and_removal_are_distinguished(log: Path) -> None:
     log.write_bytes(b"one\n")
     file = LogFile(str(log))
     assert file.poll() is FileChange.OTHER
@@ -125,7 +125,7 @@ def test_only_the_end_of_an_endless_progress_line_is_read(log: Path) -> None:
     assert file.shown_bytes(extent) == (b" 99%", True)
 
 
-def test_of_an_endless_line_the_beginning_is_shown(log: Path) -> None:
+def test_an_endless_line_is_shown_from_its_start(log: Path) -> None:
     log.write_bytes(b"x" * 100_000 + b"\n")
     file = opened(log)
     content, complete = file.shown_bytes((0, file.size))

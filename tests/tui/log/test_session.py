@@ -1,4 +1,4 @@
-"""A log as it is looked at: places, scrolling, searches, words."""
+"""An opened log: position, scrolling, searches, status."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_it_opens_at_the_end_before_anything_is_counted(log: Path) -> None:
     assert "line counting 0 %" in status(page)
 
 
-def test_following_shows_what_is_added(log: Path) -> None:
+def test_following_shows_new_lines(log: Path) -> None:
     session = opened(log)
     grow(log, b"new\nlast")
     page = settled(session)
@@ -111,14 +111,14 @@ def test_wrapped_lines_are_scrolled_row_by_row(tmp_path: Path) -> None:
     assert texts(session.page(NOW)) == ["ab", "日本", "語"]
 
 
-def test_a_truncated_log_begins_anew(log: Path) -> None:
+def test_a_truncated_log_is_read_from_its_start(log: Path) -> None:
     session = opened(log)
     log.write_bytes(b"again\n")
     page = settled(session)
     assert (texts(page), page.total) == (["again"], 1)
 
 
-def test_a_log_that_is_gone_says_its_path(log: Path) -> None:
+def test_a_removed_log_shows_its_path(log: Path) -> None:
     session = opened(log)
     log.unlink()
     assert status(settled(session)) == f"the log is gone  {log}"
@@ -143,7 +143,7 @@ def test_a_search_goes_to_the_next_match_and_counts_all(log: Path) -> None:
     assert any(span.is_match for row in page.rows for span in row.spans)
 
 
-def test_nothing_found_says_so_and_stays(log: Path) -> None:
+def test_a_search_without_a_match_says_so_and_stays(log: Path) -> None:
     session = opened(log)
     session.search("nowhere")
     page = settled(session)
@@ -151,7 +151,7 @@ def test_nothing_found_says_so_and_stays(log: Path) -> None:
     assert "no match" in status(page)
 
 
-def test_a_wrong_expression_says_why(log: Path) -> None:
+def test_an_invalid_expression_says_why(log: Path) -> None:
     session = opened(log)
     session.search("(")
     assert "invalid regular expression: missing )" in status(settled(session))
@@ -164,7 +164,7 @@ def test_a_failed_run_opens_at_the_last_error_of_its_log(log: Path) -> None:
     assert status(page).startswith("▪ at line 1,003 of 1,103")
 
 
-def test_the_error_stays_on_the_screen_when_there_is_less_room(log: Path) -> None:
+def test_the_error_stays_visible_when_the_pane_shrinks(log: Path) -> None:
     grow(log, b"Traceback (most recent call last):\n" + b"  frame\n" * 6 + b"ValueError: no\nbye\n")
     session = opened(log, failed=True, height=10)
     assert "ValueError: no" in texts(settled(session))
@@ -175,7 +175,7 @@ def test_the_error_stays_on_the_screen_when_there_is_less_room(log: Path) -> Non
     assert "ValueError: no" not in texts(settled(session))
 
 
-def test_the_next_error_is_found_from_the_top_on(log: Path) -> None:
+def test_the_next_error_is_searched_from_the_top(log: Path) -> None:
     grow(log, b"Killed\nfine\nValueError: x\n")
     session = opened(log)
     session.to_top()
@@ -202,14 +202,14 @@ def test_it_is_quiet_only_after_ten_times_the_usual(log: Path) -> None:
     assert "quiet for 6:12, usually 1.2 s" in status(page)
 
 
-def test_the_status_drops_whole_parts_where_it_is_narrow(log: Path) -> None:
+def test_a_narrow_status_row_drops_whole_parts(log: Path) -> None:
     page = opened(log).page(time.time())
     assert status(page, 20) == "▾ following"
     for width in range(1, 100):
         assert sum(len(piece.text) for piece in draw_status(page, width, UNICODE)) <= width
 
 
-def test_a_line_of_a_number_is_gone_to(log: Path) -> None:
+def test_jumps_to_a_line_by_its_number(log: Path) -> None:
     session = opened(log)
     session.to_number(500)
     page = session.page(NOW)
@@ -217,7 +217,7 @@ def test_a_line_of_a_number_is_gone_to(log: Path) -> None:
     assert "line 500" in texts(page)
 
 
-def test_a_search_at_the_end_begins_with_the_last_match(log: Path) -> None:
+def test_a_search_at_the_end_starts_with_the_last_match(log: Path) -> None:
     session = opened(log)
     session.search("line 5.$")
     page = settled(session)

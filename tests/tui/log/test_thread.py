@@ -1,4 +1,4 @@
-"""The thread that has the file."""
+"""The thread that reads the log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from backprop_tui.tui.log.thread import LogThread
 PATIENCE_SECONDS = 10
 
 
-def test_what_goes_wrong_in_the_thread_is_shown(tmp_path: Path) -> None:
+def test_an_exception_in_the_thread_is_shown(tmp_path: Path) -> None:
     pages: queue.SimpleQueue[LogPage] = queue.SimpleQueue()
     thread = LogThread(pages.put)
     thread.start()
@@ -22,7 +22,7 @@ def test_what_goes_wrong_in_the_thread_is_shown(tmp_path: Path) -> None:
     assert "ZeroDivisionError" in str(pages.get(timeout=PATIENCE_SECONDS).problem)
 
 
-def test_a_question_is_answered_at_once_and_stopping_lets_go_of_the_file(tmp_path: Path) -> None:
+def test_a_command_is_carried_out_at_once_and_stopping_closes_the_file(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"one\ntwo\n")
     pages: queue.SimpleQueue[LogPage] = queue.SimpleQueue()

@@ -1,4 +1,4 @@
-"""The user's command: told by variables, without a shell, once an end."""
+"""The user's command: gets variables, runs without a shell, once per end."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ END = RunEnd(
 
 @pytest.fixture
 def store(home: Path) -> Home:
-    found = Home(str(home / "backprop"), "this-host")
-    found.prepare()
-    return found
+    store = Home(str(home / "backprop"), "this-host")
+    store.prepare()
+    return store
 
 
-def keeping(folder: Path) -> str:
-    """A command that keeps what it was told, whole or not at all; its argument must come as it was written."""
+def recording_command(folder: Path) -> str:
+    """A command that records its variables and its argument, completely or not at all."""
     script = folder / "keep.py"
     script.write_text(
         "import os, sys\n"
@@ -47,20 +47,22 @@ def keeping(folder: Path) -> str:
     return f"{sys.executable} -S {script} 'an argument; $HOME'"
 
 
-def told(folder: Path) -> list[str]:
-    return sorted(one.read_text() for one in folder.glob("*.told"))
+def recorded(folder: Path) -> list[str]:
+    return sorted(path.read_text() for path in folder.glob("*.told"))
 
 
 def finish(*commands: EndCommand) -> None:
-    """Until what they started has ended and was reaped."""
-    wait_until(lambda: all(one.run([]) is None and not one._started for one in commands), "what they started ended")
+    """Waits until the processes they started have ended and are reaped."""
+    wait_until(
+        lambda: all(command.run([]) is None and not command._started for command in commands), "their processes ended"
+    )
 
 
-def test_it_is_told_of_the_end_and_no_shell_reads_it(store: Home, tmp_path: Path) -> None:
-    command = EndCommand(store, keeping(tmp_path))
+def test_it_gets_the_end_in_variables_and_no_shell_interprets_it(store: Home, tmp_path: Path) -> None:
+    command = EndCommand(store, recording_command(tmp_path))
     assert command.run([END]) is None
     finish(command)
-    assert told(tmp_path)[0].splitlines() == [
+    assert recorded(tmp_path)[0].splitlines() == [
         "an argument; $HOME",
         "BACKPROP_ENDED_AT=2026-01-01T00:00:00.000Z",
         "BACKPROP_ENDED_CAUSE=CUDA out of memory",
@@ -71,22 +73,22 @@ def test_it_is_told_of_the_end_and_no_shell_reads_it(store: Home, tmp_path: Path
     assert not os.path.exists("owned")
 
 
-def test_two_dashboards_tell_of_an_end_once_and_of_the_next_one_again(store: Home, tmp_path: Path) -> None:
-    one, other = EndCommand(store, keeping(tmp_path)), EndCommand(store, keeping(tmp_path))
-    one.run([END])
-    other.run([END])
-    one.run([END])
-    other.run([replace(END, at="2027-01-01T00:00:00.000Z")])
-    finish(one, other)
-    assert [one.split("AT=")[1][:4] for one in told(tmp_path)] == ["2026", "2027"]
+def test_two_dashboards_start_it_once_per_end(store: Home, tmp_path: Path) -> None:
+    first, second = EndCommand(store, recording_command(tmp_path)), EndCommand(store, recording_command(tmp_path))
+    first.run([END])
+    second.run([END])
+    first.run([END])
+    second.run([replace(END, at="2027-01-01T00:00:00.000Z")])
+    finish(first, second)
+    assert [record.split("AT=")[1][:4] for record in recorded(tmp_path)] == ["2026", "2027"]
 
 
 @pytest.mark.parametrize("command", ["/not/there --now", "'unbalanced", ""])
-def test_what_cannot_be_started_is_said(store: Home, command: str) -> None:
+def test_a_command_that_cannot_be_started_is_reported(store: Home, command: str) -> None:
     problem = EndCommand(store, command).run([END])
     assert problem is None if not command else str(problem).startswith("notify.command: ")
 
 
-def test_without_a_command_nothing_is_kept(store: Home) -> None:
+def test_without_a_command_nothing_is_written(store: Home) -> None:
     assert EndCommand(store, None).run([END]) is None
     assert os.listdir(store.host_folder) == []

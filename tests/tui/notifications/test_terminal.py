@@ -1,4 +1,4 @@
-"""What calls somebody who does not look: one bell, and the sequence that this terminal knows, wrapped where needed."""
+"""Terminal notifications: one bell, and the sequence that the terminal knows, wrapped where needed."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from backprop_tui.tui.notifications.terminal import terminal_notifier
         ({"TERM": "screen", "STY": "1.pts"}, "\x1bP\x1b]9;backprop: a failed\x07\x1b\\"),
     ],
 )
-def test_the_sequence_is_that_of_the_terminal(environment: dict[str, str], expected: str) -> None:
+def test_the_sequence_depends_on_the_terminal(environment: dict[str, str], expected: str) -> None:
     assert terminal_notifier(environment, bell=False, osc=True).sequences(["a failed"]) == expected
 
 
-def test_the_bell_rings_once_for_all_and_not_for_nothing() -> None:
-    notices = terminal_notifier({}, bell=True, osc=False)
-    assert notices.sequences(["a done", "b done"]) == "\x07"
-    assert notices.sequences([]) == ""
+def test_the_bell_rings_once_for_all_ends() -> None:
+    notifier = terminal_notifier({}, bell=True, osc=False)
+    assert notifier.sequences(["a done", "b done"]) == "\x07"
+    assert notifier.sequences([]) == ""
 
 
-def test_nothing_is_written_where_nothing_is_wanted() -> None:
+def test_nothing_is_written_if_nothing_is_enabled() -> None:
     assert terminal_notifier({}, bell=False, osc=False).sequences(["a done"]) == ""
 
 
-def test_text_from_outside_cannot_end_the_sequence_nor_add_a_field() -> None:
+def test_foreign_text_cannot_terminate_the_sequence_nor_add_a_field() -> None:
     for environment in ({"TERM": "foot"}, {}, {"TMUX": "x"}, {"STY": "x"}):
         plain = terminal_notifier(environment, bell=False, osc=True).sequences(["ab"])
-        said = terminal_notifier(environment, bell=False, osc=True).sequences(["a\x07\x1b]0;owned\x1b\\;\x9cb\x00"])
-        assert said.count("\x1b") == plain.count("\x1b")
-        assert said.count("\x07") == plain.count("\x07")
-        assert said.count(";") == plain.count(";")
-        assert "\x9c" not in said
+        hostile = terminal_notifier(environment, bell=False, osc=True).sequences(["a\x07\x1b]0;owned\x1b\\;\x9cb\x00"])
+        assert hostile.count("\x1b") == plain.count("\x1b")
+        assert hostile.count("\x07") == plain.count("\x07")
+        assert hostile.count(";") == plain.count(";")
+        assert "\x9c" not in hostile

@@ -1,4 +1,4 @@
-"""The store as the dashboard reads it."""
+"""Reading the store for the dashboard."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from tests.support.runs import Runs
 
 @pytest.fixture
 def store(home: Path) -> Home:
-    snapshot = Home(str(home / "backprop"), "this-host")
-    snapshot.prepare()
-    return snapshot
+    store = Home(str(home / "backprop"), "this-host")
+    store.prepare()
+    return store
 
 
 @pytest.fixture
@@ -40,18 +40,18 @@ def test_an_empty_store_has_no_runs(store: Home) -> None:
     assert (snapshot.runs, snapshot.total, snapshot.governor, snapshot.supervisor_pid) == ((), 0, None, None)
 
 
-def test_what_runs_stands_before_what_waits_and_what_ended(store: Home, runs: Runs) -> None:
+def test_running_runs_come_before_waiting_and_ended_ones(store: Home, runs: Runs) -> None:
     runs.ended("c")
     runs.queued("b2")
     runs.queued("b1", priority=1)
     guardian = runs.guarded("a")
     snapshot = _reader(store).read(None)
-    assert [(one.id, one.place) for one in snapshot.runs] == [("a", None), ("b1", 1), ("b2", 2), ("c", None)]
+    assert [(run.id, run.place) for run in snapshot.runs] == [("a", None), ("b1", 1), ("b2", 2), ("c", None)]
     assert snapshot.total == 4
     guardian.dies()
 
 
-def test_a_change_of_the_live_record_is_seen(store: Home, runs: Runs) -> None:
+def test_a_change_of_the_live_record_is_noticed(store: Home, runs: Runs) -> None:
     reader = _reader(store)
     guardian = runs.guarded("a")
     assert reader.read(None).runs[0].status is Status.RUNNING
@@ -63,9 +63,7 @@ def test_a_change_of_the_live_record_is_seen(store: Home, runs: Runs) -> None:
     assert reader.read(None).runs[0].status is Status.FAILED
 
 
-def test_files_that_did_not_change_are_not_opened_again(
-    store: Home, runs: Runs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unchanged_files_are_not_opened_again(store: Home, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     runs.queued("a")
     reader = _reader(store)
     reader.read(None)
@@ -74,7 +72,7 @@ def test_files_that_did_not_change_are_not_opened_again(
         raise AssertionError("opened again")
 
     monkeypatch.setattr(RunDirectory, "read", read)
-    assert [one.id for one in reader.read(None).runs] == ["a"]
+    assert [run.id for run in reader.read(None).runs] == ["a"]
 
 
 def test_a_run_that_was_removed_is_gone(store: Home, runs: Runs) -> None:
@@ -85,7 +83,7 @@ def test_a_run_that_was_removed_is_gone(store: Home, runs: Runs) -> None:
     assert not reader.read(None).runs
 
 
-def test_before_the_first_paint_the_newest_are_read_and_then_all_of_the_index(store: Home, runs: Runs) -> None:
+def test_the_first_read_takes_only_the_newest_runs_and_the_second_the_whole_index(store: Home, runs: Runs) -> None:
     for place in range(RECENT + 3):
         runs.ended(f"r{place}")
         os.unlink(store.marker(f"r{place}"))
@@ -101,20 +99,20 @@ def test_a_broken_record_hides_its_run_and_no_other(store: Home, runs: Runs) -> 
     runs.queued("a")
     broken = runs.queued("b")
     write_atomically(broken.file("run.json"), b"{", durable=False)
-    assert [one.id for one in _reader(store).read(None).runs] == ["a"]
+    assert [run.id for run in _reader(store).read(None).runs] == ["a"]
 
 
-def test_the_story_of_the_selected_run_is_read(store: Home, runs: Runs) -> None:
+def test_the_events_of_the_selected_run_are_read(store: Home, runs: Runs) -> None:
     guardian = runs.guarded("a")
     reader = _reader(store)
     guardian.tells("checkpoint", "saved x.pt")
     opened = reader.read("a").opened
     assert opened is not None
-    assert [one["event"] for one in opened.events][-1] == "checkpoint"
+    assert [event["event"] for event in opened.events][-1] == "checkpoint"
     guardian.dies()
 
 
-def test_what_a_dead_governor_said_is_not_believed(store: Home, runs: Runs) -> None:
+def test_the_state_of_a_dead_governor_is_ignored(store: Home, runs: Runs) -> None:
     runs.queued("a")
     record: JsonObject = {
         "state": "holding",
@@ -128,7 +126,7 @@ def test_what_a_dead_governor_said_is_not_believed(store: Home, runs: Runs) -> N
     assert snapshot.runs[0].record["hold_reasons"] == []
 
 
-def test_a_curve_is_read_on_from_where_it_was(tmp_path: Path) -> None:
+def test_reading_a_curve_continues_where_it_stopped(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     reader = CurveReader(str(path))
     assert reader.read().values == ()
@@ -143,7 +141,7 @@ def test_a_curve_is_read_on_from_where_it_was(tmp_path: Path) -> None:
     assert reader.read().values == (3.0, 2.0, 1.0)
 
 
-def test_a_pause_does_not_count_in_the_pace(tmp_path: Path) -> None:
+def test_a_pause_does_not_affect_the_pace(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     seconds = [0, 1, 2, 3, 903, 904, 905]
     lines = [

@@ -1,4 +1,4 @@
-"""A run ends while another window has the keys: the bell, a desktop notice, the user's command; each once."""
+"""A run ends while another window has the focus: the bell, a desktop notification, the user's command; each once."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ FOCUS_LOST, FOCUS_BACK = "\x1b[O", "\x1b[I"
 NOTICE = b"\x1b]9;backprop: %s failed"
 
 
-def with_notices(sandbox: Sandbox, folder: Path) -> None:
-    """A config.toml with all of them; the command makes a file of the run's name."""
+def enable_notifications(sandbox: Sandbox, folder: Path) -> None:
+    """Enables all of them in config.toml; the command creates a file with the run's name."""
     keep = folder / "keep.py"
     keep.write_text(
         "import os\n"
@@ -38,42 +38,41 @@ def go(run: Submitted) -> None:
     run.wait_for_end()
 
 
-def told(folder: Path) -> list[str]:
-    return [one.name.rpartition("-")[0] for one in folder.glob("*.told")]
+def recorded(folder: Path) -> list[str]:
+    return [path.name.rpartition("-")[0] for path in folder.glob("*.told")]
 
 
 def loses_focus(screen: Terminal) -> None:
-    """Until it is known: the screen is then looked after less often."""
     screen.type(FOCUS_LOST)
 
 
-def test_an_unseen_end_calls_and_a_seen_one_does_not(sandbox: Sandbox, open_dashboard: Open, tmp_path: Path) -> None:
-    with_notices(sandbox, tmp_path)
-    seen, unseen = waiting_run(sandbox), waiting_run(sandbox)
-    screen, beside = open_dashboard(), open_dashboard()
-    for one in (screen, beside):
-        one.wait_for(unseen.id)
-    go(seen)
-    for one in (screen, beside):
-        one.wait_for(f"{seen.id} failed")  # the toast
-    assert NOTICE % seen.id.encode() not in screen.written
-    for one in (screen, beside):
-        loses_focus(one)
-    go(unseen)
-    for one in (screen, beside):
-        one.wait_for_written(NOTICE % unseen.id.encode() + b": exit code 3\x07\x07")
-    wait_until(lambda: told(tmp_path), "the command ran")
-    for one in (screen, beside):
-        one.type(FOCUS_BACK)
-        one.type("q")
-        assert one.wait_for_exit() == 0
-    assert screen.written.count(NOTICE % unseen.id.encode()) == 1
-    assert told(tmp_path) == [unseen.id]
-
-
-def test_a_command_in_a_projects_file_keeps_the_dashboard_from_opening_and_is_not_run(
-    sandbox: Sandbox, open_dashboard: Open
+def test_an_unseen_end_is_notified_and_a_seen_one_is_not(
+    sandbox: Sandbox, open_dashboard: Open, tmp_path: Path
 ) -> None:
+    enable_notifications(sandbox, tmp_path)
+    seen, unseen = waiting_run(sandbox), waiting_run(sandbox)
+    first, second = open_dashboard(), open_dashboard()
+    for screen in (first, second):
+        screen.wait_for(unseen.id)
+    go(seen)
+    for screen in (first, second):
+        screen.wait_for(f"{seen.id} failed")  # the toast
+    assert NOTICE % seen.id.encode() not in first.written
+    for screen in (first, second):
+        loses_focus(screen)
+    go(unseen)
+    for screen in (first, second):
+        screen.wait_for_written(NOTICE % unseen.id.encode() + b": exit code 3\x07\x07")
+    wait_until(lambda: recorded(tmp_path), "the command ran")
+    for screen in (first, second):
+        screen.type(FOCUS_BACK)
+        screen.type("q")
+        assert screen.wait_for_exit() == 0
+    assert first.written.count(NOTICE % unseen.id.encode()) == 1
+    assert recorded(tmp_path) == [unseen.id]
+
+
+def test_a_command_in_a_projects_file_is_an_error_and_is_not_run(sandbox: Sandbox, open_dashboard: Open) -> None:
     with open(os.path.join(sandbox.folder, "backprop.toml"), "w", encoding="ascii") as file:
         file.write('[notify]\ncommand = "touch owned"\n')
     screen = open_dashboard(size=(400, 40))  # so that no path, however long, breaks the line

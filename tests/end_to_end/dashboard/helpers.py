@@ -1,4 +1,4 @@
-"""What the tests of the dashboard have in common: a run that trains, and how a terminal is to be left."""
+"""Helpers for tests of the dashboard: a training run, and the state of the terminal."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ for step in range(1, 100000):
 """
 
 
-def a_script(sandbox: Sandbox) -> str:
-    """Prints a step and its loss, for ever."""
+def training_script(sandbox: Sandbox) -> str:
+    """A script that prints steps and their losses forever."""
     path = os.path.join(sandbox.folder, "train.py")
     with open(path, "w", encoding="ascii") as file:
         file.write(_TRAINS)
@@ -27,12 +27,12 @@ def a_script(sandbox: Sandbox) -> str:
 
 
 def training(sandbox: Sandbox) -> Submitted:
-    """A run of it that has begun."""
-    run = sandbox.submit(sys.executable, a_script(sandbox))
+    """A run of it that is running."""
+    run = sandbox.submit(sys.executable, training_script(sandbox))
     run.wait_for(Status.RUNNING)
     return run
 
 
-def leaves_a_clean_terminal(terminal: Terminal) -> None:
-    """As it was when the program began."""
+def assert_terminal_restored(terminal: Terminal) -> None:
+    """Waits until the terminal is as it was before the program started."""
     wait_until(terminal.is_restored, "the terminal as it was", report=terminal.state)

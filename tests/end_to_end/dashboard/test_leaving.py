@@ -1,4 +1,4 @@
-"""The dashboard goes, or is made to go: the runs go on, and the terminal is as it was where there is one left."""
+"""The dashboard ends or is ended: the runs continue, and the terminal is restored if it still exists."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from backprop_tui.domain.status import Status
 from tests.end_to_end.dashboard.conftest import Open
-from tests.end_to_end.dashboard.scenes import leaves_a_clean_terminal, training
+from tests.end_to_end.dashboard.helpers import assert_terminal_restored, training
 from tests.support import processes
 from tests.support.front_ends import PROGRAM, environment
 from tests.support.sandbox import Sandbox, Submitted
@@ -18,19 +18,19 @@ from tests.support.terminal import ALTERNATE_SCREEN, Terminal
 from tests.support.waiting import wait_until
 
 
-def goes_on(run: Submitted) -> None:
-    """It prints, now."""
+def assert_still_printing(run: Submitted) -> None:
+    """Checks that the run prints another line."""
     size = len(run.log())
     run.wait(lambda: len(run.log()) > size, "another line of its log")
     assert run.status() is Status.RUNNING
 
 
-def the_sampler_is_gone(sandbox: Sandbox) -> None:
-    """The dashboard's own; a supervisor's would be its child."""
+def wait_until_sampler_is_gone(sandbox: Sandbox) -> None:
+    """Waits for the end of the dashboard's own sampler."""
 
     def samplers() -> list[str]:
-        found = [processes.described(one) for one in processes.knowing(sandbox.home.root)]
-        return [one for one in found if "sample.py" in one]
+        commands = [processes.described(pid) for pid in processes.knowing(sandbox.home.root)]
+        return [command for command in commands if "sample.py" in command]
 
     wait_until(lambda: not samplers(), "no sampler left", report=lambda: str(samplers()))
 
@@ -44,42 +44,42 @@ def test_a_signal_ends_it_and_restores_the_terminal(
     screen.wait_for("running")
     screen.signal(number)
     assert screen.wait_for_exit() == 128 + number
-    leaves_a_clean_terminal(screen)
-    goes_on(run)
+    assert_terminal_restored(screen)
+    assert_still_printing(run)
 
 
-def test_a_closed_terminal_ends_it_and_the_run_goes_on(sandbox: Sandbox, open_dashboard: Open) -> None:
+def test_a_closed_terminal_ends_it_and_the_run_continues(sandbox: Sandbox, open_dashboard: Open) -> None:
     run = training(sandbox)
     screen = open_dashboard()
     screen.wait_for("running")
     screen.hang_up()
     screen.wait_for_exit()
-    goes_on(run)
+    assert_still_printing(run)
 
 
-def test_a_terminal_that_closes_over_an_empty_store_leaves_no_process(sandbox: Sandbox, open_dashboard: Open) -> None:
+def test_with_an_empty_store_a_closed_terminal_leaves_no_process(sandbox: Sandbox, open_dashboard: Open) -> None:
     screen = open_dashboard()
     screen.wait_for("Nothing here yet")
     screen.hang_up()
     screen.wait_for_exit()
-    the_sampler_is_gone(sandbox)
+    wait_until_sampler_is_gone(sandbox)
 
 
-def test_one_whose_terminal_is_frozen_can_be_ended_too(sandbox: Sandbox, open_dashboard: Open) -> None:
+def test_a_dashboard_whose_terminal_is_frozen_can_be_ended(sandbox: Sandbox, open_dashboard: Open) -> None:
     run = training(sandbox)
     screen = open_dashboard(size=(200, 50))
     screen.wait_for("running")
     screen.stop_reading()
-    for columns in (199, 200) * 30:  # each paints the whole screen: soon the terminal takes no more
+    for columns in (199, 200) * 30:  # each paints the whole screen, until the terminal accepts no more
         screen.resize(columns, 50)
-        goes_on(run)
+        assert_still_printing(run)
     screen.signal(signal.SIGTERM)
     assert screen.wait_for_exit() == 128 + signal.SIGTERM
     assert screen.settings() == screen.settings_before
-    goes_on(run)
+    assert_still_printing(run)
 
 
-def test_after_kill_9_the_next_one_shows_the_same_run(sandbox: Sandbox, open_dashboard: Open) -> None:
+def test_after_sigkill_the_next_dashboard_shows_the_same_run(sandbox: Sandbox, open_dashboard: Open) -> None:
     run = training(sandbox)
     first = open_dashboard()
     first.wait_for(run.id)
@@ -88,10 +88,10 @@ def test_after_kill_9_the_next_one_shows_the_same_run(sandbox: Sandbox, open_das
     second = open_dashboard()
     second.wait_for(run.id)
     second.wait_for('"loss":')
-    goes_on(run)
+    assert_still_printing(run)
 
 
-def test_ctrl_z_gives_the_shell_its_terminal_and_fg_comes_back(sandbox: Sandbox) -> None:
+def test_ctrl_z_suspends_to_the_shell_and_fg_returns(sandbox: Sandbox) -> None:
     run = training(sandbox)
     bash = shutil.which("bash")
     if bash is None:
@@ -103,8 +103,8 @@ def test_ctrl_z_gives_the_shell_its_terminal_and_fg_comes_back(sandbox: Sandbox)
         screen.wait_for("running")
         screen.type("\x1a")
         screen.wait_for("Stopped")
-        leaves_a_clean_terminal(screen)
-        goes_on(run)
+        assert_terminal_restored(screen)
+        assert_still_printing(run)
         screen.type("echo the shell $((40 + 2))\n")
         screen.wait_for("the shell 42")
         screen.type("fg\n")
@@ -113,15 +113,15 @@ def test_ctrl_z_gives_the_shell_its_terminal_and_fg_comes_back(sandbox: Sandbox)
         screen.type("q")
         screen.wait_for("They need no window")
         screen.type("\r")
-        leaves_a_clean_terminal(screen)
+        assert_terminal_restored(screen)
         screen.type("echo the code is $?\n")
         screen.wait_for("the code is 0")
         screen.type("exit\n")
         assert screen.wait_for_exit() == 0
-    goes_on(run)
+    assert_still_printing(run)
 
 
-def test_a_suspended_one_ends_with_its_terminal(sandbox: Sandbox) -> None:
+def test_a_suspended_dashboard_ends_with_its_terminal(sandbox: Sandbox) -> None:
     run = training(sandbox)
     bash = shutil.which("bash")
     if bash is None:
@@ -137,15 +137,15 @@ def test_a_suspended_one_ends_with_its_terminal(sandbox: Sandbox) -> None:
         screen.wait_for_exit()
 
     def dashboards() -> list[str]:
-        found = [processes.described(one) for one in processes.knowing(sandbox.home.root)]
-        return [one for one in found if " -m backprop_tui" in one]
+        commands = [processes.described(pid) for pid in processes.knowing(sandbox.home.root)]
+        return [command for command in commands if " -m backprop_tui" in command]
 
     wait_until(lambda: not dashboards(), "no dashboard left", report=lambda: str(dashboards()))
-    goes_on(run)
+    assert_still_printing(run)
     assert os.path.exists(run.directory.path)
 
 
-def test_one_that_was_stopped_from_outside_goes_on_and_restores_the_terminal(
+def test_a_dashboard_stopped_by_a_signal_continues_and_restores_the_terminal(
     sandbox: Sandbox, open_dashboard: Open
 ) -> None:
     screen = open_dashboard()
@@ -159,4 +159,4 @@ def test_one_that_was_stopped_from_outside_goes_on_and_restores_the_terminal(
     screen.wait_until_gone("Anywhere")
     screen.type("q")
     assert screen.wait_for_exit() == 0
-    leaves_a_clean_terminal(screen)
+    assert_terminal_restored(screen)

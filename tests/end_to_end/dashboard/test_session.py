@@ -1,4 +1,4 @@
-"""A person at the dashboard: queues a real run, watches it, stops it, leaves; and the terminal is as it was."""
+"""Sessions at the dashboard: queueing, watching and stopping a real run, leaving, and resizing the window."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import os
 
 from backprop_tui.domain.status import Status
 from tests.end_to_end.dashboard.conftest import Open
-from tests.end_to_end.dashboard.scenes import a_script, leaves_a_clean_terminal, training
+from tests.end_to_end.dashboard.helpers import assert_terminal_restored, training, training_script
 from tests.support.sandbox import Sandbox
 from tests.support.terminal import ALTERNATE_SCREEN, CURSOR
 from tests.support.waiting import wait_until
 
 
-def test_a_run_is_queued_watched_and_stopped_and_the_terminal_is_as_before(
+def test_a_run_is_queued_watched_and_stopped_and_the_terminal_is_restored(
     sandbox: Sandbox, open_dashboard: Open
 ) -> None:
-    a_script(sandbox)
+    training_script(sandbox)
     screen = open_dashboard()
     screen.wait_for("Nothing here yet")
     assert ALTERNATE_SCREEN in screen.modes()
@@ -34,11 +34,11 @@ def test_a_run_is_queued_watched_and_stopped_and_the_terminal_is_as_before(
     screen.wait_for("stopped")
     screen.type("q")
     assert screen.wait_for_exit() == 0
-    leaves_a_clean_terminal(screen)
+    assert_terminal_restored(screen)
     sandbox.wait_until_all_is_indexed()
 
 
-def test_leaving_with_work_left_says_so_and_the_run_goes_on(sandbox: Sandbox, open_dashboard: Open) -> None:
+def test_leaving_with_running_runs_says_so_and_they_continue(sandbox: Sandbox, open_dashboard: Open) -> None:
     run = training(sandbox)
     screen = open_dashboard()
     screen.wait_for("running")
@@ -46,7 +46,7 @@ def test_leaving_with_work_left_says_so_and_the_run_goes_on(sandbox: Sandbox, op
     screen.wait_for("1 run goes on. They need no window.")
     screen.type("\r")
     assert screen.wait_for_exit() == 0
-    leaves_a_clean_terminal(screen)
+    assert_terminal_restored(screen)
     assert run.status() is Status.RUNNING
 
 
@@ -62,7 +62,7 @@ def test_stop_all_and_leave_ends_the_runs_first(sandbox: Sandbox, open_dashboard
     assert screen.wait_for_exit() == 0
     assert run.status() is Status.STOPPED
     assert os.path.exists(sandbox.home.host_file("queue-held"))
-    leaves_a_clean_terminal(screen)
+    assert_terminal_restored(screen)
 
 
 def test_ctrl_c_twice_leaves_and_restores_the_terminal(sandbox: Sandbox, open_dashboard: Open) -> None:
@@ -72,12 +72,12 @@ def test_ctrl_c_twice_leaves_and_restores_the_terminal(sandbox: Sandbox, open_da
     screen.wait_for("q leaves, runs go on")
     screen.type("\x03")
     assert screen.wait_for_exit() == 0
-    leaves_a_clean_terminal(screen)
+    assert_terminal_restored(screen)
 
 
-def test_the_window_shrinks_to_nothing_and_grows_again(sandbox: Sandbox, open_dashboard: Open) -> None:
+def test_the_window_can_shrink_to_one_cell_and_grow_again(sandbox: Sandbox, open_dashboard: Open) -> None:
     run = training(sandbox)
-    screen = open_dashboard(COLUMNS="80", LINES="24")  # of a shell that exports them: the terminal knows better
+    screen = open_dashboard(COLUMNS="80", LINES="24")  # some shells export them, but the terminal's own size counts
     screen.wait_for("running")
     for columns, rows in ((20, 5), (80, 24), (10, 3), (200, 50), (1, 1), (120, 40)):
         screen.resize(columns, rows)
@@ -91,25 +91,23 @@ def test_the_window_shrinks_to_nothing_and_grows_again(sandbox: Sandbox, open_da
     assert screen.wait_for_exit() == 0
 
 
-def test_two_dashboards_beside_each_other_show_the_same_and_do_not_disturb_each_other(
-    sandbox: Sandbox, open_dashboard: Open
-) -> None:
+def test_two_dashboards_show_the_same_and_do_not_interfere(sandbox: Sandbox, open_dashboard: Open) -> None:
     run = training(sandbox)
-    one, other = open_dashboard(), open_dashboard(size=(80, 24))
-    one.wait_for("running")
-    other.wait_for("running")
-    one.type("p")
+    first, second = open_dashboard(), open_dashboard(size=(80, 24))
+    first.wait_for("running")
+    second.wait_for("running")
+    first.type("p")
     run.wait_for(Status.PAUSED)
-    other.wait_for("paused")
-    other.type("p")
+    second.wait_for("paused")
+    second.type("p")
     run.wait_for(Status.RUNNING)
-    one.wait_for("running")
-    one.type("q")
-    one.wait_for("They need no window")
-    one.type("\r")
-    assert one.wait_for_exit() == 0
-    other.wait_for("running")
-    assert other.lives()
+    first.wait_for("running")
+    first.type("q")
+    first.wait_for("They need no window")
+    first.type("\r")
+    assert first.wait_for_exit() == 0
+    second.wait_for("running")
+    assert second.lives()
 
 
 def test_a_terminal_that_reports_its_size_within_the_input_is_restored_too(
@@ -123,4 +121,4 @@ def test_a_terminal_that_reports_its_size_within_the_input_is_restored_too(
     wait_until(lambda: 2048 in screen.modes(), "reports of its size", report=screen.state)
     screen.type("q")
     assert screen.wait_for_exit() == 0
-    leaves_a_clean_terminal(screen)
+    assert_terminal_restored(screen)
