@@ -1,4 +1,4 @@
-"""The dashboard: one screen of what runs, what waits and why, over the files that every front end reads."""
+"""The dashboard: running and waiting runs on one screen, from the same files that the commands read."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from backprop_tui.tui.app import Dashboard
     from backprop_tui.tui.terminal_probe import TerminalProbe
 
-SWITCH_SECONDS = 0.0005  # a tenth of Python's own
-# Exported by some shells and by readline, and never true again after a resize; Textual would believe them.
+SWITCH_SECONDS = 0.0005  # a tenth of Python's default
+# Exported by some shells and by readline, and outdated after a resize; Textual would trust them.
 _SIZE_VARIABLES = ("COLUMNS", "LINES")
 
 
@@ -25,19 +25,19 @@ def run_dashboard(
     is_demo: bool = False,
     demo: Callable[[], int] | None = None,
 ) -> int:
-    """Shows the dashboard until it is left; the exit code.
+    """Runs the dashboard and returns the exit code.
 
     Args:
         home: The state directory, which need not exist.
         config_path: The user's config.toml, which need not exist.
-        selected_run: The id of the run that the cursor begins at.
-        looks_of: The config.toml that says how it looks; None: that of `config_path`.
-        is_demo: Nothing in it is meant to last.
-        demo: Shows the demo until that is left; the dashboard then comes back.
+        selected_run: The id of the run that is selected at first.
+        looks_of: The config.toml with the settings of the dashboard's appearance; by default `config_path`.
+        is_demo: Whether this is the demo, whose runs are deleted afterwards.
+        demo: Runs the demo and returns its exit code; the dashboard then comes back.
 
     Raises:
-        ConfigError: a setting is wrong.
-        StateUnavailable, StorageFailed: the state directory cannot be made or read.
+        ConfigError: a setting is invalid.
+        StateUnavailable, StorageFailed: the state directory cannot be created or read.
     """
     import os
 
@@ -47,7 +47,7 @@ def run_dashboard(
         os.environ.pop(name, None)
     while True:
         probe = TerminalProbe()
-        probe.ask()  # first, so that it answers while Textual is loaded
+        probe.ask()  # first, so that the terminal answers while Textual is loaded
         try:
             app = dashboard(home, config_path, selected_run, probe=probe, looks_of=looks_of, is_demo=is_demo)
             from backprop_tui.tui.signals import ended_by_signals
@@ -58,9 +58,9 @@ def run_dashboard(
             probe.close()
         if not app.wants_demo:
             return code
-        ended = 0 if demo is None else demo()
-        if ended:  # by a signal, which meant the whole program
-            return ended
+        demo_code = 0 if demo is None else demo()
+        if demo_code:  # a signal ended the demo and is meant to end the whole program
+            return demo_code
 
 
 def dashboard(
@@ -72,9 +72,9 @@ def dashboard(
     looks_of: str | None = None,
     is_demo: bool = False,
 ) -> Dashboard:
-    """The application, put together and not yet shown. Arguments and errors: see `run_dashboard`.
+    """Creates the application without running it. For arguments and errors see `run_dashboard`.
 
-    `probe` has asked the terminal; None: nothing is known of it.
+    `probe` has queried the terminal; without one nothing is known about it.
     """
     import os
     import sys
@@ -84,22 +84,22 @@ def dashboard(
     from backprop_tui.tui.app import Dashboard
     from backprop_tui.tui.attention import Attention
     from backprop_tui.tui.bridge import Bridge
-    from backprop_tui.tui.notices.command import EndCommand
-    from backprop_tui.tui.notices.terminal import TerminalNotices
+    from backprop_tui.tui.notifications.command import EndCommand
+    from backprop_tui.tui.notifications.terminal import TerminalNotifier
     from backprop_tui.tui.preferences import preferences
-    from backprop_tui.tui.reading.metrics_file import ChartReader
     from backprop_tui.tui.requests import CommandDesk
+    from backprop_tui.tui.store_reader.charts import ChartReader
     from backprop_tui.tui.terminal_probe import NOTHING_KNOWN
 
-    # A key goes through four threads until it is painted; while another one works, each waits this long for its turn.
+    # A key passes through four threads until it is painted; each waits this long while another thread is busy.
     sys.setswitchinterval(SWITCH_SECONDS)
     textual_crop.apply()
     textual_driver.apply()
     terminal = NOTHING_KNOWN if probe is None else probe.answer()
     terminal_input.apply(terminal.typed)
     settled = preferences(looks_of or config_path, os.environ, terminal)
-    if is_demo:  # nothing in it is worth calling anybody
-        settled = replace(settled, notices=TerminalNotices(), end_command=None)
+    if is_demo:  # its runs are not worth a notification
+        settled = replace(settled, notices=TerminalNotifier(), end_command=None)
     home.prepare()
     attention = Attention()
     end_command = EndCommand(home, settled.end_command)
