@@ -8,7 +8,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.resume_check import SETTLED, Before, Point, ResumeCheck, Verdict, judge
+from backprop_tui.domain.resume_check import SETTLING_POINTS, Before, Point, ResumeCheck, Verdict, judge
 
 
 def curve(begin: int, end: int, *, noise: float = 0.0, seed: int = 0, stride: int = 10) -> list[Point]:
@@ -61,7 +61,7 @@ def test_a_counter_that_begins_anew_while_the_loss_goes_on_is_told_as_that() -> 
 
 def test_a_loss_that_stays_high_has_jumped_and_one_that_comes_back_has_not() -> None:
     before = after_a_run(saved=1900)
-    high = [Point(step=1900 + 10 * place, loss=2.0) for place in range(SETTLED)]
+    high = [Point(step=1900 + 10 * place, loss=2.0) for place in range(SETTLING_POINTS)]
     assert verdict_on(before, high[:10]) is None
     check = verdict_on(before, high)
     assert check is not None
@@ -69,7 +69,7 @@ def test_a_loss_that_stays_high_has_jumped_and_one_that_comes_back_has_not() -> 
         Verdict.JUMPED,
         "the loss jumped at the resume: loss 2, before 0.5384",
     )
-    restless = [Point(step=1900 + 10 * place, loss=2.0 if place < 6 else 0.54) for place in range(SETTLED)]
+    restless = [Point(step=1900 + 10 * place, loss=2.0 if place < 6 else 0.54) for place in range(SETTLING_POINTS)]
     check = verdict_on(before, restless)
     assert check is not None
     assert check.verdict is Verdict.CONTINUED
