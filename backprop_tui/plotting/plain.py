@@ -33,8 +33,6 @@ def line(points: Sequence[Point], *, width: int, unicode: bool) -> str:
 def _plot_levels(
     points: Sequence[Point], columns: int, rows: int, *, joined: bool = True
 ) -> dict[int, tuple[int, int]]:
-    points: Sequence[Point], columns: int, rows: int, *, joined: bool = True
-) -> dict[int, tuple[int, int]]:
     """The dots over the whole width; points with a single x become a horizontal line."""
     x = Scale(min(at for at, _ in points), max(at for at, _ in points))
     y = Scale(min(value for _, value in points), max(value for _, value in points))

@@ -108,7 +108,10 @@ def test_a_number_as_memory_limit_is_gigabytes_in_both_kinds_of_file(tmp_path: P
             "[readers]\npatterns = ['step (?P<step']",
             ":2: readers.patterns = ['step (?P<step']: 'step (?P<step' is not a reg",
         ),
-        ("[readers]\npatterns = ['loss .*']", ":2: readers.patterns = ['loss .*']: 'loss .*' has no named group, such as (?P"),
+        (
+            "[readers]\npatterns = ['loss .*']",
+            ":2: readers.patterns = ['loss .*']: 'loss .*' has no named group, such as (?P",
+        ),
         ("gpu.max_temp_c = 'hot'", ":1: gpu.max_temp_c = 'hot': must be a number"),
         ("gpu = {max_temp_c = 'hot'}", ":1: gpu.max_temp_c = 'hot': must be a number"),
         ("a = 1\na = = 2", ":2: not valid TOML: "),

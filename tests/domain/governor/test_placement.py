@@ -100,7 +100,9 @@ class TestChoice:
         assert indices(candidate(gpu_ids=(uuid_of(2), "gpu-0003")), self.MACHINE) == [2, 3]
 
     def test_an_unknown_one_is_named(self) -> None:
-        assert reasons(candidate(gpu_ids=("7",)), self.MACHINE) == ["can never start: needs 1 GPU, none of those chosen (7) here"]
+        assert reasons(candidate(gpu_ids=("7",)), self.MACHINE) == [
+            "can never start: needs 1 GPU, none of those chosen (7) here"
+        ]
 
     def test_cuda_visible_devices_restricts_the_choice(self) -> None:
         assert indices(candidate(visible_gpus=("3", "1")), self.MACHINE) == [1]
