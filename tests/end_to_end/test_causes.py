@@ -132,7 +132,7 @@ def test_two_quick_deaths_are_not_followed_by_a_third_and_each_is_told_by_its_ow
     assert run.events().count("not_retried") == 1
     assert isinstance(record.state, Ended)
     assert record.state.reason is not None
-    assert record.state.reason.endswith("not tried again: it died within 10 s twice")
+    assert record.state.reason.endswith("not retried: it failed within 10 s twice")
     # The traceback of the first attempt stands in the same log.
     assert cause_of(record).kind == "unknown"
     told = [line["message"] for line in read_lines(run.directory.file("events.jsonl")) if "ended" in line["event"]]

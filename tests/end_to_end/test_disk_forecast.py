@@ -35,7 +35,7 @@ def test_the_disk_that_one_fills_holds_the_next_until_it_has_ended(sandbox: Sand
     )
     filling.wait(lambda: "disk" in filling.events(), "warned of the disk")
     warning = filling.wait(lambda: (live := filling.live()) and live.disk_warning, "the warning on the run")
-    assert "it writes 107 GB each" in str(warning)
+    assert "it writes 107 GB every" in str(warning)
     following = sandbox.submit(*python("pass"), limits=LIMITS)
     following.wait(lambda: held_by(following), "held by the disk")
     assert f"{filling.run().name} writes" in held_by(following)[0]

@@ -59,7 +59,7 @@ def test_the_first_of_time_and_goal_ends_it(sandbox: Sandbox) -> None:
     )
     end = end_of(run.wait_for_end())
     assert end.status is Status.TIMEBOXED
-    assert "minutes in all are used" in (end.reason or "")
+    assert "minutes is used up" in (end.reason or "")
 
 
 def test_a_metric_is_a_goal_too_and_the_script_is_ended_gracefully(sandbox: Sandbox) -> None:
@@ -80,7 +80,7 @@ def test_slices_that_save_nothing_end_and_say_why(sandbox: Sandbox) -> None:
     run = sandbox.submit(
         *script("saves.py", 1000, 0.05, 1000), max_run_seconds=0.5, until=(parse_until("step=1000"),), stop=QUICK
     )
-    assert "no sound checkpoint to go on from" in (end_of(run.wait_for_end()).reason or "")
+    assert "no sound checkpoint to resume from" in (end_of(run.wait_for_end()).reason or "")
     assert len(run.run().attempts) == 1
 
 

@@ -85,7 +85,7 @@ def test_a_run_that_begins_again_is_a_warning(resumed: Resumed) -> None:
     assert resumed.verdict() is Verdict.RESTARTED
     ((kind, message),) = resumed.told()
     assert kind == "resume_doubtful"
-    assert message.startswith("attempt 2 began again at step 0 after 900: loss 3.967, before 1.")
+    assert message.startswith("attempt 2 restarted at step 0 after 900: loss 3.967, before 1.")
 
 
 def test_a_script_that_was_told_by_the_environment_alone_is_told_how_to_be_told(tmp_path: Path) -> None:

@@ -77,4 +77,4 @@ def test_a_command_in_a_projects_file_is_an_error_and_is_not_run(sandbox: Sandbo
         file.write('[notify]\ncommand = "touch owned"\n')
     screen = open_dashboard(size=(400, 40))  # so that no path, however long, breaks the line
     assert screen.wait_for_exit() == 2
-    screen.wait_for("notify.command is the user's own")
+    screen.wait_for("notify.command may only be set")

@@ -28,7 +28,7 @@ def test_a_run_that_asks_for_two_gets_both(sandbox: Sandbox, gpus: Gpus) -> None
 
 def test_a_run_that_asks_for_three_of_two_waits_and_says_so(sandbox: Sandbox, gpus: Gpus) -> None:
     run = sandbox.submit(*python(TELLS), limits=limits(), gpus=3)
-    assert held_by(sandbox, run, "gpu_count")["message"] == "needs 3 GPUs, machine has 2"
+    assert held_by(sandbox, run, "gpu_count")["message"] == "can never start: needs 3 GPUs, machine has 2"
 
 
 @pytest.mark.parametrize("by", ["index", "uuid"])
@@ -45,7 +45,9 @@ def test_an_inherited_choice_restricts_and_is_replaced_by_uuids(sandbox: Sandbox
     )
     assert told(run)["CUDA_VISIBLE_DEVICES"] == gpus.uuid(1)
     both = sandbox.submit(*python(TELLS), limits=limits(), visible_gpus=("1",), gpus=2)
-    assert held_by(sandbox, both, "gpu_count")["message"] == "needs 2 GPUs, CUDA_VISIBLE_DEVICES shows 1"
+    assert (
+        held_by(sandbox, both, "gpu_count")["message"] == "can never start: needs 2 GPUs, CUDA_VISIBLE_DEVICES shows 1"
+    )
 
 
 def test_a_run_without_a_gpu_never_waits_for_one_and_sees_none(sandbox: Sandbox, gpus: Gpus) -> None:
@@ -74,7 +76,7 @@ def test_nothing_starts_on_a_gpu_in_the_warning_band(sandbox: Sandbox, gpus: Gpu
     gpus.set(0, celsius=82)
     gpus.set(1, celsius=90)
     run = sandbox.submit(*python(TELLS), limits=limits())
-    assert held_by(sandbox, run, "gpu_temperature")["message"] == "GPU 0 at 82 C, waiting below 82"
+    assert held_by(sandbox, run, "gpu_temperature")["message"] == "GPU 0 too hot, 82 °C, starts below 82"
     gpus.set(0, celsius=81)
     assert told(run)["CUDA_VISIBLE_DEVICES"] == gpus.uuid(0)
 

@@ -123,5 +123,5 @@ def test_no_wait_measures_too(sandbox: Sandbox, gpus: Gpus, obey: Commands, cels
     gpus.set(1, celsius=celsius)
     said = obey("run", "--no-wait", "-d", "--", "true")
     assert said.code == code
-    assert ("GPU 0 at 90 C, waiting below 82" in said.err) == (code == 75)
+    assert ("GPU 0 too hot, 90 °C, starts below 82" in said.err) == (code == 75)
     assert len(obey.json("list")) == (0 if code else 1)
