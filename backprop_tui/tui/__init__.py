@@ -41,26 +41,33 @@ def run_dashboard(
     """
     import os
 
-    from backprop_tui.tui.terminal_probe import TerminalProbe
-
     for name in _SIZE_VARIABLES:
         os.environ.pop(name, None)
     while True:
-        probe = TerminalProbe()
-        probe.ask()  # first, so that the terminal answers while Textual is loaded
-        try:
-            app = dashboard(home, config_path, selected_run, probe=probe, looks_of=looks_of, is_demo=is_demo)
-            from backprop_tui.tui.signals import ended_by_signals
-
-            with ended_by_signals(app.leave, attributes=probe.attributes):
-                code = app.run() or 0
-        finally:
-            probe.close()
+        app, code = _run_once(home, config_path, selected_run, looks_of=looks_of, is_demo=is_demo)
         if not app.wants_demo:
             return code
         demo_code = 0 if demo is None else demo()
         if demo_code:  # a signal ended the demo and is meant to end the whole program
             return demo_code
+
+
+def _run_once(
+    home: Home, config_path: str, selected_run: str | None, *, looks_of: str | None, is_demo: bool
+) -> tuple[Dashboard, int]:
+    """Runs a new dashboard until it is left; returns it with its exit code."""
+    from backprop_tui.tui.terminal_probe import TerminalProbe
+
+    probe = TerminalProbe()
+    probe.ask()  # first, so that the terminal answers while Textual is loaded
+    try:
+        app = dashboard(home, config_path, selected_run, probe=probe, looks_of=looks_of, is_demo=is_demo)
+        from backprop_tui.tui.signals import ended_by_signals
+
+        with ended_by_signals(app.leave, attributes=probe.attributes):
+            return app, app.run() or 0
+    finally:
+        probe.close()
 
 
 def dashboard(
@@ -72,10 +79,7 @@ def dashboard(
     looks_of: str | None = None,
     is_demo: bool = False,
 ) -> Dashboard:
-    """Creates the application without running it. For arguments and errors see `run_dashboard`.
-
-    `probe` has queried the terminal; without one nothing is known about it.
-    """
+    """Creates the application without running it; see `run_dashboard`. `probe` has queried the terminal."""
     import os
     import sys
     from dataclasses import replace
@@ -97,12 +101,12 @@ def dashboard(
     textual_driver.apply()
     terminal = NOTHING_KNOWN if probe is None else probe.answer()
     terminal_input.apply(terminal.typed)
-    settled = preferences(looks_of or config_path, os.environ, terminal)
+    prefs = preferences(looks_of or config_path, os.environ, terminal)
     if is_demo:  # its runs are not worth a notification
-        settled = replace(settled, notices=TerminalNotifier(), end_command=None)
+        prefs = replace(prefs, notices=TerminalNotifier(), end_command=None)
     home.prepare()
     attention = Attention()
-    end_command = EndCommand(home, settled.end_command)
-    bridge = Bridge(home, config_path, settled.refresh_seconds, attention, is_demo=is_demo, end_command=end_command)
+    end_command = EndCommand(home, prefs.end_command)
+    bridge = Bridge(home, config_path, prefs.refresh_seconds, attention, is_demo=is_demo, end_command=end_command)
     desk = CommandDesk(home, config_path)
-    return Dashboard(bridge, desk, settled, charts=ChartReader(home), selected_run=selected_run, attention=attention)
+    return Dashboard(bridge, desk, prefs, charts=ChartReader(home), selected_run=selected_run, attention=attention)

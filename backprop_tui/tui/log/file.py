@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from array import array
-from bisect import bisect_right
 from collections.abc import Iterator
 from enum import Enum
 
@@ -210,25 +209,6 @@ class LineCounts:
         if self.counted_to < file.size:
             return None
         return self._feeds + int(file.size > 0 and file.read(file.size - 1, file.size) != b"\n")
-
-    def start_of(self, number: int, file: LogFile) -> int | None:
-        """The start of a line by its number, from 1; None if it is not counted yet, or does not exist."""
-        feeds_before = number - 1
-        if feeds_before < 0 or feeds_before > self._feeds:
-            return None
-        if feeds_before == 0:
-            return 0
-        stretch = bisect_right(self._before, feeds_before - 1) - 1
-        low, feeds_to_low = stretch * self._stride, self._before[stretch]
-        high = min(low + self._stride, self.counted_to)
-        while high - low > 1:  # the line feed that ends the previous line is in [low, high)
-            middle = (low + high) // 2
-            feeds = feeds_to_low + _count_feeds(file, low, middle)
-            if feeds >= feeds_before:
-                high = middle
-            else:
-                low, feeds_to_low = middle, feeds
-        return high
 
 
 def _count_feeds(file: LogFile, start: int, end: int) -> int:

@@ -35,7 +35,7 @@ class LogPage:
     """The content of the pane; `path` None means that there is no log.
 
     Line numbers start at 1 and are None until the lines are counted. `target` is the start of the line that was
-    jumped to: a match, an error, or a line given by its number.
+    jumped to: a match or an error.
     """
 
     path: str | None = None

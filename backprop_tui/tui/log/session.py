@@ -133,13 +133,6 @@ class LogSession:
     def toggle_wrap(self) -> None:
         self._view.set_wrap(wrap=not self._view.wrap)
 
-    def to_number(self, number: int) -> None:
-        """Jumps to a line by its number; does nothing if it is not counted yet."""
-        start = self._counts.start_of(number, self._file)
-        if start is not None:
-            self._target = start
-            self._view.to_line(start)
-
     def search(self, expression: str) -> None:
         """Starts a search and jumps to a match nearby; an empty expression ends the search."""
         self._expression, self._search_problem, self._matcher = expression, None, None

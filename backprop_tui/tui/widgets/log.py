@@ -113,10 +113,6 @@ class LogView(Sheet):
         """The top, or the end."""
         self._thread.submit(LogSession.to_end if place else LogSession.to_top)
 
-    def to_line(self, number: int) -> None:
-        """A line by its number, from 1."""
-        self._thread.submit(lambda session: session.to_number(number))
-
     def paint(self) -> None:
         """Another size, perhaps."""
         width, height = self._room

@@ -209,14 +209,6 @@ def test_a_narrow_status_row_drops_whole_parts(log: Path) -> None:
         assert sum(len(piece.text) for piece in draw_status(page, width, UNICODE)) <= width
 
 
-def test_jumps_to_a_line_by_its_number(log: Path) -> None:
-    session = opened(log)
-    session.to_number(500)
-    page = session.page(NOW)
-    assert page.target_number == 500
-    assert "line 500" in texts(page)
-
-
 def test_a_search_at_the_end_starts_with_the_last_match(log: Path) -> None:
     session = opened(log)
     session.search("line 5.$")
