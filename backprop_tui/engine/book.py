@@ -16,19 +16,19 @@ Signature = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LoadedRun:
     """A run as it was when its record had this signature."""
 
     run: Run
     signature: Signature
 
 
-class Book:
+class UnfinishedRuns:
     """What `active/` names, run by run; those of other hosts are theirs to look after."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, LoadedRun] = {}
         self._broken: dict[str, Signature] = {}
 
     def refresh(self) -> None:
@@ -62,7 +62,7 @@ class Book:
             return None
         if run.host != self._home.host:
             return None
-        self._entries[run_id] = Entry(run, signature)
+        self._entries[run_id] = LoadedRun(run, signature)
         return run
 
     def _signature(self, run_id: str) -> Signature:
@@ -75,7 +75,7 @@ class Book:
 
     def put(self, run: Run) -> None:
         """A record that this process has just written itself."""
-        self._entries[run.id] = Entry(run, self._signature(run.id))
+        self._entries[run.id] = LoadedRun(run, self._signature(run.id))
 
     def run(self, run_id: str) -> Run | None:
         """A run in the book."""

@@ -29,7 +29,7 @@ def candidate_of(
     )
 
 
-def seen_by(run: Run, snapshot: Snapshot, machine_probe: str) -> Snapshot:
+def snapshot_for(run: Run, snapshot: Snapshot, machine_probe: str) -> Snapshot:
     """The machine as far as a run is concerned: one that was queued with `--gpu-probe none` asks nothing of GPUs.
 
     Until the sampler measures what the run asked for, nothing is known to it: no run is placed on simulated GPUs that

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from backprop_tui.domain.governor.governor_state import governor_state
 from backprop_tui.domain.governor.reasons import HoldReason
 from backprop_tui.domain.times import iso
-from backprop_tui.engine.queue_keeper import Passed
+from backprop_tui.engine.queue_keeper import PassResult
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import dump, write_atomically
 from backprop_tui.store.home import Home
@@ -21,7 +21,7 @@ def encode_reason(reason: HoldReason) -> JsonObject:
     return asdict(reason)
 
 
-def write_governor(home: Home, passed: Passed, time: float) -> None:
+def write_governor(home: Home, passed: PassResult, time: float) -> None:
     """Writes what the last pass decided.
 
     Raises:

@@ -9,8 +9,8 @@ from backprop_tui.domain.governor.guard import GuardState, step
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status
 from backprop_tui.engine.candidates import active_of
-from backprop_tui.engine.machine import Machine
-from backprop_tui.engine.measuring import Measurements
+from backprop_tui.engine.machine import Capacity
+from backprop_tui.engine.measuring import ReadingsSource
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
 
@@ -21,7 +21,7 @@ class Guard:
     It is asked more often than is measured, and looks as soon as there are new readings: heat does not wait.
     """
 
-    def __init__(self, home: Home, machine: Machine, measurements: Measurements) -> None:
+    def __init__(self, home: Home, machine: Capacity, measurements: ReadingsSource) -> None:
         self._home = home
         self._machine = machine
         self._measurements = measurements

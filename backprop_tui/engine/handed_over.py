@@ -11,7 +11,7 @@ _CUDA, _HIP, _ROCM = "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBL
 _AMD_UUID = "GPU-"
 
 
-def handed_over(spec: Spec, placement: Placement, readings: Readings) -> dict[str, str]:
+def gpu_environment(spec: Spec, placement: Placement, readings: Readings) -> dict[str, str]:
     """Variables for the script; none where the machine has no GPU, so that what it inherited stays."""
     if placement.gpus is None:
         # An index means another card to CUDA than to nvidia-smi unless the order is set.

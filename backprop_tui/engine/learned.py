@@ -13,7 +13,7 @@ FILE = "learned.json"
 KEPT = 1000
 
 
-class LearnedPeaks:
+class VramHistory:
     """Bytes of VRAM by command, the most recently learned last; may be lost at any time."""
 
     __slots__ = ("_path", "_peaks")

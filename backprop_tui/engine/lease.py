@@ -9,13 +9,13 @@ import time
 
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.engine.bell import Bell
-from backprop_tui.engine.book import Book
+from backprop_tui.engine.book import UnfinishedRuns
 from backprop_tui.engine.guarding import Guard
-from backprop_tui.engine.machine import Machine
-from backprop_tui.engine.measuring import Measurements
-from backprop_tui.engine.queue_keeper import Passed, QueueKeeper
-from backprop_tui.engine.sampling import Sampling
-from backprop_tui.engine.supervision import Supervision
+from backprop_tui.engine.machine import Capacity
+from backprop_tui.engine.measuring import ReadingsSource
+from backprop_tui.engine.queue_keeper import PassResult, Scheduler
+from backprop_tui.engine.sampling import SamplerKeeper
+from backprop_tui.engine.supervision import SupervisorParts
 from backprop_tui.launchers.launcher import LaunchFailed
 from backprop_tui.launchers.lease import sign_lease
 from backprop_tui.launchers.local import LocalLauncher
@@ -36,17 +36,17 @@ def hold_lease(home: Home, config_path: str, lease: Lock, requests: socket.socke
     rename_process("backprop-superv")
     _shorten_log()
     sweep_unborn(home, older_than_seconds=UNBORN_SECONDS)
-    measurements = Measurements(home)
-    machine = Machine(home, config_path, measurements)
-    book = Book(home)
-    keeper = QueueKeeper(book, machine, LocalLauncher(requests))
+    measurements = ReadingsSource(home)
+    machine = Capacity(home, config_path, measurements)
+    book = UnfinishedRuns(home)
+    keeper = Scheduler(book, machine, LocalLauncher(requests))
     guard = Guard(home, machine, measurements)
-    sampling = Sampling(home, machine, measurements)
+    sampling = SamplerKeeper(home, machine, measurements)
     held: Lock | None = lease
     while held is not None:
         bell = Bell(home)
         try:
-            _supervise(Supervision(home, machine, keeper, guard, sampling, bell))
+            _supervise(SupervisorParts(home, machine, keeper, guard, sampling, bell))
         except* LaunchFailed as errors:
             sampling.stop()
             _start_over(SupervisorProcess(home=home, config_path=config_path), held, errors)
@@ -61,7 +61,7 @@ def hold_lease(home: Home, config_path: str, lease: Lock, requests: socket.socke
             sign_lease(held, os.getpid())
 
 
-def _supervise(supervision: Supervision) -> None:
+def _supervise(supervision: SupervisorParts) -> None:
     first = _first_pass(supervision)
     supervision.sampling.keep(first.runs if first is not None else ())
     # Loaded only now, with the first run on its way.
@@ -75,10 +75,10 @@ def _supervise(supervision: Supervision) -> None:
     asyncio.run(supervise())
 
 
-def _first_pass(supervision: Supervision) -> Passed | None:
+def _first_pass(supervision: SupervisorParts) -> PassResult | None:
     """None where it failed, on a full disk for one: the next pass tries again."""
     try:
-        return supervision.keeper.pass_over((), explain=False)
+        return supervision.keeper.run_pass((), explain=False)
     except BackpropError as error:
         note(str(error))
         return None

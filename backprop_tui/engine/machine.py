@@ -14,8 +14,8 @@ from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.telemetry import Readings
 from backprop_tui.engine.candidates import active_of
-from backprop_tui.engine.learned import LearnedPeaks
-from backprop_tui.engine.measuring import Measurements
+from backprop_tui.engine.learned import VramHistory
+from backprop_tui.engine.measuring import ReadingsSource
 from backprop_tui.engine.saving_runs import SavingRuns
 from backprop_tui.engine.tokens_file import read_tokens, write_tokens
 from backprop_tui.processes.detached_log import note
@@ -24,10 +24,10 @@ from backprop_tui.store.home import Home
 HELD = "queue-held"
 
 
-class Machine:
+class Capacity:
     """Reads the user's limits again when their file changes; remembers what was promised to runs just started."""
 
-    def __init__(self, home: Home, config_path: str, measurements: Measurements) -> None:
+    def __init__(self, home: Home, config_path: str, measurements: ReadingsSource) -> None:
         self._home = home
         self._config_path = config_path
         self._measurements = measurements
@@ -37,7 +37,7 @@ class Machine:
         self._reread_limits()
         self._bucket = read_tokens(home, time.monotonic(), self.limits)
         self._claims: dict[str, tuple[Claim, ...]] = {}
-        self.learned = LearnedPeaks(home)
+        self.learned = VramHistory(home)
         self._saving = SavingRuns(home)
 
     def snapshot(self, active: Sequence[Run]) -> Snapshot:

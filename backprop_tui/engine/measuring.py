@@ -17,7 +17,7 @@ FRESH_SECONDS = 3.0  # of the host
 HOST_SECONDS = 0.2
 
 
-class Measurements:
+class ReadingsSource:
     """The newest readings; asking never blocks, for no GPU is asked here."""
 
     def __init__(self, home: Home, told: Readings | None = None) -> None:

@@ -9,11 +9,11 @@ from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.queue_order import in_order
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.telemetry import Readings
-from backprop_tui.engine.book import Book
-from backprop_tui.engine.candidates import candidate_of, seen_by
-from backprop_tui.engine.dependencies import Hopeless, awaited
-from backprop_tui.engine.machine import Machine
-from backprop_tui.engine.measuring import Measurements
+from backprop_tui.engine.book import UnfinishedRuns
+from backprop_tui.engine.candidates import candidate_of, snapshot_for
+from backprop_tui.engine.dependencies import UnmetDependency, awaited
+from backprop_tui.engine.machine import Capacity
+from backprop_tui.engine.measuring import ReadingsSource
 from backprop_tui.store.home import Home
 
 
@@ -23,18 +23,18 @@ def preview(home: Home, config_path: str, runs: Sequence[Run], measured: Reading
     What waits before one of them is taken to go first where it may, the others of them too. `measured` is of now, None
     where a sampler writes.
     """
-    book = Book(home)
+    book = UnfinishedRuns(home)
     book.refresh()
-    machine = Machine(home, config_path, Measurements(home, measured))
+    machine = Capacity(home, config_path, ReadingsSource(home, measured))
     snapshot = machine.snapshot(book.active())
     decisions: dict[int, Decision] = {}
     for other in in_order([*book.queued(), *runs]):
         waits_for = awaited(other, book)
-        if isinstance(waits_for, Hopeless):
+        if isinstance(waits_for, UnmetDependency):
             decisions[id(other)] = Hold(reasons=(HoldReason(check=Check.DEPENDENCY, message=waits_for.reason),))
             continue
         candidate = candidate_of(other, waits_for, machine.learned_peak(other), machine.mount_of(other))
-        decision = decide(candidate, seen_by(other, snapshot, machine.probe))
+        decision = decide(candidate, snapshot_for(other, snapshot, machine.probe))
         decisions[id(other)] = decision
         if not isinstance(decision, Hold):
             snapshot = snapshot.with_started(candidate, decision.placement)

@@ -18,11 +18,11 @@ from backprop_tui.domain.requests import EditRequest, StopRequest, TimeboxReques
 from backprop_tui.domain.run import Ended, Queued, Run
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.values import dataclass
-from backprop_tui.engine.book import Book
-from backprop_tui.engine.candidates import candidate_of, seen_by
-from backprop_tui.engine.dependencies import Hopeless, awaited
-from backprop_tui.engine.handed_over import handed_over
-from backprop_tui.engine.machine import Machine
+from backprop_tui.engine.book import UnfinishedRuns
+from backprop_tui.engine.candidates import candidate_of, snapshot_for
+from backprop_tui.engine.dependencies import UnmetDependency, awaited
+from backprop_tui.engine.handed_over import gpu_environment
+from backprop_tui.engine.machine import Capacity
 from backprop_tui.engine.recovery import Adopt, recover
 from backprop_tui.launchers.launcher import GuardianHandle, Launcher
 from backprop_tui.processes.linux import boot_id
@@ -36,7 +36,7 @@ EXPLAINED_RUNS = 100
 
 
 @dataclass(slots=True)
-class Passed:
+class PassResult:
     """What one pass found and did."""
 
     snapshot: Snapshot
@@ -47,16 +47,16 @@ class Passed:
     places: dict[str, int] = field(default_factory=dict)
 
 
-class QueueKeeper:
+class Scheduler:
     """Owns the queue of one host while its process holds the lease."""
 
-    def __init__(self, book: Book, machine: Machine, launcher: Launcher) -> None:
+    def __init__(self, book: UnfinishedRuns, machine: Capacity, launcher: Launcher) -> None:
         self._book = book
         self._machine = machine
         self._launcher = launcher
         self._head: HeadOfQueue | None = None
 
-    def pass_over(self, watched: Iterable[str], *, explain: bool) -> Passed:
+    def run_pass(self, watched: Iterable[str], *, explain: bool) -> PassResult:
         """One pass; `watched` are the runs whose guardians are known to live. `explain`: every reason of every run.
 
         Raises:
@@ -67,7 +67,7 @@ class QueueKeeper:
         for run in self._book.queued():
             self._listen(run)
         known = set(watched)
-        passed = Passed(snapshot=self._machine.snapshot(self._book.active()))
+        passed = PassResult(snapshot=self._machine.snapshot(self._book.active()))
         for run in self._book.active():
             if run.id not in known:
                 self._recover(run, passed)
@@ -77,7 +77,7 @@ class QueueKeeper:
         passed.runs = self._book.runs()
         return passed
 
-    def _recover(self, run: Run, passed: Passed) -> None:
+    def _recover(self, run: Run, passed: PassResult) -> None:
         directory = self._book.directory(run.id)
         lock = _try_lock(directory)
         if lock is None:
@@ -94,7 +94,7 @@ class QueueKeeper:
             else:
                 self._book.put(found.run)
 
-    def _admit(self, passed: Passed, *, explain: bool) -> None:
+    def _admit(self, passed: PassResult, *, explain: bool) -> None:
         now = time.time()
         queue = in_order(self._book.queued())
         self._reserve(queue, passed)
@@ -114,7 +114,7 @@ class QueueKeeper:
                 return
             machine_is_full = machine_is_full or (Check.PARALLEL in checks and run.spec.limits.max_parallel is None)
 
-    def _reserve(self, queue: list[Run], passed: Passed) -> None:
+    def _reserve(self, queue: list[Run], passed: PassResult) -> None:
         """Keeps GPUs for the first run that has waited long for several, so that small ones do not starve it."""
         if not passed.snapshot.readings.gpus:
             self._head = None
@@ -122,7 +122,7 @@ class QueueKeeper:
         candidates = []
         for run in queue[:EXPLAINED_RUNS]:
             waits_for = awaited(run, self._book)
-            if not isinstance(waits_for, Hopeless):
+            if not isinstance(waits_for, UnmetDependency):
                 candidates.append(self._candidate(run, waits_for))
         self._head = head_of_queue(self._head, candidates, passed.snapshot)
         passed.snapshot = replace(passed.snapshot, reservation=reserve(self._head, candidates, passed.snapshot))
@@ -130,14 +130,14 @@ class QueueKeeper:
     def _candidate(self, run: Run, waits_for: tuple[AwaitedRun, ...]) -> Candidate:
         return candidate_of(run, waits_for, self._machine.learned_peak(run), self._machine.mount_of(run))
 
-    def _consider(self, run: Run, passed: Passed, now: float) -> Hold | None:
+    def _consider(self, run: Run, passed: PassResult, now: float) -> Hold | None:
         """Starts the run, ends it, or says why it waits."""
         waits_for = awaited(run, self._book)
-        if isinstance(waits_for, Hopeless):
+        if isinstance(waits_for, UnmetDependency):
             self._end_unstarted(run, waits_for.reason)
             return None
         candidate = self._candidate(run, waits_for)
-        decision = decide(candidate, seen_by(run, passed.snapshot, self._machine.probe))
+        decision = decide(candidate, snapshot_for(run, passed.snapshot, self._machine.probe))
         backoff = _backoff(run, now)
         if isinstance(decision, Hold) or backoff is not None:
             reasons = decision.reasons if isinstance(decision, Hold) else ()
@@ -145,7 +145,7 @@ class QueueKeeper:
         self._start(run, candidate, decision.placement, passed)
         return None
 
-    def _start(self, run: Run, candidate: Candidate, placement: Placement, passed: Passed) -> None:
+    def _start(self, run: Run, candidate: Candidate, placement: Placement, passed: PassResult) -> None:
         directory = self._book.directory(run.id)
         lock = _try_lock(directory)
         if lock is None:
@@ -162,7 +162,7 @@ class QueueKeeper:
                 boot_id=boot_id(),
                 gpus=placement.gpus or (),
                 vram_claim_bytes=placement.claim_bytes,
-                variables=handed_over(run.spec, placement, passed.snapshot.readings),
+                variables=gpu_environment(run.spec, placement, passed.snapshot.readings),
             )
             directory.write(starting, durable=True)
             directory.append_event("admitted", _where(placement), time=time.time())

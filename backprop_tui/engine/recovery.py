@@ -22,13 +22,13 @@ class Adopt:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class Recorded:
     """The record says now what became of it."""
 
     run: Run
 
 
-def recover(directory: RunDirectory, run: Run) -> Adopt | Written:
+def recover(directory: RunDirectory, run: Run) -> Adopt | Recorded:
     """Tells a script that was started from one that never was, and records what needs no guardian.
 
     Raises:
@@ -46,16 +46,16 @@ def recover(directory: RunDirectory, run: Run) -> Adopt | Written:
     return _never_started(directory, run)
 
 
-def _never_started(directory: RunDirectory, run: Run) -> Written:
+def _never_started(directory: RunDirectory, run: Run) -> Recorded:
     if run.status is not Status.STARTING:
         return _lost(directory, run, "its script.lock was emptied by somebody", cause_of_doubt)
     back = take_back(run, now=time.time(), reason="its guardian died before the script was started")
     directory.write(back, durable=True)
     directory.append_event("queued", "its guardian died before the script was started", time=time.time())
-    return Written(back)
+    return Recorded(back)
 
 
-def _lost(directory: RunDirectory, run: Run, why: str, cause_of: Callable[[str], Cause]) -> Written:
+def _lost(directory: RunDirectory, run: Run, why: str, cause_of: Callable[[str], Cause]) -> Recorded:
     """An end that was ours is told as such, though nobody saw how it came."""
     live = directory.read_live()
     stopping = live.stopping if live is not None and live.attempt == run.attempt.number else None
@@ -76,4 +76,4 @@ def _lost(directory: RunDirectory, run: Run, why: str, cause_of: Callable[[str],
     directory.append_event("ended", outcome.reason or outcome.status, time=now, status=outcome.status)
     if concluded.status is not Status.QUEUED:
         directory.forget_environment()
-    return Written(concluded)
+    return Recorded(concluded)

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import UNFINISHED, Status
-from backprop_tui.engine.machine import Machine
-from backprop_tui.engine.measuring import Measurements
+from backprop_tui.engine.machine import Capacity
+from backprop_tui.engine.measuring import ReadingsSource
 from backprop_tui.launchers.sampler_process import SamplerProcess
 from backprop_tui.processes.detached_log import note
 from backprop_tui.store.home import Home
@@ -16,10 +16,10 @@ from backprop_tui.store.home import Home
 NOT_CHOSEN = frozenset({"auto", "none"})
 
 
-class Sampling:
+class SamplerKeeper:
     """The supervisor's sampler; none where the configuration says that no GPU is to be measured."""
 
-    def __init__(self, home: Home, machine: Machine, measurements: Measurements) -> None:
+    def __init__(self, home: Home, machine: Capacity, measurements: ReadingsSource) -> None:
         self._machine = machine
         self._measurements = measurements
         self._sampler = SamplerProcess(home, machine.probe, machine.limits.sample_seconds)

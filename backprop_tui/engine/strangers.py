@@ -11,7 +11,7 @@ from backprop_tui.processes.tree import children
 LATE_SECONDS = 2.0
 
 
-class StrangerReaper:
+class OrphanReaper:
     """Remembers since when each zombie lies there."""
 
     __slots__ = ("_since",)

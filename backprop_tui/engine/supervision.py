@@ -5,19 +5,19 @@ from __future__ import annotations
 from backprop_tui.domain.values import dataclass
 from backprop_tui.engine.bell import Bell
 from backprop_tui.engine.guarding import Guard
-from backprop_tui.engine.machine import Machine
-from backprop_tui.engine.queue_keeper import QueueKeeper
-from backprop_tui.engine.sampling import Sampling
+from backprop_tui.engine.machine import Capacity
+from backprop_tui.engine.queue_keeper import Scheduler
+from backprop_tui.engine.sampling import SamplerKeeper
 from backprop_tui.store.home import Home
 
 
 @dataclass(frozen=True, slots=True)
-class Supervision:
+class SupervisorParts:
     """What the loop drives."""
 
     home: Home
-    machine: Machine
-    keeper: QueueKeeper
+    machine: Capacity
+    keeper: Scheduler
     guard: Guard
-    sampling: Sampling
+    sampling: SamplerKeeper
     bell: Bell

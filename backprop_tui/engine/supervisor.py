@@ -12,9 +12,9 @@ from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import ENDED
 from backprop_tui.engine.governor_file import write_governor
 from backprop_tui.engine.indexing import index_runs
-from backprop_tui.engine.queue_keeper import Passed
-from backprop_tui.engine.strangers import StrangerReaper
-from backprop_tui.engine.supervision import Supervision
+from backprop_tui.engine.queue_keeper import PassResult
+from backprop_tui.engine.strangers import OrphanReaper
+from backprop_tui.engine.supervision import SupervisorParts
 from backprop_tui.launchers.launcher import GuardianHandle
 from backprop_tui.processes.detached_log import note
 from backprop_tui.processes.identity import identify, open_pidfd
@@ -32,7 +32,7 @@ LINGER_SECONDS = 2.0  # a script that runs one thing after the other finds the s
 class Supervisor:
     """Waits for whatever changes and lets the keeper of the queue look; everything that blocks is in threads."""
 
-    def __init__(self, supervision: Supervision) -> None:
+    def __init__(self, supervision: SupervisorParts) -> None:
         self._home = supervision.home
         self._keeper = supervision.keeper
         self._machine = supervision.machine
@@ -46,7 +46,7 @@ class Supervisor:
         self._indexed: dict[str, Run] = {}
         self._explain_at = 0.0
 
-    async def supervise(self, first: Passed | None) -> None:
+    async def supervise(self, first: PassResult | None) -> None:
         """Until nothing is unfinished and everything is indexed; `first` is the pass made before this loop existed."""
         loop = asyncio.get_running_loop()
         loop.add_reader(self._bell.descriptor, self._rung)
@@ -57,7 +57,7 @@ class Supervisor:
                 tasks.create_task(self._keep_queue())
                 tasks.create_task(self._each(self._look_seconds, self._look))
                 tasks.create_task(self._each(lambda: INDEX_SECONDS, self._index))
-                tasks.create_task(self._each(lambda: 1.0, StrangerReaper().reap))
+                tasks.create_task(self._each(lambda: 1.0, OrphanReaper().reap))
         finally:
             loop.remove_reader(self._bell.descriptor)
 
@@ -87,7 +87,7 @@ class Supervisor:
             # A full disk or a broken record holds the queue, no more: the next pass tries again.
             note(str(error))
 
-    def _take_in(self, passed: Passed) -> None:
+    def _take_in(self, passed: PassResult) -> None:
         self._runs = passed.runs
         for run_id, guardian in passed.guardians.items():
             self._watch(run_id, guardian)

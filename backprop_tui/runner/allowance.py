@@ -16,7 +16,7 @@ ALLOWED_SECONDS = 0.25
 LINES = 1000  # for which that is allowed
 
 
-class Allowance:
+class RegexLimit:
     """To be used in the main thread alone, which is the one that handles signals."""
 
     def __init__(self, allowed_seconds: float = ALLOWED_SECONDS) -> None:

@@ -13,10 +13,10 @@ from backprop_tui.domain.run import Run
 from backprop_tui.domain.values import dataclass
 from backprop_tui.processes.identity import Identity
 from backprop_tui.processes.linux import boot_id
-from backprop_tui.runner.ladder import Ladder
+from backprop_tui.runner.ladder import StopSequence
 from backprop_tui.runner.script import CannotStart, Launch, start_script
 from backprop_tui.runner.tree import Tree
-from backprop_tui.runner.watched import WatchedScript
+from backprop_tui.runner.watched import ScriptProcess
 from backprop_tui.store.locks import Lock, is_locked, try_lock
 from backprop_tui.store.run_directory import RunDirectory
 
@@ -29,14 +29,14 @@ class Gone:
 
 
 @dataclass(frozen=True, slots=True)
-class NeverBegan:
+class NeverStarted:
     """The child died before it wrote who it is, so nothing was executed: the next pass queues the run again."""
 
 
-Birth = WatchedScript | CannotStart | Gone | NeverBegan
+StartResult = ScriptProcess | CannotStart | Gone | NeverStarted
 
 
-def start(directory: RunDirectory, run: Run) -> Birth:
+def start(directory: RunDirectory, run: Run) -> StartResult:
     """Starts the newest attempt's script, unless one lives in this directory already: then that one is adopted."""
     lock = try_lock(directory.script_lock)
     if lock is None:
@@ -50,7 +50,7 @@ def start(directory: RunDirectory, run: Run) -> Birth:
         except OSError as error:
             problem = error.strerror or str(error)
             return CannotStart(what=error.filename or directory.log, problem=problem, not_found=False)
-    return WatchedScript.child(started) if isinstance(started, Identity) else started
+    return ScriptProcess.child(started) if isinstance(started, Identity) else started
 
 
 def _launch(directory: RunDirectory, run: Run) -> Launch:
@@ -69,41 +69,41 @@ def _launch(directory: RunDirectory, run: Run) -> Launch:
     )
 
 
-def adopt(directory: RunDirectory, run: Run) -> Birth:
+def adopt(directory: RunDirectory, run: Run) -> StartResult:
     """Takes over the script that script.lock names, once it is sure that it is this run's."""
     named = _named_script(directory, run.attempt.number)
     if not isinstance(named, Identity):
         return named
-    script = WatchedScript.adopt(named)
+    script = ScriptProcess.adopt(named)
     if script is not None and _belongs(script, directory):
         return script
     return Gone()
 
 
-def _named_script(directory: RunDirectory, attempt: int) -> Identity | NeverBegan | CannotStart:
+def _named_script(directory: RunDirectory, attempt: int) -> Identity | NeverStarted | CannotStart:
     """The lock may be held by a child that has not written its pid yet, or that dies before it can."""
     end = time.monotonic() + PID_WRITTEN_WITHIN_SECONDS
     while True:
         # The lock before the record: a child that writes it meanwhile holds the lock now.
         is_busy = is_locked(directory.script_lock)
-        named = script_of(directory, attempt)
+        named = recorded_script(directory, attempt)
         if named is not None:
             return named
         if not is_busy:
-            return NeverBegan()
+            return NeverStarted()
         if time.monotonic() > end:
             left = "a process that an earlier attempt left behind holds it"
             return CannotStart(what=directory.script_lock, problem=left, not_found=False)
         time.sleep(0.01)
 
 
-def script_of(directory: RunDirectory, attempt: int) -> Identity | None:
+def recorded_script(directory: RunDirectory, attempt: int) -> Identity | None:
     """Who the script of this attempt is, or was; None where it has not written it."""
     named = directory.script_identity()
     return Identity(named[1], named[2]) if named is not None and named[0] == attempt else None
 
 
-def _belongs(script: WatchedScript, directory: RunDirectory) -> bool:
+def _belongs(script: ScriptProcess, directory: RunDirectory) -> bool:
     """Its environment names this directory; before its exec it still is a fork of a guardian, which holds the lock."""
     try:
         with open(f"/proc/{script.identity.pid}/environ", "rb") as file:
@@ -114,7 +114,7 @@ def _belongs(script: WatchedScript, directory: RunDirectory) -> bool:
     return not marks or marks == [b"BACKPROP_RUN_DIR=" + os.fsencode(directory.path)]
 
 
-def first_live(run: Run, script: WatchedScript | None, earlier: Live | None) -> Live:
+def initial_live(run: Run, script: ScriptProcess | None, earlier: Live | None) -> Live:
     """The live record this guardian begins with: the one of the guardian before it, or a new one."""
     now = time.monotonic()
     script_pid = None if script is None else script.identity.pid
@@ -144,7 +144,7 @@ def _taken_over(earlier: Live, script_pid: int | None) -> Live:
     return replace(earlier, runner_pid=os.getpid(), script_pid=script_pid)
 
 
-def make_agree(script: WatchedScript, tree: Tree, ladder: Ladder, live: Live) -> None:
+def apply_recorded_state(script: ScriptProcess, tree: Tree, ladder: StopSequence, live: Live) -> None:
     """After an adoption: the processes do what the record says. A ladder that was begun goes on by itself."""
     if script.has_died():
         return

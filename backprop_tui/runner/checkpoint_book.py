@@ -20,8 +20,8 @@ REMEMBERED_STEPS = REMEMBERED_PATHS = 1_000
 SAME_SAVE_SECONDS = 0.01  # records keep milliseconds
 
 
-class CheckpointBook:
-    """Written by the guardian alone; learns how often and how much the run saves."""
+class CheckpointRecord:
+    """Recorded by the guardian alone; learns how often and how much the run saves."""
 
     __slots__ = ("_announced", "_deleted_bytes", "_expect", "_recorder", "_steps", "pending")
 

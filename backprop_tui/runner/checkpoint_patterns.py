@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 
-from backprop_tui.runner.writing_places import DEEPEST, Place
+from backprop_tui.runner.writing_places import DEEPEST, OutputLocation
 
 _MAGIC = re.compile(r"[*?\[]")
 
@@ -21,12 +21,12 @@ class CheckpointPatterns:
         self._cwd = cwd
         self._patterns = [os.path.normpath(os.path.join(cwd, os.path.expanduser(pattern))) for pattern in patterns]
 
-    def places(self) -> Iterator[Place]:
+    def places(self) -> Iterator[OutputLocation]:
         """The directory below which each pattern's checkpoints appear."""
         for pattern in self._patterns:
             parts = pattern.split("/")
             fixed = next((number for number, part in enumerate(parts) if _MAGIC.search(part)), len(parts) - 1)
-            yield Place("/".join(parts[:fixed]) or "/", DEEPEST if "**" in parts else len(parts) - fixed + 1)
+            yield OutputLocation("/".join(parts[:fixed]) or "/", DEEPEST if "**" in parts else len(parts) - fixed + 1)
 
     def checkpoint_of(self, file: str) -> str | None:
         """The checkpoint that a file is, or that the nearest directory above it is; None where no pattern fits."""

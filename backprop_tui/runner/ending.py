@@ -19,7 +19,7 @@ from backprop_tui.domain.retries import NotAgain
 from backprop_tui.domain.run import Cause, Checkpoint, Ended, Run
 from backprop_tui.domain.status import Status
 from backprop_tui.runner.aside import Aside
-from backprop_tui.runner.evidence import Scene
+from backprop_tui.runner.evidence import FailureContext
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.script import CannotStart
 from backprop_tui.runner.watched import Exit
@@ -31,9 +31,9 @@ JUDGE_SECONDS = 5.0
 CAUSE_SECONDS = 10.0
 
 
-def outcome_of(exit_: Exit, stopping: Stopping | None, scene: Scene) -> Outcome:
+def outcome_of(exit_: Exit, stopping: Stopping | None, scene: FailureContext) -> Outcome:
     """What the end means. After a signal of ours it is never a failure, whatever the script made of it."""
-    signal_name = None if exit_.signal is None else signal_named(exit_.signal)
+    signal_name = None if exit_.signal is None else signal_name_of(exit_.signal)
     if stopping is not None:
         return Outcome(
             status=stopping.status,
@@ -69,7 +69,7 @@ def _found_out(find: Callable[[], Cause], ended: str) -> Cause:
     return made("unknown", evidence=ended, summary=ended, advice="read the end of the log", retryable=True)
 
 
-def outcome_of_no_start(failure: CannotStart) -> Outcome:
+def outcome_of_failed_start(failure: CannotStart) -> Outcome:
     """The program could not be executed at all."""
     reason = f"cannot start {failure.what}: {failure.problem}"
     cause = made(
@@ -82,7 +82,7 @@ def outcome_of_no_start(failure: CannotStart) -> Outcome:
     return Outcome(status=Status.FAILED, reason=reason, cause=cause)
 
 
-def signal_named(number: int) -> str:
+def signal_name_of(number: int) -> str:
     """SIGKILL for 9; real-time signals by number."""
     try:
         return signal.Signals(number).name

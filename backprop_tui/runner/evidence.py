@@ -19,7 +19,7 @@ from backprop_tui.domain.values import dataclass
 from backprop_tui.probes.kernel_log import memory_kill_of
 from backprop_tui.probes.readings_file import read_readings
 from backprop_tui.runner.gpu_share import SAMPLE_SECONDS
-from backprop_tui.runner.not_finite import not_finite_since
+from backprop_tui.runner.not_finite import non_finite_since
 from backprop_tui.store.log_end import read_end
 from backprop_tui.store.run_directory import RunDirectory
 
@@ -28,7 +28,7 @@ _SOURCE_FOLDERS = ("", "src", "..")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
+class FailureContext:
     """Where to look; `memory_kill` is the control group's word, `readings_path` the sampler's newest readings."""
 
     directory: RunDirectory
@@ -96,7 +96,7 @@ class Scene:
         """The newest loss where it is no number, and since which step, as far as the end of the metrics tells."""
         for name, value in self.live.metrics.items():
             if "loss" in name.lower() and not math.isfinite(value):
-                since = not_finite_since(self.directory.file("metrics.jsonl"), name)
+                since = non_finite_since(self.directory.file("metrics.jsonl"), name)
                 if since is not None and since != self.live.step:
                     return f"{name} is {value} since step {since}"
                 return f"{name} is {value}" + ("" if self.live.step is None else f" at step {self.live.step}")

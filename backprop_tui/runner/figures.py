@@ -9,18 +9,18 @@ from collections.abc import Mapping, Sequence
 from backprop_tui.domain.run import Spec
 from backprop_tui.domain.status import Status
 from backprop_tui.readers.values import CheckpointSaved, Progress
-from backprop_tui.runner.checkpoint_book import CheckpointBook
-from backprop_tui.runner.ladder import Ladder
+from backprop_tui.runner.checkpoint_book import CheckpointRecord
+from backprop_tui.runner.ladder import StopSequence
 from backprop_tui.runner.recorder import Recorder
-from backprop_tui.runner.standing import Standing
+from backprop_tui.runner.standing import LiveProgress
 
 
-class Figures:
+class ProgressRecorder:
     """Takes in values as they were read, oldest first."""
 
     __slots__ = ("_began_epoch", "_began_step", "_book", "_ladder", "_recorder", "_spec", "_told_nan")
 
-    def __init__(self, recorder: Recorder, ladder: Ladder, spec: Spec, book: CheckpointBook) -> None:
+    def __init__(self, recorder: Recorder, ladder: StopSequence, spec: Spec, book: CheckpointRecord) -> None:
         self._recorder = recorder
         self._ladder = ladder
         self._spec = spec
@@ -30,7 +30,7 @@ class Figures:
 
     def take_in(self, values: Sequence[Progress | CheckpointSaved], cwd: str) -> None:
         """Updates the live record; `cwd` is where a relative checkpoint path starts."""
-        standing = Standing(self._recorder.live)
+        standing = LiveProgress(self._recorder.live)
         for value in values:
             if isinstance(value, CheckpointSaved):
                 # With all that was said before it, and the offset behind it: so it is told once, whoever dies.
@@ -58,7 +58,7 @@ class Figures:
         """What the script wrote into files, which may be older than what it printed: it never takes the step back."""
         if not values:
             return
-        standing = Standing(self._recorder.live)
+        standing = LiveProgress(self._recorder.live)
         for value in values:
             standing.take_in_beside(value)
             self._look_at_loss(value.metrics, value.step)

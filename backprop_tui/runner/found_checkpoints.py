@@ -12,7 +12,7 @@ from backprop_tui.domain.checkpoint_names import NamedCheckpoint, named_checkpoi
 from backprop_tui.domain.run import Checkpoint
 from backprop_tui.domain.values import dataclass
 from backprop_tui.runner.checkpoint_patterns import CheckpointPatterns
-from backprop_tui.runner.written_files import WrittenFile
+from backprop_tui.runner.written_files import OutputFile
 from backprop_tui.store.checkpoint_folders import TRAINER_STATE
 from backprop_tui.store.checkpoints import Unsound, is_sound, saved_files
 
@@ -66,8 +66,8 @@ class _Pending:
     changed: bool = False  # between two looks, so that it was seen being written
 
 
-class FoundCheckpoints:
-    """Judges what `WrittenFiles` finds; keeps what is not whole yet until it is."""
+class CheckpointScanner:
+    """Judges what `OutputFiles` finds; keeps what is not whole yet until it is."""
 
     def __init__(self, patterns: CheckpointPatterns, known: Callable[[], Sequence[Checkpoint]]) -> None:
         """`known` gives the checkpoints of the record; it is called from another thread than the guardian's."""
@@ -88,7 +88,7 @@ class FoundCheckpoints:
         """The script announced this checkpoint: it is judged wherever it lies. Any thread may call it."""
         self._announced.append(path)
 
-    def take(self, files: Iterable[WrittenFile], now: float) -> Iterator[Sighting]:
+    def take(self, files: Iterable[OutputFile], now: float) -> Iterator[Sighting]:
         """What a look at the files found, at the monotonic time `now`; may block as long as the file systems do."""
         yield from self._gone()
         self._notice(files, now)
@@ -98,7 +98,7 @@ class FoundCheckpoints:
         self.is_any_pending = bool(being_written)
         yield CheckpointsPending(paths=being_written)
 
-    def take_last(self, files: Iterable[WrittenFile], now: float) -> Iterator[Sighting]:
+    def take_last(self, files: Iterable[OutputFile], now: float) -> Iterator[Sighting]:
         """As `take`, when nobody writes any more: what is not whole now will never be, and is told as it is."""
         yield from self._gone()
         self._notice(files, now)
@@ -112,7 +112,7 @@ class FoundCheckpoints:
                 self._told.pop(checkpoint.path, None)
                 yield CheckpointGone(path=checkpoint.path)
 
-    def _notice(self, files: Iterable[WrittenFile], now: float) -> None:
+    def _notice(self, files: Iterable[OutputFile], now: float) -> None:
         found: dict[str, NamedCheckpoint] = {}
         while self._announced:
             path = self._announced.popleft()

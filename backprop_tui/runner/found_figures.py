@@ -14,7 +14,7 @@ from backprop_tui.readers.files.csv_log import CsvLog
 from backprop_tui.readers.files.tensorboard import TensorBoardLog
 from backprop_tui.readers.files.trainer_state import progress_in_state
 from backprop_tui.readers.values import Progress
-from backprop_tui.runner.written_files import WrittenFile
+from backprop_tui.runner.written_files import OutputFile
 
 MOST_FILES = 64
 MOST_READ_BYTES = 256 << 10  # at a look, of all files that grow: a guardian is small; the next look goes on
@@ -24,7 +24,7 @@ LONGEST_STATE_BYTES = 4 << 20  # tens of thousands of lines, which take ten time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FiguresFound:
+class MetricsFound:
     """What the files said since the last look; `offset` of a value means nothing."""
 
     values: tuple[Progress, ...]
@@ -41,7 +41,7 @@ class _Growing:
         self.position = 0
 
 
-class FoundFigures:
+class MetricFiles:
     """Follows the files of one attempt that hold figures.
 
     What it finds it gives at the look after, so that the log, where it says the same, says it first.
@@ -53,9 +53,9 @@ class FoundFigures:
         self._left_bytes = 0  # to be read at this look
         self._held: list[Progress] = []
         self._growing: dict[str, _Growing] = {}
-        self._unread: dict[str, WrittenFile] = {}  # files with more than one look reads
+        self._unread: dict[str, OutputFile] = {}  # files with more than one look reads
 
-    def take(self, files: Iterable[WrittenFile], *, is_last: bool = False) -> FiguresFound | None:
+    def take(self, files: Iterable[OutputFile], *, is_last: bool = False) -> MetricsFound | None:
         """What the files that changed by the look before say, at the last look all; None where that is nothing."""
         changed = self._unread | {file.path: file for file in files}
         self._unread = {}
@@ -67,9 +67,9 @@ class FoundFigures:
             except OSError:  # it was taken away, or may not be read
                 self._growing.pop(file.path, None)
         given, self._held = ([*self._held, *values], []) if is_last else (self._held, values)
-        return FiguresFound(values=tuple(given)) if given else None
+        return MetricsFound(values=tuple(given)) if given else None
 
-    def _read(self, file: WrittenFile) -> list[Progress]:
+    def _read(self, file: OutputFile) -> list[Progress]:
         name = os.path.basename(file.path)
         if name == trainer_state.NAME:
             return _whole(file) if file.size_bytes <= LONGEST_STATE_BYTES else []
@@ -79,7 +79,7 @@ class FoundFigures:
             return self._rest(file, lambda: TensorBoardLog(_series(file.path)))
         return []
 
-    def _rest(self, file: WrittenFile, make: Callable[[], CsvLog | TensorBoardLog]) -> list[Progress]:
+    def _rest(self, file: OutputFile, make: Callable[[], CsvLog | TensorBoardLog]) -> list[Progress]:
         known = self._growing.get(file.path)
         if known is None or file.size_bytes < known.position:
             if known is None and len(self._growing) >= MOST_FILES:
@@ -112,6 +112,6 @@ def _series(path: str) -> str:
     return name if is_one_of_several else ""
 
 
-def _whole(file: WrittenFile) -> list[Progress]:
+def _whole(file: OutputFile) -> list[Progress]:
     with open(file.path, "rb", buffering=0) as opened:
         return progress_in_state(opened.read(LONGEST_STATE_BYTES) or b"")

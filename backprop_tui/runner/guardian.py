@@ -20,24 +20,24 @@ from backprop_tui.launchers.sampler_process import READINGS
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.readers.values import CheckpointSaved, Progress
-from backprop_tui.runner.checkpoint_book import CheckpointBook
+from backprop_tui.runner.checkpoint_book import CheckpointRecord
 from backprop_tui.runner.disk_watch import DiskWatch
-from backprop_tui.runner.figures import Figures
-from backprop_tui.runner.found_figures import FiguresFound
+from backprop_tui.runner.figures import ProgressRecorder
+from backprop_tui.runner.found_figures import MetricsFound
 from backprop_tui.runner.gpu_share import share_of
-from backprop_tui.runner.ladder import Ladder
+from backprop_tui.runner.ladder import StopSequence
 from backprop_tui.runner.listeners import LISTENERS, anyone_listens
 from backprop_tui.runner.log_follower import LogFollower
-from backprop_tui.runner.lookout import Lookout, Seen
-from backprop_tui.runner.memory_kills import MemoryKills
-from backprop_tui.runner.obedience import Obedience
-from backprop_tui.runner.postponement import UNTIL, Postponement
+from backprop_tui.runner.lookout import OutputScanner, Seen
+from backprop_tui.runner.memory_kills import MemoryKillMonitor
+from backprop_tui.runner.obedience import RequestHandler
+from backprop_tui.runner.postponement import UNTIL, DeferredStop
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.resources import ResourceMeter
 from backprop_tui.runner.resume_watch import ResumeWatch
-from backprop_tui.runner.summons import summon
+from backprop_tui.runner.summons import start_supervisor_if_dead
 from backprop_tui.runner.tree import Tree
-from backprop_tui.runner.watched import REAPED_WITHIN_SECONDS, Exit, WatchedScript
+from backprop_tui.runner.watched import REAPED_WITHIN_SECONDS, Exit, ScriptProcess
 from backprop_tui.store.run_directory import RunDirectory
 
 TICK_SECONDS = 0.2
@@ -46,11 +46,11 @@ TIMEBOX = "timebox"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Charge:
+class GuardedScript:
     """What one guardian guards, put together before it begins to wait."""
 
     directory: RunDirectory
-    script: WatchedScript
+    script: ScriptProcess
     tree: Tree
     recorder: Recorder
     log: LogFollower
@@ -60,30 +60,32 @@ class Charge:
 class Guardian:
     """One loop of named steps, five times a second; the script's death wakes it at once."""
 
-    def __init__(self, charge: Charge, run: Run, wake: int) -> None:
+    def __init__(self, charge: GuardedScript, run: Run, wake: int) -> None:
         self._charge = charge
         self._recorder = charge.recorder
         self.run = run
         listens = partial(anyone_listens, charge.directory.file(LISTENERS))
-        self.ladder = Ladder(run.spec.stop, charge.tree, charge.recorder, listens)
-        self._lookout = Lookout(run, charge.supervisor.home, charge.recorder, charge.script.identity.pid)
-        self._book = CheckpointBook(charge.recorder, self._lookout.expect)
+        self.ladder = StopSequence(run.spec.stop, charge.tree, charge.recorder, listens)
+        self._lookout = OutputScanner(run, charge.supervisor.home, charge.recorder, charge.script.identity.pid)
+        self._book = CheckpointRecord(charge.recorder, self._lookout.expect)
         self._disk = DiskWatch(charge.recorder)
-        self.figures = Figures(charge.recorder, self.ladder, run.spec, self._book)
-        self._postponement = Postponement(
+        self.figures = ProgressRecorder(charge.recorder, self.ladder, run.spec, self._book)
+        self._postponement = DeferredStop(
             charge.recorder,
             self.ladder,
             grace_seconds=run.spec.stop.grace_seconds,
             is_saving=lambda: bool(self._book.pending),
             listens=listens,
         )
-        self._obedience = Obedience(charge.directory, charge.tree, charge.recorder, self.ladder, self._postponement)
+        self._obedience = RequestHandler(
+            charge.directory, charge.tree, charge.recorder, self.ladder, self._postponement
+        )
         readings_path = charge.supervisor.home.host_file(READINGS)
         self._meter = ResourceMeter(
             charge.tree, charge.recorder, lambda: share_of(run.id, run.attempt.gpus, readings_path)
         )
         self._resume_watch = ResumeWatch(charge.directory, run, charge.recorder)
-        self.memory_kills = MemoryKills(charge.script.identity.pid)
+        self.memory_kills = MemoryKillMonitor(charge.script.identity.pid)
         self._wake = wake
         self._poll = select.poll()
         self._poll.register(charge.script.pidfd, select.POLLIN)
@@ -169,7 +171,7 @@ class Guardian:
         for one in seen:
             if isinstance(one, DiskUse):
                 self._disk.seen(one, self.run, now)
-            elif isinstance(one, FiguresFound):
+            elif isinstance(one, MetricsFound):
                 self.figures.take_in_beside(self._charge.log.take_beside(one.values, time.time()))
                 self.write_metrics()
             else:
@@ -234,7 +236,7 @@ class Guardian:
         if now >= self._call_supervisor_at:
             self._call_supervisor_at = now + CALL_SUPERVISOR_SECONDS
             try:
-                if summon(self._charge.supervisor):
+                if start_supervisor_if_dead(self._charge.supervisor):
                     self._charge.tree.search_everywhere()
             except (BackpropError, OSError) as error:
                 self._recorder.change(problem=f"no supervisor could be started: {error}")

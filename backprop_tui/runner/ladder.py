@@ -23,7 +23,7 @@ TOLD, FIRST, TERM, KILL = 0, 1, 2, 3
 PERSON = "person"
 
 
-class Ladder:
+class StopSequence:
     """Ends one script; a new guardian goes on at the recorded step and never gives the first signal twice."""
 
     __slots__ = ("_listens", "_plan", "_recorder", "_tree")

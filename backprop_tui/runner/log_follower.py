@@ -13,7 +13,7 @@ from backprop_tui.readers.log_reader import LogReader
 from backprop_tui.readers.registry import READERS
 from backprop_tui.readers.user_patterns import UserPatterns
 from backprop_tui.readers.values import CheckpointSaved, Progress
-from backprop_tui.runner.told_metrics import ToldMetrics, newest_lines
+from backprop_tui.runner.told_metrics import MetricWatermarks, newest_lines
 from backprop_tui.store.fields import encode_metrics
 from backprop_tui.store.files import append_line, dump
 from backprop_tui.store.run_directory import RunDirectory
@@ -27,7 +27,7 @@ MOST_WAITING_LINES = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Begin:
+class LogPosition:
     """Where to go on; what lies before `metrics_from` is in metrics.jsonl already, before `told_from` it is told.
 
     `memory` is what a reader knew at `offset`; `habits` the memory of one that read an earlier start of the script.
@@ -37,7 +37,7 @@ class Begin:
     generation: int = 0
     metrics_from: int = 0
     told_from: int = 0
-    told: ToldMetrics | None = None  # what metrics.jsonl has
+    told: MetricWatermarks | None = None  # what metrics.jsonl has
     memory: Mapping[str, Any] | None = None
     habits: Mapping[str, Any] | None = None
 
@@ -45,7 +45,7 @@ class Begin:
 class LogFollower:
     """Follows one log from an offset; `generation` counts how often the log was found shorter than read."""
 
-    def __init__(self, directory: RunDirectory, begin: Begin, patterns: UserPatterns | None = None) -> None:
+    def __init__(self, directory: RunDirectory, begin: LogPosition, patterns: UserPatterns | None = None) -> None:
         """Follows the log of that directory; `patterns` come before what is understood anyway."""
         self._directory = directory
         self._path = directory.log
@@ -55,7 +55,7 @@ class LogFollower:
         self._position = begin.offset
         self._metrics_from = begin.metrics_from
         self._told_from = begin.told_from
-        self._told = ToldMetrics() if begin.told is None else begin.told
+        self._told = MetricWatermarks() if begin.told is None else begin.told
         self._waiting: list[bytes] = []  # lines of metrics.jsonl; a full disk makes them wait
         self.generation = begin.generation
         self.skipped_bytes = 0

@@ -11,12 +11,12 @@ from backprop_tui.processes.tree import descendants
 from backprop_tui.runner.aside import CLOSEST_SECONDS, Aside, paced
 from backprop_tui.runner.checkpoint_patterns import CheckpointPatterns
 from backprop_tui.runner.disk_watch import measured
-from backprop_tui.runner.found_checkpoints import FoundCheckpoints, Sighting
-from backprop_tui.runner.found_figures import FiguresFound, FoundFigures
-from backprop_tui.runner.neighbours import Neighbours
+from backprop_tui.runner.found_checkpoints import CheckpointScanner, Sighting
+from backprop_tui.runner.found_figures import MetricsFound, MetricFiles
+from backprop_tui.runner.neighbours import DirectoryNeighbours
 from backprop_tui.runner.recorder import Recorder
-from backprop_tui.runner.writing_places import named_places
-from backprop_tui.runner.written_files import WrittenFile, WrittenFiles
+from backprop_tui.runner.writing_places import locations_in_command
+from backprop_tui.runner.written_files import OutputFile, OutputFiles
 from backprop_tui.store.home import Home
 
 IDLE_SECONDS = 2.5
@@ -25,10 +25,10 @@ LAST_LOOK_SECONDS = 5.0
 ANNOUNCED_DEPTH = 2  # below the directory that an announced checkpoint lies in
 
 
-Seen = Sighting | DiskUse | FiguresFound
+Seen = Sighting | DiskUse | MetricsFound
 
 
-class Lookout:
+class OutputScanner:
     """Everything that is learned from the files of one attempt."""
 
     def __init__(self, run: Run, home: Home, recorder: Recorder, script_pid: int) -> None:
@@ -36,15 +36,15 @@ class Lookout:
         patterns = CheckpointPatterns(spec.checkpoint_globs, spec.cwd)
         self._script_pid = script_pid
         self._recorder = recorder
-        self._checkpoints = FoundCheckpoints(patterns, self._known)
-        self._figures = FoundFigures()
-        self._files = WrittenFiles(
-            [*patterns.places(), *named_places(spec.command, spec.cwd)],
+        self._checkpoints = CheckpointScanner(patterns, self._known)
+        self._figures = MetricFiles()
+        self._files = OutputFiles(
+            [*patterns.places(), *locations_in_command(spec.command, spec.cwd)],
             cwd=spec.cwd,
             since_ns=int(run.attempt.started_at * 1e9),
             pids=self._pids,
             is_wanted=patterns.wants,
-            is_shared=Neighbours(home, run.id, spec.cwd).share_cwd,
+            is_shared=DirectoryNeighbours(home, run.id, spec.cwd).share_cwd,
         )
         for checkpoint in recorder.live.checkpoints:
             self._files.learn(os.path.dirname(checkpoint.path), depth=ANNOUNCED_DEPTH)
@@ -68,7 +68,7 @@ class Lookout:
         return [sighting for found in self._aside.last(LAST_LOOK_SECONDS) for sighting in found]
 
     def _look(self, now: float) -> list[Seen]:
-        files: Sequence[WrittenFile] = self._files.look(now)
+        files: Sequence[OutputFile] = self._files.look(now)
         take = self._checkpoints.take_last if self._is_last else self._checkpoints.take
         seen: list[Seen] = list(take(files, now))
         found = (self._figures.take(files, is_last=self._is_last), measured(self._known()))

@@ -17,20 +17,29 @@ from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.processes.linux import become_subreaper, rename_process
 from backprop_tui.readers.user_patterns import UserPatterns
-from backprop_tui.runner.allowance import Allowance
+from backprop_tui.runner.allowance import RegexLimit
 from backprop_tui.runner.aside import Aside
-from backprop_tui.runner.birth import Gone, NeverBegan, adopt, first_live, held, make_agree, script_of, start
-from backprop_tui.runner.ending import outcome_of, outcome_of_no_start, write_end
-from backprop_tui.runner.evidence import Scene
-from backprop_tui.runner.guardian import Charge, Guardian
-from backprop_tui.runner.log_follower import Begin, LogFollower, cut_torn_line, recover_offset
+from backprop_tui.runner.birth import (
+    Gone,
+    NeverStarted,
+    adopt,
+    initial_live,
+    held,
+    apply_recorded_state,
+    recorded_script,
+    start,
+)
+from backprop_tui.runner.ending import outcome_of, outcome_of_failed_start, write_end
+from backprop_tui.runner.evidence import FailureContext
+from backprop_tui.runner.guardian import GuardedScript, Guardian
+from backprop_tui.runner.log_follower import LogPosition, LogFollower, cut_torn_line, recover_offset
 from backprop_tui.runner.recorder import Recorder
-from backprop_tui.runner.resume_point import with_sound_start
+from backprop_tui.runner.resume_point import verify_resume_checkpoint
 from backprop_tui.runner.script import CannotStart
-from backprop_tui.runner.summons import summon
-from backprop_tui.runner.told_metrics import ToldMetrics
+from backprop_tui.runner.summons import start_supervisor_if_dead
+from backprop_tui.runner.told_metrics import MetricWatermarks
 from backprop_tui.runner.tree import Tree
-from backprop_tui.runner.watched import Exit, WatchedScript
+from backprop_tui.runner.watched import Exit, ScriptProcess
 from backprop_tui.store.code_state import changes_since_queued
 from backprop_tui.store.run_directory import RunDirectory
 
@@ -66,7 +75,7 @@ def guard(assignment: Assignment) -> None:
 def _summon(supervisor: SupervisorProcess) -> None:
     """Somebody must index this end and start the next run: where no supervisor lives, the last act starts one."""
     try:
-        summon(supervisor)
+        start_supervisor_if_dead(supervisor)
     except (BackpropError, OSError) as error:
         note_exception(error)
 
@@ -95,19 +104,19 @@ def _guard(directory: RunDirectory, assignment: Assignment, wake: int) -> None:
     earlier = directory.read_live()
     another_start = None
     if not assignment.adopting:
-        run, another_start = with_sound_start(directory, run)
+        run, another_start = verify_resume_checkpoint(directory, run)
     began = (adopt if assignment.adopting else start)(directory, run)
-    if isinstance(began, NeverBegan):
+    if isinstance(began, NeverStarted):
         return
-    script = began if isinstance(began, WatchedScript) else None
-    recorder = Recorder(directory, first_live(run, script, earlier))
+    script = began if isinstance(began, ScriptProcess) else None
+    recorder = Recorder(directory, initial_live(run, script, earlier))
     run = _tell_start(directory, run, recorder, script)
     if another_start is not None:
         recorder.tell("torn_checkpoint", another_start)
-    if not isinstance(began, WatchedScript):
+    if not isinstance(began, ScriptProcess):
         _end_without_script(directory, run, recorder, began, assignment.supervisor)
         return
-    charge = Charge(
+    charge = GuardedScript(
         directory=directory,
         script=began,
         tree=Tree(began, directory.path),
@@ -117,11 +126,11 @@ def _guard(directory: RunDirectory, assignment: Assignment, wake: int) -> None:
     )
     guardian = Guardian(charge, run, wake)
     if began.adopted:
-        make_agree(began, charge.tree, guardian.ladder, recorder.live)
+        apply_recorded_state(began, charge.tree, guardian.ladder, recorder.live)
     _finish(guardian, charge, guardian.wait_for_death())
 
 
-def _tell_start(directory: RunDirectory, run: Run, recorder: Recorder, script: WatchedScript | None) -> Run:
+def _tell_start(directory: RunDirectory, run: Run, recorder: Recorder, script: ScriptProcess | None) -> Run:
     if script is not None and isinstance(run.state, Starting):
         run = run.to(Running(since=time.time()))
         if not script.adopted:
@@ -149,11 +158,11 @@ def _code_changes(run: Run) -> str | None:
 
 def _follow_log(directory: RunDirectory, live: Live, run: Run, *, adopting: bool) -> LogFollower:
     """After another guardian: from where the live record says, each file gets only what lies beyond its own end."""
-    patterns = UserPatterns(run.spec.log_patterns, Allowance()) if run.spec.log_patterns else None
+    patterns = UserPatterns(run.spec.log_patterns, RegexLimit()) if run.spec.log_patterns else None
     if not adopting and run.attempt.number == 1:
-        return LogFollower(directory, Begin(generation=live.log_generation), patterns)
+        return LogFollower(directory, LogPosition(generation=live.log_generation), patterns)
     cut_torn_line(directory.file("events.jsonl"))
-    begin = Begin(
+    begin = LogPosition(
         offset=live.log_offset,
         generation=live.log_generation,
         metrics_from=recover_offset(directory, live.log_generation),
@@ -165,18 +174,18 @@ def _follow_log(directory: RunDirectory, live: Live, run: Run, *, adopting: bool
     return LogFollower(directory, begin, patterns)
 
 
-def _told(directory: RunDirectory, run: Run, *, adopting: bool) -> ToldMetrics:
+def _told(directory: RunDirectory, run: Run, *, adopting: bool) -> MetricWatermarks:
     """What a file of the script need not say again: a resumed one may still have all that was before."""
     origin = run.attempt.resumed_from
     if adopting:
-        return ToldMetrics.of(directory)
+        return MetricWatermarks.of(directory)
     if origin is None:
-        return ToldMetrics()
+        return MetricWatermarks()
     saved = next((checkpoint for checkpoint in reversed(run.checkpoints) if checkpoint.path == origin), None)
-    return ToldMetrics.of(directory, up_to=None if saved is None else saved.step)
+    return MetricWatermarks.of(directory, up_to=None if saved is None else saved.step)
 
 
-def _finish(guardian: Guardian, charge: Charge, exit_: Exit) -> None:
+def _finish(guardian: Guardian, charge: GuardedScript, exit_: Exit) -> None:
     guardian.clock_stopped()
     memory_kill = guardian.memory_kills.before_end(time.monotonic())
     stuck = charge.tree.sweep(grace_seconds=SWEEP_GRACE_SECONDS)
@@ -188,7 +197,7 @@ def _finish(guardian: Guardian, charge: Charge, exit_: Exit) -> None:
     guardian.look_out_last()
     run = guardian.last_requests()
     live = charge.recorder.live
-    scene = Scene(
+    scene = FailureContext(
         directory=charge.directory,
         run=run,
         live=live,
@@ -210,12 +219,12 @@ def _end_without_script(
     supervisor: SupervisorProcess,
 ) -> None:
     if isinstance(began, CannotStart):
-        outcome = outcome_of_no_start(began)
+        outcome = outcome_of_failed_start(began)
     else:
-        leader = script_of(directory, run.attempt.number)
+        leader = recorded_script(directory, run.attempt.number)
         Tree(None, directory.path, leader).sweep(grace_seconds=SWEEP_GRACE_SECONDS)
         readings_path = supervisor.home.host_file(READINGS)
-        scene = Scene(directory=directory, run=run, live=recorder.live, readings_path=readings_path)
+        scene = FailureContext(directory=directory, run=run, live=recorder.live, readings_path=readings_path)
         outcome = outcome_of(Exit(), recorder.live.stopping, scene)
     concluded = write_end(directory, run, recorder.live, outcome, recorder)
     _forget_environment(directory, concluded)

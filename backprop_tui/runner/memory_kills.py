@@ -9,7 +9,7 @@ CLOSE_LOOKS = 25  # at each tick of the first seconds: a script may enter a grou
 RECENT_SECONDS = 30.0  # a loader's worker dies some seconds before the script gives up
 
 
-class MemoryKills:
+class MemoryKillMonitor:
     """Looks at the counter again and again; what was counted before this guardian came is not the script's end.
 
     Other runs may share the group: only a rise shortly before the end counts.

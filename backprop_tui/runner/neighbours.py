@@ -11,7 +11,7 @@ from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
 
 
-class Neighbours:
+class DirectoryNeighbours:
     """Looks at the other unfinished runs; where each works is read once."""
 
     __slots__ = ("_cwd", "_cwds", "_home", "_run_id")

@@ -10,7 +10,7 @@ from backprop_tui.store.json_tail import objects
 _END_BYTES = 1 << 20
 
 
-def not_finite_since(path: str, name: str) -> int | None:
+def non_finite_since(path: str, name: str) -> int | None:
     """The step of the first value after the last finite one; None where that is further back, or has no step."""
     try:
         with open(path, "rb") as file:

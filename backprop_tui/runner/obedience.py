@@ -19,20 +19,20 @@ from backprop_tui.domain.requests import (
 )
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status
-from backprop_tui.runner.ladder import PERSON, Ladder
-from backprop_tui.runner.postponement import Postponement
+from backprop_tui.runner.ladder import PERSON, StopSequence
+from backprop_tui.runner.postponement import DeferredStop
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.tree import Tree
 from backprop_tui.store.run_directory import RunDirectory
 
 
-class Obedience:
+class RequestHandler:
     """Reads requests.jsonl from where it was obeyed; records each intent, then acts, then moves the offset on."""
 
     __slots__ = ("_directory", "_ladder", "_postponement", "_recorder", "_tree")
 
     def __init__(
-        self, directory: RunDirectory, tree: Tree, recorder: Recorder, ladder: Ladder, postponement: Postponement
+        self, directory: RunDirectory, tree: Tree, recorder: Recorder, ladder: StopSequence, postponement: DeferredStop
     ) -> None:
         self._directory = directory
         self._tree = tree

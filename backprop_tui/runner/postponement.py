@@ -12,14 +12,14 @@ from backprop_tui.domain.patience import patience_seconds
 from backprop_tui.domain.save_pace import SavePace
 from backprop_tui.domain.status import Status
 from backprop_tui.runner.checkpoint_book import SAME_SAVE_SECONDS
-from backprop_tui.runner.ladder import PERSON, Ladder
+from backprop_tui.runner.ladder import PERSON, StopSequence
 from backprop_tui.runner.recorder import Recorder
 
 UNTIL = "until"
 _WEIGHT = {PERSON: 2, UNTIL: 1}  # whose reason stands where several want the end
 
 
-class Postponement:
+class DeferredStop:
     """Between the wish to end a run and the first signal."""
 
     __slots__ = ("_grace_seconds", "_is_saving", "_ladder", "_listens", "_recorder")
@@ -27,7 +27,7 @@ class Postponement:
     def __init__(
         self,
         recorder: Recorder,
-        ladder: Ladder,
+        ladder: StopSequence,
         *,
         grace_seconds: float,
         is_saving: Callable[[], bool] = lambda: False,

@@ -16,7 +16,7 @@ from backprop_tui.store.run_directory import RunDirectory
 JUDGE_SECONDS = 2.0  # a file system that does not answer is believed: the script has to wait for it anyway
 
 
-def with_sound_start(directory: RunDirectory, run: Run) -> tuple[Run, str | None]:
+def verify_resume_checkpoint(directory: RunDirectory, run: Run) -> tuple[Run, str | None]:
     """The run as it is to be started, and what is to be told where it goes on from another checkpoint than was meant.
 
     What a person named, and no record knows, is left to them.

@@ -12,7 +12,7 @@ from backprop_tui.readers.values import Progress
 MOST_METRICS = 512  # by name: the record is written each second
 
 
-class Standing:
+class LiveProgress:
     """The newest of each figure; what a value does not say stays as it was."""
 
     __slots__ = ("_best", "_epoch", "_eta_seconds", "_metrics", "_total_epochs", "_total_steps", "step")

@@ -10,7 +10,7 @@ from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.processes.linux import become_subreaper, cease_as_subreaper
 
 
-def summon(supervisor: SupervisorProcess) -> bool:
+def start_supervisor_if_dead(supervisor: SupervisorProcess) -> bool:
     """Starts a supervisor where none lives; says whether it did.
 
     A descendant would be paused, swept and killed with the run, and with it every guardian that it starts. So a child

@@ -16,7 +16,7 @@ NEWEST_BYTES = 16 << 20  # some hundred thousand lines: a quarter of a second, a
 SAME_EPOCH = 1.001  # a printed epoch is rounded to four digits
 
 
-class ToldMetrics:
+class MetricWatermarks:
     """The place at which each name was told last, a step and an epoch, each None where nobody said it."""
 
     __slots__ = ("_last",)
@@ -25,7 +25,7 @@ class ToldMetrics:
         self._last: dict[str, tuple[int | None, float | None]] = {}
 
     @classmethod
-    def of(cls, directory: RunDirectory, *, up_to: int | None = None) -> ToldMetrics:
+    def of(cls, directory: RunDirectory, *, up_to: int | None = None) -> MetricWatermarks:
         """What stands in metrics.jsonl; beyond the step `up_to`, from which a run was resumed, all is told anew."""
         told = cls()
         for line in newest_lines(directory):

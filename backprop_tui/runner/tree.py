@@ -8,7 +8,7 @@ import time
 
 from backprop_tui.processes.identity import DEAD_STATES, Identity, identify, send_signal, state_of
 from backprop_tui.processes.tree import descendants, in_session, with_marker
-from backprop_tui.runner.watched import WatchedScript
+from backprop_tui.runner.watched import ScriptProcess
 
 STOPPED_STATES = (b"T", b"t")
 WALK_SECONDS = 0.01
@@ -20,7 +20,7 @@ class Tree:
 
     __slots__ = ("_everywhere", "_leader", "_marker", "_script")
 
-    def __init__(self, script: WatchedScript | None, run_folder: str, leader: Identity | None = None) -> None:
+    def __init__(self, script: ScriptProcess | None, run_folder: str, leader: Identity | None = None) -> None:
         """`script` None: it is gone, and only what it left is looked for; then `leader` is who it was, if known."""
         self._script = script
         self._leader = leader if script is None else script.identity

@@ -32,7 +32,7 @@ class Exit:
         return self.code is not None or self.signal is not None
 
 
-class WatchedScript:
+class ScriptProcess:
     """A script; `pidfd` becomes readable when it dies. `adopted`: not our child, so wait(2) knows nothing of it."""
 
     __slots__ = ("_exit", "_poll", "adopted", "identity", "pidfd")
@@ -46,12 +46,12 @@ class WatchedScript:
         self._poll.register(pidfd, select.POLLIN)
 
     @classmethod
-    def child(cls, identity: Identity) -> WatchedScript:
+    def child(cls, identity: Identity) -> ScriptProcess:
         """A child of this process that is not reaped."""
         return cls(identity, os.pidfd_open(identity.pid), adopted=False)
 
     @classmethod
-    def adopt(cls, identity: Identity) -> WatchedScript | None:
+    def adopt(cls, identity: Identity) -> ScriptProcess | None:
         """Somebody else's child; None when it is gone."""
         pidfd = open_pidfd(identity)
         return None if pidfd is None else cls(identity, pidfd, adopted=True)

@@ -28,7 +28,7 @@ _SHARED = stat.S_ISVTX  # /tmp and its like, where everybody writes
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class OutputLocation:
     """A directory that is searched so many levels deep; `guessed`: nothing says that this run writes there."""
 
     folder: str
@@ -36,7 +36,7 @@ class Place:
     guessed: bool = False
 
 
-def named_places(command: Sequence[str], cwd: str) -> Iterator[Place]:
+def locations_in_command(command: Sequence[str], cwd: str) -> Iterator[OutputLocation]:
     """The directories that options such as `--output_dir out` or `trainer.default_root_dir=out` name."""
     for number, word in enumerate(command):
         option, equals, value = word.partition("=")
@@ -46,7 +46,7 @@ def named_places(command: Sequence[str], cwd: str) -> Iterator[Place]:
         if value and not value.startswith("-") and any(_plain(name) in _OUTPUT_OPTIONS for name in names):
             folder = os.path.normpath(os.path.join(cwd, os.path.expanduser(value)))
             # A file that does not exist yet: its directory; a directory that does not exist yet is looked for again.
-            yield Place(folder if not os.path.splitext(folder)[1] else os.path.dirname(folder))
+            yield OutputLocation(folder if not os.path.splitext(folder)[1] else os.path.dirname(folder))
 
 
 def _plain(name: str) -> str:
@@ -79,7 +79,7 @@ def _written_through(descriptor: str) -> str | None:
     return target if is_file and not target.endswith(" (deleted)") else None
 
 
-def may_be_its_own(folder: str) -> bool:
+def may_belong_to_run(folder: str) -> bool:
     """Whether a directory may be one run's own: neither the root, nor a home directory, nor one such as /tmp."""
     if folder in ("/", os.path.expanduser("~")):
         return False

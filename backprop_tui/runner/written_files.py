@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field
 
 from backprop_tui.domain.values import dataclass
-from backprop_tui.runner.writing_places import DEEPEST, Place, files_written_by, holds, may_be_its_own
+from backprop_tui.runner.writing_places import DEEPEST, OutputLocation, files_written_by, holds, may_belong_to_run
 
 MOST_ENTRIES = 20_000  # of a directory that is known to be written to
 MOST_GUESSED_ENTRIES = 2_000  # of one that is only searched: more is a data set
@@ -39,7 +39,7 @@ TENSORBOARD_MARK = "tfevents"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WrittenFile:
+class OutputFile:
     """A regular file as it was found; `modified_ns` is its own file system's wall time."""
 
     path: str
@@ -59,12 +59,12 @@ class _Folder:
     files: dict[str, tuple[int, int] | None] = field(default_factory=dict)  # name -> size and time, None: not yet seen
 
 
-class WrittenFiles:
+class OutputFiles:
     """Looks at the directories one attempt writes to; each look blocks as long as the file systems do."""
 
     def __init__(
         self,
-        places: Iterable[Place],
+        places: Iterable[OutputLocation],
         *,
         cwd: str,
         since_ns: int,
@@ -87,30 +87,30 @@ class WrittenFiles:
         self._folders: dict[str, _Folder] = {}
         self._file_count = 0  # in these
         self._guessed: deque[str] = deque()  # in the order in which they are looked at
-        self._waiting: deque[Place] = deque(places)  # places that are not looked at yet, or do not exist yet
+        self._waiting: deque[OutputLocation] = deque(places)  # places that are not looked at yet, or do not exist yet
         self._held: set[str] = set()  # files that its processes were seen to write
         self._real_cwd = ""
-        self._waiting.append(Place(cwd, guessed=True))
+        self._waiting.append(OutputLocation(cwd, guessed=True))
 
     def learn(self, folder: str, *, depth: int = DEEPEST) -> None:
         """The run was seen or heard to write into this directory; may be called while a look goes on elsewhere."""
-        self._waiting.append(Place(folder, depth))
+        self._waiting.append(OutputLocation(folder, depth))
 
-    def look(self, now: float) -> Sequence[WrittenFile]:
+    def look(self, now: float) -> Sequence[OutputFile]:
         """What is new or changed since the last look, oldest first; a file that changes again comes again.
 
         `now` is the monotonic time of whoever paces the looks.
         """
         self._hear()
         self._was_shared = self._was_shared or self._is_shared()
-        found: list[WrittenFile] = []
+        found: list[OutputFile] = []
         certain = [path for path, folder in self._folders.items() if not folder.guessed]
         for path in certain:  # grows while it is walked: what a directory was found to hold is looked at at once
             self._check(self._folders[path], found, certain)
         self._look_around(found)
         return sorted(found, key=lambda file: file.modified_ns)
 
-    def _look_around(self, found: list[WrittenFile]) -> None:
+    def _look_around(self, found: list[OutputFile]) -> None:
         """As many of the guessed directories as one look may cost, from where the last look ended."""
         units = UNITS_A_LOOK
         looked_at = []
@@ -128,13 +128,13 @@ class WrittenFiles:
             folder = os.path.dirname(path)
             known = self._folders.get(folder)
             if (known is None or known.guessed) and not _is_passed_over(folder, self._cwd):
-                self._waiting.append(Place(folder, depth=1))
+                self._waiting.append(OutputLocation(folder, depth=1))
         for _ in range(len(self._waiting)):
             place = self._waiting.popleft()
             if not os.path.isdir(place.folder):
                 if len(self._waiting) < MOST_WAITING:
                     self._waiting.append(place)
-            elif place.guessed or may_be_its_own(place.folder):
+            elif place.guessed or may_belong_to_run(place.folder):
                 guessed = place.guessed or holds(place.folder, self._cwd)
                 self._know(place.folder, place.depth, guessed=guessed, found=self._guessed if guessed else [])
 
@@ -155,7 +155,7 @@ class WrittenFiles:
             known.modified_ns, known.crowded = None, False
             found.append(path)
 
-    def _check(self, folder: _Folder, found: list[WrittenFile], folders: list[str] | deque[str]) -> int:
+    def _check(self, folder: _Folder, found: list[OutputFile], folders: list[str] | deque[str]) -> int:
         """Lists a directory if it changed, and looks at its files; returns what that cost, in entries and files."""
         listed = 0
         try:
@@ -180,7 +180,7 @@ class WrittenFiles:
                 found.append(file)
         return units
 
-    def _is_its_own(self, folder: _Folder, file: WrittenFile) -> bool:
+    def _is_its_own(self, folder: _Folder, file: OutputFile) -> bool:
         is_open_to_doubt = folder.guessed and self._was_shared
         return not is_open_to_doubt or file.path in self._held or self._is_wanted(file.path)
 
@@ -215,11 +215,11 @@ def _is_passed_over(folder: str, cwd: str) -> bool:
     return any(map(is_skipped, os.path.relpath(folder, cwd).split("/"))) if holds(cwd, folder) else "/." in folder
 
 
-def _regular(path: str) -> WrittenFile | None:
+def _regular(path: str) -> OutputFile | None:
     try:
         status = os.lstat(path)
     except OSError:
         return None
     if not stat.S_ISREG(status.st_mode):
         return None
-    return WrittenFile(path=path, size_bytes=status.st_size, modified_ns=status.st_mtime_ns)
+    return OutputFile(path=path, size_bytes=status.st_size, modified_ns=status.st_mtime_ns)

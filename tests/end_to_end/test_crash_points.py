@@ -39,7 +39,7 @@ def assert_nothing_is_left(sandbox: Sandbox, run: Submitted) -> None:
 SUPERVISOR_DIES = [
     case("supervisor: before it writes starting", before(WRITE, SUPERVISOR, status="starting")),
     case("supervisor: after it wrote starting", after(WRITE, SUPERVISOR, status="starting")),
-    case("supervisor: after it spent a start token", after("engine.machine:Machine.started", SUPERVISOR)),
+    case("supervisor: after it spent a start token", after("engine.machine:Capacity.record_start", SUPERVISOR)),
     case("supervisor: before it asks for a guardian", before(LAUNCH, SUPERVISOR)),
     case(
         "supervisor: before it queues again what never started",
@@ -99,11 +99,13 @@ GOES_ON_BY_ITSELF = [
     case("guardian: once all is recorded", RUNS),
     case("adopter: before it adopts", RUNS, before("runner.main:adopt", GUARDIAN)),
     case("adopter: after it adopted", RUNS, after("runner.main:adopt", GUARDIAN)),
-    case("adopter: before it makes script and record agree", RUNS, before("runner.main:make_agree", GUARDIAN)),
-    case("adopter: after it made script and record agree", RUNS, after("runner.main:make_agree", GUARDIAN)),
-    case("adopters: three in a row", RUNS, *[after("runner.main:make_agree", GUARDIAN)] * 3),
-    case("guardian: between metrics.jsonl and live.json", before("runner.figures:Figures.take_in", GUARDIAN)),
-    case("guardian: after it told a checkpoint", after("runner.checkpoint_book:CheckpointBook.announced", GUARDIAN)),
+    case(
+        "adopter: before it makes script and record agree", RUNS, before("runner.main:apply_recorded_state", GUARDIAN)
+    ),
+    case("adopter: after it made script and record agree", RUNS, after("runner.main:apply_recorded_state", GUARDIAN)),
+    case("adopters: three in a row", RUNS, *[after("runner.main:apply_recorded_state", GUARDIAN)] * 3),
+    case("guardian: between metrics.jsonl and live.json", before("runner.figures:ProgressRecorder.record", GUARDIAN)),
+    case("guardian: after it told a checkpoint", after("runner.checkpoint_book:CheckpointRecord.announce", GUARDIAN)),
     case("guardian: before it reaps", before("runner.guardian:Guardian._collect", GUARDIAN)),
     case("guardian: after it wrote the end", after(WRITE, GUARDIAN, status="failed")),
     case("guardian: after it told the end", after("runner.main:write_end", GUARDIAN)),

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from backprop_tui.domain.limits import GIGABYTE
 from backprop_tui.domain.telemetry import GpuReading, HostReading, Readings
-from backprop_tui.engine.book import Book
-from backprop_tui.engine.machine import Machine
-from backprop_tui.engine.measuring import Measurements
-from backprop_tui.engine.queue_keeper import Passed, QueueKeeper
+from backprop_tui.engine.book import UnfinishedRuns
+from backprop_tui.engine.machine import Capacity
+from backprop_tui.engine.measuring import ReadingsSource
+from backprop_tui.engine.queue_keeper import PassResult, Scheduler
 from backprop_tui.launchers.launcher import GuardianHandle
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock
@@ -39,7 +39,7 @@ def gpu(index: int = 0, *, used: float = 0, **fields: object) -> GpuReading:
     return replace(known, **fields)  # type: ignore[arg-type]
 
 
-class Told(Measurements):
+class Told(ReadingsSource):
     """Readings that are told and not read; always of this moment."""
 
     def __init__(self, home: Home, *gpus: GpuReading, probe: str = "nvml") -> None:
@@ -76,16 +76,16 @@ class Host:
         self.write_config(config)
         self.runs = Runs(self.home)
         self.measurements = Told(self.home, *gpus)
-        self.machine = Machine(self.home, self.config_path, self.measurements)
-        self.book = Book(self.home)
+        self.machine = Capacity(self.home, self.config_path, self.measurements)
+        self.book = UnfinishedRuns(self.home)
         self.launches = Launches()
-        self.keeper = QueueKeeper(self.book, self.machine, self.launches)
+        self.keeper = Scheduler(self.book, self.machine, self.launches)
 
     def write_config(self, text: str) -> None:
         """The user's config.toml."""
         with open(self.config_path, "w", encoding="utf-8") as file:
             file.write(f"{text}\n")
 
-    def passes(self) -> Passed:
+    def passes(self) -> PassResult:
         """One pass; whoever was launched is watched."""
-        return self.keeper.pass_over(tuple(self.launches.adopting), explain=True)
+        return self.keeper.run_pass(tuple(self.launches.adopting), explain=True)

@@ -8,7 +8,7 @@ import pytest
 
 from backprop_tui.domain.live import Pause
 from backprop_tui.domain.run import Run
-from backprop_tui.engine.candidates import active_of, seen_by
+from backprop_tui.engine.candidates import active_of, snapshot_for
 from tests.engine.machines import Host
 
 
@@ -34,7 +34,7 @@ def test_a_run_sees_the_gpus_of_the_probe_it_asked_for(
     host: Host, asked: str, machine: str, measured: str, seen: tuple[bool, int]
 ) -> None:
     host.measurements.readings = replace(host.measurements.readings, probe=measured)
-    snapshot = seen_by(asking(host, asked), host.machine.snapshot(()), machine)
+    snapshot = snapshot_for(asking(host, asked), host.machine.snapshot(()), machine)
     assert (snapshot.gpus_known, len(snapshot.readings.gpus)) == seen
 
 

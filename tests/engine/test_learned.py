@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from backprop_tui.domain.run import Peak, Run
-from backprop_tui.engine.learned import FILE, KEPT, LearnedPeaks
+from backprop_tui.engine.learned import FILE, KEPT, VramHistory
 from tests.engine.machines import Host
 
 
@@ -15,7 +15,7 @@ def run(host: Host, run_id: str, *command: str, peak: int | None = None) -> Run:
 
 
 def test_a_peak_is_that_of_the_newest_run_of_the_same_command(host: Host) -> None:
-    learned = LearnedPeaks(host.home)
+    learned = VramHistory(host.home)
     assert learned.of(run(host, "a")) is None
     learned.learn(run(host, "b", peak=7))
     learned.learn(run(host, "c", peak=5))
@@ -24,27 +24,27 @@ def test_a_peak_is_that_of_the_newest_run_of_the_same_command(host: Host) -> Non
 
 
 def test_a_run_that_was_not_measured_teaches_nothing(host: Host) -> None:
-    learned = LearnedPeaks(host.home)
+    learned = VramHistory(host.home)
     learned.learn(run(host, "a", peak=7))
     learned.learn(run(host, "b"))
     assert learned.of(run(host, "c")) == 7
 
 
 def test_the_next_supervisor_knows_it_too(host: Host) -> None:
-    LearnedPeaks(host.home).learn(run(host, "a", peak=7))
-    assert LearnedPeaks(host.home).of(run(host, "b")) == 7
+    VramHistory(host.home).learn(run(host, "a", peak=7))
+    assert VramHistory(host.home).of(run(host, "b")) == 7
 
 
 def test_a_broken_file_is_as_none(host: Host) -> None:
     with open(host.home.host_file(FILE), "w", encoding="utf-8") as file:
         file.write("{")
-    learned = LearnedPeaks(host.home)
+    learned = VramHistory(host.home)
     learned.learn(run(host, "a", peak=7))
-    assert LearnedPeaks(host.home).of(run(host, "b")) == 7
+    assert VramHistory(host.home).of(run(host, "b")) == 7
 
 
 def test_the_longest_unlearned_is_forgotten_first(host: Host) -> None:
-    learned = LearnedPeaks(host.home)
+    learned = VramHistory(host.home)
     learned._peaks = {str(number): 1 for number in range(KEPT)}
     learned.learn(run(host, "a", peak=7))
     assert len(learned._peaks) == KEPT

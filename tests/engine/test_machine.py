@@ -10,7 +10,7 @@ import pytest
 from backprop_tui.domain.limits import GIGABYTE
 from backprop_tui.domain.run import Gpu, Run
 from backprop_tui.domain.telemetry import GpuProcess, GpuReading
-from backprop_tui.engine.machine import Machine
+from backprop_tui.engine.machine import Capacity
 from tests.engine.machines import Host, gpu
 
 
@@ -65,13 +65,13 @@ def test_a_claim_ends_with_its_run(host: Host) -> None:
 
 def test_start_tokens_are_kept_for_the_next_supervisor(host: Host) -> None:
     touch(host, "[governor]\nstart_burst = 2\nstarts_per_minute = 0.001")
-    host.machine = Machine(host.home, host.config_path, host.measurements)
+    host.machine = Capacity(host.home, host.config_path, host.measurements)
     host.keeper._machine = host.machine
     for run_id in "abc":
         host.runs.queued(run_id)
     held = host.passes().holds
     assert list(held) == ["c"]
-    next_one = Machine(host.home, host.config_path, host.measurements)
+    next_one = Capacity(host.home, host.config_path, host.measurements)
     assert next_one.snapshot(()).bucket.tokens < 1
 
 

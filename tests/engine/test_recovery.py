@@ -11,7 +11,7 @@ from backprop_tui.domain.live import Stopping
 from backprop_tui.domain.run import Checkpoint, Ended, Run, Starting
 from backprop_tui.domain.status import Status
 from backprop_tui.engine import recovery
-from backprop_tui.engine.recovery import Adopt, Written, recover
+from backprop_tui.engine.recovery import Adopt, Recorded, recover
 from backprop_tui.store.locks import try_lock
 from tests.engine.machines import Host
 from tests.support.runs import Guardian
@@ -20,7 +20,7 @@ from tests.support.runs import Guardian
 def written(guardian: Guardian) -> Run:
     found = recover(guardian.directory, guardian.run)
     guardian.dies()
-    assert isinstance(found, Written)
+    assert isinstance(found, Recorded)
     assert guardian.directory.read().state == found.run.state
     return found.run
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from backprop_tui.domain.run import Run
-from backprop_tui.engine.sampling import Sampling
+from backprop_tui.engine.sampling import SamplerKeeper
 from tests.engine.machines import Host
 
 
@@ -37,8 +37,8 @@ def sampler() -> Sampler:
 
 
 @pytest.fixture
-def sampling(host: Host, sampler: Sampler) -> Sampling:
-    made = Sampling(host.home, host.machine, host.measurements)
+def sampling(host: Host, sampler: Sampler) -> SamplerKeeper:
+    made = SamplerKeeper(host.home, host.machine, host.measurements)
     made._sampler = sampler  # type: ignore[assignment]
     return made
 
@@ -48,13 +48,13 @@ def asking(host: Host, run_id: str, probe: str) -> Run:
     return replace(run, spec=replace(run.spec, gpu_probe=probe))
 
 
-def test_the_probe_of_the_configuration_is_measured_with(sampling: Sampling, sampler: Sampler) -> None:
+def test_the_probe_of_the_configuration_is_measured_with(sampling: SamplerKeeper, sampler: Sampler) -> None:
     sampling.keep(())
     assert sampler.asked == ["auto each 1 s", "lives"]
 
 
 def test_a_run_that_asks_for_a_probe_goes_before_the_configuration(
-    host: Host, sampling: Sampling, sampler: Sampler
+    host: Host, sampling: SamplerKeeper, sampler: Sampler
 ) -> None:
     sampling.keep([asking(host, "a", "auto"), asking(host, "b", "simulated"), asking(host, "c", "nvml")])
     assert sampler.asked[0] == "simulated each 1 s"
@@ -62,7 +62,7 @@ def test_a_run_that_asks_for_a_probe_goes_before_the_configuration(
 
 
 def test_an_active_run_is_not_left_unmeasured_for_one_that_waits(
-    host: Host, sampling: Sampling, sampler: Sampler
+    host: Host, sampling: SamplerKeeper, sampler: Sampler
 ) -> None:
     guardian = host.runs.guarded("b")
     active = replace(guardian.run, spec=replace(guardian.run.spec, gpu_probe="nvml"))
@@ -71,20 +71,22 @@ def test_an_active_run_is_not_left_unmeasured_for_one_that_waits(
     guardian.dies()
 
 
-def test_a_run_that_has_ended_asks_for_nothing(host: Host, sampling: Sampling, sampler: Sampler) -> None:
+def test_a_run_that_has_ended_asks_for_nothing(host: Host, sampling: SamplerKeeper, sampler: Sampler) -> None:
     run = host.runs.ended("a").read()
     sampling.keep([replace(run, spec=replace(run.spec, gpu_probe="simulated"))])
     assert sampler.asked[0] == "auto each 1 s"
 
 
-def test_a_machine_that_is_not_to_be_measured_has_no_sampler(host: Host, sampling: Sampling, sampler: Sampler) -> None:
+def test_a_machine_that_is_not_to_be_measured_has_no_sampler(
+    host: Host, sampling: SamplerKeeper, sampler: Sampler
+) -> None:
     host.machine.probe = "none"
     sampling.keep([asking(host, "a", "auto")])
     assert sampler.asked == ["stopped"]
 
 
 def test_a_sampler_that_cannot_be_started_is_told_and_harms_nobody(
-    sampling: Sampling, sampler: Sampler, capfd: pytest.CaptureFixture[str]
+    sampling: SamplerKeeper, sampler: Sampler, capfd: pytest.CaptureFixture[str]
 ) -> None:
     sampler.error = OSError(errno.ENOSPC, "No space left on device")
     sampling.keep(())

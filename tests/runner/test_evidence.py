@@ -22,7 +22,7 @@ from backprop_tui.probes.readings_codec import Sample, encode
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.runner import ending, evidence
 from backprop_tui.runner.ending import outcome_of
-from backprop_tui.runner.evidence import Scene, file_system
+from backprop_tui.runner.evidence import FailureContext, file_system
 from backprop_tui.runner.watched import Exit
 from backprop_tui.store.run_directory import RunDirectory
 from tests.domain.causes.deaths import raised
@@ -31,10 +31,10 @@ from tests.domain.runs import queued, running
 MINE = queued().id
 
 
-def scene(folder: Path, log: str, **live: Any) -> Scene:
+def scene(folder: Path, log: str, **live: Any) -> FailureContext:
     (folder / "output.log").write_text(log)
     run = running(queued(cwd=str(folder), command=("python3", "train.py"), script=str(folder / "a/train.py")))
-    return Scene(
+    return FailureContext(
         directory=RunDirectory(str(folder)),
         run=run,
         live=Live(attempt=1, runner_pid=1, script_pid=None, clock=Clock(), time=0.0, **live),

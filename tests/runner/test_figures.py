@@ -17,15 +17,15 @@ from backprop_tui.domain.run import Spec
 from backprop_tui.domain.until import parse_until
 from backprop_tui.readers.values import CheckpointSaved, Progress
 from backprop_tui.runner import checkpoint_book
-from backprop_tui.runner.checkpoint_book import KEPT_CHECKPOINTS, CheckpointBook
-from backprop_tui.runner.figures import Figures
+from backprop_tui.runner.checkpoint_book import KEPT_CHECKPOINTS, CheckpointRecord
+from backprop_tui.runner.figures import ProgressRecorder
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.standing import MOST_METRICS
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 
 
 @dataclass
-class Ladder:
+class FakeStopSequence:
     begun: list[str] = field(default_factory=list)
 
     def begin(self, *_: object, reason: str, **__: object) -> None:
@@ -33,17 +33,17 @@ class Ladder:
 
 
 class Taken:
-    """Figures over a ladder that only notes."""
+    """ProgressRecorder over a ladder that only notes."""
 
     def __init__(self, folder: str, on_nan: str = "warn", *, until: str | None = None, **known: Any) -> None:
         self.folder = folder
         live = Live(attempt=1, runner_pid=1, script_pid=None, clock=Clock(), time=0.0, **known)
         self.recorder = Recorder(RunDirectory(folder), live)
-        self.ladder = Ladder()
+        self.ladder = FakeStopSequence()
         goal = () if until is None else (parse_until(until),)
         spec = Spec(command=("true",), script=None, cwd=folder, limits=RunLimits(on_nan=on_nan), until=goal)
-        self.book = CheckpointBook(self.recorder)
-        self.figures = Figures(self.recorder, self.ladder, spec, self.book)  # type: ignore[arg-type]
+        self.book = CheckpointRecord(self.recorder)
+        self.figures = ProgressRecorder(self.recorder, self.ladder, spec, self.book)  # type: ignore[arg-type]
 
     def take(self, *values: Progress | CheckpointSaved) -> None:
         self.figures.take_in(values, self.folder)

@@ -15,11 +15,11 @@ from backprop_tui.domain.live import Clock, Live
 from backprop_tui.domain.run import Checkpoint
 from backprop_tui.readers.values import CheckpointSaved
 from backprop_tui.runner import found_checkpoints
-from backprop_tui.runner.checkpoint_book import CheckpointBook
+from backprop_tui.runner.checkpoint_book import CheckpointRecord
 from backprop_tui.runner.checkpoint_patterns import CheckpointPatterns
-from backprop_tui.runner.found_checkpoints import LONGEST_WRITING_SECONDS, CheckpointFound, FoundCheckpoints, Sighting
+from backprop_tui.runner.found_checkpoints import LONGEST_WRITING_SECONDS, CheckpointFound, CheckpointScanner, Sighting
 from backprop_tui.runner.recorder import Recorder
-from backprop_tui.runner.written_files import WrittenFiles
+from backprop_tui.runner.written_files import OutputFiles
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 
 
@@ -52,9 +52,9 @@ class Watched:
         live = Live(attempt=1, runner_pid=1, script_pid=None, clock=Clock(), time=0.0)
         self.recorder = Recorder(RunDirectory(str(self.record)), live)
         patterns = CheckpointPatterns(globs, str(self.cwd))
-        self.found = FoundCheckpoints(patterns, lambda: self.recorder.live.checkpoints)
-        self.files = WrittenFiles(patterns.places(), cwd=str(self.cwd), since_ns=0, is_wanted=patterns.wants)
-        self.book = CheckpointBook(self.recorder, self.found.expect)
+        self.found = CheckpointScanner(patterns, lambda: self.recorder.live.checkpoints)
+        self.files = OutputFiles(patterns.places(), cwd=str(self.cwd), since_ns=0, is_wanted=patterns.wants)
+        self.book = CheckpointRecord(self.recorder, self.found.expect)
         self.now = 0.0
 
     def look(self, *, at_end: bool = False) -> list[Sighting]:

@@ -10,7 +10,7 @@ import pytest
 from backprop_tui.domain.live import Clock, Live, Pause
 from backprop_tui.domain.run import StopPlan
 from backprop_tui.domain.status import Status
-from backprop_tui.runner.ladder import FIRST, KILL, TERM, TERM_SECONDS, TOLD, Ladder
+from backprop_tui.runner.ladder import FIRST, KILL, TERM, TERM_SECONDS, TOLD, StopSequence
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 
@@ -54,10 +54,10 @@ class Climb:
         self.listens = listens
         self.ladder = self.another()
 
-    def another(self) -> Ladder:
+    def another(self) -> StopSequence:
         """That of a guardian which takes over."""
         plan = StopPlan(grace_seconds=10.0)
-        return Ladder(plan, self.tree, self.recorder, lambda: self.listens)  # type: ignore[arg-type]
+        return StopSequence(plan, self.tree, self.recorder, lambda: self.listens)  # type: ignore[arg-type]
 
     def begin(self, status: Status = Status.STOPPED) -> None:
         self.ladder.begin(status, by="person", reason="stopped by you", now=100.0)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backprop_tui.runner.memory_kills import RECENT_SECONDS, MemoryKills
+from backprop_tui.runner.memory_kills import RECENT_SECONDS, MemoryKillMonitor
 
 TREES = {
     "version 2": ("0::/user/job\n", "cgroup/user/job/memory.events"),
@@ -23,7 +23,7 @@ class Group:
         self.membership.write_text(membership)
         self.counter.parent.mkdir(parents=True)
         self.count(0)
-        self.kills = MemoryKills(7, proc=str(root / "proc"), mount=str(root / "cgroup"))
+        self.kills = MemoryKillMonitor(7, proc=str(root / "proc"), mount=str(root / "cgroup"))
 
     def count(self, kills: int) -> None:
         self.counter.write_text(f"low 0\noom 9\noom_kill {kills}\noom_group_kill 0\n")
@@ -57,6 +57,6 @@ def test_a_kill_long_before_the_end_was_another_run_of_the_group(group: Group) -
 
 
 def test_without_a_counter_there_is_no_evidence(tmp_path: Path) -> None:
-    kills = MemoryKills(7, proc=str(tmp_path / "proc"), mount=str(tmp_path / "cgroup"))
+    kills = MemoryKillMonitor(7, proc=str(tmp_path / "proc"), mount=str(tmp_path / "cgroup"))
     kills.look(1.0)
     assert kills.before_end(2.0) is None

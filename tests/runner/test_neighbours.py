@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.domain.run import Queued, Run, Running, Spec, State
-from backprop_tui.runner.neighbours import Neighbours
+from backprop_tui.runner.neighbours import DirectoryNeighbours
 from backprop_tui.store.creation import create
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
@@ -35,14 +35,14 @@ def beside(home: Home, run_id: str, cwd: str, state: State) -> RunDirectory:
     ("cwd", "shared"), [("/data/exp", True), ("/data", True), ("/data/exp/a", True), ("/data/exp2", False)]
 )
 def test_a_run_that_goes_on_above_or_below_shares_the_directory(home: Home, cwd: str, *, shared: bool) -> None:
-    neighbours = Neighbours(home, "mine", "/data/exp")
+    neighbours = DirectoryNeighbours(home, "mine", "/data/exp")
     assert not neighbours.share_cwd()
     beside(home, "other", cwd, Running(since=1.0))
     assert neighbours.share_cwd() is shared
 
 
 def test_one_that_waits_writes_nothing_until_it_starts(home: Home) -> None:
-    neighbours = Neighbours(home, "mine", "/data")
+    neighbours = DirectoryNeighbours(home, "mine", "/data")
     directory = beside(home, "other", "/data", Queued(since=1.0))
     assert not neighbours.share_cwd()
     directory.write(replace(directory.read(), state=Running(since=2.0)), durable=False)
@@ -53,6 +53,6 @@ def test_itself_is_no_neighbour_and_a_broken_record_is_none(home: Home) -> None:
     beside(home, "mine", "/data", Running(since=1.0))
     broken = beside(home, "broken", "/data", Running(since=1.0))
     Path(broken.file("run.json")).write_text("{")
-    assert not Neighbours(home, "mine", "/data").share_cwd()
+    assert not DirectoryNeighbours(home, "mine", "/data").share_cwd()
     os.unlink(broken.file("run.json"))
-    assert not Neighbours(home, "mine", "/data").share_cwd()
+    assert not DirectoryNeighbours(home, "mine", "/data").share_cwd()

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from backprop_tui.domain.requests import EditRequest, PauseRequest, StopRequest
-from backprop_tui.runner.obedience import Obedience
-from backprop_tui.runner.postponement import Postponement
+from backprop_tui.runner.obedience import RequestHandler
+from backprop_tui.runner.postponement import DeferredStop
 from tests.domain.runs import running
 from tests.runner.test_ladder import Climb
 
 
-def obedience(climb: Climb) -> Obedience:
-    waiting = Postponement(climb.recorder, climb.ladder, grace_seconds=1.0)
-    return Obedience(climb.directory, climb.tree, climb.recorder, climb.ladder, waiting)  # type: ignore[arg-type]
+def obedience(climb: Climb) -> RequestHandler:
+    waiting = DeferredStop(climb.recorder, climb.ladder, grace_seconds=1.0)
+    return RequestHandler(climb.directory, climb.tree, climb.recorder, climb.ladder, waiting)  # type: ignore[arg-type]
 
 
 def test_an_edit_is_obeyed_and_a_pause_is_moot(tmp_path: Path) -> None:

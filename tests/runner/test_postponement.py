@@ -12,7 +12,7 @@ from backprop_tui.domain.live import Pause, Postponed
 from backprop_tui.domain.run import Checkpoint
 from backprop_tui.domain.save_pace import SavePace
 from backprop_tui.domain.status import Status
-from backprop_tui.runner.postponement import Postponement
+from backprop_tui.runner.postponement import DeferredStop
 from tests.runner.test_ladder import Climb
 
 GRACE = 10.0
@@ -29,7 +29,7 @@ class Waiting:
         self.recorder = self.climb.recorder
         self.recorder.change(pace=pace)
         self.is_saving = self.listens = False
-        self.postponement = Postponement(
+        self.postponement = DeferredStop(
             self.recorder,
             self.climb.ladder,
             grace_seconds=GRACE,

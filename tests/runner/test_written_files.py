@@ -14,15 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.runner import written_files
-from backprop_tui.runner.writing_places import DEEPEST, Place, files_written_by, named_places
-from backprop_tui.runner.written_files import WrittenFile, WrittenFiles
+from backprop_tui.runner.writing_places import DEEPEST, OutputLocation, files_written_by, locations_in_command
+from backprop_tui.runner.written_files import OutputFile, OutputFiles
 
 PAST = 1_000_000_000
 
 
-def looker(cwd: Path, *places: Path, since_ns: int = 0, **options: object) -> WrittenFiles:
-    asked = [Place(str(place)) for place in places]
-    return WrittenFiles(asked, cwd=str(cwd), since_ns=since_ns, **options)  # type: ignore[arg-type]
+def looker(cwd: Path, *places: Path, since_ns: int = 0, **options: object) -> OutputFiles:
+    asked = [OutputLocation(str(place)) for place in places]
+    return OutputFiles(asked, cwd=str(cwd), since_ns=since_ns, **options)  # type: ignore[arg-type]
 
 
 def names(found: object) -> list[str]:
@@ -38,7 +38,7 @@ def write(path: Path, content: str = "x") -> Path:
 def test_a_file_is_told_once_and_again_when_it_changes(tmp_path: Path) -> None:
     files = looker(tmp_path)
     path = write(tmp_path / "out" / "metrics.csv")
-    assert files.look(0.0) == [WrittenFile(path=str(path), size_bytes=1, modified_ns=path.stat().st_mtime_ns)]
+    assert files.look(0.0) == [OutputFile(path=str(path), size_bytes=1, modified_ns=path.stat().st_mtime_ns)]
     assert files.look(1.0) == []
     write(path, "xy")
     assert [file.size_bytes for file in files.look(2.0)] == [2]
@@ -198,12 +198,12 @@ def test_a_directory_is_learned_from_a_file_that_is_held_open(tmp_path: Path, wr
     ],
 )
 def test_options_name_where_a_run_writes(words: list[str], folder: str) -> None:
-    assert [place.folder for place in named_places(words, "/cwd")] == [os.path.join("/cwd", folder)]
+    assert [place.folder for place in locations_in_command(words, "/cwd")] == [os.path.join("/cwd", folder)]
 
 
 @given(st.lists(st.text(max_size=20), max_size=8))
 def test_no_command_line_names_a_place_that_is_not_absolute(words: list[str]) -> None:
-    assert all(os.path.isabs(place.folder) for place in named_places(words, "/cwd"))
+    assert all(os.path.isabs(place.folder) for place in locations_in_command(words, "/cwd"))
 
 
 def test_a_million_files_beside_it_cost_little(tmp_path: Path) -> None:
