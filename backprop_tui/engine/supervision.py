@@ -1,4 +1,4 @@
-"""The parts of a supervisor, put together before its loop exists."""
+"""The parts of a supervisor, which exist before its event loop does."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from backprop_tui.store.home import Home
 
 @dataclass(frozen=True, slots=True)
 class SupervisorParts:
-    """What the loop drives."""
+    """Everything the supervisor's loop drives."""
 
     home: Home
-    machine: Capacity
-    keeper: Scheduler
+    capacity: Capacity
+    scheduler: Scheduler
     guard: Guard
-    sampling: SamplerKeeper
+    sampler: SamplerKeeper
     bell: Bell

@@ -39,7 +39,7 @@ def gpu(index: int = 0, *, used: float = 0, **fields: object) -> GpuReading:
     return replace(known, **fields)  # type: ignore[arg-type]
 
 
-class Told(ReadingsSource):
+class FakeReadings(ReadingsSource):
     """Readings that are told and not read; always of this moment."""
 
     def __init__(self, home: Home, *gpus: GpuReading, probe: str = "nvml") -> None:
@@ -55,7 +55,7 @@ class Told(ReadingsSource):
         return self.written
 
 
-class Launches:
+class FakeLauncher:
     """Notes what it was asked to launch; the guardian is thought to live."""
 
     def __init__(self) -> None:
@@ -75,11 +75,11 @@ class Host:
         self.config_path = f"{root}/config.toml"
         self.write_config(config)
         self.runs = Runs(self.home)
-        self.measurements = Told(self.home, *gpus)
-        self.machine = Capacity(self.home, self.config_path, self.measurements)
-        self.book = UnfinishedRuns(self.home)
-        self.launches = Launches()
-        self.keeper = Scheduler(self.book, self.machine, self.launches)
+        self.readings_source = FakeReadings(self.home, *gpus)
+        self.capacity = Capacity(self.home, self.config_path, self.readings_source)
+        self.unfinished = UnfinishedRuns(self.home)
+        self.launches = FakeLauncher()
+        self.scheduler = Scheduler(self.unfinished, self.capacity, self.launches)
 
     def write_config(self, text: str) -> None:
         """The user's config.toml."""
@@ -88,4 +88,4 @@ class Host:
 
     def passes(self) -> PassResult:
         """One pass; whoever was launched is watched."""
-        return self.keeper.run_pass(tuple(self.launches.adopting), explain=True)
+        return self.scheduler.run_pass(tuple(self.launches.adopting), explain=True)

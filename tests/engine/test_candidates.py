@@ -33,8 +33,8 @@ def asking(host: Host, probe: str) -> Run:
 def test_a_run_sees_the_gpus_of_the_probe_it_asked_for(
     host: Host, asked: str, machine: str, measured: str, seen: tuple[bool, int]
 ) -> None:
-    host.measurements.readings = replace(host.measurements.readings, probe=measured)
-    snapshot = snapshot_for(asking(host, asked), host.machine.snapshot(()), machine)
+    host.readings_source.readings = replace(host.readings_source.readings, probe=measured)
+    snapshot = snapshot_for(asking(host, asked), host.capacity.snapshot(()), machine)
     assert (snapshot.gpus_known, len(snapshot.readings.gpus)) == seen
 
 

@@ -27,9 +27,9 @@ def guardian(host: Host) -> Iterator[Guardian]:
 
 def measure(host: Host, celsius: float) -> None:
     """A new reading."""
-    readings = host.measurements.readings
-    host.measurements.readings = replace(readings, gpus=(gpu(0, temperature_celsius=celsius), gpu(1)))
-    host.measurements.written += 1
+    readings = host.readings_source.readings
+    host.readings_source.readings = replace(readings, gpus=(gpu(0, temperature_celsius=celsius), gpu(1)))
+    host.readings_source.written += 1
 
 
 def apart(host: Host, monkeypatch: pytest.MonkeyPatch, guardian: Guardian, guard: Guard, *celsius: float) -> None:
@@ -41,14 +41,14 @@ def apart(host: Host, monkeypatch: pytest.MonkeyPatch, guardian: Guardian, guard
         measure(host, figure)
         moment = now + number / 2
         monkeypatch.setattr(
-            host.measurements, "latest", lambda moment=moment: replace(host.measurements.readings, time=moment)
+            host.readings_source, "latest", lambda moment=moment: replace(host.readings_source.readings, time=moment)
         )
         monkeypatch.setattr("backprop_tui.engine.guarding.time.time", lambda moment=moment: moment)
-        guard.look([guardian.run])
+        guard.check([guardian.run])
 
 
 def test_two_hot_readings_pause_the_run(host: Host, guardian: Guardian, monkeypatch: pytest.MonkeyPatch) -> None:
-    guard = Guard(host.home, host.machine, host.measurements)
+    guard = Guard(host.home, host.capacity, host.readings_source)
     apart(host, monkeypatch, guardian, guard, 91)
     assert guardian.asked() == []
     apart(host, monkeypatch, guardian, guard, 91, 91)
@@ -60,30 +60,30 @@ def test_two_hot_readings_pause_the_run(host: Host, guardian: Guardian, monkeypa
 def test_nothing_is_looked_at_twice_within_a_sample(
     host: Host, guardian: Guardian, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    guard = Guard(host.home, host.machine, host.measurements)
+    guard = Guard(host.home, host.capacity, host.readings_source)
     looks: list[int] = []
-    monkeypatch.setattr(guard, "_look", lambda runs: looks.append(host.measurements.written))
+    monkeypatch.setattr(guard, "_check", lambda runs: looks.append(host.readings_source.written))
     measure(host, 40)
-    guard.look([guardian.run])
-    guard.look([guardian.run])
+    guard.check([guardian.run])
+    guard.check([guardian.run])
     measure(host, 40)
-    guard.look([guardian.run])
+    guard.check([guardian.run])
     assert looks == [1, 2]
 
 
 def test_what_could_not_be_asked_is_asked_at_the_next_look(
     host: Host, guardian: Guardian, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    guard = Guard(host.home, host.machine, host.measurements)
+    guard = Guard(host.home, host.capacity, host.readings_source)
     looks: list[int] = []
 
     def fail(_runs: object) -> None:
-        looks.append(host.measurements.written)
+        looks.append(host.readings_source.written)
         raise StorageFailed("disk full")
 
-    monkeypatch.setattr(guard, "_look", fail)
+    monkeypatch.setattr(guard, "_check", fail)
     measure(host, 40)
     for _ in range(2):
         with pytest.raises(StorageFailed, match="disk full"):
-            guard.look([guardian.run])
+            guard.check([guardian.run])
     assert looks == [1, 1]

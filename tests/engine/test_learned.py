@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from backprop_tui.domain.run import Peak, Run
-from backprop_tui.engine.learned import FILE, KEPT, VramHistory
+from backprop_tui.engine.learned import FILE, MOST_COMMANDS, VramHistory
 from tests.engine.machines import Host
 
 
@@ -15,37 +15,37 @@ def run(host: Host, run_id: str, *command: str, peak: int | None = None) -> Run:
 
 
 def test_a_peak_is_that_of_the_newest_run_of_the_same_command(host: Host) -> None:
-    learned = VramHistory(host.home)
-    assert learned.of(run(host, "a")) is None
-    learned.learn(run(host, "b", peak=7))
-    learned.learn(run(host, "c", peak=5))
-    assert learned.of(run(host, "d")) == 5
-    assert learned.of(run(host, "e", "train.py", "--lr=1")) is None
+    history = VramHistory(host.home)
+    assert history.peak_of(run(host, "a")) is None
+    history.record(run(host, "b", peak=7))
+    history.record(run(host, "c", peak=5))
+    assert history.peak_of(run(host, "d")) == 5
+    assert history.peak_of(run(host, "e", "train.py", "--lr=1")) is None
 
 
 def test_a_run_that_was_not_measured_teaches_nothing(host: Host) -> None:
-    learned = VramHistory(host.home)
-    learned.learn(run(host, "a", peak=7))
-    learned.learn(run(host, "b"))
-    assert learned.of(run(host, "c")) == 7
+    history = VramHistory(host.home)
+    history.record(run(host, "a", peak=7))
+    history.record(run(host, "b"))
+    assert history.peak_of(run(host, "c")) == 7
 
 
 def test_the_next_supervisor_knows_it_too(host: Host) -> None:
-    VramHistory(host.home).learn(run(host, "a", peak=7))
-    assert VramHistory(host.home).of(run(host, "b")) == 7
+    VramHistory(host.home).record(run(host, "a", peak=7))
+    assert VramHistory(host.home).peak_of(run(host, "b")) == 7
 
 
 def test_a_broken_file_is_as_none(host: Host) -> None:
     with open(host.home.host_file(FILE), "w", encoding="utf-8") as file:
         file.write("{")
-    learned = VramHistory(host.home)
-    learned.learn(run(host, "a", peak=7))
-    assert VramHistory(host.home).of(run(host, "b")) == 7
+    history = VramHistory(host.home)
+    history.record(run(host, "a", peak=7))
+    assert VramHistory(host.home).peak_of(run(host, "b")) == 7
 
 
 def test_the_longest_unlearned_is_forgotten_first(host: Host) -> None:
-    learned = VramHistory(host.home)
-    learned._peaks = {str(number): 1 for number in range(KEPT)}
-    learned.learn(run(host, "a", peak=7))
-    assert len(learned._peaks) == KEPT
-    assert "0" not in learned._peaks
+    history = VramHistory(host.home)
+    history._peaks = {str(number): 1 for number in range(MOST_COMMANDS)}
+    history.record(run(host, "a", peak=7))
+    assert len(history._peaks) == MOST_COMMANDS
+    assert "0" not in history._peaks

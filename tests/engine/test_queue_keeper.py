@@ -27,7 +27,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 
 def record(host: Host, run_id: str) -> Run:
-    run = host.book.directory(run_id).read()
+    run = host.unfinished.directory(run_id).read()
     assert run.id == run_id
     return run
 
@@ -35,14 +35,14 @@ def record(host: Host, run_id: str) -> Run:
 def ends(host: Host, run_id: str) -> None:
     """Its guardian has written its end."""
     run = record(host, run_id)
-    host.book.directory(run_id).write(run.to(Ended(at=0.0, status=Status.STOPPED)), durable=False)
+    host.unfinished.directory(run_id).write(run.to(Ended(at=0.0, status=Status.STOPPED)), durable=False)
 
 
 def test_a_run_is_started_on_the_freest_gpu_and_the_record_says_so(host: Host) -> None:
-    host.measurements.readings = replace(host.measurements.readings, gpus=(gpu(0, used=10), gpu(1)))
+    host.readings_source.readings = replace(host.readings_source.readings, gpus=(gpu(0, used=10), gpu(1)))
     host.runs.queued("a")
-    passed = host.passes()
-    assert list(passed.guardians) == ["a"]
+    result = host.passes()
+    assert list(result.guardians) == ["a"]
     assert host.launches.adopting == {"a": False}
     run = record(host, "a")
     assert run.status is Status.STARTING
@@ -55,9 +55,9 @@ def test_starts_within_one_pass_see_the_claims_of_each_other(host: Host) -> None
     for run_id in "abcde":
         spec = {"limits": RunLimits(gpu_min_free_vram_bytes=30 * GIGABYTE)}
         host.runs.queued(run_id, spec=spec)
-    passed = host.passes()
-    assert len(passed.guardians) == 4
-    (hold,) = passed.holds.values()
+    result = host.passes()
+    assert len(result.guardians) == 4
+    (hold,) = result.holds.values()
     assert {reason.check for reason in hold.reasons} == {Check.GPU_MEMORY}
 
 
@@ -71,15 +71,15 @@ def test_a_big_run_that_has_waited_long_is_not_overtaken_any_more(host: Host, cl
     clock.now += RESERVE_AFTER_SECONDS + 1
     ends(host, "small")
     host.runs.queued("next", spec={"limits": limits})
-    passed = host.passes()
-    assert passed.guardians == {}
-    assert passed.holds["next"].reasons[0].message.endswith("kept for big")
+    result = host.passes()
+    assert result.guardians == {}
+    assert result.holds["next"].reasons[0].message.endswith("kept for big")
     ends(host, "other")
     assert list(host.passes().guardians) == ["big"]
 
 
 def test_a_run_without_a_gpu_overtakes_whoever_waits_for_one(host: Host, clock: SimpleNamespace) -> None:
-    host.measurements.readings = replace(host.measurements.readings, gpus=(gpu(0, used=79), gpu(1, used=79)))
+    host.readings_source.readings = replace(host.readings_source.readings, gpus=(gpu(0, used=79), gpu(1, used=79)))
     host.runs.queued("a")
     host.passes()
     clock.now += RESERVE_AFTER_SECONDS + 1
@@ -124,7 +124,7 @@ def test_a_run_that_lost_its_guardian_before_its_script_began_is_queued_and_star
 
 def test_a_run_with_a_living_guardian_is_left_to_it(host: Host) -> None:
     guardian = host.runs.guarded("a")
-    passed = host.passes()
-    assert passed.unguarded == ["a"]
+    result = host.passes()
+    assert result.unwatched == ["a"]
     assert host.launches.adopting == {}
     guardian.dies()

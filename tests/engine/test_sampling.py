@@ -38,7 +38,7 @@ def sampler() -> Sampler:
 
 @pytest.fixture
 def sampling(host: Host, sampler: Sampler) -> SamplerKeeper:
-    made = SamplerKeeper(host.home, host.machine, host.measurements)
+    made = SamplerKeeper(host.home, host.capacity, host.readings_source)
     made._sampler = sampler  # type: ignore[assignment]
     return made
 
@@ -49,16 +49,16 @@ def asking(host: Host, run_id: str, probe: str) -> Run:
 
 
 def test_the_probe_of_the_configuration_is_measured_with(sampling: SamplerKeeper, sampler: Sampler) -> None:
-    sampling.keep(())
+    sampling.ensure(())
     assert sampler.asked == ["auto each 1 s", "lives"]
 
 
 def test_a_run_that_asks_for_a_probe_goes_before_the_configuration(
     host: Host, sampling: SamplerKeeper, sampler: Sampler
 ) -> None:
-    sampling.keep([asking(host, "a", "auto"), asking(host, "b", "simulated"), asking(host, "c", "nvml")])
+    sampling.ensure([asking(host, "a", "auto"), asking(host, "b", "simulated"), asking(host, "c", "nvml")])
     assert sampler.asked[0] == "simulated each 1 s"
-    assert host.measurements.probe == "simulated"
+    assert host.readings_source.probe == "simulated"
 
 
 def test_an_active_run_is_not_left_unmeasured_for_one_that_waits(
@@ -66,22 +66,22 @@ def test_an_active_run_is_not_left_unmeasured_for_one_that_waits(
 ) -> None:
     guardian = host.runs.guarded("b")
     active = replace(guardian.run, spec=replace(guardian.run.spec, gpu_probe="nvml"))
-    sampling.keep([asking(host, "a", "simulated"), active])
+    sampling.ensure([asking(host, "a", "simulated"), active])
     assert sampler.asked[0] == "nvml each 1 s"
     guardian.dies()
 
 
 def test_a_run_that_has_ended_asks_for_nothing(host: Host, sampling: SamplerKeeper, sampler: Sampler) -> None:
     run = host.runs.ended("a").read()
-    sampling.keep([replace(run, spec=replace(run.spec, gpu_probe="simulated"))])
+    sampling.ensure([replace(run, spec=replace(run.spec, gpu_probe="simulated"))])
     assert sampler.asked[0] == "auto each 1 s"
 
 
 def test_a_machine_that_is_not_to_be_measured_has_no_sampler(
     host: Host, sampling: SamplerKeeper, sampler: Sampler
 ) -> None:
-    host.machine.probe = "none"
-    sampling.keep([asking(host, "a", "auto")])
+    host.capacity.probe = "none"
+    sampling.ensure([asking(host, "a", "auto")])
     assert sampler.asked == ["stopped"]
 
 
@@ -89,5 +89,5 @@ def test_a_sampler_that_cannot_be_started_is_told_and_harms_nobody(
     sampling: SamplerKeeper, sampler: Sampler, capfd: pytest.CaptureFixture[str]
 ) -> None:
     sampler.error = OSError(errno.ENOSPC, "No space left on device")
-    sampling.keep(())
-    assert "the sampler cannot be started: No space left on device" in capfd.readouterr().err
+    sampling.ensure(())
+    assert "cannot start the sampler: No space left on device" in capfd.readouterr().err
