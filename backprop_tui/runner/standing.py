@@ -1,4 +1,4 @@
-"""How far a training is, as the values of its log say it one after the other."""
+"""How far a training is, from the values it reports one after the other."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from backprop_tui.domain.best import improve
 from backprop_tui.domain.live import Live
 from backprop_tui.readers.values import Progress
 
-MOST_METRICS = 512  # by name: the record is written each second
+MOST_METRICS = 512  # by name, because the record is written every second
 
 
 class LiveProgress:
-    """The newest of each figure; what a value does not say stays as it was."""
+    """The newest value of each figure; figures that a value does not contain keep theirs."""
 
     __slots__ = ("_best", "_epoch", "_eta_seconds", "_metrics", "_total_epochs", "_total_steps", "step")
 
@@ -26,34 +26,34 @@ class LiveProgress:
         self._metrics = dict(live.metrics)
         self._best = dict(live.best)
 
-    def take_in(self, progress: Progress) -> None:
-        """One value more."""
-        if progress.step is not None:
-            self.step = progress.step
-        if progress.epoch is not None:
-            self._epoch = progress.epoch
-        if progress.total_steps is not None:
-            self._total_steps = progress.total_steps
-        if progress.total_epochs is not None:
-            self._total_epochs = progress.total_epochs
-        if progress.eta_seconds is not None:
-            self._eta_seconds = progress.eta_seconds
-        for name, value in progress.metrics.items():
+    def update(self, value: Progress) -> None:
+        """Applies a value from the log."""
+        if value.step is not None:
+            self.step = value.step
+        if value.epoch is not None:
+            self._epoch = value.epoch
+        if value.total_steps is not None:
+            self._total_steps = value.total_steps
+        if value.total_epochs is not None:
+            self._total_epochs = value.total_epochs
+        if value.eta_seconds is not None:
+            self._eta_seconds = value.eta_seconds
+        for name, metric in value.metrics.items():
             if name in self._metrics or len(self._metrics) < MOST_METRICS:
-                self._metrics[name] = value
-        improve(self._best, progress.metrics, self.step)
+                self._metrics[name] = metric
+        improve(self._best, value.metrics, self.step)
         if self.step is not None and self._total_steps is not None and self.step > self._total_steps:
-            self._total_steps = None  # it was that of one epoch, whose count went on
+            self._total_steps = None  # it was the total of one epoch, and the step count continued across epochs
 
-    def take_in_beside(self, progress: Progress) -> None:
-        """A value of a file: how far it is counts only where that is farther."""
-        step, epoch = progress.step, progress.epoch
-        is_ahead = step is not None and (self.step is None or step > self.step)
-        is_later = epoch is not None and (self._epoch is None or epoch > self._epoch)
-        self.take_in(replace(progress, step=step if is_ahead else None, epoch=epoch if is_later else None))
+    def update_from_file(self, value: Progress) -> None:
+        """Applies a value from another file: step and epoch count only if they are ahead."""
+        step, epoch = value.step, value.epoch
+        is_step_ahead = step is not None and (self.step is None or step > self.step)
+        is_epoch_ahead = epoch is not None and (self._epoch is None or epoch > self._epoch)
+        self.update(replace(value, step=step if is_step_ahead else None, epoch=epoch if is_epoch_ahead else None))
 
     def fields(self) -> dict[str, Any]:
-        """As fields of the live record."""
+        """The values as fields of the live record."""
         return {
             "step": self.step,
             "epoch": self._epoch,

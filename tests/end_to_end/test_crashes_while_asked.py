@@ -94,7 +94,7 @@ def test_a_paused_run_whose_guardian_died_between_stop_signal_and_sigcont_gets_i
 def test_a_stop_that_was_recorded_but_not_given_goes_on_with_the_next_step(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    crashing = Crashing(sandbox, monkeypatch, after("runner.ladder:StopSequence._take", GUARDIAN))
+    crashing = Crashing(sandbox, monkeypatch, after("runner.ladder:StopSequence._record_stage", GUARDIAN))
     run = begun(sandbox, *script("obedient.py"), stop=StopPlan(grace_seconds=0.5))
     run.ask(STOP)
     crashing.wait_until_all_happened()

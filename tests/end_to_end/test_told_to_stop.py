@@ -36,7 +36,9 @@ def test_at_its_timebox_it_saves_and_ends_without_a_signal(sandbox: Sandbox) -> 
     (checkpoint,) = run.run().checkpoints
     assert checkpoint.step == run.run().step
     assert Path(checkpoint.path).read_text() == str(checkpoint.step)
-    assert ("stopping", "at its limit of 0.001 min: it is told to save and end") in kinds_and_messages(run)
+    assert ("stopping", "reached its limit of 0.001 min: the script was asked to save and exit") in kinds_and_messages(
+        run
+    )
 
 
 def test_at_a_persons_word_too(sandbox: Sandbox) -> None:

@@ -22,9 +22,9 @@ def _signals() -> object:
 
 
 def test_a_quick_one_finds_what_it_looks_for() -> None:
-    found = RegexLimit().search(re.compile(r"loss (\d)"), "loss 5")
-    assert found is not None
-    assert found[1] == "5"
+    match = RegexLimit().search(re.compile(r"loss (\d)"), "loss 5")
+    assert match is not None
+    assert match[1] == "5"
 
 
 def test_one_that_would_never_end_is_ended() -> None:
@@ -35,11 +35,11 @@ def test_one_that_would_never_end_is_ended() -> None:
 
 
 def test_many_lines_that_are_a_little_slow_use_it_up_too() -> None:
-    allowance, pattern = RegexLimit(0.05), re.compile(ENDLESS)
+    limit, pattern = RegexLimit(0.05), re.compile(ENDLESS)
     used_up = False
     for _ in range(LINES):
         try:
-            allowance.search(pattern, "a" * 18)
+            limit.search(pattern, "a" * 18)
         except TookTooLong:
             used_up = True
             break
@@ -47,10 +47,10 @@ def test_many_lines_that_are_a_little_slow_use_it_up_too() -> None:
 
 
 def test_the_next_thousand_lines_have_it_again() -> None:
-    allowance, pattern = RegexLimit(10.0), re.compile("x")
+    limit, pattern = RegexLimit(10.0), re.compile("x")
     for _ in range(2 * LINES + 1):
-        allowance.search(pattern, "y")
-    assert allowance._spent[pattern][1] == 1
+        limit.search(pattern, "y")
+    assert limit._spent[pattern][1] == 1
 
 
 def test_no_timer_is_left_running() -> None:

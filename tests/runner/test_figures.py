@@ -39,14 +39,14 @@ class Taken:
         self.folder = folder
         live = Live(attempt=1, runner_pid=1, script_pid=None, clock=Clock(), time=0.0, **known)
         self.recorder = Recorder(RunDirectory(folder), live)
-        self.ladder = FakeStopSequence()
+        self.stop_sequence = FakeStopSequence()
         goal = () if until is None else (parse_until(until),)
         spec = Spec(command=("true",), script=None, cwd=folder, limits=RunLimits(on_nan=on_nan), until=goal)
-        self.book = CheckpointRecord(self.recorder)
-        self.figures = ProgressRecorder(self.recorder, self.ladder, spec, self.book)  # type: ignore[arg-type]
+        self.checkpoints = CheckpointRecord(self.recorder)
+        self.progress_recorder = ProgressRecorder(self.recorder, self.stop_sequence, spec, self.checkpoints)  # type: ignore[arg-type]
 
     def take(self, *values: Progress | CheckpointSaved) -> None:
-        self.figures.take_in(values, self.folder)
+        self.progress_recorder.record(values, self.folder)
 
     def told(self, kind: str) -> list[str]:
         events = read_lines(os.path.join(self.folder, "events.jsonl"))
@@ -96,18 +96,20 @@ def test_only_so_many_checkpoints_are_kept(taken: Taken) -> None:
 @pytest.mark.parametrize("until", ["step=300", "val_loss<0.1"])
 def test_a_goal_that_only_a_file_tells_of_is_reached(tmp_path: Path, until: str) -> None:
     taken = Taken(str(tmp_path), until=until)
-    taken.figures.take_in_beside([progress(200, val_loss=0.2)])
+    taken.progress_recorder.record_from_files([progress(200, val_loss=0.2)])
     assert not taken.told("reached")
-    taken.figures.take_in_beside([progress(300, val_loss=0.05)])
+    taken.progress_recorder.record_from_files([progress(300, val_loss=0.05)])
     assert len(taken.told("reached")) == 1
     assert taken.recorder.live.reached is not None
 
 
 def test_what_a_file_has_of_an_earlier_attempt_reaches_no_goal(tmp_path: Path) -> None:
     taken = Taken(str(tmp_path), until="val_loss<0.1", step=500)
-    taken.figures.take_in_beside([progress(400, val_loss=0.05), progress(500, val_loss=0.05), progress(val_loss=0.05)])
+    taken.progress_recorder.record_from_files(
+        [progress(400, val_loss=0.05), progress(500, val_loss=0.05), progress(val_loss=0.05)]
+    )
     assert not taken.told("reached")
-    taken.figures.take_in_beside([progress(510, val_loss=0.05)])
+    taken.progress_recorder.record_from_files([progress(510, val_loss=0.05)])
     assert taken.told("reached")
 
 
@@ -122,13 +124,13 @@ def test_a_script_that_announces_for_ever_fills_no_memory(taken: Taken, monkeypa
     monkeypatch.setattr(checkpoint_book, "REMEMBERED_PATHS", 30)
     for number in range(100):
         taken.take(saved(f"/ckpt/{number}", offset=number + 1))
-    assert list(taken.book._announced) == [f"/ckpt/{number}" for number in range(70, 100)]
+    assert list(taken.checkpoints._announced) == [f"/ckpt/{number}" for number in range(70, 100)]
 
 
 def test_a_loss_that_is_no_number_is_told_once(taken: Taken) -> None:
     taken.take(progress(3, train_loss=math.nan), progress(4, train_loss=math.inf))
     assert taken.told("nan") == ["train_loss is nan at step 3"]
-    assert taken.ladder.begun == []
+    assert taken.stop_sequence.begun == []
 
 
 def test_another_metric_may_be_no_number(taken: Taken) -> None:
@@ -139,7 +141,7 @@ def test_another_metric_may_be_no_number(taken: Taken) -> None:
 def test_a_run_may_be_stopped_for_it(tmp_path: Path) -> None:
     taken = Taken(str(tmp_path), on_nan="stop")
     taken.take(progress(3, loss=math.nan), progress(4, loss=math.nan))
-    assert taken.ladder.begun == ["loss is nan at step 3"]
+    assert taken.stop_sequence.begun == ["loss is nan at step 3"]
 
 
 def test_the_best_of_each_metric_is_kept(tmp_path: Path) -> None:

@@ -52,17 +52,17 @@ class Watched:
         live = Live(attempt=1, runner_pid=1, script_pid=None, clock=Clock(), time=0.0)
         self.recorder = Recorder(RunDirectory(str(self.record)), live)
         patterns = CheckpointPatterns(globs, str(self.cwd))
-        self.found = CheckpointScanner(patterns, lambda: self.recorder.live.checkpoints)
-        self.files = OutputFiles(patterns.places(), cwd=str(self.cwd), since_ns=0, is_wanted=patterns.wants)
-        self.book = CheckpointRecord(self.recorder, self.found.expect)
+        self.scanner = CheckpointScanner(patterns, lambda: self.recorder.live.checkpoints)
+        self.files = OutputFiles(patterns.locations(), cwd=str(self.cwd), since_ns=0, is_relevant=patterns.matches)
+        self.checkpoint_record = CheckpointRecord(self.recorder, self.scanner.expect)
         self.now = 0.0
 
     def look(self, *, at_end: bool = False) -> list[Sighting]:
         self.now += 1.0
-        take = self.found.take_last if at_end else self.found.take
-        seen = list(take(self.files.look(self.now), self.now))
+        take = self.scanner.scan_at_end if at_end else self.scanner.scan
+        seen = list(take(self.files.scan(), self.now))
         for one in seen:
-            self.book.seen(one)
+            self.checkpoint_record.handle(one)
         return seen
 
     def look_until_still(self) -> None:
@@ -70,7 +70,7 @@ class Watched:
         self.look()
 
     def announce(self, path: str, step: int | None = None) -> None:
-        self.book.announced(CheckpointSaved(path=path, step=step, offset=1), str(self.cwd), step)
+        self.checkpoint_record.announce(CheckpointSaved(path=path, step=step, offset=1), str(self.cwd), step)
 
     @property
     def checkpoints(self) -> tuple[Checkpoint, ...]:
@@ -107,11 +107,11 @@ def test_one_that_is_being_written_is_waited_for(watched: Watched) -> None:
     watched.look_until_still()
     watched.look()
     assert watched.names() == []
-    assert watched.book.pending == {str(path)}
+    assert watched.checkpoint_record.pending == {str(path)}
     path.write_bytes(whole)
     watched.look_until_still()
     assert watched.names() == ["last.ckpt"]
-    assert watched.book.pending == frozenset()
+    assert watched.checkpoint_record.pending == frozenset()
 
 
 def test_a_directory_needs_what_its_framework_saves_last(watched: Watched) -> None:
@@ -178,7 +178,7 @@ def test_one_that_is_announced_before_it_is_written_is_measured_once_it_is_there
     path = watched.cwd.parent / "weights.state"
     watched.announce(str(path), 1)
     watched.look_until_still()
-    assert watched.book.pending == frozenset(), "nobody waits for what may never come"
+    assert watched.checkpoint_record.pending == frozenset(), "nobody waits for what may never come"
     path.write_bytes(b"12345")
     watched.look_until_still()
     assert [(one.step, one.size_bytes, one.sound) for one in watched.checkpoints] == [(1, 5, True)]
@@ -191,11 +191,11 @@ def test_a_directory_that_never_stands_still_is_not_waited_for_for_ever(watched:
     for count in range(1, 5):
         (out / "log.txt").write_text("x" * count)
         watched.look()
-    assert watched.book.pending == {str(out)}
+    assert watched.checkpoint_record.pending == {str(out)}
     watched.now += LONGEST_WRITING_SECONDS
     (out / "log.txt").write_text("more")
     watched.look()
-    assert watched.book.pending == frozenset()
+    assert watched.checkpoint_record.pending == frozenset()
 
 
 def test_one_that_is_left_half_written_is_torn_in_the_end_and_makes_room_for_others(
@@ -204,7 +204,7 @@ def test_one_that_is_left_half_written_is_torn_in_the_end_and_makes_room_for_oth
     monkeypatch.setattr(found_checkpoints, "MOST_PENDING", 1)
     (watched.cwd / "step_1.ckpt").write_bytes(b"")
     watched.look_until_still()
-    awaited = [watched.found.is_any_pending]
+    awaited = [watched.scanner.is_any_pending]
     long_ago = time.time() - 2 * LONGEST_WRITING_SECONDS
     os.utime(watched.cwd / "step_1.ckpt", (long_ago, long_ago))
     watched.look_until_still()
@@ -212,7 +212,7 @@ def test_one_that_is_left_half_written_is_torn_in_the_end_and_makes_room_for_oth
     watched.now += LONGEST_WRITING_SECONDS
     watched.look()
     assert [one.sound for one in watched.checkpoints] == [False]
-    awaited.append(watched.found.is_any_pending)
+    awaited.append(watched.scanner.is_any_pending)
     assert awaited == [True, False]
     torch_save(watched.cwd / "step_2.ckpt")
     watched.look_until_still()
@@ -271,28 +271,28 @@ def test_a_pattern_finds_what_no_name_tells(tmp_path: Path, glob: str, file: str
 
 
 def test_the_step_is_the_one_the_log_told_before_it_was_saved(watched: Watched) -> None:
-    watched.book.stepped(40)
+    watched.checkpoint_record.note_step(40)
     path = torch_save(watched.cwd / "ckpt.pt")
     os.utime(path)
     watched.look()
-    watched.book.stepped(90)
+    watched.checkpoint_record.note_step(90)
     watched.look()
     assert [one.step for one in watched.checkpoints] == [40]
 
 
 def test_one_that_is_announced_before_any_step_gets_the_one_told_just_after(watched: Watched) -> None:
     path = torch_save(watched.cwd / "ckpt.pt")
-    watched.book.announced(CheckpointSaved(offset=1, path=str(path)), str(watched.cwd), None)
+    watched.checkpoint_record.announce(CheckpointSaved(offset=1, path=str(path)), str(watched.cwd), None)
     for step in (20, 40):
-        watched.book.stepped(step)
+        watched.checkpoint_record.note_step(step)
     watched.look_until_still()
     assert [one.step for one in watched.checkpoints] == [20]
 
 
 def test_a_number_in_the_name_that_the_log_had_just_reached_is_the_step(watched: Watched) -> None:
-    watched.book.stepped(38)
+    watched.checkpoint_record.note_step(38)
     torch_save(watched.cwd / "ckpt_000040.pt")
-    watched.book.stepped(41)
+    watched.checkpoint_record.note_step(41)
     torch_save(watched.cwd / "ckpt_000007.pt")
     watched.look_until_still()
     assert [one.step for one in watched.checkpoints] == [40, 41]

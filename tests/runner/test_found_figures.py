@@ -10,7 +10,7 @@ import pytest
 from backprop_tui.readers.values import Progress
 from backprop_tui.runner import found_figures
 from backprop_tui.runner.found_figures import MetricFiles
-from backprop_tui.runner.log_follower import LogPosition, LogFollower
+from backprop_tui.runner.log_follower import LogFollower, LogPosition
 from backprop_tui.runner.told_metrics import MetricWatermarks
 from backprop_tui.runner.written_files import OutputFile
 from backprop_tui.store.run_directory import RunDirectory, read_lines
@@ -25,8 +25,8 @@ def written(path: Path) -> OutputFile:
 
 def take(figures: MetricFiles, *paths: Path) -> list[Progress]:
     """What a look at changed files finds; it is given at the next."""
-    assert figures.take([written(path) for path in paths]) is None
-    found = figures.take([])
+    assert figures.read([written(path) for path in paths]) is None
+    found = figures.read([])
     return [] if found is None else list(found.values)
 
 
@@ -57,9 +57,9 @@ def test_a_table_that_is_written_anew_is_read_anew(tmp_path: Path) -> None:
     table.write_text("epoch,step,loss\n0,1,0.5\n0,2,0.4\n")
     take(figures, table)
     table.write_text("epoch,step,loss,val_loss\n0,1,0.5,\n0,2,0.4,\n0,2,,0.3\n0,3,0.2,\n")
-    assert figures.take([written(table)]) is None
-    figures.take([])
-    found = figures.take([])
+    assert figures.read([written(table)]) is None
+    figures.read([])
+    found = figures.read([])
     assert found is not None
     assert [list(row.metrics) for row in found.values] == [["loss"], ["loss"], ["val_loss"], ["loss"]]
 
@@ -67,9 +67,9 @@ def test_a_table_that_is_written_anew_is_read_anew(tmp_path: Path) -> None:
 def test_a_table_whose_rows_differ_for_ever_is_read_no_more(tmp_path: Path) -> None:
     table, figures = tmp_path / "metrics.csv", MetricFiles()
     table.write_text("epoch,loss\n1,2,3\n" * 3)
-    figures.take([written(table)])
-    for _ in range(2 * found_figures.MOST_BEGINNINGS):
-        figures.take([])
+    figures.read([written(table)])
+    for _ in range(2 * found_figures.MOST_RESTARTS):
+        figures.read([])
     assert not figures._unread
 
 
@@ -77,7 +77,7 @@ def test_a_large_file_is_read_at_several_looks(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(found_figures, "MOST_READ_BYTES", 20)
     table, figures = tmp_path / "metrics.csv", MetricFiles()
     table.write_text("step,loss\n" + "".join(f"{step},0.5\n" for step in range(10)))
-    found = [figures.take([written(table)] if look == 0 else []) for look in range(10)]
+    found = [figures.read([written(table)] if look == 0 else []) for look in range(10)]
     assert [row.step for one in found if one is not None for row in one.values] == list(range(10))
 
 
@@ -89,7 +89,7 @@ def test_many_files_at_once_share_what_a_look_may_read(tmp_path: Path, monkeypat
         table.write_text(f"step,loss\n{number},0.5\n{number + 10},0.5\n")
         files.append(written(table))
     figures = MetricFiles()
-    found = [figures.take(files if look == 0 else []) for look in range(12)]
+    found = [figures.read(files if look == 0 else []) for look in range(12)]
     sizes = [len(one.values) for one in found if one is not None]
     assert max(sizes) <= 4
     assert sum(sizes) == 16
@@ -102,19 +102,19 @@ def test_what_says_nothing_of_the_training_is_not_read(tmp_path: Path, monkeypat
     rows = tmp_path / "people.csv"
     rows.write_text("name,age\n" + "Ada,36\n" * 1000)
     figures = MetricFiles()
-    figures.take([written(pictures), written(rows)])
-    figures.take([])
+    figures.read([written(pictures), written(rows)])
+    figures.read([])
     assert not figures._unread
     with pictures.open("ab") as file:
         file.write((4).to_bytes(8, "little") + bytes(4))
-    figures.take([written(pictures)])
+    figures.read([written(pictures)])
     assert figures._growing[str(pictures)].position == pictures.stat().st_size
 
 
 def test_the_last_look_gives_all(tmp_path: Path) -> None:
     table = tmp_path / "metrics.csv"
     table.write_text("step,loss\n1,0.5\n")
-    found = MetricFiles().take([written(table)], is_last=True)
+    found = MetricFiles().read([written(table)], is_last=True)
     assert found is not None
     assert len(found.values) == 1
 
@@ -122,7 +122,7 @@ def test_the_last_look_gives_all(tmp_path: Path) -> None:
 def test_a_file_that_was_taken_away_harms_nobody(tmp_path: Path) -> None:
     gone = OutputFile(path=str(tmp_path / "metrics.csv"), size_bytes=5, modified_ns=0)
     assert take(MetricFiles()) == []
-    assert MetricFiles().take([gone], is_last=True) is None
+    assert MetricFiles().read([gone], is_last=True) is None
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_what_the_log_said_already_is_not_said_again_by_a_file(tmp_path: Path, f
     log.finish(0.0)
     log.write_metrics()
     before = read_lines(directory.file("metrics.jsonl"))
-    told = log.take_beside(take(MetricFiles(), tmp_path / name), 0.0)
+    told = log.add_from_files(take(MetricFiles(), tmp_path / name), 0.0)
     log.write_metrics()
     assert all(not value.metrics for value in told)
     assert read_lines(directory.file("metrics.jsonl")) == before
@@ -153,28 +153,28 @@ def test_what_only_a_file_says_is_written_down_once(tmp_path: Path) -> None:
     directory = RunDirectory(str(tmp_path))
     rows = [Progress(offset=0, step=step, metrics={"loss": 1 / step}) for step in (1, 2, 3)]
     log = LogFollower(directory, LogPosition())
-    assert log.take_beside(rows, 0.0) == rows
-    assert log.take_beside(rows, 0.0) == []
+    assert log.add_from_files(rows, 0.0) == rows
+    assert log.add_from_files(rows, 0.0) == []
     log.write_metrics()
     assert [line["step"] for line in read_lines(directory.file("metrics.jsonl"))] == [1, 2, 3]
-    after = LogFollower(directory, LogPosition(told=MetricWatermarks.of(directory)))
-    assert after.take_beside(rows, 0.0) == []
+    after = LogFollower(directory, LogPosition(watermarks=MetricWatermarks.read(directory)))
+    assert after.add_from_files(rows, 0.0) == []
 
 
 def test_after_a_resume_what_is_beyond_its_checkpoint_is_told_anew(tmp_path: Path) -> None:
     directory = RunDirectory(str(tmp_path))
     log = LogFollower(directory, LogPosition())
     rows = [Progress(offset=0, step=step, metrics={"loss": 1 / step}) for step in (10, 20, 30)]
-    log.take_beside(rows, 0.0)
+    log.add_from_files(rows, 0.0)
     log.write_metrics()
-    resumed = LogFollower(directory, LogPosition(told=MetricWatermarks.of(directory, up_to=20)))
-    assert [row.step for row in resumed.take_beside(rows, 0.0)] == [30]
+    resumed = LogFollower(directory, LogPosition(watermarks=MetricWatermarks.read(directory, up_to=20)))
+    assert [row.step for row in resumed.add_from_files(rows, 0.0)] == [30]
 
 
 def test_epochs_tell_what_was_said_where_there_are_no_steps() -> None:
-    told = MetricWatermarks()
-    told.note(["loss"], None, 0.2083)
+    watermarks = MetricWatermarks()
+    watermarks.advance(["loss"], None, 0.2083)
     same = Progress(offset=0, step=5, epoch=0.20833333, metrics={"loss": 1.0})
     later = Progress(offset=0, step=10, epoch=0.41666666, metrics={"loss": 1.0})
-    assert told.news(same).metrics == {}
-    assert told.news(later).metrics == {"loss": 1.0}
+    assert watermarks.beyond(same).metrics == {}
+    assert watermarks.beyond(later).metrics == {"loss": 1.0}

@@ -46,7 +46,7 @@ def test_the_share_is_the_sum_of_a_runs_processes_on_its_fullest_gpu(tmp_path: P
 
 
 def test_each_gpu_of_the_run_is_a_line_and_no_other(tmp_path: Path) -> None:
-    lines = share(tmp_path, reading(0, process(1, 3)), reading(1), reading(2, process(1, 3))).lines()
+    lines = share(tmp_path, reading(0, process(1, 3)), reading(1), reading(2, process(1, 3))).to_json()
     assert [line["uuid"] for line in lines] == ["GPU-0", "GPU-1"]
     assert [line["memory_bytes"] for line in lines] == [3, None]
     assert lines[0]["power_watts"] == 300.0

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.runner import log_follower, told_metrics
-from backprop_tui.runner.log_follower import LogPosition, LogFollower, cut_torn_line, recover_offset
+from backprop_tui.runner.log_follower import LogFollower, LogPosition, cut_torn_line, recover_offset
 from backprop_tui.runner.told_metrics import newest_lines
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 
@@ -23,8 +23,8 @@ class Log:
         self.follower = self.follow()
 
     def follow(self, offset: int = 0, metrics_from: int = 0) -> LogFollower:
-        begin = LogPosition(offset=offset, metrics_from=metrics_from, told_from=metrics_from)
-        return LogFollower(self.directory, begin)
+        start = LogPosition(offset=offset, metrics_from=metrics_from, announced_from=metrics_from)
+        return LogFollower(self.directory, start)
 
     def prints(self, content: bytes) -> None:
         with open(self.directory.log, "ab") as file:

@@ -36,27 +36,27 @@ def group(request: pytest.FixtureRequest, tmp_path: Path) -> Group:
 
 def test_a_rise_at_the_end_is_told_although_the_process_is_gone(group: Group) -> None:
     group.count(4)  # before this guardian came
-    group.kills.look(1.0)
+    group.kills.sample(1.0)
     group.membership.unlink()
     group.count(5)
-    assert group.kills.before_end(2.0) == f"{group.counter}: oom_kill went from 4 to 5"
+    assert group.kills.recent_kill(2.0) == f"{group.counter}: oom_kill went from 4 to 5"
 
 
 def test_what_was_counted_before_is_no_evidence(group: Group) -> None:
     group.count(4)
-    group.kills.look(1.0)
-    group.kills.look(9.0)
-    assert group.kills.before_end(10.0) is None
+    group.kills.sample(1.0)
+    group.kills.sample(9.0)
+    assert group.kills.recent_kill(10.0) is None
 
 
 def test_a_kill_long_before_the_end_was_another_run_of_the_group(group: Group) -> None:
-    group.kills.look(1.0)
+    group.kills.sample(1.0)
     group.count(1)
-    group.kills.look(9.0)
-    assert group.kills.before_end(9.0 + RECENT_SECONDS + 1) is None
+    group.kills.sample(9.0)
+    assert group.kills.recent_kill(9.0 + RECENT_SECONDS + 1) is None
 
 
 def test_without_a_counter_there_is_no_evidence(tmp_path: Path) -> None:
     kills = MemoryKillMonitor(7, proc=str(tmp_path / "proc"), mount=str(tmp_path / "cgroup"))
-    kills.look(1.0)
-    assert kills.before_end(2.0) is None
+    kills.sample(1.0)
+    assert kills.recent_kill(2.0) is None

@@ -36,23 +36,23 @@ def beside(home: Home, run_id: str, cwd: str, state: State) -> RunDirectory:
 )
 def test_a_run_that_goes_on_above_or_below_shares_the_directory(home: Home, cwd: str, *, shared: bool) -> None:
     neighbours = DirectoryNeighbours(home, "mine", "/data/exp")
-    assert not neighbours.share_cwd()
+    assert not neighbours.is_shared()
     beside(home, "other", cwd, Running(since=1.0))
-    assert neighbours.share_cwd() is shared
+    assert neighbours.is_shared() is shared
 
 
 def test_one_that_waits_writes_nothing_until_it_starts(home: Home) -> None:
     neighbours = DirectoryNeighbours(home, "mine", "/data")
     directory = beside(home, "other", "/data", Queued(since=1.0))
-    assert not neighbours.share_cwd()
+    assert not neighbours.is_shared()
     directory.write(replace(directory.read(), state=Running(since=2.0)), durable=False)
-    assert neighbours.share_cwd()
+    assert neighbours.is_shared()
 
 
 def test_itself_is_no_neighbour_and_a_broken_record_is_none(home: Home) -> None:
     beside(home, "mine", "/data", Running(since=1.0))
     broken = beside(home, "broken", "/data", Running(since=1.0))
     Path(broken.file("run.json")).write_text("{")
-    assert not DirectoryNeighbours(home, "mine", "/data").share_cwd()
+    assert not DirectoryNeighbours(home, "mine", "/data").is_shared()
     os.unlink(broken.file("run.json"))
-    assert not DirectoryNeighbours(home, "mine", "/data").share_cwd()
+    assert not DirectoryNeighbours(home, "mine", "/data").is_shared()

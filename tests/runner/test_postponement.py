@@ -13,7 +13,7 @@ from backprop_tui.domain.run import Checkpoint
 from backprop_tui.domain.save_pace import SavePace
 from backprop_tui.domain.status import Status
 from backprop_tui.runner.postponement import DeferredStop
-from tests.runner.test_ladder import Climb
+from tests.runner.test_ladder import StoppedRun
 
 GRACE = 10.0
 NOW = 100.0  # the clock's mark is 90: 10 s into the attempt
@@ -25,13 +25,13 @@ class Waiting:
     """A postponement over a ladder that only notes."""
 
     def __init__(self, folder: str, pace: SavePace | None) -> None:
-        self.climb = Climb(folder)
-        self.recorder = self.climb.recorder
+        self.stopped = StoppedRun(folder)
+        self.recorder = self.stopped.recorder
         self.recorder.change(pace=pace)
         self.is_saving = self.listens = False
-        self.postponement = DeferredStop(
+        self.deferred_stop = DeferredStop(
             self.recorder,
-            self.climb.ladder,
+            self.stopped.stop_sequence,
             grace_seconds=GRACE,
             is_saving=lambda: self.is_saving,
             listens=lambda: self.listens,
@@ -39,7 +39,7 @@ class Waiting:
 
     def stop(self, *, by: str = "person", now: float = NOW, after_checkpoint: bool = False) -> None:
         status = Status.STOPPED if by == "person" else Status.TIMEBOXED
-        self.postponement.end(status, by=by, reason=f"by {by}", now=now, after_checkpoint=after_checkpoint)
+        self.deferred_stop.stop(status, by=by, reason=f"by {by}", now=now, after_checkpoint=after_checkpoint)
 
     def saves(self, *, sound: bool | None) -> None:
         saved = Checkpoint(path="/ckpt", step=1, saved_at=time.time(), sound=sound)
@@ -47,7 +47,7 @@ class Waiting:
 
     @property
     def signalled(self) -> bool:
-        return bool(self.climb.tree.done)
+        return bool(self.stopped.tree.done)
 
     @property
     def postponed(self) -> Postponed:
@@ -68,28 +68,28 @@ def late(tmp_path: Path) -> Waiting:
 
 def test_without_a_checkpoint_that_is_due_the_signal_comes_at_once(late: Waiting) -> None:
     late.stop()
-    assert late.climb.tree.done == ["SIGINT"]
+    assert late.stopped.tree.done == ["SIGINT"]
 
 
 def test_the_wish_is_on_disk_and_no_signal_given_until_the_save(soon: Waiting) -> None:
     soon.stop()
-    live = soon.climb.directory.read_live()
+    live = soon.stopped.directory.read_live()
     assert live is not None
     assert live.postponed == soon.postponed
-    soon.postponement.keep(NOW + 1)
+    soon.deferred_stop.check(NOW + 1)
     assert not soon.signalled
     soon.saves(sound=None)
-    soon.postponement.keep(NOW + 1)
+    soon.deferred_stop.check(NOW + 1)
     assert not soon.signalled, "a script may say so before it has written all of it"
     soon.saves(sound=True)
-    soon.postponement.keep(NOW + 1)
-    assert soon.climb.tree.done == ["SIGINT"]
+    soon.deferred_stop.check(NOW + 1)
+    assert soon.stopped.tree.done == ["SIGINT"]
     assert soon.recorder.live.postponed is None
 
 
 def test_it_never_waits_longer_than_the_grace(soon: Waiting) -> None:
     soon.stop()
-    soon.postponement.keep(NOW + GRACE)
+    soon.deferred_stop.check(NOW + GRACE)
     assert soon.signalled
 
 
@@ -98,7 +98,7 @@ def test_one_that_is_being_written_is_waited_for(late: Waiting) -> None:
     late.stop(by="timebox")
     assert not late.signalled
     late.saves(sound=True)
-    late.postponement.keep(NOW + 1)
+    late.deferred_stop.check(NOW + 1)
     assert late.signalled
 
 
@@ -116,7 +116,7 @@ def test_a_paused_run_saves_nothing(soon: Waiting) -> None:
 
 def test_who_asks_for_the_next_checkpoint_waits_beyond_the_grace(late: Waiting) -> None:
     late.stop(after_checkpoint=True)
-    late.postponement.keep(NOW + 5 * GRACE)
+    late.deferred_stop.check(NOW + 5 * GRACE)
     assert not late.signalled
 
 
@@ -134,7 +134,7 @@ def test_asking_again_never_waits_longer_and_who_does_not_want_the_wait_cuts_it_
 def test_a_person_overrules_a_timebox_so_that_no_slice_follows(soon: Waiting) -> None:
     soon.stop(by="timebox")
     soon.stop()
-    soon.postponement.keep(NOW + GRACE)
+    soon.deferred_stop.check(NOW + GRACE)
     stopping = soon.recorder.live.stopping
     assert stopping is not None
     assert (stopping.status, stopping.by) == (Status.STOPPED, "person")
@@ -156,11 +156,11 @@ def test_a_person_who_stops_a_slice_that_is_ending_wants_no_other_one(late: Wait
     before = late.recorder.live
     late.stop(after_checkpoint=True)
     assert (before.is_final, late.recorder.live.is_final) == (False, True)
-    assert late.climb.tree.done == ["SIGINT"]
+    assert late.stopped.tree.done == ["SIGINT"]
 
 
 def test_a_kill_waits_for_nothing(soon: Waiting) -> None:
     soon.stop(after_checkpoint=True)
-    soon.climb.ladder.kill_now(by="person", reason="stopped by you", now=NOW + 1)
-    assert soon.climb.tree.done == ["kill"]
+    soon.stopped.stop_sequence.kill_now(by="person", reason="stopped by you", now=NOW + 1)
+    assert soon.stopped.tree.done == ["kill"]
     assert soon.recorder.live.postponed is None

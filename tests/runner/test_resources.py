@@ -21,7 +21,7 @@ from backprop_tui.runner.resources import (
     FIRST_SECONDS,
     WIDE_SECONDS,
     ResourceMeter,
-    most,
+    larger,
 )
 from backprop_tui.store.run_directory import RunDirectory
 
@@ -30,8 +30,8 @@ figures = st.none() | st.floats(-1e9, 1e9)
 
 @given(figures, figures)
 def test_most_is_the_larger_of_what_is_known(one: float | None, other: float | None) -> None:
-    found = most(one, other)
-    assert found == most(other, one)
+    found = larger(one, other)
+    assert found == larger(other, one)
     assert (found is None) == (one is None and other is None)
     assert all(found is not None and found >= figure for figure in (one, other) if figure is not None)
 

@@ -72,16 +72,16 @@ def said(*steps: int) -> list[Progress]:
 
 def test_a_run_that_goes_on_is_told_once(resumed: Resumed) -> None:
     watch = resumed.watch()
-    watch.take(said(910, 920))
+    watch.observe(said(910, 920))
     assert resumed.verdict() is None
-    watch.take(said(930))
-    watch.take(said(*range(940, 990, 10)))
+    watch.observe(said(930))
+    watch.observe(said(*range(940, 990, 10)))
     assert resumed.verdict() is Verdict.CONTINUED
     assert [kind for kind, _ in resumed.told()] == ["resume_checked"]
 
 
 def test_a_run_that_begins_again_is_a_warning(resumed: Resumed) -> None:
-    resumed.watch().take(said(0, 10, 20))
+    resumed.watch().observe(said(0, 10, 20))
     assert resumed.verdict() is Verdict.RESTARTED
     ((kind, message),) = resumed.told()
     assert kind == "resume_doubtful"
@@ -90,7 +90,7 @@ def test_a_run_that_begins_again_is_a_warning(resumed: Resumed) -> None:
 
 def test_a_script_that_was_told_by_the_environment_alone_is_told_how_to_be_told(tmp_path: Path) -> None:
     untold = Resumed(tmp_path)
-    untold.watch().take(said(0, 10, 20))
+    untold.watch().observe(said(0, 10, 20))
     assert "--resume-arg" in untold.told()[0][1]
     check = untold.recorder.live.resume_check
     assert check is not None
@@ -99,17 +99,17 @@ def test_a_script_that_was_told_by_the_environment_alone_is_told_how_to_be_told(
 
 def test_a_guardian_that_takes_over_knows_what_was_said_since_the_resume(resumed: Resumed) -> None:
     resumed.write(range(0, 20, 10), time=501.0)
-    resumed.watch().take(said(20))
+    resumed.watch().observe(said(20))
     assert resumed.verdict() is Verdict.RESTARTED
     again = resumed.watch()
-    again.take(said(30, 40, 50))
+    again.observe(said(30, 40, 50))
     assert len(resumed.told()) == 1
 
 
 def test_a_step_is_that_of_the_last_line_that_told_one(resumed: Resumed) -> None:
     watch = resumed.watch()
     for step in (910, 920, 930):
-        watch.take([Progress(offset=1, step=step), Progress(offset=1, metrics={"loss": loss_at(step)})])
+        watch.observe([Progress(offset=1, step=step), Progress(offset=1, metrics={"loss": loss_at(step)})])
     check = resumed.recorder.live.resume_check
     assert check is not None
     assert (check.verdict, check.step_after, check.metric) == (Verdict.CONTINUED, 910, "loss")
@@ -118,7 +118,7 @@ def test_a_step_is_that_of_the_last_line_that_told_one(resumed: Resumed) -> None
 def test_an_attempt_from_the_beginning_is_not_judged(resumed: Resumed) -> None:
     resumed.run = resumed.run.with_attempt(replace(resumed.run.attempt, resumed_from=None))
     watch = resumed.watch()
-    watch.take(said(0, 10, 20))
+    watch.observe(said(0, 10, 20))
     watch.finish()
     assert resumed.told() == []
 
@@ -129,7 +129,7 @@ def test_what_cannot_be_read_or_is_strange_gives_no_verdict(resumed: Resumed) ->
         '{"time": "2026", "step": 1e400, "epoch": [], "metrics": {"loss": {}}}\n'
     )
     watch = resumed.watch()
-    watch.take(said(0, 10, 20))
+    watch.observe(said(0, 10, 20))
     watch.finish()
     assert resumed.told() == []
 
@@ -142,6 +142,6 @@ def test_a_burst_of_lines_is_judged_once(tmp_path: Path, monkeypatch: pytest.Mon
         judged.append(len(after))
 
     monkeypatch.setattr(resume_watch, "judge", undecided)
-    watch.take([Progress(offset=0, metrics={"lr": 0.1})] * 20_000)
-    watch.take([Progress(offset=0, metrics={"lr": 0.1})])
+    watch.observe([Progress(offset=0, metrics={"lr": 0.1})] * 20_000)
+    watch.observe([Progress(offset=0, metrics={"lr": 0.1})])
     assert judged == [400]

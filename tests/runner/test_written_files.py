@@ -38,36 +38,36 @@ def write(path: Path, content: str = "x") -> Path:
 def test_a_file_is_told_once_and_again_when_it_changes(tmp_path: Path) -> None:
     files = looker(tmp_path)
     path = write(tmp_path / "out" / "metrics.csv")
-    assert files.look(0.0) == [OutputFile(path=str(path), size_bytes=1, modified_ns=path.stat().st_mtime_ns)]
-    assert files.look(1.0) == []
+    assert files.scan() == [OutputFile(path=str(path), size_bytes=1, modified_ns=path.stat().st_mtime_ns)]
+    assert files.scan() == []
     write(path, "xy")
-    assert [file.size_bytes for file in files.look(2.0)] == [2]
+    assert [file.size_bytes for file in files.scan()] == [2]
 
 
 def test_what_was_there_before_the_attempt_is_not_told_until_it_is_written_again(tmp_path: Path) -> None:
     path = write(tmp_path / "ckpt.pt")
     os.utime(path, ns=(PAST, PAST))
     files = looker(tmp_path, since_ns=2 * PAST)
-    assert files.look(0.0) == []
+    assert files.scan() == []
     path.write_text("in place, so that the directory does not change")
-    assert names(files.look(1.0)) == ["ckpt.pt"]
+    assert names(files.scan()) == ["ckpt.pt"]
 
 
 def test_directories_that_appear_later_are_found_however_old_the_one_above_looks(tmp_path: Path) -> None:
     files = looker(tmp_path)
-    files.look(0.0)
+    files.scan()
     write(tmp_path / "lightning_logs" / "version_0" / "checkpoints" / "epoch=1-step=16.ckpt")
-    assert names(files.look(1.0)) == ["epoch=1-step=16.ckpt"]
+    assert names(files.scan()) == ["epoch=1-step=16.ckpt"]
     os.utime(tmp_path / "lightning_logs" / "version_0" / "checkpoints", ns=(PAST, PAST))
-    files.look(2.0)
+    files.scan()
     write(tmp_path / "lightning_logs" / "version_0" / "checkpoints" / "epoch=2-step=32.ckpt")
-    assert names(files.look(3.0)) == ["epoch=2-step=32.ckpt"]
+    assert names(files.scan()) == ["epoch=2-step=32.ckpt"]
 
 
 @pytest.mark.parametrize("folder", [".git", "node_modules", "__pycache__", "venv", "wandb", ".cache/huggingface"])
 def test_directories_of_tools_are_passed_over(tmp_path: Path, folder: str) -> None:
     write(tmp_path / folder / "ckpt.pt")
-    assert looker(tmp_path).look(0.0) == []
+    assert looker(tmp_path).scan() == []
 
 
 def test_links_are_never_followed(tmp_path: Path) -> None:
@@ -77,20 +77,20 @@ def test_links_are_never_followed(tmp_path: Path) -> None:
     cwd.mkdir()
     (cwd / "linked").symlink_to(outside)
     (cwd / "last.ckpt").symlink_to(outside / "ckpt.pt")
-    assert looker(cwd).look(0.0) == []
+    assert looker(cwd).scan() == []
 
 
 def test_names_that_interest_nobody_are_passed_over_unless_they_are_wanted(tmp_path: Path) -> None:
     write(tmp_path / "state.weights")
-    assert looker(tmp_path).look(0.0) == []
-    assert names(looker(tmp_path, is_wanted=lambda path: path.endswith(".weights")).look(0.0)) == ["state.weights"]
+    assert looker(tmp_path).scan() == []
+    assert names(looker(tmp_path, is_relevant=lambda path: path.endswith(".weights")).scan()) == ["state.weights"]
 
 
 def test_it_goes_so_deep_and_no_deeper(tmp_path: Path) -> None:
     deepest = tmp_path.joinpath(*"abcdefgh"[:DEEPEST])
     write(deepest / "ckpt.pt")
     write(deepest / "deeper" / "ckpt_2.pt")
-    assert names(looker(tmp_path).look(0.0)) == ["ckpt.pt"]
+    assert names(looker(tmp_path).scan()) == ["ckpt.pt"]
 
 
 def test_a_directory_with_too_many_entries_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,11 +99,11 @@ def test_a_directory_with_too_many_entries_is_left_alone(tmp_path: Path, monkeyp
         write(tmp_path / "images" / f"{number}.npz")
     write(tmp_path / "out" / "ckpt.pt")
     files = looker(tmp_path)
-    found = names(files.look(0.0))
+    found = names(files.scan())
     assert "ckpt.pt" in found
     assert len(found) <= 11
     write(tmp_path / "images" / "another.npz")
-    assert "another.npz" not in names(files.look(1.0))
+    assert "another.npz" not in names(files.scan())
 
 
 def test_a_data_set_in_many_directories_is_not_remembered_whole(
@@ -115,23 +115,23 @@ def test_a_data_set_in_many_directories_is_not_remembered_whole(
             write(tmp_path / "data" / f"class{folder}" / f"{number}.npz")
     out = tmp_path / "out"
     files = looker(tmp_path, out)
-    looks = [names(files.look(float(number))) for number in range(4)]
+    looks = [names(files.scan()) for number in range(4)]
     assert sum(map(len, looks)) == 25
     write(out / "ckpt.pt")
-    assert names(files.look(5.0)) == ["ckpt.pt"]
+    assert names(files.scan()) == ["ckpt.pt"]
     for path in tmp_path.rglob("*.npz"):
         path.unlink()
-    files.look(6.0)
+    files.scan()
     assert files._file_count == 1
 
 
 def test_one_look_does_so_much_and_the_next_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(written_files, "UNITS_A_LOOK", 30)
+    monkeypatch.setattr(written_files, "UNITS_PER_SCAN", 30)
     for folder in range(20):
         for number in range(10):
             write(tmp_path / f"class{folder}" / f"{number}.npz")
     files = looker(tmp_path)
-    looks = [len(files.look(float(number))) for number in range(20)]
+    looks = [len(files.scan()) for number in range(20)]
     assert max(looks) <= 40
     assert sum(looks) == 200
 
@@ -139,14 +139,14 @@ def test_one_look_does_so_much_and_the_next_goes_on(tmp_path: Path, monkeypatch:
 def test_what_is_named_is_looked_at_each_time_whatever_the_cwd_costs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(written_files, "UNITS_A_LOOK", 1)
+    monkeypatch.setattr(written_files, "UNITS_PER_SCAN", 1)
     cwd, out = tmp_path / "cwd", tmp_path / "out"
     for folder in range(20):
         write(cwd / f"class{folder}" / "0.npz")
     files = looker(cwd, out)
-    files.look(0.0)
+    files.scan()
     write(out / "checkpoint-5" / "trainer_state.json")
-    assert "trainer_state.json" in names(files.look(1.0))
+    assert "trainer_state.json" in names(files.scan())
 
 
 def test_what_appears_in_a_shared_cwd_is_nobodys(tmp_path: Path) -> None:
@@ -154,13 +154,13 @@ def test_what_appears_in_a_shared_cwd_is_nobodys(tmp_path: Path) -> None:
     files = looker(tmp_path, named, is_shared=lambda: True)
     write(tmp_path / "theirs" / "ckpt.pt")
     write(named / "ckpt_7.pt")
-    assert names(files.look(0.0)) == ["ckpt_7.pt"]
+    assert names(files.scan()) == ["ckpt_7.pt"]
 
 
 def test_a_place_that_holds_the_cwd_says_no_more_than_the_cwd(tmp_path: Path) -> None:
     files = looker(tmp_path / "cwd", tmp_path, is_shared=lambda: True)
     write(tmp_path / "cwd" / "ckpt.pt")
-    assert files.look(0.0) == []
+    assert files.scan() == []
 
 
 @pytest.fixture
@@ -182,9 +182,9 @@ def test_a_directory_is_learned_from_a_file_that_is_held_open(tmp_path: Path, wr
     cwd = tmp_path / "cwd"
     cwd.mkdir()
     files = looker(cwd, pids=lambda: [writer.pid], is_shared=lambda: True)
-    assert names(files.look(0.0)) == ["held.pt"]
+    assert names(files.scan()) == ["held.pt"]
     write(tmp_path / "elsewhere" / "next.pt")
-    assert names(files.look(1.0)) == ["next.pt"]
+    assert names(files.scan()) == ["next.pt"]
 
 
 @pytest.mark.parametrize(
@@ -215,9 +215,9 @@ def test_a_million_files_beside_it_cost_little(tmp_path: Path) -> None:
             (target / f"{number}.jpg").touch()
     files = looker(tmp_path)
     began = time.thread_time()
-    for number in range(20):
-        files.look(float(number))
+    for _ in range(20):
+        files.scan()
     assert time.thread_time() - began < 1.0
     began = time.thread_time()
-    files.look(21.0)
+    files.scan()
     assert time.thread_time() - began < 0.1
