@@ -15,7 +15,6 @@ from backprop_tui.domain.governor.figures import minutes
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status
-from backprop_tui.domain.values import dataclass
 from backprop_tui.launchers.sampler_process import READINGS
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.processes.detached_log import note_exception
@@ -45,55 +44,47 @@ CHECK_SUPERVISOR_SECONDS = 2.0
 TIMEBOX = "timebox"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GuardedScript:
-    """What one guardian guards and works with."""
-
-    directory: RunDirectory
-    script: ScriptProcess
-    tree: Tree
-    recorder: Recorder
-    log: LogFollower
-    supervisor: SupervisorProcess
-
-
 class Guardian:
     """Repeats the same steps five times a second; the script's death wakes it at once."""
 
-    def __init__(self, guarded: GuardedScript, run: Run, wake: int) -> None:
+    def __init__(
+        self,
+        directory: RunDirectory,
+        run: Run,
+        script: ScriptProcess,
+        recorder: Recorder,
+        log: LogFollower,
+        supervisor: SupervisorProcess,
+        wake: int,
+    ) -> None:
         """`wake` is the descriptor that becomes readable when a signal arrives."""
-        self._directory = guarded.directory
-        self._script = guarded.script
-        self._tree = guarded.tree
-        self._recorder = guarded.recorder
-        self._log = guarded.log
-        self._supervisor = guarded.supervisor
+        self._script = script
+        self._log = log
+        self._supervisor = supervisor
+        self.recorder = recorder
+        self.tree = tree = Tree(script, directory.path)
         self.run = run
-        listens = partial(anyone_listens, self._directory.file(LISTENERS))
-        self.stop_sequence = StopSequence(run.spec.stop, self._tree, self._recorder, listens)
-        self._outputs = OutputScanner(run, self._supervisor.home, self._recorder, self._script.identity.pid)
-        self._checkpoints = CheckpointRecord(self._recorder, self._outputs.expect)
-        self._disk = DiskWatch(self._recorder)
-        self._progress = ProgressRecorder(self._recorder, self.stop_sequence, run.spec, self._checkpoints)
+        listens = partial(anyone_listens, directory.file(LISTENERS))
+        self.stop_sequence = StopSequence(run.spec.stop, tree, recorder, listens)
+        self._outputs = OutputScanner(run, supervisor.home, recorder, script.identity.pid)
+        self._checkpoints = CheckpointRecord(recorder, self._outputs.expect)
+        self._disk = DiskWatch(recorder)
+        self._progress = ProgressRecorder(recorder, self.stop_sequence, run.spec, self._checkpoints)
         self._deferred_stop = DeferredStop(
-            self._recorder,
+            recorder,
             self.stop_sequence,
             grace_seconds=run.spec.stop.grace_seconds,
             is_saving=lambda: bool(self._checkpoints.pending),
             listens=listens,
         )
-        self._requests = RequestHandler(
-            self._directory, self._tree, self._recorder, self.stop_sequence, self._deferred_stop
-        )
-        readings_path = self._supervisor.home.host_file(READINGS)
-        self._meter = ResourceMeter(
-            self._tree, self._recorder, lambda: share_of(run.id, run.attempt.gpus, readings_path)
-        )
-        self._resume_watch = ResumeWatch(self._directory, run, self._recorder)
-        self.memory_kills = MemoryKillMonitor(self._script.identity.pid)
+        self._requests = RequestHandler(directory, tree, recorder, self.stop_sequence, self._deferred_stop)
+        readings_path = supervisor.home.host_file(READINGS)
+        self._meter = ResourceMeter(tree, recorder, lambda: share_of(run.id, run.attempt.gpus, readings_path))
+        self._resume_watch = ResumeWatch(directory, run, recorder)
+        self.memory_kills = MemoryKillMonitor(script.identity.pid)
         self._wake = wake
         self._poll = select.poll()
-        self._poll.register(self._script.pidfd, select.POLLIN)
+        self._poll.register(script.pidfd, select.POLLIN)
         self._poll.register(wake, select.POLLIN)
         self._check_supervisor_at = time.monotonic() + CHECK_SUPERVISOR_SECONDS
         self._session_ends = False
@@ -110,7 +101,7 @@ class Guardian:
 
     def _tick(self, now: float) -> bool:
         """Does one round of steps; returns whether more of the log is waiting to be read."""
-        self._tree.reap()
+        self.tree.reap()
         if self._session_ends:
             reason = "the session or machine is ending"
             self.stop_sequence.begin(Status.STOPPED, by="session", reason=reason, now=now)
@@ -124,14 +115,14 @@ class Guardian:
         self._meter.sample(now)
         self.memory_kills.sample(now)
         self._check_supervisor(now)
-        self._recorder.flush(now)
+        self.recorder.flush(now)
         return more_to_read
 
     def _handle_requests(self, now: float) -> None:
         try:
             self.run = self._requests.handle(self.run, now)
         except StorageFailed as error:
-            self._recorder.change(problem=str(error))
+            self.recorder.change(problem=str(error))
 
     def _read_log(self) -> bool:
         """Reads the next chunk of the log; returns whether more is waiting."""
@@ -152,11 +143,11 @@ class Guardian:
             self._report_log_error(error)
         # The next attempt, if there is one, continues from here.
         self._record_log_position()
-        self._recorder.commit(told_offset=self._log.offset)
+        self.recorder.commit(told_offset=self._log.offset)
 
     def _report_log_error(self, error: Exception) -> None:
         note_exception(error)
-        self._recorder.change(problem=f"cannot read the log: {error}")
+        self.recorder.change(problem=f"cannot read the log: {error}")
 
     def _check_outputs(self, now: float) -> None:
         """Records what the last scan of the output files found; never waits for a disk."""
@@ -174,7 +165,7 @@ class Guardian:
 
     def _report_scan_error(self, error: Exception) -> None:
         note_exception(error)
-        self._recorder.change(problem=f"cannot scan the output files: {error}")
+        self.recorder.change(problem=f"cannot scan the output files: {error}")
 
     def _record_scan(self, results: Sequence[ScanResult], now: float) -> None:
         for result in results:
@@ -190,12 +181,12 @@ class Guardian:
         """Records values from the log: first in metrics.jsonl, then in the live record."""
         self.write_metrics()
         generation = self._log.generation
-        if self._recorder.live.log_generation != generation:
+        if self.recorder.live.log_generation != generation:
             # The log was truncated: offsets start again at 0.
-            self._recorder.change(log_offset=0, told_offset=0, log_memory=None, log_generation=generation)
+            self.recorder.change(log_offset=0, told_offset=0, log_memory=None, log_generation=generation)
         for pattern in self._log.take_switched_off():
             message = f"readers.patterns: {pattern!r} takes too long and was switched off"
-            self._recorder.record_event("slow_pattern", message)
+            self.recorder.record_event("slow_pattern", message)
         if values:
             self._progress.record(values, self.run.spec.cwd)
             self._resume_watch.observe(values)
@@ -205,35 +196,35 @@ class Guardian:
         """Records where another guardian would continue: not beyond metrics that a full disk kept unwritten."""
         log = self._log
         if log.all_written:
-            self._recorder.change(log_offset=log.offset, log_generation=log.generation, log_memory=log.memory())
+            self.recorder.change(log_offset=log.offset, log_generation=log.generation, log_memory=log.memory())
 
     def write_metrics(self) -> None:
         """Writes pending lines to metrics.jsonl; on a full disk they stay pending."""
         try:
             self._log.write_metrics()
         except StorageFailed as error:
-            self._recorder.change(problem=str(error))
+            self.recorder.change(problem=str(error))
 
     def _check_goal(self, now: float) -> None:
         """Stops the run when its goal (`--until`) is reached."""
-        reached = self._recorder.live.reached
-        if reached is not None and self._recorder.live.stopping is None:
+        reached = self.recorder.live.reached
+        if reached is not None and self.recorder.live.stopping is None:
             self._deferred_stop.stop(Status.TIMEBOXED, by=UNTIL, reason=reached, now=now)
 
     def _check_timebox(self, now: float) -> None:
         limit = timebox_seconds(self.run)
-        live = self._recorder.live
+        live = self.recorder.live
         if limit is None or live.stopping is not None or live.pause is not None:
             return
         left = limit - live.clock.at(now, paused=False).running_seconds
         if left > 0 and live.postponed is not None and live.postponed.by == TIMEBOX:
-            self._recorder.commit(postponed=None)  # the timebox was extended
+            self.recorder.commit(postponed=None)  # the timebox was extended
         plan = self.run.spec.stop
         if plan.warn_signal is not None and not live.warned and left <= plan.warn_seconds:
-            self._recorder.commit(warned=True)
+            self.recorder.commit(warned=True)
             message = f"{plan.warn_signal}: {max(0.0, left):.0f} s of the timebox left"
-            self._recorder.record_event("warned", message)
-            self._tree.signal_group(signal.Signals[plan.warn_signal])
+            self.recorder.record_event("warned", message)
+            self.tree.signal_group(signal.Signals[plan.warn_signal])
         if left <= 0:
             reason = f"reached its limit of {minutes(limit)} min"
             self._deferred_stop.stop(Status.TIMEBOXED, by=TIMEBOX, reason=reason, now=now)
@@ -244,13 +235,13 @@ class Guardian:
             self._check_supervisor_at = now + CHECK_SUPERVISOR_SECONDS
             try:
                 if start_supervisor_if_dead(self._supervisor):
-                    self._tree.search_everywhere()
+                    self.tree.search_everywhere()
             except (BackpropError, OSError) as error:
-                self._recorder.change(problem=f"cannot start a supervisor: {error}")
+                self.recorder.change(problem=f"cannot start a supervisor: {error}")
 
     def _seconds_to_next_tick(self, now: float) -> float:
         """The tick interval, or the rest of the timebox if that is shorter."""
-        limit, live = timebox_seconds(self.run), self._recorder.live
+        limit, live = timebox_seconds(self.run), self.recorder.live
         if limit is None or live.stopping or live.postponed or live.pause is not None:
             return TICK_SECONDS
         left = limit - live.clock.at(now, paused=False).running_seconds
@@ -273,13 +264,13 @@ class Guardian:
 
     def stop_clock(self) -> None:
         """Counts the time up to the script's death."""
-        live = self._recorder.live
-        self._recorder.change(clock=live.clock.at(time.monotonic(), paused=live.pause is not None), pause=None)
+        live = self.recorder.live
+        self.recorder.change(clock=live.clock.at(time.monotonic(), paused=live.pause is not None), pause=None)
 
     def handle_last_requests(self) -> Run:
         """Applies edits that arrived while the script was dying; other requests have no effect any more."""
         try:
             return self._requests.handle_after_end(self.run)
         except StorageFailed as error:
-            self._recorder.change(problem=str(error))
+            self.recorder.change(problem=str(error))
             return self.run

@@ -31,7 +31,7 @@ from backprop_tui.runner.birth import (
 )
 from backprop_tui.runner.ending import outcome_of, outcome_of_failed_start, write_end
 from backprop_tui.runner.evidence import FailureContext
-from backprop_tui.runner.guardian import GuardedScript, Guardian
+from backprop_tui.runner.guardian import Guardian
 from backprop_tui.runner.log_follower import LogFollower, LogPosition, cut_torn_line, recover_offset
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.resume_point import verify_resume_checkpoint
@@ -123,18 +123,12 @@ def _guard(directory: RunDirectory, assignment: Assignment, wake: int) -> None:
     if not isinstance(result, ScriptProcess):
         _end_without_script(directory, run, recorder, result, assignment.supervisor)
         return
-    guarded = GuardedScript(
-        directory=directory,
-        script=result,
-        tree=Tree(result, directory.path),
-        recorder=recorder,
-        log=_follow_log(directory, recorder.live, run, adopting=assignment.adopting),
-        supervisor=assignment.supervisor,
-    )
-    guardian = Guardian(guarded, run, wake)
+    log = _follow_log(directory, recorder.live, run, adopting=assignment.adopting)
+    guardian = Guardian(directory, run, result, recorder, log, assignment.supervisor, wake)
     if result.adopted:
-        apply_recorded_state(result, guarded.tree, guardian.stop_sequence, recorder.live)
-    _finish(guardian, guarded, guardian.wait_for_end())
+        apply_recorded_state(result, guardian.tree, guardian.stop_sequence, recorder.live)
+    exit_ = guardian.wait_for_end()
+    _finish(directory, guardian, exit_, assignment.supervisor)
 
 
 def _record_start(directory: RunDirectory, run: Run, recorder: Recorder, script: ScriptProcess | None) -> Run:
@@ -198,30 +192,30 @@ def _watermarks(directory: RunDirectory, run: Run, *, adopting: bool) -> MetricW
     return MetricWatermarks.read(directory, up_to=None if saved is None else saved.step)
 
 
-def _finish(guardian: Guardian, guarded: GuardedScript, exit_: Exit) -> None:
+def _finish(directory: RunDirectory, guardian: Guardian, exit_: Exit, supervisor: SupervisorProcess) -> None:
+    recorder, tree = guardian.recorder, guardian.tree
     guardian.stop_clock()
     memory_kill = guardian.memory_kills.recent_kill(time.monotonic())
-    stuck = guarded.tree.sweep(grace_seconds=SWEEP_GRACE_SECONDS)
+    stuck = tree.sweep(grace_seconds=SWEEP_GRACE_SECONDS)
     while stuck:
-        guarded.recorder.commit(problem=f"cannot be killed (in the kernel): pids {', '.join(map(str, stuck))}")
+        recorder.commit(problem=f"cannot be killed (in the kernel): pids {', '.join(map(str, stuck))}")
         time.sleep(1.0)
-        stuck = guarded.tree.kill()
+        stuck = tree.kill()
     guardian.read_rest_of_log()
     guardian.check_outputs_at_end()
     run = guardian.handle_last_requests()
-    live = guarded.recorder.live
     context = FailureContext(
-        directory=guarded.directory,
+        directory=directory,
         run=run,
-        live=live,
-        readings_path=guarded.supervisor.home.host_file(READINGS),
+        live=recorder.live,
+        readings_path=supervisor.home.host_file(READINGS),
         memory_kill=memory_kill,
         memory_kills_counted=guardian.memory_kills.has_counter,
     )
-    outcome = outcome_of(exit_, live.stopping, context)
-    concluded = write_end(guarded.directory, run, live, outcome, guarded.recorder)
+    outcome = outcome_of(exit_, recorder.live.stopping, context)
+    concluded = write_end(directory, run, recorder.live, outcome, recorder)
     guardian.write_metrics()
-    _forget_environment(guarded.directory, concluded)
+    _forget_environment(directory, concluded)
 
 
 def _end_without_script(

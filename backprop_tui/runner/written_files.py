@@ -142,7 +142,7 @@ class OutputFiles:
                     self._pending.append(location)
             elif location.guessed or may_belong_to_run(location.folder):
                 guessed = location.guessed or contains(location.folder, self._cwd)
-                queue = self._guessed if guessed else []
+                queue: deque[str] = self._guessed if guessed else deque()  # the others are scanned in any case
                 self._add_directory(location.folder, location.depth, guessed=guessed, queue=queue)
 
     def _relative_to_cwd(self, path: str) -> str:
