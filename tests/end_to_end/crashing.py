@@ -1,4 +1,4 @@
-"""Lets a sandbox's supervisor, its fork server or its guardians die at chosen places."""
+"""Makes a sandbox's supervisor, fork server or guardians die at chosen places."""
 
 from __future__ import annotations
 

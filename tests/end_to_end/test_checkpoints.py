@@ -1,4 +1,4 @@
-"""Checkpoints that a script writes and says nothing of: found by the guardian, and gone on from."""
+"""Checkpoints that a script writes without announcing them: found by the guardian, and resumed from."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def live_steps(submitted: Submitted) -> list[int | None]:
     return [] if live is None else [checkpoint.step for checkpoint in live.checkpoints]
 
 
-def test_silent_checkpoints_are_recorded_with_step_size_and_soundness(sandbox: Sandbox) -> None:
+def test_checkpoints_that_are_not_announced_are_recorded_with_step_size_and_soundness(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("saves.py", 6, 0.02, 2))
     assert run.wait_for_end().status is Status.COMPLETED
     assert steps(run) == [2, 4, 6]
@@ -30,7 +30,7 @@ def test_silent_checkpoints_are_recorded_with_step_size_and_soundness(sandbox: S
     assert run.events().count("checkpoint") == 3
 
 
-def test_they_are_seen_while_it_runs(sandbox: Sandbox) -> None:
+def test_checkpoints_are_recorded_during_the_run(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("saves.py", 1000, 0.1, 2))
     run.wait(lambda: len(live_steps(run)) >= 2, "two checkpoints in the live record")
     live = run.live()
@@ -39,13 +39,13 @@ def test_they_are_seen_while_it_runs(sandbox: Sandbox) -> None:
     assert live.pace.every_seconds is not None
 
 
-def test_those_that_the_script_rotates_away_leave_the_record(sandbox: Sandbox) -> None:
+def test_checkpoints_that_the_script_deletes_leave_the_record(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("saves.py", 12, 0.02, 2, 2))
     run.wait_for_end()
     assert steps(run) == [10, 12]
 
 
-def test_a_save_that_the_end_cut_short_is_told_and_not_trusted(sandbox: Sandbox) -> None:
+def test_a_checkpoint_cut_short_by_the_end_is_reported_and_not_used(sandbox: Sandbox) -> None:
     slow = dict(os.environ) | {"SAVES_SECONDS": "60"}
     run = sandbox.submit(*script("saves.py", 4, 0.02, 2))
     run.wait_for_end()
@@ -58,7 +58,7 @@ def test_a_save_that_the_end_cut_short_is_told_and_not_trusted(sandbox: Sandbox)
     assert "torn_checkpoint" in torn.events()
 
 
-def test_two_runs_in_one_directory_do_not_take_each_others_checkpoints(sandbox: Sandbox) -> None:
+def test_two_runs_in_one_directory_do_not_record_each_others_checkpoints(sandbox: Sandbox) -> None:
     shared = os.path.join(sandbox.folder, "shared")
     os.makedirs(shared)
     runs = [

@@ -1,4 +1,4 @@
-"""A death between any two steps of the protocol: the run is executed once, and its record says what became of it."""
+"""A process dies between any two steps of the protocol: the run is executed once, and its record is right."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ INDEXING = [
 
 
 @pytest.mark.parametrize("crashes", INDEXING)
-def test_the_end_is_indexed_whoever_dies_while_he_does_it(
+def test_the_end_is_indexed_although_the_supervisor_dies_meanwhile(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crashes: tuple[Crash, ...]
 ) -> None:
     crashing = Crashing(sandbox, monkeypatch, *crashes)
@@ -115,7 +115,7 @@ GOES_ON_BY_ITSELF = [
 
 
 @pytest.mark.parametrize("crashes", GOES_ON_BY_ITSELF)
-def test_a_run_goes_on_by_itself_and_is_executed_once(
+def test_a_run_recovers_on_its_own_and_is_executed_once(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crashes: tuple[Crash, ...]
 ) -> None:
     crashing = Crashing(sandbox, monkeypatch, *crashes)
@@ -139,7 +139,7 @@ NOBODY_SAW_THE_CODE = [
 
 
 @pytest.mark.parametrize("crashes", NOBODY_SAW_THE_CODE)
-def test_an_end_whose_witness_died_is_lost_and_has_no_code(
+def test_if_the_guardian_dies_before_the_end_is_recorded_the_run_is_lost_and_has_no_code(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crashes: tuple[Crash, ...]
 ) -> None:
     Crashing(sandbox, monkeypatch, *crashes)
@@ -150,7 +150,7 @@ def test_an_end_whose_witness_died_is_lost_and_has_no_code(
 
 
 @pytest.mark.parametrize("crashes", NOBODY_SAW_THE_CODE)
-def test_an_end_whose_witness_died_is_the_timebox_where_our_signal_is_recorded(
+def test_if_the_guardian_dies_after_our_signal_is_recorded_the_run_is_timeboxed(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crashes: tuple[Crash, ...]
 ) -> None:
     Crashing(sandbox, monkeypatch, *crashes)
@@ -168,7 +168,7 @@ CHILD_DIES = [
 
 
 @pytest.mark.parametrize("crashes", CHILD_DIES)
-def test_a_child_that_was_killed_before_it_became_the_script_is_not_started_again_unasked(
+def test_a_child_killed_before_its_exec_is_not_restarted_automatically(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crashes: tuple[Crash, ...]
 ) -> None:
     crashing = Crashing(sandbox, monkeypatch, *crashes)

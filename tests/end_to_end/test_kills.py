@@ -1,4 +1,4 @@
-"""kill -9 of anybody at ten moments, with three runs active and three queued: nothing is lost or done twice."""
+"""kill -9 of any process at ten moments, with three runs active and three queued: nothing is lost or done twice."""
 
 from __future__ import annotations
 
@@ -91,7 +91,9 @@ def assert_the_queue_went_on(runs: list[Submitted]) -> None:
 
 @pytest.mark.parametrize(("first", "second"), PAIRS)
 @pytest.mark.parametrize("victim", [supervisor, fork_server, guardian])
-def test_killing_what_serves_the_runs_loses_nothing(sandbox: Sandbox, victim: Victim, first: int, second: int) -> None:
+def test_killing_supervisor_fork_server_or_guardian_loses_nothing(
+    sandbox: Sandbox, victim: Victim, first: int, second: int
+) -> None:
     runs = [sandbox.submit(*script("worker.py", steps, 0.06, code)) for code, steps in zip(CODES, STEPS, strict=True)]
     kill_at(sandbox, first, victim, runs[0], runs)
     kill_at(sandbox, second, victim, runs[3], runs)

@@ -1,4 +1,4 @@
-"""What a run writes beside its log reaches its record."""
+"""Metrics that a run writes to files beside its log reach its record."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ with open("logs/metrics.csv", "w") as table:
 """
 
 
-def test_a_value_in_log_and_table_counts_once_and_one_in_the_table_alone_too(sandbox: Sandbox) -> None:
+def test_a_value_counts_once_whether_it_is_in_the_log_and_a_table_or_in_the_table_alone(sandbox: Sandbox) -> None:
     run = sandbox.submit(*python(WRITES))
     end = run.wait_for_end()
     assert (end.step, end.metrics) == (5, {"train_loss": 0.5, "val_loss": 0.75})

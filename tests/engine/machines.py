@@ -1,4 +1,4 @@
-"""A machine as a test describes it, and a launcher that starts nothing."""
+"""A machine with given readings, and a launcher that starts nothing."""
 
 from __future__ import annotations
 

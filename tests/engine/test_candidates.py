@@ -1,4 +1,4 @@
-"""How runs look to admission and guard."""
+"""Runs as admission and guard see them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def asking(host: Host, probe: str) -> Run:
         ("auto", "none", "nvml", (True, 0)),
     ],
 )
-def test_a_run_sees_the_gpus_of_the_probe_it_asked_for(
+def test_a_run_sees_the_gpus_of_the_probe_it_asks_for(
     host: Host, asked: str, machine: str, measured: str, seen: tuple[bool, int]
 ) -> None:
     host.readings_source.readings = replace(host.readings_source.readings, probe=measured)
@@ -38,7 +38,7 @@ def test_a_run_sees_the_gpus_of_the_probe_it_asked_for(
     assert (snapshot.gpus_known, len(snapshot.readings.gpus)) == seen
 
 
-def test_an_active_run_is_seen_with_who_paused_it_and_since_when(host: Host) -> None:
+def test_an_active_run_knows_who_paused_it_and_since_when(host: Host) -> None:
     guardian = host.runs.guarded("a")
     guardian.says(pause=Pause(since=100.0, by="heat", reason="hot"))
     seen = active_of(guardian.run, guardian.live, 160.0)

@@ -1,4 +1,4 @@
-"""When the guard looks, and what becomes of what it decides."""
+"""When the guard checks, and the requests that it sends."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_two_hot_readings_pause_the_run(host: Host, guardian: Guardian, monkeypa
     assert request.by == "heat"
 
 
-def test_nothing_is_looked_at_twice_within_a_sample(
+def test_the_same_readings_are_not_checked_twice_within_a_sample(
     host: Host, guardian: Guardian, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     guard = Guard(host.home, host.capacity, host.readings_source)
@@ -71,7 +71,7 @@ def test_nothing_is_looked_at_twice_within_a_sample(
     assert looks == [1, 2]
 
 
-def test_what_could_not_be_asked_is_asked_at_the_next_look(
+def test_a_request_that_could_not_be_written_is_written_at_the_next_check(
     host: Host, guardian: Guardian, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     guard = Guard(host.home, host.capacity, host.readings_source)

@@ -1,4 +1,4 @@
-"""The variables by which a script learns of its GPUs."""
+"""The variables that give a script its GPUs."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def readings(probe: str = "nvml") -> Readings:
     return Readings(time=0.0, host=CALM, gpus=(gpu(0), gpu(1, memory_total_bytes=40 * GIGABYTE)), probe=probe)
 
 
-def test_cuda_is_told_uuids() -> None:
+def test_cuda_gets_uuids() -> None:
     assert gpu_environment(spec(), BOTH, readings()) == {"CUDA_VISIBLE_DEVICES": "GPU-0,GPU-1"}
 
 
-def test_rocm_is_told_uuids_and_hip_not_to_choose_among_them_again() -> None:
+def test_rocm_gets_uuids_and_hip_does_not_choose_among_them_again() -> None:
     assert gpu_environment(spec(), BOTH, readings("amd")) == {
         "ROCR_VISIBLE_DEVICES": "GPU-0,GPU-1",
         "HIP_VISIBLE_DEVICES": "0,1",
@@ -37,16 +37,16 @@ def test_an_amd_card_without_a_serial_number_goes_by_its_index() -> None:
     assert gpu_environment(spec(), placement, readings("amd"))["ROCR_VISIBLE_DEVICES"] == "1"
 
 
-def test_without_a_gpu_all_are_hidden_whoever_made_them() -> None:
+def test_a_run_without_a_gpu_sees_none_of_any_vendor() -> None:
     hidden = gpu_environment(spec(), Placement(gpus=()), readings())
     assert hidden == {"CUDA_VISIBLE_DEVICES": "", "HIP_VISIBLE_DEVICES": "", "ROCR_VISIBLE_DEVICES": ""}
 
 
-def test_where_no_gpu_is_known_what_was_inherited_stays() -> None:
+def test_without_known_gpus_inherited_variables_stay() -> None:
     assert gpu_environment(spec(), Placement(gpus=None), readings()) == {}
 
 
-def test_where_no_gpu_is_known_chosen_ones_are_handed_on_as_written() -> None:
+def test_without_known_gpus_chosen_ids_are_passed_on_as_they_are() -> None:
     told = gpu_environment(spec("1", "0"), Placement(gpus=None), readings())
     assert told == {"CUDA_VISIBLE_DEVICES": "1,0", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 
@@ -58,7 +58,7 @@ def test_a_limit_in_bytes_is_a_share_of_the_smallest_gpu() -> None:
     assert more["XLA_CLIENT_MEM_FRACTION"] == "1.0000"
 
 
-def test_a_run_without_a_limit_is_told_of_none() -> None:
+def test_a_run_without_a_limit_gets_no_memory_variables() -> None:
     assert "BACKPROP_GPU_MEMORY_FRACTION" not in gpu_environment(spec(), BOTH, readings())
     assert "BACKPROP_GPU_MEMORY_FRACTION" not in gpu_environment(
         spec(limit=MemoryLimit(fraction=0.5)), Placement(gpus=()), readings()

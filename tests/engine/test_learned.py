@@ -14,7 +14,7 @@ def run(host: Host, run_id: str, *command: str, peak: int | None = None) -> Run:
     return replace(made, peak=Peak(vram_bytes=peak))
 
 
-def test_a_peak_is_that_of_the_newest_run_of_the_same_command(host: Host) -> None:
+def test_the_peak_is_that_of_the_newest_run_of_the_same_command(host: Host) -> None:
     history = VramHistory(host.home)
     assert history.peak_of(run(host, "a")) is None
     history.record(run(host, "b", peak=7))
@@ -23,19 +23,19 @@ def test_a_peak_is_that_of_the_newest_run_of_the_same_command(host: Host) -> Non
     assert history.peak_of(run(host, "e", "train.py", "--lr=1")) is None
 
 
-def test_a_run_that_was_not_measured_teaches_nothing(host: Host) -> None:
+def test_a_run_that_was_not_measured_changes_nothing(host: Host) -> None:
     history = VramHistory(host.home)
     history.record(run(host, "a", peak=7))
     history.record(run(host, "b"))
     assert history.peak_of(run(host, "c")) == 7
 
 
-def test_the_next_supervisor_knows_it_too(host: Host) -> None:
+def test_the_next_supervisor_knows_the_peak_too(host: Host) -> None:
     VramHistory(host.home).record(run(host, "a", peak=7))
     assert VramHistory(host.home).peak_of(run(host, "b")) == 7
 
 
-def test_a_broken_file_is_as_none(host: Host) -> None:
+def test_a_broken_file_counts_as_missing(host: Host) -> None:
     with open(host.home.host_file(FILE), "w", encoding="utf-8") as file:
         file.write("{")
     history = VramHistory(host.home)
@@ -43,7 +43,7 @@ def test_a_broken_file_is_as_none(host: Host) -> None:
     assert VramHistory(host.home).peak_of(run(host, "b")) == 7
 
 
-def test_the_longest_unlearned_is_forgotten_first(host: Host) -> None:
+def test_the_oldest_peak_is_forgotten_first(host: Host) -> None:
     history = VramHistory(host.home)
     history._peaks = {str(number): 1 for number in range(MOST_COMMANDS)}
     history.record(run(host, "a", peak=7))

@@ -38,13 +38,13 @@ def test_limits_are_read_again_when_their_file_changes(host: Host) -> None:
     assert host.readings_source.sample_seconds == 4
 
 
-def test_a_file_that_is_wrong_changes_nothing(host: Host, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_configuration_file_changes_nothing(host: Host, capfd: pytest.CaptureFixture[str]) -> None:
     touch(host, "max_parallel = 'many'")
     assert host.capacity.snapshot(()).limits.max_parallel == 10
     assert "the previous limits stay in force" in capfd.readouterr().err
 
 
-def test_a_claim_that_was_made_by_an_earlier_supervisor_counts_until_it_is_met(host: Host) -> None:
+def test_a_claim_of_an_earlier_supervisor_counts_until_the_memory_is_used(host: Host) -> None:
     run = active(host, 30 * GIGABYTE)
     (claim,) = host.capacity.snapshot((run,)).claims
     assert (claim.run_id, claim.gpu_uuid, claim.bytes) == ("a", "GPU-0", 30 * GIGABYTE)

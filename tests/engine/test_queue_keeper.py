@@ -1,4 +1,4 @@
-"""One pass over the queue, on a machine that is told."""
+"""One pass over the queue, with given readings."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def ends(host: Host, run_id: str) -> None:
     host.unfinished.directory(run_id).write(run.to(Ended(at=0.0, status=Status.STOPPED)), durable=False)
 
 
-def test_a_run_is_started_on_the_freest_gpu_and_the_record_says_so(host: Host) -> None:
+def test_a_run_is_started_on_the_gpu_with_most_free_memory_and_the_record_says_so(host: Host) -> None:
     host.readings_source.readings = replace(host.readings_source.readings, gpus=(gpu(0, used=10), gpu(1)))
     host.runs.queued("a")
     result = host.passes()
@@ -61,7 +61,7 @@ def test_starts_within_one_pass_see_the_claims_of_each_other(host: Host) -> None
     assert {reason.check for reason in hold.reasons} == {Check.GPU_MEMORY}
 
 
-def test_a_big_run_that_has_waited_long_is_not_overtaken_any_more(host: Host, clock: SimpleNamespace) -> None:
+def test_a_big_run_that_has_waited_long_is_no_longer_overtaken(host: Host, clock: SimpleNamespace) -> None:
     limits = RunLimits(gpu_min_free_vram_bytes=70 * GIGABYTE)
     host.runs.queued("small", spec={"limits": limits})
     host.passes()
@@ -78,7 +78,7 @@ def test_a_big_run_that_has_waited_long_is_not_overtaken_any_more(host: Host, cl
     assert list(host.passes().guardians) == ["big"]
 
 
-def test_a_run_without_a_gpu_overtakes_whoever_waits_for_one(host: Host, clock: SimpleNamespace) -> None:
+def test_a_run_without_a_gpu_overtakes_runs_that_wait_for_one(host: Host, clock: SimpleNamespace) -> None:
     host.readings_source.readings = replace(host.readings_source.readings, gpus=(gpu(0, used=79), gpu(1, used=79)))
     host.runs.queued("a")
     host.passes()
@@ -97,14 +97,14 @@ def test_a_run_whose_lock_is_busy_is_left_for_the_next_pass(host: Host) -> None:
     assert list(host.passes().guardians) == ["a"]
 
 
-def test_a_queued_run_obeys_before_it_starts(host: Host) -> None:
+def test_requests_to_a_queued_run_are_handled_before_it_starts(host: Host) -> None:
     directory = host.runs.queued("a")
     directory.append_request(StopRequest(by="person", reason="stopped by you"))
     assert host.passes().guardians == {}
     assert record(host, "a").status is Status.STOPPED
 
 
-def test_a_run_that_waits_in_vain_is_ended_with_the_reason(host: Host) -> None:
+def test_a_run_whose_dependency_failed_ends_with_the_reason(host: Host) -> None:
     host.runs.ended("a", Status.FAILED, exit_code=1)
     host.runs.queued("b", spec={"after": (Dependency(run="a"),)})
     host.passes()
@@ -114,7 +114,7 @@ def test_a_run_that_waits_in_vain_is_ended_with_the_reason(host: Host) -> None:
     assert (end.status, end.cause.kind) == (Status.STOPPED, "dependency")
 
 
-def test_a_run_that_lost_its_guardian_before_its_script_began_is_queued_and_started_again(host: Host) -> None:
+def test_a_run_whose_guardian_died_before_its_script_started_is_queued_and_started_again(host: Host) -> None:
     guardian = host.runs.guarded("a")
     guardian.edits(replace(guardian.run, state=Starting(since=guardian.run.attempt.started_at)))
     guardian.dies()
@@ -122,7 +122,7 @@ def test_a_run_that_lost_its_guardian_before_its_script_began_is_queued_and_star
     assert host.launches.adopting == {"a": False}
 
 
-def test_a_run_with_a_living_guardian_is_left_to_it(host: Host) -> None:
+def test_a_run_with_a_living_guardian_is_left_alone(host: Host) -> None:
     guardian = host.runs.guarded("a")
     result = host.passes()
     assert result.unwatched == ["a"]

@@ -1,4 +1,4 @@
-"""What is found of runs whose guardian is gone."""
+"""Recovery of runs whose guardian is gone."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def names_its_script(guardian: Guardian, attempt: int = 1) -> None:
         file.write(f"{attempt} {os.getpid()} 1\n")
 
 
-def test_a_script_that_lives_is_adopted(host: Host) -> None:
+def test_a_living_script_is_adopted(host: Host) -> None:
     guardian = host.runs.guarded("a")
     lock = try_lock(guardian.directory.script_lock)
     assert lock is not None
@@ -39,14 +39,14 @@ def test_a_script_that_lives_is_adopted(host: Host) -> None:
     guardian.dies()
 
 
-def test_a_script_that_was_started_by_this_attempt_is_adopted_dead_or_alive(host: Host) -> None:
+def test_a_script_of_this_attempt_is_adopted_dead_or_alive(host: Host) -> None:
     guardian = host.runs.guarded("a")
     names_its_script(guardian)
     assert isinstance(recover(guardian.directory, guardian.run), Adopt)
     guardian.dies()
 
 
-def test_one_that_was_started_by_an_earlier_attempt_says_nothing_of_this_one(host: Host) -> None:
+def test_a_script_of_an_earlier_attempt_does_not_count(host: Host) -> None:
     guardian = host.runs.guarded("a")
     guardian.edits(replace(guardian.run, state=Starting(since=1.0)))
     names_its_script(guardian, attempt=7)
@@ -67,7 +67,7 @@ def test_a_run_of_an_earlier_boot_is_lost(host: Host) -> None:
     )
 
 
-def test_a_run_of_an_earlier_boot_that_we_were_stopping_was_stopped(host: Host) -> None:
+def test_a_run_of_an_earlier_boot_that_was_being_stopped_counts_as_stopped(host: Host) -> None:
     guardian = host.runs.guarded("a")
     attempt = replace(guardian.run.attempt, boot_id="another")
     guardian.edits(replace(guardian.run, attempts=(attempt,)))
@@ -77,7 +77,7 @@ def test_a_run_of_an_earlier_boot_that_we_were_stopping_was_stopped(host: Host) 
 
 
 @pytest.mark.parametrize("wanted_by_person", [False, True])
-def test_a_slice_that_was_ending_goes_on_unless_a_person_wanted_the_end(host: Host, *, wanted_by_person: bool) -> None:
+def test_a_slice_that_was_ending_is_continued_unless_a_person_stopped_it(host: Host, *, wanted_by_person: bool) -> None:
     guardian = host.runs.guarded("a")
     saved = guardian.directory.file("step_1.npy")
     with open(saved, "wb") as file:
@@ -96,7 +96,7 @@ def test_a_slice_that_was_ending_goes_on_unless_a_person_wanted_the_end(host: Ho
     assert getattr(run.state, "resume_from", None) == (None if wanted_by_person else saved)
 
 
-def test_for_a_run_that_is_lost_no_disk_is_asked(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_for_a_lost_run_no_checkpoint_is_checked(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     def never_answers(_checkpoints: object) -> None:
         pytest.fail("it asked")
 

@@ -1,4 +1,4 @@
-"""Which sampler is kept, and when."""
+"""Which sampler runs, and when."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def asking(host: Host, run_id: str, probe: str) -> Run:
     return replace(run, spec=replace(run.spec, gpu_probe=probe))
 
 
-def test_the_probe_of_the_configuration_is_measured_with(sampling: SamplerKeeper, sampler: Sampler) -> None:
+def test_the_probe_of_the_configuration_is_used(sampling: SamplerKeeper, sampler: Sampler) -> None:
     sampling.ensure(())
     assert sampler.asked == ["auto each 1 s", "lives"]
 
 
-def test_a_run_that_asks_for_a_probe_goes_before_the_configuration(
+def test_a_run_that_asks_for_a_probe_takes_precedence_over_the_configuration(
     host: Host, sampling: SamplerKeeper, sampler: Sampler
 ) -> None:
     sampling.ensure([asking(host, "a", "auto"), asking(host, "b", "simulated"), asking(host, "c", "nvml")])
@@ -61,7 +61,7 @@ def test_a_run_that_asks_for_a_probe_goes_before_the_configuration(
     assert host.readings_source.probe == "simulated"
 
 
-def test_an_active_run_is_not_left_unmeasured_for_one_that_waits(
+def test_an_active_run_takes_precedence_over_a_queued_one(
     host: Host, sampling: SamplerKeeper, sampler: Sampler
 ) -> None:
     guardian = host.runs.guarded("b")
@@ -71,21 +71,19 @@ def test_an_active_run_is_not_left_unmeasured_for_one_that_waits(
     guardian.dies()
 
 
-def test_a_run_that_has_ended_asks_for_nothing(host: Host, sampling: SamplerKeeper, sampler: Sampler) -> None:
+def test_the_probe_of_an_ended_run_does_not_count(host: Host, sampling: SamplerKeeper, sampler: Sampler) -> None:
     run = host.runs.ended("a").read()
     sampling.ensure([replace(run, spec=replace(run.spec, gpu_probe="simulated"))])
     assert sampler.asked[0] == "auto each 1 s"
 
 
-def test_a_machine_that_is_not_to_be_measured_has_no_sampler(
-    host: Host, sampling: SamplerKeeper, sampler: Sampler
-) -> None:
+def test_with_probe_none_there_is_no_sampler(host: Host, sampling: SamplerKeeper, sampler: Sampler) -> None:
     host.capacity.probe = "none"
     sampling.ensure([asking(host, "a", "auto")])
     assert sampler.asked == ["stopped"]
 
 
-def test_a_sampler_that_cannot_be_started_is_told_and_harms_nobody(
+def test_a_sampler_that_cannot_be_started_is_logged_and_does_no_harm(
     sampling: SamplerKeeper, sampler: Sampler, capfd: pytest.CaptureFixture[str]
 ) -> None:
     sampler.error = OSError(errno.ENOSPC, "No space left on device")

@@ -1,4 +1,4 @@
-"""No expression of a user's takes longer than it may."""
+"""The time limit of a user's regular expressions."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ def _signals() -> object:
     signal.signal(signal.SIGVTALRM, before)
 
 
-def test_a_quick_one_finds_what_it_looks_for() -> None:
+def test_a_quick_pattern_finds_its_match() -> None:
     match = RegexLimit().search(re.compile(r"loss (\d)"), "loss 5")
     assert match is not None
     assert match[1] == "5"
 
 
-def test_one_that_would_never_end_is_ended() -> None:
+def test_an_endless_search_is_ended() -> None:
     began = time.process_time()
     with pytest.raises(TookTooLong):
         RegexLimit(0.1).search(re.compile(ENDLESS), "a" * 4000)
     assert time.process_time() - began < 2.0
 
 
-def test_many_lines_that_are_a_little_slow_use_it_up_too() -> None:
+def test_many_slightly_slow_lines_use_up_the_limit_too() -> None:
     limit, pattern = RegexLimit(0.05), re.compile(ENDLESS)
     used_up = False
     for _ in range(LINES):
@@ -46,7 +46,7 @@ def test_many_lines_that_are_a_little_slow_use_it_up_too() -> None:
     assert used_up
 
 
-def test_the_next_thousand_lines_have_it_again() -> None:
+def test_the_limit_is_renewed_after_a_thousand_lines() -> None:
     limit, pattern = RegexLimit(10.0), re.compile("x")
     for _ in range(2 * LINES + 1):
         limit.search(pattern, "y")

@@ -1,4 +1,4 @@
-"""What a guardian knows of a dead script."""
+"""The context of a failure."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def context(folder: Path, log: str, **live: Any) -> FailureContext:
     )
 
 
-def test_only_the_part_of_the_log_that_is_of_this_attempt_counts(tmp_path: Path) -> None:
+def test_only_the_log_of_this_attempt_counts(tmp_path: Path) -> None:
     first = raised("KeyError: 1")
     later = context(tmp_path, first + "step 1\n", attempt_log_offset=len(first))
     assert outcome_of(Exit(code=1), None, later).cause is not None
@@ -50,7 +50,7 @@ def test_only_the_part_of_the_log_that_is_of_this_attempt_counts(tmp_path: Path)
     assert later.clues(exit_code=1, signal=None).lines[0].number == 5
 
 
-def test_a_run_whose_end_nobody_saw_is_lost_with_what_its_log_still_tells(tmp_path: Path) -> None:
+def test_a_run_without_an_exit_status_is_lost_with_the_cause_from_its_log(tmp_path: Path) -> None:
     outcome = outcome_of(Exit(), None, context(tmp_path, "step 1\n" + raised("KeyError: 1")))
     assert outcome.status is Status.LOST
     assert outcome.cause is not None
@@ -60,7 +60,7 @@ def test_a_run_whose_end_nobody_saw_is_lost_with_what_its_log_still_tells(tmp_pa
     assert (silent.cause.kind, silent.cause.evidence, silent.cause.line) == ("unknown", "step 2", 2)
 
 
-def test_after_our_own_signal_the_log_is_not_asked(tmp_path: Path) -> None:
+def test_after_our_own_signal_the_log_is_not_searched(tmp_path: Path) -> None:
     stopping = Stopping(status=Status.TIMEBOXED, by="timebox", reason="at its limit", since=0, stage=1, deadline=1)
     failure = context(tmp_path, raised("KeyboardInterrupt"))
     assert outcome_of(Exit(code=1), stopping, failure).cause is None
@@ -69,7 +69,7 @@ def test_after_our_own_signal_the_log_is_not_asked(tmp_path: Path) -> None:
     assert stopped.cause.kind == "session_ended"
 
 
-def test_the_last_loss_that_is_no_number_is_a_fact(tmp_path: Path) -> None:
+def test_a_last_loss_that_is_not_finite_is_a_fact(tmp_path: Path) -> None:
     failure = context(tmp_path, "bye\n", metrics={"lr": math.nan, "train_loss": math.inf}, step=9)
     assert failure.clues(exit_code=1, signal=None).facts.nan_loss == "train_loss is inf at step 9"
 
@@ -82,7 +82,9 @@ def test_the_last_loss_that_is_no_number_is_a_fact(tmp_path: Path) -> None:
         ((math.nan,) * 5, "loss is nan since step 0"),
     ],
 )
-def test_since_when_the_loss_is_no_number_is_told(tmp_path: Path, losses: tuple[float, ...], said: str) -> None:
+def test_the_step_since_when_the_loss_is_not_finite_is_reported(
+    tmp_path: Path, losses: tuple[float, ...], said: str
+) -> None:
     failure = context(tmp_path, "bye\n", metrics={"loss": math.nan}, step=4)
     lines = [
         {"step": step, "metrics": {"loss": loss if math.isfinite(loss) else str(loss)}}
@@ -92,7 +94,7 @@ def test_since_when_the_loss_is_no_number_is_told(tmp_path: Path, losses: tuple[
     assert failure.clues(exit_code=1, signal=None).facts.nan_loss == said
 
 
-def test_a_module_beside_the_script_is_found_where_python_does_not_look(tmp_path: Path) -> None:
+def test_a_module_near_the_script_is_found_where_python_does_not_search(tmp_path: Path) -> None:
     failure = context(tmp_path, "")
     (tmp_path / "a").mkdir()
     (tmp_path / "a/near.py").touch()
@@ -104,14 +106,14 @@ def test_a_module_beside_the_script_is_found_where_python_does_not_look(tmp_path
     assert find("nowhere") is None
 
 
-def test_a_path_that_is_not_there_lies_where_its_parent_does(tmp_path: Path) -> None:
+def test_a_missing_path_is_on_the_file_system_of_its_parent(tmp_path: Path) -> None:
     failure = file_system(str(tmp_path / "not/yet/made"))
     assert failure is not None
     assert os.path.ismount(failure.mount)
     assert failure.free_bytes > 0
 
 
-def test_a_gpu_that_was_lost_and_who_else_held_one_are_facts(tmp_path: Path) -> None:
+def test_a_lost_gpu_and_other_processes_on_a_gpu_are_facts(tmp_path: Path) -> None:
     lost = GpuReading(index=2, uuid="GPU-2", name="H100", health=GpuHealth.LOST, problem="Xid 79: fallen off the bus")
     shared = GpuReading(
         index=3,
@@ -148,7 +150,7 @@ def test_a_gpu_that_was_lost_and_who_else_held_one_are_facts(tmp_path: Path) -> 
     assert outcome.cause.kind == "gpu_lost"
 
 
-def test_a_script_that_fails_while_a_person_waits_for_its_checkpoint_is_not_tried_again(tmp_path: Path) -> None:
+def test_a_script_that_fails_during_a_deferred_stop_by_a_person_is_not_retried(tmp_path: Path) -> None:
     wish = Postponed(status=Status.STOPPED, by="person", reason="stopped by you", since=0.0, deadline=1.0)
     limit = replace(wish, status=Status.TIMEBOXED, by="timebox")
     run = running(queued(retries=3))
@@ -157,7 +159,7 @@ def test_a_script_that_fails_while_a_person_waits_for_its_checkpoint_is_not_trie
         assert conclude(run, outcome, now=200.0, resume_from=None).status is status
 
 
-def test_a_search_for_the_cause_that_hangs_or_fails_loses_no_end(
+def test_the_end_is_not_lost_when_the_search_for_the_cause_hangs_or_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     release = threading.Event()

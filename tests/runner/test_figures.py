@@ -1,4 +1,4 @@
-"""What a log says, as it reaches the live record."""
+"""Values from a log, as they reach the live record."""
 
 from __future__ import annotations
 
@@ -67,14 +67,14 @@ def saved(path: str, step: int | None = None, offset: int = 5) -> CheckpointSave
     return CheckpointSaved(path=path, step=step, offset=offset)
 
 
-def test_the_newest_figure_of_each_name_stays(taken: Taken) -> None:
+def test_the_newest_value_of_each_metric_is_kept(taken: Taken) -> None:
     taken.take(progress(1, loss=2.0, accuracy=0.1), progress(2, loss=1.0))
     taken.take(progress(None, accuracy=0.2))
     assert taken.recorder.live.step == 2
     assert taken.recorder.live.metrics == {"loss": 1.0, "accuracy": 0.2}
 
 
-def test_a_checkpoint_is_where_the_script_was_and_at_the_step_it_had(taken: Taken) -> None:
+def test_a_checkpoint_path_is_relative_to_the_cwd_and_gets_the_current_step(taken: Taken) -> None:
     taken.take(progress(7), saved("out/../last.pt"), progress(9))
     (checkpoint,) = taken.recorder.live.checkpoints
     assert (checkpoint.path, checkpoint.step) == (os.path.join(taken.folder, "last.pt"), 7)
@@ -82,19 +82,19 @@ def test_a_checkpoint_is_where_the_script_was_and_at_the_step_it_had(taken: Take
     assert len(taken.told("checkpoint")) == 1
 
 
-def test_a_file_written_over_and_over_is_one_checkpoint(taken: Taken) -> None:
+def test_a_file_that_is_overwritten_is_one_checkpoint(taken: Taken) -> None:
     taken.take(saved("a.pt", 1), saved("b.pt", 2), saved("a.pt", 3))
     assert [checkpoint.step for checkpoint in taken.recorder.live.checkpoints] == [2, 3]
 
 
-def test_only_so_many_checkpoints_are_kept(taken: Taken) -> None:
+def test_the_number_of_recorded_checkpoints_is_limited(taken: Taken) -> None:
     taken.take(*(saved(f"{step}.pt", step) for step in range(KEPT_CHECKPOINTS + 5)))
     steps = [checkpoint.step for checkpoint in taken.recorder.live.checkpoints]
     assert steps == list(range(5, KEPT_CHECKPOINTS + 5))
 
 
 @pytest.mark.parametrize("until", ["step=300", "val_loss<0.1"])
-def test_a_goal_that_only_a_file_tells_of_is_reached(tmp_path: Path, until: str) -> None:
+def test_a_goal_that_only_a_file_reports_is_reached(tmp_path: Path, until: str) -> None:
     taken = Taken(str(tmp_path), until=until)
     taken.progress_recorder.record_from_files([progress(200, val_loss=0.2)])
     assert not taken.told("reached")
@@ -103,7 +103,7 @@ def test_a_goal_that_only_a_file_tells_of_is_reached(tmp_path: Path, until: str)
     assert taken.recorder.live.reached is not None
 
 
-def test_what_a_file_has_of_an_earlier_attempt_reaches_no_goal(tmp_path: Path) -> None:
+def test_values_of_an_earlier_attempt_in_a_file_reach_no_goal(tmp_path: Path) -> None:
     taken = Taken(str(tmp_path), until="val_loss<0.1", step=500)
     taken.progress_recorder.record_from_files(
         [progress(400, val_loss=0.05), progress(500, val_loss=0.05), progress(val_loss=0.05)]
@@ -113,32 +113,32 @@ def test_what_a_file_has_of_an_earlier_attempt_reaches_no_goal(tmp_path: Path) -
     assert taken.told("reached")
 
 
-def test_names_that_change_for_ever_fill_no_record(taken: Taken) -> None:
+def test_the_number_of_recorded_metrics_is_limited(taken: Taken) -> None:
     taken.take(*(progress(step, **{f"loss_{step}": 1.0, "lr": float(step)}) for step in range(2 * MOST_METRICS)))
     metrics = taken.recorder.live.metrics
     assert len(metrics) == MOST_METRICS
     assert metrics["lr"] == 2 * MOST_METRICS - 1
 
 
-def test_a_script_that_announces_for_ever_fills_no_memory(taken: Taken, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_remembered_announcements_is_limited(taken: Taken, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoint_book, "REMEMBERED_PATHS", 30)
     for number in range(100):
         taken.take(saved(f"/ckpt/{number}", offset=number + 1))
     assert list(taken.checkpoints._announced) == [f"/ckpt/{number}" for number in range(70, 100)]
 
 
-def test_a_loss_that_is_no_number_is_told_once(taken: Taken) -> None:
+def test_a_loss_that_is_not_finite_is_reported_once(taken: Taken) -> None:
     taken.take(progress(3, train_loss=math.nan), progress(4, train_loss=math.inf))
     assert taken.told("nan") == ["train_loss is nan at step 3"]
     assert taken.stop_sequence.begun == []
 
 
-def test_another_metric_may_be_no_number(taken: Taken) -> None:
+def test_other_metrics_may_be_infinite(taken: Taken) -> None:
     taken.take(progress(3, perplexity=math.inf))
     assert taken.told("nan") == []
 
 
-def test_a_run_may_be_stopped_for_it(tmp_path: Path) -> None:
+def test_a_run_can_be_stopped_for_a_nan_loss(tmp_path: Path) -> None:
     taken = Taken(str(tmp_path), on_nan="stop")
     taken.take(progress(3, loss=math.nan), progress(4, loss=math.nan))
     assert taken.stop_sequence.begun == ["loss is nan at step 3"]

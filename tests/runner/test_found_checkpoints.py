@@ -1,4 +1,4 @@
-"""Checkpoints that appear on disk, as they reach the record."""
+"""Checkpoints on disk, as they reach the record."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def watched(tmp_path: Path) -> Watched:
     return Watched(tmp_path)
 
 
-def test_one_that_nobody_announced_is_recorded_once_it_is_whole_and_still(watched: Watched) -> None:
+def test_an_unannounced_checkpoint_is_recorded_once_it_is_complete_and_unchanged(watched: Watched) -> None:
     path = torch_save(watched.cwd / "out" / "ckpt_step_20.pt")
     watched.look()
     assert watched.names() == []
@@ -100,7 +100,7 @@ def test_one_that_nobody_announced_is_recorded_once_it_is_whole_and_still(watche
     assert len(watched.told("checkpoint")) == 1
 
 
-def test_one_that_is_being_written_is_waited_for(watched: Watched) -> None:
+def test_a_checkpoint_that_is_being_written_is_waited_for(watched: Watched) -> None:
     whole = torch_save(watched.cwd / "whole.bin").read_bytes()
     path = watched.cwd / "last.ckpt"
     path.write_bytes(whole[:40])
@@ -114,7 +114,7 @@ def test_one_that_is_being_written_is_waited_for(watched: Watched) -> None:
     assert watched.checkpoint_record.pending == frozenset()
 
 
-def test_a_directory_needs_what_its_framework_saves_last(watched: Watched) -> None:
+def test_a_directory_is_complete_with_the_file_its_framework_saves_last(watched: Watched) -> None:
     folder = trainer_save(watched.cwd / "out" / "checkpoint-10", 10)
     (folder / "trainer_state.json").unlink()
     watched.look_until_still()
@@ -124,7 +124,7 @@ def test_a_directory_needs_what_its_framework_saves_last(watched: Watched) -> No
     assert {one.path: one.step for one in watched.checkpoints} == {str(folder): 11}
 
 
-def test_what_is_half_written_at_the_end_is_recorded_as_torn(watched: Watched) -> None:
+def test_a_checkpoint_half_written_at_the_end_is_recorded_as_unsound(watched: Watched) -> None:
     whole = torch_save(watched.cwd / "ckpt_1.pt")
     watched.look_until_still()
     (watched.cwd / "ckpt_2.pt").write_bytes(whole.read_bytes()[:50])
@@ -133,7 +133,7 @@ def test_what_is_half_written_at_the_end_is_recorded_as_torn(watched: Watched) -
     assert "ckpt_2.pt is cut short" in watched.told("torn_checkpoint")[0]
 
 
-def test_one_written_over_and_over_is_one_and_the_newest(watched: Watched) -> None:
+def test_an_overwritten_checkpoint_is_one_and_the_newest(watched: Watched) -> None:
     torch_save(watched.cwd / "ckpt.pt")
     watched.look_until_still()
     torch_save(watched.cwd / "ckpt.pt", 300)
@@ -143,7 +143,7 @@ def test_one_written_over_and_over_is_one_and_the_newest(watched: Watched) -> No
 
 
 @pytest.mark.parametrize("announced_first", [True, False])
-def test_one_that_is_announced_and_found_is_one(watched: Watched, *, announced_first: bool) -> None:
+def test_a_checkpoint_that_is_announced_and_found_is_one(watched: Watched, *, announced_first: bool) -> None:
     if announced_first:
         watched.announce("out/ckpt.pt", 5)
         torch_save(watched.cwd / "out" / "ckpt.pt")
@@ -157,14 +157,14 @@ def test_one_that_is_announced_and_found_is_one(watched: Watched, *, announced_f
     assert len(watched.told("checkpoint")) == 1
 
 
-def test_a_directory_that_is_announced_stands_for_the_file_in_it(watched: Watched) -> None:
+def test_an_announced_directory_stands_for_the_file_in_it(watched: Watched) -> None:
     watched.announce("out", 250)
     torch_save(watched.cwd / "out" / "ckpt.pt")
     watched.look_until_still()
     assert [(one.path, one.step) for one in watched.checkpoints] == [(str(watched.cwd / "out"), 250)]
 
 
-def test_one_that_is_announced_anywhere_is_measured(watched: Watched, tmp_path: Path) -> None:
+def test_an_announced_checkpoint_is_measured_wherever_it_is(watched: Watched, tmp_path: Path) -> None:
     path = tmp_path / "elsewhere" / "weights.state"
     watched.announce(str(path), 1)
     path.parent.mkdir()
@@ -174,7 +174,7 @@ def test_one_that_is_announced_anywhere_is_measured(watched: Watched, tmp_path: 
     assert [(one.size_bytes, one.sound) for one in watched.checkpoints] == [(5, True)]
 
 
-def test_one_that_is_announced_before_it_is_written_is_measured_once_it_is_there(watched: Watched) -> None:
+def test_a_checkpoint_announced_before_it_is_written_is_measured_once_it_exists(watched: Watched) -> None:
     path = watched.cwd.parent / "weights.state"
     watched.announce(str(path), 1)
     watched.look_until_still()
@@ -184,7 +184,7 @@ def test_one_that_is_announced_before_it_is_written_is_measured_once_it_is_there
     assert [(one.step, one.size_bytes, one.sound) for one in watched.checkpoints] == [(1, 5, True)]
 
 
-def test_a_directory_that_never_stands_still_is_not_waited_for_for_ever(watched: Watched) -> None:
+def test_a_directory_that_keeps_changing_is_not_waited_for_forever(watched: Watched) -> None:
     watched.announce("out", 1)
     out = watched.cwd / "out"
     out.mkdir()
@@ -198,7 +198,7 @@ def test_a_directory_that_never_stands_still_is_not_waited_for_for_ever(watched:
     assert watched.checkpoint_record.pending == frozenset()
 
 
-def test_one_that_is_left_half_written_is_torn_in_the_end_and_makes_room_for_others(
+def test_an_abandoned_checkpoint_becomes_unsound_and_makes_room_for_others(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(found_checkpoints, "MOST_PENDING", 1)
@@ -219,7 +219,7 @@ def test_one_that_is_left_half_written_is_torn_in_the_end_and_makes_room_for_oth
     assert [one.sound for one in watched.checkpoints] == [False, True]
 
 
-def test_those_the_script_deletes_leave_the_record_and_what_it_keeps_does_not_grow(watched: Watched) -> None:
+def test_deleted_checkpoints_leave_the_record_and_do_not_count_as_growth(watched: Watched) -> None:
     for step in range(1, 8):
         trainer_save(watched.cwd / f"checkpoint-{step}", step)
         if step > 2:
@@ -231,7 +231,7 @@ def test_those_the_script_deletes_leave_the_record_and_what_it_keeps_does_not_gr
     assert pace.bytes_per_save == 0
 
 
-def test_what_is_kept_grows_by_what_is_saved(watched: Watched) -> None:
+def test_disk_use_grows_by_each_saved_checkpoint(watched: Watched) -> None:
     sizes = [torch_save(watched.cwd / f"ckpt_{step}.pt", 500).stat().st_size for step in range(1) for step in (1, 2, 3)]
     watched.look_until_still()
     pace = watched.recorder.live.pace
@@ -239,14 +239,14 @@ def test_what_is_kept_grows_by_what_is_saved(watched: Watched) -> None:
     assert pace.bytes_per_save == sizes[0]
 
 
-def test_the_best_is_no_place_to_go_on_from_where_there_is_a_last(watched: Watched) -> None:
+def test_a_best_checkpoint_does_not_count_beside_a_last_one(watched: Watched) -> None:
     torch_save(watched.cwd / "weights" / "last.pt")
     torch_save(watched.cwd / "weights" / "best.pt")
     watched.look_until_still()
     assert watched.names() == ["weights/last.pt"]
 
 
-def test_where_only_the_best_are_kept_they_count(watched: Watched) -> None:
+def test_best_checkpoints_count_where_there_are_no_others(watched: Watched) -> None:
     torch_save(watched.cwd / "weights" / "best.ckpt")
     watched.look_until_still()
     assert watched.names() == ["weights/best.ckpt"]
@@ -260,7 +260,7 @@ def test_where_only_the_best_are_kept_they_count(watched: Watched) -> None:
         ("**/snap_*", "deep/er/snap_3", "deep/er/snap_3"),
     ],
 )
-def test_a_pattern_finds_what_no_name_tells(tmp_path: Path, glob: str, file: str, checkpoint: str) -> None:
+def test_a_pattern_finds_files_with_any_name(tmp_path: Path, glob: str, file: str, checkpoint: str) -> None:
     watched = Watched(tmp_path, glob)
     path = watched.cwd / file
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -270,7 +270,7 @@ def test_a_pattern_finds_what_no_name_tells(tmp_path: Path, glob: str, file: str
     assert watched.names() == [checkpoint]
 
 
-def test_the_step_is_the_one_the_log_told_before_it_was_saved(watched: Watched) -> None:
+def test_the_step_is_the_one_logged_before_the_save(watched: Watched) -> None:
     watched.checkpoint_record.note_step(40)
     path = torch_save(watched.cwd / "ckpt.pt")
     os.utime(path)
@@ -280,7 +280,7 @@ def test_the_step_is_the_one_the_log_told_before_it_was_saved(watched: Watched) 
     assert [one.step for one in watched.checkpoints] == [40]
 
 
-def test_one_that_is_announced_before_any_step_gets_the_one_told_just_after(watched: Watched) -> None:
+def test_a_checkpoint_announced_before_any_step_gets_the_step_logged_just_after(watched: Watched) -> None:
     path = torch_save(watched.cwd / "ckpt.pt")
     watched.checkpoint_record.announce(CheckpointSaved(offset=1, path=str(path)), str(watched.cwd), None)
     for step in (20, 40):
@@ -289,7 +289,7 @@ def test_one_that_is_announced_before_any_step_gets_the_one_told_just_after(watc
     assert [one.step for one in watched.checkpoints] == [20]
 
 
-def test_a_number_in_the_name_that_the_log_had_just_reached_is_the_step(watched: Watched) -> None:
+def test_a_number_in_the_name_that_the_log_has_just_reached_is_the_step(watched: Watched) -> None:
     watched.checkpoint_record.note_step(38)
     torch_save(watched.cwd / "ckpt_000040.pt")
     watched.checkpoint_record.note_step(41)
@@ -298,7 +298,7 @@ def test_a_number_in_the_name_that_the_log_had_just_reached_is_the_step(watched:
     assert [one.step for one in watched.checkpoints] == [40, 41]
 
 
-def test_a_save_that_was_seen_changing_tells_how_long_it_takes(watched: Watched) -> None:
+def test_the_duration_of_a_save_that_was_seen_changing_is_known(watched: Watched) -> None:
     whole = torch_save(watched.cwd / "whole.bin").read_bytes()
     path = watched.cwd / "ckpt_3.pt"
     for size in (10, 20, 30):

@@ -1,4 +1,4 @@
-"""ProgressRecorder in files beside the log: read as they grow, each value once."""
+"""Metrics in files beside the log: read as they grow, each value once."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def written(path: Path) -> OutputFile:
 
 
 def take(figures: MetricFiles, *paths: Path) -> list[Progress]:
-    """What a look at changed files finds; it is given at the next."""
+    """What a scan of changed files finds; it is returned at the next one."""
     assert figures.read([written(path) for path in paths]) is None
     found = figures.read([])
     return [] if found is None else list(found.values)
 
 
-def test_event_files_of_directories_beside_each_other_are_curves_apart(tmp_path: Path) -> None:
+def test_event_files_in_sibling_directories_are_separate_curves(tmp_path: Path) -> None:
     events = CAPTURED / "tensorboard-2.21.0"
     shutil.copytree(events, tmp_path / "torch")
     for folder in ("keras/train", "keras/validation", "runs/loss_val"):
@@ -52,7 +52,7 @@ def test_a_table_is_read_as_it_grows(tmp_path: Path) -> None:
     assert [row.step for row in take(figures, table)] == [2]
 
 
-def test_a_table_that_is_written_anew_is_read_anew(tmp_path: Path) -> None:
+def test_a_rewritten_table_is_read_again(tmp_path: Path) -> None:
     table, figures = tmp_path / "metrics.csv", MetricFiles()
     table.write_text("epoch,step,loss\n0,1,0.5\n0,2,0.4\n")
     take(figures, table)
@@ -64,7 +64,7 @@ def test_a_table_that_is_written_anew_is_read_anew(tmp_path: Path) -> None:
     assert [list(row.metrics) for row in found.values] == [["loss"], ["loss"], ["val_loss"], ["loss"]]
 
 
-def test_a_table_whose_rows_differ_for_ever_is_read_no_more(tmp_path: Path) -> None:
+def test_a_table_whose_columns_keep_changing_is_given_up(tmp_path: Path) -> None:
     table, figures = tmp_path / "metrics.csv", MetricFiles()
     table.write_text("epoch,loss\n1,2,3\n" * 3)
     figures.read([written(table)])
@@ -73,7 +73,7 @@ def test_a_table_whose_rows_differ_for_ever_is_read_no_more(tmp_path: Path) -> N
     assert not figures._unread
 
 
-def test_a_large_file_is_read_at_several_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_file_is_read_in_several_scans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(found_figures, "MOST_READ_BYTES", 20)
     table, figures = tmp_path / "metrics.csv", MetricFiles()
     table.write_text("step,loss\n" + "".join(f"{step},0.5\n" for step in range(10)))
@@ -81,7 +81,7 @@ def test_a_large_file_is_read_at_several_looks(tmp_path: Path, monkeypatch: pyte
     assert [row.step for one in found if one is not None for row in one.values] == list(range(10))
 
 
-def test_many_files_at_once_share_what_a_look_may_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_files_share_the_read_limit_of_a_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(found_figures, "MOST_READ_BYTES", 30)
     files = []
     for number in range(8):
@@ -95,7 +95,7 @@ def test_many_files_at_once_share_what_a_look_may_read(tmp_path: Path, monkeypat
     assert sum(sizes) == 16
 
 
-def test_what_says_nothing_of_the_training_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_content_without_metrics_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(found_figures, "MOST_READ_BYTES", 100)
     pictures = tmp_path / "events.out.tfevents.1"
     pictures.write_bytes((2 << 20).to_bytes(8, "little") + bytes(8 + (2 << 20)))
@@ -111,7 +111,7 @@ def test_what_says_nothing_of_the_training_is_not_read(tmp_path: Path, monkeypat
     assert figures._growing[str(pictures)].position == pictures.stat().st_size
 
 
-def test_the_last_look_gives_all(tmp_path: Path) -> None:
+def test_the_last_scan_returns_everything(tmp_path: Path) -> None:
     table = tmp_path / "metrics.csv"
     table.write_text("step,loss\n1,0.5\n")
     found = MetricFiles().read([written(table)], is_last=True)
@@ -119,7 +119,7 @@ def test_the_last_look_gives_all(tmp_path: Path) -> None:
     assert len(found.values) == 1
 
 
-def test_a_file_that_was_taken_away_harms_nobody(tmp_path: Path) -> None:
+def test_a_removed_file_does_no_harm(tmp_path: Path) -> None:
     gone = OutputFile(path=str(tmp_path / "metrics.csv"), size_bytes=5, modified_ns=0)
     assert take(MetricFiles()) == []
     assert MetricFiles().read([gone], is_last=True) is None
@@ -135,7 +135,7 @@ def test_a_file_that_was_taken_away_harms_nobody(tmp_path: Path) -> None:
         ("keras-3.15.1-verbose-2", "metrics.csv"),
     ],
 )
-def test_what_the_log_said_already_is_not_said_again_by_a_file(tmp_path: Path, folder: str, name: str) -> None:
+def test_values_in_the_log_are_not_repeated_by_a_file(tmp_path: Path, folder: str, name: str) -> None:
     directory = RunDirectory(str(tmp_path))
     shutil.copy(CAPTURED / folder / "output.log", directory.log)
     shutil.copy(CAPTURED / folder / name, tmp_path / name)
@@ -149,7 +149,7 @@ def test_what_the_log_said_already_is_not_said_again_by_a_file(tmp_path: Path, f
     assert read_lines(directory.file("metrics.jsonl")) == before
 
 
-def test_what_only_a_file_says_is_written_down_once(tmp_path: Path) -> None:
+def test_values_only_in_a_file_are_written_once(tmp_path: Path) -> None:
     directory = RunDirectory(str(tmp_path))
     rows = [Progress(offset=0, step=step, metrics={"loss": 1 / step}) for step in (1, 2, 3)]
     log = LogFollower(directory, LogPosition())
@@ -161,7 +161,7 @@ def test_what_only_a_file_says_is_written_down_once(tmp_path: Path) -> None:
     assert after.add_from_files(rows, 0.0) == []
 
 
-def test_after_a_resume_what_is_beyond_its_checkpoint_is_told_anew(tmp_path: Path) -> None:
+def test_after_a_resume_values_beyond_the_checkpoint_are_new(tmp_path: Path) -> None:
     directory = RunDirectory(str(tmp_path))
     log = LogFollower(directory, LogPosition())
     rows = [Progress(offset=0, step=step, metrics={"loss": 1 / step}) for step in (10, 20, 30)]
@@ -171,7 +171,7 @@ def test_after_a_resume_what_is_beyond_its_checkpoint_is_told_anew(tmp_path: Pat
     assert [row.step for row in resumed.add_from_files(rows, 0.0)] == [30]
 
 
-def test_epochs_tell_what_was_said_where_there_are_no_steps() -> None:
+def test_without_steps_epochs_decide_which_values_are_new() -> None:
     watermarks = MetricWatermarks()
     watermarks.advance(["loss"], None, 0.2083)
     same = Progress(offset=0, step=5, epoch=0.20833333, metrics={"loss": 1.0})

@@ -1,4 +1,4 @@
-"""The steps by which a run is ended."""
+"""The stages of stopping a run."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def stopped(tmp_path: Path) -> StoppedRun:
     return StoppedRun(str(tmp_path))
 
 
-def test_each_step_is_taken_in_its_time_and_recorded_before(stopped: StoppedRun) -> None:
+def test_each_stage_is_recorded_and_then_carried_out_when_due(stopped: StoppedRun) -> None:
     stopped.begin()
     stopped.stop_sequence.advance(109.9)
     assert stopped.tree.done == ["SIGINT"]
@@ -89,7 +89,7 @@ def test_each_step_is_taken_in_its_time_and_recorded_before(stopped: StoppedRun)
     assert stopped.signals() == ["SIGINT", "SIGTERM", "SIGKILL"]
 
 
-def test_who_asks_again_changes_nothing(stopped: StoppedRun) -> None:
+def test_a_second_stop_changes_nothing(stopped: StoppedRun) -> None:
     stopped.begin(Status.TIMEBOXED)
     stopped.begin(Status.STOPPED)
     assert stopped.tree.done == ["SIGINT"]
@@ -97,7 +97,7 @@ def test_who_asks_again_changes_nothing(stopped: StoppedRun) -> None:
     assert stopped.stop_sequence.stopping.status is Status.TIMEBOXED
 
 
-def test_killing_keeps_the_status_of_what_was_begun(stopped: StoppedRun) -> None:
+def test_killing_keeps_the_recorded_status(stopped: StoppedRun) -> None:
     stopped.begin(Status.TIMEBOXED)
     stopped.stop_sequence.kill_now(by="person", reason="killed by you", now=101.0)
     stopped.stop_sequence.kill_now(by="person", reason="killed by you", now=101.0)
@@ -106,7 +106,7 @@ def test_killing_keeps_the_status_of_what_was_begun(stopped: StoppedRun) -> None
     assert stopped.stop_sequence.stopping.status is Status.TIMEBOXED
 
 
-def test_a_person_who_stops_what_ends_at_its_timebox_wants_no_slice_more(stopped: StoppedRun) -> None:
+def test_a_person_stopping_a_run_at_its_timebox_prevents_the_next_slice(stopped: StoppedRun) -> None:
     stopped.stop_sequence.begin(Status.TIMEBOXED, by="timebox", reason="at its limit", now=100.0)
     stopped.stop_sequence.begin(Status.STOPPED, by="session", reason="the machine is ending", now=101.0)
     assert not stopped.recorder.live.is_final
@@ -119,13 +119,13 @@ def test_a_person_who_stops_what_ends_at_its_timebox_wants_no_slice_more(stopped
     assert stopped.tree.done == ["SIGINT"]
 
 
-def test_a_kill_by_a_person_wants_no_slice_more_either(stopped: StoppedRun) -> None:
+def test_a_kill_by_a_person_prevents_the_next_slice(stopped: StoppedRun) -> None:
     stopped.stop_sequence.begin(Status.TIMEBOXED, by="timebox", reason="at its limit", now=100.0)
     stopped.stop_sequence.kill_now(by="person", reason="killed by you", now=101.0)
     assert stopped.recorder.live.is_final
 
 
-def test_a_new_guardian_goes_on_where_the_old_one_was(stopped: StoppedRun) -> None:
+def test_a_new_guardian_continues_at_the_recorded_stage(stopped: StoppedRun) -> None:
     stopped.begin()
     taken_over = stopped.another()
     taken_over.begin(Status.STOPPED, by="person", reason="again", now=105.0)
@@ -134,7 +134,7 @@ def test_a_new_guardian_goes_on_where_the_old_one_was(stopped: StoppedRun) -> No
     assert stopped.tree.done[1] == "SIGTERM to all"
 
 
-def test_a_paused_script_is_continued_so_that_it_takes_its_signal(tmp_path: Path) -> None:
+def test_a_paused_script_is_continued_so_that_it_receives_its_signal(tmp_path: Path) -> None:
     stopped = StoppedRun(str(tmp_path), pause=Pause(since=1.0, by="heat", reason="hot"))
     stopped.begin()
     assert stopped.tree.done == ["SIGINT", "thaw"]
@@ -142,7 +142,7 @@ def test_a_paused_script_is_continued_so_that_it_takes_its_signal(tmp_path: Path
     assert stopped.recorder.live.clock.paused_seconds == 10.0
 
 
-def test_what_cannot_be_killed_is_named_and_tried_again(stopped: StoppedRun) -> None:
+def test_processes_that_cannot_be_killed_are_reported_and_killed_again(stopped: StoppedRun) -> None:
     stopped.tree.stuck = [7, 8]
     stopped.stop_sequence.kill_now(by="person", reason="killed by you", now=100.0)
     assert "7, 8" in (stopped.recorder.live.problem or "")
@@ -151,7 +151,7 @@ def test_what_cannot_be_killed_is_named_and_tried_again(stopped: StoppedRun) -> 
     assert stopped.signals() == ["SIGKILL"]
 
 
-def test_who_listens_is_told_and_signalled_only_after_the_grace(tmp_path: Path) -> None:
+def test_a_listening_script_is_signalled_only_after_the_grace(tmp_path: Path) -> None:
     stopped = StoppedRun(str(tmp_path), listens=True)
     stopped.begin()
     stopped.stop_sequence.advance(109.9)
@@ -168,20 +168,20 @@ def test_who_listens_is_told_and_signalled_only_after_the_grace(tmp_path: Path) 
     assert stopped.signals() == [None, "SIGINT", "SIGTERM", "SIGKILL"]
 
 
-def test_a_paused_script_that_listens_is_continued_so_that_it_hears(tmp_path: Path) -> None:
+def test_a_paused_listening_script_is_continued_so_that_it_notices(tmp_path: Path) -> None:
     stopped = StoppedRun(str(tmp_path), pause=Pause(since=1.0, by="heat", reason="hot"), listens=True)
     stopped.begin()
     assert stopped.tree.done == ["thaw"]
     assert stopped.recorder.live.pause is None
 
 
-def test_where_the_record_cannot_be_written_who_listens_is_signalled(tmp_path: Path) -> None:
+def test_a_listening_script_is_signalled_if_the_record_cannot_be_written(tmp_path: Path) -> None:
     stopped = StoppedRun(str(tmp_path / "gone"), listens=True)
     stopped.begin()
     assert stopped.tree.done == ["SIGINT"]
 
 
-def test_a_new_guardian_gives_the_signal_that_who_was_told_still_needs(tmp_path: Path) -> None:
+def test_a_new_guardian_sends_the_signal_that_a_listening_script_still_needs(tmp_path: Path) -> None:
     stopped = StoppedRun(str(tmp_path), listens=True)
     stopped.begin()
     stopped.another().advance(110.0)

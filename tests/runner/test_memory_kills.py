@@ -1,4 +1,4 @@
-"""A counter of kills, in made-up trees of both versions."""
+"""The counter of memory kills, in simulated control groups of both versions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def group(request: pytest.FixtureRequest, tmp_path: Path) -> Group:
     return Group(tmp_path, *request.param)
 
 
-def test_a_rise_at_the_end_is_told_although_the_process_is_gone(group: Group) -> None:
+def test_a_kill_at_the_end_is_reported_although_the_process_is_gone(group: Group) -> None:
     group.count(4)  # before this guardian came
     group.kills.sample(1.0)
     group.membership.unlink()
@@ -42,14 +42,14 @@ def test_a_rise_at_the_end_is_told_although_the_process_is_gone(group: Group) ->
     assert group.kills.recent_kill(2.0) == f"{group.counter}: oom_kill went from 4 to 5"
 
 
-def test_what_was_counted_before_is_no_evidence(group: Group) -> None:
+def test_kills_before_the_run_are_no_evidence(group: Group) -> None:
     group.count(4)
     group.kills.sample(1.0)
     group.kills.sample(9.0)
     assert group.kills.recent_kill(10.0) is None
 
 
-def test_a_kill_long_before_the_end_was_another_run_of_the_group(group: Group) -> None:
+def test_a_kill_long_before_the_end_does_not_count(group: Group) -> None:
     group.kills.sample(1.0)
     group.count(1)
     group.kills.sample(9.0)

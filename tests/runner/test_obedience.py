@@ -1,4 +1,4 @@
-"""What is asked of a run whose script is dead."""
+"""Requests to a run whose script is dead."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def handler(stopped: StoppedRun) -> RequestHandler:
     return RequestHandler(stopped.directory, stopped.tree, stopped.recorder, stopped.stop_sequence, waiting)  # type: ignore[arg-type]
 
 
-def test_an_edit_is_obeyed_and_a_pause_is_moot(tmp_path: Path) -> None:
+def test_after_the_end_edits_apply_and_pauses_do_not(tmp_path: Path) -> None:
     stopped = StoppedRun(str(tmp_path))
     stopped.directory.append_request(EditRequest(note="late"))
     stopped.directory.append_request(PauseRequest(by="person", reason="paused by you"))
@@ -25,7 +25,7 @@ def test_an_edit_is_obeyed_and_a_pause_is_moot(tmp_path: Path) -> None:
     assert stopped.directory.requests_after(offset) == ([], offset)
 
 
-def test_a_persons_stop_stays_for_the_queue_that_may_get_the_run_again(tmp_path: Path) -> None:
+def test_a_persons_stop_is_left_for_the_scheduler(tmp_path: Path) -> None:
     stopped = StoppedRun(str(tmp_path))
     stop = StopRequest(by="person", reason="stopped by you")
     stopped.directory.append_request(stop)
@@ -33,7 +33,7 @@ def test_a_persons_stop_stays_for_the_queue_that_may_get_the_run_again(tmp_path:
     assert stopped.directory.requests_after(stopped.recorder.live.requests_offset)[0] == [stop]
 
 
-def test_a_guards_stop_dies_with_the_script(tmp_path: Path) -> None:
+def test_a_stop_by_the_guard_does_not_outlive_the_script(tmp_path: Path) -> None:
     stopped = StoppedRun(str(tmp_path))
     stopped.directory.append_request(StopRequest(by="ram", reason="RAM is nearly gone"))
     handler(stopped).handle_after_end(running())

@@ -1,4 +1,4 @@
-"""An end that waits for the checkpoint that is due."""
+"""A stop that waits for the checkpoint that is due."""
 
 from __future__ import annotations
 
@@ -66,12 +66,12 @@ def late(tmp_path: Path) -> Waiting:
     return Waiting(str(tmp_path), DUE_LATE)
 
 
-def test_without_a_checkpoint_that_is_due_the_signal_comes_at_once(late: Waiting) -> None:
+def test_without_a_due_checkpoint_the_signal_is_sent_at_once(late: Waiting) -> None:
     late.stop()
     assert late.stopped.tree.done == ["SIGINT"]
 
 
-def test_the_wish_is_on_disk_and_no_signal_given_until_the_save(soon: Waiting) -> None:
+def test_the_intent_is_on_disk_and_no_signal_is_sent_before_the_save(soon: Waiting) -> None:
     soon.stop()
     live = soon.stopped.directory.read_live()
     assert live is not None
@@ -93,7 +93,7 @@ def test_it_never_waits_longer_than_the_grace(soon: Waiting) -> None:
     assert soon.signalled
 
 
-def test_one_that_is_being_written_is_waited_for(late: Waiting) -> None:
+def test_a_checkpoint_that_is_being_written_is_waited_for(late: Waiting) -> None:
     late.is_saving = True
     late.stop(by="timebox")
     assert not late.signalled
@@ -102,7 +102,7 @@ def test_one_that_is_being_written_is_waited_for(late: Waiting) -> None:
     assert late.signalled
 
 
-def test_what_stands_still_or_saves_when_told_is_not_waited_for(soon: Waiting) -> None:
+def test_a_script_that_saves_when_asked_is_not_waited_for(soon: Waiting) -> None:
     soon.listens = True
     soon.stop()
     assert soon.recorder.live.stopping is not None
@@ -114,13 +114,13 @@ def test_a_paused_run_saves_nothing(soon: Waiting) -> None:
     assert soon.signalled
 
 
-def test_who_asks_for_the_next_checkpoint_waits_beyond_the_grace(late: Waiting) -> None:
+def test_a_stop_after_the_checkpoint_waits_beyond_the_grace(late: Waiting) -> None:
     late.stop(after_checkpoint=True)
     late.deferred_stop.check(NOW + 5 * GRACE)
     assert not late.signalled
 
 
-def test_asking_again_never_waits_longer_and_who_does_not_want_the_wait_cuts_it_short(late: Waiting) -> None:
+def test_a_second_stop_never_extends_the_wait_and_a_plain_stop_shortens_it(late: Waiting) -> None:
     late.stop(after_checkpoint=True)
     first = late.postponed
     late.stop(after_checkpoint=True, now=NOW + 50)
@@ -131,7 +131,7 @@ def test_asking_again_never_waits_longer_and_who_does_not_want_the_wait_cuts_it_
     assert late.postponed.deadline == NOW + 60 + GRACE
 
 
-def test_a_person_overrules_a_timebox_so_that_no_slice_follows(soon: Waiting) -> None:
+def test_a_person_takes_precedence_over_a_timebox_so_no_slice_follows(soon: Waiting) -> None:
     soon.stop(by="timebox")
     soon.stop()
     soon.deferred_stop.check(NOW + GRACE)
@@ -140,7 +140,7 @@ def test_a_person_overrules_a_timebox_so_that_no_slice_follows(soon: Waiting) ->
     assert (stopping.status, stopping.by) == (Status.STOPPED, "person")
 
 
-def test_a_goal_that_is_reached_while_a_timebox_waits_is_why_it_ends(soon: Waiting) -> None:
+def test_a_goal_reached_during_the_wait_becomes_the_reason(soon: Waiting) -> None:
     soon.stop(by="timebox")
     first = soon.postponed
     soon.stop(by="until", now=NOW + 1)
@@ -150,7 +150,7 @@ def test_a_goal_that_is_reached_while_a_timebox_waits_is_why_it_ends(soon: Waiti
     assert soon.postponed.status is Status.STOPPED
 
 
-def test_a_person_who_stops_a_slice_that_is_ending_wants_no_other_one(late: Waiting) -> None:
+def test_a_person_stopping_a_slice_that_is_ending_prevents_the_next(late: Waiting) -> None:
     late.stop(by="timebox")
     late.stop(by="until")
     before = late.recorder.live
@@ -159,7 +159,7 @@ def test_a_person_who_stops_a_slice_that_is_ending_wants_no_other_one(late: Wait
     assert late.stopped.tree.done == ["SIGINT"]
 
 
-def test_a_kill_waits_for_nothing(soon: Waiting) -> None:
+def test_a_kill_does_not_wait(soon: Waiting) -> None:
     soon.stop(after_checkpoint=True)
     soon.stopped.stop_sequence.kill_now(by="person", reason="stopped by you", now=NOW + 1)
     assert soon.stopped.tree.done == ["kill"]

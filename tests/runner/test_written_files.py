@@ -35,7 +35,7 @@ def write(path: Path, content: str = "x") -> Path:
     return path
 
 
-def test_a_file_is_told_once_and_again_when_it_changes(tmp_path: Path) -> None:
+def test_a_file_is_reported_once_and_again_when_it_changes(tmp_path: Path) -> None:
     files = looker(tmp_path)
     path = write(tmp_path / "out" / "metrics.csv")
     assert files.scan() == [OutputFile(path=str(path), size_bytes=1, modified_ns=path.stat().st_mtime_ns)]
@@ -44,7 +44,7 @@ def test_a_file_is_told_once_and_again_when_it_changes(tmp_path: Path) -> None:
     assert [file.size_bytes for file in files.scan()] == [2]
 
 
-def test_what_was_there_before_the_attempt_is_not_told_until_it_is_written_again(tmp_path: Path) -> None:
+def test_files_older_than_the_attempt_are_reported_only_when_written_again(tmp_path: Path) -> None:
     path = write(tmp_path / "ckpt.pt")
     os.utime(path, ns=(PAST, PAST))
     files = looker(tmp_path, since_ns=2 * PAST)
@@ -53,7 +53,7 @@ def test_what_was_there_before_the_attempt_is_not_told_until_it_is_written_again
     assert names(files.scan()) == ["ckpt.pt"]
 
 
-def test_directories_that_appear_later_are_found_however_old_the_one_above_looks(tmp_path: Path) -> None:
+def test_new_directories_are_found_even_if_the_parent_seems_unchanged(tmp_path: Path) -> None:
     files = looker(tmp_path)
     files.scan()
     write(tmp_path / "lightning_logs" / "version_0" / "checkpoints" / "epoch=1-step=16.ckpt")
@@ -65,7 +65,7 @@ def test_directories_that_appear_later_are_found_however_old_the_one_above_looks
 
 
 @pytest.mark.parametrize("folder", [".git", "node_modules", "__pycache__", "venv", "wandb", ".cache/huggingface"])
-def test_directories_of_tools_are_passed_over(tmp_path: Path, folder: str) -> None:
+def test_directories_of_tools_are_skipped(tmp_path: Path, folder: str) -> None:
     write(tmp_path / folder / "ckpt.pt")
     assert looker(tmp_path).scan() == []
 
@@ -80,20 +80,20 @@ def test_links_are_never_followed(tmp_path: Path) -> None:
     assert looker(cwd).scan() == []
 
 
-def test_names_that_interest_nobody_are_passed_over_unless_they_are_wanted(tmp_path: Path) -> None:
+def test_uninteresting_names_are_skipped_unless_they_are_relevant(tmp_path: Path) -> None:
     write(tmp_path / "state.weights")
     assert looker(tmp_path).scan() == []
     assert names(looker(tmp_path, is_relevant=lambda path: path.endswith(".weights")).scan()) == ["state.weights"]
 
 
-def test_it_goes_so_deep_and_no_deeper(tmp_path: Path) -> None:
+def test_the_depth_of_the_search_is_limited(tmp_path: Path) -> None:
     deepest = tmp_path.joinpath(*"abcdefgh"[:DEEPEST])
     write(deepest / "ckpt.pt")
     write(deepest / "deeper" / "ckpt_2.pt")
     assert names(looker(tmp_path).scan()) == ["ckpt.pt"]
 
 
-def test_a_directory_with_too_many_entries_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_with_too_many_entries_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(written_files, "MOST_GUESSED_ENTRIES", 10)
     for number in range(50):
         write(tmp_path / "images" / f"{number}.npz")
@@ -106,9 +106,7 @@ def test_a_directory_with_too_many_entries_is_left_alone(tmp_path: Path, monkeyp
     assert "another.npz" not in names(files.scan())
 
 
-def test_a_data_set_in_many_directories_is_not_remembered_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_number_of_remembered_files_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(written_files, "MOST_GUESSED_FILES", 25)
     for folder in range(20):
         for number in range(10):
@@ -125,7 +123,9 @@ def test_a_data_set_in_many_directories_is_not_remembered_whole(
     assert files._file_count == 1
 
 
-def test_one_look_does_so_much_and_the_next_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_work_of_a_scan_is_limited_and_the_next_one_continues(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(written_files, "UNITS_PER_SCAN", 30)
     for folder in range(20):
         for number in range(10):
@@ -136,9 +136,7 @@ def test_one_look_does_so_much_and_the_next_goes_on(tmp_path: Path, monkeypatch:
     assert sum(looks) == 200
 
 
-def test_what_is_named_is_looked_at_each_time_whatever_the_cwd_costs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_named_directories_are_checked_at_each_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(written_files, "UNITS_PER_SCAN", 1)
     cwd, out = tmp_path / "cwd", tmp_path / "out"
     for folder in range(20):
@@ -149,7 +147,7 @@ def test_what_is_named_is_looked_at_each_time_whatever_the_cwd_costs(
     assert "trainer_state.json" in names(files.scan())
 
 
-def test_what_appears_in_a_shared_cwd_is_nobodys(tmp_path: Path) -> None:
+def test_new_files_in_a_shared_cwd_belong_to_no_run(tmp_path: Path) -> None:
     named = tmp_path / "mine"
     files = looker(tmp_path, named, is_shared=lambda: True)
     write(tmp_path / "theirs" / "ckpt.pt")
@@ -157,7 +155,7 @@ def test_what_appears_in_a_shared_cwd_is_nobodys(tmp_path: Path) -> None:
     assert names(files.scan()) == ["ckpt_7.pt"]
 
 
-def test_a_place_that_holds_the_cwd_says_no_more_than_the_cwd(tmp_path: Path) -> None:
+def test_a_directory_that_contains_the_cwd_counts_as_guessed(tmp_path: Path) -> None:
     files = looker(tmp_path / "cwd", tmp_path, is_shared=lambda: True)
     write(tmp_path / "cwd" / "ckpt.pt")
     assert files.scan() == []
@@ -177,7 +175,7 @@ def writer(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.communicate()
 
 
-def test_a_directory_is_learned_from_a_file_that_is_held_open(tmp_path: Path, writer: subprocess.Popen[bytes]) -> None:
+def test_the_directory_of_an_open_file_is_added(tmp_path: Path, writer: subprocess.Popen[bytes]) -> None:
     assert files_written_by([writer.pid]) >= {str(tmp_path / "elsewhere" / "held.pt")}
     cwd = tmp_path / "cwd"
     cwd.mkdir()
@@ -197,16 +195,16 @@ def test_a_directory_is_learned_from_a_file_that_is_held_open(tmp_path: Path, wr
         (["train.py", "--checkpoint-path", "ck/last.ckpt"], "ck"),
     ],
 )
-def test_options_name_where_a_run_writes(words: list[str], folder: str) -> None:
+def test_options_name_output_directories(words: list[str], folder: str) -> None:
     assert [place.folder for place in locations_in_command(words, "/cwd")] == [os.path.join("/cwd", folder)]
 
 
 @given(st.lists(st.text(max_size=20), max_size=8))
-def test_no_command_line_names_a_place_that_is_not_absolute(words: list[str]) -> None:
+def test_directories_from_a_command_line_are_always_absolute(words: list[str]) -> None:
     assert all(os.path.isabs(place.folder) for place in locations_in_command(words, "/cwd"))
 
 
-def test_a_million_files_beside_it_cost_little(tmp_path: Path) -> None:
+def test_scanning_beside_many_other_files_is_cheap(tmp_path: Path) -> None:
     """Many, by the measure of a test: the costs of a look are bounded by entries, not by what is there."""
     for folder in range(30):
         target = tmp_path / "data" / f"class{folder}"

@@ -1,4 +1,4 @@
-"""Runs that are given GPUs: what they may, what they were told, what became of them."""
+"""Runs on GPUs: their limits, the variables they get, and what happens to them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""VRAM that is promised and not yet allocated: claims, learned from earlier runs, given up when they are met."""
+"""VRAM claims: memory that a run is granted and has not allocated yet, estimated from earlier runs."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_four_runs_queued_at_once_never_oversubscribe_one_of_two_gpus(sandbox: S
     assert all("claimed by" in message and "still loading" in message for message in messages)
 
 
-def test_a_claim_ends_when_the_use_has_reached_it(sandbox: Sandbox, gpus: Gpus) -> None:
+def test_a_claim_ends_when_the_memory_is_used(sandbox: Sandbox, gpus: Gpus) -> None:
     first = sandbox.submit(*STAYS, limits=limits(gpu_min_free_vram_bytes=gigabytes(60)), gpu_ids=("0",))
     first.wait_for(Status.RUNNING)
     second = sandbox.submit(*STAYS, limits=limits(gpu_min_free_vram_bytes=gigabytes(30)), gpu_ids=("0",))
@@ -101,7 +101,7 @@ def test_the_measured_peak_of_a_run_is_the_claim_of_the_next_one_of_its_command(
     assert reason["limit"] == gigabytes(44)
 
 
-def test_the_share_of_a_run_is_recorded_and_shown(sandbox: Sandbox, gpus: Gpus) -> None:
+def test_the_gpu_share_of_a_run_is_recorded_and_shown(sandbox: Sandbox, gpus: Gpus) -> None:
     run = sandbox.submit(*STAYS, limits=limits(), gpus=2)
     hold(gpus, run, 7)
     gpus.set(1, celsius=66, watts=412.5, utilization=93)

@@ -1,4 +1,4 @@
-"""What `status`, `doctor` and `show` say of GPUs, and what the files keep."""
+"""What `status`, `doctor` and `show` report about GPUs, and what the files record."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_status_of_a_run_shows_its_gpus_and_their_peak(sandbox: Sandbox, gpus: G
     assert "66 C" in words
 
 
-def test_status_says_which_probe_was_picked_and_why_not_the_others(
+def test_status_says_which_probe_is_used_and_why_not_the_others(
     sandbox: Sandbox, gpus: Gpus, obey: Commands, configure: Callable[..., None]
 ) -> None:
     configure("auto")
@@ -57,7 +57,7 @@ def test_status_says_which_probe_was_picked_and_why_not_the_others(
     assert "not nvml: Python package nvidia-ml-py not installed" in words
 
 
-def test_a_queued_run_says_what_it_waits_for(sandbox: Sandbox, gpus: Gpus, obey: Commands) -> None:
+def test_status_of_a_queued_run_says_what_it_waits_for(sandbox: Sandbox, gpus: Gpus, obey: Commands) -> None:
     gpus.set(0, celsius=88)
     run = sandbox.submit(*python(FOR_EVER), limits=limits(), gpu_ids=("0",))
     held_by(sandbox, run, "gpu_temperature")
@@ -73,7 +73,7 @@ def test_a_queued_run_says_what_it_waits_for(sandbox: Sandbox, gpus: Gpus, obey:
         ("nvidia-smi", (None, "who knows"), 'nvidia-smi failed with exit code 255, "who knows"'),
     ],
 )
-def test_doctor_explains_a_broken_driver_and_says_how_to_mend_it(
+def test_doctor_explains_a_broken_driver_and_how_to_fix_it(
     sandbox: Sandbox,
     gpus: Gpus,
     obey: Commands,
@@ -109,7 +109,7 @@ def test_doctor_shows_good_and_bad_gpus(sandbox: Sandbox, gpus: Gpus, obey: Comm
 
 
 @pytest.mark.parametrize("asked", [(), ("--gpu-probe", "simulated")])
-def test_a_rehearsal_measures_where_nobody_else_does_and_leaves_no_record(
+def test_a_dry_run_measures_if_no_sampler_runs_and_leaves_no_record(
     sandbox: Sandbox, gpus: Gpus, obey: Commands, asked: tuple[str, ...]
 ) -> None:
     said = obey("run", "--dry-run", "--json", *asked, "--", "true")
