@@ -1,32 +1,15 @@
-"""Converts runs into what the governor works with: candidates for admission, active runs for the guard."""
+"""Runs as the governor sees them: the GPUs that a run may be placed on, and active runs for the guard."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from backprop_tui.domain.governor.active import ActiveRun
-from backprop_tui.domain.governor.snapshot import AwaitedRun, Candidate, Snapshot
+from backprop_tui.domain.governor.snapshot import Snapshot
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run
 
 AUTO, NONE, SIMULATED = "auto", "none", "simulated"
-
-
-def candidate_of(
-    run: Run, dependencies: tuple[AwaitedRun, ...], learned_peak_bytes: int | None, mount: str | None = None
-) -> Candidate:
-    """A queued run as a candidate for admission; `mount` is the disk of its working directory."""
-    return Candidate(
-        id=run.id,
-        name=run.name,
-        limits=run.spec.limits,
-        gpus_wanted=run.spec.gpus,
-        gpu_ids=run.spec.gpu_ids,
-        visible_gpus=run.spec.visible_gpus,
-        learned_peak_bytes=learned_peak_bytes,
-        awaited=dependencies,
-        mount=mount,
-    )
 
 
 def snapshot_for(run: Run, snapshot: Snapshot, machine_probe: str) -> Snapshot:

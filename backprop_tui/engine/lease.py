@@ -15,7 +15,6 @@ from backprop_tui.engine.machine import Capacity
 from backprop_tui.engine.measuring import ReadingsSource
 from backprop_tui.engine.queue_keeper import PassResult, Scheduler
 from backprop_tui.engine.sampling import SamplerKeeper
-from backprop_tui.engine.supervision import SupervisorParts
 from backprop_tui.launchers.launcher import LaunchFailed
 from backprop_tui.launchers.lease import sign_lease
 from backprop_tui.launchers.local import LocalLauncher
@@ -46,7 +45,7 @@ def hold_lease(home: Home, config_path: str, lease: Lock, requests: socket.socke
     while held is not None:
         bell = Bell(home)
         try:
-            _supervise(SupervisorParts(home, capacity, scheduler, guard, sampler, bell))
+            _supervise(home, capacity, scheduler, guard, sampler, bell)
         except* LaunchFailed as errors:
             sampler.stop()
             _restart(SupervisorProcess(home=home, config_path=config_path), held, errors)
@@ -61,16 +60,18 @@ def hold_lease(home: Home, config_path: str, lease: Lock, requests: socket.socke
             sign_lease(held, os.getpid())
 
 
-def _supervise(parts: SupervisorParts) -> None:
-    first_pass = _first_pass(parts.scheduler)
-    parts.sampler.ensure(first_pass.runs if first_pass is not None else ())
+def _supervise(
+    home: Home, capacity: Capacity, scheduler: Scheduler, guard: Guard, sampler: SamplerKeeper, bell: Bell
+) -> None:
+    first_pass = _first_pass(scheduler)
+    sampler.ensure(first_pass.runs if first_pass is not None else ())
     # Loaded only after the first run was started, which therefore need not wait for it.
     import asyncio
 
     from backprop_tui.engine.supervisor import Supervisor
 
     async def supervise() -> None:
-        await Supervisor(parts).supervise(first_pass)
+        await Supervisor(home, capacity, scheduler, guard, sampler, bell).supervise(first_pass)
 
     asyncio.run(supervise())
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from backprop_tui.config.machine import machine_limits, machine_probe
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.governor.claims import Claim, settle
-from backprop_tui.domain.governor.snapshot import Snapshot, claims_of
+from backprop_tui.domain.governor.snapshot import AwaitedRun, Candidate, Snapshot, claims_of
 from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.telemetry import Readings
@@ -72,9 +72,19 @@ class Capacity:
         self._claims[newest] = tuple(claim for claim in snapshot.claims if claim.run_id == newest)
         write_tokens(self._home, self._bucket)
 
-    def mount_of(self, run: Run) -> str | None:
-        """The disk of the run's working directory; None where it does not matter, because no run saves checkpoints."""
-        return self._saving.mount_of(run.spec.cwd)
+    def candidate(self, run: Run, dependencies: tuple[AwaitedRun, ...]) -> Candidate:
+        """A queued run as a candidate for admission; `dependencies` are the runs that it still waits for."""
+        return Candidate(
+            id=run.id,
+            name=run.name,
+            limits=run.spec.limits,
+            gpus_wanted=run.spec.gpus,
+            gpu_ids=run.spec.gpu_ids,
+            visible_gpus=run.spec.visible_gpus,
+            learned_peak_bytes=self.vram_history.peak_of(run),
+            awaited=dependencies,
+            mount=self._saving.mount_of(run.spec.cwd),
+        )
 
     def _settled_claims(self, active: Sequence[Run], readings: Readings, now: float) -> tuple[Claim, ...]:
         for run in active:

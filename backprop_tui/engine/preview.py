@@ -10,7 +10,7 @@ from backprop_tui.domain.queue_order import in_order
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.telemetry import Readings
 from backprop_tui.engine.book import UnfinishedRuns
-from backprop_tui.engine.candidates import candidate_of, snapshot_for
+from backprop_tui.engine.candidates import snapshot_for
 from backprop_tui.engine.dependencies import UnmetDependency, pending_dependencies
 from backprop_tui.engine.machine import Capacity
 from backprop_tui.engine.measuring import ReadingsSource
@@ -33,7 +33,7 @@ def preview(home: Home, config_path: str, runs: Sequence[Run], readings: Reading
         if isinstance(dependencies, UnmetDependency):
             decisions[id(run)] = Hold(reasons=(HoldReason(check=Check.DEPENDENCY, message=dependencies.reason),))
             continue
-        candidate = candidate_of(run, dependencies, capacity.vram_history.peak_of(run), capacity.mount_of(run))
+        candidate = capacity.candidate(run, dependencies)
         decision = decide(candidate, snapshot_for(run, snapshot, capacity.probe))
         decisions[id(run)] = decision
         if not isinstance(decision, Hold):

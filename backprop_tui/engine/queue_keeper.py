@@ -11,7 +11,7 @@ from backprop_tui.domain.edits import edited, with_timebox
 from backprop_tui.domain.governor.admission import Hold, decide
 from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.governor.reservation import HeadOfQueue, head_of_queue, reserve
-from backprop_tui.domain.governor.snapshot import AwaitedRun, Candidate, Placement, Snapshot
+from backprop_tui.domain.governor.snapshot import Candidate, Placement, Snapshot
 from backprop_tui.domain.lifecycle import begin
 from backprop_tui.domain.queue_order import in_order
 from backprop_tui.domain.requests import EditRequest, StopRequest, TimeboxRequest
@@ -19,7 +19,7 @@ from backprop_tui.domain.run import Ended, Queued, Run
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.values import dataclass
 from backprop_tui.engine.book import UnfinishedRuns
-from backprop_tui.engine.candidates import candidate_of, snapshot_for
+from backprop_tui.engine.candidates import snapshot_for
 from backprop_tui.engine.dependencies import UnmetDependency, pending_dependencies
 from backprop_tui.engine.handed_over import gpu_environment
 from backprop_tui.engine.machine import Capacity
@@ -127,13 +127,9 @@ class Scheduler:
         for run in queue[:EXPLAINED_RUNS]:
             dependencies = pending_dependencies(run, self._unfinished)
             if not isinstance(dependencies, UnmetDependency):
-                candidates.append(self._candidate(run, dependencies))
+                candidates.append(self._capacity.candidate(run, dependencies))
         self._head = head_of_queue(self._head, candidates, result.snapshot)
         result.snapshot = replace(result.snapshot, reservation=reserve(self._head, candidates, result.snapshot))
-
-    def _candidate(self, run: Run, dependencies: tuple[AwaitedRun, ...]) -> Candidate:
-        peak_bytes = self._capacity.vram_history.peak_of(run)
-        return candidate_of(run, dependencies, peak_bytes, self._capacity.mount_of(run))
 
     def _start_or_hold(self, run: Run, result: PassResult, now: float) -> Hold | None:
         """Starts the run, or ends it if it can never start; otherwise returns why it is held."""
@@ -141,7 +137,7 @@ class Scheduler:
         if isinstance(dependencies, UnmetDependency):
             self._end_unstarted(run, dependencies.reason)
             return None
-        candidate = self._candidate(run, dependencies)
+        candidate = self._capacity.candidate(run, dependencies)
         decision = decide(candidate, snapshot_for(run, result.snapshot, self._capacity.probe))
         backoff = _backoff(run, now)
         if isinstance(decision, Hold) or backoff is not None:

@@ -10,14 +10,18 @@ from collections.abc import Callable
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import ENDED
+from backprop_tui.engine.bell import Bell
 from backprop_tui.engine.governor_file import write_governor
+from backprop_tui.engine.guarding import Guard
 from backprop_tui.engine.indexing import index_runs
-from backprop_tui.engine.queue_keeper import PassResult
+from backprop_tui.engine.machine import Capacity
+from backprop_tui.engine.queue_keeper import PassResult, Scheduler
+from backprop_tui.engine.sampling import SamplerKeeper
 from backprop_tui.engine.strangers import OrphanReaper
-from backprop_tui.engine.supervision import SupervisorParts
 from backprop_tui.launchers.launcher import GuardianHandle
 from backprop_tui.processes.detached_log import note
 from backprop_tui.processes.identity import identify, open_pidfd
+from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
 
 FIRST_READINGS_SECONDS = 0.05  # between two passes until the GPUs are known for the first time
@@ -33,8 +37,15 @@ LINGER_SECONDS = 2.0  # so that a script that runs one thing after another finds
 class Supervisor:
     """Waits for changes and runs the scheduler; everything that blocks happens in threads."""
 
-    def __init__(self, parts: SupervisorParts) -> None:
-        self._parts = parts
+    def __init__(
+        self, home: Home, capacity: Capacity, scheduler: Scheduler, guard: Guard, sampler: SamplerKeeper, bell: Bell
+    ) -> None:
+        self._home = home
+        self._capacity = capacity
+        self._scheduler = scheduler
+        self._guard = guard
+        self._sampler = sampler
+        self._bell = bell
         self._wake = asyncio.Event()
         self._done = asyncio.Event()
         self._watched: dict[str, int] = {}  # run id -> pidfd of its guardian
@@ -45,7 +56,7 @@ class Supervisor:
     async def supervise(self, first_pass: PassResult | None) -> None:
         """Runs until nothing is unfinished and all is indexed; `first_pass` was made before this loop existed."""
         loop = asyncio.get_running_loop()
-        loop.add_reader(self._parts.bell.descriptor, self._on_bell)
+        loop.add_reader(self._bell.descriptor, self._on_bell)
         if first_pass is not None:
             self._apply(first_pass)
         try:
@@ -55,7 +66,7 @@ class Supervisor:
                 tasks.create_task(self._repeat(lambda: INDEX_SECONDS, self._index))
                 tasks.create_task(self._repeat(lambda: REAP_SECONDS, OrphanReaper().reap))
         finally:
-            loop.remove_reader(self._parts.bell.descriptor)
+            loop.remove_reader(self._bell.descriptor)
 
     async def _keep_queue(self) -> None:
         idle_since: float | None = None
@@ -69,16 +80,16 @@ class Supervisor:
                 if time.monotonic() - idle_since >= LINGER_SECONDS:
                     self._done.set()
                     return
-            await _wait(self._wake, PASS_SECONDS if self._parts.sampler.gpus_known else FIRST_READINGS_SECONDS)
+            await _wait(self._wake, PASS_SECONDS if self._sampler.gpus_known else FIRST_READINGS_SECONDS)
 
     async def _run_pass(self) -> None:
         explain = time.monotonic() >= self._explain_at
         try:
-            result = await asyncio.to_thread(self._parts.scheduler.run_pass, tuple(self._watched), explain=explain)
+            result = await asyncio.to_thread(self._scheduler.run_pass, tuple(self._watched), explain=explain)
             self._apply(result)
             if explain:
                 self._explain_at = time.monotonic() + EXPLAIN_SECONDS
-                await asyncio.to_thread(write_governor, self._parts.home, result, time.time())
+                await asyncio.to_thread(write_governor, self._home, result, time.time())
         except BackpropError as error:
             # A full disk or a broken record only delays the queue: the next pass tries again.
             note(str(error))
@@ -94,7 +105,7 @@ class Supervisor:
 
     def _find_guardian(self, run_id: str) -> GuardianHandle | None:
         """The guardian that an earlier supervisor started; None until it has written its pid."""
-        live = RunDirectory(self._parts.home.run_folder(run_id)).read_live()
+        live = RunDirectory(self._home.run_folder(run_id)).read_live()
         identity = None if live is None else identify(live.runner_pid)
         pidfd = None if identity is None else open_pidfd(identity)
         return None if identity is None or pidfd is None else GuardianHandle(pid=identity.pid, pidfd=pidfd)
@@ -115,25 +126,25 @@ class Supervisor:
             os.close(pidfd)
 
     def _on_bell(self) -> None:
-        self._parts.bell.drain()
+        self._bell.drain()
         self._wake.set()
 
     def _check_seconds(self) -> float:
-        return max(SHORTEST_CHECK_SECONDS, self._parts.capacity.limits.sample_seconds / CHECKS_PER_SAMPLE)
+        return max(SHORTEST_CHECK_SECONDS, self._capacity.limits.sample_seconds / CHECKS_PER_SAMPLE)
 
     def _check(self) -> None:
-        self._parts.sampler.ensure(self._runs)
-        self._parts.guard.check(self._runs)
+        self._sampler.ensure(self._runs)
+        self._guard.check(self._runs)
 
     def _index(self) -> None:
         """Indexes what changed. A run that has ended and is still marked is tried again."""
         runs = self._runs
         changed = [run for run in runs if self._indexed.get(run.id) is not run or run.status in ENDED]
         if changed:
-            index_runs(self._parts.home, changed)
+            index_runs(self._home, changed)
             for run in changed:
                 if run.status in ENDED:
-                    self._parts.capacity.vram_history.record(run)
+                    self._capacity.vram_history.record(run)
         self._indexed = {run.id: run for run in runs}
         if any(run.status in ENDED for run in changed):
             self._explain_at = 0.0

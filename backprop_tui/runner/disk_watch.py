@@ -29,21 +29,16 @@ def measure_disk(checkpoints: Sequence[Checkpoint]) -> DiskUse | None:
     return DiskUse(mount=mount, free_bytes=status.f_bavail * status.f_frsize, save_bytes=newest.size_bytes or 0)
 
 
-class DiskWatch:
-    """Keeps the newest measurement in the live record, and warns when the forecast is that the disk fills up."""
+def record_disk_use(recorder: Recorder, use: DiskUse, run: Run, now: float) -> None:
+    """Puts a measurement into the live record, and warns once the forecast is that the disk fills up.
 
-    __slots__ = ("_recorder",)
-
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
-
-    def update(self, use: DiskUse, run: Run, now: float) -> None:
-        """Records a new measurement; `now` is monotonic."""
-        live = self._recorder.live
-        warning = _warning(replace(live, disk=use, clock=live.clock.at(now, paused=live.pause is not None)), run)
-        if warning is not None and live.disk_warning is None:
-            self._recorder.record_event("disk", warning)
-        self._recorder.change(disk=use, disk_warning=warning)
+    `now` is monotonic.
+    """
+    live = recorder.live
+    warning = _warning(replace(live, disk=use, clock=live.clock.at(now, paused=live.pause is not None)), run)
+    if warning is not None and live.disk_warning is None:
+        recorder.record_event("disk", warning)
+    recorder.change(disk=use, disk_warning=warning)
 
 
 def _warning(live: Live, run: Run) -> str | None:

@@ -66,17 +66,11 @@ def _serve_request(requests: socket.socket, supervisor: SupervisorProcess) -> bo
     message, descriptors, _, _ = socket.recv_fds(requests, LARGEST_REQUEST, 1)
     if not message or not descriptors:
         return False
-    request = json.loads(message)
     pid = os.fork()
     if pid == 0:
         requests.close()
         _become_guardian_and_exit(
-            Assignment(
-                folder=request["folder"],
-                lock_descriptor=descriptors[0],
-                adopting=request["adopting"],
-                supervisor=supervisor,
-            )
+            Assignment(lock_descriptor=descriptors[0], supervisor=supervisor, **json.loads(message))
         )
     os.close(descriptors[0])
     # Children are reaped only by this process, later: so the pidfd is the guardian's even if it has died already.

@@ -20,7 +20,7 @@ from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.readers.values import CheckpointSaved, Progress
 from backprop_tui.runner.checkpoint_book import CheckpointRecord
-from backprop_tui.runner.disk_watch import DiskWatch
+from backprop_tui.runner.disk_watch import record_disk_use
 from backprop_tui.runner.figures import ProgressRecorder
 from backprop_tui.runner.found_figures import MetricsFound
 from backprop_tui.runner.gpu_share import share_of
@@ -68,7 +68,6 @@ class Guardian:
         self.stop_sequence = StopSequence(run.spec.stop, tree, recorder, listens)
         self._outputs = OutputScanner(run, supervisor.home, recorder, script.identity.pid)
         self._checkpoints = CheckpointRecord(recorder, self._outputs.expect)
-        self._disk = DiskWatch(recorder)
         self._progress = ProgressRecorder(recorder, self.stop_sequence, run.spec, self._checkpoints)
         self._deferred_stop = DeferredStop(
             recorder,
@@ -170,7 +169,7 @@ class Guardian:
     def _record_scan(self, results: Sequence[ScanResult], now: float) -> None:
         for result in results:
             if isinstance(result, DiskUse):
-                self._disk.update(result, self.run, now)
+                record_disk_use(self.recorder, result, self.run, now)
             elif isinstance(result, MetricsFound):
                 self._progress.record_from_files(self._log.add_from_files(result.values, time.time()))
                 self.write_metrics()

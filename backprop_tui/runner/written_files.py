@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field
 
 from backprop_tui.domain.values import dataclass
+from backprop_tui.readers.files import tensorboard
 from backprop_tui.runner.writing_places import DEEPEST, OutputLocation, contains, files_written_by, may_belong_to_run
 
 MOST_ENTRIES = 20_000  # of a directory that is known to be written to
@@ -35,7 +36,6 @@ INTERESTING_ENDINGS = (
     *(".msgpack", ".distcp", ".metadata", ".index", ".csv", ".ocdbt", "trainer_state.json", ".index.json"),
     *("_CHECKPOINT_METADATA", "latest", "latest_checkpointed_iteration.txt", "checkpoint"),
 )
-TENSORBOARD_MARK = "tfevents"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +211,7 @@ class OutputFiles:
         return count
 
     def _is_interesting(self, name: str, path: str) -> bool:
-        return name.endswith(INTERESTING_ENDINGS) or TENSORBOARD_MARK in name or self._is_relevant(path)
+        return name.endswith(INTERESTING_ENDINGS) or tensorboard.MARK in name or self._is_relevant(path)
 
 
 def is_skipped(name: str) -> bool:
