@@ -28,10 +28,7 @@ def index_runs(home: Home, runs: Iterable[Run]) -> None:
 
 
 def unmark(home: Home, run: Run) -> None:
-    """Removes an ended run's marker, under the run's lock.
-
-    Does nothing if the record changed since: `resume` may have queued the run again.
-    """
+    """Removes an ended run's marker under its lock, unless the record changed: `resume` may have queued it again."""
     directory = RunDirectory(home.run_folder(run.id))
     try:
         lock = directory.try_lock()

@@ -17,7 +17,7 @@ from backprop_tui.runner.ladder import StopSequence
 from backprop_tui.runner.script import CannotStart, Launch, start_script
 from backprop_tui.runner.tree import Tree
 from backprop_tui.runner.watched import ScriptProcess
-from backprop_tui.store.locks import Lock, is_locked, try_lock
+from backprop_tui.store.locks import is_locked, try_lock
 from backprop_tui.store.run_directory import RunDirectory
 
 PID_WRITTEN_WITHIN_SECONDS = 5.0
@@ -104,10 +104,7 @@ def recorded_script(directory: RunDirectory, attempt: int) -> Identity | None:
 
 
 def _belongs_to_run(script: ScriptProcess, directory: RunDirectory) -> bool:
-    """Whether the process's environment names this directory.
-
-    Before its exec the child has no such variable: it is a fork of a guardian then, and holds the lock.
-    """
+    """Whether its environment names this directory; before its exec it is a guardian's fork without the variable."""
     try:
         with open(f"/proc/{script.identity.pid}/environ", "rb") as file:
             variables = file.read().split(b"\0")
@@ -155,8 +152,3 @@ def apply_recorded_state(script: ScriptProcess, tree: Tree, stop_sequence: StopS
         tree.freeze()
     else:
         tree.thaw()
-
-
-def inherited_lock(directory: RunDirectory, descriptor: int) -> Lock:
-    """The run's lock, already held through this inherited descriptor."""
-    return Lock(directory.file("lock"), descriptor)

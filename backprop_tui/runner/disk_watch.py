@@ -30,10 +30,7 @@ def measure_disk(checkpoints: Sequence[Checkpoint]) -> DiskUse | None:
 
 
 def record_disk_use(recorder: Recorder, use: DiskUse, run: Run, now: float) -> None:
-    """Puts a measurement into the live record, and warns once the forecast is that the disk fills up.
-
-    `now` is monotonic.
-    """
+    """Puts a measurement into the live record, and warns if the disk is going to fill up; `now` is monotonic."""
     live = recorder.live
     warning = _warning(replace(live, disk=use, clock=live.clock.at(now, paused=live.pause is not None)), run)
     if warning is not None and live.disk_warning is None:

@@ -29,18 +29,14 @@ _SOURCE_FOLDERS = ("", "src", "..")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureContext:
-    """Where to look for the cause of a failure.
-
-    `memory_kill` is the evidence of the control group's counter, None without a kill; `memory_kills_counted` says
-    whether there is such a counter.
-    """
+    """Where to look for the cause of a failure; `memory_kill` is the evidence of the control group's kill counter."""
 
     directory: RunDirectory
     run: Run
     live: Live
     readings_path: str
     memory_kill: str | None = None
-    memory_kills_counted: bool = False
+    memory_kills_counted: bool = False  # whether there is such a counter
 
     def clues(self, *, exit_code: int | None, signal: str | None) -> Clues:
         """Collects everything that the cause detectors look at."""

@@ -104,10 +104,8 @@ class MetricFiles:
 
 
 def _series_name(path: str) -> str:
-    """The name of an event file's directory if it is one of several series of a training; otherwise empty.
-
-    It is one of several if the parent directory also contains an event file, or a directory called `train`.
-    """
+    """The name of an event file's directory if it is one of several series of a training; otherwise empty."""
+    # There are several if the parent directory also contains an event file, or a directory called `train`.
     parent, name = os.path.split(os.path.dirname(path))
     siblings = os.listdir(parent or ".")
     is_one_of_several = "train" in siblings or any(tensorboard.MARK in sibling for sibling in siblings)

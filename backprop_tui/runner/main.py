@@ -24,7 +24,6 @@ from backprop_tui.runner.birth import (
     NeverStarted,
     adopt,
     apply_recorded_state,
-    inherited_lock,
     initial_live,
     recorded_script,
     start,
@@ -41,6 +40,7 @@ from backprop_tui.runner.told_metrics import MetricWatermarks
 from backprop_tui.runner.tree import Tree
 from backprop_tui.runner.watched import Exit, ScriptProcess
 from backprop_tui.store.code_state import changes_since_queued
+from backprop_tui.store.locks import Lock
 from backprop_tui.store.run_directory import RunDirectory
 
 SWEEP_GRACE_SECONDS = 5.0
@@ -49,10 +49,7 @@ CODE_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """The run to guard, and the inherited lock that gives the right to write its record.
-
-    `adopting`: the script was started by an earlier guardian.
-    """
+    """The run to guard, with its inherited lock; `adopting`: the script was started by an earlier guardian."""
 
     folder: str
     lock_descriptor: int
@@ -64,7 +61,7 @@ def guard(assignment: Assignment) -> None:
     """Guards the run until its end is written; only then the run's lock is released."""
     wake = _become_guardian()
     directory = RunDirectory(assignment.folder)
-    lock = inherited_lock(directory, assignment.lock_descriptor)
+    lock = Lock(directory.file("lock"), assignment.lock_descriptor)
     try:
         _guard(directory, assignment, wake)
     except BackpropError as error:
@@ -84,11 +81,7 @@ def _ensure_supervisor(supervisor: SupervisorProcess) -> None:
 
 
 def _become_guardian() -> int:
-    """Gives this process its own session and signal handlers, and makes it the subreaper of the run's orphans.
-
-    Returns:
-        The descriptor that becomes readable when a signal arrives.
-    """
+    """Sets up session, signals and subreaper; returns the descriptor that becomes readable when a signal arrives."""
     os.setsid()
     os.chdir("/")
     os.umask(0o077)
@@ -155,10 +148,8 @@ def _record_start(directory: RunDirectory, run: Run, recorder: Recorder, script:
 
 
 def _code_changes(run: Run) -> str | None:
-    """Changes of the code since the run was queued.
-
-    Determined in a thread: the script is already running, and a disk that does not answer must not leave it unguarded.
-    """
+    """Changes of the code since the run was queued."""
+    # In a thread: the script is already running, and a disk that does not answer must not leave it unguarded.
     changes = Aside(lambda _now: changes_since_queued(run)).last(CODE_SECONDS)
     return changes[0] if changes else None
 
@@ -219,11 +210,7 @@ def _finish(directory: RunDirectory, guardian: Guardian, exit_: Exit, supervisor
 
 
 def _end_without_script(
-    directory: RunDirectory,
-    run: Run,
-    recorder: Recorder,
-    result: CannotStart | Gone,
-    supervisor: SupervisorProcess,
+    directory: RunDirectory, run: Run, recorder: Recorder, result: CannotStart | Gone, supervisor: SupervisorProcess
 ) -> None:
     if isinstance(result, CannotStart):
         outcome = outcome_of_failed_start(result)

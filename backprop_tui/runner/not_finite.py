@@ -11,10 +11,7 @@ _TAIL_BYTES = 1 << 20
 
 
 def non_finite_since(path: str, name: str) -> int | None:
-    """The step of the first value after the last finite one, searched in the last megabyte of metrics.jsonl.
-
-    None where that value is further back, or has no step.
-    """
+    """The step of the first value after the last finite one; None if it has no step or is over a megabyte back."""
     try:
         with open(path, "rb") as file:
             start = max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES)

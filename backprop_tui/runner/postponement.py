@@ -84,19 +84,12 @@ class DeferredStop:
             return 0.0  # a paused run saves nothing
         if not after_checkpoint and self._listens():
             return 0.0
-        return patience_seconds(
-            live.pace or SavePace(),
-            live.clock.at(now, paused=False).running_seconds,
-            grace_seconds=self._grace_seconds,
-            is_saving=self._is_saving(),
-            asked=after_checkpoint,
-        )
+        pace, running_seconds = live.pace or SavePace(), live.clock.at(now, paused=False).running_seconds
+        grace, saving = self._grace_seconds, self._is_saving()
+        return patience_seconds(pace, running_seconds, grace_seconds=grace, is_saving=saving, asked=after_checkpoint)
 
     def _since(self) -> float:
-        """The time after which a checkpoint counts as saved.
-
-        If one is being written now, it may be complete before this is recorded: then each one that is not known counts.
-        """
+        """The time after which a save counts; one that is being written may be complete before this is recorded."""
         if not self._is_saving():
             return time.time()
         saved_at = (checkpoint.saved_at for checkpoint in self._recorder.live.checkpoints)

@@ -70,10 +70,7 @@ class ResourceMeter:
         )
 
     def _cpu_percent(self, now: float, tree_usage: TreeUsage) -> float | None:
-        """CPU use since the last sample, 100 for one core; None for the first sample.
-
-        It is too low if a process has ended in between, because its time is no longer counted.
-        """
+        """100 is one core; None for the first sample. Too low if a process ended in between, whose time is lost."""
         if self._last is None:
             return None
         last_time, last_usage = self._last

@@ -76,13 +76,8 @@ class OutputFiles:
     ) -> None:
         """Scans `locations` and then `cwd` for files that were modified at `since_ns` (wall-clock time) or later.
 
-        Args:
-            locations: Directories the run is expected to write to; they need not exist yet.
-            cwd: The run's working directory.
-            since_ns: Start of the attempt.
-            pids: Returns the processes of the run.
-            is_relevant: Whether to report a path whose name is not interesting in itself.
-            is_shared: Whether another run may write into the same cwd now; files there then need other evidence.
+        `pids` returns the run's processes. `is_relevant` selects paths whose names are not interesting in themselves.
+        While `is_shared`, another run may write into `cwd`: files there need other evidence to count as this run's.
         """
         self._cwd = cwd
         self._since_ns = since_ns
