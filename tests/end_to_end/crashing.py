@@ -28,5 +28,5 @@ class Crashing:
         monkeypatch.setattr(supervisor_process, "_PROGRAM", PROGRAM)
 
     def wait_until_all_happened(self) -> None:
-        """Every one of them."""
+        """Waits until every crash has happened."""
         self._sandbox.wait_until(lambda: len(os.listdir(self._latches)) == self._asked, "every crash happened")

@@ -128,15 +128,15 @@ def test_after_two_quick_failures_there_is_no_third_attempt_and_each_has_its_own
     run = sandbox.submit(*python(code), retries=5)
     record = run.wait_for_end()
     assert len(record.attempts) == 2
-    run.wait(lambda: run.events().count("ended") == 1, "its end told")
+    run.wait(lambda: run.events().count("ended") == 1, "its end recorded")
     assert run.events().count("not_retried") == 1
     assert isinstance(record.state, Ended)
     assert record.state.reason is not None
     assert record.state.reason.endswith("not tried again: it died within 10 s twice")
-    # The traceback of the first attempt stands in the same log.
+    # The traceback of the first attempt is in the same log.
     assert cause_of(record).kind == "unknown"
-    told = [line["message"] for line in read_lines(run.directory.file("events.jsonl")) if "ended" in line["event"]]
-    assert told[0] == "KeyError: 'only the first'"
+    messages = [line["message"] for line in read_lines(run.directory.file("events.jsonl")) if "ended" in line["event"]]
+    assert messages[0] == "KeyError: 'only the first'"
 
 
 def test_a_failure_that_would_repeat_is_not_retried(sandbox: Sandbox) -> None:

@@ -26,7 +26,7 @@ def test_checkpoints_that_are_not_announced_are_recorded_with_step_size_and_soun
     run = sandbox.submit(*script("saves.py", 6, 0.02, 2))
     assert run.wait_for_end().status is Status.COMPLETED
     assert steps(run) == [2, 4, 6]
-    assert all(one.sound and (one.size_bytes or 0) > 1000 for one in run.run().checkpoints)
+    assert all(saved.sound and (saved.size_bytes or 0) > 1000 for saved in run.run().checkpoints)
     assert run.events().count("checkpoint") == 3
 
 
@@ -54,7 +54,7 @@ def test_a_checkpoint_cut_short_by_the_end_is_reported_and_not_used(sandbox: San
     )
     end = torn.wait_for_end()
     assert end.status is Status.TIMEBOXED
-    assert [(one.step, one.sound) for one in end.checkpoints][-1] == (1, False)
+    assert [(saved.step, saved.sound) for saved in end.checkpoints][-1] == (1, False)
     assert "torn_checkpoint" in torn.events()
 
 
@@ -70,7 +70,7 @@ def test_two_runs_in_one_directory_do_not_record_each_others_checkpoints(sandbox
         )
         for name in ("first", "second")
     ]
-    runs[0].wait(lambda: len(live_steps(runs[0])) >= 2, "checkpoints of the one that says where")
+    runs[0].wait(lambda: len(live_steps(runs[0])) >= 2, "checkpoints of the run with a named directory")
     runs[1].wait_until_it_says("saved 20")
     for run in runs:
         named = run.script()
@@ -79,8 +79,8 @@ def test_two_runs_in_one_directory_do_not_record_each_others_checkpoints(sandbox
         run.wait_for_end()
     first, second = (run.run().checkpoints for run in runs)
     assert first
-    assert all("/first/" in one.path for one in first)
-    assert all("/second/" in one.path for one in second)
+    assert all("/first/" in saved.path for saved in first)
+    assert all("/second/" in saved.path for saved in second)
 
 
 def test_a_guardian_that_dies_loses_no_checkpoint(sandbox: Sandbox) -> None:

@@ -37,9 +37,9 @@ def state(run: Submitted) -> bytes | None:
 
 
 def end_of(run: Submitted) -> tuple[Status, int | None, str | None]:
-    found = run.wait_for_end().state
-    assert isinstance(found, Ended)
-    return found.status, found.exit_code, found.signal
+    state = run.wait_for_end().state
+    assert isinstance(state, Ended)
+    return state.status, state.exit_code, state.signal
 
 
 @pytest.mark.parametrize(

@@ -46,11 +46,10 @@ class Terminal:
         os.close(slave)
 
     def close(self) -> None:
-        """As a terminal's window is closed, or its connection breaks."""
+        """Closes the terminal, like a closed window or a broken connection."""
         os.close(self.master)
 
     def type(self, what: bytes) -> None:
-        """As a person does."""
         os.write(self.master, what)
 
 

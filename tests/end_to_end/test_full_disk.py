@@ -30,15 +30,15 @@ def small(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
         pytest.skip(f"mounting is not permitted here: {mounted.stderr.decode().strip()}")
     monkeypatch.setenv("BACKPROP_HOST", HOST)
     try:
-        made = Sandbox(str(home))
-        yield made
-        made.close()
+        sandbox = Sandbox(str(home))
+        yield sandbox
+        sandbox.close()
     finally:
         subprocess.run(["umount", "-l", str(root)], check=True)
 
 
 def fill(sandbox: Sandbox) -> None:
-    """Not a byte more goes in."""
+    """Fills the disk to the last byte."""
     with open(os.path.join(sandbox.home.root, FILLER), "wb", buffering=0) as file:
         for size in (4096, 1):
             while True:
@@ -50,7 +50,7 @@ def fill(sandbox: Sandbox) -> None:
 
 
 def tried_to_write_at(run: Submitted) -> int:
-    """When somebody last began to write its record, in vain; 0 where nobody has."""
+    """When a write of the run's record was last attempted; 0 if never."""
     try:
         return os.stat(run.directory.file(".run.json.tmp")).st_mtime_ns
     except FileNotFoundError:
@@ -89,7 +89,7 @@ def test_an_end_on_a_full_disk_is_written_when_there_is_space_again(small: Sandb
 
 
 def test_metrics_read_on_a_full_disk_are_written_when_there_is_space_again(small: Sandbox) -> None:
-    """The log itself lies elsewhere here, so that the script can print on."""
+    """The log is on another disk here, so that the script can continue to print."""
     code = (
         "import os, time\n"
         'print(\'{"step": 1, "loss": 1}\', flush=True)\n'

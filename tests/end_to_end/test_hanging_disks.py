@@ -20,7 +20,7 @@ JUDGEMENT = "store.checkpoint_choice:judged_newest_first"
 
 @pytest.fixture
 def hung(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Submitted:
-    """A run whose guardian asked a disk that does not answer."""
+    """A run whose guardian scans a disk that does not answer."""
     crashing = Crashing(sandbox, monkeypatch, hanging(LOOK, GUARDIAN))
     run = sandbox.submit(*script("saves.py", 100_000, 0.05, 1000), max_run_seconds=7.0, stop=QUICK)
     crashing.wait_until_all_happened()

@@ -45,7 +45,7 @@ def listed(sandbox: Sandbox) -> dict[str, dict[str, object]]:
 
 
 def completed(sandbox: Sandbox) -> Submitted:
-    """One more run, ended and indexed."""
+    """Another run, ended and indexed."""
     run = sandbox.submit(*script("worker.py", 2, 0, 0))
     assert run.wait_for_end().status is Status.COMPLETED
     sandbox.wait_until(lambda: not sandbox.markers(), "indexed", seconds=5)
@@ -61,13 +61,13 @@ def test_records_of_the_original_tool_are_listed_and_its_file_is_kept_unchanged(
     with open(sandbox.home.index, "rb") as file:
         assert file.read() == content
     run = completed(sandbox)
-    found = listed(sandbox)
-    assert set(found) == {"exp-1", "exp-2", run.id}
-    first = found["exp-1"]
+    records = listed(sandbox)
+    assert set(records) == {"exp-1", "exp-2", run.id}
+    first = records["exp-1"]
     assert (first["name"], first["status"], first["step"]) == ("mnist", "completed", 200)
     assert (first["started_at"], first["duration_seconds"]) == ("2023-11-14T22:13:20.000Z", 60.5)
     assert first["metrics"] == {"loss": 0.125}
-    assert found["exp-2"]["status"] == "lost"
+    assert records["exp-2"]["status"] == "lost"
     with open(os.path.join(sandbox.home.root, "experiments.original.json"), "rb") as file:
         assert file.read() == content
 

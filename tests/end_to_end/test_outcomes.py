@@ -21,14 +21,14 @@ def end_of(run: Run) -> Ended:
 
 
 def alive(submitted: Submitted) -> list[int]:
-    """Those of the processes that spoke in the ledger that still live; zombies count as dead."""
+    """The processes in the ledger that are still alive; zombies count as dead."""
     pids = {word.pid for word in submitted.sandbox.ledger.words(submitted.id)}
-    found = []
+    alive = []
     for pid in pids:
         identity = identify(pid)
         if identity is not None and is_alive(identity):
-            found.append(pid)
-    return found
+            alive.append(pid)
+    return alive
 
 
 def test_a_script_that_exits_with_0_is_completed(sandbox: Sandbox) -> None:
@@ -195,7 +195,7 @@ def test_invalid_text_and_odd_numbers_are_read_as_far_as_possible(sandbox: Sandb
 def test_a_checkpoint_that_is_announced_is_recorded(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("worker.py", 4, 0.01, 0))
     record = run.wait_for_end()
-    assert [(one.path, one.step) for one in record.checkpoints] == [
+    assert [(saved.path, saved.step) for saved in record.checkpoints] == [
         (os.path.join(record.spec.cwd, "checkpoint.json"), 2)
     ]
     assert run.events().count("checkpoint") == 1
@@ -231,7 +231,7 @@ def test_a_retry_resumes_from_the_checkpoint_after_a_delay(sandbox: Sandbox) -> 
     first, second = run.run().attempts
     assert (first.status, first.exit_code, first.resumed_from) == (Status.FAILED, 9, None)
     assert second.resumed_from == os.path.join(run.run().spec.cwd, "checkpoint.json")
-    # Each line of the log is read once, though the second attempt goes on in the same log.
+    # Each line of the log is read once, although the second attempt appends to the same log.
     assert [line["step"] for line in run.metrics()] == [1, 2, 3, 4] * 2
     assert run.events().count("checkpoint") == 2
 

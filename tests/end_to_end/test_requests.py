@@ -39,7 +39,7 @@ while True: time.sleep(0.01)
 
 
 def family(sandbox: Sandbox, **spec: Any) -> Submitted:
-    """A run of three processes, all of them there."""
+    """A run of three processes, all started."""
     run = sandbox.submit(*python(FAMILY), **spec)
     run.wait(lambda: run.status() is Status.RUNNING and len(states(run)) == 3, "its three processes")
     return run

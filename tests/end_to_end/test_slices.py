@@ -27,7 +27,7 @@ def end_of(run: Run) -> Ended:
 
 
 def beginnings(submitted: Submitted) -> list[int]:
-    """The step from which each of its attempts went on."""
+    """The step from which each of its attempts resumed."""
     return [int(word.split()[1]) for word in submitted.said() if word.startswith("begin")]
 
 
@@ -43,12 +43,12 @@ def test_two_runs_on_one_slot_take_turns_and_both_finish(sandbox: Sandbox) -> No
         assert len(attempts) > 1
         assert all((attempt.resumed_from or "").startswith(run.run().spec.cwd) for attempt in attempts[1:])
         steps = beginnings(run)
-        assert steps == sorted(set(steps)), "each slice goes on from a later step than the one before it"
+        assert steps == sorted(set(steps)), "each slice resumes from a later step than the one before it"
     turns = sorted((attempt.started_at, run.id) for run in runs for attempt in run.run().attempts)
     shared = 2 * min(len(run.run().attempts) for run in runs)
     turn_of = [run_id for _, run_id in turns[:shared]]
-    assert all(one != following for one, following in pairwise(turn_of))
-    spans = sorted((one.started_at, one.ended_at or 0.0) for run in runs for one in run.run().attempts)
+    assert all(run_id != following for run_id, following in pairwise(turn_of))
+    spans = sorted((attempt.started_at, attempt.ended_at or 0.0) for run in runs for attempt in run.run().attempts)
     assert all(ended <= began for (_, ended), (began, _) in pairwise(spans))
 
 
@@ -85,7 +85,7 @@ def test_slices_that_save_nothing_end_with_a_reason(sandbox: Sandbox) -> None:
 
 
 def test_a_script_that_does_not_resume_is_not_restarted_forever(sandbox: Sandbox) -> None:
-    """It saves the same first steps in each slice."""
+    """The script saves the same first steps in each slice."""
     unheard = ("/usr/bin/env", "-u", "BACKPROP_RESUME_FROM", *script("saves.py", 1000, 0.05, 5))
     run = sandbox.submit(*unheard, max_run_seconds=0.7, until=(parse_until("step=1000"),), stop=QUICK)
     assert "2 slices in a row saved nothing new" in (end_of(run.wait_for_end()).reason or "")
@@ -122,8 +122,8 @@ def test_a_checkpoint_deleted_while_the_run_is_queued_is_not_used(sandbox: Sandb
     assert again.wait_for_end().status is Status.COMPLETED
     assert again.run().attempt.resumed_from == before
     assert beginnings(again) == [30]
-    told = Path(again.directory.file("events.jsonl")).read_text()
-    assert f"{newest} does not exist; it goes on from {before}" in told
+    events = Path(again.directory.file("events.jsonl")).read_text()
+    assert f"{newest} does not exist; it goes on from {before}" in events
 
 
 @pytest.mark.parametrize("victim", ["guardian", "supervisor"])
@@ -134,8 +134,8 @@ def test_no_slice_is_lost_or_executed_twice_when_a_process_dies(sandbox: Sandbox
     run.wait(
         lambda: (len(run.run().attempts) == 2 and "begin" in run.said()[-1]) or len(beginnings(run)) >= 2, "a slice"
     )
-    found = wait_until(run.guardian if victim == "guardian" else sandbox.supervisor, f"the {victim}")
-    assert processes.kill(found)
+    identity = wait_until(run.guardian if victim == "guardian" else sandbox.supervisor, f"the {victim}")
+    assert processes.kill(identity)
     sandbox.call()
     end = end_of(run.wait_for_end())
     assert (end.status, end.reason) == (Status.TIMEBOXED, "step 30 reached")

@@ -25,7 +25,7 @@ def case(name: str, crash: Crash) -> object:
 
 
 def front_end_dies(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crash: Crash) -> Submitted:
-    """What a front end left that died there."""
+    """A front end that dies there."""
     latches = os.path.join(sandbox.folder, "latches")
     os.mkdir(latches)
     monkeypatch.setenv(crashes.VARIABLE, crashes.in_environment((crash,), latches))

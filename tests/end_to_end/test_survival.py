@@ -23,7 +23,7 @@ KILL = StopRequest(by="person", reason="stopped by you", kill=True)
 
 
 def killed_supervisor(sandbox: Sandbox) -> Identity:
-    """Kills it, and first its fork server, which would start another one; returns who it was."""
+    """Kills the fork server, which would start another supervisor, then the supervisor; returns its identity."""
     supervisor = sandbox.wait_until(sandbox.supervisor, "a supervisor")
     forker = sandbox.wait_until(sandbox.fork_server, "a fork server")
     assert processes.kill(forker)
@@ -32,11 +32,11 @@ def killed_supervisor(sandbox: Sandbox) -> Identity:
 
 
 def next_supervisor(sandbox: Sandbox, after: Identity) -> Identity:
-    """The one that somebody starts within seconds."""
+    """Waits for the next supervisor."""
 
     def another() -> Identity | None:
-        found = sandbox.supervisor()
-        return found if found not in (None, after) and sandbox.fork_server() else None
+        supervisor = sandbox.supervisor()
+        return supervisor if supervisor not in (None, after) and sandbox.fork_server() else None
 
     return sandbox.wait_until(another, "another supervisor", seconds=10)
 
@@ -199,7 +199,7 @@ def test_scripts_without_supervisor_and_guardians_are_adopted_after_the_next_com
 def test_the_code_of_an_adopted_script_is_known_on_old_kernels_too(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, *, old_kernel: bool
 ) -> None:
-    """The supervisor fosters the orphan and leaves its zombie to be read for a while."""
+    """The supervisor adopts the orphan and keeps its zombie for a while so that it can be read."""
     crashing = Crashing(sandbox, monkeypatch, after("runner.recorder:Recorder.commit", GUARDIAN), old_kernel=old_kernel)
     run = sandbox.submit(*script("waits_for_go.py", 7))
     crashing.wait_until_all_happened()

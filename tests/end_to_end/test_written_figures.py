@@ -24,5 +24,5 @@ def test_a_value_counts_once_whether_it_is_in_the_log_and_a_table_or_in_the_tabl
     end = run.wait_for_end()
     assert (end.step, end.metrics) == (5, {"train_loss": 0.5, "val_loss": 0.75})
     lines = read_lines(run.directory.file("metrics.jsonl"))
-    told = [(line["step"], name) for line in lines for name in line["metrics"]]
-    assert sorted(told) == sorted([*((step, "train_loss") for step in range(1, 6)), (5, "val_loss")])
+    written = [(line["step"], name) for line in lines for name in line["metrics"]]
+    assert sorted(written) == sorted([*((step, "train_loss") for step in range(1, 6)), (5, "val_loss")])

@@ -40,7 +40,7 @@ def gpu(index: int = 0, *, used: float = 0, **fields: object) -> GpuReading:
 
 
 class FakeReadings(ReadingsSource):
-    """Readings that are told and not read; always of this moment."""
+    """Given readings that are always current."""
 
     def __init__(self, home: Home, *gpus: GpuReading, probe: str = "nvml") -> None:
         super().__init__(home)
@@ -56,7 +56,7 @@ class FakeReadings(ReadingsSource):
 
 
 class FakeLauncher:
-    """Notes what it was asked to launch; the guardian is thought to live."""
+    """Records what it was asked to launch; the guardians count as alive."""
 
     def __init__(self) -> None:
         self.adopting: dict[str, bool] = {}
@@ -67,7 +67,7 @@ class FakeLauncher:
 
 
 class Host:
-    """A home, its queue and its keeper, on a machine with these GPUs."""
+    """A home with its scheduler, on a machine with these GPUs."""
 
     def __init__(self, root: str, *gpus: GpuReading, config: str = "") -> None:
         self.home = Home(f"{root}/backprop", "testhost")
@@ -87,5 +87,5 @@ class Host:
             file.write(f"{text}\n")
 
     def passes(self) -> PassResult:
-        """One pass; whoever was launched is watched."""
+        """Makes one pass; launched guardians are watched."""
         return self.scheduler.run_pass(tuple(self.launches.adopting), explain=True)

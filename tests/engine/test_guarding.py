@@ -17,12 +17,12 @@ from tests.support.runs import Guardian
 
 @pytest.fixture
 def guardian(host: Host) -> Iterator[Guardian]:
-    """Of a run on GPU 0."""
-    made = host.runs.guarded("a")
-    attempt = replace(made.run.attempt, gpus=(Gpu(index=0, uuid="GPU-0"),))
-    made.edits(replace(made.run, attempts=(attempt,)))
-    yield made
-    made.dies()
+    """The guardian of a run on GPU 0."""
+    guardian = host.runs.guarded("a")
+    attempt = replace(guardian.run.attempt, gpus=(Gpu(index=0, uuid="GPU-0"),))
+    guardian.edits(replace(guardian.run, attempts=(attempt,)))
+    yield guardian
+    guardian.dies()
 
 
 def measure(host: Host, celsius: float) -> None:
@@ -32,8 +32,8 @@ def measure(host: Host, celsius: float) -> None:
     host.readings_source.written += 1
 
 
-def apart(host: Host, monkeypatch: pytest.MonkeyPatch, guardian: Guardian, guard: Guard, *celsius: float) -> None:
-    """Looks at readings that are half a second apart each."""
+def check_each(host: Host, monkeypatch: pytest.MonkeyPatch, guardian: Guardian, guard: Guard, *celsius: float) -> None:
+    """Checks readings that are half a second apart."""
     import time
 
     now = time.time()
@@ -49,9 +49,9 @@ def apart(host: Host, monkeypatch: pytest.MonkeyPatch, guardian: Guardian, guard
 
 def test_two_hot_readings_pause_the_run(host: Host, guardian: Guardian, monkeypatch: pytest.MonkeyPatch) -> None:
     guard = Guard(host.home, host.capacity, host.readings_source)
-    apart(host, monkeypatch, guardian, guard, 91)
+    check_each(host, monkeypatch, guardian, guard, 91)
     assert guardian.asked() == []
-    apart(host, monkeypatch, guardian, guard, 91, 91)
+    check_each(host, monkeypatch, guardian, guard, 91, 91)
     (request,) = guardian.asked()
     assert isinstance(request, PauseRequest)
     assert request.by == "heat"

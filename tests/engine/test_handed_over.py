@@ -47,15 +47,15 @@ def test_without_known_gpus_inherited_variables_stay() -> None:
 
 
 def test_without_known_gpus_chosen_ids_are_passed_on_as_they_are() -> None:
-    told = gpu_environment(spec("1", "0"), Placement(gpus=None), readings())
-    assert told == {"CUDA_VISIBLE_DEVICES": "1,0", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    variables = gpu_environment(spec("1", "0"), Placement(gpus=None), readings())
+    assert variables == {"CUDA_VISIBLE_DEVICES": "1,0", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 
 
 def test_a_limit_in_bytes_is_a_share_of_the_smallest_gpu() -> None:
-    told = gpu_environment(spec(limit=MemoryLimit(bytes=10 * GIGABYTE)), BOTH, readings())
-    assert told["XLA_CLIENT_MEM_FRACTION"] == "0.2500"
-    more = gpu_environment(spec(limit=MemoryLimit(bytes=90 * GIGABYTE)), BOTH, readings())
-    assert more["XLA_CLIENT_MEM_FRACTION"] == "1.0000"
+    variables = gpu_environment(spec(limit=MemoryLimit(bytes=10 * GIGABYTE)), BOTH, readings())
+    assert variables["XLA_CLIENT_MEM_FRACTION"] == "0.2500"
+    above_total = gpu_environment(spec(limit=MemoryLimit(bytes=90 * GIGABYTE)), BOTH, readings())
+    assert above_total["XLA_CLIENT_MEM_FRACTION"] == "1.0000"
 
 
 def test_a_run_without_a_limit_gets_no_memory_variables() -> None:

@@ -10,8 +10,8 @@ from tests.engine.machines import Host
 
 
 def run(host: Host, run_id: str, *command: str, peak: int | None = None) -> Run:
-    made = host.runs.queued(run_id, spec={"command": command or ("train.py",)}).read()
-    return replace(made, peak=Peak(vram_bytes=peak))
+    queued = host.runs.queued(run_id, spec={"command": command or ("train.py",)}).read()
+    return replace(queued, peak=Peak(vram_bytes=peak))
 
 
 def test_the_peak_is_that_of_the_newest_run_of_the_same_command(host: Host) -> None:

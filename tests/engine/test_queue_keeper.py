@@ -19,11 +19,11 @@ from tests.engine.machines import Host, gpu
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """The monotonic clock of the machine, in the hands of the test."""
-    hands = SimpleNamespace(now=1000.0)
-    told = SimpleNamespace(monotonic=lambda: hands.now, time=time.time)
-    monkeypatch.setattr("backprop_tui.engine.machine.time", told)
-    return hands
+    """The monotonic clock, set by the test."""
+    fake_clock = SimpleNamespace(now=1000.0)
+    fake_time = SimpleNamespace(monotonic=lambda: fake_clock.now, time=time.time)
+    monkeypatch.setattr("backprop_tui.engine.machine.time", fake_time)
+    return fake_clock
 
 
 def record(host: Host, run_id: str) -> Run:
@@ -46,7 +46,7 @@ def test_a_run_is_started_on_the_gpu_with_most_free_memory_and_the_record_says_s
     assert host.launches.adopting == {"a": False}
     run = record(host, "a")
     assert run.status is Status.STARTING
-    assert [one.uuid for one in run.attempt.gpus] == ["GPU-1"]
+    assert [device.uuid for device in run.attempt.gpus] == ["GPU-1"]
     assert run.attempt.variables == {"CUDA_VISIBLE_DEVICES": "GPU-1"}
     assert run.attempt.vram_claim_bytes == 2_500_000_000
 

@@ -17,12 +17,12 @@ from tests.engine.machines import Host
 from tests.support.runs import Guardian
 
 
-def written(guardian: Guardian) -> Run:
-    found = recover(guardian.directory, guardian.run)
+def recovered(guardian: Guardian) -> Run:
+    recovery_result = recover(guardian.directory, guardian.run)
     guardian.dies()
-    assert isinstance(found, Recorded)
-    assert guardian.directory.read().state == found.run.state
-    return found.run
+    assert isinstance(recovery_result, Recorded)
+    assert guardian.directory.read().state == recovery_result.run.state
+    return recovery_result.run
 
 
 def names_its_script(guardian: Guardian, attempt: int = 1) -> None:
@@ -50,14 +50,14 @@ def test_a_script_of_an_earlier_attempt_does_not_count(host: Host) -> None:
     guardian = host.runs.guarded("a")
     guardian.edits(replace(guardian.run, state=Starting(since=1.0)))
     names_its_script(guardian, attempt=7)
-    assert written(guardian).status is Status.QUEUED
+    assert recovered(guardian).status is Status.QUEUED
 
 
 def test_a_run_of_an_earlier_boot_is_lost(host: Host) -> None:
     guardian = host.runs.guarded("a")
     attempt = replace(guardian.run.attempt, boot_id="another")
     guardian.edits(replace(guardian.run, attempts=(attempt,)))
-    run = written(guardian)
+    run = recovered(guardian)
     assert isinstance(run.state, Ended)
     assert run.status is Status.LOST
     assert run.state.cause is not None
@@ -73,11 +73,13 @@ def test_a_run_of_an_earlier_boot_that_was_being_stopped_counts_as_stopped(host:
     guardian.edits(replace(guardian.run, attempts=(attempt,)))
     stopping = Stopping(status=Status.TIMEBOXED, by="timebox", reason="timebox over", since=1.0, stage=1, deadline=2.0)
     guardian.says(stopping=stopping)
-    assert written(guardian).status is Status.TIMEBOXED
+    assert recovered(guardian).status is Status.TIMEBOXED
 
 
-@pytest.mark.parametrize("wanted_by_person", [False, True])
-def test_a_slice_that_was_ending_is_continued_unless_a_person_stopped_it(host: Host, *, wanted_by_person: bool) -> None:
+@pytest.mark.parametrize("stopped_by_person", [False, True])
+def test_a_slice_that_was_ending_is_continued_unless_a_person_stopped_it(
+    host: Host, *, stopped_by_person: bool
+) -> None:
     guardian = host.runs.guarded("a")
     saved = guardian.directory.file("step_1.npy")
     with open(saved, "wb") as file:
@@ -88,12 +90,12 @@ def test_a_slice_that_was_ending_is_continued_unless_a_person_stopped_it(host: H
     guardian.edits(replace(run, attempts=(attempt,), spec=spec))
     stopping = Stopping(status=Status.TIMEBOXED, by="timebox", reason="timebox over", since=1.0, stage=1, deadline=2.0)
     guardian.says(
-        stopping=replace(stopping, is_final=wanted_by_person),
+        stopping=replace(stopping, is_final=stopped_by_person),
         checkpoints=(Checkpoint(path=saved, step=1, saved_at=attempt.started_at + 1),),
     )
-    run = written(guardian)
-    assert run.status is (Status.TIMEBOXED if wanted_by_person else Status.QUEUED)
-    assert getattr(run.state, "resume_from", None) == (None if wanted_by_person else saved)
+    run = recovered(guardian)
+    assert run.status is (Status.TIMEBOXED if stopped_by_person else Status.QUEUED)
+    assert getattr(run.state, "resume_from", None) == (None if stopped_by_person else saved)
 
 
 def test_for_a_lost_run_no_checkpoint_is_checked(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,4 +105,4 @@ def test_for_a_lost_run_no_checkpoint_is_checked(host: Host, monkeypatch: pytest
     monkeypatch.setattr(recovery, "newest_sound", never_answers)
     guardian = host.runs.guarded("a")
     guardian.edits(replace(guardian.run, attempts=(replace(guardian.run.attempt, boot_id="another"),)))
-    assert written(guardian).status is Status.LOST
+    assert recovered(guardian).status is Status.LOST

@@ -14,7 +14,7 @@ from tests.engine.machines import Host
 
 @dataclass
 class Sampler:
-    """Notes what is asked of it."""
+    """Records its calls."""
 
     asked: list[str] = field(default_factory=list)
     error: OSError | None = None
@@ -38,9 +38,9 @@ def sampler() -> Sampler:
 
 @pytest.fixture
 def sampling(host: Host, sampler: Sampler) -> SamplerKeeper:
-    made = SamplerKeeper(host.home, host.capacity, host.readings_source)
-    made._sampler = sampler  # type: ignore[assignment]
-    return made
+    keeper = SamplerKeeper(host.home, host.capacity, host.readings_source)
+    keeper._sampler = sampler  # type: ignore[assignment]
+    return keeper
 
 
 def asking(host: Host, run_id: str, probe: str) -> Run:

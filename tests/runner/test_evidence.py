@@ -75,7 +75,7 @@ def test_a_last_loss_that_is_not_finite_is_a_fact(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("losses", "said"),
+    ("losses", "message"),
     [
         ((2.0, math.nan, 1.0, math.nan, math.inf), "loss is nan since step 3"),
         ((1.0, 1.0, 1.0, 1.0, math.nan), "loss is nan at step 4"),
@@ -83,7 +83,7 @@ def test_a_last_loss_that_is_not_finite_is_a_fact(tmp_path: Path) -> None:
     ],
 )
 def test_the_step_since_when_the_loss_is_not_finite_is_reported(
-    tmp_path: Path, losses: tuple[float, ...], said: str
+    tmp_path: Path, losses: tuple[float, ...], message: str
 ) -> None:
     failure = context(tmp_path, "bye\n", metrics={"loss": math.nan}, step=4)
     lines = [
@@ -91,7 +91,7 @@ def test_the_step_since_when_the_loss_is_not_finite_is_reported(
         for step, loss in enumerate(losses)
     ]
     (tmp_path / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines) + '{"step": 9, "me')
-    assert failure.clues(exit_code=1, signal=None).facts.nan_loss == said
+    assert failure.clues(exit_code=1, signal=None).facts.nan_loss == message
 
 
 def test_a_module_near_the_script_is_found_where_python_does_not_search(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_lost_gpu_and_other_processes_on_a_gpu_are_facts(tmp_path: Path) -> No
     facts = failure.clues(exit_code=1, signal=None).facts
     assert facts.gpu_trouble == "GPU 2 lost: Xid 79: fallen off the bus"
     assert facts.gpu_indices == (2, 3)
-    assert [(one.gpu_index, one.who, one.memory_bytes) for one in facts.gpu_holders] == [
+    assert [(holder.gpu_index, holder.who, holder.memory_bytes) for holder in facts.gpu_holders] == [
         (3, "run vit", 5),
         (3, "pid 40412 (mika)", 31_300_000_000),
         (3, "run gone", 7),

@@ -32,8 +32,8 @@ class FakeStopSequence:
         self.begun.append(reason)
 
 
-class Taken:
-    """ProgressRecorder over a ladder that only notes."""
+class Recorded:
+    """A progress recorder with a fake stop sequence."""
 
     def __init__(self, folder: str, on_nan: str = "warn", *, until: str | None = None, **known: Any) -> None:
         self.folder = folder
@@ -45,17 +45,17 @@ class Taken:
         self.checkpoints = CheckpointRecord(self.recorder)
         self.progress_recorder = ProgressRecorder(self.recorder, self.stop_sequence, spec, self.checkpoints)  # type: ignore[arg-type]
 
-    def take(self, *values: Progress | CheckpointSaved) -> None:
+    def record(self, *values: Progress | CheckpointSaved) -> None:
         self.progress_recorder.record(values, self.folder)
 
-    def told(self, kind: str) -> list[str]:
+    def messages(self, kind: str) -> list[str]:
         events = read_lines(os.path.join(self.folder, "events.jsonl"))
         return [str(event["message"]) for event in events if event["event"] == kind]
 
 
 @pytest.fixture
-def taken(tmp_path: Path) -> Taken:
-    return Taken(str(tmp_path))
+def recorded(tmp_path: Path) -> Recorded:
+    return Recorded(str(tmp_path))
 
 
 def progress(step: int | None = None, **metrics: float) -> Progress:
@@ -67,86 +67,86 @@ def saved(path: str, step: int | None = None, offset: int = 5) -> CheckpointSave
     return CheckpointSaved(path=path, step=step, offset=offset)
 
 
-def test_the_newest_value_of_each_metric_is_kept(taken: Taken) -> None:
-    taken.take(progress(1, loss=2.0, accuracy=0.1), progress(2, loss=1.0))
-    taken.take(progress(None, accuracy=0.2))
-    assert taken.recorder.live.step == 2
-    assert taken.recorder.live.metrics == {"loss": 1.0, "accuracy": 0.2}
+def test_the_newest_value_of_each_metric_is_kept(recorded: Recorded) -> None:
+    recorded.record(progress(1, loss=2.0, accuracy=0.1), progress(2, loss=1.0))
+    recorded.record(progress(None, accuracy=0.2))
+    assert recorded.recorder.live.step == 2
+    assert recorded.recorder.live.metrics == {"loss": 1.0, "accuracy": 0.2}
 
 
-def test_a_checkpoint_path_is_relative_to_the_cwd_and_gets_the_current_step(taken: Taken) -> None:
-    taken.take(progress(7), saved("out/../last.pt"), progress(9))
-    (checkpoint,) = taken.recorder.live.checkpoints
-    assert (checkpoint.path, checkpoint.step) == (os.path.join(taken.folder, "last.pt"), 7)
-    assert taken.recorder.live.step == 9
-    assert len(taken.told("checkpoint")) == 1
+def test_a_checkpoint_path_is_relative_to_the_cwd_and_gets_the_current_step(recorded: Recorded) -> None:
+    recorded.record(progress(7), saved("out/../last.pt"), progress(9))
+    (checkpoint,) = recorded.recorder.live.checkpoints
+    assert (checkpoint.path, checkpoint.step) == (os.path.join(recorded.folder, "last.pt"), 7)
+    assert recorded.recorder.live.step == 9
+    assert len(recorded.messages("checkpoint")) == 1
 
 
-def test_a_file_that_is_overwritten_is_one_checkpoint(taken: Taken) -> None:
-    taken.take(saved("a.pt", 1), saved("b.pt", 2), saved("a.pt", 3))
-    assert [checkpoint.step for checkpoint in taken.recorder.live.checkpoints] == [2, 3]
+def test_a_file_that_is_overwritten_is_one_checkpoint(recorded: Recorded) -> None:
+    recorded.record(saved("a.pt", 1), saved("b.pt", 2), saved("a.pt", 3))
+    assert [checkpoint.step for checkpoint in recorded.recorder.live.checkpoints] == [2, 3]
 
 
-def test_the_number_of_recorded_checkpoints_is_limited(taken: Taken) -> None:
-    taken.take(*(saved(f"{step}.pt", step) for step in range(KEPT_CHECKPOINTS + 5)))
-    steps = [checkpoint.step for checkpoint in taken.recorder.live.checkpoints]
+def test_the_number_of_recorded_checkpoints_is_limited(recorded: Recorded) -> None:
+    recorded.record(*(saved(f"{step}.pt", step) for step in range(KEPT_CHECKPOINTS + 5)))
+    steps = [checkpoint.step for checkpoint in recorded.recorder.live.checkpoints]
     assert steps == list(range(5, KEPT_CHECKPOINTS + 5))
 
 
 @pytest.mark.parametrize("until", ["step=300", "val_loss<0.1"])
 def test_a_goal_that_only_a_file_reports_is_reached(tmp_path: Path, until: str) -> None:
-    taken = Taken(str(tmp_path), until=until)
-    taken.progress_recorder.record_from_files([progress(200, val_loss=0.2)])
-    assert not taken.told("reached")
-    taken.progress_recorder.record_from_files([progress(300, val_loss=0.05)])
-    assert len(taken.told("reached")) == 1
-    assert taken.recorder.live.reached is not None
+    recorded = Recorded(str(tmp_path), until=until)
+    recorded.progress_recorder.record_from_files([progress(200, val_loss=0.2)])
+    assert not recorded.messages("reached")
+    recorded.progress_recorder.record_from_files([progress(300, val_loss=0.05)])
+    assert len(recorded.messages("reached")) == 1
+    assert recorded.recorder.live.reached is not None
 
 
 def test_values_of_an_earlier_attempt_in_a_file_reach_no_goal(tmp_path: Path) -> None:
-    taken = Taken(str(tmp_path), until="val_loss<0.1", step=500)
-    taken.progress_recorder.record_from_files(
+    recorded = Recorded(str(tmp_path), until="val_loss<0.1", step=500)
+    recorded.progress_recorder.record_from_files(
         [progress(400, val_loss=0.05), progress(500, val_loss=0.05), progress(val_loss=0.05)]
     )
-    assert not taken.told("reached")
-    taken.progress_recorder.record_from_files([progress(510, val_loss=0.05)])
-    assert taken.told("reached")
+    assert not recorded.messages("reached")
+    recorded.progress_recorder.record_from_files([progress(510, val_loss=0.05)])
+    assert recorded.messages("reached")
 
 
-def test_the_number_of_recorded_metrics_is_limited(taken: Taken) -> None:
-    taken.take(*(progress(step, **{f"loss_{step}": 1.0, "lr": float(step)}) for step in range(2 * MOST_METRICS)))
-    metrics = taken.recorder.live.metrics
+def test_the_number_of_recorded_metrics_is_limited(recorded: Recorded) -> None:
+    recorded.record(*(progress(step, **{f"loss_{step}": 1.0, "lr": float(step)}) for step in range(2 * MOST_METRICS)))
+    metrics = recorded.recorder.live.metrics
     assert len(metrics) == MOST_METRICS
     assert metrics["lr"] == 2 * MOST_METRICS - 1
 
 
-def test_the_number_of_remembered_announcements_is_limited(taken: Taken, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_remembered_announcements_is_limited(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoint_book, "REMEMBERED_PATHS", 30)
     for number in range(100):
-        taken.take(saved(f"/ckpt/{number}", offset=number + 1))
-    assert list(taken.checkpoints._announced) == [f"/ckpt/{number}" for number in range(70, 100)]
+        recorded.record(saved(f"/ckpt/{number}", offset=number + 1))
+    assert list(recorded.checkpoints._announced) == [f"/ckpt/{number}" for number in range(70, 100)]
 
 
-def test_a_loss_that_is_not_finite_is_reported_once(taken: Taken) -> None:
-    taken.take(progress(3, train_loss=math.nan), progress(4, train_loss=math.inf))
-    assert taken.told("nan") == ["train_loss is nan at step 3"]
-    assert taken.stop_sequence.begun == []
+def test_a_loss_that_is_not_finite_is_reported_once(recorded: Recorded) -> None:
+    recorded.record(progress(3, train_loss=math.nan), progress(4, train_loss=math.inf))
+    assert recorded.messages("nan") == ["train_loss is nan at step 3"]
+    assert recorded.stop_sequence.begun == []
 
 
-def test_other_metrics_may_be_infinite(taken: Taken) -> None:
-    taken.take(progress(3, perplexity=math.inf))
-    assert taken.told("nan") == []
+def test_other_metrics_may_be_infinite(recorded: Recorded) -> None:
+    recorded.record(progress(3, perplexity=math.inf))
+    assert recorded.messages("nan") == []
 
 
 def test_a_run_can_be_stopped_for_a_nan_loss(tmp_path: Path) -> None:
-    taken = Taken(str(tmp_path), on_nan="stop")
-    taken.take(progress(3, loss=math.nan), progress(4, loss=math.nan))
-    assert taken.stop_sequence.begun == ["loss is nan at step 3"]
+    recorded = Recorded(str(tmp_path), on_nan="stop")
+    recorded.record(progress(3, loss=math.nan), progress(4, loss=math.nan))
+    assert recorded.stop_sequence.begun == ["loss is nan at step 3"]
 
 
 def test_the_best_of_each_metric_is_kept(tmp_path: Path) -> None:
-    taken = Taken(str(tmp_path))
+    recorded = Recorded(str(tmp_path))
     for step, loss in ((1, 3.0), (2, 1.0), (3, math.nan), (4, 2.0)):
-        taken.take(progress(step, loss=loss, lr=0.1))
-    assert taken.recorder.live.best == {"loss": Extreme(1.0, 2)}
-    assert taken.recorder.live.metrics["loss"] == 2.0
+        recorded.record(progress(step, loss=loss, lr=0.1))
+    assert recorded.recorder.live.best == {"loss": Extreme(1.0, 2)}
+    assert recorded.recorder.live.metrics["loss"] == 2.0

@@ -23,11 +23,11 @@ def written(path: Path) -> OutputFile:
     return OutputFile(path=str(path), size_bytes=status.st_size, modified_ns=status.st_mtime_ns)
 
 
-def take(figures: MetricFiles, *paths: Path) -> list[Progress]:
+def read(figures: MetricFiles, *paths: Path) -> list[Progress]:
     """What a scan of changed files finds; it is returned at the next one."""
     assert figures.read([written(path) for path in paths]) is None
-    found = figures.read([])
-    return [] if found is None else list(found.values)
+    result = figures.read([])
+    return [] if result is None else list(result.values)
 
 
 def test_event_files_in_sibling_directories_are_separate_curves(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_event_files_in_sibling_directories_are_separate_curves(tmp_path: Path) 
     for folder in ("keras/train", "keras/validation", "runs/loss_val"):
         shutil.copytree(events / "loss_val", tmp_path / folder)
     names = {
-        folder: {name for row in take(MetricFiles(), *(tmp_path / folder).rglob("*tfevents*")) for name in row.metrics}
+        folder: {name for row in read(MetricFiles(), *(tmp_path / folder).rglob("*tfevents*")) for name in row.metrics}
         for folder in ("torch", "keras", "runs")
     }
     assert names["torch"] == {"train/loss", "val/acc", "val/f64", "loss/train", "loss/val"}
@@ -46,22 +46,22 @@ def test_event_files_in_sibling_directories_are_separate_curves(tmp_path: Path) 
 def test_a_table_is_read_as_it_grows(tmp_path: Path) -> None:
     table, figures = tmp_path / "metrics.csv", MetricFiles()
     table.write_text("epoch,step,loss\n0,1,0.5\n")
-    assert [row.step for row in take(figures, table)] == [1]
+    assert [row.step for row in read(figures, table)] == [1]
     with table.open("a") as file:
         file.write("0,2,0.4\n0,3,")
-    assert [row.step for row in take(figures, table)] == [2]
+    assert [row.step for row in read(figures, table)] == [2]
 
 
 def test_a_rewritten_table_is_read_again(tmp_path: Path) -> None:
     table, figures = tmp_path / "metrics.csv", MetricFiles()
     table.write_text("epoch,step,loss\n0,1,0.5\n0,2,0.4\n")
-    take(figures, table)
+    read(figures, table)
     table.write_text("epoch,step,loss,val_loss\n0,1,0.5,\n0,2,0.4,\n0,2,,0.3\n0,3,0.2,\n")
     assert figures.read([written(table)]) is None
     figures.read([])
-    found = figures.read([])
-    assert found is not None
-    assert [list(row.metrics) for row in found.values] == [["loss"], ["loss"], ["val_loss"], ["loss"]]
+    result = figures.read([])
+    assert result is not None
+    assert [list(row.metrics) for row in result.values] == [["loss"], ["loss"], ["val_loss"], ["loss"]]
 
 
 def test_a_table_whose_columns_keep_changing_is_given_up(tmp_path: Path) -> None:
@@ -77,8 +77,8 @@ def test_a_large_file_is_read_in_several_scans(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(found_figures, "MOST_READ_BYTES", 20)
     table, figures = tmp_path / "metrics.csv", MetricFiles()
     table.write_text("step,loss\n" + "".join(f"{step},0.5\n" for step in range(10)))
-    found = [figures.read([written(table)] if look == 0 else []) for look in range(10)]
-    assert [row.step for one in found if one is not None for row in one.values] == list(range(10))
+    results = [figures.read([written(table)] if look == 0 else []) for look in range(10)]
+    assert [row.step for result in results if result is not None for row in result.values] == list(range(10))
 
 
 def test_many_files_share_the_read_limit_of_a_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,8 +89,8 @@ def test_many_files_share_the_read_limit_of_a_scan(tmp_path: Path, monkeypatch: 
         table.write_text(f"step,loss\n{number},0.5\n{number + 10},0.5\n")
         files.append(written(table))
     figures = MetricFiles()
-    found = [figures.read(files if look == 0 else []) for look in range(12)]
-    sizes = [len(one.values) for one in found if one is not None]
+    results = [figures.read(files if look == 0 else []) for look in range(12)]
+    sizes = [len(result.values) for result in results if result is not None]
     assert max(sizes) <= 4
     assert sum(sizes) == 16
 
@@ -114,14 +114,14 @@ def test_content_without_metrics_is_not_read(tmp_path: Path, monkeypatch: pytest
 def test_the_last_scan_returns_everything(tmp_path: Path) -> None:
     table = tmp_path / "metrics.csv"
     table.write_text("step,loss\n1,0.5\n")
-    found = MetricFiles().read([written(table)], is_last=True)
-    assert found is not None
-    assert len(found.values) == 1
+    result = MetricFiles().read([written(table)], is_last=True)
+    assert result is not None
+    assert len(result.values) == 1
 
 
 def test_a_removed_file_does_no_harm(tmp_path: Path) -> None:
     gone = OutputFile(path=str(tmp_path / "metrics.csv"), size_bytes=5, modified_ns=0)
-    assert take(MetricFiles()) == []
+    assert read(MetricFiles()) == []
     assert MetricFiles().read([gone], is_last=True) is None
 
 
@@ -143,9 +143,9 @@ def test_values_in_the_log_are_not_repeated_by_a_file(tmp_path: Path, folder: st
     log.finish(0.0)
     log.write_metrics()
     before = read_lines(directory.file("metrics.jsonl"))
-    told = log.add_from_files(take(MetricFiles(), tmp_path / name), 0.0)
+    new_values = log.add_from_files(read(MetricFiles(), tmp_path / name), 0.0)
     log.write_metrics()
-    assert all(not value.metrics for value in told)
+    assert all(not value.metrics for value in new_values)
     assert read_lines(directory.file("metrics.jsonl")) == before
 
 

@@ -40,9 +40,11 @@ def share(folder: Path, *gpus: GpuReading, seconds_ago: float = 0.0, mine: tuple
 
 
 def test_the_share_is_the_sum_of_a_runs_processes_on_its_fullest_gpu(tmp_path: Path) -> None:
-    found = share(tmp_path, reading(0, process(1, 3), process(2, 4)), reading(1, process(1, 5), process(9, 99, "b")))
-    assert found.vram_bytes == 7
-    assert found.temperature_celsius == 51.0
+    gpu_share = share(
+        tmp_path, reading(0, process(1, 3), process(2, 4)), reading(1, process(1, 5), process(9, 99, "b"))
+    )
+    assert gpu_share.vram_bytes == 7
+    assert gpu_share.temperature_celsius == 51.0
 
 
 def test_only_the_gpus_of_the_run_are_listed(tmp_path: Path) -> None:

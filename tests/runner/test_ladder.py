@@ -16,7 +16,7 @@ from backprop_tui.store.run_directory import RunDirectory, read_lines
 
 
 class Tree:
-    """Notes what is done to it, and what was on disk by then."""
+    """Records its calls and the stage on disk at that time."""
 
     def __init__(self, directory: RunDirectory) -> None:
         self._directory = directory
@@ -24,8 +24,8 @@ class Tree:
         self.stages: list[int | None] = []
         self.stuck: list[int] = []
 
-    def _do(self, what: str) -> None:
-        self.done.append(what)
+    def _do(self, action: str) -> None:
+        self.done.append(action)
         live = self._directory.read_live()
         self.stages.append(None if live is None or live.stopping is None else live.stopping.stage)
 
@@ -45,7 +45,7 @@ class Tree:
 
 
 class StoppedRun:
-    """A ladder over a tree that only notes."""
+    """A stop sequence with a fake tree."""
 
     def __init__(self, folder: str, *, pause: Pause | None = None, listens: bool = False) -> None:
         self.directory = RunDirectory(folder)
@@ -55,7 +55,7 @@ class StoppedRun:
         self.stop_sequence = self.another()
 
     def another(self) -> StopSequence:
-        """That of a guardian which takes over."""
+        """The sequence of a guardian that takes over."""
         plan = StopPlan(grace_seconds=10.0)
         return StopSequence(plan, self.tree, self.recorder, lambda: self.listens)  # type: ignore[arg-type]
 
@@ -63,7 +63,7 @@ class StoppedRun:
         self.stop_sequence.begin(status, by="person", reason="stopped by you", now=100.0)
 
     def signals(self) -> list[object]:
-        """Those that were told of."""
+        """The signals in the events."""
         return [event.get("signal") for event in read_lines(self.directory.file("events.jsonl"))]
 
 

@@ -16,7 +16,7 @@ LINE = b'{"step": %d, "loss": 0.5}\n'
 
 
 class Log:
-    """The log of one run and who follows it."""
+    """The log of a run and its follower."""
 
     def __init__(self, folder: str) -> None:
         self.directory = RunDirectory(folder)
@@ -31,7 +31,7 @@ class Log:
             file.write(content)
 
     def steps(self) -> list[int | None]:
-        """What is new."""
+        """The new steps."""
         values, _ = self.follower.read(0.0)
         self.follower.write_metrics()
         return [value.step for value in values]

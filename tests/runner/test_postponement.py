@@ -22,7 +22,7 @@ DUE_LATE = SavePace(last_at=5.0, intervals=(800.0,))
 
 
 class Waiting:
-    """A postponement over a ladder that only notes."""
+    """A deferred stop with a fake tree."""
 
     def __init__(self, folder: str, pace: SavePace | None) -> None:
         self.stopped = StoppedRun(folder)
@@ -51,9 +51,9 @@ class Waiting:
 
     @property
     def postponed(self) -> Postponed:
-        found = self.recorder.live.postponed
-        assert found is not None
-        return found
+        postponed = self.recorder.live.postponed
+        assert postponed is not None
+        return postponed
 
 
 @pytest.fixture

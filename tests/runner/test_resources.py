@@ -29,20 +29,20 @@ figures = st.none() | st.floats(-1e9, 1e9)
 
 
 @given(figures, figures)
-def test_larger_returns_the_larger_known_value(one: float | None, other: float | None) -> None:
-    found = larger(one, other)
-    assert found == larger(other, one)
-    assert (found is None) == (one is None and other is None)
-    assert all(found is not None and found >= figure for figure in (one, other) if figure is not None)
+def test_larger_returns_the_larger_known_value(first: float | None, second: float | None) -> None:
+    result = larger(first, second)
+    assert result == larger(second, first)
+    assert (result is None) == (first is None and second is None)
+    assert all(result is not None and result >= figure for figure in (first, second) if figure is not None)
 
 
 class Alone:
-    """A tree of this process alone."""
+    """A tree with only this process."""
 
     def members(self) -> list[Identity]:
-        found = identify(os.getpid())
-        assert found is not None
-        return [found]
+        identity = identify(os.getpid())
+        assert identity is not None
+        return [identity]
 
 
 def share(held: int | None, celsius: float | None) -> GpuShare:
@@ -52,7 +52,7 @@ def share(held: int | None, celsius: float | None) -> GpuShare:
 
 
 class Metered:
-    """A meter in the hands of the test."""
+    """A meter with a given GPU share."""
 
     def __init__(self, folder: str) -> None:
         live = Live(attempt=1, runner_pid=1, script_pid=None, clock=Clock(), time=0.0)

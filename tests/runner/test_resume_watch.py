@@ -56,7 +56,7 @@ class Resumed:
         check = self.recorder.live.resume_check
         return None if check is None else check.verdict
 
-    def told(self) -> list[tuple[str, str]]:
+    def events(self) -> list[tuple[str, str]]:
         events = read_lines(self.directory.file("events.jsonl"))
         return [(str(event["event"]), str(event["message"])) for event in events]
 
@@ -66,32 +66,32 @@ def resumed(tmp_path: Path) -> Resumed:
     return Resumed(tmp_path, understood_flags=("--resume-from",))
 
 
-def said(*steps: int) -> list[Progress]:
+def values(*steps: int) -> list[Progress]:
     return [Progress(offset=1, step=step, metrics={"loss": loss_at(step)}) for step in steps]
 
 
 def test_a_run_that_continues_is_reported_once(resumed: Resumed) -> None:
     watch = resumed.watch()
-    watch.observe(said(910, 920))
+    watch.observe(values(910, 920))
     assert resumed.verdict() is None
-    watch.observe(said(930))
-    watch.observe(said(*range(940, 990, 10)))
+    watch.observe(values(930))
+    watch.observe(values(*range(940, 990, 10)))
     assert resumed.verdict() is Verdict.CONTINUED
-    assert [kind for kind, _ in resumed.told()] == ["resume_checked"]
+    assert [kind for kind, _ in resumed.events()] == ["resume_checked"]
 
 
 def test_a_run_that_restarts_is_a_warning(resumed: Resumed) -> None:
-    resumed.watch().observe(said(0, 10, 20))
+    resumed.watch().observe(values(0, 10, 20))
     assert resumed.verdict() is Verdict.RESTARTED
-    ((kind, message),) = resumed.told()
+    ((kind, message),) = resumed.events()
     assert kind == "resume_doubtful"
     assert message.startswith("attempt 2 began again at step 0 after 900: loss 3.967, before 1.")
 
 
 def test_a_script_that_only_got_an_environment_variable_is_advised_to_use_resume_arg(tmp_path: Path) -> None:
     untold = Resumed(tmp_path)
-    untold.watch().observe(said(0, 10, 20))
-    assert "--resume-arg" in untold.told()[0][1]
+    untold.watch().observe(values(0, 10, 20))
+    assert "--resume-arg" in untold.events()[0][1]
     check = untold.recorder.live.resume_check
     assert check is not None
     assert "--resume-arg" in check.message
@@ -99,11 +99,11 @@ def test_a_script_that_only_got_an_environment_variable_is_advised_to_use_resume
 
 def test_a_guardian_that_takes_over_knows_the_values_since_the_resume(resumed: Resumed) -> None:
     resumed.write(range(0, 20, 10), time=501.0)
-    resumed.watch().observe(said(20))
+    resumed.watch().observe(values(20))
     assert resumed.verdict() is Verdict.RESTARTED
     again = resumed.watch()
-    again.observe(said(30, 40, 50))
-    assert len(resumed.told()) == 1
+    again.observe(values(30, 40, 50))
+    assert len(resumed.events()) == 1
 
 
 def test_a_line_without_a_step_belongs_to_the_last_step(resumed: Resumed) -> None:
@@ -118,9 +118,9 @@ def test_a_line_without_a_step_belongs_to_the_last_step(resumed: Resumed) -> Non
 def test_an_attempt_without_a_resume_is_not_judged(resumed: Resumed) -> None:
     resumed.run = resumed.run.with_attempt(replace(resumed.run.attempt, resumed_from=None))
     watch = resumed.watch()
-    watch.observe(said(0, 10, 20))
+    watch.observe(values(0, 10, 20))
     watch.finish()
-    assert resumed.told() == []
+    assert resumed.events() == []
 
 
 def test_unreadable_and_invalid_lines_give_no_verdict(resumed: Resumed) -> None:
@@ -129,9 +129,9 @@ def test_unreadable_and_invalid_lines_give_no_verdict(resumed: Resumed) -> None:
         '{"time": "2026", "step": 1e400, "epoch": [], "metrics": {"loss": {}}}\n'
     )
     watch = resumed.watch()
-    watch.observe(said(0, 10, 20))
+    watch.observe(values(0, 10, 20))
     watch.finish()
-    assert resumed.told() == []
+    assert resumed.events() == []
 
 
 def test_a_burst_of_lines_is_judged_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

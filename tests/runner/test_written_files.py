@@ -1,4 +1,4 @@
-"""The files a run writes, found wherever it writes them."""
+"""Finding the files that a run writes."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from backprop_tui.runner.written_files import OutputFile, OutputFiles
 PAST = 1_000_000_000
 
 
-def looker(cwd: Path, *places: Path, since_ns: int = 0, **options: object) -> OutputFiles:
-    asked = [OutputLocation(str(place)) for place in places]
+def make_files(cwd: Path, *folders: Path, since_ns: int = 0, **options: object) -> OutputFiles:
+    asked = [OutputLocation(str(folder)) for folder in folders]
     return OutputFiles(asked, cwd=str(cwd), since_ns=since_ns, **options)  # type: ignore[arg-type]
 
 
-def names(found: object) -> list[str]:
-    return [os.path.basename(file.path) for file in found]  # type: ignore[attr-defined]
+def names(files: object) -> list[str]:
+    return [os.path.basename(file.path) for file in files]  # type: ignore[attr-defined]
 
 
 def write(path: Path, content: str = "x") -> Path:
@@ -36,7 +36,7 @@ def write(path: Path, content: str = "x") -> Path:
 
 
 def test_a_file_is_reported_once_and_again_when_it_changes(tmp_path: Path) -> None:
-    files = looker(tmp_path)
+    files = make_files(tmp_path)
     path = write(tmp_path / "out" / "metrics.csv")
     assert files.scan() == [OutputFile(path=str(path), size_bytes=1, modified_ns=path.stat().st_mtime_ns)]
     assert files.scan() == []
@@ -47,14 +47,14 @@ def test_a_file_is_reported_once_and_again_when_it_changes(tmp_path: Path) -> No
 def test_files_older_than_the_attempt_are_reported_only_when_written_again(tmp_path: Path) -> None:
     path = write(tmp_path / "ckpt.pt")
     os.utime(path, ns=(PAST, PAST))
-    files = looker(tmp_path, since_ns=2 * PAST)
+    files = make_files(tmp_path, since_ns=2 * PAST)
     assert files.scan() == []
-    path.write_text("in place, so that the directory does not change")
+    path.write_text("in folder, so that the directory does not change")
     assert names(files.scan()) == ["ckpt.pt"]
 
 
 def test_new_directories_are_found_even_if_the_parent_seems_unchanged(tmp_path: Path) -> None:
-    files = looker(tmp_path)
+    files = make_files(tmp_path)
     files.scan()
     write(tmp_path / "lightning_logs" / "version_0" / "checkpoints" / "epoch=1-step=16.ckpt")
     assert names(files.scan()) == ["epoch=1-step=16.ckpt"]
@@ -67,7 +67,7 @@ def test_new_directories_are_found_even_if_the_parent_seems_unchanged(tmp_path: 
 @pytest.mark.parametrize("folder", [".git", "node_modules", "__pycache__", "venv", "wandb", ".cache/huggingface"])
 def test_directories_of_tools_are_skipped(tmp_path: Path, folder: str) -> None:
     write(tmp_path / folder / "ckpt.pt")
-    assert looker(tmp_path).scan() == []
+    assert make_files(tmp_path).scan() == []
 
 
 def test_links_are_never_followed(tmp_path: Path) -> None:
@@ -77,20 +77,20 @@ def test_links_are_never_followed(tmp_path: Path) -> None:
     cwd.mkdir()
     (cwd / "linked").symlink_to(outside)
     (cwd / "last.ckpt").symlink_to(outside / "ckpt.pt")
-    assert looker(cwd).scan() == []
+    assert make_files(cwd).scan() == []
 
 
 def test_uninteresting_names_are_skipped_unless_they_are_relevant(tmp_path: Path) -> None:
     write(tmp_path / "state.weights")
-    assert looker(tmp_path).scan() == []
-    assert names(looker(tmp_path, is_relevant=lambda path: path.endswith(".weights")).scan()) == ["state.weights"]
+    assert make_files(tmp_path).scan() == []
+    assert names(make_files(tmp_path, is_relevant=lambda path: path.endswith(".weights")).scan()) == ["state.weights"]
 
 
 def test_the_depth_of_the_search_is_limited(tmp_path: Path) -> None:
     deepest = tmp_path.joinpath(*"abcdefgh"[:DEEPEST])
     write(deepest / "ckpt.pt")
     write(deepest / "deeper" / "ckpt_2.pt")
-    assert names(looker(tmp_path).scan()) == ["ckpt.pt"]
+    assert names(make_files(tmp_path).scan()) == ["ckpt.pt"]
 
 
 def test_a_directory_with_too_many_entries_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,10 +98,10 @@ def test_a_directory_with_too_many_entries_is_skipped(tmp_path: Path, monkeypatc
     for number in range(50):
         write(tmp_path / "images" / f"{number}.npz")
     write(tmp_path / "out" / "ckpt.pt")
-    files = looker(tmp_path)
-    found = names(files.scan())
-    assert "ckpt.pt" in found
-    assert len(found) <= 11
+    files = make_files(tmp_path)
+    listed = names(files.scan())
+    assert "ckpt.pt" in listed
+    assert len(listed) <= 11
     write(tmp_path / "images" / "another.npz")
     assert "another.npz" not in names(files.scan())
 
@@ -112,9 +112,9 @@ def test_the_number_of_remembered_files_is_limited(tmp_path: Path, monkeypatch: 
         for number in range(10):
             write(tmp_path / "data" / f"class{folder}" / f"{number}.npz")
     out = tmp_path / "out"
-    files = looker(tmp_path, out)
-    looks = [names(files.scan()) for number in range(4)]
-    assert sum(map(len, looks)) == 25
+    files = make_files(tmp_path, out)
+    scans = [names(files.scan()) for number in range(4)]
+    assert sum(map(len, scans)) == 25
     write(out / "ckpt.pt")
     assert names(files.scan()) == ["ckpt.pt"]
     for path in tmp_path.rglob("*.npz"):
@@ -130,10 +130,10 @@ def test_the_work_of_a_scan_is_limited_and_the_next_one_continues(
     for folder in range(20):
         for number in range(10):
             write(tmp_path / f"class{folder}" / f"{number}.npz")
-    files = looker(tmp_path)
-    looks = [len(files.scan()) for number in range(20)]
-    assert max(looks) <= 40
-    assert sum(looks) == 200
+    files = make_files(tmp_path)
+    scans = [len(files.scan()) for number in range(20)]
+    assert max(scans) <= 40
+    assert sum(scans) == 200
 
 
 def test_named_directories_are_checked_at_each_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +141,7 @@ def test_named_directories_are_checked_at_each_scan(tmp_path: Path, monkeypatch:
     cwd, out = tmp_path / "cwd", tmp_path / "out"
     for folder in range(20):
         write(cwd / f"class{folder}" / "0.npz")
-    files = looker(cwd, out)
+    files = make_files(cwd, out)
     files.scan()
     write(out / "checkpoint-5" / "trainer_state.json")
     assert "trainer_state.json" in names(files.scan())
@@ -149,21 +149,21 @@ def test_named_directories_are_checked_at_each_scan(tmp_path: Path, monkeypatch:
 
 def test_new_files_in_a_shared_cwd_belong_to_no_run(tmp_path: Path) -> None:
     named = tmp_path / "mine"
-    files = looker(tmp_path, named, is_shared=lambda: True)
+    files = make_files(tmp_path, named, is_shared=lambda: True)
     write(tmp_path / "theirs" / "ckpt.pt")
     write(named / "ckpt_7.pt")
     assert names(files.scan()) == ["ckpt_7.pt"]
 
 
 def test_a_directory_that_contains_the_cwd_counts_as_guessed(tmp_path: Path) -> None:
-    files = looker(tmp_path / "cwd", tmp_path, is_shared=lambda: True)
+    files = make_files(tmp_path / "cwd", tmp_path, is_shared=lambda: True)
     write(tmp_path / "cwd" / "ckpt.pt")
     assert files.scan() == []
 
 
 @pytest.fixture
 def writer(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that holds a file of a directory nobody named open for writing, and reads another."""
+    """A process that writes to a file in a directory that is not named anywhere, and reads another file."""
     write(tmp_path / "read" / "weights.pt")
     (tmp_path / "elsewhere").mkdir()
     code = "import sys; w = open(sys.argv[1], 'w'); r = open(sys.argv[2]); print(flush=True); sys.stdin.read()"
@@ -179,7 +179,7 @@ def test_the_directory_of_an_open_file_is_added(tmp_path: Path, writer: subproce
     assert files_written_by([writer.pid]) >= {str(tmp_path / "elsewhere" / "held.pt")}
     cwd = tmp_path / "cwd"
     cwd.mkdir()
-    files = looker(cwd, pids=lambda: [writer.pid], is_shared=lambda: True)
+    files = make_files(cwd, pids=lambda: [writer.pid], is_shared=lambda: True)
     assert names(files.scan()) == ["held.pt"]
     write(tmp_path / "elsewhere" / "next.pt")
     assert names(files.scan()) == ["next.pt"]
@@ -196,22 +196,22 @@ def test_the_directory_of_an_open_file_is_added(tmp_path: Path, writer: subproce
     ],
 )
 def test_options_name_output_directories(words: list[str], folder: str) -> None:
-    assert [place.folder for place in locations_in_command(words, "/cwd")] == [os.path.join("/cwd", folder)]
+    assert [folder.folder for folder in locations_in_command(words, "/cwd")] == [os.path.join("/cwd", folder)]
 
 
 @given(st.lists(st.text(max_size=20), max_size=8))
 def test_directories_from_a_command_line_are_always_absolute(words: list[str]) -> None:
-    assert all(os.path.isabs(place.folder) for place in locations_in_command(words, "/cwd"))
+    assert all(os.path.isabs(folder.folder) for folder in locations_in_command(words, "/cwd"))
 
 
 def test_scanning_beside_many_other_files_is_cheap(tmp_path: Path) -> None:
-    """Many, by the measure of a test: the costs of a look are bounded by entries, not by what is there."""
+    """The cost of a scan is limited by the number of entries it may read, not by how many there are."""
     for folder in range(30):
         target = tmp_path / "data" / f"class{folder}"
         target.mkdir(parents=True)
         for number in range(1000):
             (target / f"{number}.jpg").touch()
-    files = looker(tmp_path)
+    files = make_files(tmp_path)
     began = time.thread_time()
     for _ in range(20):
         files.scan()

@@ -42,6 +42,6 @@ class Commands:
 
     def json(self, *words: str) -> Any:
         """The JSON output of a command that succeeds."""
-        said = self(*words, "--json")
-        assert said.code == 0, said.err
-        return said.json
+        result = self(*words, "--json")
+        assert result.code == 0, result.err
+        return result.json

@@ -105,7 +105,7 @@ def _dying(crash: Crash, latch: str, original: Callable[..., Any]) -> Callable[.
 def _concerns(crash: Crash, arguments: tuple[Any, ...]) -> bool:
     with open("/proc/self/comm", encoding="ascii") as file:
         name = file.read().strip()
-    values = [value for one in arguments for value in (one if isinstance(one, list) else [one])]
+    values = [value for item in arguments for value in (item if isinstance(item, list) else [item])]
     statuses = {getattr(value, "status", None) for value in values}
     return crash.name in (None, name) and (crash.status is None or crash.status in statuses)
 

@@ -87,19 +87,21 @@ class Submitted:
 
     def script(self) -> Identity | None:
         """The script's process, dead or alive, as recorded in script.lock."""
-        named = self.directory.script_identity()
-        return None if named is None else Identity(named[1], named[2])
+        recorded = self.directory.script_identity()
+        return None if recorded is None else Identity(recorded[1], recorded[2])
 
     def guardian(self) -> Identity | None:
         """The process that holds the run's lock, apart from script, supervisor and fork server."""
         known = processes.knowing(self.sandbox.home.root)
-        found = processes.holders(self.directory.file("lock"), known)
+        holders = processes.holders(self.directory.file("lock"), known)
         others = {self.script(), self.sandbox.supervisor(), self.sandbox.fork_server()}
-        return next((identity for identity in found if identity not in others), None)
+        return next((identity for identity in holders if identity not in others), None)
 
-    def wait(self, condition: Callable[[], ValueT | None], what: str, *, seconds: float = PATIENCE_SECONDS) -> ValueT:
+    def wait(
+        self, condition: Callable[[], ValueT | None], expected: str, *, seconds: float = PATIENCE_SECONDS
+    ) -> ValueT:
         """Waits; fails with a report on the whole store."""
-        return wait_until(condition, f"run {self.id}: {what}", seconds=seconds, report=self.sandbox.story)
+        return wait_until(condition, f"run {self.id}: {expected}", seconds=seconds, report=self.sandbox.story)
 
     def wait_for(self, *statuses: Status, seconds: float = PATIENCE_SECONDS) -> Run:
         """Waits until it has one of these statuses."""
@@ -110,9 +112,9 @@ class Submitted:
         """Waits until it has ended."""
         return self.wait_for(*ENDED, seconds=seconds)
 
-    def wait_until_it_says(self, what: str, *, seconds: float = PATIENCE_SECONDS) -> None:
+    def wait_until_it_says(self, line: str, *, seconds: float = PATIENCE_SECONDS) -> None:
         """Waits until its script has written this into the ledger."""
-        self.wait(lambda: what in self.said(), f"{what!r} in the ledger", seconds=seconds)
+        self.wait(lambda: line in self.said(), f"{line!r} in the ledger", seconds=seconds)
 
 
 class Sandbox:
@@ -199,10 +201,10 @@ class Sandbox:
         return os.listdir(self.home.active)
 
     def wait_until(
-        self, condition: Callable[[], ValueT | None], what: str, *, seconds: float = PATIENCE_SECONDS
+        self, condition: Callable[[], ValueT | None], expected: str, *, seconds: float = PATIENCE_SECONDS
     ) -> ValueT:
         """Waits; fails with a report on the whole store."""
-        return wait_until(condition, what, seconds=seconds, report=self.story)
+        return wait_until(condition, expected, seconds=seconds, report=self.story)
 
     def wait_until_all_is_indexed(self) -> None:
         self.wait_until(lambda: not self.markers(), "every run ended and indexed")

@@ -124,9 +124,11 @@ class Terminal:
         """Waits until the screen no longer shows this."""
         wait_until(lambda: text not in self.shown(), f"no {text!r} on the screen", report=self.shown)
 
-    def wait_for_written(self, what: bytes, *, after: int = 0) -> None:
+    def wait_for_written(self, content: bytes, *, after: int = 0) -> None:
         """Waits until these bytes were written; the first `after` bytes do not count."""
-        wait_until(lambda: what in self.written[after:], f"{what!r} written", report=lambda: repr(self.written[-500:]))
+        wait_until(
+            lambda: content in self.written[after:], f"{content!r} written", report=lambda: repr(self.written[-500:])
+        )
 
     def modes(self) -> set[int]:
         """The private modes that are set."""

@@ -15,7 +15,7 @@ PATIENCE_SECONDS = 20.0
 
 def wait_until(
     condition: Callable[[], ValueT | None],
-    what: str,
+    expected: str,
     *,
     seconds: float = PATIENCE_SECONDS,
     report: Callable[[], str] = str,
@@ -27,5 +27,5 @@ def wait_until(
         if value:
             return value
         if time.monotonic() > end:
-            raise AssertionError(f"after {seconds:g} seconds still not: {what}\n{report()}")
+            raise AssertionError(f"after {seconds:g} seconds still not: {expected}\n{report()}")
         time.sleep(POLL_SECONDS)

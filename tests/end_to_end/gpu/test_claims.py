@@ -16,7 +16,7 @@ STAYS = python(FOR_EVER)
 
 
 def hold(gpus: Gpus, run: Submitted, count: float) -> None:
-    """The run's script allocates so many GB on each of its GPUs."""
+    """The run's script allocates this many GB on each of its GPUs."""
     script = run.wait(run.script, "its script's pid")
     for gpu in given(run):
         gpus.hold(gpu.index, script.pid, gigabytes(count))
@@ -52,7 +52,9 @@ def test_a_claim_ends_when_the_memory_is_used(sandbox: Sandbox, gpus: Gpus) -> N
     second = sandbox.submit(*STAYS, limits=limits(gpu_min_free_vram_bytes=gigabytes(30)), gpu_ids=("0",))
     assert "claimed by" in str(held_by(sandbox, second, "gpu_memory")["message"])
     hold(gpus, first, 60)
-    second.wait(lambda: any("19.9 GB free" in str(one["message"]) for one in held(sandbox, second)), "held by the use")
+    second.wait(
+        lambda: any("19.9 GB free" in str(reason["message"]) for reason in held(sandbox, second)), "held by the use"
+    )
     hold(gpus, first, 40)
     second.wait_for(Status.RUNNING)
 
@@ -111,8 +113,8 @@ def test_the_gpu_share_of_a_run_is_recorded_and_shown(sandbox: Sandbox, gpus: Gp
         if not os.path.exists(path):
             return []
         with open(path, encoding="utf-8") as file:
-            lines = [json.loads(one)["gpus"] for one in file]
-        return next((one for one in lines if len(one) == 2 and one[1]["temperature_celsius"] == 66), [])
+            lines = [json.loads(line)["gpus"] for line in file]
+        return next((line for line in lines if len(line) == 2 and line[1]["temperature_celsius"] == 66), [])
 
     recorded = run.wait(line, "both GPUs in resources.jsonl")
     assert recorded[1] == {

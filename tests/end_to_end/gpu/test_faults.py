@@ -25,11 +25,17 @@ QUICK_SECONDS = 1.0
 
 
 def samplers(sandbox: Sandbox) -> list[Identity]:
-    return [one for one in processes.knowing(sandbox.home.root) if processes.comm(one.pid) == "bp-sampler"]
+    return [
+        identity for identity in processes.knowing(sandbox.home.root) if processes.comm(identity.pid) == "bp-sampler"
+    ]
 
 
 def smi_calls(sandbox: Sandbox) -> list[Identity]:
-    return [one for one in processes.knowing(sandbox.home.root) if "nvidia_smi.py" in processes.described(one)]
+    return [
+        identity
+        for identity in processes.knowing(sandbox.home.root)
+        if "nvidia_smi.py" in processes.described(identity)
+    ]
 
 
 def health_of(obey: Commands, index: int) -> str:

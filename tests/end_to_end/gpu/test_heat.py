@@ -94,7 +94,7 @@ def test_a_pause_that_lasts_too_long_ends_the_run_resumably(sandbox: Sandbox, gp
 
 @pytest.mark.parametrize("first", ["person", "guard"])
 def test_the_guard_does_not_undo_a_persons_pause(sandbox: Sandbox, gpus: Gpus, first: str) -> None:
-    """Neither one that came first nor one that came while the guard had paused the run."""
+    """Neither an earlier pause nor one during a pause by the guard."""
     run = sandbox.submit(*python(FOR_EVER), limits=limits())
     witness = sandbox.submit(*python(FOR_EVER), limits=limits(), gpu_ids=("0",))
     run.wait_for(Status.RUNNING)
@@ -119,7 +119,7 @@ def test_the_guard_does_not_undo_a_persons_pause(sandbox: Sandbox, gpus: Gpus, f
 
 
 def test_stale_readings_lead_to_no_action(sandbox: Sandbox, gpus: Gpus) -> None:
-    """GPU 0 gets hot and hangs at once; what is seen to work on GPU 1 is not done on GPU 0."""
+    """GPU 0 gets hot and hangs at once, so the guard acts on GPU 1 only."""
     run = sandbox.submit(*python(FOR_EVER), limits=limits(), gpu_ids=("0",))
     other = sandbox.submit(*python(FOR_EVER), limits=limits(), gpu_ids=("1",))
     run.wait_for(Status.RUNNING)

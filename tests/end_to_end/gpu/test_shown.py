@@ -88,12 +88,12 @@ def test_doctor_explains_a_broken_driver_and_how_to_fix_it(
         gpus.break_nvml(nvml)
     if smi is not None:
         gpus.break_smi(smi)
-    said = obey("doctor")
-    assert said.code != 0
-    lines = [line for line in said.lines if "gpu probe" in line]
+    result = obey("doctor")
+    assert result.code != 0
+    lines = [line for line in result.lines if "gpu probe" in line]
     assert lines[0].startswith("bad")
     assert says in lines[0]
-    assert "one run starts at a time" in said.out
+    assert "one run starts at a time" in result.out
 
 
 def test_doctor_shows_good_and_bad_gpus(sandbox: Sandbox, gpus: Gpus, obey: Commands) -> None:
@@ -112,8 +112,8 @@ def test_doctor_shows_good_and_bad_gpus(sandbox: Sandbox, gpus: Gpus, obey: Comm
 def test_a_dry_run_measures_if_no_sampler_runs_and_leaves_no_record(
     sandbox: Sandbox, gpus: Gpus, obey: Commands, asked: tuple[str, ...]
 ) -> None:
-    said = obey("run", "--dry-run", "--json", *asked, "--", "true")
-    assert (said.code, said.json["verdict"]) == (0, "start")
+    result = obey("run", "--dry-run", "--json", *asked, "--", "true")
+    assert (result.code, result.json["verdict"]) == (0, "start")
     assert obey.json("list") == []
 
 
@@ -121,7 +121,7 @@ def test_a_dry_run_measures_if_no_sampler_runs_and_leaves_no_record(
 def test_no_wait_measures_too(sandbox: Sandbox, gpus: Gpus, obey: Commands, celsius: int, code: int) -> None:
     gpus.set(0, celsius=celsius)
     gpus.set(1, celsius=celsius)
-    said = obey("run", "--no-wait", "-d", "--", "true")
-    assert said.code == code
-    assert ("GPU 0 at 90 C, waiting below 82" in said.err) == (code == 75)
+    result = obey("run", "--no-wait", "-d", "--", "true")
+    assert result.code == code
+    assert ("GPU 0 at 90 C, waiting below 82" in result.err) == (code == 75)
     assert len(obey.json("list")) == (0 if code else 1)
