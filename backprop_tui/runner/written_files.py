@@ -56,9 +56,7 @@ class _Folder:
     guessed: bool
     modified_ns: int | None = None
     crowded: bool = False
-    files: dict[str, tuple[int, int] | None] = field(
-        default_factory=dict
-    )  # name -> size and time; None: not checked yet
+    files: dict[str, tuple[int, int] | None] = field(default_factory=dict)  # size and time, None: not checked yet
 
 
 class OutputFiles:
