@@ -1,4 +1,4 @@
-"""A run that fills the disk is warned of, and holds those that would fill it sooner."""
+"""A run that will fill the disk gets a warning, and runs that would fill it sooner are held."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def held_by(run: Submitted) -> list[str]:
     return [reason["message"] for reason in content["held"].get(run.id, []) if reason["check"] == "disk"]
 
 
-def test_the_disk_that_one_fills_holds_the_next_until_it_has_ended(sandbox: Sandbox) -> None:
+def test_a_run_that_fills_the_disk_holds_the_next_one_until_it_has_ended(sandbox: Sandbox) -> None:
     filling = sandbox.submit(
         *python(FILLS), limits=LIMITS, max_run_seconds=3600, stop=QUICK, checkpoint_globs=("ckpt_step_*.state",)
     )
