@@ -8,21 +8,34 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from backprop_tui.client.run_request import RunRequest
     from backprop_tui.store.home import Home
 
 
 def main() -> int:
     """Runs a `backprop-tui` command line; returns the exit code."""
-    from backprop_tui.cli.entry import enter
+    from backprop_tui.cli.invocation import run_program
 
-    return enter(sys.argv[1:], _open_dashboard, _open_demo)
+    return run_program(sys.argv[1:], _open_dashboard, _open_demo)
 
 
 def _open_dashboard(home: Home, config_path: str, selected_run: str | None) -> int:
     """Opens the dashboard; Textual is loaded only here."""
     from backprop_tui.tui import run_dashboard
 
-    return run_dashboard(home, config_path, selected_run, demo=lambda: _open_demo(home.host, config_path))
+    def demo() -> int:
+        return _open_demo(home.host, config_path)
+
+    return run_dashboard(home, config_path, selected_run, demo=demo, parse_run=_parse_run)
+
+
+def _parse_run(words: Sequence[str]) -> RunRequest:
+    """Parses a command line typed into the dashboard."""
+    from backprop_tui.cli.commands.run import parse_request
+
+    return parse_request(words)
 
 
 def _open_demo(host: str, config_path: str) -> int:
@@ -31,7 +44,7 @@ def _open_demo(host: str, config_path: str) -> int:
     from backprop_tui.tui import run_dashboard
 
     def open_demo_dashboard(home: Home, demo_config: str) -> int:
-        return run_dashboard(home, demo_config, looks_of=config_path, is_demo=True)
+        return run_dashboard(home, demo_config, looks_of=config_path, is_demo=True, parse_run=_parse_run)
 
     return play(open_demo_dashboard, host)
 

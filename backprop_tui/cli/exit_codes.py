@@ -1,4 +1,4 @@
-"""How a run's end becomes the exit code of the command that waited for it."""
+"""The exit codes, and how the end of a run becomes the exit code of the command that waited for it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SIGNALLED = 128
 
 
 def exit_code_of(record: JsonObject) -> int:
-    """The documented code for an ended run's public record."""
+    """The documented exit code for the public record of an ended run."""
     match record["status"]:
         case Status.COMPLETED | Status.TIMEBOXED:
             return OK
@@ -26,7 +26,7 @@ def exit_code_of(record: JsonObject) -> int:
 
 
 def _failed(record: JsonObject) -> int:
-    """The script's own code, 128 and the signal, or that it could not be started at all."""
+    """The script's own exit code, 128 + signal, or 66 if it could not be started."""
     code, name = record.get("exit_code"), record.get("signal")
     if isinstance(code, int) and code != 0:
         return code
@@ -34,7 +34,7 @@ def _failed(record: JsonObject) -> int:
 
 
 def _number(name: str) -> int:
-    """Of SIGKILL; real-time signals are recorded as SIG and their number."""
+    """The number of a signal such as SIGKILL; real-time signals are recorded as SIG and their number."""
     if name in signal.Signals.__members__:
         return signal.Signals[name].value
     digits = name.removeprefix("SIG")
@@ -42,6 +42,6 @@ def _number(name: str) -> int:
 
 
 def first_failure(records: Iterable[JsonObject]) -> int:
-    """The exit code of the run that ended badly first; 0 where none did."""
+    """The exit code of the run that ended badly first; 0 if none did."""
     by_end = sorted(records, key=lambda record: str(record.get("ended_at") or ""))
     return next((code for code in map(exit_code_of, by_end) if code != OK), OK)

@@ -1,4 +1,4 @@
-"""Follows runs until they have ended, from the outside: it may freeze or vanish, and they go on."""
+"""Follows runs until they have ended; it only reads their files, so it may freeze or be killed and they continue."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ import time
 from collections.abc import Callable, Mapping
 
 from backprop_tui.cli import diagnostics, output
+from backprop_tui.cli.event_stream import ENDED, HELD, LONGEST_WAIT_SECONDS, Event, EventStream, Pace
 from backprop_tui.cli.exit_codes import HELD as HELD_CODE
 from backprop_tui.cli.exit_codes import STOPPED, first_failure
-from backprop_tui.cli.guardians import open_guardian
-from backprop_tui.cli.interrupts import Interrupts
-from backprop_tui.cli.pacing import LONGEST_SECONDS, Pace
-from backprop_tui.cli.petition import Petition
-from backprop_tui.cli.petitions import PERSON, Stop
 from backprop_tui.cli.presenters import PrefixedOutput, Presenter
+from backprop_tui.cli.queued import Interrupts
 from backprop_tui.cli.session import Session
-from backprop_tui.cli.story import ENDED, HELD, Event, Story
-from backprop_tui.cli.tails import From
+from backprop_tui.client.control import PERSON, Stop
+from backprop_tui.client.file_sizes import FileSizes
+from backprop_tui.client.guardians import open_guardian
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.governor.figures import counted
 from backprop_tui.domain.requests import StopRequest
@@ -27,160 +25,152 @@ from backprop_tui.store.home import Home
 from backprop_tui.store.tail import Tail
 
 ENSURE_SECONDS = 2.0
-URGENT_FOR_SECONDS = 1.0  # after a run was queued or admitted, when each moment counts
+URGENT_FOR_SECONDS = 1.0  # after a run was queued or admitted
 STOPPED_BY_CTRL_C = "stopped by Ctrl-C"
 _KILL, _LEAVE = 2, 3  # how often Ctrl-C was pressed
 
 
-class Followed:
+class FollowedRun:
     """One run that is followed."""
 
-    def __init__(self, home: Home, run_id: str, presenter: Presenter, start: From) -> None:
+    def __init__(self, home: Home, run_id: str, presenter: Presenter, start: FileSizes) -> None:
         metrics = start.metrics if presenter.wants_progress else None
-        self.story = Story(home, run_id, events_offset=start.events, metrics_offset=metrics)
-        self._tail = Tail(self.story.directory.log, start.log)
+        self.stream = EventStream(home, run_id, events_offset=start.events, metrics_offset=metrics)
+        self._tail = Tail(self.stream.directory.log, start.log)
         self._presenter = presenter
-        self._guardian: int | None = None
+        self.guardian: int | None = None  # a pidfd: its death is the quickest sign of the run's end
         self.urgent_until = time.monotonic() + URGENT_FOR_SECONDS
         self.held = False
         self.end: JsonObject | None = None
 
-    @property
-    def guardian(self) -> int | None:
-        """A pidfd of its guardian: its death is the quickest sign of the end. None where there is none, or unknown."""
-        return self._guardian
-
-    def look(self, now: float) -> bool:
-        """Shows what is new; whether anything was."""
-        changed = self.story.look()
-        if changed and self.story.run.status in (Status.QUEUED, Status.STARTING):
+    def show_news(self, now: float) -> bool:
+        """Shows what is new, and returns whether there was anything."""
+        changed = self.stream.refresh()
+        if changed and self.stream.run.status in (Status.QUEUED, Status.STARTING):
             self.urgent_until = now + URGENT_FOR_SECONDS
-        ended = self.story.has_ended  # before the log is read: what is read then is all there is
-        printed = self._pass_output()
+        ended = self.stream.has_ended  # checked before the log is read, so that what is read then is all of it
+        printed = self._show_output()
         if ended and not self._presenter.room():
-            return printed  # its end comes after its last output
-        told = [*self.story.news(now)]
-        for event in told:
+            return printed  # the end is shown after the last output
+        events = [*self.stream.new_events(now)]
+        for event in events:
             self.held = event.kind == HELD
             if event.kind == ENDED:
                 self._finish(event)
             self._presenter.event(event)
         self._watch_guardian()
-        return changed or printed or bool(told)
+        return changed or printed or bool(events)
 
-    def _pass_output(self) -> bool:
+    def _show_output(self) -> bool:
         printed = False
         while self._presenter.wants_output and self._presenter.room() and (content := self._tail.read()):
             printed = True
-            self._presenter.offer(self.story.run.id, content)
+            self._presenter.offer(self.stream.run.id, content)
         return printed
 
     def _finish(self, event: Event) -> None:
         self.end = event.figures["run"]
         if isinstance(self._presenter, PrefixedOutput):
-            self._presenter.finish(self.story.run.id)
+            self._presenter.finish(self.stream.run.id)
         self.forget_guardian()
 
     def _watch_guardian(self) -> None:
-        if self._guardian is not None or self.end is not None or self.story.run.status is not Status.RUNNING:
+        if self.guardian is not None or self.end is not None or self.stream.run.status is not Status.RUNNING:
             return
-        live = self.story.live()
+        live = self.stream.live()
         if live is not None:
-            self._guardian = open_guardian(self.story.directory, live.runner_pid)
+            self.guardian = open_guardian(self.stream.directory, live.runner_pid)
 
     def forget_guardian(self) -> None:
-        """It has died, or is no longer of interest."""
-        if self._guardian is not None:
-            os.close(self._guardian)
-            self._guardian = None
+        """Closes the pidfd."""
+        if self.guardian is not None:
+            os.close(self.guardian)
+            self.guardian = None
 
 
 class Following:
     """Follows some runs to their ends; Ctrl-C stops them."""
 
     def __init__(
-        self,
-        session: Session,
-        starts: Mapping[str, From],
-        presenter: Presenter,
-        interrupts: Interrupts,
+        self, session: Session, starts: Mapping[str, FileSizes], presenter: Presenter, interrupts: Interrupts
     ) -> None:
-        self._take_back: Callable[[str], bool] | None = None
         self._session = session
         self._presenter = presenter
         self._interrupts = interrupts
-        self._obeyed_interrupts = 0
+        self._handled_interrupts = 0
+        self._withdraw: Callable[[str], bool] | None = None
         self._all_written = True
-        self._petitions: list[Petition[StopRequest]] = []
+        self._stops: list[Stop] = []
         self._ensure_at = time.monotonic() + ENSURE_SECONDS
-        self._complained: set[str] = set()
-        self.runs = [Followed(session.home, run_id, presenter, start) for run_id, start in starts.items()]
+        self._complaints: set[str] = set()
+        self.runs = [FollowedRun(session.home, run_id, presenter, start) for run_id, start in starts.items()]
+
+    def withdraw_when_held(self, withdraw: Callable[[str], bool]) -> None:
+        """Does not wait for a run that is held: `withdraw` takes it out of the queue, and returns whether it could."""
+        self._withdraw = withdraw
 
     def to_the_end(self) -> int:
-        """Returns the exit code: of the first that did not end well, else 0.
+        """Returns the exit code: of the first run that did not end well, else 0.
 
-        130 where Ctrl-C left them, 75 where one is held and that was not to be waited for.
+        130 if Ctrl-C left them, 75 if a run is held and was not to wait.
 
         Raises:
-            BrokenPipeError: nobody reads stdout any more; the runs go on.
+            BrokenPipeError: nobody reads stdout any more; the runs continue.
         """
         pace = Pace(time.monotonic())
         while True:
             now = time.monotonic()
-            changes = [followed.look(now) for followed in self._unfinished()]
+            changes = [run.show_news(now) for run in self._unfinished()]
             if any(changes):
                 pace.changed(now)
             self._all_written = self._presenter.flush()
             if not self._unfinished():
                 break
-            if self._has_left_held():
+            if self._withdrew_held():
                 return HELD_CODE
             if self._interrupts.count >= _LEAVE:
-                diagnostics.say(f"left alone: {', '.join(followed.story.run.id for followed in self._unfinished())}")
+                run_ids = ", ".join(run.stream.run.id for run in self._unfinished())
+                diagnostics.say(f"no longer following, still running: {run_ids}")
                 return STOPPED
-            self._stop_where_asked()
+            self._stop_on_interrupt()
             self._ensure_supervisor(now)
-            self._presenter.status([followed.story for followed in self.runs], now)
+            self._presenter.status([run.stream for run in self.runs], now)
             self._wait(pace, now)
         self._write_the_rest()
-        return first_failure([followed.end for followed in self.runs if followed.end is not None])
+        return first_failure([run.end for run in self.runs if run.end is not None])
 
     def _write_the_rest(self) -> None:
-        """However long the reader takes, unless Ctrl-C says that nobody wants it any more."""
+        """Takes as long as the reader does, unless Ctrl-C is pressed."""
         diagnostics.clear_status()
-        pressed = self._interrupts.count
-        while not self._presenter.flush() and self._interrupts.count == pressed:
-            output.wait(LONGEST_SECONDS, for_reader=True)
+        count = self._interrupts.count
+        while not self._presenter.flush() and self._interrupts.count == count:
+            output.wait(LONGEST_WAIT_SECONDS, for_reader=True)
 
-    def leave_when_held(self, take_back: Callable[[str], bool]) -> None:
-        """A run that is held is not waited for: `take_back` takes it out of the queue, and says whether it could."""
-        self._take_back = take_back
-
-    def _has_left_held(self) -> bool:
-        held = [followed.story.run.id for followed in self.runs if followed.held]
-        if not held or self._take_back is None:
+    def _withdrew_held(self) -> bool:
+        held = [run.stream.run.id for run in self.runs if run.held]
+        if not held or self._withdraw is None:
             return False
-        take_back, self._take_back = self._take_back, None
-        return all(take_back(run_id) for run_id in held)
+        withdraw, self._withdraw = self._withdraw, None
+        return all(withdraw(run_id) for run_id in held)
 
-    def _unfinished(self) -> list[Followed]:
-        return [followed for followed in self.runs if followed.end is None]
+    def _unfinished(self) -> list[FollowedRun]:
+        return [run for run in self.runs if run.end is None]
 
-    def _stop_where_asked(self) -> None:
-        if self._interrupts.count > self._obeyed_interrupts:
-            self._obeyed_interrupts = self._interrupts.count
+    def _stop_on_interrupt(self) -> None:
+        if self._interrupts.count > self._handled_interrupts:
+            self._handled_interrupts = self._interrupts.count
             request = StopRequest(by=PERSON, reason=STOPPED_BY_CTRL_C, kill=self._interrupts.count >= _KILL)
-            self._petitions = [Stop(self._session, followed.story.run.id, request) for followed in self._unfinished()]
-            count = counted(len(self._petitions), "run")
+            self._stops = [Stop(self._session, run.stream.run.id, request) for run in self._unfinished()]
+            count = counted(len(self._stops), "run")
             diagnostics.say(f"killing {count}" if request.kill else f"stopping {count}; Ctrl-C again kills")
-        for petition in [*self._petitions]:
+        for stop in [*self._stops]:
             try:
-                granted = petition.look() is not None
+                is_done = stop.poll() is not None
             except BackpropError as error:
-                self._complain(error)
-                granted = True
-            if granted:
-                self._petitions.remove(petition)
+                self._complain_once(error)
+                is_done = True
+            if is_done:
+                self._stops.remove(stop)
 
     def _ensure_supervisor(self, now: float) -> None:
         if now < self._ensure_at:
@@ -189,21 +179,21 @@ class Following:
         try:
             self._session.supervisor.ensure()
         except (BackpropError, OSError) as error:
-            self._complain(error)
+            self._complain_once(error)
 
-    def _complain(self, error: Exception) -> None:
-        """Once: the runs do not depend on us, and the next look may go well."""
-        if str(error) not in self._complained:
-            self._complained.add(str(error))
+    def _complain_once(self, error: Exception) -> None:
+        """The runs do not depend on this process, and the next attempt may succeed."""
+        if str(error) not in self._complaints:
+            self._complaints.add(str(error))
             diagnostics.complain(str(error))
 
     def _wait(self, pace: Pace, now: float) -> None:
-        """Until the next look; a guardian's death and a reader's going away are seen at once."""
+        """Until the next read; a guardian's death and a closed reader are noticed at once."""
         unfinished = self._unfinished()
-        urgent = any(now < followed.urgent_until for followed in unfinished)
-        guardians = {followed.guardian: followed for followed in unfinished if followed.guardian is not None}
+        urgent = any(now < run.urgent_until for run in unfinished)
+        guardians = {run.guardian: run for run in unfinished if run.guardian is not None}
         seconds = pace.seconds(now, urgent=urgent)
         for descriptor in output.wait(seconds, for_reader=not self._all_written, others=guardians):
             guardians[descriptor].forget_guardian()
             guardians[descriptor].urgent_until = time.monotonic() + URGENT_FOR_SECONDS
-            self._ensure_at = now  # if it died before its end was written, somebody must find that
+            self._ensure_at = now  # a supervisor must find out if it died before the end was recorded

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, field, replace
 
 from backprop_tui.cli import figures
-from backprop_tui.cli.own_sampler import OwnSampler
 from backprop_tui.cli.tables import Column
+from backprop_tui.client.own_sampler import OwnSampler
 from backprop_tui.domain.governor.figures import plain
 from backprop_tui.domain.governor.freshness import STALE_AFTER_SAMPLES
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading, Readings

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 
 from backprop_tui.cli import figures, tables
-from backprop_tui.cli.records import current
 from backprop_tui.cli.session import Session
+from backprop_tui.client.runs import current
 from backprop_tui.domain.course import Course, Extreme
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.metric_names import less_is_better, main_loss

@@ -6,39 +6,27 @@ import json
 import os
 import select
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 
 def line(text: str = "") -> None:
-    """One line of text for a person or a script."""
+    """Writes one line of text."""
     sys.stdout.write(text + "\n")
 
 
 def json_value(value: object) -> None:
-    """One JSON value, indented for people who look and parsed as well by programs."""
+    """Writes one JSON value, indented so that people can read it too."""
     sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def json_line(value: object) -> None:
-    """One JSON value on one line, at once: somebody follows."""
+    """Writes one JSON value on one line, and flushes, because somebody follows."""
     sys.stdout.write(json.dumps(value, separators=(",", ":"), allow_nan=False) + "\n")
     sys.stdout.flush()
 
 
-def raw(content: bytes | memoryview) -> None:
-    """Bytes as they are, past the text layer, at once, however long the reader takes.
-
-    Raises:
-        BrokenPipeError: nobody reads any more.
-    """
-    sys.stdout.flush()
-    view = memoryview(content)
-    while view:
-        view = view[os.write(sys.stdout.fileno(), view) :]
-
-
-def accept(content: memoryview) -> int:
-    """Writes as much as the reader takes without making us wait; how many bytes that was.
+def write_available(content: memoryview) -> int:
+    """Writes as much as the reader takes without blocking, and returns how many bytes that was.
 
     Raises:
         BrokenPipeError: nobody reads any more.
@@ -47,19 +35,20 @@ def accept(content: memoryview) -> int:
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
     written = 0
-    # A pipe that is ready takes so much at least; a terminal held by Ctrl-S is not ready. See pipe(7).
+    # A pipe that is ready takes at least PIPE_BUF bytes; a terminal held by Ctrl-S is not ready. See pipe(7).
     while written < len(content) and poll.poll(0):
         written += os.write(descriptor, content[written : written + select.PIPE_BUF])
     return written
 
 
 def wait(seconds: float, *, for_reader: bool, others: Iterable[int] = ()) -> list[int]:
-    """Waits until one of the other descriptors is ready, or the reader takes more where that is waited for.
+    """Waits until one of the other descriptors is ready or, with `for_reader`, the reader takes more.
 
-    Returns those of the others that are ready.
+    Returns:
+        The other descriptors that are ready.
 
     Raises:
-        BrokenPipeError: nobody can read what we write any more; seen even while there is nothing to write.
+        BrokenPipeError: the reader is gone, which is noticed even if there is nothing to write.
     """
     descriptor = sys.stdout.fileno()
     poll = select.poll()
@@ -73,40 +62,28 @@ def wait(seconds: float, *, for_reader: bool, others: Iterable[int] = ()) -> lis
 
 
 def is_terminal() -> bool:
-    """Whether a person sees stdout."""
+    """Whether stdout is a terminal."""
     return sys.stdout.isatty()
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: frozenset[int] = frozenset()) -> None:
-    """Columns as wide as their widest cell, two spaces apart; `right` names the columns aligned to the right."""
-    cells = [list(header), *(list(row) for row in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
-    for row in cells:
-        padded = (
-            cell.rjust(width) if column in right else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        line("  ".join(padded).rstrip())
-
-
 def flush() -> None:
-    """Everything that was written reaches its reader.
+    """Flushes stdout.
 
     Raises:
         BrokenPipeError: nobody reads any more.
-        OSError: the disk it goes to is full.
+        OSError: the disk that it is redirected to is full.
     """
     sys.stdout.flush()
 
 
 def leave(*, discard: bool) -> None:
-    """The last thing done: what nobody can read must not be tried again at exit, which would change the exit code."""
+    """Flushes or discards the rest before the exit: Python would try again, fail, and change the exit code."""
     try:
         if not discard:
             sys.stdout.flush()
             return
     except OSError:
         pass
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)

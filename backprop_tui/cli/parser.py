@@ -1,6 +1,6 @@
-"""What was typed, taken apart: the global options, the command, and the command's own arguments.
+"""Parses a command line into the global options, the command, and the command's own arguments.
 
-Only the module of the command that is asked for is imported; all of them only for the overview and for completion.
+Only the module of the given command is imported; all of them only for the overview and for completion.
 """
 
 from __future__ import annotations
@@ -42,27 +42,27 @@ COMMANDS: dict[str, str] = {
     "completion": f"{_COMMANDS}.completion",
 }
 
-# Those whose words after `--` are a command line of the user's own; handed over as `arguments.after_dashes`.
+# Commands that get the words after `--` as they are, in `arguments.after_dashes`.
 _TAKES_COMMAND_LINE = frozenset({"run"})
 
 DESCRIPTION = "Queue, watch and time-box machine-learning training runs from the terminal, and never lose one."
 
 _SWITCHES = {
-    "--no-ui": "work headless, without the dashboard",
+    "--no-ui": "work without the dashboard",
     "--json": "answer in JSON",
-    "--verbose": "say more of what is done, and show where a fault of ours happened",
-    "--dry-run": "go through everything, the governor's decision too, and start or change nothing",
+    "--verbose": "print more messages, and the traceback of an internal error",
+    "--dry-run": "do everything up to the governor's decision, but start and change nothing",
 }
 _RESUME_ARG = "--resume-arg"
 _DEMO = "--demo"
-_DEMO_HELP = "show the dashboard with real runs on simulated GPUs; nothing of it is left afterwards"
-_MARGIN = 2  # as argparse has it
+_DEMO_HELP = "show the dashboard with real runs on simulated GPUs; leaves nothing behind"
+_MARGIN = 2  # as in argparse
 _CONFIG = "--config"
-_CONFIG_HELP = "the user's configuration file to use instead of the usual config.toml"
+_CONFIG_HELP = "the configuration file to use instead of the user's config.toml"
 
 
 class Command(Protocol):
-    """What a module in `cli/commands` must have."""
+    """What a module in `cli/commands` must define."""
 
     SUMMARY: str
 
@@ -73,7 +73,7 @@ class Command(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GlobalOptions:
-    """What may stand before or after any command; `config` None is the user's own file."""
+    """The options allowed before or after any command; `config` None is the user's own file."""
 
     config: str | None = None
     no_ui: bool = False
@@ -86,7 +86,7 @@ class GlobalOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invocation:
-    """One command as it was typed; `execute` None where no command was."""
+    """A parsed command line; `execute` is None if there is no command."""
 
     options: GlobalOptions
     arguments: argparse.Namespace
@@ -94,14 +94,14 @@ class Invocation:
 
 
 class _HelpFormatter(argparse.HelpFormatter):
-    """As wide as the terminal; argparse would load shutil for that, and makes one for each argument that is added."""
+    """As wide as the terminal; argparse would load shutil for that, and creates one for each argument added."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=(terminal.width() or terminal.USUAL_WIDTH) - _MARGIN)
 
 
 class CommandParser(argparse.ArgumentParser):
-    """Raises UsageError instead of leaving the program, takes no abbreviations, and prints by way of `output`."""
+    """Raises UsageError instead of exiting, accepts no abbreviations, and prints through `output`."""
 
     def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - argparse's own arguments
         settings.setdefault("allow_abbrev", False)
@@ -113,10 +113,10 @@ class CommandParser(argparse.ArgumentParser):
         return self._actions
 
     def error(self, message: str) -> NoReturn:
-        """Never returns.
+        """Raises the error.
 
         Raises:
-            UsageError: with the option's name and where help is found.
+            UsageError: with the option's name and where to find help.
         """
         unknown = "unrecognized arguments: "
         if message.startswith(unknown):
@@ -127,7 +127,7 @@ class CommandParser(argparse.ArgumentParser):
         word = unknown.split(maxsplit=1)[0]
         if not word.startswith("-"):
             return f"unexpected argument {unknown}"
-        import difflib  # only to mend a mistake
+        import difflib  # only needed to correct a mistake
 
         known = [
             option for option in (*self._option_string_actions, *_SWITCHES, _CONFIG, _DEMO) if option.startswith("--")
@@ -135,19 +135,19 @@ class CommandParser(argparse.ArgumentParser):
         near = difflib.get_close_matches(word.partition("=")[0], known, n=1)
         return f"unknown option {unknown}" + (f"; did you mean {near[0]}?" if near else "")
 
-    def _print_message(self, message: str, file: Any = None) -> None:  # noqa: ANN401 - as argparse has it
+    def _print_message(self, message: str, file: Any = None) -> None:  # noqa: ANN401 - as in argparse
         output.line(message.rstrip("\n"))
 
 
 def parse(words: Sequence[str]) -> Invocation:
-    """Takes apart what was typed after the program's name.
+    """Parses a command line without the program's name.
 
     Raises:
         UsageError: an unknown command or option, or a bad value.
         SystemExit: help was asked for and printed.
     """
     ours, after_dashes = _split_at_dashes(words)
-    options, rest = _take_global_options(ours)
+    options, rest = _extract_global_options(ours)
     if options.demo and rest and rest[0] not in ("-h", "--help"):
         raise UsageError(f"--demo shows a dashboard of its own; leave out {rest[0]!r}")
     if options.version:
@@ -168,7 +168,7 @@ def load(name: str) -> Command:
     """The module of a command.
 
     Raises:
-        UsageError: there is no such command; names the nearest.
+        UsageError: there is no such command; the message names a similar one.
     """
     path = COMMANDS.get(name)
     if path is None:
@@ -182,7 +182,7 @@ def load(name: str) -> Command:
 
 
 def command_parser(name: str, module: Command) -> CommandParser:
-    """The parser of one command; global options are described by it and taken out before it parses."""
+    """The parser of one command; its help describes the global options, which are extracted before it parses."""
     parser = CommandParser(prog=f"backprop-tui {name}", description=module.SUMMARY, epilog=_epilog())
     module.add_arguments(parser)
     return parser
@@ -191,7 +191,7 @@ def command_parser(name: str, module: Command) -> CommandParser:
 def full_parser() -> argparse.ArgumentParser:
     """The parser of all commands and options, for the overview and for completion; imports every command."""
     parser = CommandParser(
-        prog="backprop-tui", description=DESCRIPTION, epilog="backprop-tui COMMAND --help tells more."
+        prog="backprop-tui", description=DESCRIPTION, epilog="backprop-tui COMMAND --help describes a command."
     )
     _describe_global_options(parser)
     parser.add_argument("--version", action="store_true", help="print the version")
@@ -217,30 +217,30 @@ def _epilog() -> str:
 
 
 def _split_at_dashes(words: Sequence[str]) -> tuple[list[str], list[str] | None]:
-    """What stands before the first `--`, and what after it: None where there is none."""
+    """The words before the first `--`, and those after it, None if there is no `--`."""
     if "--" not in words:
         return list(words), None
-    place = words.index("--")
-    return list(words[:place]), list(words[place + 1 :])
+    index = words.index("--")
+    return list(words[:index]), list(words[index + 1 :])
 
 
-def _take_global_options(words: Sequence[str]) -> tuple[GlobalOptions, list[str]]:
-    """Global options and what is left; an option's value cannot be taken for one, argparse refuses such values too."""
-    found: dict[str, Any] = {}
+def _extract_global_options(words: Sequence[str]) -> tuple[GlobalOptions, list[str]]:
+    """The global options and the remaining words; no option of a command takes a value that looks like one of them."""
+    options: dict[str, Any] = {}
     rest: list[str] = []
-    left = iter(words)
-    for word in left:
+    remaining = iter(words)
+    for word in remaining:
         if word in _SWITCHES or word in ("--version", _DEMO):
-            found[word[2:].replace("-", "_")] = True
+            options[word[2:].replace("-", "_")] = True
         elif word == _CONFIG:
-            found["config"] = next(left, "")
+            options["config"] = next(remaining, "")
         elif word.startswith(_CONFIG + "="):
-            found["config"] = word.partition("=")[2]
+            options["config"] = word.partition("=")[2]
         else:
             rest.append(word)
-    if found.get("config") == "":
+    if options.get("config") == "":
         raise UsageError("--config: expected the path of a configuration file")
-    return GlobalOptions(**found), rest
+    return GlobalOptions(**options), rest
 
 
 def _without_command(options: GlobalOptions, rest: list[str], after_dashes: list[str] | None) -> Invocation:
@@ -255,7 +255,7 @@ def _without_command(options: GlobalOptions, rest: list[str], after_dashes: list
 
 
 def _parse_command(parser: CommandParser, words: list[str]) -> argparse.Namespace:
-    """Options may stand between the positional arguments, except where `--` or commands of commands follow."""
+    """Options may come between the positional arguments, unless there is a `--` or the command has subcommands."""
     words = _with_dashed_value(words, known={option for action in parser.actions() for option in action.option_strings})
     if "--" in words or any(action.nargs in (argparse.PARSER, argparse.REMAINDER) for action in parser.actions()):
         return parser.parse_args(words)
@@ -263,10 +263,10 @@ def _parse_command(parser: CommandParser, words: list[str]) -> argparse.Namespac
 
 
 def _with_dashed_value(words: list[str], known: set[str]) -> list[str]:
-    """`--resume-arg --resume={path}` in one word: argparse takes a value with dashes for another option."""
+    """Joins `--resume-arg --resume={path}` with `=`: argparse takes a value with dashes for another option."""
     if _RESUME_ARG not in words[:-1]:
         return words
-    place = words.index(_RESUME_ARG)
-    if words[place + 1] in known:
+    index = words.index(_RESUME_ARG)
+    if words[index + 1] in known:
         return words
-    return [*words[:place], f"{_RESUME_ARG}={words[place + 1]}", *words[place + 2 :]]
+    return [*words[:index], f"{_RESUME_ARG}={words[index + 1]}", *words[index + 2 :]]

@@ -1,4 +1,4 @@
-"""Shows what is followed to whoever asked: JSON events, one script's output as it is, or several with prefixes."""
+"""Shows runs that are followed: as JSON events, one script's output unchanged, or that of several with prefixes."""
 
 from __future__ import annotations
 
@@ -6,54 +6,54 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from backprop_tui.cli import diagnostics, output
-from backprop_tui.cli.story import ENDED, HELD, PUBLIC_KINDS, Event, Story
+from backprop_tui.cli.event_stream import ENDED, HELD, PUBLIC_KINDS, Event, EventStream
+from backprop_tui.cli.session import Session
 from backprop_tui.cli.words import event_words, status_words
+from backprop_tui.store.run_directory import RunDirectory
 
-# So much of what was read may wait for a slow reader; then the log is left where it is.
-MOST_PENDING_BYTES = 1 << 20
-STATUS_SECONDS = 0.2
-# On a terminal the status line tells the rest.
-_TOLD_ON_TERMINALS = frozenset({ENDED, "attempt_ended", "nan", "told", "warned", "guardian_failed", "adopted"})
+MOST_PENDING_BYTES = 1 << 20  # output that may wait for a slow reader; beyond that no more of the log is read
 LONGEST_LINE_BYTES = 1 << 20
+STATUS_SECONDS = 0.2
+# The events that get a line of their own on a terminal, where the status line shows the rest.
+_SHOWN_ON_TERMINALS = frozenset({ENDED, "attempt_ended", "nan", "told", "warned", "guardian_failed", "adopted"})
 
 
 class Presenter(Protocol):
-    """Shows runs; `wants_output` and `wants_progress` say what of them."""
+    """Shows runs; `wants_output` and `wants_progress` say which of their news."""
 
     wants_output: bool
     wants_progress: bool
 
     def offer(self, run_id: str, content: bytes) -> None:
-        """What a script printed; only while there is room."""
+        """Takes what a script printed; only call this while there is room."""
 
     def room(self) -> bool:
-        """Whether more output is welcome."""
+        """Whether more output can be taken."""
 
     def flush(self) -> bool:
-        """Writes as much as the reader takes without making us wait; whether that was all.
+        """Writes as much as the reader takes without blocking; whether that was all.
 
         Raises:
             BrokenPipeError: nobody reads any more.
         """
 
     def event(self, event: Event) -> None:
-        """Something happened to a run."""
+        """Shows that something happened to a run."""
 
-    def status(self, stories: Sequence[Story], now: float) -> None:
-        """The moment to show what changes all the time; `now` is monotonic."""
+    def status(self, streams: Sequence[EventStream], now: float) -> None:
+        """Shows what changes all the time; `now` is monotonic."""
 
 
 class JsonEvents:
-    """One JSON object a line on stdout; the scripts' output stays in their logs."""
+    """One JSON object a line on stdout; the scripts' output is only in their logs."""
 
     wants_output = False
     wants_progress = True
 
     def offer(self, run_id: str, content: bytes) -> None:
-        """Not wanted."""
+        """Never called."""
 
     def room(self) -> bool:
-        """Nothing ever waits."""
         return True
 
     def flush(self) -> bool:
@@ -61,17 +61,17 @@ class JsonEvents:
         return True
 
     def event(self, event: Event) -> None:
-        """One line, of what is public."""
+        """Writes public events."""
         if event.kind in PUBLIC_KINDS:
             message = {"message": event.message} if event.kind == HELD else {}
             output.json_line({"event": event.kind, "time": event.time, "run": event.run_id} | message | event.figures)
 
-    def status(self, stories: Sequence[Story], now: float) -> None:
-        """A program reads the events."""
+    def status(self, streams: Sequence[EventStream], now: float) -> None:
+        """A program reads the events instead."""
 
 
 class PlainOutput:
-    """The script's output on stdout, byte for byte; our words on stderr, one status line where that is a terminal."""
+    """The script's output on stdout, byte for byte; our lines on stderr, with a status line if that is a terminal."""
 
     wants_output = True
     wants_progress = False
@@ -79,27 +79,24 @@ class PlainOutput:
     def __init__(self, titles: Mapping[str, str]) -> None:
         self._titles = titles
         self._pending = bytearray()
-        self._line_open = False  # half a line of the script's stands on the terminal that we share
+        self._line_open = False  # whether an unfinished line of the script is on the terminal that we share
         self._shares_terminal = output.is_terminal() and diagnostics.is_terminal()
         self._status_at = 0.0
 
     def offer(self, run_id: str, content: bytes) -> None:
-        """Kept until the reader takes it."""
         self._pending += content
 
     def room(self) -> bool:
-        """Whether the reader keeps up."""
         return len(self._pending) < MOST_PENDING_BYTES
 
     def flush(self) -> bool:
-        """As Presenter has it."""
         if not self._pending:
             return True
         if self._shares_terminal:
             diagnostics.clear_status()
         with memoryview(self._pending) as view:
             last = view[-1]
-            written = output.accept(view)
+            written = output.write_available(view)
         del self._pending[:written]
         self._line_open = self._shares_terminal and (bool(self._pending) or last != ord("\n"))
         return not self._pending
@@ -107,41 +104,41 @@ class PlainOutput:
     def event(self, event: Event) -> None:
         """A line of ours, never in the middle of one of the script's."""
         words = event_words(event)
-        if words is None or (diagnostics.is_terminal() and event.kind not in _TOLD_ON_TERMINALS):
+        if words is None or (diagnostics.is_terminal() and event.kind not in _SHOWN_ON_TERMINALS):
             return
         if self._line_open:
             self._line_open = False
             diagnostics.say("")
         diagnostics.say(f"{self._titles[event.run_id]}: {words}")
 
-    def status(self, stories: Sequence[Story], now: float) -> None:
-        """The line at the bottom, a few times a second."""
+    def status(self, streams: Sequence[EventStream], now: float) -> None:
+        """The status line, a few times a second."""
         if now >= self._status_at and not self._line_open and diagnostics.is_terminal():
             self._status_at = now + STATUS_SECONDS
-            diagnostics.status(status_words(stories, now))
+            diagnostics.status(status_words(streams, now))
 
 
 class PrefixedOutput(PlainOutput):
     """Whole lines of several runs, each with its run's label before it.
 
-    A carriage return ends a line as well, and is kept: progress bars are lines that are written over.
+    A carriage return ends a line as well, and is kept: a progress bar writes its lines over each other.
     """
 
     def __init__(self, titles: Mapping[str, str], labels: Mapping[str, str]) -> None:
         super().__init__(titles)
         self._partial: dict[str, bytes] = {}
         self._prefixes: dict[str, bytes] = {}
-        self.name(labels)
+        self.set_labels(labels)
 
-    def name(self, labels: Mapping[str, str]) -> None:
-        """What stands before the lines of each run from now on, all of one width."""
+    def set_labels(self, labels: Mapping[str, str]) -> None:
+        """The labels of the runs from now on; they are padded to one width."""
         width = max(map(len, labels.values()), default=0)
         self._prefixes = {
             run_id: f"{label:<{width}} | ".encode("utf-8", "surrogateescape") for run_id, label in labels.items()
         }
 
     def offer(self, run_id: str, content: bytes) -> None:
-        """Kept until its line is whole."""
+        """Keeps an incomplete line until the rest of it comes."""
         prefix = self._prefixes[run_id]
         *whole, last = (self._partial.pop(run_id, b"") + content).splitlines(keepends=True)
         if last.endswith(b"\n"):
@@ -154,7 +151,22 @@ class PrefixedOutput(PlainOutput):
             self._pending += prefix + line
 
     def finish(self, run_id: str) -> None:
-        """Nothing more comes of that run: a last line without an end gets one."""
+        """Ends the run's last line if it is incomplete: nothing more comes."""
         partial = self._partial.pop(run_id, b"")
         if partial:
             self._pending += self._prefixes[run_id] + partial + b"\n"
+
+
+def presenter_for(session: Session, run_ids: Sequence[str]) -> Presenter:
+    """The presenter for these runs, according to the global options."""
+    if session.json:
+        return JsonEvents()
+    names = {run_id: RunDirectory(session.home.run_folder(run_id)).read().name for run_id in run_ids}
+    titles = {run_id: f"{run_id} ({name})" for run_id, name in names.items()}
+    return PlainOutput(titles) if len(names) == 1 else PrefixedOutput(titles, labels(names))
+
+
+def labels(names: Mapping[str, str]) -> dict[str, str]:
+    """The label of each run: its name if no other run has it, else its id."""
+    all_names = list(names.values())
+    return {run_id: name if all_names.count(name) == 1 else run_id for run_id, name in names.items()}

@@ -1,4 +1,4 @@
-"""Looks for mistakes in every place where settings may come from."""
+"""Checks every place that settings may come from."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from backprop_tui.domain.values import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One place, what is wrong with it, and what is worth a remark."""
+    """One place, its errors, and remarks about it."""
 
     name: str
     problems: Sequence[ConfigError]
     remarks: Sequence[str] = ()
 
     def lines(self) -> Iterator[str]:
-        """What to tell of it."""
+        """The lines to print about it."""
         yield from (f"bad   {problem}" for problem in self.problems)
         yield from (f"warn  {self.name}: {remark}" for remark in self.remarks)
         if not self.problems:
@@ -28,7 +28,7 @@ class Layer:
 
 
 def checked_layers(user_file: str, directory: str, environment: Mapping[str, str], *, named: bool) -> list[Layer]:
-    """The user's file, the project's file where there is one, the variables; `named`: by --config."""
+    """The user's file, the project's file if there is one, and the variables; `named`: by --config."""
     layers = [_user_layer(user_file, named=named)]
     project = project_file(directory)
     if project is not None and project != os.path.abspath(user_file):
@@ -42,7 +42,7 @@ def _user_layer(path: str, *, named: bool) -> Layer:
         return _file_layer(path)
     if named:
         return Layer(path, [ConfigError(f"--config {path}", "there is no such file")])
-    return Layer(f"{path} (there is none, so that the defaults are in force)", ())
+    return Layer(f"{path} (there is none, so the defaults apply)", ())
 
 
 def _project_layer(path: str) -> Layer:
@@ -53,5 +53,5 @@ def _project_layer(path: str) -> Layer:
 def _file_layer(path: str) -> Layer:
     problems = problems_in(path)
     ignored = [] if problems else arguments_in(path)
-    remarks = [f"{', '.join(ignored)}: no setting here; give it to `run`"] if ignored else []
+    remarks = [f"{', '.join(ignored)}: not a setting; give it to `run`"] if ignored else []
     return Layer(path, problems, remarks)

@@ -1,4 +1,4 @@
-"""Plain tables: aligned columns that fit the terminal, what matters least cut, one line a row whatever is in it."""
+"""Plain tables: aligned columns that fit the terminal, cells cut if needed, one line a row whatever its content."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ NOTHING = "-"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A heading; figures go to the `right`; `least` is how far the cells may be cut, None: never.
+    """A heading; numbers are aligned to the `right`; cells may be cut to `least` columns, None: never.
 
-    Cut at the end, or in the `middle` where the ends tell one from the other.
+    They are cut at the end, or in the `middle` if their ends distinguish them.
     """
 
     title: str
@@ -25,7 +25,7 @@ class Column:
 
 
 def show(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, indent: str = "") -> None:
-    """Prints a table as wide as the terminal at most; whole where stdout is none."""
+    """Prints a table that is at most as wide as the terminal; uncut if stdout is not a terminal."""
     width = terminal.width()
     room = None if width is None else width - len(indent)
     for line in lines(columns, rows, width=room, mark="…" if terminal.shows_unicode() else "~"):
@@ -33,7 +33,7 @@ def show(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, indent: st
 
 
 def lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, width: int | None, mark: str = "…") -> list[str]:
-    """The heading and the rows; `mark` ends what was cut, `width` None cuts nothing."""
+    """The heading and the rows; `mark` shows where a cell was cut, `width` None cuts nothing."""
     table = [[column.title for column in columns], *([one_line(cell) for cell in row] for row in rows)]
     widths = [max(columns_of(row[place]) for row in table) for place in range(len(columns))]
     if width is not None:
@@ -45,16 +45,18 @@ def lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, width: in
 
 
 def _shrunk(columns: Sequence[Column], widths: Sequence[int], width: int) -> list[int]:
-    """The widest of those that may be cut gives first, until all fits or nothing is left to give."""
-    found = list(widths)
-    excess = sum(found) + len(GAP) * (len(found) - 1) - width
+    """Shrinks the widest column that may be cut, again and again, until the table fits or nothing can be cut."""
+    shrunk = list(widths)
+    excess = sum(shrunk) + len(GAP) * (len(shrunk) - 1) - width
     while excess > 0:
-        able = [place for place, one in enumerate(columns) if one.least is not None and found[place] > one.least]
+        able = [
+            place for place, column in enumerate(columns) if column.least is not None and shrunk[place] > column.least
+        ]
         if not able:
             break
-        found[max(able, key=lambda place: found[place])] -= 1
+        shrunk[max(able, key=lambda place: shrunk[place])] -= 1
         excess -= 1
-    return found
+    return shrunk
 
 
 def _cell(text: str, width: int, column: Column, mark: str) -> str:
@@ -64,7 +66,7 @@ def _cell(text: str, width: int, column: Column, mark: str) -> str:
 
 
 def shortened(text: str, width: int, mark: str = "…", *, middle: bool = False) -> str:
-    """The text in so many columns, with a mark where it was cut: at the end, or a third of the way."""
+    """The text in at most `width` columns, with a mark where it was cut: at the end, or after a third."""
     if columns_of(text) <= width:
         return text
     room = width - len(mark)
@@ -75,7 +77,7 @@ def shortened(text: str, width: int, mark: str = "…", *, middle: bool = False)
 
 
 def _fitting(text: str, width: int) -> str:
-    """As much of the beginning as takes so many columns."""
+    """As much of the beginning as fits into `width` columns."""
     if text.isascii():
         return text[: max(0, width)]
     end = 0
@@ -85,7 +87,7 @@ def _fitting(text: str, width: int) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text as one line that moves no cursor: whatever a script or a file name says."""
+    """The text as one printable line, whatever a script or a file name contains."""
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
@@ -95,6 +97,6 @@ def columns_of(text: str) -> int:
     """How many columns of a terminal a printable text takes."""
     if text.isascii():
         return len(text)
-    from unicodedata import combining, east_asian_width  # only where a name needs it
+    from unicodedata import combining, east_asian_width  # only if a name needs it
 
     return sum(0 if combining(letter) else 2 if east_asian_width(letter) in "WF" else 1 for letter in text)

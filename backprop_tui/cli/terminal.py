@@ -1,4 +1,4 @@
-"""What stdout can show: how wide it is, and which characters."""
+"""What stdout can show: its width, characters and colours."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ USUAL_WIDTH = 80
 
 
 def width() -> int | None:
-    """Columns of the terminal on stdout; None where no person looks, so that nothing is cut for a pipe or a file."""
+    """Columns of the terminal on stdout; None if it is a pipe or a file, for which nothing is cut."""
     if not sys.stdout.isatty():
         return None
     columns = os.environ.get("COLUMNS", "")
@@ -22,10 +22,10 @@ def width() -> int | None:
 
 
 def shows_unicode() -> bool:
-    """Whether stdout takes every character."""
+    """Whether stdout can show every character."""
     return (sys.stdout.encoding or "").replace("-", "").lower() == "utf8"
 
 
 def shows_colour() -> bool:
-    """Whether a terminal is there that takes colours and nobody asked for none. See no-color.org."""
+    """Whether stdout is a terminal with colours, and NO_COLOR is not set. See no-color.org."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in (None, "", "dumb")

@@ -1,154 +1,78 @@
-"""What may stand as the value of an option: text in, value out, and words that say what is wanted instead."""
+"""Parsers of option values, made from the parsers of settings: the same words are accepted in both."""
 
 from __future__ import annotations
 
 import argparse
-import math
 import re
 import shlex
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn, TypeVar
 
-from backprop_tui.config.kinds import WrongValue, parse_memory_limit, parse_signal, parse_warning
-from backprop_tui.domain.limits import MemoryLimit
-from backprop_tui.domain.until import Until, parse_until
-from backprop_tui.domain.values import dataclass
+from backprop_tui.config.kinds import Kind, WrongValue, integer, number
 
-_NOT_FOR_STOPPING = frozenset({"SIGSTOP", "SIGTSTP", "SIGCONT", "SIGCHLD"})
+ValueT = TypeVar("ValueT")
 _VARIABLE = re.compile(r"[^=\0]+")
 
 
-@dataclass(frozen=True, slots=True)
-class NoLimit:
-    """`none` was given, which is something else than nothing given."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WarningSignal:
-    """Which signal a script gets so many seconds before its limit."""
-
-    name: str
-    seconds: float
-
-
-def _refuse(message: str) -> NoReturn:
+def refuse(message: str) -> NoReturn:
+    """Raises the error that argparse expects for a bad value."""
     raise argparse.ArgumentTypeError(message)
 
 
-def _number(text: str, wanted: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        _refuse(f"{text!r} is not {wanted}")
-    return value
+def parser_of(kind: Kind, convert: Callable[[Any], ValueT]) -> Callable[[str], ValueT]:
+    """A parser for argparse that reads a kind of setting and converts its value."""
+    return parser_by(lambda text: convert(kind.read(text)))
 
 
-def minutes(text: str) -> float:
-    """Minutes above 0, in seconds."""
-    value = _number(text, "a number of minutes")
-    if value <= 0:
-        _refuse(f"{text} minutes: must be above 0")
-    return value * 60
+def parser_by(parse: Callable[[str], ValueT]) -> Callable[[str], ValueT]:
+    """A parser for argparse made from one that raises ValueError."""
+
+    def read(text: str) -> ValueT:
+        try:
+            return parse(text)
+        except WrongValue as error:
+            refuse(f"{text!r}: {error}")
+        except ValueError as error:
+            refuse(str(error))
+
+    return read
 
 
-def minutes_or_none(text: str) -> float | NoLimit:
-    """Minutes above 0, in seconds; `none` is no limit."""
-    if text.lower() == "none":
-        return NoLimit()
-    value = _number(text, "a number of minutes, or none")
-    if value <= 0:
-        _refuse(f"{text} minutes: must be above 0; for no limit: none")
-    return value * 60
+minutes: Callable[[str], float] = parser_of(number(above=0), lambda value: value * 60)
+"""Minutes above 0, in seconds."""
 
 
-def at_least_zero(wanted: str, *, scale: float = 1.0) -> Callable[[str], float]:
-    """A number of `wanted`, 0 or more, times `scale`."""
-
-    def convert(text: str) -> float:
-        value = _number(text, wanted)
-        if value < 0:
-            _refuse(f"{text}: must be 0 or more")
-        return value * scale
-
-    return convert
+def at_least_zero(*, scale: float = 1.0) -> Callable[[str], float]:
+    """A number of 0 or more, multiplied by `scale`."""
+    return parser_of(number(least=0), lambda value: float(value * scale))
 
 
 def whole(*, least: int | None = None) -> Callable[[str], int]:
     """A whole number, `least` or more."""
-
-    def convert(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            _refuse(f"{text!r} is not a whole number")
-        if least is not None and value < least:
-            _refuse(f"{text}: must be {least} or more")
-        return value
-
-    return convert
-
-
-def memory_limit(text: str) -> MemoryLimit:
-    """`80%` of a GPU's memory, or so many GB."""
-    try:
-        return parse_memory_limit(text)
-    except WrongValue as error:
-        _refuse(f"{text!r}: {error}")
-
-
-def signal_name(text: str) -> str:
-    """The full name of a signal given as INT, SIGINT or 2."""
-    try:
-        name = parse_signal(text)
-    except WrongValue as error:
-        _refuse(str(error))
-    if name in _NOT_FOR_STOPPING:
-        _refuse(f"{name} ends no script; such as INT, TERM or USR1")
-    return name
-
-
-def warning(text: str) -> WarningSignal | NoLimit:
-    """SIGNAL@SECONDS: that signal so many seconds before the limit; `none` is no warning."""
-    if text.lower() == "none":
-        return NoLimit()
-    try:
-        name, seconds = parse_warning(text)
-    except WrongValue as error:
-        _refuse(f"{text!r}: {error}")
-    return WarningSignal(name=name, seconds=seconds)
-
-
-def until(text: str) -> Until:
-    """What a run has to reach: NAME, one of < <= > >= = and a number."""
-    try:
-        return parse_until(text)
-    except ValueError as error:
-        _refuse(f"{text!r}: {error}")
+    return parser_of(integer(least=least), int)
 
 
 def variable(text: str) -> tuple[str, str]:
     """NAME=VALUE of an environment variable."""
     name, equals, value = text.partition("=")
     if not equals or not _VARIABLE.fullmatch(name) or "\0" in value:
-        _refuse(f"{text!r} is not NAME=VALUE")
+        refuse(f"{text!r} is not NAME=VALUE")
     return name, value
 
 
 def label(text: str) -> str:
     """A name, group, tag or note: one line that is not empty."""
     if not text.strip():
-        _refuse("must not be empty")
+        refuse("must not be empty")
     if not text.isprintable():
-        _refuse(f"{text!r}: one line of printable characters is wanted")
+        refuse(f"{text!r}: must be one line of printable characters")
     return text
 
 
 def handle_label(text: str) -> str:
-    """A name or group, which other commands find the run by."""
+    """A name or group, by which other commands find the run."""
     if text.startswith(("@", "-")):
-        _refuse(f"{text!r}: must not begin with {text[0]}, which commands would take for something else")
+        refuse(f"{text!r}: must not begin with {text[0]}, which has another meaning on a command line")
     return label(text)
 
 
@@ -157,15 +81,15 @@ def words_template(text: str) -> str:
     try:
         words = shlex.split(text)
     except ValueError as error:
-        _refuse(f"{text!r}: {str(error).lower()}")
+        refuse(f"{text!r}: {str(error).lower()}")
     if not words:
-        _refuse("must not be empty; such as '--resume={path}'")
+        refuse("must not be empty; such as '--resume={path}'")
     return text
 
 
 def gpu_ids(text: str) -> tuple[str, ...]:
     """Indices or UUIDs of GPUs, separated by commas."""
-    ids = tuple(one.strip() for one in text.split(","))
+    ids = tuple(gpu_id.strip() for gpu_id in text.split(","))
     if not all(ids) or len(set(ids)) < len(ids):
-        _refuse(f"{text!r}: GPU indices or UUIDs separated by commas are wanted, each once, such as 0,2")
+        refuse(f"{text!r}: must be GPU indices or UUIDs separated by commas, each once, such as 0,2")
     return ids

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from backprop_tui.cli import figures
-from backprop_tui.cli.story import ENDED, HELD, PROGRESS, Event, Story
+from backprop_tui.cli.event_stream import ENDED, HELD, PROGRESS, Event, EventStream
 from backprop_tui.domain.governor.figures import counted, duration
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.live import Live, shown_status
@@ -54,7 +54,7 @@ def _exit(record: JsonObject) -> str:
     return "before it started" if record.get("exit_code") is None else f"with exit code {record['exit_code']}"
 
 
-def status_words(stories: Sequence[Story], now: float) -> str:
+def status_words(stories: Sequence[EventStream], now: float) -> str:
     """The line at the bottom: all about one run, or how many do what; `now` is monotonic."""
     if len(stories) == 1:
         return _one(stories[0].run, stories[0].live(), now)

@@ -44,13 +44,13 @@ def number(*, above: float | None = None, least: float | None = None, optional: 
     return Kind(read)
 
 
-def integer(*, least: int) -> Kind:
-    """A whole number with an inclusive lower bound."""
+def integer(*, least: int | None = None) -> Kind:
+    """A whole number with an optional, inclusive lower bound."""
 
     def read(raw: object) -> Value:
         value = _float(raw)
-        if value != int(value) or value < least:
-            raise WrongValue(f"must be a whole number, at least {least}")
+        if value != int(value) or (least is not None and value < least):
+            raise WrongValue("must be a whole number" + ("" if least is None else f", at least {least}"))
         return int(value)
 
     return Kind(read)

@@ -9,8 +9,10 @@ from backprop_tui.store.home import Home
 
 if TYPE_CHECKING:
     from backprop_tui.tui.app import Dashboard
+    from backprop_tui.tui.commands import CommandRunner, RunParser
     from backprop_tui.tui.terminal_probe import TerminalProbe
 
+RECORD_SECONDS = 3.0  # how long closing waits until requests are on disk
 SWITCH_SECONDS = 0.0005  # a tenth of Python's default
 # Exported by some shells and by readline, and outdated after a resize; Textual would trust them.
 _SIZE_VARIABLES = ("COLUMNS", "LINES")
@@ -24,6 +26,7 @@ def run_dashboard(
     looks_of: str | None = None,
     is_demo: bool = False,
     demo: Callable[[], int] | None = None,
+    parse_run: RunParser | None = None,
 ) -> int:
     """Runs the dashboard and returns the exit code.
 
@@ -34,6 +37,7 @@ def run_dashboard(
         looks_of: The config.toml with the settings of the dashboard's appearance; by default `config_path`.
         is_demo: Whether this is the demo, whose runs are deleted afterwards.
         demo: Runs the demo and returns its exit code; the dashboard then comes back.
+        parse_run: Parses the words after `run` of a command line; without it the dashboard cannot start runs.
 
     Raises:
         ConfigError: a setting is invalid.
@@ -44,7 +48,7 @@ def run_dashboard(
     for name in _SIZE_VARIABLES:
         os.environ.pop(name, None)
     while True:
-        app, code = _run_once(home, config_path, selected_run, looks_of=looks_of, is_demo=is_demo)
+        app, code = _run_once(home, config_path, selected_run, looks_of=looks_of, is_demo=is_demo, parse_run=parse_run)
         if not app.wants_demo:
             return code
         demo_code = 0 if demo is None else demo()
@@ -53,7 +57,13 @@ def run_dashboard(
 
 
 def _run_once(
-    home: Home, config_path: str, selected_run: str | None, *, looks_of: str | None, is_demo: bool
+    home: Home,
+    config_path: str,
+    selected_run: str | None,
+    *,
+    looks_of: str | None,
+    is_demo: bool,
+    parse_run: RunParser | None,
 ) -> tuple[Dashboard, int]:
     """Runs a new dashboard until it is left; returns it with its exit code."""
     from backprop_tui.tui.terminal_probe import TerminalProbe
@@ -61,11 +71,16 @@ def _run_once(
     probe = TerminalProbe()
     probe.ask()  # first, so that the terminal answers while Textual is loaded
     try:
-        app = dashboard(home, config_path, selected_run, probe=probe, looks_of=looks_of, is_demo=is_demo)
+        from backprop_tui.tui.commands import CommandRunner
+
+        runner = CommandRunner(home, config_path, parse_run)
+        app = dashboard(home, config_path, selected_run, probe=probe, looks_of=looks_of, is_demo=is_demo, runner=runner)
         from backprop_tui.tui.signals import ended_by_signals
 
         with ended_by_signals(app.leave, attributes=probe.attributes):
-            return app, app.run() or 0
+            code = app.run() or 0
+        runner.wait_until_recorded(RECORD_SECONDS)
+        return app, code
     finally:
         probe.close()
 
@@ -78,6 +93,7 @@ def dashboard(
     probe: TerminalProbe | None = None,
     looks_of: str | None = None,
     is_demo: bool = False,
+    runner: CommandRunner | None = None,
 ) -> Dashboard:
     """Creates the application without running it; see `run_dashboard`. `probe` has queried the terminal."""
     import os
@@ -88,6 +104,7 @@ def dashboard(
     from backprop_tui.tui.app import Dashboard
     from backprop_tui.tui.attention import Attention
     from backprop_tui.tui.bridge import Bridge
+    from backprop_tui.tui.commands import CommandRunner
     from backprop_tui.tui.notifications.command import EndCommand
     from backprop_tui.tui.notifications.terminal import TerminalNotifier
     from backprop_tui.tui.preferences import preferences
@@ -108,5 +125,5 @@ def dashboard(
     attention = Attention()
     end_command = EndCommand(home, prefs.end_command)
     bridge = Bridge(home, config_path, prefs.refresh_seconds, attention, is_demo=is_demo, end_command=end_command)
-    desk = CommandDesk(home, config_path)
+    desk = CommandDesk(runner or CommandRunner(home, config_path))
     return Dashboard(bridge, desk, prefs, charts=ChartReader(home), selected_run=selected_run, attention=attention)

@@ -1,24 +1,17 @@
-"""What the dashboard asks for on behalf of the person at the screen: by the commands, each in a process of its own.
-
-A command waits until what was asked is done, however long that takes, and says in one line what went wrong.
-"""
+"""The commands of the dashboard by their words, as its screens still give them; `CommandRunner` does the work."""
 
 from __future__ import annotations
 
-import asyncio
-import os
 from collections.abc import Sequence
 from typing import Protocol
 
 from backprop_tui.domain.values import dataclass
-from backprop_tui.launchers.own_command import own_command
-from backprop_tui.store.home import Home
-from backprop_tui.tui.neutral import neutral
+from backprop_tui.tui.commands import CommandResult, CommandRunner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """What came of it, in words of one line; `lines` are all that the command wrote on its output."""
+    """The result of a command in one line; `lines` is its whole output."""
 
     done: bool
     words: str
@@ -26,35 +19,46 @@ class Said:
 
 
 class Desk(Protocol):
-    """Takes requests."""
+    """Takes commands."""
 
     async def ask(self, *words: str) -> Said:
-        """What a command of these words does."""
+        """Carries out a command."""
 
 
 class CommandDesk:
-    """Asks by `backprop-tui WORDS`, with this state directory and configuration."""
+    """Carries out commands that change runs in this process, and others as `backprop-tui WORDS`."""
 
-    def __init__(self, home: Home, config_path: str) -> None:
-        self._options = ("--config", config_path) if os.path.exists(config_path) else ()
-        self._environment = os.environ | {"BACKPROP_HOME": home.root, "BACKPROP_HOST": home.host}
+    def __init__(self, runner: CommandRunner) -> None:
+        self._runner = runner
 
     async def ask(self, *words: str) -> Said:
-        """Returns when the command has ended."""
-        process = await asyncio.create_subprocess_exec(
-            *own_command(*self._options, *words),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=self._environment,
-            start_new_session=True,  # what was asked is done, even where the dashboard is closed meanwhile
-        )
-        output, errors = await process.communicate()
-        done = process.returncode == 0
-        lines = tuple(neutral(line) for line in output.decode("utf-8", "replace").splitlines())
-        return Said(done=done, words=_line(output if done else errors or output), lines=lines)
+        result = await self._carry_out(words)
+        return Said(done=result.done, words=result.message, lines=result.lines or result.run_ids)
 
-
-def _line(content: bytes) -> str:
-    lines: Sequence[str] = content.decode("utf-8", "replace").strip().splitlines()
-    return neutral(lines[-1].removeprefix("backprop-tui: ")) if lines else ""
+    async def _carry_out(self, words: Sequence[str]) -> CommandResult:  # noqa: C901 - until the screens call it themselves
+        verb, *rest = words
+        run_ids = [word for word in rest if not word.startswith("-")]
+        runner = self._runner
+        match verb, *rest:
+            case "stop", *_:
+                return await runner.stop(run_ids, now="--now" in rest, after_checkpoint="--after-checkpoint" in rest)
+            case "pause", *_:
+                return await runner.pause(run_ids)
+            case "continue", *_:
+                return await runner.continue_(run_ids)
+            case "resume", *_:
+                return await runner.resume(run_ids)
+            case "remove", *_:
+                return await runner.remove(run_ids)
+            case "queue", "hold":
+                return await runner.hold()
+            case "queue", "release":
+                return await runner.release()
+            case "queue", "move", run_id, "--to", place:
+                return await runner.move(run_id, int(place))
+            case "config", "set", "--", key, value:
+                return await runner.set_config(key, value)
+            case "run", "-d", *_:
+                return await runner.submit(rest[1:])
+            case _:
+                return await runner.output_of(*words)

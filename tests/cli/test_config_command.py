@@ -94,4 +94,4 @@ def test_check_tells_what_of_the_original_has_no_effect(obey: Commands, workplac
     (workplace / "backprop.config.json").write_text('{"trainingScriptPath": "t.py", "maxParallel": 1}')
     said = obey("config", "check")
     assert said.code == 0
-    assert "trainingScriptPath: no setting here" in said.out
+    assert "trainingScriptPath: not a setting" in said.out

@@ -9,12 +9,10 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.cli.doctor.findings import Finding, Level
-from backprop_tui.cli.doctor.gpus import look_at_gpus
-from backprop_tui.cli.doctor.screen import colours, look_at_terminal
-from backprop_tui.cli.doctor.sessions import look_at_sessions
-from backprop_tui.cli.doctor.state import file_system_of, look_at_locks, look_at_space, look_at_state
-from backprop_tui.cli.doctor.system import look_at_kernel, look_at_memory, look_at_python, look_at_shared_memory
-from backprop_tui.cli.doctor.work import look_at_index, look_at_settings, look_at_work
+from backprop_tui.cli.doctor.hardware import check_gpus, check_kernel, check_memory, check_python, check_shared_memory
+from backprop_tui.cli.doctor.session import check_logout, check_terminal, colours
+from backprop_tui.cli.doctor.state import check_locks, check_space, check_state, file_system_of
+from backprop_tui.cli.doctor.work import check_index, check_settings, check_work
 from backprop_tui.cli.machine_view import MachineView
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading, Readings
@@ -70,11 +68,11 @@ def test_something_bad_makes_the_exit_code_1(obey: Commands, session: Session) -
     ("release", "level"), [("5.3.18-lp152", Level.BAD), ("4.18.0-553.el8", Level.BAD), ("6.18.44", Level.OK)]
 )
 def test_an_old_kernel_is_bad(release: str, level: Level) -> None:
-    assert levels(look_at_kernel(release))["kernel"] is level
+    assert levels(check_kernel(release))["kernel"] is level
 
 
 def test_a_proc_without_children_is_bad(tmp_path: Path) -> None:
-    assert levels(look_at_kernel("6.1", proc=str(tmp_path)))["proc"] is Level.BAD
+    assert levels(check_kernel("6.1", proc=str(tmp_path)))["proc"] is Level.BAD
 
 
 def test_the_python_of_scripts_is_told(tmp_path: Path) -> None:
@@ -82,15 +80,15 @@ def test_the_python_of_scripts_is_told(tmp_path: Path) -> None:
     python.parent.mkdir(parents=True)
     python.write_text("")
     python.chmod(0o755)
-    found = {finding.check: finding for finding in look_at_python(str(tmp_path), {})}
+    found = {finding.check: finding for finding in check_python(str(tmp_path), {})}
     assert str(python) in found["scripts"].message
-    assert levels(look_at_python("/", {"PATH": str(tmp_path)}))["scripts"] is Level.WARN
+    assert levels(check_python("/", {"PATH": str(tmp_path)}))["scripts"] is Level.WARN
 
 
 def test_less_ram_than_runs_wait_for_is_told(tmp_path: Path, no_cgroups: Cgroups) -> None:
     def look(total: int | None, free: int | None) -> Finding:
         host = HostReading(ram_total_bytes=total, ram_available_bytes=free)
-        return only(look_at_memory(host, min_free_bytes=4 * GB, cgroups=no_cgroups))
+        return only(check_memory(host, min_free_bytes=4 * GB, cgroups=no_cgroups))
 
     assert look(64 * GB, 32 * GB).level is Level.OK
     assert look(64 * GB, 2 * GB).level is Level.WARN
@@ -107,11 +105,11 @@ def test_a_limit_of_the_control_group_is_named(tmp_path: Path) -> None:
     (tmp_path / "memory.max").write_text(str(8 * GB))
     host = HostReading(ram_total_bytes=8 * GB, ram_available_bytes=6 * GB)
     cgroups = Cgroups(proc=str(tmp_path), mount=str(tmp_path))
-    assert "by the control group" in only(look_at_memory(host, min_free_bytes=GB, cgroups=cgroups)).message
+    assert "by the control group" in only(check_memory(host, min_free_bytes=GB, cgroups=cgroups)).message
 
 
 def test_missing_shared_memory_is_told(tmp_path: Path) -> None:
-    assert only(look_at_shared_memory(str(tmp_path / "none"))).level is Level.WARN
+    assert only(check_shared_memory(str(tmp_path / "none"))).level is Level.WARN
 
 
 class TestLogout:
@@ -124,10 +122,10 @@ class TestLogout:
             path = root / "etc/systemd" / name.replace("__", "/").replace("_conf", ".conf")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content)
-        return only(look_at_sessions("ada", root=str(root), ask=False))
+        return only(check_logout("ada", root=str(root), ask=False))
 
     def test_without_systemd_all_is_well(self, tmp_path: Path) -> None:
-        assert only(look_at_sessions("ada", root=str(tmp_path), ask=False)).level is Level.OK
+        assert only(check_logout("ada", root=str(tmp_path), ask=False)).level is Level.OK
 
     def test_where_the_files_are_silent_nothing_is_ended(self, tmp_path: Path) -> None:
         assert self.look(tmp_path, logind_conf="[Login]\n#KillUserProcesses=yes\n").level is Level.OK
@@ -149,32 +147,32 @@ class TestLogout:
 
 
 def test_a_state_directory_that_is_not_there_is_made_later(tmp_path: Path) -> None:
-    found = {finding.check: finding for finding in look_at_state(str(tmp_path / "a" / "b"), min_free_bytes=0)}
+    found = {finding.check: finding for finding in check_state(str(tmp_path / "a" / "b"), min_free_bytes=0)}
     assert found["state"].level is Level.OK
     assert not (tmp_path / "a").exists()
 
 
 def test_a_file_in_its_place_is_bad(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("")
-    assert levels(look_at_state(str(tmp_path / "state"), min_free_bytes=0))["state"] is Level.BAD
+    assert levels(check_state(str(tmp_path / "state"), min_free_bytes=0))["state"] is Level.BAD
 
 
 def test_a_state_directory_that_others_may_read_is_told(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
-    found = {finding.check: finding for finding in look_at_state(str(tmp_path), min_free_bytes=0)}
+    found = {finding.check: finding for finding in check_state(str(tmp_path), min_free_bytes=0)}
     assert (found["state"].level, found["state"].advice) == (Level.WARN, f"chmod 700 {tmp_path}")
     tmp_path.chmod(0o700)
-    assert levels(look_at_state(str(tmp_path), min_free_bytes=0))["state"] is Level.OK
+    assert levels(check_state(str(tmp_path), min_free_bytes=0))["state"] is Level.OK
 
 
 def test_locks_are_tried_and_nothing_is_left(tmp_path: Path) -> None:
-    assert [finding.message for finding in look_at_locks(str(tmp_path))] == ["work"]
+    assert [finding.message for finding in check_locks(str(tmp_path))] == ["work"]
     assert list(tmp_path.iterdir()) == []
 
 
 def test_locks_that_two_can_hold_are_bad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fcntl.flock", lambda *_: None)
-    assert only(look_at_locks(str(tmp_path))).level is Level.BAD
+    assert only(check_locks(str(tmp_path))).level is Level.BAD
 
 
 @pytest.mark.parametrize(
@@ -195,35 +193,35 @@ def test_the_file_system_is_that_of_the_nearest_mount(tmp_path: Path, kind: str,
         f"23 21 0:41 / {tmp_path}-other rw - proc proc rw\n"
     )
     (tmp_path / "state").mkdir(mode=0o700)
-    found = levels(look_at_state(str(tmp_path / "state"), min_free_bytes=0, mounts=str(mounts)))
+    found = levels(check_state(str(tmp_path / "state"), min_free_bytes=0, mounts=str(mounts)))
     assert found["file system"] is level
     assert file_system_of("/usr", str(mounts)) == "xfs"
     assert file_system_of("/usr", str(tmp_path / "none")) is None
 
 
 def test_a_full_disk_is_bad_and_says_what_frees_it(tmp_path: Path) -> None:
-    found = next(look_at_space(str(tmp_path), min_free_bytes=10**18))
+    found = next(check_space(str(tmp_path), min_free_bytes=10**18))
     assert found.level is Level.BAD
     assert "backprop-tui clean" in (found.advice or "")
 
 
 def test_a_broken_index_is_told_and_nothing_is_lost(session: Session) -> None:
-    assert only(look_at_index(session.home)).level is Level.OK
+    assert only(check_index(session.home)).level is Level.OK
     with open(session.home.index, "w", encoding="ascii") as file:
         file.write("{")
-    assert only(look_at_index(session.home)).level is Level.WARN
+    assert only(check_index(session.home)).level is Level.WARN
 
 
 def test_unfinished_runs_without_a_supervisor_are_told(session: Session, runs: Runs) -> None:
-    assert only(look_at_work(session.home)).level is Level.OK
+    assert only(check_work(session.home)).level is Level.OK
     runs.queued("a")
-    found = only(look_at_work(session.home))
+    found = only(check_work(session.home))
     assert (found.level, found.message) == (Level.WARN, "none, and 1 unfinished run")
 
 
 def test_settings_are_checked_in_every_place(tmp_path: Path) -> None:
     (tmp_path / "backprop.toml").write_text("x = 1\ny = 2\n")
-    found = look_at_settings(str(tmp_path / "none.toml"), str(tmp_path), {"BACKPROP_MAX_PARALLEL": "x"}, named=False)
+    found = check_settings(str(tmp_path / "none.toml"), str(tmp_path), {"BACKPROP_MAX_PARALLEL": "x"}, named=False)
     assert [finding.level for finding in found] == [Level.OK, Level.BAD, Level.BAD, Level.BAD]
 
 
@@ -232,16 +230,16 @@ def test_settings_are_checked_in_every_place(tmp_path: Path) -> None:
     [({"TERM": "xterm-256color"}, Level.OK), ({"TERM": "dumb"}, Level.WARN), ({}, Level.WARN)],
 )
 def test_a_terminal_that_cannot_draw_is_told(environment: dict[str, str], level: Level) -> None:
-    assert levels(look_at_terminal(environment, size=None))["terminal"] is level
+    assert levels(check_terminal(environment, size=None))["terminal"] is level
 
 
 def test_colours_and_size_of_a_terminal_are_told() -> None:
     assert colours({"TERM": "xterm", "COLORTERM": "truecolor"}) == "16 million colours"
     assert colours({"TERM": "screen-256color"}) == "256 colours"
     assert colours({"TERM": "xterm", "NO_COLOR": "1", "COLORTERM": "truecolor"}).startswith("no colours")
-    assert "size" in levels(look_at_terminal({"TERM": "xterm"}, size=(60, 24)))
-    assert "size" not in levels(look_at_terminal({"TERM": "xterm"}, size=(80, 24)))
-    assert "size" not in levels(look_at_terminal({"TERM": "xterm"}, size=(0, 0)))
+    assert "size" in levels(check_terminal({"TERM": "xterm"}, size=(60, 24)))
+    assert "size" not in levels(check_terminal({"TERM": "xterm"}, size=(80, 24)))
+    assert "size" not in levels(check_terminal({"TERM": "xterm"}, size=(0, 0)))
 
 
 def machine(*gpus: GpuReading, problem: str | None = None, known: bool = True) -> MachineView:
@@ -273,15 +271,15 @@ def gpu(health: GpuHealth, problem: str | None = None) -> GpuReading:
     ],
 )
 def test_each_gpu_is_told_with_its_health(health: GpuHealth, level: Level) -> None:
-    found = {finding.check: finding for finding in look_at_gpus(machine(gpu(health, "Xid 79")), "auto")}
+    found = {finding.check: finding for finding in check_gpus(machine(gpu(health, "Xid 79")), "auto")}
     assert found["gpu 0"].level is level
     assert "79 GB of 80 GB free, 40 C" in found["gpu 0"].message
     assert "Xid 79" in found["gpu 0"].message
-    assert found["gpu probe"].message == "nvml picked; amd: no card"
+    assert found["gpu probe"].message == "nvml chosen; amd: no card"
 
 
 def test_a_probe_that_is_broken_is_bad_and_none_is_well() -> None:
-    assert only(look_at_gpus(machine(problem="driver mismatch"), "auto")).level is Level.BAD
-    assert only(look_at_gpus(machine(known=False), "auto")).level is Level.WARN
-    assert only(look_at_gpus(machine(), "auto")).message == "no GPU found (amd: no card)"
-    assert only(look_at_gpus(machine(), "none")).level is Level.OK
+    assert only(check_gpus(machine(problem="driver mismatch"), "auto")).level is Level.BAD
+    assert only(check_gpus(machine(known=False), "auto")).level is Level.WARN
+    assert only(check_gpus(machine(), "auto")).message == "no GPU found (amd: no card)"
+    assert only(check_gpus(machine(), "none")).level is Level.OK

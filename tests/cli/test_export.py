@@ -103,4 +103,4 @@ def test_all_that_was_measured_has_a_row_a_line_with_its_run_and_attempt(obey: C
         ("b", 1, {"loss": "NaN", "acc, top 1": 0.25}),
     ]
     assert obey.json("export", "c", "--metrics") == []
-    assert "--metrics wants the runs" in obey("export", "--metrics").err
+    assert "--metrics needs the runs" in obey("export", "--metrics").err

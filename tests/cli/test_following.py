@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from backprop_tui.cli import diagnostics
+from backprop_tui.cli.event_stream import Pace
 from backprop_tui.cli.following import Following
-from backprop_tui.cli.handing_over import presenter_for
-from backprop_tui.cli.interrupts import Interrupts
-from backprop_tui.cli.pacing import Pace
+from backprop_tui.cli.presenters import presenter_for
+from backprop_tui.cli.queued import Interrupts
 from backprop_tui.cli.session import Session
-from backprop_tui.cli.tails import From, known_so_far
+from backprop_tui.client.file_sizes import FileSizes, current_sizes
 from backprop_tui.domain.lifecycle import resume
 from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.run import Cause
@@ -36,8 +36,8 @@ class Follower:
         self.session = session
         self.interrupts = Interrupts()
 
-    def follow(self, meanwhile: Callable[[], object], *run_ids: str, start: From | None = None) -> int:
-        starts = dict.fromkeys(run_ids, start or From())
+    def follow(self, meanwhile: Callable[[], object], *run_ids: str, start: FileSizes | None = None) -> int:
+        starts = dict.fromkeys(run_ids, start or FileSizes())
         following = Following(self.session, starts, presenter_for(self.session, run_ids), self.interrupts)
         thread = threading.Thread(target=meanwhile, daemon=True)
         thread.start()
@@ -139,7 +139,7 @@ def test_a_resumed_run_is_followed_from_its_new_attempt_on(follower: Follower, r
     guardian = runs.guarded("abc")
     guardian.prints(b"old\n")
     guardian.ends(Status.FAILED, exit_code=1)
-    start = known_so_far(guardian.directory)
+    start = current_sizes(guardian.directory)
     guardian.edits(resume(guardian.run, now=1.0, resume_from=None))
 
     def train() -> None:
@@ -200,7 +200,7 @@ def test_a_third_ctrl_c_leaves_the_run_alone(follower: Follower, runs: Runs, cap
     guardian = runs.guarded("abc")
     follower.interrupts.count = 3
     assert follower.follow(lambda: None, "abc") == 130
-    assert "left alone: abc" in capfd.readouterr().err
+    assert "still running: abc" in capfd.readouterr().err
     guardian.ends()
 
 
@@ -228,12 +228,12 @@ def test_a_run_that_is_not_to_wait_is_taken_back_when_it_is_held(session: Sessio
         file.write(dump({"pid": os.getpid(), "held": {"abc": [{"check": "ram", "message": "m"}]}}))
     taken: list[str] = []
 
-    def take_back(run_id: str) -> bool:
+    def withdraw(run_id: str) -> bool:
         taken.append(run_id)
         return True
 
-    following = Following(session, {"abc": From()}, presenter_for(session, ["abc"]), Interrupts())
-    following.leave_when_held(take_back)
+    following = Following(session, {"abc": FileSizes()}, presenter_for(session, ["abc"]), Interrupts())
+    following.withdraw_when_held(withdraw)
     assert following.to_the_end() == 75
     assert taken == ["abc"]
 
@@ -277,7 +277,7 @@ def test_a_reader_that_goes_away_ends_the_following_and_not_the_run(
 ) -> None:
     reader.attach(monkeypatch)
     guardian = runs.guarded("abc")
-    following = Following(session, {"abc": From()}, presenter_for(session, ["abc"]), Interrupts())
+    following = Following(session, {"abc": FileSizes()}, presenter_for(session, ["abc"]), Interrupts())
     reader.go_away()
     with pytest.raises(BrokenPipeError):
         following.to_the_end()

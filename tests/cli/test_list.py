@@ -131,14 +131,14 @@ def test_filters_and_sorting(obey: Commands, runs: Runs) -> None:
 
 def test_a_filter_that_finds_nothing_says_where_it_looked(obey: Commands, runs: Runs) -> None:
     runs.ended("a")
-    assert "--all looks at every run" in obey("list", "--status", "lost").err
-    assert obey("list", "--status", "lost", "--all").err == "no run is such a one\n"
+    assert "--all searches every run" in obey("list", "--status", "lost").err
+    assert obey("list", "--status", "lost", "--all").err == "no matching runs\n"
 
 
 def test_an_unknown_status_is_told_with_those_there_are(obey: Commands) -> None:
     said = obey("list", "--status", "done")
     assert said.code == 2
-    assert "'done' is no status; there are queued, starting" in said.err
+    assert "'done' is not a status; use queued, starting" in said.err
 
 
 def test_of_a_long_history_the_newest_50_are_shown_and_all_with_all(

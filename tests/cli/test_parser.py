@@ -20,7 +20,7 @@ def test_what_stands_after_two_dashes_is_not_ours() -> None:
     typed = parse(["run", "train.py", "-m", "5", "--", "--json", "--version", "--", "-m", "7"])
     assert typed.options == GlobalOptions()
     assert typed.arguments.after_dashes == ["--json", "--version", "--", "-m", "7"]
-    assert typed.arguments.max_run_minutes == 300.0
+    assert typed.arguments.max_run_seconds == 300.0
 
 
 def test_options_may_stand_on_both_sides_of_a_positional_argument() -> None:

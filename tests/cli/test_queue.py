@@ -33,7 +33,7 @@ def rings(bell: int) -> bool:
 
 def test_an_empty_queue_says_so(obey: Commands) -> None:
     said = obey("queue")
-    assert (said.code, said.out, said.err) == (0, "", "nothing waits\n")
+    assert (said.code, said.out, said.err) == (0, "", "the queue is empty\n")
 
 
 def test_the_queue_is_shown_in_its_order_and_without_what_runs(obey: Commands, runs: Runs) -> None:
@@ -85,7 +85,7 @@ def test_priority_of_a_group_is_that_of_all_its_runs_that_wait(obey: Commands, r
 def test_priority_of_an_ended_run_is_refused(obey: Commands, runs: Runs) -> None:
     runs.ended("done")
     said = obey("queue", "priority", "done", "1")
-    assert (said.code, said.err) == (2, "backprop-tui: run done has ended (completed), it waits for nothing\n")
+    assert (said.code, said.err) == (2, "backprop-tui: run done has ended (completed) and is not queued\n")
 
 
 def test_hold_and_release_ring_and_can_be_said_twice(obey: Commands, runs: Runs, session: Session, bell: int) -> None:

@@ -100,7 +100,7 @@ def test_what_is_unfinished_stays_and_of_several_all_stay(
 def test_what_a_queued_run_waits_for_stays(obey: Commands, old: RunDirectory, runs: Runs) -> None:
     runs.queued("next", spec={"after": (Dependency(run="old"),)})
     said = obey("remove", "old", "--yes")
-    assert (said.code, said.err) == (2, "backprop-tui: run old has to stay: run next waits for it\n")
+    assert (said.code, said.err) == (2, "backprop-tui: run old cannot be removed: run next waits for it\n")
     assert obey("clean", "--older-than", "1d", "--yes").out.startswith("0 runs removed")
     assert os.path.isdir(old.path)
 

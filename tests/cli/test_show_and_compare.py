@@ -204,10 +204,10 @@ def test_the_best_run_of_a_group_is_a_handle(obey: Commands, runs: Runs) -> None
     sweep(runs, 3.0, 1.0, 2.0)
     assert obey.json("status", "sweep@best")["id"] == "run1"
     said = obey("status", "train:lr=0@best")
-    assert (said.code, "is no group" in said.err) == (2, True)
+    assert (said.code, "is not a group" in said.err) == (2, True)
     runs.queued("x", group="young")
     runs.queued("y", group="young")
-    assert "no run of it has measured anything" in obey("status", "young@best").err
+    assert "none of its runs has printed a metric" in obey("status", "young@best").err
 
 
 def test_one_run_is_not_compared(obey: Commands, runs: Runs) -> None:

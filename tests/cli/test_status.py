@@ -220,7 +220,7 @@ def test_why_it_failed_and_whether_its_resume_went_on_are_told(obey: Commands, r
 def test_a_stopped_guardian_is_told_with_what_wakes_it(obey: Commands, runs: Runs) -> None:
     guardian = runs.guarded("busy")
     code = "import os, signal, sys; os.open(sys.argv[1], os.O_RDWR); os.kill(os.getpid(), signal.SIGSTOP)"
-    lock = guardian.directory.file("lock")
+    lock = guardian.directory.lock_path
     sleeper = subprocess.Popen([sys.executable, "-S", "-c", code, lock], stdin=subprocess.DEVNULL)
     try:
         os.waitid(os.P_PID, sleeper.pid, os.WSTOPPED | os.WNOWAIT)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from backprop_tui.cli.entry import enter
+from backprop_tui.cli.invocation import run_program
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Commands:
 
     def __call__(self, *words: str) -> Said:
         self._captured.readouterr()
-        code = enter(words)
+        code = run_program(words)
         out, err = self._captured.readouterr()
         return Said(code, out, err)
 

@@ -1,32 +1,26 @@
-"""`clean`: removes runs that ended long ago, and what killed commands have left."""
+"""`clean`: removes runs that ended long ago, and files that killed commands left."""
 
 from __future__ import annotations
 
 import argparse
 import re
 import time
-from collections.abc import Iterator
 
 from backprop_tui.cli import diagnostics, figures
-from backprop_tui.cli.consent import consents
+from backprop_tui.cli.confirm import confirm
 from backprop_tui.cli.exit_codes import OK
-from backprop_tui.cli.records import created
-from backprop_tui.cli.removal import Removable, leftovers, needed, removable, remove, size_of, sweep, told
+from backprop_tui.cli.reports import print_removed
 from backprop_tui.cli.session import Session
+from backprop_tui.client.remove import Removable, delete, leftovers, removable_before, remove, size_of
 from backprop_tui.domain.governor.figures import counted
-from backprop_tui.domain.status import ENDED, UNFINISHED
-from backprop_tui.domain.times import from_iso
-from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.index import read_all
-from backprop_tui.store.run_view import marked_views
 
-SUMMARY = "remove all runs that ended longer ago than given, with their logs; their checkpoints stay"
+SUMMARY = "remove all runs that ended longer ago than given, with their logs; their checkpoints are kept"
 
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """How old."""
+    """Adds the age and --yes."""
     parser.add_argument(
         "--older-than",
         metavar="AGE",
@@ -38,47 +32,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _age(text: str) -> float:
-    """Seconds."""
+    """An age in seconds."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([mhdw])", text.strip().lower())
     if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no age: a number and m, h, d or w, such as 30d")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an age: a number and m, h, d or w, such as 30d")
     return float(match[1]) * _UNITS[match[2]]
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    """Asks, then removes."""
+    """Asks, then removes them."""
     now = time.time()
-    runs = list(_runs(session, now - arguments.older_than))
-    rubbish = leftovers(session.home, now)
-    size = sum(run.bytes for run in runs) + sum(size_of(path) for path in rubbish)
-    if session.dry_run:
-        return told(session, runs, size)
-    if not runs and not rubbish:
-        return told(session, runs, 0)
-    question = f"Remove {counted(len(runs), 'run')}, {figures.size(size)} of logs and figures?"
-    if not consents(question, given=arguments.yes):
-        diagnostics.say("nothing was removed")
-        return OK
-    return told(session, runs, remove(session, runs) + sweep(rubbish))
-
-
-def _runs(session: Session, ended_before: float) -> Iterator[Removable]:
-    """Oldest first; a run that another one waits for stays."""
-    waited_for = needed(session.home)
-    for record in sorted(_records(session), key=created):
-        ended = from_iso(record["ended_at"] or record["started_at"] or record["created_at"])
-        if ended is None or ended >= ended_before or record["status"] not in ENDED:
-            continue
-        run = removable(session.home, record["id"], record["name"], waited_for.get(record["id"]))
+    runs: list[Removable] = []
+    for run in removable_before(session, now - arguments.older_than):
         if isinstance(run, Removable):
-            yield run
+            runs.append(run)
         else:
             diagnostics.say(str(run))
-
-
-def _records(session: Session) -> list[JsonObject]:
-    """Every run that has ended; one that goes on again is in the index as it was."""
-    views = marked_views(session.home)
-    going_on = {one.run.id for one in views if one.status in UNFINISHED}
-    known = read_all(session.home) | {one.run.id: one.record for one in views}
-    return [record for run_id, record in known.items() if run_id not in going_on]
+    old_files = leftovers(session.home, now)
+    size = sum(run.bytes for run in runs) + sum(size_of(path) for path in old_files)
+    if session.dry_run:
+        return print_removed(session, runs, size)
+    if not runs and not old_files:
+        return print_removed(session, runs, 0)
+    question = f"Remove {counted(len(runs), 'run')}, {figures.size(size)} of logs and metrics?"
+    if not confirm(question, yes=arguments.yes):
+        diagnostics.say("nothing was removed")
+        return OK
+    return print_removed(session, runs, remove(session, runs) + delete(old_files))

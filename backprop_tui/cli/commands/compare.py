@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from backprop_tui.cli import curves, diagnostics, figures, output, tables, terminal, values
 from backprop_tui.cli.exit_codes import OK
-from backprop_tui.cli.handles import HELP, resolve
 from backprop_tui.cli.measured import Measured, best_first, encoded, measured, metric_to_compare
 from backprop_tui.cli.session import Session
+from backprop_tui.client.handles import HELP, resolve
 from backprop_tui.domain.course import Course, Extreme
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.metric_names import less_is_better

@@ -1,4 +1,4 @@
-"""`completion`: what a shell needs to complete commands, options, choices and files."""
+"""`completion`: prints what a shell needs to complete commands, options, choices and files."""
 
 from __future__ import annotations
 
@@ -19,42 +19,42 @@ _HOW = """to use it, once:
   bash: backprop-tui completion bash > ~/.local/share/bash-completion/completions/backprop-tui
   zsh:  backprop-tui completion zsh > ~/.zfunc/_backprop-tui   (with `fpath+=~/.zfunc` before compinit in ~/.zshrc)
   fish: backprop-tui completion fish > ~/.config/fish/completions/backprop-tui.fish"""
-# What an argument's value is, by its name in the help.
+# The kind of an argument's value, by its name in the help.
 _FILES, _FOLDERS, _RUNS = frozenset({"SCRIPT", "PATH"}), frozenset({"DIR"}), frozenset({"RUN", "RUN[:any]"})
 _RUNS_COMMAND = "backprop-tui list --handles 2>/dev/null"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The shell."""
-    parser.add_argument("shell", choices=_SHELLS, help="whose completion")
+    """Adds the shell."""
+    parser.add_argument("shell", choices=_SHELLS, help="the shell")
     parser.epilog = _HOW
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
 
 
 def execute(arguments: argparse.Namespace, _session: Session) -> int:
-    """Prints it.
+    """Prints the script.
 
     Raises:
-        UsageError: the installed shtab does not know the shell.
+        UsageError: the installed shtab does not support the shell.
     """
     import shtab
 
     if arguments.shell not in shtab.SUPPORTED_SHELLS:
         known = ", ".join(shtab.SUPPORTED_SHELLS)
-        raise UsageError(f"completion: shtab {shtab.__version__} knows {known}; pip install -U shtab knows more")
+        raise UsageError(f"completion: shtab {shtab.__version__} supports {known}; pip install -U shtab supports more")
     parser = full_parser()
     values = dict.fromkeys(_FILES, shtab.FILE) | dict.fromkeys(_FOLDERS, shtab.DIRECTORY)
     if hasattr(shtab, "cmd"):  # shtab 1.10
         values |= dict.fromkeys(_RUNS, shtab.cmd(_RUNS_COMMAND))
     for action in _actions(parser):
-        _tell_values(action, values)
+        _set_completion(action, values)
     output.line(str(shtab.complete(parser, shell=arguments.shell)).rstrip("\n"))
     return OK
 
 
 def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
     """Every option and argument of every command."""
-    for action in parser._actions:  # noqa: SLF001 - argparse offers no other way, and shtab goes the same
+    for action in parser._actions:  # noqa: SLF001 - argparse offers no other way, and shtab does the same
         yield action
         for subparser in _subparsers(action):
             yield from _actions(subparser)
@@ -63,9 +63,9 @@ def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
 def _subparsers(action: argparse.Action) -> list[argparse.ArgumentParser]:
     if not isinstance(action.choices, dict):
         return []
-    return [one for one in action.choices.values() if isinstance(one, argparse.ArgumentParser)]
+    return [parser for parser in action.choices.values() if isinstance(parser, argparse.ArgumentParser)]
 
 
-def _tell_values(action: Any, values: Mapping[str, object]) -> None:  # noqa: ANN401 - shtab reads its own attribute
+def _set_completion(action: Any, values: Mapping[str, object]) -> None:  # noqa: ANN401 - shtab reads its own attribute
     if action.metavar in values:
         action.complete = values[action.metavar]

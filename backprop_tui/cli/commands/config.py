@@ -1,4 +1,4 @@
-"""`config`: what is set, where that comes from, and how to change it."""
+"""`config`: shows the settings and where they come from, checks them, and changes them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 from backprop_tui.cli import output, tables
 from backprop_tui.cli.exit_codes import OK
-from backprop_tui.cli.session import Session, here
+from backprop_tui.cli.session import Session
 from backprop_tui.cli.settings_check import checked_layers
+from backprop_tui.client.session import current_directory
 from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.keys import KEYS
 from backprop_tui.config.kinds import NONE, Value
@@ -20,20 +21,20 @@ _COLUMNS = (tables.Column(title="KEY"), tables.Column(title="VALUE", least=8), t
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What to do."""
+    """Adds what to do."""
     actions = parser.add_subparsers(metavar="ACTION", dest="action", title="actions", required=True)
-    show = actions.add_parser("show", help="every key with its value and where that comes from")
+    show = actions.add_parser("show", help="every key with its value and where it comes from")
     show.add_argument("keys", metavar="KEY", nargs="*", help="only these, such as gpu.max_temp_c")
     actions.add_parser("path", help="the user's configuration file, whether it exists or not")
     actions.add_parser("init", help="write that file with every key, its meaning and its default")
-    set_ = actions.add_parser("set", help="set a key in that file; comments in it stay")
+    set_ = actions.add_parser("set", help="set a key in that file; its comments are kept")
     set_.add_argument("key", metavar="KEY", help="such as max_parallel or gpu.max_temp_c")
-    set_.add_argument("value", metavar="VALUE", help="`none` where that makes sense; lists separated by commas")
-    actions.add_parser("check", help="look for mistakes in all files and variables; exit with 2 where there are any")
+    set_.add_argument("value", metavar="VALUE", help="`none` for some keys; lists separated by commas")
+    actions.add_parser("check", help="look for mistakes in all files and variables; exit with 2 if there are any")
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    """Does it."""
+    """Does what was asked for."""
     actions: dict[str, Callable[[argparse.Namespace, Session], int]] = {
         "show": _show,
         "path": _path,
@@ -55,7 +56,7 @@ def _show(arguments: argparse.Namespace, session: Session) -> int:
 
 
 def _known(names: list[str]) -> list[str]:
-    """Raises: ConfigError where one is no key."""
+    """The names, all of them known. Raises: ConfigError for an unknown one."""
     from backprop_tui.config.errors import unknown_key
 
     for name in names:
@@ -65,7 +66,7 @@ def _known(names: list[str]) -> list[str]:
 
 
 def shown(value: Value) -> str:
-    """A value in one word or some."""
+    """A value as it is written on a command line."""
     match value:
         case None:
             return NONE
@@ -94,7 +95,8 @@ def _init(_arguments: argparse.Namespace, session: Session) -> int:
         refuse_existing(session.config_path)
     else:
         init(session.config_path)
-    return _told(session, f"{session.config_path}: {'would be' if session.dry_run else ''} written", {})
+    would = "would be " if session.dry_run else ""
+    return _report(session, f"{session.config_path}: {would}written", {})
 
 
 def _set(arguments: argparse.Namespace, session: Session) -> int:
@@ -102,20 +104,20 @@ def _set(arguments: argparse.Namespace, session: Session) -> int:
 
     value = (checked if session.dry_run else set_key)(session.config_path, arguments.key, arguments.value)
     would = "would be " if session.dry_run else ""
-    said = f"{arguments.key} = {shown(value)}: {would}written to {session.config_path}"
-    return _told(session, said, {"key": arguments.key, "value": value})
+    message = f"{arguments.key} = {shown(value)}: {would}written to {session.config_path}"
+    return _report(session, message, {"key": arguments.key, "value": value})
 
 
-def _told(session: Session, said: str, found: dict[str, Value]) -> int:
+def _report(session: Session, message: str, changed: dict[str, Value]) -> int:
     if session.json:
-        output.json_value({"path": session.config_path, **found})
+        output.json_value({"path": session.config_path, **changed})
     else:
-        output.line(" ".join(said.split()))
+        output.line(message)
     return OK
 
 
 def _check(_arguments: argparse.Namespace, session: Session) -> int:
-    layers = checked_layers(session.config_path, here(), os.environ, named=session.config_named)
+    layers = checked_layers(session.config_path, current_directory(), os.environ, named=session.config_named)
     problems = [problem for layer in layers for problem in layer.problems]
     if session.json:
         output.json_value({"ok": not problems, "problems": [_as_json(problem) for problem in problems]})

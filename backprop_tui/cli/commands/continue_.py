@@ -1,31 +1,26 @@
-"""`continue`: lets paused runs go on, and wakes a guardian that somebody stopped."""
+"""`continue`: continues paused runs, and wakes a guardian that somebody stopped."""
 
 from __future__ import annotations
 
 import argparse
 
-from backprop_tui.cli.exit_codes import OK
-from backprop_tui.cli.handles import HELP
-from backprop_tui.cli.petitions import PERSON, Continue
+from backprop_tui.cli.reports import print_outcomes, print_would
 from backprop_tui.cli.session import Session
-from backprop_tui.cli.several import chosen, grant_each, rehearsed, reported
-from backprop_tui.domain.requests import ContinueRequest
+from backprop_tui.client.control import continue_requests, wait_for_all
+from backprop_tui.client.handles import HELP, resolve_in
 from backprop_tui.domain.status import ACTIVE
 
-SUMMARY = "let paused runs go on"
+SUMMARY = "continue paused runs"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """RUN..."""
+    """Adds RUN..."""
     parser.add_argument("runs", metavar="RUN", nargs="+", help=HELP)
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    """Asks, and returns when they go on."""
-    run_ids = chosen(session, arguments.runs, ACTIVE)
+    """Continues the runs, and returns when they are running."""
+    run_ids = resolve_in(session, arguments.runs, ACTIVE)
     if session.dry_run:
-        rehearsed(session, run_ids, "continued")
-        return OK
-    request = ContinueRequest(by=PERSON, reason="continued by you")
-    petitions = [Continue(session, run_id, request) for run_id in run_ids]
-    return reported(session, grant_each(petitions, run_ids), "continued")
+        return print_would(session, run_ids, "continued")
+    return print_outcomes(session, wait_for_all(continue_requests(session, run_ids)), "continued")

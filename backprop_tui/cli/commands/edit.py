@@ -1,46 +1,45 @@
-"""`edit`: another name, tags, note, timebox or priority for runs that wait, run or have ended."""
+"""`edit`: changes name, tags, note, timebox or priority of runs in any status."""
 
 from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from backprop_tui.cli import values
-from backprop_tui.cli.exit_codes import OK
-from backprop_tui.cli.handles import HELP, resolve
-from backprop_tui.cli.petition import Petition
-from backprop_tui.cli.petitions import Edit, SetTimebox
+from backprop_tui.cli import options, values
+from backprop_tui.cli.reports import print_outcomes, print_would
 from backprop_tui.cli.session import Session
-from backprop_tui.cli.several import grant_each, rehearsed, reported, status_of
-from backprop_tui.cli.values import NoLimit
+from backprop_tui.client.control import edit_requests, edit_summary, wait_for_all
+from backprop_tui.client.handles import HELP, resolve
+from backprop_tui.client.run_request import NO_LIMIT
+from backprop_tui.client.runs import status_of
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.governor.figures import minutes
 from backprop_tui.domain.requests import EditRequest, TimeboxRequest
 from backprop_tui.domain.status import ENDED
 
-SUMMARY = "change what a run is called, its note, its timebox or its priority; of a group all of its runs"
-
-AnyPetition = Petition[EditRequest] | Petition[TimeboxRequest]
+SUMMARY = "change a run's name, tags, note, timebox or priority; for a group those of all its runs"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """RUN and what to change."""
+    """Adds RUN and what to change."""
     parser.add_argument("run", metavar="RUN", help=HELP)
-    parser.add_argument("--name", type=values.handle_label, help="its name from now on")
+    parser.add_argument("--name", type=values.handle_label, help="its new name")
     parser.add_argument(
         "--tag",
+        dest="tags",
         metavar="TAG",
         action="append",
         type=_label_or_nothing,
-        help="its tags from now on, in place of those it had; may be given again, '' for none",
+        help="its new tags, in place of those it had; may be given again, '' for none",
     )
-    parser.add_argument("--note", metavar="TEXT", type=_label_or_nothing, help="its note from now on, '' for none")
+    parser.add_argument("--note", metavar="TEXT", type=_label_or_nothing, help="its new note, '' for none")
     parser.add_argument(
         "--max-minutes",
+        dest="max_run_seconds",
         metavar="MIN",
-        type=values.minutes_or_none,
-        help="its timebox from now on, counted from the start of the attempt; none: no limit",
+        type=options.minutes_or_none,
+        help="its new timebox, counted from the start of the attempt; none: no limit",
     )
     parser.add_argument("--priority", metavar="N", type=values.whole(), help="higher goes first")
 
@@ -50,76 +49,52 @@ def _label_or_nothing(text: str) -> str:
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    """Changes it, and returns when that is recorded."""
+    """Changes the runs, and returns when that is recorded."""
     run_ids = resolve(session, arguments.run)
-    request = _request(arguments)
-    _check(session, run_ids, arguments, request)
-    said = ", ".join(_changes(arguments))
+    edit, timebox = _edit(arguments), _timebox(arguments)
+    _check(session, run_ids, arguments, edit, timebox)
+    changes = edit_summary(edit, timebox)
     if session.dry_run:
-        rehearsed(session, run_ids, f"given {said}")
-        return OK
-    asked = [(run_id, one) for run_id in run_ids for one in _petitions(session, run_id, arguments, request)]
-    answers = grant_each([petition for _, petition in asked], [run_id for run_id, _ in asked])
-    # Of several petitions about one run the last tells it.
-    last = {run_id: answer for (run_id, _), answer in zip(asked, answers, strict=True)}
-    return reported(session, list(last.values()), said, of_ended=said)
+        return print_would(session, run_ids, f"given {changes}")
+    requests = edit_requests(session, run_ids, edit, timebox)
+    outcomes = wait_for_all(requests)
+    # If there are two requests for a run, the outcome of the last is printed.
+    last = {request.run_id: outcome for request, outcome in zip(requests, outcomes, strict=True)}
+    return print_outcomes(session, list(last.values()), changes, of_ended=changes)
 
 
-def _request(arguments: argparse.Namespace) -> EditRequest | None:
-    """None where only the timebox is to change."""
-    given = (arguments.name, arguments.tag, arguments.note, arguments.priority)
-    if all(one is None for one in given):
-        return None
-    tags = None if arguments.tag is None else tuple(dict.fromkeys(tag for tag in arguments.tag if tag))
-    return EditRequest(name=arguments.name, tags=tags, note=arguments.note, priority=arguments.priority)
+def _edit(arguments: argparse.Namespace) -> EditRequest | None:
+    tags = None if arguments.tags is None else tuple(dict.fromkeys(tag for tag in arguments.tags if tag))
+    edit = EditRequest(name=arguments.name, tags=tags, note=arguments.note, priority=arguments.priority)
+    return None if edit == EditRequest() else edit
+
+
+def _timebox(arguments: argparse.Namespace) -> TimeboxRequest | None:
+    limit = arguments.max_run_seconds
+    return None if limit is None else TimeboxRequest(max_run_seconds=None if limit == NO_LIMIT else limit)
 
 
 def _check(
-    session: Session, run_ids: Sequence[str], arguments: argparse.Namespace, request: EditRequest | None
+    session: Session,
+    run_ids: Sequence[str],
+    arguments: argparse.Namespace,
+    edit: EditRequest | None,
+    timebox: TimeboxRequest | None,
 ) -> None:
-    """Before anything is changed.
+    """Checks the whole command before anything is changed.
 
     Raises:
-        UsageError: nothing is given, or something that makes no sense for one of the runs.
+        UsageError: nothing is given, or something that does not apply to one of the runs.
     """
-    if request is None and arguments.max_minutes is None:
+    if edit is None and timebox is None:
         raise UsageError("nothing to change: give --name, --tag, --note, --max-minutes or --priority")
     if arguments.name is not None and len(run_ids) > 1:
-        raise UsageError(f"--name: {arguments.run!r} means {len(run_ids)} runs; one name is for one of them")
+        raise UsageError(f"--name: {arguments.run!r} means {len(run_ids)} runs; a name is for one run")
     for run_id in run_ids:
         status = status_of(session, run_id)
         if status is None:
-            raise UsageError(f"run {run_id} was recorded by the original Backprop; its records are only read")
-        if status in ENDED and arguments.max_minutes is not None:
-            limit = shlex.quote(_minutes(arguments.max_minutes))
-            raise UsageError(
-                f"--max-minutes: run {run_id} has ended ({status}); backprop-tui resume {run_id} -m {limit} goes on"
-            )
-
-
-def _petitions(
-    session: Session, run_id: str, arguments: argparse.Namespace, request: EditRequest | None
-) -> Iterator[AnyPetition]:
-    if arguments.max_minutes is not None:
-        limit = None if isinstance(arguments.max_minutes, NoLimit) else arguments.max_minutes
-        yield SetTimebox(session, run_id, TimeboxRequest(max_run_seconds=limit))
-    if request is not None:
-        yield Edit(session, run_id, request)
-
-
-def _changes(arguments: argparse.Namespace) -> Iterator[str]:
-    if arguments.name is not None:
-        yield f"name {arguments.name}"
-    if arguments.tag is not None:
-        yield f"tags {', '.join(filter(None, arguments.tag)) or 'none'}"
-    if arguments.note is not None:
-        yield "a note" if arguments.note else "no note"
-    if arguments.max_minutes is not None:
-        limit = _minutes(arguments.max_minutes)
-        yield "no time limit" if limit == "none" else f"a limit of {limit} min"
-    if arguments.priority is not None:
-        yield f"priority {arguments.priority}"
-
-
-def _minutes(value: float | NoLimit) -> str:
-    return "none" if isinstance(value, NoLimit) else minutes(value)
+            raise UsageError(f"run {run_id} was recorded by the original Backprop; its records are read-only")
+        if status in ENDED and timebox is not None:
+            limit = "none" if timebox.max_run_seconds is None else shlex.quote(minutes(timebox.max_run_seconds))
+            advice = f"to start it again: backprop-tui resume {run_id} -m {limit}"
+            raise UsageError(f"--max-minutes: run {run_id} has ended ({status}); {advice}")

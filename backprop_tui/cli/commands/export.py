@@ -1,24 +1,27 @@
-"""`export`: every run of the history, or those that are named, as CSV or JSON; or everything they measured."""
+"""`export`: writes runs as CSV or JSON, all or some, or with --metrics everything they measured."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from backprop_tui.cli import output
 from backprop_tui.cli.exit_codes import OK
-from backprop_tui.cli.handles import HELP, resolve_all
-from backprop_tui.cli.metrics_output import write_metrics
-from backprop_tui.cli.records import created, current, record_of
 from backprop_tui.cli.session import Session
-from backprop_tui.domain.errors import UsageError
+from backprop_tui.client.handles import HELP, resolve_all
+from backprop_tui.client.runs import created, current, record_of
+from backprop_tui.domain.attempts import Attempts
+from backprop_tui.domain.errors import BrokenRecord, UsageError
 from backprop_tui.store.export import COLUMNS as METRIC_COLUMNS
+from backprop_tui.store.export import cells, metric_names, rows
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.index import read_all
+from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.run_view import marked_views
 
-SUMMARY = "write runs, or with --metrics all they measured, to stdout as CSV or JSON"
+SUMMARY = "write runs, or with --metrics all their metrics, to stdout as CSV or JSON"
 
 # Columns of the CSV, always these and in this order; then one column `metric.NAME` for the last value of each metric.
 COLUMNS = (
@@ -61,12 +64,12 @@ _METRIC = "metric."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which runs, what of them, the format."""
+    """Adds which runs, what of them, and the format."""
     parser.add_argument("runs", metavar="RUN", nargs="*", help=f"{HELP}; without it: every run, oldest first")
     parser.add_argument(
         "--metrics",
         action="store_true",
-        help="what the runs measured, a row for each printed line: run, "
+        help="the metrics of the runs, a row for each line printed: run, "
         f"{', '.join(METRIC_COLUMNS)}, then a column for each metric; NaN and Infinity as such",
     )
     parser.add_argument(
@@ -75,22 +78,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"csv: {', '.join(COLUMNS)}, then {_METRIC}NAME for the last value of each metric; "
         "json: an array of runs, as `list --json` (csv; json with --json)",
     )
-    parser.epilog = "Times are ISO 8601 in UTC; what is not known is an empty field or null."
+    parser.epilog = "Times are ISO 8601 in UTC; an unknown value is an empty field or null."
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    """Writes them."""
+    """Writes the runs, or their metrics."""
     as_json = (arguments.format or ("json" if session.json else "csv")) == "json"
     if arguments.metrics:
         if not arguments.runs:
-            raise UsageError("--metrics wants the runs whose metrics are meant: RUN..., a group, or @last")
-        write_metrics(session, resolve_all(session, arguments.runs), as_json=as_json)
+            raise UsageError("--metrics needs the runs whose metrics to write: RUN..., a group, or @last")
+        run_ids = resolve_all(session, arguments.runs)
+        (_write_metrics_json if as_json else _write_metrics_csv)(session, run_ids)
         return OK
     if arguments.runs:
         ordered = [current(session, run_id) for run_id in resolve_all(session, arguments.runs)]
     else:
         records = read_all(session.home) | {
-            one.run.id: record_of(session.home, one) for one in marked_views(session.home)
+            run.run.id: record_of(session.home, run) for run in marked_views(session.home)
         }
         ordered = sorted(records.values(), key=created)
     if as_json:
@@ -101,22 +105,30 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 
 
 def _write_csv(records: Sequence[JsonObject]) -> None:
+    metrics = sorted({name for record in records for name in record["metrics"]})
+    header = (*COLUMNS, *(_METRIC + name for name in metrics))
+    _write_rows([header, *(_cells(record, metrics) for record in records)])
+
+
+def _write_rows(table: Iterable[Sequence[object]]) -> None:
+    """Writes each row as it comes: everything that runs measured need not fit into memory."""
     import csv
     import io
 
-    metrics = sorted({name for record in records for name in record["metrics"]})
-    header = (*COLUMNS, *(_METRIC + name for name in metrics))
-    for cells in (header, *(_cells(record, metrics) for record in records)):
-        text = io.StringIO()
-        csv.writer(text, lineterminator="").writerow(cells)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="")
+    for row in table:
+        writer.writerow(row)
         output.line(text.getvalue())
+        text.seek(0)
+        text.truncate()
 
 
 def _cells(record: JsonObject, metrics: Sequence[str]) -> tuple[object, ...]:
-    """None is written as an empty field."""
+    """The row of a run; None is written as an empty field."""
     peak, cause, git = record["peak"], record["cause"] or {}, record["git"] or {}
     checkpoints = record["checkpoints"]
-    worked_out = {
+    derived = {
         "tags": " ".join(record["tags"]),
         "command": shlex.join(record["command"]),
         "attempts": len(record["attempts"]),
@@ -127,5 +139,36 @@ def _cells(record: JsonObject, metrics: Sequence[str]) -> tuple[object, ...]:
         **{f"cause_{name}": cause.get(name) for name in ("kind", "evidence")},
         **{f"git_{name}": git.get(name) for name in ("commit", "dirty")},
     }
-    named = record | worked_out
-    return (*(named[name] for name in COLUMNS), *(record["metrics"].get(name) for name in metrics))
+    columns = record | derived
+    return (*(columns[name] for name in COLUMNS), *(record["metrics"].get(name) for name in metrics))
+
+
+def _write_metrics_csv(session: Session, run_ids: Sequence[str]) -> None:
+    names = metric_names(RunDirectory(session.home.run_folder(run_id)).metrics_path for run_id in run_ids)
+
+    def table() -> Iterator[list[object]]:
+        yield ["run", *METRIC_COLUMNS, *names]
+        for run_id, row in _metric_rows(session, run_ids):
+            yield [run_id, *cells(row, names)]
+
+    _write_rows(table())
+
+
+def _write_metrics_json(session: Session, run_ids: Sequence[str]) -> None:
+    before = "["
+    for run_id, row in _metric_rows(session, run_ids):
+        output.line(before + json.dumps({"run": run_id, **row}, allow_nan=False))
+        before = ","
+    output.line("]" if before == "," else "[]")
+
+
+def _metric_rows(session: Session, run_ids: Sequence[str]) -> Iterator[tuple[str, JsonObject]]:
+    """The rows of one run after another, in the order in which they were printed."""
+    for run_id in run_ids:
+        directory = RunDirectory(session.home.run_folder(run_id))
+        try:
+            attempts = Attempts.of(directory.read())
+        except BrokenRecord:  # the original tool recorded it, or its record is broken: the metrics are still useful
+            attempts = Attempts()
+        for row in rows(directory.metrics_path, attempts):
+            yield run_id, row

@@ -1,49 +1,55 @@
-"""`logs`: what scripts printed, and with -f what they go on to print."""
+"""`logs`: prints the output of scripts, and with -f what they print from then on."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import time
+from collections.abc import Mapping
 
-from backprop_tui.cli import diagnostics, values
+from backprop_tui.cli import diagnostics, output, values
+from backprop_tui.cli.event_stream import LONGEST_WAIT_SECONDS, EventStream, Pace
 from backprop_tui.cli.exit_codes import OK
-from backprop_tui.cli.handles import HELP, resolve_all
-from backprop_tui.cli.log_following import LogFollowing
+from backprop_tui.cli.presenters import PlainOutput, PrefixedOutput, labels
 from backprop_tui.cli.session import Session
+from backprop_tui.client.handles import HELP, resolve_all
 from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.status import UNFINISHED
 from backprop_tui.store.run_directory import RunDirectory
-from backprop_tui.store.run_view import unfinished_views
-from backprop_tui.store.tail import offset_of_last_lines, size_of
+from backprop_tui.store.run_view import marked_views, unfinished_views
+from backprop_tui.store.tail import Tail, offset_of_last_lines, size_of
 
-SUMMARY = "print what a run's script printed, byte for byte; of several runs each line with its run's name"
+SUMMARY = "print what a run's script printed, byte for byte; for several runs each line with its run's name"
+
+DISCOVER_SECONDS = 0.5
+ENSURE_SECONDS = 2.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """RUN..., or --all, and how much."""
+    """Adds RUN..., or --all, and how much to print."""
     parser.add_argument("runs", metavar="RUN", nargs="*", help=HELP)
-    parser.add_argument("--all", action="store_true", help="every unfinished run; with -f those too that come later")
-    parser.add_argument("-f", "--follow", action="store_true", help="go on as it is printed, until the run has ended")
+    parser.add_argument("--all", action="store_true", help="every unfinished run; with -f also those that come later")
+    parser.add_argument("-f", "--follow", action="store_true", help="continue until the run has ended")
     parser.add_argument(
         "-n", "--lines", metavar="N", type=values.whole(least=0), help="begin with the last N lines (all of them)"
     )
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    """Prints, and follows where that is asked."""
-    run_ids = _wanted(arguments, session)
+    """Prints the logs, and follows them if asked to."""
+    run_ids = _run_ids(arguments, session)
     offsets = {run_id: _offset(session, run_id, arguments.lines) for run_id in run_ids}
-    following = LogFollowing(session, offsets, discover=arguments.all)
-    following.to_the_end(follow=arguments.follow)
+    LogFollowing(session, offsets, discover=arguments.all).to_the_end(follow=arguments.follow)
     return OK
 
 
-def _wanted(arguments: argparse.Namespace, session: Session) -> list[str]:
+def _run_ids(arguments: argparse.Namespace, session: Session) -> list[str]:
     if arguments.all and arguments.runs:
         raise UsageError("--all is every unfinished run: give it or RUN, not both")
     if not arguments.all and not arguments.runs:
         raise UsageError("RUN is missing; or --all for every unfinished run")
     return (
-        [one.run.id for one in unfinished_views(session.home)]
+        [run.run.id for run in unfinished_views(session.home)]
         if arguments.all
         else resolve_all(session, arguments.runs)
     )
@@ -56,3 +62,93 @@ def _offset(session: Session, run_id: str, lines: int | None) -> int:
     if size_of(directory.log) == 0:
         diagnostics.say(f"run {run_id} is {directory.read().status} and has printed nothing yet")
     return 0 if lines is None else offset_of_last_lines(directory.log, lines)
+
+
+class LogStream:
+    """The log of one run from an offset on, over all its attempts."""
+
+    def __init__(self, session: Session, run_id: str, offset: int) -> None:
+        self.events = EventStream(session.home, run_id, metrics_offset=None)
+        self._tail = Tail(self.events.directory.log, offset)
+        self.is_over = False
+
+    def pass_on(self, presenter: PlainOutput) -> bool:
+        """Passes on what is new while there is room; returns whether there was anything."""
+        self.events.refresh()
+        ended = self.events.has_ended  # checked before the log is read, so that what is read then is all of it
+        passed = False
+        while presenter.room():
+            content = self._tail.read()
+            if not content:
+                self.is_over = ended
+                break
+            passed = True
+            presenter.offer(self.events.run.id, content)
+        if self.is_over and isinstance(presenter, PrefixedOutput):
+            presenter.finish(self.events.run.id)
+        return passed
+
+
+class LogFollowing:
+    """Follows logs; with `discover` also those of runs that come later, from their beginning."""
+
+    def __init__(self, session: Session, offsets: Mapping[str, int], *, discover: bool) -> None:
+        self._session = session
+        self._discover = discover
+        self._streams = {run_id: LogStream(session, run_id, offset) for run_id, offset in offsets.items()}
+        several = len(self._streams) > 1 or discover
+        self._presenter = PrefixedOutput({}, self._labels()) if several else PlainOutput({})
+        self._discover_at = self._ensure_at = time.monotonic() + DISCOVER_SECONDS
+        self._began = time.time()
+
+    def to_the_end(self, *, follow: bool) -> None:
+        """Until every run has ended and its log is passed on; without `follow` until each log's present end.
+
+        Raises:
+            BrokenPipeError: nobody reads stdout any more.
+        """
+        pace = Pace(time.monotonic())
+        while follow:
+            now = time.monotonic()
+            passed = [stream.pass_on(self._presenter) for stream in self._unfinished()]
+            if any(passed):
+                pace.changed(now)
+            all_written = self._presenter.flush()
+            if now >= self._discover_at or not self._unfinished():
+                self._find_new(now)
+            if not self._unfinished():
+                break
+            self._ensure_supervisor(now)
+            output.wait(pace.seconds(now, urgent=False), for_reader=not all_written)
+        for run_id, stream in self._streams.items():  # one after the other
+            while not stream.is_over and stream.pass_on(self._presenter):
+                self._write_all()
+            if isinstance(self._presenter, PrefixedOutput):
+                self._presenter.finish(run_id)
+        self._write_all()
+
+    def _write_all(self) -> None:
+        while not self._presenter.flush():
+            output.wait(LONGEST_WAIT_SECONDS, for_reader=True)
+
+    def _unfinished(self) -> list[LogStream]:
+        return [stream for stream in self._streams.values() if not stream.is_over]
+
+    def _find_new(self, now: float) -> None:
+        """Also finds runs that came and ended between two looks, as long as they are not in the index yet."""
+        if not self._discover:
+            return
+        self._discover_at = now + DISCOVER_SECONDS
+        unknown = [run.run for run in marked_views(self._session.home) if run.run.id not in self._streams]
+        new = [run.id for run in unknown if run.status in UNFINISHED or run.created_at >= self._began]
+        self._streams |= {run_id: LogStream(self._session, run_id, 0) for run_id in new}
+        if new and isinstance(self._presenter, PrefixedOutput):
+            self._presenter.set_labels(self._labels())
+
+    def _labels(self) -> dict[str, str]:
+        return labels({run_id: stream.events.run.name for run_id, stream in self._streams.items()})
+
+    def _ensure_supervisor(self, now: float) -> None:
+        if now >= self._ensure_at:
+            self._ensure_at = now + ENSURE_SECONDS
+            self._session.supervisor.ensure()

@@ -1,30 +1,26 @@
-"""`pause`: stops all processes of runs with SIGSTOP; their timebox stands still too."""
+"""`pause`: stops all processes of runs with SIGSTOP; their timebox is paused too."""
 
 from __future__ import annotations
 
 import argparse
 
-from backprop_tui.cli.exit_codes import OK
-from backprop_tui.cli.handles import HELP
-from backprop_tui.cli.petitions import PERSON, Pause
+from backprop_tui.cli.reports import print_outcomes, print_would
 from backprop_tui.cli.session import Session
-from backprop_tui.cli.several import chosen, grant_each, rehearsed, reported
-from backprop_tui.domain.requests import PauseRequest
+from backprop_tui.client.control import pause_requests, wait_for_all
+from backprop_tui.client.handles import HELP, resolve_in
 from backprop_tui.domain.status import ACTIVE
 
-SUMMARY = "pause runs: all their processes stand still and keep their memory, their timebox does not count"
+SUMMARY = "pause runs: their processes stop but keep their memory, and the time does not count"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """RUN..."""
+    """Adds RUN..."""
     parser.add_argument("runs", metavar="RUN", nargs="+", help=HELP)
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    """Asks, and returns when they stand still."""
-    run_ids = chosen(session, arguments.runs, ACTIVE)
+    """Pauses the runs, and returns when they are paused."""
+    run_ids = resolve_in(session, arguments.runs, ACTIVE)
     if session.dry_run:
-        rehearsed(session, run_ids, "paused")
-        return OK
-    request = PauseRequest(by=PERSON, reason="paused by you")
-    return reported(session, grant_each([Pause(session, run_id, request) for run_id in run_ids], run_ids), "paused")
+        return print_would(session, run_ids, "paused")
+    return print_outcomes(session, wait_for_all(pause_requests(session, run_ids)), "paused")

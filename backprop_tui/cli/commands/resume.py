@@ -1,89 +1,113 @@
-"""`resume`: a new attempt of an ended run, from its newest sound checkpoint."""
+"""`resume`: a new attempt of an ended run from its newest sound checkpoint, or of a group's failed runs."""
 
 from __future__ import annotations
 
 import argparse
-import os
 
-from backprop_tui.cli import diagnostics
-from backprop_tui.cli.handles import HELP, resolve
-from backprop_tui.cli.interrupts import Interrupts
-from backprop_tui.cli.resumption import queue_again, resumption
-from backprop_tui.cli.run_options import add_run_options
+from backprop_tui.cli import diagnostics, output
+from backprop_tui.cli.exit_codes import OK
+from backprop_tui.cli.options import add_run_options, run_options
+from backprop_tui.cli.queued import Interrupts, follow, print_ids
 from backprop_tui.cli.session import Session
-from backprop_tui.domain.errors import UnknownRun, UsageError
+from backprop_tui.client.file_sizes import FileSizes
+from backprop_tui.client.handles import HELP, resolve, resolve_one
+from backprop_tui.client.resume import plan_resumption, queue_again, read_resumable
+from backprop_tui.client.run_request import RunOptions
+from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.governor.figures import counted
 from backprop_tui.domain.run import Run
-from backprop_tui.store.run_directory import RunDirectory
-from backprop_tui.store.run_view import public_record
+from backprop_tui.domain.status import Status
 
 SUMMARY = "start an ended run again from its newest sound checkpoint; its options stay unless given again"
 
+_RETRIED = frozenset({Status.FAILED, Status.LOST})
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """RUN and every option of a run that may change from attempt to attempt."""
+    """Adds RUN and every option that may change from attempt to attempt."""
     parser.add_argument("run", metavar="RUN", help=f"{HELP}; a group with --failed")
-    parser.add_argument("--failed", action="store_true", help="of a group those runs that failed or were lost, again")
+    parser.add_argument("--failed", action="store_true", help="resume the runs of a group that failed or were lost")
     add_run_options(parser)
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
     """Queues the next attempt, then follows it."""
     if arguments.failed:
-        from backprop_tui.cli.retrying import retry_failed
-
-        return retry_failed(session, arguments)
-    run = _run(session, _one(session, arguments.run))
-    code = _rehearsed(arguments, session, run)
+        return _resume_failed(session, arguments)
+    options = run_options(arguments)
+    advice = "--failed resumes those of them that failed"
+    run = read_resumable(session, resolve_one(session, arguments.run, advice=advice))
+    code = _preview(session, run, options, no_wait=arguments.no_wait)
     if code is not None:
         return code
     with Interrupts() as interrupts:
-        queued, start = queue_again(session, run.id, arguments)
+        resumption, sizes = queue_again(session, run.id, options)
         session.supervisor.call()
-        # Loaded only now, while the supervisor starts the run.
-        from backprop_tui.cli.handing_over import detach, follow
-
-        if queued.from_checkpoint is None:
+        if resumption.checkpoint is None:
             diagnostics.say(f"run {run.id} starts from the beginning: no sound checkpoint is known")
-        for name in queued.variables_not_kept:
-            diagnostics.say(f"--env {name} was given before and its value is not kept; give it again if it is needed")
+        for name in resumption.lost_variables:
+            diagnostics.say(f"--env {name} was given before but its value is not kept; give it again if it is needed")
         if arguments.detach:
-            return detach(session, [run.id], as_array=False)
+            return print_ids(session, [run.id], as_array=False)
         if session.dashboard is None or arguments.no_wait:
             return follow(
                 session,
                 [run.id],
                 interrupts,
-                starts={run.id: start},
-                before=queued.before,
+                starts={run.id: sizes},
+                before=resumption.before,
                 wait_when_held=not arguments.no_wait,
             )
     return session.dashboard(session.home, session.config_path, run.id)
 
 
-def _rehearsed(arguments: argparse.Namespace, session: Session, run: Run) -> int | None:
-    """The exit code where nothing is to be queued: --dry-run, or held and not to wait."""
-    if not session.dry_run and not arguments.no_wait:
+def _preview(session: Session, run: Run, options: RunOptions, *, no_wait: bool) -> int | None:
+    """The exit code if nothing is to be queued: with --dry-run, or if it would be held and must not wait."""
+    if not session.dry_run and not no_wait:
         return None
-    from backprop_tui.cli.verdict import refused, rehearse
+    from backprop_tui.cli.reports import print_held, print_previews
+    from backprop_tui.client.dry_run import preview_runs
 
-    wanted = resumption(session, run, arguments)
+    resumption = plan_resumption(session, run, options)
+    (preview,) = preview_runs(session, [resumption.run])
     if session.dry_run:
-        return rehearse(session, [wanted.run], wanted.environment, arguments.env)
-    return refused(session, wanted.run)
+        return print_previews(session, [preview], resumption.environment, options.env)
+    return None if preview.starts else print_held(session, preview)
 
 
-def _one(session: Session, handle: str) -> str:
-    run_ids = resolve(session, handle)
-    if len(run_ids) > 1:
-        raise UnknownRun(f"{handle!r} means {len(run_ids)} runs: --failed resumes those of them that failed")
-    return run_ids[0]
+def _resume_failed(session: Session, arguments: argparse.Namespace) -> int:
+    """Queues the failed and lost runs of a group again, then follows them like the runs of a sweep.
 
+    Raises:
+        UsageError: an option is for one run only, or a run cannot be resumed; those before it are queued.
+    """
+    from backprop_tui.cli.reports import print_would
+    from backprop_tui.client.runs import current
 
-def _run(session: Session, run_id: str) -> Run:
-    directory = RunDirectory(session.home.run_folder(run_id))
-    if os.path.exists(directory.path):
-        return directory.read()
-    record = public_record(session.home, run_id)
-    last = record["checkpoints"][-1]["path"] if record["checkpoints"] else None
-    advice = f"backprop-tui run {record['script'] or 'SCRIPT'}" + (f" -r {last}" if last else "")
-    raise UsageError(f"run {run_id} was recorded by the original Backprop, which kept no options; instead: {advice}")
+    if arguments.resume_from is not None or arguments.name is not None:
+        raise UsageError("--failed is for several runs: --resume-from and --name are for one of them")
+    if arguments.no_wait:
+        raise UsageError("--failed is for several runs, and --no-wait for one")
+    records = [current(session, run_id) for run_id in resolve(session, arguments.run)]
+    run_ids = [str(record["id"]) for record in records if record["status"] in _RETRIED]
+    if session.dry_run:
+        return print_would(session, run_ids, "queued again")
+    if not run_ids:
+        diagnostics.say(f"{arguments.run}: none of its {counted(len(records), 'run')} failed or was lost")
+        if session.json:
+            output.json_value([])
+        return OK
+    with Interrupts() as interrupts:
+        starts: dict[str, FileSizes] = {}
+        try:
+            for run_id in run_ids:
+                starts[run_id] = queue_again(session, run_id, run_options(arguments))[1]
+        finally:
+            if starts:
+                session.supervisor.call()
+        diagnostics.say(f"{counted(len(run_ids), 'run')} of {len(records)} queued again")
+        if arguments.detach:
+            return print_ids(session, run_ids, as_array=True)
+        if session.dashboard is None:
+            return follow(session, run_ids, interrupts, starts=starts)
+    return session.dashboard(session.home, session.config_path, run_ids[0])

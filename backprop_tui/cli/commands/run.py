@@ -3,67 +3,86 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 from backprop_tui.cli import diagnostics
-from backprop_tui.cli.interrupts import Interrupts
-from backprop_tui.cli.run_options import add_identity_options, add_run_options
+from backprop_tui.cli.options import add_identity_options, add_run_options, run_request
+from backprop_tui.cli.queued import Interrupts, follow, print_ids
 from backprop_tui.cli.session import Session
-from backprop_tui.cli.submission import plan, submission, submit
+from backprop_tui.client.run_request import RunRequest
+from backprop_tui.client.submit import plan, queue_runs, submission_key
 from backprop_tui.domain.errors import UsageError
 
 SUMMARY = "queue a script or a command line and follow it; the script's own arguments come after --"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """SCRIPT and every option of a new run."""
+    """Adds SCRIPT and every option of a new run."""
     parser.usage = "backprop-tui run [options] SCRIPT [-- ARGS]\n       backprop-tui run [options] -- COMMAND ..."
     parser.add_argument("script", metavar="SCRIPT", nargs="?", help="a .py by its interpreter, a .sh, or any program")
     add_identity_options(parser)
     add_run_options(parser)
 
 
+def parse_request(words: Sequence[str]) -> RunRequest:
+    """The request of the words that follow `run`, for the dashboard.
+
+    Raises:
+        UsageError: a word is wrong, or only makes sense for a command.
+    """
+    from backprop_tui.cli.parser import GlobalOptions, parse
+
+    ours = words[: words.index("--")] if "--" in words else words
+    if "-h" in ours or "--help" in ours:
+        raise UsageError("for help, type backprop-tui run --help in a shell")
+    invocation = parse(["run", *words])
+    if invocation.options != GlobalOptions() or invocation.arguments.no_wait:
+        raise UsageError("global options and --no-wait only work in a shell")
+    return run_request(invocation.arguments)
+
+
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    """Queues once, then follows."""
+    """Queues the runs once, then follows them."""
     if arguments.no_wait and arguments.sweep:
-        raise UsageError("--no-wait starts one run at once, and --sweep makes several: give one of the two")
+        raise UsageError("--no-wait starts one run at once, and --sweep makes several: give only one of the two")
+    request = run_request(arguments)
     if session.dry_run:
-        return _rehearse(arguments, session)
+        return _dry_run(session, request)
     with Interrupts() as interrupts:
-        run_ids = _queue(arguments, session)
+        run_ids = _queue(session, request, wait=not arguments.no_wait)
         if isinstance(run_ids, int):
             return run_ids
-        # Loaded only now, while the supervisor starts the run.
-        from backprop_tui.cli.handing_over import detach, follow
-
         if arguments.detach:
-            return detach(session, run_ids, as_array=bool(arguments.sweep))
+            return print_ids(session, run_ids, as_array=bool(request.sweep))
         if session.dashboard is None or arguments.no_wait:
             return follow(session, run_ids, interrupts, wait_when_held=not arguments.no_wait)
     return session.dashboard(session.home, session.config_path, run_ids[0])
 
 
-def _rehearse(arguments: argparse.Namespace, session: Session) -> int:
-    from backprop_tui.cli.verdict import rehearse
+def _dry_run(session: Session, request: RunRequest) -> int:
+    from backprop_tui.cli.reports import print_previews
+    from backprop_tui.client.dry_run import preview_runs
 
-    wanted = plan(session, arguments)
-    return rehearse(session, wanted.runs, wanted.environment, arguments.env)
+    planned = plan(session, request)
+    return print_previews(session, preview_runs(session, planned.runs), planned.environment, request.env)
 
 
-def _queue(arguments: argparse.Namespace, session: Session) -> list[str] | int:
-    """The ids of the runs, those that the key made before among them; or the exit code where it is not to wait."""
-    with submission(session, arguments.key) as key:
+def _queue(session: Session, request: RunRequest, *, wait: bool) -> list[str] | int:
+    """The ids of the runs, or of those that the key made before; or the exit code if it would have to wait."""
+    with submission_key(session, request.key) as key:
         run_ids = [] if key is None else key.earlier()
         if not run_ids:
-            wanted = plan(session, arguments)
-            if arguments.no_wait:
-                from backprop_tui.cli.verdict import refused
+            planned = plan(session, request)
+            if not wait:
+                from backprop_tui.cli.reports import print_held
+                from backprop_tui.client.dry_run import preview_runs
 
-                code = refused(session, wanted.runs[0])
-                if code is not None:
-                    return code
-            if session.verbose and wanted.program.interpreter is not None:
-                found = wanted.program.interpreter
-                diagnostics.say(f"interpreter {found.path}: {found.origin}")
-            run_ids = submit(session, wanted, key)
+                (preview,) = preview_runs(session, planned.runs)
+                if not preview.starts:
+                    return print_held(session, preview)
+            interpreter = planned.program.interpreter
+            if session.verbose and interpreter is not None:
+                diagnostics.say(f"interpreter {interpreter.path}: {interpreter.origin}")
+            run_ids = queue_runs(session, planned, key)
     session.supervisor.call()
     return run_ids

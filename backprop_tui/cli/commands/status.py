@@ -1,4 +1,4 @@
-"""`status`: the machine, the governor, the supervisor and what is unfinished; or one run, whole."""
+"""`status`: the machine, the governor, the supervisor and the unfinished runs; or everything about one run."""
 
 from __future__ import annotations
 
@@ -9,30 +9,29 @@ from collections.abc import Iterable, Sequence
 from backprop_tui.cli import diagnostics, output, rows, tables
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.governor_view import GovernorView, clauses, governor_view, machine_settings
-from backprop_tui.cli.handles import HELP, resolve
 from backprop_tui.cli.machine_view import GPU_COLUMNS, MachineProbe, MachineView, gpu_row, host_words
-from backprop_tui.cli.places import places
-from backprop_tui.cli.records import record_of, split
 from backprop_tui.cli.run_sheet import Line, sheet
 from backprop_tui.cli.session import Session
-from backprop_tui.cli.waking import wake
+from backprop_tui.client.handles import HELP, resolve
+from backprop_tui.client.queueing import queue_places
+from backprop_tui.client.runs import record_of, split
 from backprop_tui.domain.status import Status
 from backprop_tui.launchers.lease import is_signed_elsewhere, supervisor_pid
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.run_view import RunView, governor_record, public_record, read_view
 
-SUMMARY = "show the machine, the governor and what is unfinished, or all that is known of one run"
+SUMMARY = "show the machine, the governor and the unfinished runs, or everything about one run"
 
 _MARGIN = 12
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """RUN, or none for the machine."""
+    """Adds RUN; without it the machine is shown."""
     parser.add_argument("run", metavar="RUN", nargs="?", help=f"{HELP}; without it: the machine")
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    """Shows the one or the other."""
+    """Shows the machine, or the run."""
     if arguments.run is None:
         _machine(session)
     else:
@@ -44,27 +43,27 @@ def _machine(session: Session) -> None:
     settings = machine_settings(session.config_path)
     probe = MachineProbe(session.home, probe=settings.probe, sample_seconds=settings.limits.sample_seconds)
     unfinished, _ = split(session.home)
-    wake(session, unfinished)
+    session.ensure_supervisor(unfinished)
     machine = probe.view()
     pid = supervisor_pid(session.home)
-    said = governor_record(session.home) if pid is not None else None
-    found = governor_view(session.home, said, settings.limits)
+    written = governor_record(session.home) if pid is not None else None
+    state = governor_view(session.home, written, settings.limits)
     if session.json:
-        output.json_value(_as_json(session, machine, found, pid, unfinished))
+        output.json_value(_as_json(session, machine, state, pid, unfinished))
         return
     if settings.wrong is not None:
         diagnostics.complain(str(settings.wrong))
-    _show(session, machine, found, pid, unfinished)
+    _show(session, machine, state, pid, unfinished)
 
 
 def _as_json(
-    session: Session, machine: MachineView, found: GovernorView, pid: int | None, unfinished: Sequence[RunView]
+    session: Session, machine: MachineView, state: GovernorView, pid: int | None, unfinished: Sequence[RunView]
 ) -> JsonObject:
-    records = [record_of(session.home, one) for one in unfinished]
+    records = [record_of(session.home, run) for run in unfinished]
     return {
         "host": machine.host_json(),
         "gpus": machine.gpus_json(),
-        "governor": found.as_json(),
+        "governor": state.as_json(),
         "supervisor": {"alive": pid is not None, "pid": pid},
         "active": [record for record in records if record["status"] != Status.QUEUED],
         "queued": [record for record in records if record["status"] == Status.QUEUED],
@@ -72,20 +71,20 @@ def _as_json(
 
 
 def _show(
-    session: Session, machine: MachineView, found: GovernorView, pid: int | None, unfinished: Sequence[RunView]
+    session: Session, machine: MachineView, state: GovernorView, pid: int | None, unfinished: Sequence[RunView]
 ) -> None:
-    active = [one for one in unfinished if one.status is not Status.QUEUED]
-    queued = [one for one in unfinished if one.status is Status.QUEUED]
-    here = sum(one.run.host == session.home.host for one in active)
+    active = [run for run in unfinished if run.status is not Status.QUEUED]
+    queued = [run for run in unfinished if run.status is Status.QUEUED]
+    here = sum(run.run.host == session.home.host for run in active)
     _lines([("host", session.home.host), ("", host_words(machine.readings.host))])
     _show_gpus(session, machine, unfinished)
-    first, *reasons = clauses(found, here)
-    _lines([("governor", f"{found.state}: {first}"), *(("", reason) for reason in reasons)])
+    first, *reasons = clauses(state, here)
+    _lines([("governor", f"{state.state}: {first}"), *(("", reason) for reason in reasons)])
     _lines([("supervisor", _supervisor_words(session, pid, unfinished))])
     if active:
         output.line()
         output.line(f"active {len(active)}")
-        tables.show(rows.COLUMNS, [rows.row(record_of(session.home, one)) for one in active])
+        tables.show(rows.COLUMNS, [rows.row(record_of(session.home, run)) for run in active])
     if queued:
         output.line()
         output.line(f"queued {len(queued)}")
@@ -95,7 +94,7 @@ def _show(
 def _show_gpus(session: Session, machine: MachineView, unfinished: Sequence[RunView]) -> None:
     readings = machine.readings
     if readings.gpus:
-        names = {one.run.id: one.run.name for one in unfinished}
+        names = {run.run.id: run.run.name for run in unfinished}
         output.line()
         tables.show(GPU_COLUMNS, [gpu_row(gpu, names) for gpu in readings.gpus])
         _lines([(f"GPU {gpu.index}", gpu.problem) for gpu in readings.gpus if gpu.problem is not None])
@@ -105,70 +104,70 @@ def _show_gpus(session: Session, machine: MachineView, unfinished: Sequence[RunV
     else:
         _lines([("gpus", "none" if machine.gpus_known else "the driver has not answered yet")])
     if session.verbose:
-        over = (("", f"not {name}: {why}") for name, why in machine.passed_over.items())
-        _lines([("gpu probe", readings.probe), *over])
+        others = (("", f"not {name}: {reason}") for name, reason in machine.passed_over.items())
+        _lines([("gpu probe", readings.probe), *others])
 
 
 def _supervisor_words(session: Session, pid: int | None, unfinished: Sequence[RunView]) -> str:
     if pid is not None:
         return f"alive, pid {pid}"
     if is_signed_elsewhere(session.home) and unfinished:
-        return "none in this boot"
+        return "none since this boot"
     return "being started" if unfinished and not session.dry_run else "none; the next run starts one"
 
 
 def _show_queue(session: Session, queued: Sequence[RunView], unfinished: Sequence[RunView]) -> None:
-    home, numbers = session.home, places(session.home, unfinished)
-    cells = [rows.queue_row(record_of(home, one), numbers[one.run.id], home.host) for one in queued]
+    home, places = session.home, queue_places(session.home, unfinished)
+    cells = [rows.queue_row(record_of(home, run), places[run.run.id], home.host) for run in queued]
     tables.show(rows.QUEUE_COLUMNS, cells)
 
 
 def _runs(session: Session, run_ids: Sequence[str]) -> None:
     unfinished, _ = split(session.home)
-    wake(session, unfinished)
-    known = {one.run.id: one for one in unfinished}
-    numbers = places(session.home, unfinished)
-    found = [(_view(session, run_id, known), run_id) for run_id in run_ids]
+    session.ensure_supervisor(unfinished)
+    known = {run.run.id: run for run in unfinished}
+    places = queue_places(session.home, unfinished)
+    views = [_view(session, run_id, known) for run_id in run_ids]
     records = [
-        public_record(session.home, run_id) if one is None else record_of(session.home, one) for one, run_id in found
+        public_record(session.home, run_id) if run is None else record_of(session.home, run)
+        for run, run_id in zip(views, run_ids, strict=True)
     ]
     if session.json:
         output.json_value(records[0] if len(records) == 1 else records)
         return
     if len(records) > 1:
         _group(session, records)
-    for number, (record, (one, run_id)) in enumerate(zip(records, found, strict=True)):
+    for number, (record, run) in enumerate(zip(records, views, strict=True)):
         if number or len(records) > 1:
             output.line()
-        run, live = (None, None) if one is None else (one.run, one.live)
-        _lines(sheet(record, run=run, live=live, place=numbers.get(run_id), now=time.time()))
+        place = places.get(run_ids[number])
+        _lines(
+            sheet(
+                record,
+                run=None if run is None else run.run,
+                live=None if run is None else run.live,
+                place=place,
+                now=time.time(),
+            )
+        )
 
 
 def _group(session: Session, records: Sequence[JsonObject]) -> None:
-    """How many of the runs stand where, and which did best."""
-    from backprop_tui.cli.measured import (  # reads what they measured
-        best_first,
-        best_words,
-        measured,
-        metric_to_compare,
-    )
+    """How many runs of a group are in which status, and which did best."""
+    from backprop_tui.cli.measured import best_first, best_words, measured, metric_to_compare
 
-    counted_as = [str(record["status"]) for record in records]
+    statuses = [str(record["status"]) for record in records]
     groups = {record["group"] for record in records}
     name = next(iter(groups)) if len(groups) == 1 and None not in groups else "several"
-    standing = ", ".join(f"{counted_as.count(status)} {status}" for status in dict.fromkeys(counted_as))
+    counts = ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses))
     runs = [measured(session, record["id"]) for record in records]
     metric = metric_to_compare(runs, None)
-    _lines(
-        [
-            ("group", f"{name}  {len(records)} runs: {standing}"),
-            ("best", best_words(best_first(runs, metric)[0], metric)),
-        ]
-    )
+    best = best_words(best_first(runs, metric)[0], metric)
+    _lines([("group", f"{name}  {len(records)} runs: {counts}"), ("best", best)])
 
 
 def _view(session: Session, run_id: str, known: dict[str, RunView]) -> RunView | None:
-    """None where it has no directory, as what the original recorded."""
+    """None for a run without a directory, which the original tool recorded."""
     if run_id in known:
         return known[run_id]
     try:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from backprop_tui.cli import diagnostics, output
-from backprop_tui.cli.ends import Ends
+from backprop_tui.cli.event_stream import EventStream, Pace
 from backprop_tui.cli.exit_codes import first_failure
-from backprop_tui.cli.handles import HELP, resolve_all
-from backprop_tui.cli.pacing import Pace
 from backprop_tui.cli.session import Session
 from backprop_tui.cli.words import end_words
+from backprop_tui.client.handles import HELP, resolve_all
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.run_view import unfinished_views
+from backprop_tui.store.home import Home
+from backprop_tui.store.run_view import public_record, unfinished_views
 
 SUMMARY = "wait until runs have ended; exit with the code of the first that ended badly"
 
@@ -23,44 +24,67 @@ ENSURE_SECONDS = 2.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """RUN... or --all."""
+    """Adds RUN... or --all."""
     parser.add_argument("runs", metavar="RUN", nargs="*", help=HELP)
     parser.add_argument("--all", action="store_true", help="every run that is unfinished now")
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    """Waits, saying each end as it comes."""
-    run_ids = _wanted(arguments, session)
+    """Waits, and reports each end as it comes."""
+    run_ids = _run_ids(arguments, session)
     records = _wait(session, run_ids)
     if session.json:
         output.json_value([records[run_id] for run_id in run_ids])
     return first_failure(records.values())
 
 
-def _wanted(arguments: argparse.Namespace, session: Session) -> list[str]:
+def _run_ids(arguments: argparse.Namespace, session: Session) -> list[str]:
     if arguments.all and arguments.runs:
         raise UsageError("--all waits for every run: give it or RUN, not both")
     if arguments.all:
-        return [one.run.id for one in unfinished_views(session.home)]
+        return [run.run.id for run in unfinished_views(session.home)]
     if not arguments.runs:
         raise UsageError("RUN is missing; or --all for every unfinished run")
     return resolve_all(session, arguments.runs)
 
 
 def _wait(session: Session, run_ids: Sequence[str]) -> dict[str, JsonObject]:
-    ends = Ends(session.home, run_ids)
+    """The records of the ended runs by id."""
+    waiting: dict[str, EventStream | None] = dict.fromkeys(run_ids)
+    records: dict[str, JsonObject] = {}
     pace = Pace(time.monotonic())
     ensure_at = 0.0
     while True:
         now = time.monotonic()
-        for record in ends.look():
+        for record in _new_ends(session.home, waiting):
             pace.changed(now)
+            records[record["id"]] = record
             if not session.json:
                 diagnostics.say(f"{record['id']} ({record['name']}): {end_words(record)}")
-        if not ends.waiting:
-            return ends.records
+        if not waiting:
+            return records
         if now >= ensure_at:
             ensure_at = now + ENSURE_SECONDS
             session.supervisor.ensure()
-        diagnostics.status(f"waiting for {len(ends.waiting)} of {len(run_ids)}")
+        diagnostics.status(f"waiting for {len(waiting)} of {len(run_ids)}")
         time.sleep(pace.seconds(now, urgent=False))
+
+
+def _new_ends(home: Home, waiting: dict[str, EventStream | None]) -> Iterator[JsonObject]:
+    """The records of the runs that have ended since; takes these out of those that are waited for.
+
+    Raises:
+        UnknownRun: a run was removed.
+    """
+    for run_id, known_stream in [*waiting.items()]:
+        if known_stream is None and not os.path.exists(home.run_folder(run_id)):
+            del waiting[run_id]
+            yield public_record(
+                home, run_id
+            )  # the original tool recorded it: it has ended, and only the index knows it
+            continue
+        stream = known_stream or EventStream(home, run_id, metrics_offset=None)
+        waiting[run_id] = stream
+        if stream.refresh() and stream.has_ended:
+            del waiting[run_id]
+            yield stream.record()

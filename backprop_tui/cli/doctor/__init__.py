@@ -1,1 +1,1 @@
-"""What `doctor` looks at: one file a part of the machine, each giving findings with the remedy."""
+"""The checks of `doctor`: each file is about one part of the machine and yields findings with advice."""

@@ -1,4 +1,4 @@
-"""What a look at one thing found: whether it is well, and how to mend it."""
+"""The result of a check: whether all is well, and how to fix it if not."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from backprop_tui.domain.values import dataclass
 
 
 class Level(StrEnum):
-    """How bad it is."""
+    """How serious a finding is."""
 
     OK = "ok"
-    WARN = "warn"  # works, but not as well as it could, or not for ever
+    WARN = "warn"  # works, but not well, or not for ever
     BAD = "bad"  # runs do not start, or do not survive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that was looked at; `advice` says how to mend it, None where it is well."""
+    """The result of one check; `advice` says how to fix it, None if nothing is wrong."""
 
     check: str
     level: Level
@@ -26,12 +26,12 @@ class Finding:
 
 
 def ok(check: str, message: str) -> Finding:
-    """It is well."""
+    """All is well."""
     return Finding(check=check, level=Level.OK, message=message)
 
 
 def warn(check: str, message: str, advice: str) -> Finding:
-    """It works, but should be mended."""
+    """It works, but should be fixed."""
     return Finding(check=check, level=Level.WARN, message=message, advice=advice)
 
 

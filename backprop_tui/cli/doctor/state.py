@@ -18,30 +18,30 @@ _VOLATILE = ("tmpfs", "ramfs")
 LEAST_FREE_FILES = 10_000
 
 
-def look_at_state(root: str, *, min_free_bytes: int, mounts: str = "/proc/self/mountinfo") -> Iterator[Finding]:
-    """Everything about the state directory; nothing is left behind in it."""
-    origin = "BACKPROP_HOME" if os.environ.get("BACKPROP_HOME") else "the usual place"
+def check_state(root: str, *, min_free_bytes: int, mounts: str = "/proc/self/mountinfo") -> Iterator[Finding]:
+    """Checks the state directory; leaves nothing behind in it."""
+    origin = "BACKPROP_HOME" if os.environ.get("BACKPROP_HOME") else "the default"
     if not os.path.isdir(root):
-        yield from _look_at_missing(root, origin)
+        yield from _check_missing(root, origin)
     else:
-        yield from _look_at_directory(root, origin)
-        yield from look_at_locks(root)
+        yield from _check_directory(root, origin)
+        yield from check_locks(root)
     place = existing(root)
-    yield _look_at_file_system(place, mounts)
-    yield from look_at_space(place, min_free_bytes=min_free_bytes)
+    yield _check_file_system(place, mounts)
+    yield from check_space(place, min_free_bytes=min_free_bytes)
 
 
-def _look_at_missing(root: str, origin: str) -> Iterator[Finding]:
+def _check_missing(root: str, origin: str) -> Iterator[Finding]:
     above = existing(root)
     if os.path.lexists(root):
-        yield bad("state", f"{root} ({origin}) is no directory", "move it away, or set BACKPROP_HOME")
+        yield bad("state", f"{root} ({origin}) is not a directory", "move it away, or set BACKPROP_HOME")
     elif os.access(above, os.W_OK | os.X_OK):
-        yield ok("state", f"{root} ({origin}): made by the first run")
+        yield ok("state", f"{root} ({origin}): created by the first run")
     else:
-        yield bad("state", f"{root} ({origin}) cannot be made: {above} is not writable", "set BACKPROP_HOME")
+        yield bad("state", f"{root} ({origin}) cannot be created: {above} is not writable", "set BACKPROP_HOME")
 
 
-def _look_at_directory(root: str, origin: str) -> Iterator[Finding]:
+def _check_directory(root: str, origin: str) -> Iterator[Finding]:
     status = os.stat(root)
     mode = stat.S_IMODE(status.st_mode)
     if not os.access(root, os.R_OK | os.W_OK | os.X_OK):
@@ -56,11 +56,11 @@ def _look_at_directory(root: str, origin: str) -> Iterator[Finding]:
         yield ok("state", f"{root} ({origin})")
 
 
-def look_at_locks(root: str) -> Iterator[Finding]:
-    """Takes a lock twice, which must fail, and makes the kind of file that supervisors are woken by."""
+def check_locks(root: str) -> Iterator[Finding]:
+    """Takes a lock twice, which must fail, and makes a named pipe, by which supervisors are woken."""
     path = os.path.join(root, f".doctor-{os.getpid()}")
     try:
-        yield _look_at_lock(path)
+        yield _check_lock(path)
         os.unlink(path)
         os.mkfifo(path, 0o600)
     except OSError as error:
@@ -71,7 +71,7 @@ def look_at_locks(root: str) -> Iterator[Finding]:
             os.unlink(path)
 
 
-def _look_at_lock(path: str) -> Finding:
+def _check_lock(path: str) -> Finding:
     first = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     second = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
@@ -80,28 +80,30 @@ def _look_at_lock(path: str) -> Finding:
             fcntl.flock(second, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return ok("locks", "work")
-        return bad("locks", "two holders of one lock: this file system pretends to lock", _ELSEWHERE)
+        return bad("locks", "one lock was taken twice: this file system does not really lock", _ELSEWHERE)
     finally:
         os.close(first)
         os.close(second)
 
 
-def _look_at_file_system(place: str, mounts: str) -> Finding:
+def _check_file_system(place: str, mounts: str) -> Finding:
     kind = file_system_of(place, mounts)
     if kind is None:
         return ok("file system", "unknown")
     if kind.startswith(_NETWORK):
-        message = f"{kind}: a network file system: slower, and locks are as good as its server's"
-        return warn("file system", message, f"if locks or speed give trouble: {_ELSEWHERE}")
+        message = f"{kind}: a network file system: slower, and its locks depend on the server"
+        return warn("file system", message, f"if locks or speed are a problem: {_ELSEWHERE}")
     if kind in _VOLATILE:
-        return warn("file system", f"{kind}: all records are gone after a reboot", _ELSEWHERE)
+        return warn("file system", f"{kind}: all records are lost at a reboot", _ELSEWHERE)
     if kind == "overlay":
-        return warn("file system", "overlay: all records go with the container", "mount a volume and set BACKPROP_HOME")
+        return warn(
+            "file system", "overlay: all records are lost with the container", "mount a volume and set BACKPROP_HOME"
+        )
     return ok("file system", kind)
 
 
 def file_system_of(path: str, mounts: str) -> str | None:
-    """The type of the file system that holds a path; None where the mounts cannot be read. See proc(5), mountinfo."""
+    """The type of the file system that a path is on; None if the mounts cannot be read. See mountinfo in proc(5)."""
     try:
         with open(mounts, encoding="utf-8", errors="surrogateescape") as file:
             lines = [line.split() for line in file]
@@ -113,21 +115,20 @@ def file_system_of(path: str, mounts: str) -> str | None:
             continue
         point = words[4].replace("\\040", " ")
         inside = real == point or real.startswith(point.rstrip("/") + "/")
-        if inside and len(point) >= len(best):  # of two at one place the later one covers the earlier
+        if inside and len(point) >= len(best):  # a later mount at the same place covers the earlier
             best, kind = point, words[words.index("-") + 1]
     return kind
 
 
-def look_at_space(place: str, *, min_free_bytes: int) -> Iterator[Finding]:
-    """Bytes and files that are left."""
-    found = os.statvfs(place)
-    free = found.f_bavail * found.f_frsize
+def check_space(place: str, *, min_free_bytes: int) -> Iterator[Finding]:
+    """Checks how many bytes and files are left."""
+    disk = os.statvfs(place)
+    free = disk.f_bavail * disk.f_frsize
     if free < min_free_bytes:
-        message = (
-            f"{figures.size(free)} free: runs wait, governor.min_free_disk_gb keeps {figures.size(min_free_bytes)}"
-        )
-        yield bad("disk", message, "backprop-tui clean --older-than 30d removes old runs; or free some space")
+        keeps = f"governor.min_free_disk_gb keeps {figures.size(min_free_bytes)} free"
+        advice = "backprop-tui clean --older-than 30d removes old runs; or free some space"
+        yield bad("disk", f"{figures.size(free)} free: runs wait, because {keeps}", advice)
     else:
         yield ok("disk", f"{figures.size(free)} free")
-    if found.f_files > 0 and found.f_favail < LEAST_FREE_FILES:
-        yield warn("files", f"room for {found.f_favail} more files alone", "backprop-tui clean --older-than 30d")
+    if disk.f_files > 0 and disk.f_favail < LEAST_FREE_FILES:
+        yield warn("files", f"room for only {disk.f_favail} more files", "backprop-tui clean --older-than 30d")

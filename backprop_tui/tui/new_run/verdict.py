@@ -1,11 +1,17 @@
-"""What `run --dry-run` said, in one line: whether it would start now, and what it waits for."""
+"""The result of a dry run in one line: whether the runs would start now, and what they would wait for."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from backprop_tui.domain.values import dataclass
+from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.wording.paths import with_tilde
+
+if TYPE_CHECKING:
+    from backprop_tui.client.command_line import Program
+    from backprop_tui.client.dry_run import RunPreview
 
 _VERDICT, _INTERPRETER = "verdict", "interpreter"
 
@@ -14,8 +20,8 @@ _VERDICT, _INTERPRETER = "verdict", "interpreter"
 class Verdict:
     """How many of so many `runs` would start now.
 
-    `words` are of the first that would not, else of the first. `python` is the interpreter with how it was found, None
-    for what is no script.
+    `words` are about the first that would not, else about the first. `python` is the interpreter with how it was
+    found, None if there is no script.
     """
 
     starts: int
@@ -24,16 +30,34 @@ class Verdict:
     python: str | None = None
 
 
+def verdict_from(program: Program, previews: Sequence[RunPreview]) -> Verdict:
+    """The verdict about at least one run."""
+    held = [preview for preview in previews if not preview.starts]
+    interpreter = program.interpreter
+    python = None if interpreter is None else f"{with_tilde(interpreter.path)}: {with_tilde(interpreter.origin)}"
+    if held:
+        words = "; ".join(held[0].hold_messages)
+    else:
+        gpus = ", ".join(map(str, previews[0].gpu_indices))
+        words = f"starts now on GPU {gpus}" if gpus else "starts now"
+    return Verdict(
+        starts=len(previews) - len(held),
+        runs=len(previews),
+        words=neutral(words),
+        python=None if python is None else neutral(python),
+    )
+
+
 def verdict_of(lines: Sequence[str]) -> Verdict | None:
-    """None where there is no verdict among the lines: the command was refused."""
-    said = [line.removeprefix(_VERDICT).strip() for line in lines if line.startswith(f"{_VERDICT} ")]
-    if not said:
+    """The verdict in the output of `run --dry-run`; None if the command was refused."""
+    verdicts = [line.removeprefix(_VERDICT).strip() for line in lines if line.startswith(f"{_VERDICT} ")]
+    if not verdicts:
         return None
-    held = [words for words in said if words.startswith("held")]
+    held = [words for words in verdicts if words.startswith("held")]
     python = next((line.removeprefix(_INTERPRETER).strip() for line in lines if line.startswith(_INTERPRETER)), None)
     python = None if python is None else ": ".join(map(with_tilde, python.split(": ")))
-    words = (held or said)[0].removeprefix("held: ")
-    return Verdict(starts=len(said) - len(held), runs=len(said), words=words, python=python)
+    words = (held or verdicts)[0].removeprefix("held: ")
+    return Verdict(starts=len(verdicts) - len(held), runs=len(verdicts), words=words, python=python)
 
 
 def sentence(verdict: Verdict) -> str:

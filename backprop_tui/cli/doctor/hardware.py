@@ -1,0 +1,147 @@
+"""Python, kernel, memory, cores and GPUs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+
+from backprop_tui.cli import figures
+from backprop_tui.cli.doctor.findings import Finding, bad, ok, warn
+from backprop_tui.cli.machine_view import MachineView
+from backprop_tui.client.interpreters import default_interpreter
+from backprop_tui.domain.errors import NotFound
+from backprop_tui.domain.governor.figures import plain
+from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading
+from backprop_tui.probes.cgroups import Cgroups
+
+LEAST_KERNEL = (5, 4)  # the first with pidfds that can be polled and waited for
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 - only inspected
+LEAST_SHARED_BYTES = 1_000_000_000
+
+
+def check_python(directory: str, environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Checks the Python that runs this program, and the one that would run scripts of a directory."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield ok("python", f"{version}, {sys.executable}")
+    try:
+        interpreter = default_interpreter(os.path.join(directory, "train.py"), environment)
+    except NotFound as error:
+        yield warn("scripts", str(error), "activate the environment to train in, or set run.python")
+    else:
+        yield ok("scripts", f"in this directory run with {interpreter.path}: {interpreter.origin}")
+
+
+def check_kernel(release: str, proc: str = "/proc") -> Iterator[Finding]:
+    """Checks what a guardian needs of Linux; `release` is that of uname(1)."""
+    advice = f"Linux {LEAST_KERNEL[0]}.{LEAST_KERNEL[1]} or newer is needed"
+    if _version(release) < LEAST_KERNEL:
+        yield bad("kernel", f"Linux {release} is too old", advice)
+    elif not _has_pidfds():
+        yield bad("kernel", f"Linux {release} refuses pidfds", f"{advice}, and a sandbox that allows pidfd_open(2)")
+    else:
+        yield ok("kernel", f"Linux {release}")
+    if not os.path.exists(f"{proc}/self/task/{os.getpid()}/children"):
+        yield bad("proc", f"{proc} does not list children", f"mount {proc}; the kernel needs CONFIG_PROC_CHILDREN")
+
+
+def _version(release: str) -> tuple[int, ...]:
+    numbers = release.replace("-", ".").split(".")[:2]
+    return tuple(int(number) for number in numbers if number.isdecimal())
+
+
+def _has_pidfds() -> bool:
+    try:
+        descriptor = os.pidfd_open(os.getpid())
+    except OSError:
+        return False
+    try:
+        signal.pidfd_send_signal(descriptor, 0)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def check_memory(host: HostReading, *, min_free_bytes: int, cgroups: Cgroups | None = None) -> Iterator[Finding]:
+    """Checks whether there is as much RAM as runs must leave free."""
+    limits = [limit for limit, _ in (cgroups or Cgroups(proc="/proc", mount="/sys/fs/cgroup")).memory()]
+    total, free = host.ram_total_bytes, host.ram_available_bytes
+    if total is None or free is None:
+        yield warn("memory", "cannot be read", "runs start one at a time until /proc/meminfo can be read")
+        return
+    limited = " by the control group" if limits and min(limits) <= total else ""
+    message = f"{figures.size(free)} of {figures.size(total)} free{limited}"
+    keeps = f"min_free_ram_gb keeps {figures.size(min_free_bytes)} free"
+    lower = f"backprop-tui config set min_free_ram_gb {plain(total / 4e9)}"
+    if 0 < total <= min_free_bytes:
+        yield bad("memory", f"{message}: no run ever starts, because {keeps}", lower)
+    elif free < min_free_bytes:
+        yield warn(
+            "memory", f"{message}: runs wait now, because {keeps}", f"stop other programs that use it, or: {lower}"
+        )
+    else:
+        yield ok("memory", message)
+
+
+def check_cores(host: HostReading) -> Iterator[Finding]:
+    """Says how many cores may be used, and why not all of them."""
+    count, cores = os.cpu_count() or 1, host.cores or 1.0
+    limited = f" of {count}: by affinity or the control group" if cores < count else ""
+    yield ok("cores", f"{plain(cores)}{limited}")
+
+
+def check_shared_memory(path: str = SHARED_MEMORY) -> Iterator[Finding]:
+    """Checks the shared memory: containers have 64 MB by default, which is too little for data loaders."""
+    if not os.path.isdir(path):
+        yield warn("shm", f"there is no {path}", "data loaders with workers need it: mount a tmpfs there")
+        return
+    total = shutil.disk_usage(path).total
+    if total < LEAST_SHARED_BYTES:
+        advice = (
+            "data loaders with workers may crash with a bus error: start the container with --shm-size=8g or --ipc=host"
+        )
+        yield warn("shm", f"{path} has {figures.size(total)}", advice)
+    else:
+        yield ok("shm", f"{path} has {figures.size(total)}")
+
+
+def check_gpus(machine: MachineView, configured: str) -> Iterator[Finding]:
+    """Checks the probe that was chosen, and each GPU; `configured` is the setting `gpu.probe`."""
+    readings = machine.readings
+    others = "; ".join(f"{name}: {reason}" for name, reason in machine.passed_over.items())
+    if configured == "none":
+        yield ok("gpu probe", 'switched off by gpu.probe = "none"')
+    elif readings.probe_problem is not None:
+        advice = 'until then one run starts at a time; try nvidia-smi, or set gpu.probe = "none"'
+        yield bad("gpu probe", f"{readings.probe}: {readings.probe_problem}", advice)
+    elif not machine.gpus_known:
+        yield warn("gpu probe", "the driver has not answered yet", "run nvidia-smi: if it hangs too, reboot")
+    elif readings.gpus:
+        yield ok("gpu probe", f"{readings.probe} chosen" + (f"; {others}" if others else ""))
+    else:
+        yield ok("gpu probe", "no GPU found" + (f" ({others})" if others else ""))
+    for gpu in readings.gpus:
+        yield _check_gpu(gpu)
+
+
+def _check_gpu(gpu: GpuReading) -> Finding:
+    name = f"gpu {gpu.index}"
+    free = None
+    if gpu.memory_total_bytes is not None and gpu.memory_used_bytes is not None:
+        free = gpu.memory_total_bytes - gpu.memory_used_bytes
+    celsius = "" if gpu.temperature_celsius is None else f", {gpu.temperature_celsius:.0f} C"
+    message = f"{gpu.name}, {figures.size(free)} of {figures.size(gpu.memory_total_bytes)} free{celsius}"
+    problem = f"{message}: {gpu.health}" + (f", {gpu.problem}" if gpu.problem else "")
+    match gpu.health:
+        case GpuHealth.OK:
+            return ok(name, message if gpu.problem is None else f"{message}; {gpu.problem}")
+        case GpuHealth.HOT:
+            return warn(name, problem, "runs on it pause until it is cooler: check fans and airflow, or gpu.max_temp_c")
+        case GpuHealth.LOST:
+            return bad(name, problem, "search dmesg for Xid and `fallen off the bus`; it needs a reset or a reboot")
+        case _:
+            return warn(name, problem, "no run starts on it until it answers; try nvidia-smi in a shell")

@@ -1,0 +1,165 @@
+"""The events of one run as they are written down: its own events, its progress, why it is held, its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import field
+
+from backprop_tui.domain.errors import UnknownRun
+from backprop_tui.domain.live import Live
+from backprop_tui.domain.run import Ended, Run
+from backprop_tui.domain.status import Status
+from backprop_tui.domain.values import dataclass
+from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.home import Home
+from backprop_tui.store.records import public
+from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.run_view import governor_record
+from backprop_tui.store.tail import JsonTail
+from backprop_tui.store.watched_file import Signature, signature_of
+
+HELD, PROGRESS, ENDED = "held", "progress", "ended"
+# The documented events; everything else in events.jsonl is only shown to people.
+PUBLIC_KINDS = frozenset({"queued", HELD, "started", PROGRESS, "checkpoint", "paused", "continued", "stopping", ENDED})
+
+PROGRESS_SECONDS = 0.5  # between two progress events; the newest values win
+HOLD_SECONDS = 0.2  # between two reads of why it is held
+
+# The wait between two reads is a share of the time since the last change, within these bounds.
+PACE_SHARE = 0.1
+LONGEST_WAIT_SECONDS = 0.1
+SHORTEST_WAIT_SECONDS = 0.01
+URGENT_WAIT_SECONDS = 0.002  # while a run is being admitted and started: the user waits for every late read
+
+
+class Pace:
+    """How long to wait between two reads: briefly after a change, longer when nothing happens; times are monotonic."""
+
+    __slots__ = ("_changed_at",)
+
+    def __init__(self, now: float) -> None:
+        self._changed_at = now
+
+    def changed(self, now: float) -> None:
+        """Notes that there was something new."""
+        self._changed_at = now
+
+    def seconds(self, now: float, *, urgent: bool) -> float:
+        """How long to wait now."""
+        shortest = URGENT_WAIT_SECONDS if urgent else SHORTEST_WAIT_SECONDS
+        return min(LONGEST_WAIT_SECONDS, max(shortest, (now - self._changed_at) * PACE_SHARE))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened to a run; `time` as in the public files."""
+
+    kind: str
+    run_id: str
+    time: str | None
+    message: str = ""
+    figures: JsonObject = field(default_factory=dict)
+
+
+class EventStream:
+    """Follows one run; `new_events` gives what is new. `run` is its record as it was read last."""
+
+    def __init__(self, home: Home, run_id: str, *, events_offset: int = 0, metrics_offset: int | None = 0) -> None:
+        """Begins at these offsets; `metrics_offset` None: no progress events."""
+        self._home = home
+        self._directory = RunDirectory(home.run_folder(run_id))
+        self._events = JsonTail(self._directory.events_path, events_offset)
+        path = self._directory.metrics_path
+        self._metrics = None if metrics_offset is None else JsonTail(path, metrics_offset)
+        self._signature: Signature | None = None
+        self._held_by: tuple[str, ...] = ()
+        self._check_holds_at = 0.0
+        self._progress: JsonObject = {}
+        self._progress_time: str | None = None  # of metrics that no event has reported yet
+        self._progress_reported_at = 0.0
+        self.run: Run = self._directory.read()
+
+    @property
+    def directory(self) -> RunDirectory:
+        """Where the run is recorded."""
+        return self._directory
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the run has ended and no attempt follows."""
+        return isinstance(self.run.state, Ended)
+
+    def record(self) -> JsonObject:
+        """The public JSON of the run."""
+        return public(self.run, self._directory.path)
+
+    def live(self) -> Live | None:
+        """The live record of its newest attempt."""
+        live = self._directory.read_live() if self.run.attempts else None
+        return live if live is not None and live.attempt == self.run.attempt.number else None
+
+    def refresh(self) -> bool:
+        """Reads the record again if it changed, and returns whether it did.
+
+        Raises:
+            UnknownRun: the run was removed.
+        """
+        signature = signature_of(self._directory.record_path)
+        if signature is None:
+            raise UnknownRun(f"run {self.run.id} was removed")
+        if signature == self._signature:
+            return False
+        self._signature = signature
+        self.run = self._directory.read()
+        return True
+
+    def new_events(self, now: float) -> Iterator[Event]:
+        """The events since the last call, at the end the `ended` event. `now` is monotonic."""
+        ended = self.has_ended
+        for line in self._events.read():
+            if line.get("event") != ENDED:
+                yield self._event(line)
+        yield from self._hold_events(now)
+        yield from self._progress_events(now, at_once=ended)
+        if ended:
+            record = self.record()
+            yield Event(kind=ENDED, run_id=self.run.id, time=record["ended_at"], figures={"run": record})
+
+    def _event(self, line: JsonObject) -> Event:
+        figures = {name: value for name, value in line.items() if name not in ("event", "time")}
+        return Event(
+            kind=str(line.get("event")),
+            run_id=self.run.id,
+            time=line.get("time"),
+            message=str(line.get("message") or ""),
+            figures=figures,
+        )
+
+    def _hold_events(self, now: float) -> Iterator[Event]:
+        """An event when the checks that hold the run change, not each time a figure does."""
+        if self.run.status is not Status.QUEUED:
+            self._held_by = ()
+            return
+        if now < self._check_holds_at:
+            return
+        self._check_holds_at = now + HOLD_SECONDS
+        written = governor_record(self._home, self.run.host) or {}
+        reasons = (written.get("held") or {}).get(self.run.id) or []
+        checks = tuple(str(reason.get("check")) for reason in reasons)
+        if reasons and checks != self._held_by:
+            message = "; ".join(str(reason.get("message")) for reason in reasons)
+            yield Event(
+                kind=HELD, run_id=self.run.id, time=written.get("time"), message=message, figures={"reasons": reasons}
+            )
+        self._held_by = checks
+
+    def _progress_events(self, now: float, *, at_once: bool) -> Iterator[Event]:
+        for line in () if self._metrics is None else self._metrics.read():
+            counts = {name: line[name] for name in ("step", "epoch") if line.get(name) is not None}
+            self._progress |= counts | {"metrics": self._progress.get("metrics", {}) | (line.get("metrics") or {})}
+            self._progress_time = line.get("time")
+        if self._progress_time is None or (not at_once and now - self._progress_reported_at < PROGRESS_SECONDS):
+            return
+        self._progress_reported_at = now
+        time, self._progress_time = self._progress_time, None
+        yield Event(kind=PROGRESS, run_id=self.run.id, time=time, figures=dict(self._progress))

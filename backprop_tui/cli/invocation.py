@@ -1,0 +1,145 @@
+"""One invocation from its arguments to its exit code: every error becomes a line and a code here."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from backprop_tui import __version__
+from backprop_tui.cli import diagnostics, output
+from backprop_tui.cli.exit_codes import OK, READER_GONE, STOPPED
+from backprop_tui.cli.parser import GlobalOptions, full_parser, parse
+from backprop_tui.domain.errors import BackpropError, InternalError, StorageFailed
+
+if TYPE_CHECKING:
+    from backprop_tui.cli.session import Dashboard, Demo, Session
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+
+
+def run_program(words: Sequence[str], open_dashboard: Dashboard | None = None, open_demo: Demo | None = None) -> int:
+    """Carries out the command line without the program's name, and returns the documented exit code.
+
+    If `open_dashboard` is None, every command works headless; if `open_demo` is None, there is no demo.
+    """
+    _make_streams_writable()
+    verbose = "--verbose" in words
+    try:
+        code = _execute(words, open_dashboard, open_demo)
+        output.flush()
+    except BackpropError as error:
+        code = _complain(error, verbose=verbose)
+    except KeyboardInterrupt:
+        diagnostics.clear_status()
+        code = STOPPED
+    except BrokenPipeError:
+        code = READER_GONE
+    except OSError as error:
+        code = _complain_of_system(error, verbose=verbose)
+    except Exception as error:  # noqa: BLE001 - no command may end in a traceback
+        code = _complain_of_fault(error, verbose=verbose)
+    output.leave(discard=code == READER_GONE)
+    return code
+
+
+def _execute(words: Sequence[str], open_dashboard: Dashboard | None, open_demo: Demo | None) -> int:
+    try:
+        invocation = parse(words)
+    except SystemExit:  # argparse printed the help that was asked for
+        return OK
+    if invocation.options.version:
+        output.line(f"backprop-tui {__version__}")
+        return OK
+    session = _session(invocation.options, open_dashboard)
+    if invocation.options.demo:
+        return _demo(session, open_demo)
+    if invocation.execute is None:
+        return session.dashboard(session.home, session.config_path, None) if session.dashboard else _overview(session)
+    return invocation.execute(invocation.arguments, session)
+
+
+def _demo(session: Session, open_demo: Demo | None) -> int:
+    from backprop_tui.domain.errors import UsageError
+
+    if session.dashboard is None or open_demo is None:
+        raise UsageError("--demo needs a terminal to show its dashboard on, and no --no-ui, --json or --dry-run")
+    return open_demo(session.home.host, session.config_path)
+
+
+def _session(options: GlobalOptions, open_dashboard: Dashboard | None) -> Session:
+    from backprop_tui.cli.session import open_session
+
+    return open_session(
+        config=options.config,
+        json=options.json,
+        verbose=options.verbose,
+        dry_run=options.dry_run,
+        no_ui=options.no_ui,
+        open_dashboard=open_dashboard,
+    )
+
+
+def _overview(session: Session) -> int:
+    """Prints the commands, and how many runs are active and queued."""
+    from backprop_tui.domain.status import Status
+    from backprop_tui.store.run_view import unfinished_views
+
+    full_parser().print_help()
+    output.line()
+    statuses = [run.status for run in unfinished_views(session.home)]
+    waiting = statuses.count(Status.QUEUED)
+    if statuses:
+        output.line(f"{len(statuses) - waiting} active, {waiting} queued; for more: backprop-tui status")
+    else:
+        output.line("No run is active or queued. Start one with: backprop-tui run train.py")
+    return OK
+
+
+def _make_streams_writable() -> None:
+    """Keeps a command from failing over a path that this locale cannot encode, or a closed stream."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - open until the program ends
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        utf_8 = (sys.stdout.encoding or "").replace("-", "").lower() == "utf8"
+        reconfigure(errors="surrogateescape" if utf_8 else "replace")
+
+
+def _complain(error: BackpropError, *, verbose: bool) -> int:
+    if isinstance(error, InternalError):
+        return _complain_of_fault(error, verbose=verbose)
+    diagnostics.complain(str(error))
+    if verbose:
+        diagnostics.trace(error)
+    return error.exit_code
+
+
+def _complain_of_system(error: OSError, *, verbose: bool) -> int:
+    if error.errno not in _NO_SPACE:
+        return _complain_of_fault(error, verbose=verbose)
+    where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
+    return _complain(StorageFailed(f"{where}{error.strerror}"), verbose=verbose)
+
+
+def _complain_of_fault(error: Exception, *, verbose: bool) -> int:
+    """An error of this program: prints one line, and keeps the traceback in a file."""
+    kind = "" if isinstance(error, InternalError) else f"{type(error).__name__}: "
+    path = None if verbose else diagnostics.keep_trace(error, _fault_log_path())
+    hint = "" if verbose else f"; {f'the details are in {path}' if path else '--verbose shows the details'}"
+    diagnostics.complain(f"internal error: {kind}{error}{hint}")
+    if verbose:
+        diagnostics.trace(error)
+    return InternalError.exit_code
+
+
+def _fault_log_path() -> str | None:
+    from backprop_tui.config.paths import state_directory
+    from backprop_tui.store.home import Home
+
+    try:
+        return Home(state_directory(), host="").faults
+    except Exception:  # noqa: BLE001 - this may be what failed
+        return None

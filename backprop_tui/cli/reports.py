@@ -1,0 +1,184 @@
+"""What commands print about what they did to runs, or with --dry-run would do, and about runs not yet queued."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from backprop_tui.cli import diagnostics, output
+from backprop_tui.cli.exit_codes import HELD, OK
+from backprop_tui.cli.session import Session
+from backprop_tui.client.runs import current
+from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.governor.figures import counted, duration, gigabytes_up, plain
+from backprop_tui.domain.lifecycle import timebox_seconds
+from backprop_tui.domain.run import Run
+from backprop_tui.domain.slices import is_sliced
+from backprop_tui.domain.status import ENDED
+from backprop_tui.store.fields import JsonObject
+
+if TYPE_CHECKING:
+    from backprop_tui.client.control import Outcome, Refusal
+    from backprop_tui.client.dry_run import RunPreview
+    from backprop_tui.client.remove import Removable
+
+
+def print_would(session: Session, run_ids: Sequence[str], done: str) -> int:
+    """`--dry-run`: names each run and what would be done to it; the exit code."""
+    records = [current(session, run_id) for run_id in run_ids]
+    if session.json:
+        output.json_value(records)
+    else:
+        for record in records:
+            output.line(f"{record['id']} {record['name']} ({record['status']}): would be {done}")
+    return OK
+
+
+def print_outcomes(
+    session: Session, outcomes: Sequence[Outcome | Refusal], done: str, *, of_ended: str | None = None
+) -> int:
+    """Says for each run that it is done, or why not; the exit code.
+
+    `of_ended` is what was done to runs that have ended; None: nothing, their end is printed instead.
+    """
+    from backprop_tui.client.control import Outcome
+
+    run_ids = [outcome.run.id for outcome in outcomes if isinstance(outcome, Outcome)]
+    if session.json:
+        output.json_value([current(session, run_id) for run_id in run_ids])
+    for outcome in outcomes:
+        if not isinstance(outcome, Outcome):
+            diagnostics.complain(str(outcome.error))
+        elif not session.json:
+            output.line(f"{outcome.run.id} {outcome.run.name}: {_outcome_words(outcome, done, of_ended)}")
+    return OK if len(run_ids) == len(outcomes) else UsageError.exit_code
+
+
+def _outcome_words(outcome: Outcome, done: str, of_ended: str | None) -> str:
+    if outcome.run.status not in ENDED:
+        return done
+    if of_ended is not None:
+        return of_ended
+    return f"had ended already: {outcome.run.status}" if outcome.had_ended else str(outcome.run.status)
+
+
+def print_removed(session: Session, runs: Sequence[Removable], size: int) -> int:
+    """Says which runs were removed, or with --dry-run would be; the exit code."""
+    from backprop_tui.cli import figures
+
+    if session.json:
+        output.json_value({"removed": [run.run_id for run in runs], "bytes": size, "dry_run": session.dry_run})
+        return OK
+    done, freed = ("would be removed", "to free") if session.dry_run else ("removed", "freed")
+    for run in runs:
+        output.line(f"{run.run_id} {run.name}: {done}")
+    output.line(f"{counted(len(runs), 'run')} {done}, {figures.size(size)} {freed}")
+    return OK
+
+
+def print_previews(
+    session: Session, previews: Sequence[RunPreview], captured: dict[str, str], added: Sequence[tuple[str, str]]
+) -> int:
+    """`run --dry-run`: prints what would be started; the exit code is about the first run.
+
+    Args:
+        session: This invocation.
+        previews: Of the runs that would be queued.
+        captured: The environment that each run gets, without the variables of its own.
+        added: The variables of --env.
+    """
+    if session.json:
+        values = [_preview_json(session, preview, captured) for preview in previews]
+        output.json_value(values[0] if len(values) == 1 else values)
+    else:
+        for preview in previews:
+            _print_preview(session, preview, added)
+    return OK if previews[0].starts else HELD
+
+
+def print_held(session: Session, preview: RunPreview) -> int:
+    """`--no-wait`: says why the run would have to wait; the exit code."""
+    if session.json:
+        import time
+
+        from backprop_tui.domain.times import iso
+
+        event = {"event": "held", "time": iso(time.time()), "run": preview.run.id, "reasons": _reasons(preview)}
+        output.json_line(event)
+    diagnostics.complain(f"not started, held by the governor: {'; '.join(preview.hold_messages)}")
+    return HELD
+
+
+def _reasons(preview: RunPreview) -> list[JsonObject]:
+    return [asdict(reason) for reason in getattr(preview.decision, "reasons", ())]
+
+
+def _preview_json(session: Session, preview: RunPreview, captured: dict[str, str]) -> JsonObject:
+    from backprop_tui.store.records import public
+
+    run = preview.run
+    variables = preview.variables(session, captured)
+    return {
+        "run": public(run, session.home.run_folder(run.id)),
+        "verdict": "start" if preview.starts else "held",
+        "reasons": _reasons(preview),
+        "command": list(preview.command()),
+        "interpreter_origin": run.spec.python_origin,
+        "environment": {name: value for name, value in variables.items() if captured.get(name) != value},
+    }
+
+
+def _print_preview(session: Session, preview: RunPreview, added: Sequence[tuple[str, str]]) -> None:
+    import shlex
+
+    from backprop_tui.cli.words import slice_words
+
+    run = preview.run
+    rows = [("run", run.name + (f" in group {run.group}" if run.group else ""))]
+    rows.append(("command", shlex.join(preview.command())))
+    if run.spec.python_origin is not None:
+        rows.append(("interpreter", f"{run.spec.command[0]}: {run.spec.python_origin}"))
+    rows.append(("directory", run.spec.cwd))
+    variables = preview.variables(session, {}) | dict(added)
+    rows += [("", f"{name}={value}") for name, value in sorted(variables.items())]
+    rows[-len(variables)] = ("environment", rows[-len(variables)][1])
+    rows.append(("timebox", _timebox(run)))
+    if is_sliced(run.spec):
+        rows.append(("slice", slice_words(run)))
+    rows.append(("starts when", _conditions(run)))
+    rows.append(("verdict", _verdict(preview)))
+    for name, value in rows:
+        output.line(f"{name:<12} {value}")
+
+
+def _timebox(run: Run) -> str:
+    limit, stop = timebox_seconds(run), run.spec.stop
+    if limit is None:
+        return "none"
+    warning = "" if stop.warn_signal is None else f"{stop.warn_signal} {plain(stop.warn_seconds)} s before; "
+    ending = f"{stop.stop_signal}, TERM {plain(stop.grace_seconds)} s later, KILL 5 s after that"
+    return f"{duration(limit)}; {warning}then {ending}"
+
+
+def _conditions(run: Run) -> str:
+    limits = run.spec.limits
+    parts = [f"{gigabytes_up(limits.min_free_ram_bytes)} GB of RAM free"] if limits.min_free_ram_bytes else []
+    if limits.max_parallel:
+        parts.append(f"fewer than {limits.max_parallel} runs active")
+    if limits.max_load_per_core:
+        parts.append(f"load per core below {plain(limits.max_load_per_core)}")
+    if limits.min_free_disk_bytes:
+        parts.append(f"{gigabytes_up(limits.min_free_disk_bytes)} GB of disk free")
+    if run.spec.gpus != 0 and limits.gpu_min_free_vram_bytes:
+        parts.append(f"on a GPU {gigabytes_up(limits.gpu_min_free_vram_bytes)} GB free")
+    if run.spec.gpus != 0 and limits.gpu_max_temp_celsius:
+        parts.append(f"below {plain(limits.gpu_max_temp_celsius)} C")
+    return ", ".join(parts) or "at any time"
+
+
+def _verdict(preview: RunPreview) -> str:
+    if not preview.starts:
+        return "held: " + "; ".join(preview.hold_messages)
+    gpus = ", ".join(map(str, preview.gpu_indices))
+    return f"starts now on GPU {gpus}" if gpus else "starts now"

@@ -1,0 +1,1 @@
+"""What the command line and the dashboard ask of the store and the engine: typed requests in, typed results out."""

@@ -1,0 +1,176 @@
+"""What a run executes: a script by its interpreter, a script by itself, or a command line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+from backprop_tui.client.interpreters import (
+    AskedPython,
+    Interpreter,
+    find_interpreter,
+    is_executable,
+    on_path,
+    path_folders,
+)
+from backprop_tui.domain.errors import NotFound, UsageError
+from backprop_tui.domain.invocation import mentioned_flags
+from backprop_tui.domain.resume_flags import resume_template, script_among, template_of_program
+from backprop_tui.domain.values import dataclass
+
+LONGEST_SOURCE_BYTES = 4 << 20
+SHELL = "bash"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """What is executed, without and with its arguments.
+
+    `script` is None for a command line, `interpreter` None if none is needed.
+    """
+
+    words: tuple[str, ...]
+    arguments: tuple[str, ...]
+    name: str
+    script: str | None = None
+    interpreter: Interpreter | None = None
+    understood_flags: tuple[str, ...] = ()
+    resume_arg: str | None = None  # found in its source, or known for this program
+
+
+def script_program(
+    script: str, arguments: Sequence[str], *, python: AskedPython | None, environment: Mapping[str, str]
+) -> Program:
+    """A script file: a .py is run by an interpreter, a .sh by bash, anything executable by itself.
+
+    Raises:
+        NotFound: it does not exist, or is not readable or not executable.
+        UsageError: the interpreter that was asked for does not exist.
+    """
+    path = os.path.abspath(script)
+    check_script(script)
+    name = os.path.splitext(os.path.basename(path))[0]
+    source = source_of(path)
+    if path.endswith(".py"):
+        interpreter = find_interpreter(path, python, environment)
+        return Program(
+            words=(interpreter.path, path),
+            arguments=tuple(arguments),
+            name=name,
+            script=path,
+            interpreter=interpreter,
+            understood_flags=mentioned_flags(source),
+            resume_arg=resume_template(source),
+        )
+    return Program(
+        words=_executable_words(script, path, source),
+        arguments=tuple(arguments),
+        name=name,
+        script=path,
+        understood_flags=mentioned_flags(source),
+    )
+
+
+def command_program(command: Sequence[str], *, cwd: str, environment: Mapping[str, str]) -> Program:
+    """A command line, executed unchanged in the run's directory.
+
+    Raises:
+        UsageError: it is empty.
+        NotFound: its program does not exist or is not executable.
+    """
+    if not command or not command[0]:
+        raise UsageError("expected a command after --: backprop-tui run -- COMMAND ...")
+    program = command[0]
+    exists = is_executable(os.path.join(cwd, program)) if os.sep in program else any(on_path(program, environment))
+    if not exists:
+        raise NotFound(_missing_command(program, cwd, environment))
+    return Program(
+        words=(program,),
+        arguments=tuple(command[1:]),
+        name=_name_of(command),
+        resume_arg=resume_arg_of_command(command, cwd),
+    )
+
+
+def resume_arg_of_command(command: Sequence[str], cwd: str) -> str | None:
+    """The resume argument found in the source of the script in it, or known for its program; None if neither."""
+    script = script_among(command)
+    template = None if script is None else resume_template(source_of(os.path.join(cwd, script)))
+    return template or template_of_program(command)
+
+
+def source_of(path: str) -> str:
+    """The beginning of a script as text, in whatever encoding; empty if it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(LONGEST_SOURCE_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def nearest_file(path: str) -> str | None:
+    """The file of the same directory with the name most similar to that of a missing one; None if none is similar."""
+    folder, name = os.path.split(path)
+    return _nearest(name, _names_in(folder))
+
+
+def check_script(script: str) -> None:
+    """Checks that a script can be read.
+
+    Raises:
+        NotFound: it does not exist or is not readable.
+    """
+    path = os.path.abspath(script)
+    if os.path.isdir(path):
+        raise NotFound(f"script {script}: is a directory; name the file in it")
+    if not os.path.exists(path):
+        near = nearest_file(path)
+        place = os.path.join(os.path.dirname(script), near) if near else ""
+        advice = f"did you mean {place}?" if near else f"there is no such file in {os.path.dirname(path)}"
+        raise NotFound(f"script {script}: not found; {advice}")
+    if not os.access(path, os.R_OK):
+        raise NotFound(f"script {script}: you may not read it; its owner can change that with chmod")
+
+
+def _executable_words(script: str, path: str, source: str) -> tuple[str, ...]:
+    """A shell script that is not executable or has no first line naming its shell is run by bash."""
+    executable = os.access(path, os.X_OK)
+    if path.endswith(".sh") and not (executable and source.startswith("#!")):
+        return (SHELL, path)
+    if executable:
+        return (path,)
+    raise NotFound(
+        f"script {script}: neither .py nor .sh nor executable; chmod +x {script}, or: run -- PROGRAM {script}"
+    )
+
+
+def _missing_command(program: str, cwd: str, environment: Mapping[str, str]) -> str:
+    if os.sep in program:
+        path = os.path.join(cwd, program)
+        if os.path.isfile(path):
+            return f"command {program}: not executable; chmod +x {program}"
+        near = nearest_file(os.path.normpath(path))
+        advice = f"did you mean {os.path.join(os.path.dirname(program), near)}?" if near else f"there is no {path}"
+        return f"command {program}: not found; {advice}"
+    near = _nearest(program, list({name for folder in path_folders(environment) for name in _names_in(folder)}))
+    return f"command {program}: not on PATH" + (f"; did you mean {near}?" if near else "")
+
+
+def _nearest(name: str, names: Sequence[str]) -> str | None:
+    import difflib  # only needed to correct a mistake
+
+    matches = difflib.get_close_matches(name, names, n=1)
+    return matches[0] if matches else None
+
+
+def _names_in(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
+def _name_of(command: Sequence[str]) -> str:
+    """The name of the first script in a command line says more than that of the program that starts it."""
+    scripts = [word for word in command if word.endswith((".py", ".sh")) and not word.startswith("-")]
+    return os.path.splitext(os.path.basename(scripts[0] if scripts else command[0]))[0]

@@ -1,0 +1,366 @@
+"""Requests to runs: stop, pause, continue, another timebox, edits; each waits until its effect is recorded.
+
+Whoever holds a run's lock may write its record. If the lock is free and the run is queued, the request edits the
+record itself. A busy lock means that a guardian looks after the run: then the request is appended to the run's
+requests, and is fulfilled when its effect is recorded.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Generic, TypeVar
+
+from backprop_tui.client.guardians import terminate, wake_guardian
+from backprop_tui.client.runs import status_of
+from backprop_tui.client.session import ClientSession
+from backprop_tui.domain.causes.ours import cause_of_stop
+from backprop_tui.domain.edits import edited, with_timebox
+from backprop_tui.domain.errors import StorageFailed, UnknownRun, UsageError
+from backprop_tui.domain.governor.figures import minutes
+from backprop_tui.domain.live import Live
+from backprop_tui.domain.requests import (
+    ContinueRequest,
+    EditRequest,
+    PauseRequest,
+    Request,
+    StopRequest,
+    TimeboxRequest,
+)
+from backprop_tui.domain.run import Ended, Queued, Run
+from backprop_tui.domain.status import ENDED, Status
+from backprop_tui.domain.values import dataclass
+from backprop_tui.store.creation import mark
+from backprop_tui.store.run_directory import RunDirectory
+
+PERSON = "person"  # a guard continues only its own pauses, a person any
+STOPPED_BY_YOU = "stopped by you"
+POLL_SECONDS = 0.02
+ASK_AGAIN_SECONDS = 5.0
+ENSURE_SECONDS = 2.0
+SLOW_SECONDS = 10.0
+PASS_SECONDS = 1.0  # how long a supervisor may hold the lock of a queued run before a request is appended instead
+
+RequestT = TypeVar("RequestT", bound=Request)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The run once the request is fulfilled; `had_ended` if there was nothing left to do."""
+
+    run: Run
+    had_ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A run that the request does not apply to, and why."""
+
+    run_id: str
+    error: UsageError
+
+
+class ControlRequest(ABC, Generic[RequestT]):
+    """A request to one run; call `poll` until it returns an outcome."""
+
+    def __init__(self, session: ClientSession, run_id: str, request: RequestT) -> None:
+        self._session = session
+        self.run_id = run_id
+        self.request = request
+        self.directory = RunDirectory(session.home.run_folder(run_id))
+        self._began = self._call_at = time.monotonic()
+        self._asked_at: float | None = None
+        self._warned = False
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether it was appended to the run's requests: from then on it is obeyed even if this process ends."""
+        return self._asked_at is not None
+
+    def poll(self) -> Outcome | None:
+        """Takes one step: checks whether the request is fulfilled, and if not, asks in the way that is open now.
+
+        Raises:
+            UsageError: the request does not apply to a run in its status, or the run was removed.
+            StorageFailed: the request could not be written.
+        """
+        now = time.monotonic()
+        run, live = self._read()
+        if run.status in ENDED:
+            return self._apply_to_ended(run)
+        if run.status is not Status.QUEUED and self.is_fulfilled(run, live):
+            return Outcome(run=run)
+        lock = self.directory.try_lock()
+        if lock is not None:
+            with lock:
+                run = self.directory.read()
+                if isinstance(run.state, Queued):
+                    return self._apply_to_queued(run)
+            self._call_supervisor(now)  # it has ended meanwhile, or has no guardian and needs one
+        elif run.status is not Status.QUEUED or now - self._began > PASS_SECONDS:
+            self._append(live, now)
+        self._keep_waiting(run, live, now)
+        return None
+
+    @abstractmethod
+    def is_fulfilled(self, run: Run, live: Live | None) -> bool:
+        """Whether the effect is recorded; only called for active runs."""
+
+    @abstractmethod
+    def on_queued(self, run: Run) -> Run:
+        """The queued run with the change made.
+
+        Raises:
+            UsageError: the request does not apply to queued runs.
+        """
+
+    def on_ended(self, run: Run) -> Run | None:
+        """The ended run with the change made; None if there is nothing to do.
+
+        Raises:
+            UsageError: the request does not apply to ended runs.
+        """
+        return None
+
+    def _read(self) -> tuple[Run, Live | None]:
+        if not os.path.exists(self.directory.path):
+            raise UnknownRun(f"run {self.run_id} has no directory: it was removed, or the original tool recorded it")
+        run = self.directory.read()
+        live = self.directory.read_live() if run.attempts else None
+        return run, live if live is not None and live.attempt == run.attempt.number else None
+
+    def _apply_to_ended(self, run: Run) -> Outcome | None:
+        if self.on_ended(run) is None:
+            return Outcome(run=run, had_ended=self._asked_at is None)
+        lock = self.directory.try_lock()
+        if lock is None:
+            return None  # its guardian is just exiting, or a supervisor is adding it to the index
+        with lock:
+            run = self.directory.read()
+            changed = self.on_ended(run) if isinstance(run.state, Ended) else None
+            if changed is None:
+                return None
+            mark(self._session.home, run.id)  # so that the index is updated
+            self.directory.write(changed, durable=True)
+        self._session.supervisor.call()
+        return Outcome(run=changed, had_ended=True)
+
+    def _apply_to_queued(self, run: Run) -> Outcome:
+        """Called under the run's lock. The write is durable if it ends the run, as for every end."""
+        changed = self.on_queued(run)
+        if isinstance(changed.state, Ended):
+            # Requests that were never read must not be obeyed by a later attempt.
+            changed = replace(changed, requests_offset=self.directory.requests_after(changed.requests_offset)[1])
+        self.directory.write(changed, durable=isinstance(changed.state, Ended))
+        if isinstance(changed.state, Ended):
+            self.directory.append_event(
+                "ended", changed.state.reason or "", time=changed.state.at, status=changed.state.status
+            )
+            self.directory.delete_environment()
+        self._session.supervisor.call()
+        return Outcome(run=changed)
+
+    def _append(self, live: Live | None, now: float) -> None:
+        if self._asked_at is not None and now - self._asked_at < ASK_AGAIN_SECONDS:
+            return
+        self._asked_at = now
+        try:
+            self.directory.append_request(self.request)
+        except StorageFailed:
+            if not (isinstance(self.request, StopRequest) and live is not None and terminate(self.directory, live)):
+                raise
+
+    def _call_supervisor(self, now: float) -> None:
+        if now >= self._call_at:
+            self._call_at = now + ENSURE_SECONDS
+            self._session.supervisor.call()
+
+    def _keep_waiting(self, run: Run, live: Live | None, now: float) -> None:
+        if now >= self._call_at:
+            self._call_at = now + ENSURE_SECONDS
+            self._session.supervisor.ensure()
+        if not self._warned and now - self._began > SLOW_SECONDS:
+            self._warned = True
+            where = "" if run.host == self._session.home.host else f" on {run.host}"
+            reason = None if live is None else _delay_reason(live)
+            self._session.warn(f"still waiting for run {run.id}{where}" + (f": {reason}" if reason else ""))
+
+
+def _delay_reason(live: Live) -> str | None:
+    if live.problem is None and live.postponed is not None:
+        return "it continues until its next checkpoint is saved; stop --now does not wait for that"
+    return live.problem
+
+
+class Stop(ControlRequest[StopRequest]):
+    """Fulfilled when the run has ended."""
+
+    def is_fulfilled(self, run: Run, live: Live | None) -> bool:
+        return False
+
+    def on_queued(self, run: Run) -> Run:
+        when = "before its next attempt" if run.attempts else "before it started"
+        reason = f"{self.request.reason} {when}"
+        cause = cause_of_stop(by=self.request.by, reason=reason, kind=self.request.cause)
+        return run.to(Ended(at=time.time(), status=Status.STOPPED, reason=reason, cause=cause))
+
+
+class Pause(ControlRequest[PauseRequest]):
+    """Fulfilled when a pause is recorded that no guard will end."""
+
+    def is_fulfilled(self, run: Run, live: Live | None) -> bool:
+        if live is not None and live.stopping is not None:
+            raise UsageError(f"run {run.id} is stopping; it cannot be paused")
+        return live is not None and live.pause is not None and live.pause.by in (self.request.by, PERSON)
+
+    def on_queued(self, run: Run) -> Run:
+        raise UsageError(f"run {run.id} is queued; only running runs can be paused (queue hold starts nothing new)")
+
+    def on_ended(self, run: Run) -> Run | None:
+        raise UsageError(f"run {run.id} has ended ({run.status}); it cannot be paused")
+
+
+class Continue(ControlRequest[ContinueRequest]):
+    """Fulfilled when no pause is recorded."""
+
+    def is_fulfilled(self, run: Run, live: Live | None) -> bool:
+        if live is not None:
+            wake_guardian(self.directory, live)
+        return live is not None and live.pause is None
+
+    def on_queued(self, run: Run) -> Run:
+        raise UsageError(f"run {run.id} is queued, not paused; queue release lets the queue continue")
+
+    def on_ended(self, run: Run) -> Run | None:
+        raise UsageError(f"run {run.id} has ended ({run.status}); to start it again: backprop-tui resume {run.id}")
+
+
+class SetTimebox(ControlRequest[TimeboxRequest]):
+    """Fulfilled when the record has the new timebox."""
+
+    def is_fulfilled(self, run: Run, live: Live | None) -> bool:
+        return self.on_queued(run) == run
+
+    def on_queued(self, run: Run) -> Run:
+        return with_timebox(run, self.request)
+
+    def on_ended(self, run: Run) -> Run | None:
+        raise UsageError(
+            f"--max-minutes: run {run.id} has ended ({run.status}); "
+            f"to start it again with another timebox: backprop-tui resume {run.id} -m MINUTES"
+        )
+
+
+class Edit(ControlRequest[EditRequest]):
+    """Fulfilled when the record has the given values; ended runs can be edited too."""
+
+    def is_fulfilled(self, run: Run, live: Live | None) -> bool:
+        return self.on_queued(run) == run
+
+    def on_queued(self, run: Run) -> Run:
+        return edited(run, self.request)
+
+    def on_ended(self, run: Run) -> Run | None:
+        changed = self.on_queued(run)
+        return None if changed == run else changed
+
+
+AnyControlRequest = ControlRequest[Any]
+
+
+def stop_requests(
+    session: ClientSession, run_ids: Sequence[str], *, now: bool = False, after_checkpoint: bool = False
+) -> list[Stop]:
+    """Requests that stop runs by hand, those for queued runs first: none of them may start in a stopped one's place.
+
+    A guardian that somebody stopped by a signal reads no requests, so it is woken.
+    """
+    request = StopRequest(by=PERSON, reason=STOPPED_BY_YOU, kill=now, after_checkpoint=after_checkpoint)
+    requests = [Stop(session, run_id, request) for run_id in run_ids]
+    for stop in requests:
+        live = stop.directory.read_live()
+        if live is not None:
+            wake_guardian(stop.directory, live)
+    return sorted(requests, key=lambda stop: status_of(session, stop.run_id) is not Status.QUEUED)
+
+
+def pause_requests(session: ClientSession, run_ids: Sequence[str]) -> list[Pause]:
+    """Requests that pause runs by hand."""
+    request = PauseRequest(by=PERSON, reason="paused by you")
+    return [Pause(session, run_id, request) for run_id in run_ids]
+
+
+def continue_requests(session: ClientSession, run_ids: Sequence[str]) -> list[Continue]:
+    """Requests that continue runs by hand."""
+    request = ContinueRequest(by=PERSON, reason="continued by you")
+    return [Continue(session, run_id, request) for run_id in run_ids]
+
+
+def edit_requests(
+    session: ClientSession, run_ids: Sequence[str], edit: EditRequest | None, timebox: TimeboxRequest | None
+) -> list[AnyControlRequest]:
+    """Requests that set the timebox and then the other fields of each run; None leaves them as they are."""
+    requests: list[AnyControlRequest] = []
+    for run_id in run_ids:
+        if timebox is not None:
+            requests.append(SetTimebox(session, run_id, timebox))
+        if edit is not None:
+            requests.append(Edit(session, run_id, edit))
+    return requests
+
+
+def edit_summary(edit: EditRequest | None, timebox: TimeboxRequest | None) -> str:
+    """What these requests change, such as `name baseline, no note, priority 2`."""
+    changes: list[str] = []
+    if edit is not None and edit.name is not None:
+        changes.append(f"name {edit.name}")
+    if edit is not None and edit.tags is not None:
+        changes.append(f"tags {', '.join(edit.tags) or 'none'}")
+    if edit is not None and edit.note is not None:
+        changes.append("a note" if edit.note else "no note")
+    if timebox is not None:
+        limit = timebox.max_run_seconds
+        changes.append("no time limit" if limit is None else f"a limit of {minutes(limit)} min")
+    if edit is not None and edit.priority is not None:
+        changes.append(f"priority {edit.priority}")
+    return ", ".join(changes)
+
+
+def wait_for_all(
+    requests: Sequence[AnyControlRequest], *, on_recorded: Callable[[], None] | None = None
+) -> list[Outcome | Refusal]:
+    """Makes all requests at once and waits for their outcomes; a refusal of one does not keep back the others.
+
+    Args:
+        requests: To any runs.
+        on_recorded: Called once when every request is either recorded or has its outcome.
+
+    Returns:
+        The outcomes in the order of the requests.
+
+    Raises:
+        StorageFailed: a request could not be written.
+    """
+    outcomes: dict[int, Outcome | Refusal] = {}
+    while True:
+        for number, request in enumerate(requests):
+            if number not in outcomes and (outcome := _poll(request)) is not None:
+                outcomes[number] = outcome
+        if on_recorded is not None and all(
+            number in outcomes or request.is_recorded for number, request in enumerate(requests)
+        ):
+            on_recorded()
+            on_recorded = None
+        if len(outcomes) == len(requests):
+            return [outcomes[number] for number in range(len(requests))]
+        time.sleep(POLL_SECONDS)
+
+
+def _poll(request: AnyControlRequest) -> Outcome | Refusal | None:
+    try:
+        return request.poll()
+    except UsageError as error:
+        return Refusal(request.run_id, error)

@@ -1,0 +1,182 @@
+"""Which runs a handle means: an id, a unique beginning of one, a name, a group, GROUP@best, `@last` or `@running`.
+
+Unfinished runs come before ended ones, exact matches before beginnings. Files are read in the order of their cost, so
+that the handle of a recent run does not read the whole history.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from backprop_tui.client.runs import created, status_of
+from backprop_tui.client.session import ClientSession
+from backprop_tui.domain.errors import UnknownRun
+from backprop_tui.domain.status import ACTIVE, UNFINISHED, Status
+from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.home import RUN_ID, Home
+from backprop_tui.store.index import read_all, read_newest
+from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.run_view import marked_views, recent_records, unfinished_views
+
+LAST, RUNNING, BEST = "@last", "@running", "@best"
+HELP = "an id, a unique beginning of one, a name, a group's name, GROUP@best, @last or @running"
+_MOST_LISTED = 5  # ids that an error names
+
+Records = Mapping[str, JsonObject]
+
+
+def resolve(session: ClientSession, handle: str) -> list[str]:
+    """The ids of the runs that a handle means; never empty.
+
+    Raises:
+        UnknownRun: no run matches, or several do and none of them takes precedence.
+    """
+    home = session.home
+    if handle.endswith(BEST) and handle != BEST:
+        return [_best_of(session, handle.removesuffix(BEST))]
+    if handle.startswith("@"):
+        return _special(home, handle)
+    if RUN_ID.fullmatch(handle) and os.path.exists(RunDirectory(home.run_folder(handle)).record_path):
+        return [handle]
+    unfinished = {run.run.id: run.record for run in marked_views(home) if run.status in UNFINISHED}
+    return (
+        _unfinished_by_name(unfinished, handle)
+        or _group(home, unfinished, handle)
+        or _ended(home, recent_records(home), handle)
+        or _by_beginning(_directories(home), handle)
+        or _ended(home, read_newest(home), handle)
+        or _ended(home, read_all(home), handle)
+        or _by_beginning(read_all(home), handle)
+        or _refuse(home, handle)
+    )
+
+
+def resolve_all(session: ClientSession, handles: Iterable[str]) -> list[str]:
+    """The ids of the runs that several handles mean, each once, in the order of the handles.
+
+    Raises:
+        UnknownRun: as `resolve`, for the first handle that matches no run.
+    """
+    return list(dict.fromkeys(run_id for handle in handles for run_id in resolve(session, handle)))
+
+
+def resolve_in(session: ClientSession, handles: Iterable[str], statuses: Collection[Status]) -> list[str]:
+    """As `resolve_all`, but a handle that means several runs means those in one of the statuses, if there are any.
+
+    In a group some runs end before others begin: `pause GROUP` is about those that can be paused.
+
+    Raises:
+        UnknownRun: as `resolve`, for the first handle that matches no run.
+    """
+    run_ids: dict[str, None] = {}
+    for handle in handles:
+        matches = resolve(session, handle)
+        if len(matches) > 1:
+            matches = [run_id for run_id in matches if status_of(session, run_id) in statuses] or matches
+        run_ids |= dict.fromkeys(matches)
+    return list(run_ids)
+
+
+def resolve_one(session: ClientSession, handle: str, *, advice: str = "") -> str:
+    """The id of the one run that a handle means.
+
+    Raises:
+        UnknownRun: as `resolve`, or it means several; `advice` is what to do then.
+    """
+    run_ids = resolve(session, handle)
+    if len(run_ids) > 1:
+        raise UnknownRun(f"{handle!r} means {len(run_ids)} runs: {advice or f'name one of {_listed(run_ids)}'}")
+    return run_ids[0]
+
+
+def _special(home: Home, handle: str) -> list[str]:
+    if handle == LAST:
+        records = {run.run.id: run.record for run in unfinished_views(home)} | recent_records(home)
+        if not records:
+            raise UnknownRun("@last: there is no run yet")
+        return [_newest(records.values())]
+    if handle == RUNNING:
+        run_ids = [run.run.id for run in unfinished_views(home) if run.status in ACTIVE]
+        if not run_ids:
+            raise UnknownRun("@running: no run is running")
+        return run_ids
+    raise UnknownRun(f"{handle!r}: use @last or @running, or GROUP@best")
+
+
+def _best_of(session: ClientSession, group: str) -> str:
+    """The run of a group with the best loss, or with the best value of the first metric if there is no loss."""
+    from backprop_tui.client.run_metrics import best_first, best_value, metric_to_compare, read_metrics
+
+    runs = [read_metrics(session, run_id) for run_id in resolve(session, group)]
+    if len(runs) == 1 and runs[0].record["group"] != group:
+        raise UnknownRun(f"{group}{BEST}: {group!r} is not a group but run {runs[0].record['id']}")
+    metric = metric_to_compare(runs, None)
+    best = best_first(runs, metric)[0]
+    if best_value(best, metric) is None:
+        raise UnknownRun(f"{group}{BEST}: none of its runs has printed a metric yet")
+    return str(best.record["id"])
+
+
+def _unfinished_by_name(unfinished: Records, handle: str) -> list[str]:
+    run_ids = [run_id for run_id, record in unfinished.items() if record["name"] == handle]
+    if len(run_ids) > 1:
+        raise UnknownRun(f"{handle!r} is the name of {len(run_ids)} unfinished runs; give an id: {_listed(run_ids)}")
+    return run_ids
+
+
+def _group(home: Home, records: Records, handle: str) -> list[str]:
+    """All runs of a group of which at least one is among `records`, oldest first."""
+    if not any(record.get("group") == handle for record in records.values()):
+        return []
+    known = read_all(home) | {run.run.id: run.record for run in marked_views(home)}
+    members = [record for record in known.values() if record.get("group") == handle]
+    return [str(record["id"]) for record in sorted(members, key=_place_in_group)]
+
+
+def _ended(home: Home, records: Records, handle: str) -> list[str]:
+    """By id (the original tool's runs are only in the index), the newest of that name, or all runs of a group."""
+    if handle in records:
+        return [handle]
+    namesakes = [record for record in records.values() if record["name"] == handle]
+    return [_newest(namesakes)] if namesakes else _group(home, records, handle)
+
+
+def _by_beginning(run_ids: Iterable[str], handle: str) -> list[str]:
+    matches = sorted(run_id for run_id in run_ids if run_id.startswith(handle)) if handle else []
+    if len(matches) > 1:
+        raise UnknownRun(f"{handle!r} is the beginning of {len(matches)} ids: {_listed(matches)}")
+    return matches
+
+
+def _directories(home: Home) -> list[str]:
+    try:
+        return [name for name in os.listdir(home.runs) if not name.startswith(".")]
+    except FileNotFoundError:
+        return []
+
+
+def _refuse(home: Home, handle: str) -> list[str]:
+    import difflib  # only needed to correct a mistake
+
+    records = recent_records(home) | {run.run.id: run.record for run in marked_views(home)}
+    known = {str(record["name"]) for record in records.values()} | set(records)
+    near = difflib.get_close_matches(handle, known, n=1)
+    advice = f"did you mean {near[0]}?" if near else "backprop-tui list shows the newest"
+    raise UnknownRun(f"no run {handle!r}; {advice}")
+
+
+def _place_in_group(record: JsonObject) -> tuple[str, list[tuple[bool, int, str]], str]:
+    """By age, then by name with numbers as numbers: the runs of a sweep are queued at the same moment."""
+    parts = re.split(r"(\d+)", str(record["name"]))
+    created_at, run_id = created(record)
+    return created_at, [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts], run_id
+
+
+def _newest(records: Iterable[JsonObject]) -> str:
+    return str(max(records, key=created)["id"])
+
+
+def _listed(run_ids: Sequence[str]) -> str:
+    return ", ".join(run_ids[:_MOST_LISTED]) + (", ..." if len(run_ids) > _MOST_LISTED else "")

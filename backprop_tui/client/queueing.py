@@ -1,0 +1,166 @@
+"""The queue of a machine: its order, moving runs in it, holding and releasing it, taking a run out again."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+
+from backprop_tui.client.runs import split
+from backprop_tui.client.session import ClientSession
+from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.queue_order import in_order, moved
+from backprop_tui.domain.run import Queued, Run
+from backprop_tui.domain.status import Status
+from backprop_tui.domain.times import iso
+from backprop_tui.domain.values import dataclass
+from backprop_tui.store import index
+from backprop_tui.store.files import storage, write_atomically
+from backprop_tui.store.home import Home
+from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.run_view import RunView
+
+POLL_SECONDS = 0.02
+WITHDRAW_SECONDS = 1.0  # how long a supervisor may hold the lock of a run that is to be taken back
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """A run that was moved, and its place in a queue of so many; the place is None if it has started meanwhile."""
+
+    run: Run
+    place: int | None
+    queue_length: int
+
+
+def queue_of(host: str, unfinished: Iterable[RunView]) -> list[Run]:
+    """The runs that wait on a machine, in their order."""
+    return in_order(run.run for run in unfinished if run.run.host == host and run.status is Status.QUEUED)
+
+
+def queue_places(home: Home, unfinished: Iterable[RunView]) -> dict[str, int]:
+    """The place of each queued run by its id, 1 being the first; each machine has a queue of its own."""
+    views = list(unfinished)
+    hosts = {home.host, *(run.run.host for run in views)}
+    return {run.id: place for host in hosts for place, run in enumerate(queue_of(host, views), start=1)}
+
+
+def waiting_runs(session: ClientSession, host: str | None = None) -> list[Run]:
+    """The runs that wait now on a machine (None: this one), in their order."""
+    return queue_of(host or session.home.host, split(session.home)[0])
+
+
+def edit_queued(session: ClientSession, run_id: str, change: Callable[[Run], Run]) -> Run:
+    """Changes a queued run under its lock and returns it.
+
+    Raises:
+        UsageError: it is not queued, or no longer.
+    """
+    directory = RunDirectory(session.home.run_folder(run_id))
+    while True:
+        lock = directory.try_lock()
+        if lock is not None:
+            with lock:
+                changed = change(_read_queued(directory))
+                directory.write(changed, durable=False)
+            session.supervisor.call()
+            return changed
+        _read_queued(directory)  # a supervisor holds the lock for a moment
+        time.sleep(POLL_SECONDS)
+
+
+def _read_queued(directory: RunDirectory) -> Run:
+    run = directory.read()
+    if not isinstance(run.state, Queued):
+        raise UsageError(f"run {run.id} is {run.status}, not queued")
+    return run
+
+
+def move(session: ClientSession, run_id: str, place: int) -> Moved:
+    """Moves a queued run to a place in its queue, 1 being the first; it takes the priority it needs there.
+
+    Raises:
+        UsageError: it is not queued.
+    """
+    run = edit_queued(session, run_id, lambda run: moved(run, waiting_runs(session, run.host), place))
+    run_ids = [other.id for other in waiting_runs(session, run.host)]
+    return Moved(run=run, place=run_ids.index(run_id) + 1 if run_id in run_ids else None, queue_length=len(run_ids))
+
+
+def is_queue_held(home: Home) -> bool:
+    """Whether the user holds the queue of this machine."""
+    return os.path.exists(home.queue_held)
+
+
+def hold_queue(session: ClientSession) -> bool:
+    """Lets nothing new start on this machine; False if the queue was held already."""
+    home = session.home
+    if is_queue_held(home):
+        return False
+    import getpass  # slow to import, and `list` needs this module too
+
+    home.prepare()
+    content = f"{iso(time.time())} {getpass.getuser()}\n"
+    write_atomically(home.queue_held, content.encode("utf-8", "surrogateescape"), durable=False)
+    session.supervisor.ring()
+    return True
+
+
+def release_queue(session: ClientSession) -> bool:
+    """Lets runs start again on this machine; False if the queue was not held."""
+    home = session.home
+    if not is_queue_held(home):
+        return False
+    path = home.queue_held
+    with storage(path):
+        os.unlink(path)
+    session.supervisor.ring()
+    session.ensure_supervisor(split(home)[0])
+    return True
+
+
+def withdraw(session: ClientSession, run_id: str, before: Run | None) -> bool:
+    """Takes a run that is held out of the queue as if it had never been submitted; False if it was just admitted.
+
+    Args:
+        session: Of this front end.
+        run_id: A run that this front end queued.
+        before: The record before `resume` queued it; None for a new run, of which nothing is kept.
+
+    Raises:
+        StorageFailed: it could not be taken back.
+    """
+    directory = RunDirectory(session.home.run_folder(run_id))
+    attempts = 0 if before is None else len(before.attempts)
+    end = time.monotonic() + WITHDRAW_SECONDS
+    while time.monotonic() < end:
+        lock = directory.try_lock()
+        if lock is None:
+            time.sleep(POLL_SECONDS / 4)
+            continue
+        with lock:
+            run = directory.read()
+            if not isinstance(run.state, Queued) or len(run.attempts) != attempts:
+                return False
+            if before is None:
+                _remove(session.home, run_id)
+            else:
+                directory.write(before, durable=True)
+                directory.append_event("withdrawn", "held, and it was not to wait", time=time.time())
+                directory.delete_environment()
+        session.supervisor.call()
+        if before is None:
+            index.update(session.home, {}, removed=[run_id])
+        return True
+    return False
+
+
+def _remove(home: Home, run_id: str) -> None:
+    """Renames first, so that no reader meets half of it; what a crash leaves behind is swept later."""
+    import shutil
+
+    aside = os.path.join(home.runs, f".tmp-{run_id}-{os.getpid()}")
+    with storage(aside):
+        os.rename(home.run_folder(run_id), aside)
+        os.unlink(home.marker(run_id))
+    shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,208 @@
+"""Removes runs that have ended: their directory with log and metrics, and their record in the index.
+
+Checkpoints are where the script saved them, and are kept.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+from backprop_tui.client.runs import created
+from backprop_tui.client.session import ClientSession
+from backprop_tui.domain.errors import BackpropError, BrokenRecord, StorageFailed, UsageError
+from backprop_tui.domain.status import ENDED, UNFINISHED
+from backprop_tui.domain.times import from_iso
+from backprop_tui.domain.values import dataclass
+from backprop_tui.store import index
+from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.files import storage
+from backprop_tui.store.home import Home
+from backprop_tui.store.index import read_all
+from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.run_view import marked_views, public_record, read_view
+
+INDEXED_WITHIN_SECONDS = 5.0
+LEFT_OVER_AFTER_SECONDS = 86400.0
+_ASIDE = ".removed-"
+LEFTOVERS = (_ASIDE, ".tmp-")
+
+
+@dataclass(frozen=True, slots=True)
+class Removable:
+    """A run that may be removed; `bytes` is the size of its directory, 0 if only the index knows the run."""
+
+    run_id: str
+    name: str
+    bytes: int
+
+
+def removable_runs(session: ClientSession, run_ids: Sequence[str]) -> list[Removable]:
+    """All of these runs.
+
+    Raises:
+        UsageError: one of them cannot be removed.
+    """
+    needed = _needed_runs(session.home)
+    runs: list[Removable] = []
+    for run_id in run_ids:
+        run = _removable(session, run_id, _name_of(session.home, run_id), needed.get(run_id))
+        if isinstance(run, UsageError):
+            raise run
+        runs.append(run)
+    return runs
+
+
+def removable_before(session: ClientSession, time_limit: float) -> Iterator[Removable | UsageError]:
+    """The runs that ended before a wall time, oldest first, and why those that another run needs cannot go."""
+    needed = _needed_runs(session.home)
+    for record in sorted(_ended_records(session.home), key=created):
+        ended = from_iso(record["ended_at"] or record["started_at"] or record["created_at"])
+        if ended is not None and ended < time_limit and record["status"] in ENDED:
+            yield _removable(session, record["id"], record["name"], needed.get(record["id"]))
+
+
+def _ended_records(home: Home) -> list[JsonObject]:
+    """Every run but the unfinished; the index may have an unfinished run as it was before it was resumed."""
+    views = marked_views(home)
+    unfinished = {run.run.id for run in views if run.status in UNFINISHED}
+    known = read_all(home) | {run.run.id: run.record for run in views}
+    return [record for run_id, record in known.items() if run_id not in unfinished]
+
+
+def _name_of(home: Home, run_id: str) -> str:
+    try:
+        return str(public_record(home, run_id)["name"])
+    except BrokenRecord:
+        return run_id
+
+
+def _removable(session: ClientSession, run_id: str, name: str, needed_by: str | None) -> Removable | UsageError:
+    home = session.home
+    if needed_by is not None:
+        return UsageError(f"run {run_id} cannot be removed: run {needed_by} waits for it")
+    try:
+        run = read_view(home, run_id)
+    except FileNotFoundError:
+        return Removable(run_id, name, 0)
+    except BackpropError as error:  # a broken record can be removed like any other
+        session.warn(str(error))
+        return Removable(run_id, name, size_of(home.run_folder(run_id)))
+    if run.status in UNFINISHED:
+        return UsageError(f"run {run_id} is {run.status}; stop it first: backprop-tui stop {run_id}")
+    return Removable(run_id, run.run.name, size_of(home.run_folder(run_id)))
+
+
+def _needed_runs(home: Home) -> dict[str, str]:
+    """The runs that queued ones wait for, each with one of those that wait."""
+    waiting = (run for run in marked_views(home) if run.status in UNFINISHED)
+    return {dependency.run: run.run.id for run in waiting for dependency in run.run.spec.after}
+
+
+def remove(session: ClientSession, runs: Sequence[Removable]) -> int:
+    """Removes runs and returns how many bytes that freed.
+
+    Raises:
+        UsageError: a run was resumed meanwhile.
+        StorageFailed: the index or a directory could not be changed.
+    """
+    home = session.home
+    _wait_until_indexed(session, [run.run_id for run in runs])
+    removed: list[str] = []
+    aside: list[str] = []
+    try:
+        for run in runs:
+            aside += _put_aside(home, run.run_id)
+            removed.append(run.run_id)
+    finally:
+        # A crash before this leaves records of runs, which can be removed again; one after it leaves files for `clean`.
+        index.update(home, {}, removed=removed)
+    return delete(aside)
+
+
+def _wait_until_indexed(session: ClientSession, run_ids: Collection[str]) -> None:
+    """A supervisor that has just seen a run end would put it back into the index."""
+    home = session.home
+    if not any(os.path.exists(home.marker(run_id)) for run_id in run_ids):
+        return
+    session.supervisor.call()
+    end = time.monotonic() + INDEXED_WITHIN_SECONDS
+    while time.monotonic() < end and any(os.path.exists(home.marker(run_id)) for run_id in run_ids):
+        time.sleep(0.02)
+
+
+def _put_aside(home: Home, run_id: str) -> list[str]:
+    """Renames the directory, so that the run is gone for everybody at once; the new path, if there is a directory."""
+    directory = RunDirectory(home.run_folder(run_id))
+    try:
+        lock = directory.try_lock()
+    except FileNotFoundError:
+        return []
+    if lock is None:
+        raise UsageError(f"run {run_id} is in use; try again")
+    with lock:
+        if _is_unfinished(directory):
+            raise UsageError(f"run {run_id} was resumed; it is kept")
+        aside = os.path.join(home.runs, f"{_ASIDE}{run_id}-{os.getpid()}")
+        with storage(directory.path):
+            os.rename(directory.path, aside)
+        try:
+            os.unlink(home.marker(run_id))
+        except FileNotFoundError:
+            pass
+    return [aside]
+
+
+def _is_unfinished(directory: RunDirectory) -> bool:
+    try:
+        return directory.read().status in UNFINISHED
+    except BackpropError:
+        return False
+
+
+def leftovers(home: Home, now: float) -> list[str]:
+    """What killed removals and submissions left a day ago or earlier; `now` is a wall time."""
+    try:
+        names = [name for name in os.listdir(home.runs) if name.startswith(LEFTOVERS)]
+    except FileNotFoundError:
+        return []
+    paths = [os.path.join(home.runs, name) for name in names]
+    return [path for path in paths if now - _changed_at(path) > LEFT_OVER_AFTER_SECONDS]
+
+
+def delete(paths: Iterable[str]) -> int:
+    """Deletes directories and returns how many bytes that freed.
+
+    Raises:
+        StorageFailed: one could not be deleted.
+    """
+    freed = 0
+    for path in paths:
+        freed += size_of(path)
+        try:
+            shutil.rmtree(path)
+        except OSError as error:
+            where = error.filename or path
+            raise StorageFailed(f"{where}: {error.strerror}; the run is removed, but this file is left") from error
+    return freed
+
+
+def _changed_at(path: str) -> float:
+    try:
+        return os.stat(path).st_mtime
+    except FileNotFoundError:
+        return float("inf")
+
+
+def size_of(path: str) -> int:
+    """The size of a directory on disk in bytes; files that vanish meanwhile count as 0."""
+    total = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(folder, name)).st_blocks * 512
+            except FileNotFoundError:
+                continue
+    return total

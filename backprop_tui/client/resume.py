@@ -1,0 +1,199 @@
+"""From an ended run back to the queue: a new attempt, from the newest checkpoint that is sound."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+
+from backprop_tui.checkpoints.choice import choose
+from backprop_tui.client.command_line import check_script, resume_arg_of_command, source_of
+from backprop_tui.client.environment import GitQuery, captured_environment
+from backprop_tui.client.file_sizes import FileSizes, current_sizes
+from backprop_tui.client.interpreters import find_interpreter
+from backprop_tui.client.run_request import RunOptions
+from backprop_tui.client.session import ClientSession
+from backprop_tui.client.specification import apply_options, asked_python, checkpoint_path, run_directory_path
+from backprop_tui.domain.errors import BrokenRecord, StorageFailed, UsageError
+from backprop_tui.domain.governor.figures import minutes
+from backprop_tui.domain.invocation import mentioned_flags
+from backprop_tui.domain.lifecycle import resume, used_seconds
+from backprop_tui.domain.resume_flags import resume_template
+from backprop_tui.domain.run import Dependency, Ended, Queued, Run, Spec
+from backprop_tui.domain.until import COUNTS
+from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.variables import restored
+from backprop_tui.store.code_state import code_of
+from backprop_tui.store.creation import mark
+from backprop_tui.store.home import Home
+from backprop_tui.store.locks import Lock
+from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.run_view import public_record
+
+LOCK_SECONDS = 10.0  # a guardian is exiting, or a supervisor adds the run to the index
+POLL_SECONDS = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumption:
+    """An ended run as it was and as it is to be queued, with the environment of its next attempt."""
+
+    before: Run
+    run: Run
+    environment: dict[str, str]
+    rejected: tuple[tuple[str, str], ...] = ()  # newer checkpoints that are not sound, and what is wrong with each
+
+    @property
+    def lost_variables(self) -> list[str]:
+        """Variables that were given before, are secret by their name, and are not in the environment now."""
+        return [name for name, value in self.run.spec.env if value is None and name not in self.environment]
+
+    @property
+    def checkpoint(self) -> str | None:
+        """The checkpoint it continues from; None if it starts from the beginning."""
+        return self.run.state.resume_from if isinstance(self.run.state, Queued) else None
+
+
+def read_resumable(session: ClientSession, run_id: str) -> Run:
+    """A run that `resume` could queue again.
+
+    Raises:
+        UsageError: the original tool recorded it, and its options are not known.
+    """
+    directory = RunDirectory(session.home.run_folder(run_id))
+    if os.path.exists(directory.path):
+        return directory.read()
+    record = public_record(session.home, run_id)
+    last = record["checkpoints"][-1]["path"] if record["checkpoints"] else None
+    advice = f"backprop-tui run {record['script'] or 'SCRIPT'}" + (f" -r {last}" if last else "")
+    raise UsageError(f"run {run_id} was recorded by the original Backprop, which kept no options; instead: {advice}")
+
+
+def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Resumption:
+    """The next attempt that `resume` would queue; changes nothing.
+
+    Raises:
+        UsageError: the run has not ended, or an option is wrong.
+        NotFound: its script is gone.
+    """
+    if not isinstance(run.state, Ended):
+        raise UsageError(f"run {run.id} is {run.status}; only ended runs can be resumed")
+    cwd = _directory(run, options)
+    git = GitQuery(cwd)
+    try:
+        environment = captured_environment(session.environment, restored(run.spec.env, options.env), cwd)
+        spec = apply_options(_updated_spec(run.spec, cwd, options, environment), options, session, environment)
+        if not options.after:
+            spec = replace(spec, after=_unfinished(session.home, spec))
+        _check_goals(run, spec)
+        given = checkpoint_path(options.resume_from)
+        choice = None if given is not None else choose(run.checkpoints)
+        code = code_of(spec.script, spec.command, cwd)
+    finally:
+        commit = git.answer()
+    changed = replace(
+        run,
+        spec=spec,
+        host=session.home.host,
+        name=options.name or run.name,
+        tags=tuple(dict.fromkeys(options.tags)) or run.tags,
+        note=options.note or run.note,
+        priority=run.priority if options.priority is None else options.priority,
+        git=commit,
+        code=code,
+    )
+    checkpoint = None if choice is None else choice.checkpoint
+    start = given if checkpoint is None else checkpoint.path
+    return Resumption(
+        before=run,
+        run=resume(changed, now=time.time(), resume_from=start),
+        environment=environment,
+        rejected=() if choice is None else choice.torn,
+    )
+
+
+def _directory(run: Run, options: RunOptions) -> str:
+    if options.cwd is not None:
+        return run_directory_path(options.cwd)
+    if not os.path.isdir(run.spec.cwd):
+        raise UsageError(f"the directory of run {run.id} is gone ({run.spec.cwd}); --cwd DIR names another")
+    return run.spec.cwd
+
+
+def _updated_spec(spec: Spec, cwd: str, options: RunOptions, environment: dict[str, str]) -> Spec:
+    """The specification for its script as it is now; keeps the interpreter unless another is named or it is gone."""
+    spec = replace(spec, cwd=cwd)
+    script = spec.script
+    if script is None:
+        if options.python is not None:
+            raise UsageError("--python is for scripts; this run is a command line, which names its program itself")
+        return replace(spec, found_resume_arg=resume_arg_of_command(spec.command, cwd))
+    check_script(script)
+    source = source_of(script)
+    spec = replace(spec, understood_flags=mentioned_flags(source), found_resume_arg=resume_template(source))
+    if spec.python_origin is None or (options.python is None and os.access(spec.command[0], os.X_OK)):
+        return spec
+    interpreter = find_interpreter(script, asked_python(options), environment)
+    return replace(spec, command=(interpreter.path, *spec.command[1:]), python_origin=interpreter.origin)
+
+
+def _unfinished(home: Home, spec: Spec) -> tuple[Dependency, ...]:
+    """The dependencies still to wait for: a resumed run starts even if a dependency has ended badly."""
+    return tuple(dependency for dependency in spec.after if not _has_ended(home, dependency.run))
+
+
+def _has_ended(home: Home, run_id: str) -> bool:
+    try:
+        return isinstance(RunDirectory(home.run_folder(run_id)).read().state, Ended)
+    except BrokenRecord:  # removed
+        return True
+
+
+def _check_goals(run: Run, spec: Spec) -> None:
+    if spec.total_seconds is not None and used_seconds(run) >= spec.total_seconds:
+        raise UsageError(
+            f"run {run.id} has used its {minutes(spec.total_seconds)} minutes in total; --total-minutes gives it more"
+        )
+    for goal in spec.until:
+        if goal.name in COUNTS and goal.reached(step=run.step, epoch=run.epoch, metrics={}):
+            raise UsageError(f"run {run.id} has reached {goal}; --until gives it another goal")
+
+
+def queue_again(session: ClientSession, run_id: str, options: RunOptions) -> tuple[Resumption, FileSizes]:
+    """Queues the next attempt; also how long its files were before. The caller must call a supervisor next.
+
+    Raises:
+        UsageError, NotFound: as `plan_resumption`.
+        StorageFailed: it could not be queued.
+    """
+    directory = RunDirectory(session.home.run_folder(run_id))
+    with _lock_ended(directory):
+        resumption = plan_resumption(session, directory.read(), options)
+        sizes = current_sizes(directory)
+        # Requests to the earlier attempt that came too late must not be obeyed by the next one.
+        offset = directory.requests_after(resumption.run.requests_offset)[1]
+        run = replace(resumption.run, requests_offset=offset)
+        directory.write_environment(resumption.environment)
+        mark(session.home, run.id)  # before the record: a queued run without a marker would wait for ever
+        directory.write(run, durable=True)
+        directory.append_event("queued", _event_message(resumption), time=time.time())
+    return resumption, sizes
+
+
+def _lock_ended(directory: RunDirectory) -> Lock:
+    end = time.monotonic() + LOCK_SECONDS
+    while True:
+        run = directory.read()
+        lock = directory.try_lock()
+        if lock is not None:
+            return lock
+        if not isinstance(run.state, Ended):
+            raise UsageError(f"run {run.id} is {run.status}; only ended runs can be resumed")
+        if time.monotonic() > end:
+            raise StorageFailed(f"run {run.id} has ended, but its guardian still holds {directory.lock_path}")
+        time.sleep(POLL_SECONDS)
+
+
+def _event_message(resumption: Resumption) -> str:
+    message = f"resumed from {resumption.checkpoint or 'the beginning: no sound checkpoint is known'}"
+    return "; ".join([message, *(f"{path} {reason}" for path, reason in resumption.rejected)])

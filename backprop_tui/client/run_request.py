@@ -1,0 +1,153 @@
+"""A request for new runs: every option of `run` as a typed field, and the grid of runs that a sweep makes."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.limits import MemoryLimit
+from backprop_tui.domain.until import Until
+from backprop_tui.domain.values import dataclass
+
+NO_LIMIT = math.inf  # a timebox that never ends; None is a timebox that was not given
+MOST_RUNS = 10_000
+_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_RANGE = re.compile(r"(?P<first>-?\d+)\.\.(?P<last>-?\d+)")
+
+Point = tuple[tuple[str, str], ...]  # one value for each key of a sweep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axis:
+    """One option of a sweep and the values it takes."""
+
+    key: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarningSignal:
+    """The signal that a script gets so many seconds before its limit; `name` None is no warning."""
+
+    name: str | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What can be given to a new run and again to one that is resumed; None or empty if not given."""
+
+    name: str | None = None
+    tags: tuple[str, ...] = ()
+    note: str | None = None
+    priority: int | None = None
+    # Limits
+    max_run_seconds: float | None = None  # may be NO_LIMIT
+    total_seconds: float | None = None
+    until: tuple[Until, ...] = ()
+    max_parallel: int | None = None
+    min_free_ram_bytes: float | None = None
+    # GPUs
+    gpus: int | None = None
+    gpu_ids: tuple[str, ...] | None = None
+    gpu_memory_limit: MemoryLimit | None = None
+    gpu_min_free_vram_bytes: float | None = None
+    gpu_max_temp_celsius: float | None = None
+    gpu_probe: str | None = None
+    # Queue
+    after: tuple[str, ...] = ()  # handles of runs, each perhaps with `:any`
+    retries: int | None = None
+    launcher: str | None = None
+    # Environment
+    python: str | None = None
+    cwd: str | None = None
+    env: tuple[tuple[str, str], ...] = ()
+    framework: str | None = None
+    # Stopping
+    stop_signal: str | None = None
+    grace_seconds: float | None = None
+    warn_signal: WarningSignal | None = None
+    # Checkpoints
+    resume_from: str | None = None
+    resume_arg: str | None = None
+    checkpoint_every_seconds: float | None = None
+    checkpoint_globs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest(RunOptions):
+    """New runs: either a script with its arguments, or a command line."""
+
+    script: str | None = None
+    arguments: tuple[str, ...] = ()
+    command: tuple[str, ...] | None = None
+    run_id: str | None = None
+    key: str | None = None
+    group: str | None = None
+    sweep: tuple[Axis, ...] = ()
+
+
+def parse_axis(text: str) -> Axis:
+    """KEY=V1,V2 or KEY=A..B, which are whole numbers including both ends.
+
+    Raises:
+        ValueError: not of that form.
+    """
+    key, equals, listed = text.partition("=")
+    if not equals or not _KEY.fullmatch(key):
+        raise ValueError(f"{text!r} is not KEY=V1,V2 or KEY=A..B, such as lr=1e-3,1e-4 or seed=1..3")
+    values = tuple(value for part in listed.split(",") for value in _axis_values(text, part.strip()))
+    if len(set(values)) < len(values):
+        raise ValueError(f"{text!r} has a value twice")
+    return Axis(key=key, values=values)
+
+
+def _axis_values(text: str, part: str) -> Iterator[str]:
+    match = _RANGE.fullmatch(part)
+    if match is None:
+        if not part:
+            raise ValueError(f"{text!r} has an empty value")
+        yield part
+        return
+    first, last = int(match["first"]), int(match["last"])
+    if first > last:
+        raise ValueError(f"{part}: the range ends before it begins; write {last}..{first}")
+    if last - first >= MOST_RUNS:
+        raise ValueError(f"{part}: more than {MOST_RUNS} values")
+    yield from (str(value) for value in range(first, last + 1))
+
+
+def grid(axes: Sequence[Axis]) -> list[Point]:
+    """Every combination, the last key changing fastest; one empty point if there is no axis.
+
+    Raises:
+        UsageError: a key is given twice, or there would be too many runs.
+    """
+    keys = [axis.key for axis in axes]
+    twice = next((key for key in keys if keys.count(key) > 1), None)
+    if twice is not None:
+        raise UsageError(f"--sweep {twice}: given twice; put all its values into one --sweep")
+    count = math.prod(len(axis.values) for axis in axes)
+    if count > MOST_RUNS:
+        raise UsageError(f"--sweep: makes {count} runs; at most {MOST_RUNS} are accepted at once")
+    return [tuple(zip(keys, values, strict=True)) for values in product(*(axis.values for axis in axes))]
+
+
+def arguments_at(arguments: Sequence[str], point: Point) -> tuple[str, ...]:
+    """The arguments with the values of a point: in place of {KEY}, else as `--KEY VALUE` at the end."""
+    words = tuple(arguments)
+    for key, value in point:
+        placeholder = f"{{{key}}}"
+        if any(placeholder in word for word in words):
+            words = tuple(word.replace(placeholder, value) for word in words)
+        else:
+            words = (*words, f"--{key}", value)
+    return words
+
+
+def name_at(name: str, point: Point) -> str:
+    """The name of one run of a sweep."""
+    return f"{name}:{','.join(f'{key}={value}' for key, value in point)}" if point else name

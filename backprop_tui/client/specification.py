@@ -1,0 +1,186 @@
+"""The specification of a run: what the settings say, overridden by the options of a request."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from backprop_tui.client.command_line import Program, nearest_file
+from backprop_tui.client.environment import captured_process, visible_gpus
+from backprop_tui.client.interpreters import AskedPython
+from backprop_tui.client.run_request import NO_LIMIT, RunOptions
+from backprop_tui.client.session import ClientSession, current_directory
+from backprop_tui.config.kinds import parse_signal, parse_warning
+from backprop_tui.config.load import Settings, run_limits
+from backprop_tui.domain.errors import UnknownRun, UsageError
+from backprop_tui.domain.limits import RunLimits
+from backprop_tui.domain.run import Dependency, Spec, StopPlan
+from backprop_tui.domain.variables import merged
+
+_ANY_END = ":any"
+
+
+def spec_from_settings(settings: Settings, program: Program, cwd: str) -> Spec:
+    """The specification of a new run without any options."""
+    minutes = settings.optional_number("max_run_minutes")
+    checkpoint_minutes = settings.optional_number("checkpoint_every_minutes")
+    return Spec(
+        command=(*program.words, *program.arguments),
+        script=program.script,
+        cwd=cwd,
+        framework=settings.text("framework"),
+        launcher=settings.text("run.launcher"),
+        max_run_seconds=None if minutes is None else minutes * 60,
+        checkpoint_every_seconds=None if checkpoint_minutes is None else checkpoint_minutes * 60,
+        checkpoint_globs=settings.texts("run.checkpoint_globs"),
+        log_patterns=settings.texts("readers.patterns"),
+        understood_flags=program.understood_flags,
+        found_resume_arg=program.resume_arg,
+        retries=int(settings.number("run.retries")),
+        gpu_probe=settings.text("gpu.probe"),
+        python_origin=None if program.interpreter is None else program.interpreter.origin,
+        stop=_stop_plan_from_settings(settings),
+        limits=run_limits(settings),
+    )
+
+
+def _stop_plan_from_settings(settings: Settings) -> StopPlan:
+    warning = settings.optional_text("run.warn_signal")
+    name, seconds = (None, 0.0) if warning is None else parse_warning(warning)
+    return StopPlan(
+        stop_signal=parse_signal(settings.text("run.stop_signal")),
+        grace_seconds=settings.number("run.grace_seconds"),
+        warn_signal=name,
+        warn_seconds=seconds,
+    )
+
+
+def asked_python(options: RunOptions, settings: Settings | None = None) -> AskedPython | None:
+    """The interpreter that an option or a setting names; None if none does."""
+    if options.python is not None:
+        return AskedPython(path=options.python, origin=f"--python {options.python}")
+    path = None if settings is None else settings.optional_text("run.python")
+    if settings is None or path is None:
+        return None
+    return AskedPython(path=path, origin=f"run.python ({settings.origin('run.python')})")
+
+
+def apply_options(spec: Spec, options: RunOptions, session: ClientSession, environment: dict[str, str]) -> Spec:
+    """The specification with every option that was given, and with what the run inherits from this process.
+
+    Raises:
+        UsageError: options contradict each other, or this version does not support one.
+    """
+    limit = options.max_run_seconds
+    spec = replace(
+        spec,
+        **_given(
+            total_seconds=options.total_seconds,
+            until=tuple(dict.fromkeys(options.until)) or None,
+            framework=options.framework,
+            launcher=options.launcher,
+            checkpoint_every_seconds=options.checkpoint_every_seconds,
+            resume_arg=options.resume_arg,
+            checkpoint_globs=options.checkpoint_globs or None,
+            retries=options.retries,
+            gpus=options.gpus,
+            gpu_ids=options.gpu_ids,
+            gpu_probe=options.gpu_probe,
+            after=_dependencies(session, options.after) or None,
+        ),
+        max_run_seconds=spec.max_run_seconds if limit is None else None if limit == NO_LIMIT else limit,
+        env=merged(spec.env, options.env),
+        stop=_stop_plan(spec.stop, options),
+        limits=_limits(spec.limits, options),
+        process=captured_process(),
+        visible_gpus=visible_gpus(environment),
+    )
+    _check(spec)
+    return spec
+
+
+def _given(**options: Any) -> dict[str, Any]:  # noqa: ANN401 - fields of a dataclass, checked by its constructor
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _stop_plan(plan: StopPlan, options: RunOptions) -> StopPlan:
+    plan = replace(plan, **_given(stop_signal=options.stop_signal, grace_seconds=options.grace_seconds))
+    warning = options.warn_signal
+    return plan if warning is None else replace(plan, warn_signal=warning.name, warn_seconds=warning.seconds)
+
+
+def _limits(limits: RunLimits, options: RunOptions) -> RunLimits:
+    ram, vram = options.min_free_ram_bytes, options.gpu_min_free_vram_bytes
+    return replace(
+        limits,
+        **_given(
+            max_parallel=options.max_parallel,
+            gpu_max_temp_celsius=options.gpu_max_temp_celsius,
+            gpu_memory_limit=options.gpu_memory_limit,
+            min_free_ram_bytes=None if ram is None else round(ram),
+            gpu_min_free_vram_bytes=None if vram is None else round(vram),
+        ),
+    )
+
+
+def _dependencies(session: ClientSession, handles: Sequence[str]) -> tuple[Dependency, ...]:
+    """The runs of every --after.
+
+    Raises:
+        UnknownRun: a handle matches no run.
+    """
+    if not handles:
+        return ()
+    from backprop_tui.client.handles import resolve
+
+    dependencies: dict[str, Dependency] = {}
+    for handle in handles:
+        any_end = handle.endswith(_ANY_END)
+        try:
+            run_ids = resolve(session, handle.removesuffix(_ANY_END))
+        except UnknownRun as error:
+            raise UnknownRun(f"--after {handle}: {error}") from error
+        dependencies |= {run_id: Dependency(run=run_id, any_end=any_end) for run_id in run_ids}
+    return tuple(dependencies.values())
+
+
+def _check(spec: Spec) -> None:
+    if spec.launcher != "local":
+        raise UsageError(f"--launcher {spec.launcher}: not in this version; use --launcher local")
+    if spec.gpu_ids and spec.gpus is not None and spec.gpus > len(spec.gpu_ids):
+        raise UsageError(f"--gpus {spec.gpus}: more than --gpu-ids names ({','.join(spec.gpu_ids)})")
+    if spec.gpu_ids and spec.gpus == 0:
+        raise UsageError("--gpus 0 hides all GPUs, and --gpu-ids names some: give only one of the two")
+
+
+def run_directory_path(cwd: str | None) -> str:
+    """The directory that a run works in, absolute; None is the current directory.
+
+    Raises:
+        UsageError: there is no such directory, or this user may not enter it.
+    """
+    if cwd is None:
+        return current_directory()
+    path = os.path.abspath(os.path.join(current_directory(), os.path.expanduser(cwd)))
+    if not os.path.isdir(path):
+        raise UsageError(f"--cwd {cwd}: {'not a directory' if os.path.exists(path) else 'there is no such directory'}")
+    if not os.access(path, os.X_OK):
+        raise UsageError(f"--cwd {cwd}: you may not enter it")
+    return path
+
+
+def checkpoint_path(path: str | None) -> str | None:
+    """The checkpoint to start from, absolute; None if none was given.
+
+    Raises:
+        UsageError: it does not exist.
+    """
+    if path is None:
+        return None
+    absolute = os.path.abspath(os.path.expanduser(path))
+    if not os.path.exists(absolute):
+        near = nearest_file(absolute)
+        raise UsageError(f"--resume-from {path}: not found" + (f"; did you mean {near}?" if near else ""))
+    return absolute

@@ -1,0 +1,196 @@
+"""From a request for new runs to runs in the queue, exactly once."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from backprop_tui.client.command_line import Program, command_program, script_program
+from backprop_tui.client.environment import GitQuery, captured_environment
+from backprop_tui.client.interpreters import AskedPython
+from backprop_tui.client.run_request import Point, RunRequest, arguments_at, grid, name_at
+from backprop_tui.client.session import ClientSession
+from backprop_tui.client.specification import (
+    apply_options,
+    asked_python,
+    checkpoint_path,
+    run_directory_path,
+    spec_from_settings,
+)
+from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.run import Queued, Run
+from backprop_tui.domain.values import dataclass
+from backprop_tui.store.code_state import code_of
+from backprop_tui.store.creation import IdTaken, Submission, create
+from backprop_tui.store.home import check_run_id
+from backprop_tui.store.run_directory import RunDirectory
+
+RUN_ID_LENGTH = 8
+# Without i, l, o and u: read aloud and typed again, no letter is mistaken for another. See Crockford's base 32.
+_LETTERS = "abcdefghjkmnpqrstvwxyz"
+_ALPHABET = "0123456789" + _LETTERS
+_POSITION_STEP = 1e-6  # seconds between the runs of a sweep, so that they keep their order in the queue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The runs to be queued, with the environment that all of them get; nothing is on disk yet."""
+
+    runs: tuple[Run, ...]
+    environment: dict[str, str]
+    program: Program
+    id_given: bool  # by --run-id, so that no other id will do
+
+
+def plan(session: ClientSession, request: RunRequest) -> Plan:
+    """The runs that a request would queue.
+
+    Raises:
+        UsageError: an option is wrong or contradicts another.
+        NotFound: the script or command does not exist.
+    """
+    _check(request)
+    cwd = run_directory_path(request.cwd)
+    git = GitQuery(cwd)
+    try:
+        environment = captured_environment(session.environment, request.env, cwd)
+        settings = session.settings()
+        program = _program(request, cwd, environment, asked_python(request, settings))
+        spec = apply_options(spec_from_settings(settings, program, cwd), request, session, environment)
+        resume_from = checkpoint_path(request.resume_from)
+        code = code_of(spec.script, (*program.words, *program.arguments), cwd)
+    finally:
+        commit = git.answer()
+    now = time.time()
+    points = grid(request.sweep)
+    name = request.name or program.name
+    group = request.group or (f"{name}-{new_run_id()[:4]}" if request.sweep else None)
+    runs = tuple(
+        Run(
+            id=run_id,
+            name=name_at(name, point),
+            host=session.home.host,
+            created_at=now,
+            position=now + number * _POSITION_STEP,
+            spec=replace(spec, key=request.key, command=_command(program, point)),
+            state=Queued(since=now, resume_from=resume_from),
+            priority=request.priority or 0,
+            group=group,
+            tags=tuple(dict.fromkeys(request.tags)),
+            note=request.note,
+            git=commit,
+            code=code,
+        )
+        for number, (run_id, point) in enumerate(zip(_run_ids(request, len(points)), points, strict=True))
+    )
+    return Plan(runs=runs, environment=environment, program=program, id_given=request.run_id is not None)
+
+
+def _check(request: RunRequest) -> None:
+    if request.run_id is not None:
+        check_run_id(request.run_id)
+        if request.sweep:
+            raise UsageError("--run-id names one run, and --sweep makes several: use --group or --key")
+    if request.script is None and request.command is None:
+        raise UsageError("SCRIPT is missing; a script: run train.py [-- ARGS], a command line: run -- COMMAND ...")
+
+
+def _program(request: RunRequest, cwd: str, environment: dict[str, str], python: AskedPython | None) -> Program:
+    if request.script is not None:
+        return script_program(request.script, request.arguments, python=python, environment=environment)
+    if request.python is not None:
+        raise UsageError("--python is for scripts; a command line names its program itself")
+    return command_program(request.command or (), cwd=cwd, environment=environment)
+
+
+def _command(program: Program, point: Point) -> tuple[str, ...]:
+    return (*program.words, *arguments_at(program.arguments, point))
+
+
+def _run_ids(request: RunRequest, count: int) -> list[str]:
+    if request.run_id is not None:
+        return [request.run_id]
+    if request.key is not None:
+        return [run_id_of_key(request.key, number) for number in range(count)]
+    return [new_run_id() for _ in range(count)]
+
+
+def new_run_id() -> str:
+    """A random id: short, safe in file names and shells, and distinct in its first letters."""
+    return _encode(os.urandom(RUN_ID_LENGTH))
+
+
+def run_id_of_key(key: str, number: int) -> str:
+    """The id of the n-th run of a submission key: always the same, so that no retry can make a second run."""
+    import hashlib  # only needed here
+
+    return _encode(hashlib.sha256(f"{number} {key}".encode("utf-8", "surrogateescape")).digest())
+
+
+def _encode(source: bytes) -> str:
+    """Begins with a letter, because a spreadsheet takes 1e234567 for a number."""
+    first = _LETTERS[source[0] % len(_LETTERS)]
+    return first + "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in source[1:RUN_ID_LENGTH])
+
+
+@contextmanager
+def submission_key(session: ClientSession, key: str | None) -> Iterator[Submission | None]:
+    """Locks a submission key while it is decided whether it makes runs; None if there is no key."""
+    session.home.prepare()
+    if key is None:
+        yield None
+        return
+    with Submission(session.home, key) as submission:
+        yield submission
+
+
+def submit(session: ClientSession, request: RunRequest) -> list[str]:
+    """Queues the runs of a request and calls a supervisor; the ids, those that its key made before if it did.
+
+    Raises:
+        UsageError, NotFound: as `plan`.
+        IdTaken, StorageFailed: as `queue_runs`.
+    """
+    with submission_key(session, request.key) as key:
+        run_ids = [] if key is None else key.earlier()
+        if not run_ids:
+            run_ids = queue_runs(session, plan(session, request), key)
+    session.supervisor.call()
+    return run_ids
+
+
+def queue_runs(session: ClientSession, planned: Plan, key: Submission | None) -> list[str]:
+    """Queues planned runs and returns their ids; the caller must call a supervisor next.
+
+    Raises:
+        IdTaken: --run-id names an existing run.
+        StorageFailed: not all runs could be queued.
+    """
+    run_ids = [run.id for run in planned.runs]
+    if key is not None:
+        key.record(run_ids)
+    created = [_create(session, run, planned) for run in planned.runs]
+    if key is not None and created != run_ids:
+        key.record(created)
+    return created
+
+
+def _create(session: ClientSession, run: Run, planned: Plan) -> str:
+    while True:
+        try:
+            create(session.home, run, planned.environment, time=time.time())
+        except IdTaken:
+            if run.spec.key is not None and _has_same_key(session, run):
+                return run.id  # a submission that died half-way created it
+            if planned.id_given:
+                raise
+            run = replace(run, id=new_run_id())
+        else:
+            return run.id
+
+
+def _has_same_key(session: ClientSession, run: Run) -> bool:
+    return RunDirectory(session.home.run_folder(run.id)).read().spec.key == run.spec.key

@@ -1,0 +1,350 @@
+"""What the dashboard does to runs: calls of the client, each in a thread of its own, with one line about the result."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from backprop_tui.client.session import ClientSession
+from backprop_tui.domain.errors import BackpropError, InternalError, StorageFailed, UsageError
+from backprop_tui.domain.governor.figures import counted
+from backprop_tui.domain.values import dataclass
+from backprop_tui.store.home import Home
+from backprop_tui.tui.neutral import neutral
+from backprop_tui.tui.new_run.verdict import Verdict, verdict_from
+
+# The client's modules are loaded when they are first used, because the dashboard must start quickly.
+if TYPE_CHECKING:
+    from backprop_tui.client.control import AnyControlRequest
+    from backprop_tui.client.run_request import RunRequest
+    from backprop_tui.config.load import Settings
+
+ResultT = TypeVar("ResultT")
+# Parses the words that follow `run` on a command line; raises UsageError.
+RunParser = Callable[[Sequence[str]], "RunRequest"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandResult:
+    """Whether something was done, and one line about it or why not; `run_ids` are the runs that were queued."""
+
+    done: bool
+    message: str
+    run_ids: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()  # the whole output, for `output_of`
+
+
+class CommandRunner:
+    """Does what the user asks for; each method returns when it is done, and does not keep the others waiting.
+
+    A request that a run's guardian has to fulfil is recorded at once and obeyed even if the dashboard is closed.
+    """
+
+    def __init__(self, home: Home, config_path: str, parse_run: RunParser | None = None) -> None:
+        self.config_path = config_path
+        self._environment = os.environ | {"BACKPROP_HOME": home.root, "BACKPROP_HOST": home.host}
+        self._session = ClientSession(home=home, config_path=config_path, environment=self._environment)
+        self._parse_run = parse_run
+        self._unrecorded: set[threading.Event] = set()  # of the calls in progress
+
+    async def stop(self, run_ids: Sequence[str], *, now: bool = False, after_checkpoint: bool = False) -> CommandResult:
+        """Stops runs and returns when they have ended; `now` kills them without time to save."""
+
+        def requests() -> Sequence[AnyControlRequest]:
+            from backprop_tui.client.control import stop_requests
+
+            return stop_requests(self._session, run_ids, now=now, after_checkpoint=after_checkpoint)
+
+        return await self._control(requests, "killed" if now else "stopped")
+
+    async def pause(self, run_ids: Sequence[str]) -> CommandResult:
+        """Pauses running runs."""
+
+        def requests() -> Sequence[AnyControlRequest]:
+            from backprop_tui.client.control import pause_requests
+
+            return pause_requests(self._session, run_ids)
+
+        return await self._control(requests, "paused")
+
+    async def continue_(self, run_ids: Sequence[str]) -> CommandResult:
+        """Continues paused runs."""
+
+        def requests() -> Sequence[AnyControlRequest]:
+            from backprop_tui.client.control import continue_requests
+
+            return continue_requests(self._session, run_ids)
+
+        return await self._control(requests, "continued")
+
+    async def edit(
+        self,
+        run_ids: Sequence[str],
+        *,
+        name: str | None = None,
+        tags: Sequence[str] | None = None,
+        note: str | None = None,
+        priority: int | None = None,
+        max_run_seconds: float | None = None,
+    ) -> CommandResult:
+        """Changes what is given; `max_run_seconds` may be infinite, which is no limit."""
+
+        def requests() -> Sequence[AnyControlRequest]:
+            from backprop_tui.client.control import edit_requests
+
+            return edit_requests(self._session, run_ids, edit, timebox)
+
+        from backprop_tui.client.control import edit_summary
+        from backprop_tui.domain.requests import EditRequest, TimeboxRequest
+
+        timebox = None
+        if max_run_seconds is not None:
+            timebox = TimeboxRequest(max_run_seconds=None if max_run_seconds == float("inf") else max_run_seconds)
+        unique_tags = None if tags is None else tuple(dict.fromkeys(tag for tag in tags if tag))
+        given = EditRequest(name=name, tags=unique_tags, note=note, priority=priority)
+        edit = None if given == EditRequest() else given
+        return await self._control(requests, edit_summary(edit, timebox), shows_end=False)
+
+    async def resume(self, run_ids: Sequence[str]) -> CommandResult:
+        """Queues ended runs again, each from its newest sound checkpoint, with the options that it had."""
+
+        def work() -> CommandResult:
+            from backprop_tui.client.resume import queue_again, read_resumable
+            from backprop_tui.client.run_request import RunOptions
+
+            queued: list[str] = []
+            names: list[str] = []
+            try:
+                for run_id in run_ids:
+                    read_resumable(self._session, run_id)
+                    resumption, _ = queue_again(self._session, run_id, RunOptions())
+                    queued.append(run_id)
+                    names.append(resumption.run.name)
+            finally:
+                if queued:
+                    self._session.supervisor.call()
+            return CommandResult(done=True, message=f"{_named(names)}: queued again", run_ids=tuple(queued))
+
+        return await self._run(work)
+
+    async def submit(self, request: RunRequest | Sequence[str]) -> CommandResult:
+        """Queues new runs; the words of a command line are parsed first."""
+
+        def work() -> CommandResult:
+            from backprop_tui.client.submit import submit
+
+            run_ids = submit(self._session, self._request(request))
+            return CommandResult(done=True, message=f"queued {' '.join(run_ids)}", run_ids=tuple(run_ids))
+
+        return await self._run(work)
+
+    async def dry_run(self, request: RunRequest | Sequence[str]) -> Verdict:
+        """What the governor would decide now about new runs.
+
+        Raises:
+            BackpropError: the request is refused.
+        """
+
+        def work() -> Verdict:
+            from backprop_tui.client.dry_run import preview_runs
+            from backprop_tui.client.submit import plan
+
+            planned = plan(self._session, self._request(request))
+            return verdict_from(planned.program, preview_runs(self._session, planned.runs))
+
+        return await self._in_thread(lambda _: work())
+
+    async def move(self, run_id: str, place: int) -> CommandResult:
+        """Moves a queued run to a place in its queue, 1 being the first."""
+
+        def work() -> CommandResult:
+            from backprop_tui.client.queueing import move
+
+            moved = move(self._session, run_id, place)
+            where = "has started" if moved.place is None else f"number {moved.place} of {moved.queue_length}"
+            return CommandResult(done=True, message=f"{moved.run.name}: {where}")
+
+        return await self._run(work)
+
+    async def hold(self) -> CommandResult:
+        """Holds the queue of this machine."""
+
+        def work() -> CommandResult:
+            from backprop_tui.client.queueing import hold_queue, waiting_runs
+
+            changed = hold_queue(self._session)
+            waiting = len(waiting_runs(self._session))
+            state = "Queue held" if changed else "The queue was held already"
+            return CommandResult(done=True, message=f"{state}. {counted(waiting, 'run')} waiting")
+
+        return await self._run(work)
+
+    async def release(self) -> CommandResult:
+        """Releases the queue of this machine."""
+
+        def work() -> CommandResult:
+            from backprop_tui.client.queueing import release_queue, waiting_runs
+
+            changed = release_queue(self._session)
+            waiting = len(waiting_runs(self._session))
+            state = "Queue released" if changed else "The queue was not held"
+            return CommandResult(done=True, message=f"{state}. {counted(waiting, 'run')} waiting")
+
+        return await self._run(work)
+
+    async def remove(self, run_ids: Sequence[str]) -> CommandResult:
+        """Removes ended runs with their logs and metrics."""
+
+        def work() -> CommandResult:
+            from backprop_tui.client.remove import removable_runs, remove
+
+            runs = removable_runs(self._session, run_ids)
+            remove(self._session, runs)
+            return CommandResult(done=True, message=f"{_named([run.name for run in runs])}: removed")
+
+        return await self._run(work)
+
+    async def settings(self) -> Settings:
+        """Every setting with its value and origin.
+
+        Raises:
+            BackpropError: a setting is wrong.
+        """
+        return await self._in_thread(lambda _: self._session.settings())
+
+    async def set_config(self, key: str, value: str) -> CommandResult:
+        """Writes a setting to the user's configuration file."""
+
+        def work() -> CommandResult:
+            from backprop_tui.config.write import set_key
+
+            set_key(self.config_path, key, value)
+            return CommandResult(done=True, message=f"{key} = {value}: written")
+
+        return await self._run(work)
+
+    async def output_of(self, *words: str) -> CommandResult:
+        """The output of a command that only reads, such as `doctor`; the message is its last line."""
+        from backprop_tui.launchers.own_command import own_command
+
+        options = ("--config", self.config_path) if os.path.exists(self.config_path) else ()  # noqa: ASYNC240 - quick
+        process = await asyncio.create_subprocess_exec(
+            *own_command(*options, *words),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=self._environment,
+            start_new_session=True,
+        )
+        output, errors = await process.communicate()
+        done = process.returncode == 0
+        lines = _lines(output)
+        messages = lines if done else _lines(errors) or lines
+        message = messages[-1].removeprefix("backprop-tui: ") if messages else ""
+        return CommandResult(done=done, message=message, lines=tuple(lines))
+
+    def wait_until_recorded(self, seconds: float) -> None:
+        """Waits until every call in progress has recorded its request or is done, but no longer than this."""
+        end = time.monotonic() + seconds
+        for event in [*self._unrecorded]:
+            event.wait(max(0.0, end - time.monotonic()))
+
+    def _request(self, request: RunRequest | Sequence[str]) -> RunRequest:
+        if not isinstance(request, Sequence):
+            return request
+        if self._parse_run is None:
+            raise UsageError("this dashboard cannot start runs from a command line")
+        return self._parse_run(request)
+
+    async def _control(
+        self, requests: Callable[[], Sequence[AnyControlRequest]], done: str, *, shows_end: bool = True
+    ) -> CommandResult:
+        """Makes requests to runs and waits until they are fulfilled; `shows_end` says how those ended that have."""
+
+        def work(on_recorded: Callable[[], None]) -> CommandResult:
+            from backprop_tui.client.control import Outcome, Refusal, wait_for_all
+            from backprop_tui.domain.status import ENDED
+
+            outcomes = wait_for_all(requests(), on_recorded=on_recorded)
+            for outcome in outcomes:
+                if isinstance(outcome, Refusal):
+                    return CommandResult(done=False, message=neutral(str(outcome.error)))
+            fulfilled = {outcome.run.id: outcome for outcome in outcomes if isinstance(outcome, Outcome)}
+            message = done
+            if len(fulfilled) == 1 and shows_end:
+                (outcome,) = fulfilled.values()
+                if outcome.run.status in ENDED:
+                    message = f"had ended already: {outcome.run.status}" if outcome.had_ended else outcome.run.status
+            names = [outcome.run.name for outcome in fulfilled.values()]
+            return CommandResult(done=True, message=neutral(f"{_named(names)}: {message}"))
+
+        return await self._result(work)
+
+    async def _run(self, work: Callable[[], CommandResult]) -> CommandResult:
+        return await self._result(lambda _: work())
+
+    async def _result(self, work: Callable[[Callable[[], None]], CommandResult]) -> CommandResult:
+        try:
+            return await self._in_thread(work)
+        except BackpropError as error:
+            return CommandResult(done=False, message=neutral(str(error)))
+
+    async def _in_thread(self, work: Callable[[Callable[[], None]], ResultT]) -> ResultT:
+        """Runs in a daemon thread, which neither a waiting call nor a hanging disk can keep the dashboard waiting for.
+
+        `work` gets a function to call when the request is recorded; the end of the work is taken for that, too.
+
+        Raises:
+            BackpropError: any error of the work.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[ResultT] = loop.create_future()
+        recorded = threading.Event()
+        self._unrecorded.add(recorded)
+
+        def record() -> None:
+            recorded.set()
+            self._unrecorded.discard(recorded)
+
+        def run() -> None:
+            try:
+                finish = partial(_set_result, future, work(record))
+            except Exception as error:  # noqa: BLE001 - handed over to whoever waits for the result
+                finish = partial(_set_error, future, error)
+            record()
+            try:
+                loop.call_soon_threadsafe(finish)
+            except RuntimeError:  # the dashboard was closed meanwhile
+                return
+
+        threading.Thread(target=run, daemon=True, name="command").start()
+        return await future
+
+
+def _set_result(future: asyncio.Future[ResultT], result: ResultT) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+def _set_error(future: asyncio.Future[ResultT], error: Exception) -> None:
+    if future.done():
+        return
+    if isinstance(error, OSError):
+        where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
+        error = StorageFailed(f"{where}{error.strerror or error}")
+    elif not isinstance(error, BackpropError):
+        error = InternalError(f"internal error: {type(error).__name__}: {error}")
+    future.set_exception(error)
+
+
+def _named(names: Sequence[str]) -> str:
+    return neutral(names[0]) if len(names) == 1 else counted(len(names), "run")
+
+
+def _lines(output: bytes) -> list[str]:
+    return [neutral(line) for line in output.decode("utf-8", "replace").splitlines()]

@@ -1,0 +1,112 @@
+"""What happens to a run is told once, in order, and whole at its end."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from backprop_tui.cli.event_stream import PROGRESS_SECONDS, Event, EventStream
+from backprop_tui.cli.session import Session
+from backprop_tui.domain.errors import UnknownRun
+from backprop_tui.domain.status import Status
+from backprop_tui.store.files import dump
+from tests.support.runs import Runs
+
+
+def _kinds(events: list[Event]) -> list[str]:
+    return [event.kind for event in events]
+
+
+class Listener:
+    """Looks whenever it is asked, one second after the other."""
+
+    def __init__(self, session: Session, run_id: str) -> None:
+        self.story = EventStream(session.home, run_id)
+        self.now = 0.0
+
+    def hear(self) -> list[Event]:
+        self.now += 1.0
+        self.story.refresh()
+        return [*self.story.new_events(self.now)]
+
+
+def test_events_are_told_once(session: Session, runs: Runs) -> None:
+    guardian = runs.guarded("abc")
+    listener = Listener(session, "abc")
+    assert _kinds(listener.hear()) == ["queued", "started"]
+    assert listener.hear() == []
+    guardian.tells("checkpoint", "at step 5", path="/c", step=5)
+    (told,) = listener.hear()
+    assert (told.kind, told.figures["path"], told.figures["step"]) == ("checkpoint", "/c", 5)
+
+
+def test_the_end_comes_last_with_the_whole_run(session: Session, runs: Runs) -> None:
+    guardian = runs.guarded("abc")
+    listener = Listener(session, "abc")
+    listener.hear()
+    guardian.tells("stopping", "stopped by you: SIGINT")
+    guardian.measures(3, loss=0.5)
+    guardian.ends(Status.STOPPED, exit_code=1)
+    events = listener.hear()
+    assert _kinds(events) == ["stopping", "progress", "ended"]
+    assert events[-1].figures["run"]["status"] == "stopped"
+    assert events[-1].figures["run"]["exit_code"] == 1
+
+
+def test_an_attempt_that_is_tried_again_is_no_end(session: Session, runs: Runs) -> None:
+    guardian = runs.guarded("abc", spec={"retries": 1})
+    listener = Listener(session, "abc")
+    guardian.ends(Status.FAILED, exit_code=1)
+    assert "ended" not in _kinds(listener.hear())
+    assert not listener.story.has_ended
+
+
+def test_progress_is_told_now_and_then_with_the_newest_values(session: Session, runs: Runs) -> None:
+    guardian = runs.guarded("abc")
+    story = EventStream(session.home, "abc")
+    story.refresh()
+    list(story.new_events(10.0))
+    guardian.measures(1, loss=0.9, lr=0.1)
+    assert _kinds(list(story.new_events(10.1))) == ["progress"]
+    guardian.measures(2, loss=0.8)
+    guardian.measures(3, loss="NaN")
+    assert list(story.new_events(10.1 + PROGRESS_SECONDS / 2)) == []
+    (told,) = story.new_events(10.1 + PROGRESS_SECONDS)
+    assert (told.figures["step"], told.figures["metrics"]) == (3, {"loss": "NaN", "lr": 0.1})
+
+
+def test_a_hold_is_told_when_its_checks_change_and_not_when_a_figure_does(session: Session, runs: Runs) -> None:
+    runs.queued("abc")
+    listener = Listener(session, "abc")
+    listener.hear()
+
+    def governor_says(*checks: tuple[str, float]) -> None:
+        reasons = [{"check": check, "figure": figure, "message": f"{check} {figure}"} for check, figure in checks]
+        with open(session.home.governor, "wb") as file:
+            file.write(dump({"time": "t", "pid": os.getpid(), "held": {"abc": reasons}}))
+
+    governor_says(("ram", 1.0))
+    (told,) = listener.hear()
+    assert (told.kind, told.time, told.message) == ("held", "t", "ram 1.0")
+    governor_says(("ram", 1.5))
+    assert listener.hear() == []
+    governor_says(("ram", 1.5), ("load", 3.0))
+    (told,) = listener.hear()
+    assert [reason["check"] for reason in told.figures["reasons"]] == ["ram", "load"]
+
+
+def test_what_is_known_already_is_not_told_again(session: Session, runs: Runs) -> None:
+    guardian = runs.guarded("abc")
+    size = os.stat(guardian.directory.events_path).st_size
+    guardian.tells("paused", "by you")
+    story = EventStream(session.home, "abc", events_offset=size)
+    assert _kinds(list(story.new_events(1.0))) == ["paused"]
+
+
+def test_a_run_that_is_removed_while_it_is_followed_is_unknown(session: Session, runs: Runs) -> None:
+    directory = runs.ended("abc")
+    story = EventStream(session.home, "abc")
+    os.rename(directory.path, directory.path + "-gone")
+    with pytest.raises(UnknownRun, match="was removed"):
+        story.refresh()

@@ -1,0 +1,226 @@
+"""Every error becomes one line and its documented code."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from backprop_tui import __version__
+from backprop_tui.cli import diagnostics, output
+from backprop_tui.cli.invocation import run_program
+from backprop_tui.cli.session import Session
+from backprop_tui.domain.errors import BrokenRecord, NotFound, StateUnavailable, StorageFailed, UsageError
+from backprop_tui.domain.status import Status
+from tests.support.runs import Runs
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def fails(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
+    """Makes `wait` raise."""
+
+    def arrange(error: BaseException) -> None:
+        def raise_it(*_: object) -> int:
+            raise error
+
+        monkeypatch.setattr("backprop_tui.cli.commands.wait.execute", raise_it)
+
+    return arrange
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (UsageError("m"), 2),
+        (NotFound("m"), 66),
+        (StateUnavailable("m"), 73),
+        (StorageFailed("m"), 74),
+        (OSError(errno.ENOSPC, "No space left on device", "/some/file"), 74),
+        (KeyboardInterrupt(), 130),
+        (BrokenRecord("/run.json", "m"), 70),
+        (RuntimeError("m"), 70),
+    ],
+)
+def test_an_error_has_its_code(
+    session: Session, capsys: Capture, fails: Callable[[BaseException], None], error: BaseException, code: int
+) -> None:
+    fails(error)
+    assert run_program(["wait", "x"]) == code
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.count("\n") == (0 if code == 130 else 1)
+    assert "Traceback" not in told.err
+
+
+def test_a_full_disk_is_told_with_the_file(
+    session: Session, capsys: Capture, fails: Callable[[BaseException], None]
+) -> None:
+    fails(OSError(errno.ENOSPC, "No space left on device", "/some/file"))
+    run_program(["wait", "x"])
+    assert capsys.readouterr().err == "backprop-tui: /some/file: No space left on device\n"
+
+
+def test_a_fault_of_ours_is_kept_where_it_can_be_read(
+    session: Session, capsys: Capture, fails: Callable[[BaseException], None]
+) -> None:
+    fails(RuntimeError("what went wrong"))
+    run_program(["wait", "x"])
+    path = session.home.faults
+    assert path in capsys.readouterr().err
+    assert "RuntimeError: what went wrong" in Path(path).read_text()
+
+
+def test_a_fault_of_ours_is_shown_to_those_who_want_to_know(
+    session: Session, capsys: Capture, fails: Callable[[BaseException], None]
+) -> None:
+    fails(RuntimeError("what went wrong"))
+    run_program(["--verbose", "wait", "x"])
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_the_version_is_printed(capsys: Capture) -> None:
+    assert run_program(["--version"]) == 0
+    assert capsys.readouterr().out == f"backprop-tui {__version__}\n"
+
+
+def test_alone_it_lists_the_commands_and_says_what_is_going_on(session: Session, runs: Runs, capsys: Capture) -> None:
+    assert run_program([]) == 0
+    assert "No run is active" in capsys.readouterr().out
+    runs.queued("waits")
+    runs.guarded("runs")
+    run_program([])
+    told = capsys.readouterr().out
+    assert "1 active, 1 queued" in told
+    assert "    resume " in told
+
+
+def test_wrong_usage_is_2_and_names_the_option(capsys: Capture) -> None:
+    assert run_program(["run", "x.py", "-m", "0"]) == 2
+    assert "-m/--max-run-minutes" in capsys.readouterr().err
+
+
+def test_a_config_file_that_is_named_and_missing_is_wrong_usage(
+    session: Session, workplace: Path, capsys: Capture
+) -> None:
+    assert run_program(["run", "--config", "nowhere.toml", "--", "true"]) == 2
+    assert "--config" in capsys.readouterr().err
+
+
+def test_a_config_file_that_is_wrong_is_named_with_its_key(session: Session, workplace: Path, capsys: Capture) -> None:
+    (workplace / "backprop.toml").write_text("max_run_minuts = 3\n")
+    assert run_program(["run", "--", "true"]) == 2
+    told = capsys.readouterr().err
+    assert "backprop.toml:1" in told
+    assert "did you mean 'max_run_minutes'?" in told
+
+
+def test_a_state_directory_that_cannot_be_made_is_73(
+    workplace: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workplace / "file").write_text("")
+    monkeypatch.setenv("BACKPROP_HOME", str(workplace / "file/home"))
+    assert run_program(["run", "-d", "--", "true"]) == 73
+    assert "BACKPROP_HOME" in capsys.readouterr().err
+
+
+def test_a_held_queue_submits_and_prints_the_id_alone(session: Session, workplace: Path, capsys: Capture) -> None:
+    assert run_program(["run", "-d", "--run-id", "abc", "--", "true"]) == 0
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("abc\n", "")
+
+
+def test_detached_with_json_it_is_the_run_and_for_a_sweep_the_array(
+    session: Session, workplace: Path, capsys: Capture
+) -> None:
+    run_program(["--json", "run", "-d", "--run-id", "abc", "--", "true"])
+    assert json.loads(capsys.readouterr().out)["id"] == "abc"
+    run_program(["--json", "run", "-d", "--sweep", "x=1..2", "--", "true"])
+    assert len(json.loads(capsys.readouterr().out)) == 2
+
+
+def test_a_dry_run_writes_nothing_and_says_what_would_happen(
+    session: Session, workplace: Path, capsys: Capture
+) -> None:
+    assert run_program(["run", "--dry-run", "--min-free-ram", "0", "--env", "A=1", "--", "sh", "-c", "exit 3"]) in (
+        0,
+        75,
+    )
+    told = capsys.readouterr().out
+    assert "command      sh -c 'exit 3'" in told
+    assert "A=1" in told
+    assert "verdict" in told
+    assert os.listdir(session.home.runs) == []
+
+
+def test_a_sweep_is_rehearsed_with_its_own_runs_counted(session: Session, workplace: Path, capsys: Capture) -> None:
+    Path("backprop.toml").write_text("[governor]\nmax_load_per_core = 0\nmin_free_disk_gb = 0\n")
+    options = ["--gpus", "0", "--min-free-ram", "0", "-p", "2", "--sweep", "x=1..3"]
+    assert run_program(["run", "--dry-run", "--json", *options, "--", "true"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [one["verdict"] for one in told] == ["start", "start", "held"]
+    assert [reason["check"] for reason in told[2]["reasons"]] == ["parallel"]
+
+
+def test_a_dry_run_that_would_be_held_is_75_and_says_why(session: Session, workplace: Path, capsys: Capture) -> None:
+    assert run_program(["run", "--dry-run", "--min-free-ram", "100000", "--", "true"]) == 75
+    assert "keeps 100000" in capsys.readouterr().out
+    assert run_program(["run", "--dry-run", "--json", "--min-free-ram", "100000", "--", "true"]) == 75
+    told = json.loads(capsys.readouterr().out)
+    assert told["verdict"] == "held"
+    assert "ram" in [reason["check"] for reason in told["reasons"]]
+
+
+def test_what_would_be_held_and_is_not_to_wait_leaves_no_record(
+    session: Session, workplace: Path, capsys: Capture
+) -> None:
+    assert run_program(["run", "--no-wait", "--min-free-ram", "100000", "--", "true"]) == 75
+    assert "held by the governor" in capsys.readouterr().err
+    assert os.listdir(session.home.runs) == os.listdir(session.home.active) == []
+
+
+def test_resuming_in_rehearsal_changes_nothing(session: Session, runs: Runs, capsys: Capture) -> None:
+    directory = runs.ended("abc", Status.FAILED, exit_code=1)
+    run_program(["resume", "abc", "--dry-run"])
+    assert "verdict" in capsys.readouterr().out
+    assert directory.read().status is Status.FAILED
+    assert run_program(["resume", "abc", "--no-wait", "--min-free-ram", "100000"]) == 75
+    assert directory.read().status is Status.FAILED
+
+
+def test_a_name_that_is_no_text_is_printed_as_the_bytes_it_is(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    run_program(["--version"])
+    output.line("caf\udce9")
+    output.flush()
+    assert b"caf\xe9\n" in capfdbinary.readouterr().out
+
+
+def test_a_stderr_that_nobody_reads_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as closed, monkeypatch.context() as patched:
+        patched.setattr("sys.stderr", closed)
+        diagnostics.say("x" * 100_000)
+        diagnostics.say("still alive")
+        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), closed.fileno())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--demo", "list"], "--demo shows a dashboard of its own; leave out 'list'"),
+        (["list", "--demo"], "--demo shows a dashboard of its own; leave out 'list'"),
+        (["--demo"], "--demo needs a terminal"),
+        (["--demo", "--no-ui"], "--demo needs a terminal"),
+    ],
+)
+def test_the_demo_is_refused_where_it_cannot_be_shown(capsys: Capture, words: list[str], said: str) -> None:
+    assert run_program(words, lambda *_: 0, lambda *_: 0) == 2
+    assert said in capsys.readouterr().err

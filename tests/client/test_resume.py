@@ -1,0 +1,209 @@
+"""An ended run goes back to the queue with its options, from the newest checkpoint that can be trusted."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from backprop_tui.cli.options import run_options
+from backprop_tui.cli.parser import parse
+from backprop_tui.client.resume import Resumption, queue_again
+from backprop_tui.client.session import ClientSession
+from backprop_tui.domain.errors import NotFound, UsageError
+from backprop_tui.domain.limits import RunLimits
+from backprop_tui.domain.requests import StopRequest
+from backprop_tui.domain.run import Checkpoint, Dependency, Queued, Run
+from backprop_tui.domain.status import Status
+from backprop_tui.domain.until import parse_until
+from backprop_tui.store.run_directory import RunDirectory
+from tests.support.runs import Runs
+
+
+def _resumed(session: ClientSession, run_id: str, *words: str) -> tuple[Run, Resumption]:
+    options = run_options(parse(["resume", run_id, *words]).arguments)
+    resumption, _ = queue_again(session, run_id, options)
+    return RunDirectory(session.home.run_folder(run_id)).read(), resumption
+
+
+def _checkpoint(path: Path, content: bytes, size: int | None = None) -> Checkpoint:
+    path.write_bytes(content)
+    return Checkpoint(path=str(path), step=1, saved_at=1.0, size_bytes=len(content) if size is None else size)
+
+
+def _saw(directory: RunDirectory, *checkpoints: Checkpoint) -> None:
+    directory.write(replace(directory.read(), checkpoints=checkpoints), durable=False)
+
+
+def test_it_waits_again_from_its_newest_checkpoint(session: ClientSession, runs: Runs, tmp_path: Path) -> None:
+    directory = runs.ended("abc")
+    _saw(directory, _checkpoint(tmp_path / "old", b"1"), _checkpoint(tmp_path / "new", b"2"))
+    run, found = _resumed(session, "abc")
+    assert isinstance(run.state, Queued)
+    assert run.state.resume_from == found.checkpoint == str(tmp_path / "new")
+    assert len(run.attempts) == 1
+
+
+def test_a_truncated_checkpoint_is_passed_over_for_the_one_before(
+    session: ClientSession, runs: Runs, tmp_path: Path
+) -> None:
+    directory = runs.ended("abc")
+    _saw(directory, _checkpoint(tmp_path / "old", b"1"), _checkpoint(tmp_path / "new", b"2", size=100))
+    assert _resumed(session, "abc")[1].checkpoint == str(tmp_path / "old")
+
+
+def test_a_checkpoint_that_is_named_comes_before_all(session: ClientSession, runs: Runs, tmp_path: Path) -> None:
+    directory = runs.ended("abc")
+    _saw(directory, _checkpoint(tmp_path / "new", b"2"))
+    (tmp_path / "mine").write_bytes(b"x")
+    assert _resumed(session, "abc", "-r", str(tmp_path / "mine"))[1].checkpoint == str(tmp_path / "mine")
+
+
+def test_without_a_sound_checkpoint_it_begins_anew(session: ClientSession, runs: Runs) -> None:
+    runs.ended("abc", Status.FAILED, exit_code=1)
+    assert _resumed(session, "abc")[1].checkpoint is None
+
+
+def test_options_stay_unless_they_are_given_again(session: ClientSession, runs: Runs) -> None:
+    spec = {"max_run_seconds": 60.0, "retries": 3, "limits": RunLimits(min_free_ram_bytes=7)}
+    runs.ended("abc", spec=spec, tags=("a",), note="n", priority=2)
+    run, _ = _resumed(session, "abc", "-m", "none", "--tag", "b")
+    assert (run.spec.max_run_seconds, run.spec.retries, run.spec.limits.min_free_ram_bytes) == (None, 3, 7)
+    assert (run.tags, run.note, run.priority, run.name) == (("b",), "n", 2, "abc")
+
+
+def test_it_gets_the_environment_of_this_shell(
+    session: ClientSession, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = runs.ended("abc")
+    assert not os.path.exists(directory.file("environment"))
+    monkeypatch.setenv("NEW", "1")
+    _resumed(session, "abc", "--env", "MORE=2")
+    found = directory.read_environment()
+    assert (found["NEW"], found["MORE"]) == ("1", "2")
+
+
+def test_it_is_marked_again_so_that_supervisors_look_at_it(session: ClientSession, runs: Runs) -> None:
+    runs.ended("abc")
+    os.unlink(session.home.marker("abc"))
+    _resumed(session, "abc")
+    assert os.path.exists(session.home.marker("abc"))
+
+
+def test_it_is_marked_before_it_is_queued(session: ClientSession, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crash between the two must not leave a queued run that nobody looks at."""
+    directory = runs.ended("abc")
+    os.unlink(session.home.marker("abc"))
+
+    def crash(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(RunDirectory, "write", crash)
+    with pytest.raises(KeyboardInterrupt):
+        _resumed(session, "abc")
+    assert os.path.exists(session.home.marker("abc"))
+    assert directory.read().status is Status.COMPLETED
+
+
+def test_what_was_asked_of_the_attempt_before_is_not_obeyed_again(session: ClientSession, runs: Runs) -> None:
+    directory = runs.ended("abc")
+    directory.append_request(StopRequest(by="person", reason="too late"))
+    run, _ = _resumed(session, "abc")
+    assert directory.requests_after(run.requests_offset)[0] == []
+
+
+@pytest.mark.parametrize("state", ["queued", "running"])
+def test_what_has_not_ended_cannot_be_resumed(session: ClientSession, runs: Runs, state: str) -> None:
+    if state == "queued":
+        runs.queued("abc")
+    else:
+        runs.guarded("abc")
+    with pytest.raises(UsageError, match=f"run abc is {state}"):
+        _resumed(session, "abc")
+
+
+def test_a_run_whose_directory_is_gone_needs_another(session: ClientSession, runs: Runs, tmp_path: Path) -> None:
+    runs.ended("abc", spec={"cwd": "/nowhere/at/all"})
+    with pytest.raises(UsageError, match="--cwd DIR names another"):
+        _resumed(session, "abc")
+    assert _resumed(session, "abc", "--cwd", str(tmp_path))[0].spec.cwd == str(tmp_path)
+
+
+def test_a_script_that_is_gone_is_not_found(session: ClientSession, runs: Runs) -> None:
+    runs.ended("abc", spec={"script": "/nowhere/train.py", "command": ("python3", "/nowhere/train.py")})
+    with pytest.raises(NotFound):
+        _resumed(session, "abc")
+
+
+def test_the_interpreter_stays_unless_another_is_named(session: ClientSession, runs: Runs, tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text("parser.add_argument('--resume-from')")
+    spec = {"script": str(script), "command": ("/bin/sh", str(script), "--lr", "3"), "python_origin": "x"}
+    runs.ended("abc", spec=spec)
+    run, _ = _resumed(session, "abc")
+    assert run.spec.command == ("/bin/sh", str(script), "--lr", "3")
+    assert run.spec.understood_flags == ("--resume-from",)
+    runs.ended("def", spec=spec)
+    assert _resumed(session, "def", "--python", sys.executable)[0].spec.command == (
+        sys.executable,
+        str(script),
+        "--lr",
+        "3",
+    )
+
+
+def test_what_it_waited_for_is_forgotten_once_that_has_ended(session: ClientSession, runs: Runs) -> None:
+    """Its owner wants it to go on although the other failed."""
+    runs.ended("failed", Status.FAILED, exit_code=1)
+    runs.queued("waits")
+    after = (Dependency(run="failed"), Dependency(run="waits"), Dependency(run="removed"))
+    runs.ended("abc", spec={"after": after})
+    assert _resumed(session, "abc")[0].spec.after == (Dependency(run="waits"),)
+
+
+def test_a_run_that_has_used_its_time_needs_more(session: ClientSession, runs: Runs) -> None:
+    directory = runs.ended("abc", spec={"total_seconds": 60.0})
+    run = directory.read()
+    directory.write(run.with_attempt(replace(run.attempt, running_seconds=61.0)), durable=False)
+    with pytest.raises(UsageError, match="--total-minutes gives it more"):
+        _resumed(session, "abc")
+    assert _resumed(session, "abc", "--total-minutes", "2")[0].spec.total_seconds == 120.0
+
+
+def test_a_run_that_has_reached_its_goal_needs_another(session: ClientSession, runs: Runs) -> None:
+    directory = runs.ended("abc", spec={"until": (parse_until("step=100"), parse_until("loss<0.1"))})
+    directory.write(replace(directory.read(), step=120), durable=False)
+    with pytest.raises(UsageError, match="has reached step=100; --until gives it another goal"):
+        _resumed(session, "abc")
+    assert _resumed(session, "abc", "--until", "step=200")[0].spec.until == (parse_until("step=200"),)
+
+
+def test_a_newer_checkpoint_that_is_not_sound_is_passed_over_and_named(
+    session: ClientSession, runs: Runs, tmp_path: Path
+) -> None:
+    whole, torn = tmp_path / "1.json", tmp_path / "2.json"
+    whole.write_text('{"step": 1}')
+    torn.write_text("")
+    directory = runs.ended("abc")
+    checkpoints = tuple(Checkpoint(path=str(path), step=1, saved_at=1.0) for path in (whole, torn))
+    directory.write(replace(directory.read(), checkpoints=checkpoints), durable=False)
+    assert _resumed(session, "abc")[0].state.resume_from == str(whole)  # type: ignore[union-attr]
+    told = Path(directory.events_path).read_text()
+    assert f"resumed from {whole}; {torn} is empty" in told
+
+
+def test_variables_that_were_given_are_given_again_but_for_secrets(
+    session: ClientSession, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = runs.ended("abc", spec={"env": (("LR", "1"), ("SEED", "2"), ("HF_TOKEN", None))})
+    monkeypatch.setenv("LR", "9")
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    run, resumed = _resumed(session, "abc", "--env", "SEED=3", "--env", "WANDB_API_KEY=k")
+    assert resumed.lost_variables == ["HF_TOKEN"]
+    found = directory.read_environment()
+    assert (found["LR"], found["SEED"], found["WANDB_API_KEY"]) == ("1", "3", "k")
+    assert "HF_TOKEN" not in found
+    assert run.spec.env == (("LR", "1"), ("SEED", "3"), ("HF_TOKEN", None), ("WANDB_API_KEY", None))

@@ -1,0 +1,67 @@
+"""A sweep is the product of its options, each point told to its run once."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backprop_tui.client.run_request import Axis, arguments_at, grid, name_at, parse_axis
+from backprop_tui.domain.errors import UsageError
+
+AXES = st.dictionaries(
+    st.from_regex(r"[a-z]{1,6}", fullmatch=True),
+    st.lists(st.from_regex(r"[0-9a-z.]{1,5}", fullmatch=True), min_size=1, max_size=4, unique=True),
+    max_size=4,
+).map(lambda found: [Axis(key=key, values=tuple(values)) for key, values in found.items()])
+
+
+@given(AXES)
+def test_the_grid_has_every_combination_once(axes: list[Axis]) -> None:
+    points = grid(axes)
+    count = 1
+    for axis in axes:
+        count *= len(axis.values)
+    assert len(points) == len(set(points)) == count
+    assert all(dict(point).keys() == {axis.key for axis in axes} for point in points)
+
+
+def test_the_last_key_changes_fastest() -> None:
+    points = grid([parse_axis("lr=1,2"), parse_axis("seed=1..2")])
+    assert [dict(point) for point in points] == [
+        {"lr": "1", "seed": "1"},
+        {"lr": "1", "seed": "2"},
+        {"lr": "2", "seed": "1"},
+        {"lr": "2", "seed": "2"},
+    ]
+
+
+def test_ranges_and_values_may_stand_side_by_side() -> None:
+    assert parse_axis("seed=-1..1,7").values == ("-1", "0", "1", "7")
+
+
+def test_a_value_comes_after_the_arguments_as_an_option() -> None:
+    assert arguments_at(["--epochs", "3"], (("lr", "0.1"),)) == ("--epochs", "3", "--lr", "0.1")
+
+
+def test_a_value_goes_where_an_argument_names_its_key() -> None:
+    assert arguments_at(["optim.lr={lr}", "out/{lr}", "{other}"], (("lr", "0.1"),)) == (
+        "optim.lr=0.1",
+        "out/0.1",
+        "{other}",
+    )
+
+
+def test_each_run_is_named_after_its_point() -> None:
+    assert name_at("train", (("lr", "0.1"), ("seed", "2"))) == "train:lr=0.1,seed=2"
+    assert name_at("train", ()) == "train"
+
+
+def test_a_key_given_twice_is_refused() -> None:
+    with pytest.raises(UsageError, match="--sweep lr: given twice"):
+        grid([parse_axis("lr=1"), parse_axis("lr=2")])
+
+
+def test_a_grid_that_nobody_meant_is_refused() -> None:
+    with pytest.raises(UsageError, match="makes 1000000 runs"):
+        grid([parse_axis(f"{key}=1..100") for key in "abc"])

@@ -1,0 +1,217 @@
+"""The dashboard's commands: what they do to the store, and the line that they return."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from backprop_tui.cli.commands.run import parse_request
+from backprop_tui.cli.session import Session
+from backprop_tui.client.queueing import is_queue_held
+from backprop_tui.domain.errors import NotFound, UsageError
+from backprop_tui.domain.status import Status
+from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.tui.commands import CommandRunner
+from tests.support.runs import Runs
+from tests.support.store_fixtures import runs, session, workplace
+from tests.support.waiting import wait_until
+
+__all__ = ["runs", "session", "workplace"]
+
+ResultT = TypeVar("ResultT")
+
+
+@pytest.fixture
+def runner(session: Session) -> CommandRunner:
+    return CommandRunner(session.home, session.config_path, parse_request)
+
+
+def play(work: Awaitable[ResultT]) -> ResultT:
+    async def wait() -> ResultT:
+        return await work
+
+    return asyncio.run(wait())
+
+
+def test_a_queued_run_is_stopped(runner: CommandRunner, runs: Runs) -> None:
+    directory = runs.queued("abc", name="train")
+    result = play(runner.stop(["abc"]))
+    assert (result.done, result.message) == (True, "train: stopped")
+    assert directory.read().status is Status.STOPPED
+
+
+def test_an_ended_run_had_ended_already(runner: CommandRunner, runs: Runs) -> None:
+    runs.ended("abc", name="train")
+    assert play(runner.stop(["abc"])).message == "train: had ended already: completed"
+
+
+def test_several_runs_are_counted(runner: CommandRunner, runs: Runs) -> None:
+    runs.queued("a")
+    runs.queued("b")
+    assert play(runner.stop(["a", "b"])).message == "2 runs: stopped"
+
+
+def test_a_refusal_is_returned_and_not_raised(runner: CommandRunner, runs: Runs) -> None:
+    runs.queued("abc")
+    result = play(runner.pause(["abc"]))
+    assert not result.done
+    assert "run abc is queued" in result.message
+
+
+def test_a_call_that_waits_does_not_keep_the_others_waiting(runner: CommandRunner, runs: Runs) -> None:
+    guardian = runs.guarded("abc")
+    runs.queued("other")
+
+    async def both() -> None:
+        stop = asyncio.create_task(runner.stop(["abc"]))
+        assert (await runner.edit(["other"], note="n")).done
+        assert not stop.done()
+        await asyncio.to_thread(wait_until, guardian.asked, "a request")
+        guardian.ends(Status.STOPPED)
+        assert (await stop).message == "abc: stopped"
+
+    asyncio.run(both())
+
+
+def test_a_request_is_on_disk_before_the_dashboard_is_left(runner: CommandRunner, runs: Runs) -> None:
+    guardian = runs.guarded("abc")
+
+    async def leave_at_once() -> None:
+        task = asyncio.create_task(runner.stop(["abc"]))
+        await asyncio.sleep(0)
+        runner.wait_until_recorded(5.0)
+        task.cancel()
+
+    asyncio.run(leave_at_once())
+    assert len(guardian.asked()) == 1
+    guardian.ends(Status.STOPPED)
+
+
+def test_leaving_waits_no_longer_than_it_may(runner: CommandRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    released = threading.Event()
+    monkeypatch.setattr("backprop_tui.client.queueing.hold_queue", lambda _: released.wait(10.0))
+
+    async def leave() -> None:
+        task = asyncio.create_task(runner.hold())
+        await asyncio.sleep(0.05)
+        runner.wait_until_recorded(0.05)
+        assert not released.is_set()
+        released.set()
+        await task
+
+    asyncio.run(leave())
+
+
+def test_an_edit_is_recorded_and_summarised(runner: CommandRunner, runs: Runs) -> None:
+    directory = runs.ended("abc", name="old")
+    result = play(runner.edit(["abc"], name="new", tags=("a", "a", ""), priority=3))
+    assert (result.done, result.message) == (True, "new: name new, tags a, priority 3")
+    assert (directory.read().name, directory.read().tags) == ("new", ("a",))
+
+
+def test_a_timebox_may_be_taken_away(runner: CommandRunner, runs: Runs) -> None:
+    directory = runs.queued("abc")
+    assert play(runner.edit(["abc"], max_run_seconds=float("inf"))).message == "abc: no time limit"
+    assert directory.read().spec.max_run_seconds is None
+
+
+def test_ended_runs_are_queued_again(runner: CommandRunner, runs: Runs) -> None:
+    directory = runs.ended("abc", Status.FAILED, exit_code=1)
+    result = play(runner.resume(["abc"]))
+    assert (result.done, result.run_ids) == (True, ("abc",))
+    assert directory.read().status is Status.QUEUED
+    assert not play(runner.resume(["abc"])).done
+
+
+def test_a_run_is_moved_in_the_queue(runner: CommandRunner, runs: Runs) -> None:
+    for run_id in ("a", "b", "c"):
+        runs.queued(run_id)
+    assert play(runner.move("c", 1)).message == "c: number 1 of 3"
+
+
+def test_the_queue_is_held_and_released(runner: CommandRunner, session: Session, runs: Runs) -> None:
+    runs.queued("a")
+    assert play(runner.hold()).message == "Queue held. 1 run waiting"
+    assert is_queue_held(session.home)
+    assert play(runner.release()).message == "Queue released. 1 run waiting"
+    assert not is_queue_held(session.home)
+
+
+def test_ended_runs_are_removed_and_others_are_kept(runner: CommandRunner, runs: Runs) -> None:
+    directory = runs.ended("abc")
+    runs.queued("waits")
+    assert "stop it first" in play(runner.remove(["waits"])).message
+    assert play(runner.remove(["abc"])).done
+    assert not Path(directory.path).exists()
+
+
+def test_a_command_line_is_queued(runner: CommandRunner, session: Session, workplace: Path) -> None:
+    result = play(runner.submit(["--name", "mine", "--", "true"]))
+    (run_id,) = result.run_ids
+    run = RunDirectory(session.home.run_folder(run_id)).read()
+    assert (run.name, run.spec.command) == ("mine", ("true",))
+    environment = RunDirectory(session.home.run_folder(run_id)).read_environment()
+    assert environment["BACKPROP_HOME"] == session.home.root
+
+
+def test_a_dry_run_says_what_the_governor_would_decide(
+    runner: CommandRunner, session: Session, workplace: Path, runs: Runs
+) -> None:
+    (workplace / "train.py").write_text("")
+    words = ["--python", sys.executable, "--gpu-probe", "none", "--min-free-ram", "0", "train.py"]
+    verdict = play(runner.dry_run(words))
+    assert verdict.runs == 1
+    assert (verdict.words == "starts now") == (verdict.starts == 1)  # this machine may be busy
+    assert verdict.python is not None
+    runs.queued("other")
+    assert play(runner.dry_run(["-p", "1", "--sweep", "x=1..3", *words])).runs == 3
+    assert [run.name for run in Path(session.home.runs).iterdir()] == ["other"]
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["nix.py"], NotFound),
+        (["--nmae", "x", "train.py"], UsageError),
+        (["--help"], UsageError),
+        (["--dry-run", "train.py"], UsageError),
+        (["--no-wait", "train.py"], UsageError),
+    ],
+)
+def test_a_command_line_that_is_refused_raises_its_error(
+    runner: CommandRunner, workplace: Path, words: list[str], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        play(runner.dry_run(words))
+    assert not play(runner.submit(words)).done
+
+
+def test_a_setting_is_written_and_read(runner: CommandRunner) -> None:
+    assert play(runner.set_config("max_parallel", "3")).message == "max_parallel = 3: written"
+    assert play(runner.settings())["max_parallel"] == 3
+    assert not play(runner.set_config("max_parallel", "many")).done
+
+
+@pytest.mark.parametrize(
+    ("error", "message"), [(OSError(28, "No space left", "/x"), "/x: No space left"), (KeyError("k"), "internal error")]
+)
+def test_any_error_becomes_a_message(
+    runner: CommandRunner, monkeypatch: pytest.MonkeyPatch, error: Exception, message: str
+) -> None:
+    def fail(_: object) -> Callable[[], None]:
+        raise error
+
+    monkeypatch.setattr("backprop_tui.client.queueing.hold_queue", fail)
+    assert message in play(runner.hold()).message
+
+
+def test_the_output_of_a_command_that_only_reads_is_returned(runner: CommandRunner) -> None:
+    result = play(runner.output_of("list"))
+    assert result.done
+    assert not play(runner.output_of("list", "--nonsense")).done
