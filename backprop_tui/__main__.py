@@ -1,4 +1,4 @@
-"""`python -m backprop_tui`."""
+"""Entry point of `python -m backprop_tui`."""
 
 from __future__ import annotations
 

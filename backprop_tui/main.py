@@ -1,4 +1,4 @@
-"""The program: puts the rooms together."""
+"""The entry point of the program: connects the command line with the dashboard and the demo."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def main() -> int:
-    """What `backprop-tui` on the command line does; returns the exit code."""
+    """Runs a `backprop-tui` command line; returns the exit code."""
     from backprop_tui.cli.invocation import run_program
 
     return run_program(sys.argv[1:], _open_dashboard, _open_demo)
 
 
 def _open_dashboard(home: Home, config_path: str, selected_run: str | None) -> int:
-    """Loads Textual only where a dashboard is opened."""
+    """Opens the dashboard; Textual is loaded only here."""
     from backprop_tui.tui import run_dashboard
 
     def demo() -> int:
@@ -39,19 +39,19 @@ def _parse_run(words: Sequence[str]) -> RunRequest:
 
 
 def _open_demo(host: str, config_path: str) -> int:
-    """A dashboard of its own store; `config_path` says how it looks."""
+    """Opens the demo: a dashboard with a store of its own; `config_path` provides the theme."""
     from backprop_tui.demo.play import play
     from backprop_tui.tui import run_dashboard
 
-    def show(home: Home, demo_config: str) -> int:
+    def open_demo_dashboard(home: Home, demo_config: str) -> int:
         return run_dashboard(home, demo_config, looks_of=config_path, is_demo=True, parse_run=_parse_run)
 
-    return play(show, host)
+    return play(open_demo_dashboard, host)
 
 
 def program() -> NoReturn:
-    """As `main`, for a process that is nothing else: most commands live shorter than Python takes to tidy up."""
-    # Before anything is loaded: that makes no garbage, and looking for some costs a tenth of a short command.
+    """Runs `main` as a whole process, without Python's clean-up, which takes longer than most commands."""
+    # Loading modules creates no garbage, and looking for some takes a tenth of a short command's time.
     gc.set_threshold(100_000)
-    # All that was written is flushed by now; what Python would do from here on is freeing memory.
+    # All output is flushed by now; Python would only free memory.
     os._exit(main())

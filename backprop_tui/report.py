@@ -1,4 +1,4 @@
-"""What a training script can say to backprop-tui and ask of it: steps, checkpoints, whether to stop, where to resume.
+"""API for training scripts: report steps and checkpoints, ask whether to stop and where to resume.
 
     from backprop_tui import report
 
@@ -10,9 +10,9 @@
             report.checkpoint(save(step), step)
             break
 
-Outside a run of backprop-tui all of it does nothing, and no failure of a disk in here ends a training. One file, the
-standard library alone, Python 3.8 or newer: where backprop-tui is not installed beside the training, a copy of it under
-any name does the same. Of the ranks of a distributed training only the first one reports.
+Outside a run of backprop-tui, all functions do nothing, and disk errors never end a training. This is a single file
+that needs only the standard library and Python 3.8 or newer: if backprop-tui is not installed in the training's
+environment, copy the file under any name. In a distributed training, only rank 0 reports.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from typing import Any, SupportsFloat
 
 __all__ = ["checkpoint", "resume_from", "should_stop", "step"]
 
-LOOK_AGAIN_SECONDS = 0.1
-# Of torchrun and accelerate, of Slurm, of Open MPI, of others' MPI, of Lightning's own launcher.
+POLL_SECONDS = 0.1
+# Set by torchrun and accelerate, Slurm, Open MPI, other MPIs, and Lightning's launcher.
 RANK_VARIABLES = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "LOCAL_RANK")
 
 
@@ -35,99 +35,100 @@ def step(
     epoch: SupportsFloat | None = None,
     **metrics: SupportsFloat,
 ) -> None:
-    """Reports that a step is done: its number, the number of all steps, the epoch, and metrics by their names.
+    """Reports that a step is done: its number, the total number of steps, the epoch, and metrics by name.
 
-    Metrics are whatever `float()` takes, tensors of one element too; NaN and infinities are news, and reported.
+    Metrics may be anything that `float()` accepts, including tensors with one element; NaN and infinities are reported.
 
     Raises:
-        TypeError: a step is no whole number, or a metric is no number.
+        TypeError: a step is not a whole number, or a metric is not a number.
     """
-    if not _reports():
+    if not _is_reporting():
         return
-    figures: dict[str, Any] = {"step": _whole("step", step)}
+    record: dict[str, Any] = {"step": _whole("step", step)}
     if total is not None:
-        figures["total_steps"] = _whole("total", total)
+        record["total_steps"] = _whole("total", total)
     if epoch is not None:
-        figures["epoch"] = _number("epoch", epoch)
-    figures.update((name, _number(name, value)) for name, value in metrics.items())
-    _write(figures)
+        record["epoch"] = _number("epoch", epoch)
+    record.update((name, _number(name, value)) for name, value in metrics.items())
+    _write(record)
 
 
 def checkpoint(path: str | os.PathLike[str], step: SupportsFloat | None = None) -> None:
-    """Reports a checkpoint, file or directory, that is completely written: from it a later attempt may go on."""
-    if not _reports():
+    """Reports a completely written checkpoint, a file or a directory, from which a later attempt may resume."""
+    if not _is_reporting():
         return
-    saved: dict[str, Any] = {"event": "checkpoint_saved", "path": os.path.abspath(os.fspath(path))}
+    record: dict[str, Any] = {"event": "checkpoint_saved", "path": os.path.abspath(os.fspath(path))}
     if step is not None:
-        saved["step"] = _whole("step", step)
-    _write(saved)
+        record["step"] = _whole("step", step)
+    _write(record)
 
 
 def should_stop() -> bool:
-    """Whether the run is to end: somebody stopped it, or its time is up. Then save, report the checkpoint, and end.
+    """Whether the run should end because it was stopped or its time is up: save, report the checkpoint, and exit.
 
-    From the first call on the script is told in this way, and gets the stop signal only when the grace
-    (`--grace-seconds`, 30) is over and it has not ended: so ask at each step. Costs less than a microsecond; any thread
-    may ask. Ranks of a distributed training learn it moments apart: let the first one's answer count for all.
+    Call this after each step. After the first call, the stop is announced here, and the script gets the stop signal
+    only if it has not ended within the grace period (`--grace-seconds`, 30). A call takes less than a microsecond and
+    is thread-safe. In a distributed training the ranks see the stop at slightly different times: use rank 0's answer
+    for all.
     """
-    return _STOP.asked()
+    return _STOP.requested()
 
 
 def resume_from() -> str | None:
-    """The path of the checkpoint that this attempt is to go on from; None for a start from nothing."""
+    """Returns the path of the checkpoint that this attempt should resume from; None to start from scratch."""
     return os.environ.get("BACKPROP_RESUME_FROM") or None
 
 
-class _Stop:
-    """Looks into the run's live record now and then; once it asked to stop, it stays so."""
+class _StopPoller:
+    """Polls the run's live record; once a stop was requested, the answer stays the same."""
 
     def __init__(self) -> None:
-        self._answer = False
-        self._look_at = 0.0
-        self._listening_pid = 0
-        self._seen = (0, 0)
+        self._requested = False
+        self._next_poll = 0.0
+        self._registered_pid = 0
+        self._version = (0, 0)  # modification time and inode of the record that was read last
 
-    def asked(self) -> bool:
+    def requested(self) -> bool:
         now = time.monotonic()
-        if self._answer or now < self._look_at:
-            return self._answer
-        self._look_at = now + LOOK_AGAIN_SECONDS
+        if self._requested or now < self._next_poll:
+            return self._requested
+        self._next_poll = now + POLL_SECONDS
         folder = os.environ.get("BACKPROP_RUN_DIR")
         if folder:
             try:
-                self._listen(folder)
-                self._answer = self._read(os.path.join(folder, "live.json"))
+                self._register(folder)
+                self._requested = self._read(os.path.join(folder, "live.json"))
             except (OSError, ValueError, AttributeError):
-                return False  # a record that is gone or broken asks for nothing
-        return self._answer
+                return False  # a missing or broken record requests nothing
+        return self._requested
 
-    def _listen(self, folder: str) -> None:
-        """Says once, in each process, that somebody asks here."""
-        if self._listening_pid == os.getpid():
+    def _register(self, folder: str) -> None:
+        """Announces, once per process, that the script polls for a stop."""
+        if self._registered_pid == os.getpid():
             return
         with open("/proc/self/stat", "rb") as file:
             start_time = int(file.read().rsplit(b")", 1)[1].split()[19])  # field 22 of proc(5)
         with open(os.path.join(folder, "listeners"), "ab", buffering=0) as file:
             file.write(b"%d %d\n" % (os.getpid(), start_time))
-        self._listening_pid = os.getpid()
+        self._registered_pid = os.getpid()
 
     def _read(self, path: str) -> bool:
-        """The record is replaced at once a second at most, and read only when it was."""
+        """The record is replaced atomically about once a second, and only read if it has changed."""
         status = os.stat(path)
-        seen = (status.st_mtime_ns, status.st_ino)
-        if seen == self._seen:
+        version = (status.st_mtime_ns, status.st_ino)
+        if version == self._version:
             return False
         with open(path, "rb") as file:
             live = json.loads(file.read())
-        self._seen = seen
-        # One that an earlier attempt left behind stands there for a moment at the start.
+        self._version = version
+        # At the start, the record may still be that of an earlier attempt.
         return bool(live.get("stopping")) and str(live.get("attempt")) == os.environ.get("BACKPROP_ATTEMPT")
 
 
-_STOP = _Stop()
+_STOP = _StopPoller()
 
 
-def _reports() -> bool:
+def _is_reporting() -> bool:
     return bool(os.environ.get("BACKPROP_RUN_DIR")) and _rank() == 0
 
 
@@ -142,24 +143,25 @@ def _rank() -> int:
 def _whole(name: str, value: SupportsFloat) -> int:
     number = _number(name, value)
     if not number.is_integer():
-        raise TypeError(f"report: {name} is {number}, which is no whole number")
+        raise TypeError(f"report: {name} is {number}, which is not a whole number")
     return int(number)
 
 
 def _number(name: str, value: SupportsFloat) -> float:
     try:
         return float(value)
-    # A tensor of several elements raises a RuntimeError, a number of hundreds of digits an OverflowError.
+    # A tensor with several elements raises RuntimeError, a number with hundreds of digits OverflowError.
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
-        raise TypeError(f"report: {name} is of type {type(value).__name__} and no number: {error}") from error
+        raise TypeError(f"report: {name} is of type {type(value).__name__}, not a number: {error}") from error
 
 
-def _write(figures: dict[str, Any]) -> None:
-    """One line into the run's log, in one write: so it mixes with nothing that prints, in whatever process.
+def _write(record: dict[str, Any]) -> None:
+    """Writes one line to the run's log with a single write, so that it does not mix with the output of any process.
 
-    Not by print(): standard output may be buffered, redirected by a launcher, or replaced by a progress bar.
+    print() is not used, because standard output may be buffered, redirected by a launcher, or replaced by a progress
+    bar.
     """
-    line = json.dumps(figures).encode("ascii") + b"\n"
+    line = json.dumps(record).encode("ascii") + b"\n"
     try:
         log = os.open(os.path.join(os.environ["BACKPROP_RUN_DIR"], "output.log"), os.O_WRONLY | os.O_APPEND)
     except OSError:
@@ -167,6 +169,6 @@ def _write(figures: dict[str, Any]) -> None:
     try:
         os.write(log, line)
     except OSError:
-        return  # a full disk; the guardian says so
+        return  # a full disk, which the guardian reports
     finally:
         os.close(log)

@@ -1,7 +1,7 @@
-"""The supervisor's process: `python -I -S supervise.py ROOT HOST CONFIG`, its lease on descriptor 3.
+"""The supervisor's program: `python -I -S supervise.py ROOT HOST CONFIG`, with its lease on descriptor 3.
 
-Started with the standard library alone. It forks the fork server while it is small, makes its first pass, and only
-then loads asyncio: the first run of an idle machine waits for one Python, not for two.
+It uses the standard library alone. It forks the fork server while it is small, makes its first pass, and only then
+loads asyncio: so the first run on an idle machine waits for one Python to start, not for two.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: list[str]) -> None:
-    """Supervises until nothing is left to do."""
+    """Supervises until no run is unfinished."""
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     from backprop_tui.launchers.lease import sign_lease
     from backprop_tui.launchers.supervisor_process import INHERITED_LOCK, SupervisorProcess
@@ -31,16 +31,16 @@ def main(arguments: list[str]) -> None:
     os.set_inheritable(INHERITED_LOCK, False)
     lease = Lock(home.supervisor_lock, INHERITED_LOCK)
     sign_lease(lease, os.getpid())
-    requests = _fork_server(lease, SupervisorProcess(home=home, config_path=config_path))
+    requests = _start_fork_server(lease, SupervisorProcess(home=home, config_path=config_path))
     from backprop_tui.engine.lease import hold_lease
 
     hold_lease(home, config_path, lease, requests)
 
 
 def _detach(lease: int) -> None:
-    """Keeps nothing of whoever started it: no directory, no terminal, no descriptor but the lease's.
+    """Drops everything inherited from the parent: directory, terminal, and all descriptors but the lease's.
 
-    A pipe that stayed open here would keep its reader waiting, a lock its next holder.
+    A pipe left open here would keep its reader waiting, and a lock its next holder.
     """
     from backprop_tui.processes.linux import become_subreaper
 
@@ -57,11 +57,11 @@ def _detach(lease: int) -> None:
             try:
                 os.close(descriptor)
             except OSError:
-                continue  # the one by which they were listed
+                continue  # the descriptor that was used for listing
 
 
-def _fork_server(lease: Lock, supervisor: SupervisorProcess) -> socket.socket:
-    """Our end of its socket; it holds nothing else of ours."""
+def _start_fork_server(lease: Lock, supervisor: SupervisorProcess) -> socket.socket:
+    """Forks the fork server; returns our end of its socket."""
     from backprop_tui.runner.fork_server import serve
 
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

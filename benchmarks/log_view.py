@@ -22,9 +22,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from backprop_tui.tui import SWITCH_SECONDS, textual_crop
-from backprop_tui.tui.log.counts import LineCounts
-from backprop_tui.tui.log.file import LogFile
-from backprop_tui.tui.theme import DARK, THEMES, of_any_theme
+from backprop_tui.tui.log.file import LineCounts, LogFile
+from backprop_tui.tui.theme import DARK, THEMES, theme_colours
 from backprop_tui.tui.widgets.log import LogView
 from backprop_tui.tui.widgets.painted import COLOURS
 from benchmarks.clock import MILLISECONDS
@@ -71,7 +70,7 @@ class OneLog(App[None]):
     def get_css_variables(self) -> dict[str, str]:
         """As the dashboard's."""
         variables = super().get_css_variables()
-        return of_any_theme(variables) | variables
+        return theme_colours(variables) | variables
 
     def get_default_screen(self) -> Bare:
         """A screen with our colours."""
@@ -184,7 +183,7 @@ def _presses(watched: Watched) -> Callable[[], float]:
 def _counting_seconds(path: str) -> float:
     """Per GB."""
     file, counts = LogFile(path), LineCounts()
-    file.look()
+    file.poll()
     began = time.perf_counter()
     while counts.step(file):
         pass

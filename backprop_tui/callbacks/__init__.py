@@ -1,1 +1,1 @@
-"""Callbacks for training frameworks, built on `backprop_tui.report`; each module needs its framework alone."""
+"""Callbacks for training frameworks, built on `backprop_tui.report`; each module imports only its framework."""

@@ -1,4 +1,4 @@
-"""For `transformers.Trainer`: reports what it logs and saves, and saves and stops when the run is to end.
+"""For `transformers.Trainer`: reports metrics and checkpoints, and saves and stops when the run should end.
 
 trainer = Trainer(..., callbacks=[BackpropCallback()])
 trainer.train(resume_from_checkpoint=report.resume_from())
@@ -14,11 +14,11 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from backprop_tui import report
 from backprop_tui.callbacks.agreement import Agreement, Answer
 
-NO_METRICS = ("step", "epoch", "total_flos")
+_NOT_METRICS = ("step", "epoch", "total_flos")
 
 
 class BackpropCallback(TrainerCallback):
-    """One object for one training."""
+    """Use a new object for each training."""
 
     def __init__(self) -> None:
         self._agreement = Agreement()
@@ -26,7 +26,7 @@ class BackpropCallback(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        self._agreement = Agreement(_from_first_rank if args.world_size > 1 else None)
+        self._agreement = Agreement(_broadcast_from_rank_0 if args.world_size > 1 else None)
 
     def on_log(
         self,
@@ -40,7 +40,7 @@ class BackpropCallback(TrainerCallback):
             metrics = {
                 name: value
                 for name, value in (logs or {}).items()
-                if name not in NO_METRICS and isinstance(value, (int, float))
+                if name not in _NOT_METRICS and isinstance(value, (int, float))
             }
             report.step(state.global_step, state.max_steps, epoch=state.epoch, **metrics)
 
@@ -55,7 +55,7 @@ class BackpropCallback(TrainerCallback):
             control.should_training_stop = True
 
 
-def _from_first_rank(answer: Answer) -> Answer:
+def _broadcast_from_rank_0(answer: Answer) -> Answer:
     from torch import distributed
 
     if not (distributed.is_available() and distributed.is_initialized()):

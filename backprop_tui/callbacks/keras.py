@@ -1,4 +1,4 @@
-"""For Keras' `fit`: reports metrics, saves at each epoch's end, and saves and stops when the run is to end.
+"""For Keras' `fit`: reports metrics, saves after each epoch, and saves and stops when the run should end.
 
 saved = report.resume_from()
 model = keras.models.load_model(saved) if saved else build()
@@ -20,7 +20,7 @@ REPORT_EVERY_SECONDS = 1.0
 
 
 class BackpropCallback(keras.callbacks.Callback):
-    """Saves whole models, optimizer and all, as `FOLDER/step-N.keras`; keeps the last `keep` of its own."""
+    """Saves whole models, including the optimizer, as `FOLDER/step-N.keras`; keeps the last `keep` of its own files."""
 
     def __init__(self, folder: str, keep: int = 2) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class BackpropCallback(keras.callbacks.Callback):
 
     @staticmethod
     def epochs_done(model: keras.Model, steps_per_epoch: int) -> int:
-        """How many whole epochs a loaded model was trained; one that was stopped half-way begins anew."""
+        """Returns how many whole epochs a loaded model was trained; a partial epoch is repeated."""
         return int(model.optimizer.iterations) // steps_per_epoch
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""For `lightning.Trainer`: reports metrics and checkpoints, and saves and stops when the run is to end.
+"""For `lightning.Trainer`: reports metrics and checkpoints, and saves and stops when the run should end.
 
 trainer = lightning.Trainer(..., callbacks=[BackpropCallback()])
 trainer.fit(model, ckpt_path=report.resume_from())
@@ -17,19 +17,19 @@ from backprop_tui.callbacks.agreement import Agreement
 
 
 class BackpropCallback(Callback):
-    """One object for one training; reports every `log_every_n_steps` of the trainer, and after each validation."""
+    """Reports every `log_every_n_steps` of the trainer and after each validation; use a new object per training."""
 
     def __init__(self) -> None:
         self._agreement = Agreement()
         self._total: float | None = None
-        self._reported: dict[str, int] = {}  # path, and when it was written
+        self._reported: dict[str, int] = {}  # path and modification time
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         broadcast = trainer.strategy.broadcast if trainer.world_size > 1 else None
         self._agreement = Agreement(broadcast)
         total = trainer.estimated_stepping_batches
         self._total = total if 0 < total < float("inf") else None
-        self._reported = self._saved_by_others(trainer)  # those before this attempt
+        self._reported = self._saved_by_others(trainer)  # from earlier attempts
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         self._report_saved(trainer)
@@ -58,7 +58,7 @@ class BackpropCallback(Callback):
             report.step(trainer.global_step, self._total, epoch=trainer.current_epoch, **metrics)
 
     def _report_saved(self, trainer: Trainer) -> None:
-        """What Lightning's own callbacks saved: they run after all others, so it is seen at the next occasion."""
+        """Reports what Lightning's checkpoint callbacks saved; they run after all others, so this is one event late."""
         if trainer.is_global_zero:
             saved = self._saved_by_others(trainer)
             new = [path for path in saved if saved[path] != self._reported.get(path)]
@@ -77,10 +77,10 @@ class BackpropCallback(Callback):
     def _save_and_stop(self, trainer: Trainer) -> None:
         folder = getattr(trainer.checkpoint_callback, "dirpath", None) or trainer.default_root_dir
         path = os.path.join(folder, f"stopped-step={trainer.global_step}.ckpt")
-        trainer.save_checkpoint(path)  # by all ranks
+        trainer.save_checkpoint(path)  # must be called on all ranks
         if trainer.is_global_zero:
             report.checkpoint(path, trainer.global_step)
-        # Else it would first validate, which may take longer than the grace, or train on up to its least.
+        # Otherwise it would validate first, which may exceed the grace period, or train up to min_epochs or min_steps.
         trainer.limit_val_batches = 0
         trainer.fit_loop.min_epochs = trainer.fit_loop.epoch_loop.min_steps = 0
         trainer.should_stop = True

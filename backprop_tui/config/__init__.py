@@ -1,1 +1,1 @@
-"""Settings: keys with their defaults, where a value comes from, how files of them are read and written."""
+"""Settings: their keys and defaults, and reading and writing settings files."""

@@ -1,4 +1,4 @@
-"""What is wrong with the configuration, and where."""
+"""Errors in the configuration."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from backprop_tui.domain.errors import UsageError
 
 
 class ConfigError(UsageError):
-    """Names the file (with line where it is known), variable or option, the key, what is wrong and what to do."""
+    """An error in a setting; `where` is the file (with the line, if known), the variable or the option."""
 
     def __init__(self, where: str, problem: str) -> None:
         super().__init__(f"{where}: {problem}")
@@ -16,7 +16,7 @@ class ConfigError(UsageError):
 
 
 def unknown_key(where: str, name: str, known: Iterable[str]) -> ConfigError:
-    """The error for a key that nobody knows, with the nearest one that somebody does."""
+    """Builds the error for an unknown key, with the most similar known key."""
     from difflib import get_close_matches
 
     near = get_close_matches(name, list(known), n=1, cutoff=0.5)

@@ -1,4 +1,4 @@
-"""Reads the files of settings: TOML of ours, JSON of the original."""
+"""Reads settings files: TOML, and the JSON files of the original tool."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from backprop_tui.config.errors import ConfigError, unknown_key
-from backprop_tui.config.keys import JSON_NAMES, KEYS, ORIGINAL_ARGUMENTS, ORIGINAL_WORDS, Key, key_in_json
+from backprop_tui.config.keys import JSON_NAMES, KEYS, ORIGINAL_ARGUMENTS, ORIGINAL_VALUES, Key, key_in_json
 from backprop_tui.config.kinds import Value, WrongValue
 from backprop_tui.config.places import line_in_json, line_in_toml
 from backprop_tui.domain.values import dataclass
@@ -19,15 +19,15 @@ Tree = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A value, and where it was read: "/path/config.toml:12"."""
+    """A value, and where it was set: "/path/config.toml:12"."""
 
     value: Value
     origin: str
 
 
 @dataclass(frozen=True, slots=True)
-class _Written:
-    """A key as it stands in a file; `name` is what it is called there."""
+class _Entry:
+    """A setting in a file, before validation; `name` is its name in the file."""
 
     key: Key
     name: str
@@ -36,57 +36,57 @@ class _Written:
 
 
 def read_file(path: str) -> dict[str, Setting]:
-    """The settings in a file, by the name of their key; a file that is not there has none.
+    """Reads the settings in a file, by the name of their key; a missing file has none.
 
     Raises:
-        ConfigError: it cannot be read or understood, or has an unknown key or a wrong value.
+        ConfigError: the file cannot be read or parsed, or has an unknown key or a wrong value.
     """
-    found: dict[str, Setting] = {}
-    for one in _entries(path):
-        if isinstance(one, ConfigError):
-            raise one
-        found[one[0]] = one[1]
-    return found
+    settings: dict[str, Setting] = {}
+    for item in _settings_in(path):
+        if isinstance(item, ConfigError):
+            raise item
+        settings[item[0]] = item[1]
+    return settings
 
 
 def problems_in(path: str) -> list[ConfigError]:
-    """Everything that is wrong with a file; nothing where it is not there."""
+    """Returns all errors in a file; a missing file has none."""
     try:
-        return [one for one in _entries(path) if isinstance(one, ConfigError)]
+        return [item for item in _settings_in(path) if isinstance(item, ConfigError)]
     except ConfigError as error:
         return [error]
 
 
 def arguments_in(path: str) -> list[str]:
-    """What a file of the original says of one run, which is no setting here and has no effect."""
+    """Returns the arguments of a run in a file of the original tool; they are no settings and have no effect."""
     if not path.endswith(".json"):
         return []
-    content = _content(path)
-    return [] if content is None else sorted(ORIGINAL_ARGUMENTS & set(_json_tree(path, content)))
+    content = _read_text(path)
+    return [] if content is None else sorted(ORIGINAL_ARGUMENTS & set(_parse_json(path, content)))
 
 
-def _entries(path: str) -> Iterator[tuple[str, Setting] | ConfigError]:
-    """Each setting of a file, or what is wrong with it.
+def _settings_in(path: str) -> Iterator[tuple[str, Setting] | ConfigError]:
+    """Yields each setting of a file, or the error in it.
 
     Raises:
-        ConfigError: the file as a whole cannot be read or understood.
+        ConfigError: the file as a whole cannot be read or parsed.
     """
-    content = _content(path)
+    content = _read_text(path)
     if content is None:
         return
-    for written in (_in_json if path.endswith(".json") else _in_toml)(path, content):
-        if isinstance(written, ConfigError):
-            yield written
+    for entry in (_json_entries if path.endswith(".json") else _toml_entries)(path, content):
+        if isinstance(entry, ConfigError):
+            yield entry
             continue
         try:
-            value = written.key.kind.read(written.raw)
+            value = entry.key.kind.read(entry.raw)
         except WrongValue as error:
-            yield ConfigError(written.where, f"{written.name} = {written.raw!r}: {error}")
+            yield ConfigError(entry.where, f"{entry.name} = {entry.raw!r}: {error}")
         else:
-            yield written.key.name, Setting(value, written.where)
+            yield entry.key.name, Setting(value, entry.where)
 
 
-def _content(path: str) -> str | None:
+def _read_text(path: str) -> str | None:
     try:
         with open(path, encoding="utf-8-sig") as file:
             return file.read()
@@ -98,90 +98,87 @@ def _content(path: str) -> str | None:
         raise ConfigError(path, f"not UTF-8 text: {error.reason} at byte {error.start}") from error
 
 
-def _in_toml(path: str, content: str) -> Iterator[_Written | ConfigError]:
-    for name, raw in flattened(parse_toml(path, content)):
-        where = _at(path, line_in_toml(content, name))
+def _toml_entries(path: str, content: str) -> Iterator[_Entry | ConfigError]:
+    for name, raw in flatten(parse_toml(path, content)):
+        where = _location(path, line_in_toml(content, name))
         if name in KEYS:
-            yield _Written(KEYS[name], name, raw, where)
+            yield _Entry(KEYS[name], name, raw, where)
         elif name in SECTIONS:
-            yield ConfigError(where, f"{name} is a table: its keys stand below a line [{name}]")
+            yield ConfigError(where, f"{name} is a table: its keys belong below a line [{name}]")
         else:
             yield unknown_key(where, name, SECTIONS if isinstance(raw, dict) and "." not in name else KEYS)
 
 
-def _in_json(path: str, content: str) -> Iterator[_Written | ConfigError]:
-    called: dict[str, str] = {}
-    for name, raw in flattened(_json_tree(path, content)):
+def _json_entries(path: str, content: str) -> Iterator[_Entry | ConfigError]:
+    names: dict[str, str] = {}
+    for name, raw in flatten(_parse_json(path, content)):
         if name in ORIGINAL_ARGUMENTS:
             continue
-        where = _at(path, line_in_json(content, name))
+        where = _location(path, line_in_json(content, name))
         key = key_in_json(name)
         if key is None:
             yield unknown_key(where, name, JSON_NAMES)
-        elif key.name in called:
-            yield ConfigError(where, f"{name} sets the same as {called[key.name]!r}; keep one of the two")
+        elif key.name in names:
+            yield ConfigError(where, f"{name} sets the same as {names[key.name]!r}; keep one of the two")
         else:
-            called[key.name] = name
-            yield _Written(key, name, _in_our_words(key, raw), where)
-
-
-def _in_our_words(key: Key, raw: object) -> object:
-    return ORIGINAL_WORDS.get(key.name, {}).get(raw, raw) if isinstance(raw, str) else raw
+            names[key.name] = name
+            value = ORIGINAL_VALUES.get(key.name, {}).get(raw, raw) if isinstance(raw, str) else raw
+            yield _Entry(key, name, value, where)
 
 
 def parse_toml(path: str, content: str) -> Tree:
-    """The tables of TOML text that was read from `path`.
+    """Parses TOML text that was read from `path`.
 
     Raises:
-        ConfigError: it is not TOML.
+        ConfigError: the text is not TOML.
     """
     import tomllib
 
     try:
         return tomllib.loads(content)
-    except ValueError as error:  # not TOMLDecodeError alone: a number of thousands of digits raises a bare one
-        line = _line_told(str(error), content)
-        twice = str(error).startswith(("Cannot overwrite", "Cannot declare", "Cannot redefine", "Cannot mutate"))
-        advice = "; a key or a table stands there twice" if twice else ""
-        raise ConfigError(_at(path, line), f"not TOML: {error}{advice}") from error
+    except ValueError as error:  # not only TOMLDecodeError: a number of thousands of digits raises ValueError itself
+        line = _line_in_message(str(error), content)
+        is_duplicate = str(error).startswith(("Cannot overwrite", "Cannot declare", "Cannot redefine", "Cannot mutate"))
+        advice = "; a key or a table is defined twice" if is_duplicate else ""
+        raise ConfigError(_location(path, line), f"not valid TOML: {error}{advice}") from error
     except RecursionError as error:
-        raise ConfigError(path, "not TOML that anyone wrote: nested too deeply") from error
+        raise ConfigError(path, "not valid TOML: nested too deeply") from error
 
 
-def _line_told(message: str, content: str) -> int | None:
-    """Where tomllib's message puts the mistake; None where it does not say."""
+def _line_in_message(message: str, content: str) -> int | None:
+    """The line of the error in tomllib's message; None if it has none."""
     if "at end of document" in message:
         return content.rstrip().count("\n") + 1
-    told = re.search(r"at line (\d+)", message)
-    return int(told[1]) if told else None
+    match = re.search(r"at line (\d+)", message)
+    return int(match[1]) if match else None
 
 
-def _json_tree(path: str, content: str) -> Tree:
+def _parse_json(path: str, content: str) -> Tree:
     import json
 
-    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
         tree: dict[str, object] = {}
         for name, value in pairs:
             if name in tree:
-                raise ConfigError(_at(path, line_in_json(content, name)), f"{name!r} stands there twice")
+                raise ConfigError(_location(path, line_in_json(content, name)), f"{name!r} is defined twice")
             tree[name] = value
         return tree
 
     try:
-        tree = json.loads(content, object_pairs_hook=once)
+        tree = json.loads(content, object_pairs_hook=unique)
     except json.JSONDecodeError as error:
-        raise ConfigError(_at(path, error.lineno), f"not JSON: {error}") from error
+        raise ConfigError(_location(path, error.lineno), f"not valid JSON: {error}") from error
     except ValueError as error:  # a number of thousands of digits
-        raise ConfigError(path, f"not JSON that anyone wrote: {error}") from error
+        raise ConfigError(path, f"not valid JSON: {error}") from error
     except RecursionError as error:
-        raise ConfigError(path, "not JSON that anyone wrote: nested too deeply") from error
+        raise ConfigError(path, "not valid JSON: nested too deeply") from error
     if not isinstance(tree, dict):
         raise ConfigError(path, "must be a JSON object")
     return tree
 
 
-def flattened(tree: Tree) -> Iterator[tuple[str, object]]:
-    """Keys with their table before them; only tables that are ours are looked into."""
+def flatten(tree: Tree) -> Iterator[tuple[str, object]]:
+    """Yields keys as "table.key" with their values; unknown tables are not flattened."""
     for name, value in tree.items():
         if isinstance(value, dict) and name in SECTIONS:
             yield from ((f"{name}.{leaf}", raw) for leaf, raw in value.items())
@@ -189,5 +186,5 @@ def flattened(tree: Tree) -> Iterator[tuple[str, object]]:
             yield name, value
 
 
-def _at(path: str, line: int | None) -> str:
+def _location(path: str, line: int | None) -> str:
     return path if line is None else f"{path}:{line}"

@@ -1,4 +1,4 @@
-"""Every setting: its key, default, meaning, and the names it goes by elsewhere."""
+"""All settings: key, kind, default, help text, and names in the original tool."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from backprop_tui.domain.values import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """A setting; `name` is its table and its name in there, as "gpu.max_temp_c".
+    """A setting; `name` is its table and its name in it, as "gpu.max_temp_c".
 
-    `original` are the names it goes by in JSON files of the original tool; a dot is a level of nesting. `users_own`: a
-    project's file may not set it.
+    `original` are its names in JSON files of the original tool; a dot is a level of nesting. `user_only`: a project's
+    file must not set it.
     """
 
     name: str
@@ -20,11 +20,11 @@ class Key:
     default: Value
     help: str
     original: tuple[str, ...] = ()
-    users_own: bool = False
+    user_only: bool = False
 
     @property
     def section(self) -> str:
-        """The TOML table it stands in; "" for the top of the file."""
+        """The TOML table of the setting; "" for the top level."""
         return self.name.rpartition(".")[0]
 
     @property
@@ -39,7 +39,7 @@ class Key:
 
     @property
     def in_camel_case(self) -> str:
-        """Its name in JSON: "governor.startBurst" for "governor.start_burst"."""
+        """The name in JSON: "governor.startBurst" for "governor.start_burst"."""
         first, *others = self.leaf.split("_")
         leaf = first + "".join(word.capitalize() for word in others)
         return f"{self.section}.{leaf}" if self.section else leaf
@@ -50,21 +50,21 @@ _ALL = (
         name="max_run_minutes",
         kind=kinds.number(above=0, optional=True),
         default=10.0,
-        help='timebox of a run in minutes; "none" is no limit',
+        help='timebox of a run in minutes; "none" means no limit',
         original=("maxRunMinutes",),
     ),
     Key(
         name="max_parallel",
         kind=kinds.integer(least=0),
         default=2,
-        help="runs at the same time; 0 is no limit",
+        help="runs that may run at the same time; 0 means no limit",
         original=("maxParallel",),
     ),
     Key(
         name="framework",
         kind=kinds.choice("auto", "pytorch", "tensorflow"),
         default="auto",
-        help="told to the script",
+        help="passed to the script",
         original=("framework",),
     ),
     Key(
@@ -78,14 +78,14 @@ _ALL = (
         name="checkpoint_every_minutes",
         kind=kinds.number(above=0, optional=True),
         default=None,
-        help="told to the script",
+        help="passed to the script",
         original=("checkpointEveryMinutes",),
     ),
     Key(
         name="min_free_ram_gb",
         kind=kinds.number(least=0),
         default=4.0,
-        help="a run starts only while so much RAM is free; 0 is off",
+        help="free RAM in GB that a run needs to start; 0 switches it off",
         original=("minFreeRamGB", "gpu.minFreeRamGB", "minFreeRamGb", "minFreeRam"),
     ),
     Key(
@@ -99,68 +99,76 @@ _ALL = (
         name="gpu.min_free_vram_mb",
         kind=kinds.number(least=0),
         default=2500.0,
-        help="free GPU memory in MB that a run needs and claims; 0 is off",
+        help="free GPU memory in MB that a run needs and claims; 0 switches it off",
         original=("gpu.minFreeVramMB", "gpuMinVram", "gpuMinVramMB", "gpuMinFreeVramMB"),
     ),
     Key(
         name="gpu.max_temp_c",
         kind=kinds.number(least=0),
         default=85.0,
-        help="runs on a GPU this hot (Celsius) are paused; none starts within 3 below; 0 is off",
+        help="temperature in Celsius at which runs on a GPU are paused; none starts within 3 below; 0 switches it off",
         original=("gpu.maxTempC", "gpuMaxTemp", "gpuMaxTempC"),
     ),
     Key(
         name="gpu.resume_margin_c",
         kind=kinds.number(least=0),
         default=5.0,
-        help="paused runs continue so many degrees below the limit",
+        help="degrees below the limit at which paused runs continue",
     ),
-    Key(name="governor.start_burst", kind=kinds.integer(least=0), default=4, help="starts at once; 0 is no limit"),
+    Key(
+        name="governor.start_burst",
+        kind=kinds.integer(least=0),
+        default=4,
+        help="runs that may start together; 0 means no limit",
+    ),
     Key(
         name="governor.starts_per_minute",
         kind=kinds.number(least=0),
         default=1.0,
-        help="starts a minute after the burst; 0 is no limit",
+        help="starts per minute after the burst; 0 means no limit",
     ),
     Key(
         name="governor.max_load_per_core",
         kind=kinds.number(least=0),
         default=2.0,
-        help="a run starts only below this load per usable core; 0 is off",
+        help="load per usable core below which a run starts; 0 switches it off",
     ),
     Key(
         name="governor.min_free_disk_gb",
         kind=kinds.number(least=0),
         default=1.0,
-        help="a run starts only while so much disk is free for the state directory; 0 is off",
+        help="free disk space in GB that a run needs to start, in the state directory; 0 switches it off",
     ),
     Key(
         name="governor.sample_seconds",
         kind=kinds.number(least=0.1),
         default=1.0,
-        help="seconds between two looks at the machine",
+        help="sampling interval, s",
     ),
     Key(
         name="governor.on_overheat",
         kind=kinds.choice("pause", "stop", "warn"),
         default="pause",
-        help='"stop" ends the run resumably: for runs on several GPUs, whose NCCL watchdog dislikes long pauses',
+        help='"stop" ends the run, to be resumed later: for runs on several GPUs, whose NCCL watchdog limits pauses',
     ),
     Key(
-        name="governor.on_nan", kind=kinds.choice("warn", "stop"), default="warn", help="when a loss is NaN or infinite"
+        name="governor.on_nan",
+        kind=kinds.choice("warn", "stop"),
+        default="warn",
+        help="action when a loss is NaN or infinite",
     ),
     Key(
         name="governor.max_pause_minutes",
         kind=kinds.number(least=0),
         default=60.0,
-        help="a run paused this long by the guard is stopped, resumably; 0 is off",
+        help="a run paused by the guard for this long is stopped, to be resumed; 0 switches it off",
     ),
-    Key(name="run.stop_signal", kind=kinds.signal_name(), default="INT", help="the first signal at the end"),
+    Key(name="run.stop_signal", kind=kinds.signal_name(), default="INT", help="the first signal that stops a run"),
     Key(
         name="run.grace_seconds",
         kind=kinds.number(least=0),
         default=30.0,
-        help="from the stop signal to SIGTERM; SIGKILL follows 5 seconds later",
+        help="seconds from the stop signal to SIGTERM; SIGKILL follows 5 seconds later",
     ),
     Key(
         name="run.warn_signal",
@@ -172,7 +180,7 @@ _ALL = (
         name="run.retries",
         kind=kinds.integer(least=0),
         default=0,
-        help="starts again after a failure that a start can mend",
+        help="automatic retries of transient failures",
     ),
     Key(name="run.launcher", kind=kinds.choice("local", "slurm"), default="local", help="where runs are started"),
     Key(
@@ -187,7 +195,7 @@ _ALL = (
         kind=kinds.log_patterns(),
         default=(),
         help=(
-            "regular expressions for lines of a log that no reader knows; groups named step, epoch, total_steps, "
+            "regular expressions for log lines that are not recognised; groups named step, epoch, total_steps, "
             "total_epochs, eta_seconds, checkpoint, and any other name for a metric"
         ),
     ),
@@ -202,7 +210,7 @@ _ALL = (
         name="dashboard.refresh_seconds",
         kind=kinds.number(least=0.5),
         default=1.0,
-        help="seconds between two updates of the screen",
+        help="refresh interval of the screen, s",
     ),
     Key(name="dashboard.ascii", kind=kinds.choice("auto", "on", "off"), default="auto", help="plain ASCII only"),
     Key(
@@ -216,32 +224,32 @@ _ALL = (
         name="notify.osc",
         kind=kinds.boolean(),
         default=False,
-        help="a desktop notice (OSC 9 or 777) when a run ends unseen",
+        help="show a desktop notification (OSC 9 or 777) when a run ends unseen",
     ),
     Key(
         name="notify.command",
         kind=kinds.text(optional=True),
         default=None,
-        help="a command to run when a run ends unseen; it is told by BACKPROP_ENDED_RUN, _NAME, _STATUS, _CAUSE",
-        users_own=True,  # what a clone brings along must not be run by looking at runs in it
+        help="a command to run when a run ends unseen; it gets BACKPROP_ENDED_RUN, _NAME, _STATUS, _CAUSE",
+        user_only=True,  # a cloned repository must not be able to execute commands
     ),
 )
 
 KEYS: dict[str, Key] = {key.name: key for key in _ALL}
 JSON_NAMES: dict[str, Key] = {name: key for key in _ALL for name in (*key.original, key.in_camel_case)}
-# What a file of the original may say too, and what is an argument of `run` here.
+# Keys of the original tool's files that are arguments of `run` here.
 ORIGINAL_ARGUMENTS = frozenset({"trainingScriptPath", "runId", "resumeFrom", "experimentName"})
-# What the original calls otherwise.
-ORIGINAL_WORDS = {"gpu.probe": {"rocm": "amd"}}
+# Values that the original tool names differently.
+ORIGINAL_VALUES = {"gpu.probe": {"rocm": "amd"}}
 
 
-def _folded(name: str) -> str:
+def _fold_case(name: str) -> str:
     return name.replace("_", "").lower()
 
 
-_FOLDED = {_folded(name): key for name, key in JSON_NAMES.items()}
+_KEYS_BY_FOLDED_NAME = {_fold_case(name): key for name, key in JSON_NAMES.items()}
 
 
 def key_in_json(name: str) -> Key | None:
-    """The key that a JSON file means; people write minFreeRamGB, minFreeRamGb and minFreeRAM, so case says nothing."""
-    return _FOLDED.get(_folded(name))
+    """Returns the setting for a name in a JSON file; case is ignored (minFreeRamGB, minFreeRamGb, minFreeRAM)."""
+    return _KEYS_BY_FOLDED_NAME.get(_fold_case(name))

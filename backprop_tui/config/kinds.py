@@ -1,4 +1,4 @@
-"""Kinds of values that a setting may have, each with its reader from TOML, JSON, the environment or an option."""
+"""Kinds of setting values, each with a parser for TOML, JSON, the environment and options."""
 
 from __future__ import annotations
 
@@ -11,29 +11,26 @@ from backprop_tui.domain.limits import GIGABYTE, MemoryLimit
 from backprop_tui.domain.values import dataclass
 
 NONE = "none"
-LONGEST_PATTERN = 1000
-LARGEST = 1e9  # what is bigger is a mistake, and would overflow as bytes or as a date
-# Scripts that get one of these stand still, or do not notice.
-TELL_NOTHING = frozenset({"SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGCONT", "SIGCHLD", "SIGURG", "SIGWINCH"})
+MAX_PATTERN_LENGTH = 1000
+MAX_NUMBER = 1e9  # larger values are mistakes, and would overflow as bytes or as a date
+# Signals that only suspend a script, or that it ignores.
+_NO_STOP_SIGNALS = frozenset({"SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGCONT", "SIGCHLD", "SIGURG", "SIGWINCH"})
 Value = bool | int | float | str | tuple[str, ...] | None
 
 
 class WrongValue(ValueError):
-    """The value is not one that the key may have; the message says what it may be."""
+    """The value is not allowed for the key; the message says which values are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Reads one kind of value.
-
-    `read` takes what TOML or JSON gives, or a text from the environment or an option.
-    """
+    """A kind of value; `read` converts and checks a value from TOML or JSON, or a text from the environment."""
 
     read: Callable[[object], Value]
 
 
 def number(*, above: float | None = None, least: float | None = None, optional: bool = False) -> Kind:
-    """A number with a fraction; `above` excludes the bound, `least` includes it; `optional` accepts "none"."""
+    """A number; `above` is an exclusive and `least` an inclusive lower bound; `optional` accepts "none"."""
 
     def read(raw: object) -> Value:
         if optional and _is_none(raw):
@@ -48,7 +45,7 @@ def number(*, above: float | None = None, least: float | None = None, optional: 
 
 
 def integer(*, least: int | None = None) -> Kind:
-    """A whole number."""
+    """A whole number with an optional, inclusive lower bound."""
 
     def read(raw: object) -> Value:
         value = _float(raw)
@@ -60,7 +57,7 @@ def integer(*, least: int | None = None) -> Kind:
 
 
 def choice(*allowed: str) -> Kind:
-    """One of some words."""
+    """One of the given words."""
 
     def read(raw: object) -> Value:
         if raw not in allowed:
@@ -87,33 +84,33 @@ def boolean() -> Kind:
 
 
 def text(*, optional: bool = False) -> Kind:
-    """A text that is not empty; `optional` accepts "none"."""
+    """A text, not empty; `optional` accepts "none"."""
 
     def read(raw: object) -> Value:
         if optional and _is_none(raw):
             return None
         if not isinstance(raw, str) or not raw:
-            raise WrongValue("must be a text that is not empty")
-        return _writable(raw)
+            raise WrongValue("must be a text, not empty")
+        return _check_encodable(raw)
 
     return Kind(read)
 
 
 def texts() -> Kind:
-    """A list of texts; in the environment and in options separated by commas."""
+    """A list of texts; separated by commas in the environment and in options."""
 
     def read(raw: object) -> Value:
         if isinstance(raw, str):
             raw = [word.strip() for word in raw.split(",") if word.strip()]
         if not isinstance(raw, Sequence) or not all(isinstance(item, str) for item in raw):
             raise WrongValue("must be a list of texts")
-        return tuple(_writable(item) for item in raw)
+        return tuple(_check_encodable(item) for item in raw)
 
     return Kind(read)
 
 
 def log_patterns() -> Kind:
-    """A list of regular expressions with named groups; in the environment and in options one a line."""
+    """A list of regular expressions with named groups; one per line in the environment and in options."""
 
     def read(raw: object) -> Value:
         if isinstance(raw, str):
@@ -128,19 +125,19 @@ def log_patterns() -> Kind:
 
 
 def _check_pattern(pattern: str) -> None:
-    if len(pattern) > LONGEST_PATTERN:
-        raise WrongValue(f"must be regular expressions of at most {LONGEST_PATTERN} characters")
+    if len(pattern) > MAX_PATTERN_LENGTH:
+        raise WrongValue(f"must be regular expressions of at most {MAX_PATTERN_LENGTH} characters")
     try:
         groups = re.compile(pattern).groupindex
     except (re.error, RecursionError, OverflowError) as error:
-        raise WrongValue(f"{pattern!r} is no regular expression: {error}") from None
+        raise WrongValue(f"{pattern!r} is not a regular expression: {error}") from None
     if not groups:
-        raise WrongValue(f"{pattern!r} names nothing: write (?P<loss>[0-9.]+) for what is to be read")
+        raise WrongValue(f"{pattern!r} has no named group, such as (?P<loss>[0-9.]+)")
 
 
 def signal_name() -> Kind:
-    """A signal that ends a script: INT, SIGINT or its number; kept as INT."""
-    return Kind(lambda raw: _told(parse_signal(str(raw))))
+    """A signal that stops a script: INT, SIGINT or its number; stored as INT."""
+    return Kind(lambda raw: _short_signal_name(parse_signal(str(raw))))
 
 
 def warning() -> Kind:
@@ -150,13 +147,13 @@ def warning() -> Kind:
         if _is_none(raw):
             return None
         name, seconds = parse_warning(str(raw))
-        return f"{_told(name)}@{seconds:.15g}"
+        return f"{_short_signal_name(name)}@{seconds:.15g}"
 
     return Kind(read)
 
 
 def memory_limit() -> Kind:
-    """A share of a GPU's memory ("80%"), GB ("8"), or "none"."""
+    """A share of a GPU's memory ("80%"), an amount in GB ("8"), or "none"."""
 
     def read(raw: object) -> Value:
         if _is_none(raw):
@@ -168,24 +165,24 @@ def memory_limit() -> Kind:
 
 
 def parse_signal(word: str) -> str:
-    """SIGINT for "INT", "sigint" or "2".
+    """Returns "SIGINT" for "INT", "sigint" or "2".
 
     Raises:
-        WrongValue: there is no such signal, or a process cannot receive it.
+        WrongValue: there is no such signal.
     """
     name = word.strip().upper()
     try:
         number_ = int(name) if name.isdecimal() else getattr(signal.Signals, "SIG" + name.removeprefix("SIG"))
         return signal.Signals(number_).name
     except (AttributeError, ValueError):
-        raise WrongValue(f"no signal is called {word!r}; use INT, TERM, USR1 or another of `kill -l`") from None
+        raise WrongValue(f"{word!r} is not a signal; use INT, TERM, USR1 or another of `kill -l`") from None
 
 
 def parse_warning(word: str) -> tuple[str, float]:
-    """Signal name and seconds of "USR1@60".
+    """Parses a signal name and seconds, as "USR1@60".
 
     Raises:
-        WrongValue: not of that form.
+        WrongValue: the text does not have this form.
     """
     name, at, seconds = word.partition("@")
     if not at:
@@ -194,10 +191,10 @@ def parse_warning(word: str) -> tuple[str, float]:
 
 
 def parse_memory_limit(word: str) -> MemoryLimit:
-    """The limit in "80%" (of the GPU) or "8" (GB).
+    """Parses a limit, as "80%" (of the GPU) or "8" (GB).
 
     Raises:
-        WrongValue: not of that form.
+        WrongValue: the text does not have this form.
     """
     match = re.fullmatch(r"\s*([0-9.]+)\s*(%|GB?|)\s*", word, re.IGNORECASE)
     amount = _positive(match.group(1)) if match else 0.0
@@ -206,10 +203,9 @@ def parse_memory_limit(word: str) -> MemoryLimit:
     return MemoryLimit(fraction=amount / 100) if match.group(2) == "%" else MemoryLimit(bytes=int(amount * GIGABYTE))
 
 
-def _told(name: str) -> str:
-    """The short name of a signal that tells a script to do something."""
-    if name in TELL_NOTHING:
-        raise WrongValue(f"{name} tells a script nothing; use INT, TERM or USR1")
+def _short_signal_name(name: str) -> str:
+    if name in _NO_STOP_SIGNALS:
+        raise WrongValue(f"{name} does not stop a script; use INT, TERM or USR1")
     return name.removeprefix("SIG")
 
 
@@ -221,7 +217,7 @@ def _positive(word: str) -> float:
 
 
 def _float(raw: object, otherwise: str = "") -> float:
-    """`otherwise` is what else might stand there, for the message."""
+    """Converts a number; `otherwise` is appended to the message, to name other allowed values."""
     if isinstance(raw, bool) or not isinstance(raw, int | float | str):
         raise WrongValue(f"must be a number{otherwise}")
     try:
@@ -230,13 +226,13 @@ def _float(raw: object, otherwise: str = "") -> float:
         raise WrongValue(f"must be a number{otherwise}") from None
     if not math.isfinite(value):
         raise WrongValue(f"must be a finite number{otherwise}")
-    if value > LARGEST:
-        raise WrongValue(f"must be at most {LARGEST:.0f}{otherwise}")
+    if value > MAX_NUMBER:
+        raise WrongValue(f"must be at most {MAX_NUMBER:.0f}{otherwise}")
     return value
 
 
-def _writable(word: str) -> str:
-    """The text, where it can be written to a file: undecodable bytes of a variable or an option cannot."""
+def _check_encodable(word: str) -> str:
+    """Rejects undecodable bytes of a variable or an option, which cannot be written to a file."""
     try:
         word.encode()
     except UnicodeEncodeError:

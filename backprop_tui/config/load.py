@@ -1,4 +1,4 @@
-"""The settings in force: options beat the environment, which beats the project's file, the user's, the defaults."""
+"""Loads the settings: options override the environment, then the project's file, the user's file and the defaults."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEFAULT = "default"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Every key with the value in force and where that came from."""
+    """The effective value of every key, and where it comes from."""
 
     settings: Mapping[str, Setting]
 
@@ -26,30 +26,25 @@ class Settings:
         return self.settings[name].value
 
     def origin(self, name: str) -> str:
-        """Where it comes from: default, /path/config.toml:12, environment BACKPROP_X, option --x."""
+        """Where the value comes from: default, /path/config.toml:12, environment BACKPROP_X, option --x."""
         return self.settings[name].origin
 
     def number(self, name: str) -> float:
-        """A value that is a number."""
         value = self[name]
         if not isinstance(value, int | float):
-            raise TypeError(f"{name} is {value!r}, no number")
+            raise TypeError(f"{name} is {value!r}, not a number")
         return float(value)
 
     def optional_number(self, name: str) -> float | None:
-        """A value that is a number or none."""
         return None if self[name] is None else self.number(name)
 
     def text(self, name: str) -> str:
-        """A value that is a text."""
         return str(self[name])
 
     def optional_text(self, name: str) -> str | None:
-        """A value that is a text or none."""
         return None if self[name] is None else str(self[name])
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """A value that is a list."""
         value = self[name]
         return value if isinstance(value, tuple) else ()
 
@@ -61,53 +56,56 @@ def load(
     directory: str,
     user_file: str,
 ) -> Settings:
-    """Puts the layers together.
+    """Loads and merges all layers.
 
     Args:
-        options: What the command line gave, by key: the value and the option's name.
-        environment: Variables; those with our prefix that name no key are for scripts, and an empty one says nothing.
-        directory: Where a project's file may lie.
-        user_file: The user's config.toml, or what --config names.
+        options: Values from the command line, by key: the value and the option's name.
+        environment: Variables; empty ones are ignored, and so are BACKPROP_ variables that match no key, since scripts
+            get variables with the same prefix.
+        directory: The directory of the project's file, if there is one.
+        user_file: The user's config.toml, or the file given with --config.
 
     Raises:
-        ConfigError: any layer holds something wrong.
+        ConfigError: a layer has an error.
     """
-    found = {name: Setting(key.default, DEFAULT) for name, key in KEYS.items()}
-    found.update(read_file(user_file))
+    settings = {name: Setting(key.default, DEFAULT) for name, key in KEYS.items()}
+    settings.update(read_file(user_file))
     project = project_file(directory)
     if project is not None and project != os.path.abspath(user_file):
-        of_project = read_file(project)
-        for error in refused_in_project(of_project):
+        project_settings = read_file(project)
+        for error in refused_in_project(project_settings):
             raise error
-        found.update(of_project)
+        settings.update(project_settings)
     for name, key in KEYS.items():
         if environment.get(key.variable):
-            found[name] = _setting(name, environment[key.variable], f"environment {key.variable}")
+            settings[name] = _setting(name, environment[key.variable], f"environment {key.variable}")
     for name, (raw, option) in options.items():
-        found[name] = _setting(name, raw, f"option {option}")
-    return Settings(found)
+        settings[name] = _setting(name, raw, f"option {option}")
+    return Settings(settings)
 
 
-def refused_in_project(found: Mapping[str, Setting]) -> list[ConfigError]:
-    """What a project's file sets although it is the user's own."""
-    advice = "is the user's own: set it in config.toml (backprop-tui config path names it), not in a project's file"
-    return [ConfigError(one.origin, f"{name} {advice}") for name, one in found.items() if KEYS[name].users_own]
+def refused_in_project(settings: Mapping[str, Setting]) -> list[ConfigError]:
+    """Returns the errors for settings of a project's file that only the user's file may set."""
+    advice = "may only be set in the user's config.toml (see backprop-tui config path), not in a project's file"
+    return [
+        ConfigError(setting.origin, f"{name} {advice}") for name, setting in settings.items() if KEYS[name].user_only
+    ]
 
 
 def wrong_variables(environment: Mapping[str, str]) -> list[ConfigError]:
-    """What is wrong with the variables that set a key."""
-    found: list[ConfigError] = []
+    """Returns the errors in environment variables that set a key."""
+    errors: list[ConfigError] = []
     for name, key in KEYS.items():
         if environment.get(key.variable):
             try:
                 _setting(name, environment[key.variable], f"environment {key.variable}")
             except ConfigError as error:
-                found.append(error)
-    return found
+                errors.append(error)
+    return errors
 
 
 def project_file(directory: str) -> str | None:
-    """The project's file in a directory, the first of its names that exists."""
+    """Returns the path of the project's file in a directory, the first name that exists; None if there is none."""
     paths = (os.path.join(directory, name) for name in PROJECT_FILES)
     return next((path for path in paths if os.path.lexists(path)), None)
 
@@ -120,15 +118,15 @@ def _setting(name: str, raw: object, origin: str) -> Setting:
 
 
 def run_limits(settings: Settings) -> RunLimits:
-    """The thresholds that travel with a run queued now."""
+    """Returns the limits for a run that is queued now."""
     memory = settings.optional_text("gpu_memory_limit")
-    # In the user's file it is the machine's limit, which the supervisor reads there; nearer than that it is the run's.
-    of_run = not _is_machines(settings, "max_parallel")
+    # In the user's file, max_parallel is the machine's limit, which the supervisor reads; elsewhere it is the run's.
+    is_run_limit = not _is_from_user_file(settings, "max_parallel")
     return RunLimits(
         min_free_ram_bytes=int(settings.number("min_free_ram_gb") * GIGABYTE),
         max_load_per_core=settings.number("governor.max_load_per_core"),
         min_free_disk_bytes=int(settings.number("governor.min_free_disk_gb") * GIGABYTE),
-        max_parallel=int(settings.number("max_parallel")) if of_run else None,
+        max_parallel=int(settings.number("max_parallel")) if is_run_limit else None,
         gpu_min_free_vram_bytes=int(settings.number("gpu.min_free_vram_mb") * MEGABYTE),
         gpu_max_temp_celsius=settings.number("gpu.max_temp_c"),
         gpu_resume_margin_celsius=settings.number("gpu.resume_margin_c"),
@@ -139,7 +137,8 @@ def run_limits(settings: Settings) -> RunLimits:
     )
 
 
-def _is_machines(settings: Settings, name: str) -> bool:
+def _is_from_user_file(settings: Settings, name: str) -> bool:
+    """Whether a value comes from the user's file or is a default."""
     origin = settings.origin(name)
     return origin == DEFAULT or (not origin.startswith(("option ", "environment ")) and not _is_project(origin))
 

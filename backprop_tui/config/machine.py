@@ -1,4 +1,4 @@
-"""What the supervisor takes from the user's config.toml, with the standard library alone."""
+"""Reads the supervisor's settings from the user's config.toml, with the standard library only."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from backprop_tui.domain.limits import MachineLimits
 
 
 def machine_limits(path: str) -> MachineLimits:
-    """The limits for all runs of this machine together; the defaults where the file is not there.
+    """Returns the limits for all runs of this machine together; the defaults if the file is missing.
 
     Raises:
-        ConfigError: the file is wrong.
+        ConfigError: the file has an error.
     """
-    found = read_file(path)
+    settings = read_file(path)
     return MachineLimits(
-        max_parallel=int(_number(found, "max_parallel")),
-        start_burst=int(_number(found, "governor.start_burst")),
-        starts_per_minute=_number(found, "governor.starts_per_minute"),
-        sample_seconds=_number(found, "governor.sample_seconds"),
+        max_parallel=int(_number_or_default(settings, "max_parallel")),
+        start_burst=int(_number_or_default(settings, "governor.start_burst")),
+        starts_per_minute=_number_or_default(settings, "governor.starts_per_minute"),
+        sample_seconds=_number_or_default(settings, "governor.sample_seconds"),
     )
 
 
 def machine_probe(path: str) -> str:
-    """How GPUs are measured.
+    """Returns the configured GPU probe.
 
     Raises:
-        ConfigError: the file is wrong.
+        ConfigError: the file has an error.
     """
-    found = read_file(path).get("gpu.probe")
-    return str(KEYS["gpu.probe"].default if found is None else found.value)
+    setting = read_file(path).get("gpu.probe")
+    return str(KEYS["gpu.probe"].default if setting is None else setting.value)
 
 
-def _number(found: dict[str, Setting], name: str) -> float:
-    value = found[name].value if name in found else KEYS[name].default
+def _number_or_default(settings: dict[str, Setting], name: str) -> float:
+    value = settings[name].value if name in settings else KEYS[name].default
     if not isinstance(value, int | float):
-        raise TypeError(f"{name} is {value!r}, no number")
+        raise TypeError(f"{name} is {value!r}, not a number")
     return float(value)

@@ -1,4 +1,4 @@
-"""Where the user's settings and the state lie."""
+"""Paths of the user's settings and of the state directory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def user_config_path() -> str:
 
 
 def state_directory() -> str:
-    """BACKPROP_HOME, else an existing ~/.backprop of the original tool, else the user's data directory."""
+    """Returns BACKPROP_HOME, else an existing ~/.backprop of the original tool, else the user's data directory."""
     chosen = os.environ.get("BACKPROP_HOME")
     if chosen:
         return os.path.abspath(os.path.expanduser(chosen))
@@ -24,9 +24,9 @@ def state_directory() -> str:
 
 
 def _user_folder(variable: str, usual: str) -> str:
-    """What platformdirs gives on Linux (a test compares), whose import costs as much as starting Python does.
+    """Returns the same as platformdirs on Linux (a test compares), whose import takes as long as starting Python.
 
-    A relative path counts as none: https://specifications.freedesktop.org/basedir-spec/latest/#basics.
+    A relative path is ignored: https://specifications.freedesktop.org/basedir-spec/latest/#basics.
     """
     chosen = os.environ.get(variable, "").strip()
     folder = chosen if os.path.isabs(chosen) else os.path.expanduser(usual)

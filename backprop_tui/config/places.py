@@ -1,4 +1,4 @@
-"""In which line of a file a key stands: parsers do not say, so a plain scan looks for it."""
+"""Finds the line of a key in a settings file with a simple scan, since the parsers do not report lines."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ _QUOTES_AND_SPACES = re.compile(r"[\"'\s]")
 
 
 def line_in_toml(content: str, name: str) -> int | None:
-    """The line, counted from 1, of a key such as "gpu.max_temp_c" or of a table; else that of its inline table."""
-    around = None
-    for line, written in written_in_toml(content):
-        if written == name:
+    """Returns the line, counted from 1, of a key such as "gpu.max_temp_c" or of a table, else of its inline table."""
+    table_line = None
+    for line, defined in names_in_toml(content):
+        if defined == name:
             return line
-        if around is None and written == name.rpartition(".")[0]:
-            around = line
-    return around
+        if table_line is None and defined == name.rpartition(".")[0]:
+            table_line = line
+    return table_line
 
 
 def key_lines_in_toml(content: str, name: str) -> list[int]:
-    """The lines in which the key itself seems to stand; a text of several lines may look like one."""
-    return [line for line, written in written_in_toml(content) if written == name]
+    """Returns the lines that seem to define the key; one of them may be part of a multi-line string."""
+    return [line for line, defined in names_in_toml(content) if defined == name]
 
 
-def written_in_toml(content: str) -> Iterator[tuple[int, str]]:
-    """Each line that names a table or a key, with the full name of that."""
+def names_in_toml(content: str) -> Iterator[tuple[int, str]]:
+    """Yields each line that defines a table or a key, with the full name."""
     table = ""
     for number, line in enumerate(content.split("\n"), start=1):
         header, key = _HEADER.match(line), _KEY.match(line)
         if header:
-            table = _plain(header[1])
+            table = _unquoted(header[1])
             yield number, table
         elif key:
-            yield number, f"{table}.{_plain(key[1])}" if table else _plain(key[1])
+            yield number, f"{table}.{_unquoted(key[1])}" if table else _unquoted(key[1])
 
 
-def _plain(name: str) -> str:
+def _unquoted(name: str) -> str:
     return _QUOTES_AND_SPACES.sub("", name)
 
 
 def line_in_json(content: str, name: str) -> int | None:
-    """The first line, counted from 1, in which the last part of a name stands as a key."""
+    """Returns the first line, counted from 1, that has the last part of the name as a key."""
     leaf = name.rpartition(".")[2]
-    found = re.search(rf'"{re.escape(leaf)}"\s*:', content)
-    return None if found is None else content.count("\n", 0, found.start()) + 1
+    match = re.search(rf'"{re.escape(leaf)}"\s*:', content)
+    return None if match is None else content.count("\n", 0, match.start()) + 1

@@ -1,1 +1,1 @@
-"""The demo: real runs on simulated GPUs, in a store that is gone with everything it started when it is left."""
+"""The demo: real runs on simulated GPUs in a temporary store, which is removed with all processes when it ends."""

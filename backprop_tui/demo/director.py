@@ -1,6 +1,6 @@
-"""The director of a demo: a process beside the dashboard that queues the runs, and ends everything when that is gone.
+"""The driver of a demo: a process next to the dashboard that queues the runs, and cleans up when the dashboard ends.
 
-It is told so by the end of its standard input, which the kernel closes however the dashboard ends.
+It notices that by the end of its standard input, which the kernel closes however the dashboard ends.
 """
 
 from __future__ import annotations
@@ -9,59 +9,53 @@ import itertools
 import os
 import select
 import subprocess
-from collections.abc import Iterator
 
-from backprop_tui.demo.programme import ENCORE, MACHINE, OPENING, Scene
-from backprop_tui.demo.stage import Stage, take_down
+from backprop_tui.demo.programme import INITIAL_RUNS, LATER_RUNS, MACHINE, DemoRun
+from backprop_tui.demo.stage import Workspace, tear_down
 from backprop_tui.launchers.own_command import own_command
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_view import marked_ids
 
-LOOK_SECONDS = 2.0
-BUSY_RUNS = 7  # unfinished ones; below that the next is queued
-_OURS = "BACKPROP_"
+POLL_SECONDS = 2.0
+MIN_UNFINISHED_RUNS = 7  # with fewer, another run is queued
 
 
-def direct(folder: str, host: str) -> None:
-    """Plays on the stage in this folder until standard input ends."""
-    stage = Stage(folder)
+def drive_demo(folder: str, host: str) -> None:
+    """Runs the demo in the workspace in this folder until standard input ends."""
+    workspace = Workspace(folder)
     try:
-        _play(stage, Home(stage.home, host))
+        _queue_runs(workspace, Home(workspace.home, host))
     finally:
-        take_down(stage)
+        tear_down(workspace)
 
 
-def _play(stage: Stage, home: Home) -> None:
-    variables = environment(stage, home.host)
-    for scene in OPENING:
-        if _audience_left(0.0):
+def _queue_runs(workspace: Workspace, home: Home) -> None:
+    environment = _demo_environment(workspace, home.host)
+    for run in INITIAL_RUNS:
+        if _stdin_ended(0.0):
             return
-        _queue(stage, scene, variables)
-    encore = _encore()
-    while not _audience_left(LOOK_SECONDS):
-        if len(marked_ids(home)) < BUSY_RUNS:
-            _queue(stage, next(encore), variables)
+        _queue_run(workspace, run, environment)
+    later_runs = itertools.cycle(LATER_RUNS)
+    while not _stdin_ended(POLL_SECONDS):
+        if len(marked_ids(home)) < MIN_UNFINISHED_RUNS:
+            _queue_run(workspace, next(later_runs), environment)
 
 
-def _encore() -> Iterator[Scene]:
-    return itertools.cycle(ENCORE)
-
-
-def _audience_left(seconds: float) -> bool:
-    """Whether standard input has ended, or does so within this time."""
+def _stdin_ended(seconds: float) -> bool:
+    """Whether standard input has ended, or ends within this time."""
     ready, _, _ = select.select([0], [], [], seconds)
     return bool(ready) and not os.read(0, 1)
 
 
-def _queue(stage: Stage, scene: Scene, variables: dict[str, str]) -> None:
-    """By the command, as a person would; what it says is kept in the store's own log."""
-    options = ("--config", stage.config_path, "run", "-d", "-n", scene.name, *scene.options)
-    command = own_command(*options, scene.script, "--", *scene.arguments)
-    with open(os.path.join(stage.folder, "director.log"), "ab") as log:
+def _queue_run(workspace: Workspace, run: DemoRun, environment: dict[str, str]) -> None:
+    """Queues a run with the `run` command, as a user would; its output goes to a log in the workspace."""
+    options = ("--config", workspace.config_path, "run", "-d", "-n", run.name, *run.options)
+    command = own_command(*options, run.script, "--", *run.arguments)
+    with open(os.path.join(workspace.folder, "driver.log"), "ab") as log:
         subprocess.run(
             command,
-            cwd=stage.scripts_folder,
-            env=variables,
+            cwd=workspace.scripts_folder,
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -69,7 +63,7 @@ def _queue(stage: Stage, scene: Scene, variables: dict[str, str]) -> None:
         )
 
 
-def environment(stage: Stage, host: str) -> dict[str, str]:
-    """Ours without what the user set for runs of their own."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
-    return kept | MACHINE | {"BACKPROP_HOME": stage.home, "BACKPROP_HOST": host}
+def _demo_environment(workspace: Workspace, host: str) -> dict[str, str]:
+    """This environment, without the user's own settings."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("BACKPROP_")}
+    return inherited | MACHINE | {"BACKPROP_HOME": workspace.home, "BACKPROP_HOST": host}

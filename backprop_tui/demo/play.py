@@ -1,4 +1,4 @@
-"""Plays a demo around a dashboard: sets the stage, starts the director, and sees that nothing is left."""
+"""Runs a demo around a dashboard: creates the workspace, starts the driver, and makes sure that nothing is left."""
 
 from __future__ import annotations
 
@@ -10,39 +10,40 @@ from contextlib import contextmanager
 
 import backprop_tui
 from backprop_tui.demo.programme import MACHINE
-from backprop_tui.demo.stage import Stage, set_up, sweep_abandoned, take_down
+from backprop_tui.demo.stage import Workspace, create_workspace, remove_abandoned, tear_down
 from backprop_tui.store.home import Home
 
-_DIRECT = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from backprop_tui.demo.director import direct; direct(*sys.argv[2:])"
+_DRIVER_CODE = (
+    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "from backprop_tui.demo.director import drive_demo; drive_demo(*sys.argv[2:])"
 )
-_TAKE_DOWN_SECONDS = 10.0
-Show = Callable[[Home, str], int]  # a store and its config.toml; the exit code
+_TEAR_DOWN_SECONDS = 10.0
+ShowDashboard = Callable[[Home, str], int]  # takes a store and the path of its config.toml, returns the exit code
 
 
-def play(show: Show, host: str) -> int:
-    """Shows a demo until it is left; what `show` gave.
+def play(show: ShowDashboard, host: str) -> int:
+    """Runs a demo until the dashboard is closed; returns its exit code.
 
     Raises:
-        OSError: there is no room for temporary files.
-        StateUnavailable: no locks there, or it cannot be written.
+        OSError: there is no space for temporary files.
+        StateUnavailable: the store cannot be written or locked.
     """
-    sweep_abandoned()
-    stage, lock = set_up(host)
+    remove_abandoned()
+    workspace, lock = create_workspace(host)
     with lock:
-        director = _start_director(stage, host, lock.descriptor)
+        driver = _start_driver(workspace, host, lock.descriptor)
         try:
             with _simulated_machine():
-                return show(Home(stage.home, host), stage.config_path)
+                return show(Home(workspace.home, host), workspace.config_path)
         finally:
-            _end(director, stage)
+            _stop_driver(driver, workspace)
 
 
-def _start_director(stage: Stage, host: str, lock: int) -> subprocess.Popen[bytes]:
-    """In a session of its own, so that what ends the dashboard does not end it; it holds the lock too."""
+def _start_driver(workspace: Workspace, host: str, lock: int) -> subprocess.Popen[bytes]:
+    """Starts the driver in its own session, so that it survives the end of the dashboard; it holds the lock too."""
     package = os.path.dirname(os.path.dirname(os.path.abspath(backprop_tui.__file__)))
     return subprocess.Popen(
-        [sys.executable, "-P", "-c", _DIRECT, package, stage.folder, host],
+        [sys.executable, "-P", "-c", _DRIVER_CODE, package, workspace.folder, host],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -52,20 +53,20 @@ def _start_director(stage: Stage, host: str, lock: int) -> subprocess.Popen[byte
     )
 
 
-def _end(director: subprocess.Popen[bytes], stage: Stage) -> None:
-    """Closes its standard input, and waits until all is gone."""
+def _stop_driver(driver: subprocess.Popen[bytes], workspace: Workspace) -> None:
+    """Closes the driver's standard input and waits until everything is removed."""
     try:
-        director.communicate(timeout=_TAKE_DOWN_SECONDS)
+        driver.communicate(timeout=_TEAR_DOWN_SECONDS)
     except subprocess.TimeoutExpired:
-        pass  # it goes on alone
+        pass  # it continues on its own
     else:
-        if os.path.exists(stage.folder):  # it was killed
-            take_down(stage)
+        if os.path.exists(workspace.folder):  # the driver was killed
+            tear_down(workspace)
 
 
 @contextmanager
 def _simulated_machine() -> Iterator[None]:
-    """The dashboard's own sampler shows the same GPUs as the supervisor's."""
+    """Makes the dashboard's sampler simulate the same GPUs as the supervisor's."""
     before = {name: os.environ.get(name) for name in MACHINE}
     os.environ.update(MACHINE)
     try:

@@ -1,4 +1,4 @@
-"""What the demo runs: the machine it simulates, its settings, and runs that show what there is to see."""
+"""The demo's scenario: the simulated machine, its settings, and the runs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ SCRIPTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "scripts")
 EXAMPLE = os.path.join(SCRIPTS, "train_rings.py")
 _OUT_OF_MEMORY = os.path.join(SCRIPTS, "runs_out_of_memory.py")
 
-# For the probe "simulated"; warm air, so that a GPU comes near a limit while somebody looks.
+# For the probe "simulated"; the warm ambient air lets a GPU reach its limit during the demo.
 MACHINE = {"BACKPROP_SIMULATED_GPUS": "2xH100,2xRTX4090", "BACKPROP_SIMULATED_AMBIENT_C": "36"}
-# Nothing of the real machine holds a run of the demo.
+# Checks of the real machine are off, so that they hold no run of the demo.
 CONFIG = """\
 max_parallel = 8
 min_free_ram_gb = 0
@@ -33,8 +33,8 @@ bell = false
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
-    """One submission: options of `run`, and what comes after its `--`."""
+class DemoRun:
+    """One submission: the options of `run`, the script, and the arguments after `--`."""
 
     name: str
     options: Sequence[str] = ()
@@ -42,8 +42,8 @@ class Scene:
     arguments: Sequence[str] = ()
 
 
-def _trains(name: str, print_as: str, *, steps: int, pace: float, vram_mb: int, more: Sequence[str] = ()) -> Scene:
-    return Scene(
+def _training(name: str, print_as: str, *, steps: int, pace: float, vram_mb: int, more: Sequence[str] = ()) -> DemoRun:
+    return DemoRun(
         name=name,
         options=(*_vram(vram_mb), *more),
         arguments=("--print-as", print_as, "--steps", str(steps), "--pace", str(pace)),
@@ -51,14 +51,14 @@ def _trains(name: str, print_as: str, *, steps: int, pace: float, vram_mb: int, 
 
 
 def _vram(megabytes: int) -> tuple[str, ...]:
-    """What it will hold of a simulated GPU, and what it asks for."""
+    """Options for the VRAM that the run uses of a simulated GPU and requires at its start."""
     return "--env", f"BACKPROP_SIMULATED_VRAM_MB={megabytes}", "--gpu-min-vram", str(megabytes)
 
 
 _SWEEP = ("-m", "12", "--group", "rings lr × seed", "--sweep", "lr=0.3,0.03", "--sweep", "seed=1..2")
-OPENING: Sequence[Scene] = (
-    _trains("nano-lm-124m", "nanogpt", steps=6000, pace=0.12, vram_mb=38_000, more=("-m", "30", "--tag", "lm")),
-    _trains(
+INITIAL_RUNS: Sequence[DemoRun] = (
+    _training("nano-lm-124m", "nanogpt", steps=6000, pace=0.12, vram_mb=38_000, more=("-m", "30", "--tag", "lm")),
+    _training(
         "vit-b16-aug",
         "keras",
         steps=4000,
@@ -66,21 +66,21 @@ OPENING: Sequence[Scene] = (
         vram_mb=61_000,
         more=("-m", "20", "--gpu-ids", "1", "--gpu-max-temp", "74", "--note", "its GPU grows too hot for its limit"),
     ),
-    Scene(name="vit-l16-384", options=("-m", "20", *_vram(9_000)), script=_OUT_OF_MEMORY, arguments=("30",)),
-    _trains("unet-seg-512", "json", steps=240, pace=0.12, vram_mb=11_000, more=("-m", "10")),
-    Scene(
+    DemoRun(name="vit-l16-384", options=("-m", "20", *_vram(9_000)), script=_OUT_OF_MEMORY, arguments=("30",)),
+    _training("unet-seg-512", "json", steps=240, pace=0.12, vram_mb=11_000, more=("-m", "10")),
+    DemoRun(
         name="rings",
         options=(*_SWEEP, *_vram(4_000), "--gpus", "1", "--gpu-ids", "2,3"),
         arguments=("--steps", "900", "--pace", "0.15"),
     ),
-    _trains("rnnt-large", "plain", steps=4000, pace=0.1, vram_mb=7_000, more=("-m", "0.6", "--tag", "speech")),
-    _trains("qwen-sft-4gpu", "huggingface", steps=2000, pace=0.2, vram_mb=20_000, more=("-m", "60", "--gpus", "4")),
-    _trains("eval-nano-lm", "json", steps=300, pace=0.1, vram_mb=2_500, more=("--after", "nano-lm-124m")),
+    _training("rnnt-large", "plain", steps=4000, pace=0.1, vram_mb=7_000, more=("-m", "0.6", "--tag", "speech")),
+    _training("qwen-sft-4gpu", "huggingface", steps=2000, pace=0.2, vram_mb=20_000, more=("-m", "60", "--gpus", "4")),
+    _training("eval-nano-lm", "json", steps=300, pace=0.1, vram_mb=2_500, more=("--after", "nano-lm-124m")),
 )
-# Goes on for as long as somebody looks, one after the other.
-ENCORE: Sequence[Scene] = (
-    _trains("llama-lora-r16", "huggingface", steps=1500, pace=0.12, vram_mb=24_000, more=("-m", "15")),
-    _trains("resnet50-base", "tqdm", steps=1200, pace=0.1, vram_mb=12_000, more=("-m", "10")),
-    _trains("wav2vec-ft", "json", steps=1800, pace=0.1, vram_mb=8_000, more=("-m", "2", "--tag", "speech")),
-    Scene(name="vit-l16-512", options=("-m", "20", *_vram(9_000)), script=_OUT_OF_MEMORY, arguments=("60",)),
+# Queued one after the other, over and over, until the demo ends.
+LATER_RUNS: Sequence[DemoRun] = (
+    _training("llama-lora-r16", "huggingface", steps=1500, pace=0.12, vram_mb=24_000, more=("-m", "15")),
+    _training("resnet50-base", "tqdm", steps=1200, pace=0.1, vram_mb=12_000, more=("-m", "10")),
+    _training("wav2vec-ft", "json", steps=1800, pace=0.1, vram_mb=8_000, more=("-m", "2", "--tag", "speech")),
+    DemoRun(name="vit-l16-512", options=("-m", "20", *_vram(9_000)), script=_OUT_OF_MEMORY, arguments=("60",)),
 )

@@ -1,4 +1,4 @@
-"""Where a demo plays: a temporary store, held by a lock while anybody of the demo lives, and swept afterwards."""
+"""The demo's workspace: a temporary folder with a store, locked while the demo runs and removed afterwards."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from backprop_tui.store.locks import Lock, try_lock
 
 _PREFIX = "backprop-demo"
 _LOCK = "demo.lock"
-SWEEP_SECONDS = 10.0
-_LOOK_SECONDS = 0.02
+KILL_SECONDS = 10.0
+_POLL_SECONDS = 0.02
 
 
-class Stage:
+class Workspace:
     """The folder of one demo."""
 
     __slots__ = ("folder",)
@@ -32,87 +32,88 @@ class Stage:
 
     @property
     def home(self) -> str:
-        """The root of its store."""
+        """The root of the store."""
         return os.path.join(self.folder, "backprop")
 
     @property
     def config_path(self) -> str:
-        """Its config.toml."""
+        """The path of config.toml."""
         return os.path.join(self.folder, "config.toml")
 
     @property
     def scripts_folder(self) -> str:
-        """Where its runs work."""
+        """The working directory of the runs."""
         return os.path.join(self.folder, "work")
 
     @property
     def lock_path(self) -> str:
-        """Held by whoever plays it."""
+        """The lock that the dashboard and the driver hold."""
         return os.path.join(self.folder, _LOCK)
 
 
-def set_up(host: str) -> tuple[Stage, Lock]:
-    """A new stage, and its lock.
+def create_workspace(host: str) -> tuple[Workspace, Lock]:
+    """Creates and locks a workspace.
 
     Raises:
-        OSError: there is no room for temporary files.
-        StateUnavailable: no locks there, or it cannot be written.
+        OSError: there is no space for temporary files.
+        StateUnavailable: the store cannot be written or locked.
     """
-    stage = Stage(tempfile.mkdtemp(prefix=f"{_PREFIX}-{os.getuid()}-"))
-    lock = try_lock(stage.lock_path)
+    workspace = Workspace(tempfile.mkdtemp(prefix=f"{_PREFIX}-{os.getuid()}-"))
+    lock = try_lock(workspace.lock_path)
     if lock is None:
-        raise StateUnavailable(f"{stage.lock_path}: locked by somebody else, although it is new")
-    os.mkdir(stage.scripts_folder)
-    with open(stage.config_path, "w", encoding="utf-8") as file:
+        raise StateUnavailable(f"{workspace.lock_path}: locked by another process, although it is new")
+    os.mkdir(workspace.scripts_folder)
+    with open(workspace.config_path, "w", encoding="utf-8") as file:
         file.write(CONFIG)
-    Home(stage.home, host).prepare()
-    return stage, lock
+    Home(workspace.home, host).prepare()
+    return workspace, lock
 
 
-def sweep_abandoned() -> None:
-    """Ends and removes what is left of demos that nobody plays any more, the machine having crashed, say."""
+def remove_abandoned() -> None:
+    """Removes demos that are no longer running, for example after a crash of the machine, with their processes."""
     pattern = os.path.join(glob.escape(tempfile.gettempdir()), f"{_PREFIX}-{os.getuid()}-*")
     for folder in glob.glob(pattern):
-        if not _is_ours(folder):
+        if not _is_own_directory(folder):
             continue
         try:
-            lock = try_lock(Stage(folder).lock_path)
-        except OSError:  # another one sweeps it
+            lock = try_lock(Workspace(folder).lock_path)
+        except OSError:  # another process is removing it
             continue
         if lock is not None:
             with lock:
-                take_down(Stage(folder))
+                tear_down(Workspace(folder))
 
 
-def take_down(stage: Stage) -> None:
-    """Kills everything that knows the store, then removes it.
+def tear_down(workspace: Workspace) -> None:
+    """Kills all processes that use the workspace's store, then removes it.
 
-    By force: there is nothing to save. Repeated, because a guardian that sees its supervisor die starts another.
+    SIGKILL is fine, since there is nothing to save. It is repeated, because a guardian whose supervisor dies starts
+    another one.
     """
-    end = time.monotonic() + SWEEP_SECONDS
-    quiet_looks = 0
-    while quiet_looks < 2 and time.monotonic() < end:
-        found = _players(stage.home)
-        quiet_looks = 0 if found else quiet_looks + 1
-        for one in found:
-            send_signal(one, signal.SIGKILL)
-        time.sleep(_LOOK_SECONDS)
-    shutil.rmtree(stage.folder, ignore_errors=True)
+    end = time.monotonic() + KILL_SECONDS
+    quiet_polls = 0
+    while quiet_polls < 2 and time.monotonic() < end:
+        processes = _processes_of(workspace.home)
+        quiet_polls = 0 if processes else quiet_polls + 1
+        for process in processes:
+            send_signal(process, signal.SIGKILL)
+        time.sleep(_POLL_SECONDS)
+    shutil.rmtree(workspace.folder, ignore_errors=True)
 
 
-def _is_ours(folder: str) -> bool:
-    """Whether it is a directory of this user and no link: others may write where temporary files are."""
+def _is_own_directory(folder: str) -> bool:
+    """Whether it is a real directory of this user: other users may create links among the temporary files."""
     try:
-        found = os.lstat(folder)
+        status = os.lstat(folder)
     except OSError:
         return False
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
 
 
-def _players(home: str) -> list[Identity]:
-    """Living processes that were started with this store in their environment, this one excepted."""
-    mark = b"\0BACKPROP_HOME=" + os.fsencode(home) + b"\0"
-    found = []
+def _processes_of(home: str) -> list[Identity]:
+    """Running processes with this store in their environment, except this one."""
+    variable = b"\0BACKPROP_HOME=" + os.fsencode(home) + b"\0"
+    processes = []
     for name in os.listdir("/proc"):
         if not name.isdecimal() or int(name) == os.getpid():
             continue
@@ -121,9 +122,9 @@ def _players(home: str) -> list[Identity]:
             continue
         try:
             with open(f"/proc/{name}/environ", "rb") as file:
-                knows = mark in b"\0" + file.read() + b"\0"
-        except OSError:  # another user's, or gone
+                uses_store = variable in b"\0" + file.read() + b"\0"
+        except OSError:  # another user's process, or it has ended
             continue
-        if knows:
-            found.append(identity)
-    return found
+        if uses_store:
+            processes.append(identity)
+    return processes

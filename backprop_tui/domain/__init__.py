@@ -1,1 +1,1 @@
-"""The nouns and rules of runs: pure values and functions, no I/O, no clock, no await."""
+"""The domain model: runs, their lifecycle and the governor, as pure values and functions without I/O or clock."""

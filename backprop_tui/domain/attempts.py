@@ -1,4 +1,4 @@
-"""When the attempts of a run were at work, for telling what belongs to which, and at what running time."""
+"""Maps wall times to the attempts of a run and to elapsed time."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from backprop_tui.domain.values import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempts:
-    """When each attempt of a run began, and how much time before it had passed between attempts; oldest first."""
+    """Start time of each attempt, and the total time spent between attempts before it; oldest first."""
 
     starts: tuple[float, ...] = ()
     idle: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, run: Run | None) -> Attempts:
-        """Those of a run."""
+        """Builds the timeline of a run; it is empty for None."""
         starts: list[float] = []
         idle: list[float] = []
         total, ended = 0.0, None
@@ -27,11 +27,11 @@ class Attempts:
         return cls(starts=tuple(starts), idle=tuple(idle))
 
     def at(self, time: float) -> int:
-        """The place of the attempt that was at work then."""
-        return max((place for place, start in enumerate(self.starts) if start <= time), default=0)
+        """Index of the attempt that was running at `time`."""
+        return max((index for index, start in enumerate(self.starts) if start <= time), default=0)
 
     def elapsed(self, time: float, *, idle: bool = False) -> float:
-        """Seconds from the first start to `time`; without those between attempts, unless `idle`."""
+        """Seconds from the first start to `time`; time between attempts is excluded unless `idle` is set."""
         if not self.starts:
             return time
         return max(0.0, time - self.starts[0] - (0.0 if idle else self.idle[self.at(time)]))

@@ -1,4 +1,4 @@
-"""The best that the metrics of a run ever were, where the name of one tells which way is better."""
+"""Keeps the best value of each metric whose name implies a direction."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from functools import lru_cache
 from backprop_tui.domain.course import Extreme
 from backprop_tui.domain.metric_names import less_is_better
 
-MOST_METRICS = 32  # of which it is kept: the record is written each second
-Best = Mapping[str, Extreme]
+MOST_METRICS = 32  # limit of metrics kept: the record is rewritten every second
+BestValues = Mapping[str, Extreme]
 
-_direction = lru_cache(maxsize=512)(less_is_better)  # a log says the same names line after line
+_direction = lru_cache(maxsize=512)(less_is_better)  # a log repeats the same names on every line
 
 
 def improve(best: dict[str, Extreme], metrics: Mapping[str, float], step: int | None) -> None:
-    """Takes in what was measured at a step; None where the script prints no steps."""
+    """Updates `best` in place with the values of one step; `step` is None if the script prints no steps."""
     for name, value in metrics.items():
-        less = _direction(name)
-        if less is None or not math.isfinite(value):
+        lower = _direction(name)
+        if lower is None or not math.isfinite(value):
             continue
-        known = best.get(name)
-        if known is None:
+        previous = best.get(name)
+        if previous is None:
             if len(best) < MOST_METRICS:
                 best[name] = Extreme(value, step)
-        elif value < known.value if less else value > known.value:
+        elif value < previous.value if lower else value > previous.value:
             best[name] = Extreme(value, step)
 
 
-def joined(earlier: Best, later: Best) -> Best:
-    """The better of each; the earlier one where both are alike."""
+def merge_best(earlier: BestValues, later: BestValues) -> BestValues:
+    """Returns the better value of each metric; on a tie the earlier one."""
     if not later:
         return earlier
-    found = dict(earlier)
+    merged = dict(earlier)
     for name, extreme in later.items():
-        improve(found, {name: extreme.value}, extreme.step)
-    return found
+        improve(merged, {name: extreme.value}, extreme.step)
+    return merged

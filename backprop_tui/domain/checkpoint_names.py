@@ -1,4 +1,4 @@
-"""Which checkpoint a file belongs to, by the names that training frameworks give them, and the step a name tells."""
+"""Recognises checkpoints, and their steps, by the file names that training frameworks use."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from posixpath import basename, dirname
 
 from backprop_tui.domain.values import dataclass
 
-DEEPEST_PART = 4  # directories between a checkpoint that is a directory and its parts
+MAX_PART_DEPTH = 4  # directory levels between a checkpoint directory and its parts
 
-# Names that say by themselves that a directory is one: checkpoint-500 (Hugging Face), iter_0000845 (Megatron),
+# Directory names that identify a checkpoint on their own: checkpoint-500 (Hugging Face), iter_0000845 (Megatron),
 # global_step100 (DeepSpeed), checkpoint_3, step-16, epoch_2 (accelerate and many scripts).
 _FOLDER = re.compile(
     r"(?P<word>checkpoint|ckpt|global[-_]?step|step|iter(?:ation)?|epoch)[-_=]?(?P<number>\d{1,15})", re.IGNORECASE
 )
-# Parts that make the directory around them a checkpoint, whatever its name: accelerate, orbax, torch.distributed.
+# Files that make their directory a checkpoint whatever its name: accelerate, orbax, torch.distributed.
 _PARTS = ("random_states_0.pkl", "_CHECKPOINT_METADATA", ".metadata")
 _UNFINISHED_FOLDER = re.compile(r"tmp-|.*\.orbax-checkpoint-tmp.*|.*\.tmp$")
 
@@ -33,10 +33,10 @@ _EPOCH = re.compile(r"epoch[-_=]?\d+", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedCheckpoint:
-    """A checkpoint as its name tells of it.
+    """What the name of a checkpoint says.
 
-    `step` is said to be one; `number` is what the name ends with, perhaps a step, perhaps an epoch. `is_best` says that
-    it was kept for its score: a newer one may be the one to go on from.
+    `step` is set if the name calls it a step; `number` is the trailing number, which may be a step or an epoch.
+    `is_best`: kept for its score, so a newer checkpoint may be the one to resume from.
     """
 
     path: str
@@ -46,7 +46,7 @@ class NamedCheckpoint:
 
 
 def named_checkpoint(file: str) -> NamedCheckpoint | None:
-    """The checkpoint that a file is, or is a part of; None where its path names none."""
+    """Returns the checkpoint that a file is or belongs to; None if its path does not look like one."""
     folder = _folder_around(file)
     if folder is not None:
         return _named(folder)
@@ -54,24 +54,22 @@ def named_checkpoint(file: str) -> NamedCheckpoint | None:
 
 
 def named_exactly(path: str) -> NamedCheckpoint:
-    """What the name of something tells that is known to be a checkpoint."""
+    """Parses the name of a path that is already known to be a checkpoint."""
     return _named(path)
 
 
 def _folder_around(file: str) -> str | None:
-    """The outermost directory that is a checkpoint: a DeepSpeed checkpoint may lie in one of Hugging Face's."""
-    found = None
+    """The outermost checkpoint directory: a Hugging Face checkpoint may contain a DeepSpeed one."""
     folder = dirname(file)
-    if basename(file) in _PARTS:
-        found = folder
-    for _ in range(DEEPEST_PART):
+    outermost = folder if basename(file) in _PARTS else None
+    for _ in range(MAX_PART_DEPTH):
         name = basename(folder)
         if _UNFINISHED_FOLDER.fullmatch(name) or name.startswith("tmp-"):
             return None
         if _FOLDER.fullmatch(name):
-            found = folder
+            outermost = folder
         folder = dirname(folder)
-    return found
+    return outermost
 
 
 def _is_checkpoint_file(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""The course of one metric over a run, as it is drawn and compared: its extremes, and buckets of its values."""
+"""The series of one metric over a run: its extremes, and its values aggregated into buckets."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from backprop_tui.domain.values import dataclass
 
 
 class Extreme(NamedTuple):
-    """A value and the step it was reached at; None where the script prints no steps."""
+    """A value and the step at which it was reached; `step` is None if the script prints no steps."""
 
     value: float
     step: int | None
 
 
 class Bucket(NamedTuple):
-    """Values that came one after another: `step` and `time` are the last one's.
+    """Consecutive values; `step` and `time` belong to the last one.
 
-    `time` is ISO 8601, `step` counts values where the script prints no steps. `after_hole`: NaN or an infinity came
-    just before.
+    `time` is ISO 8601. `step` counts values if the script prints no steps. `after_hole`: the value just before was NaN
+    or infinite.
     """
 
     step: float
@@ -32,7 +32,7 @@ class Bucket(NamedTuple):
 
 
 class Hole(NamedTuple):
-    """Where values began to be NaN or infinite; as `Bucket` has them."""
+    """Where values became NaN or infinite; step and time as in `Bucket`."""
 
     step: float
     time: str
@@ -40,9 +40,9 @@ class Hole(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """One metric as it was at some moment; the extremes are over all values, and None where none was finite.
+    """One metric up to some moment; the extremes cover all values and are None if none was finite.
 
-    `last` may be not finite. `holes` are the first and the newest where they are many.
+    `last` may be NaN or infinite. If there are many `holes`, only the first and the newest are kept.
     """
 
     name: str
@@ -57,10 +57,14 @@ class Course:
 
     @property
     def best(self) -> Extreme | None:
-        """None where the name does not tell which way is better."""
-        less = less_is_better(self.name)
-        return None if less is None else self.least if less else self.most
+        """The best value; None if the name does not imply a direction."""
+        lower = less_is_better(self.name)
+        return None if lower is None else self.least if lower else self.most
 
     def drawn(self) -> list[tuple[float, float]]:
-        """Points of a curve that shows each least and most."""
-        return [(one.step, value) for one in self.buckets for value in dict.fromkeys((one.least, one.most, one.last))]
+        """Points (step, value) of a curve that includes every minimum and maximum."""
+        return [
+            (bucket.step, value)
+            for bucket in self.buckets
+            for value in dict.fromkeys((bucket.least, bucket.most, bucket.last))
+        ]

@@ -1,4 +1,4 @@
-"""What people may change of a run that exists."""
+"""Applies edit requests to a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from backprop_tui.domain.run import Run
 
 
 def edited(run: Run, request: EditRequest) -> Run:
-    """The run with what is given changed; an empty note takes the note away."""
+    """Returns the run with the given fields changed; an empty note removes the note."""
     return replace(
         run,
         name=run.name if request.name is None else request.name,
@@ -20,5 +20,5 @@ def edited(run: Run, request: EditRequest) -> Run:
 
 
 def with_timebox(run: Run, request: TimeboxRequest) -> Run:
-    """The run with another timebox; seconds that were used already count."""
+    """Returns the run with another timebox; running time already used counts towards it."""
     return replace(run, spec=replace(run.spec, max_run_seconds=request.max_run_seconds))

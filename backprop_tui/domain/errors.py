@@ -1,4 +1,4 @@
-"""Everything this program raises on purpose.
+"""The exceptions of this program, with their exit codes.
 
 ```
 BackpropError
@@ -6,10 +6,10 @@ BackpropError
 │   └── UnknownRun       2   no run, or several, by that name
 ├── NotFound            66   the script or command is not there or not readable
 ├── StateUnavailable    73   the state directory cannot be made, written or locked
-├── StorageFailed       74   disk full, or another input/output error of ours
-└── InternalError       70   our own fault
+├── StorageFailed       74   disk full, or another input/output error of this program
+└── InternalError       70   a bug in this program
     ├── IllegalTransition
-    └── BrokenRecord         a file of ours that does not say what it should
+    └── BrokenRecord         a file of the store with unexpected content
 ```
 """
 
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 
 class BackpropError(Exception):
-    """Something the user is told in one line; `exit_code` is the documented one."""
+    """An error that is shown to the user in one line; `exit_code` is the documented exit code."""
 
     exit_code = 70
 
@@ -29,7 +29,7 @@ class UsageError(BackpropError):
 
 
 class UnknownRun(UsageError):
-    """No run, or more than one, answers to the handle."""
+    """No run, or more than one, matches the handle."""
 
 
 class NotFound(BackpropError):
@@ -39,7 +39,7 @@ class NotFound(BackpropError):
 
 
 class StateUnavailable(BackpropError):
-    """The state directory cannot be made, written or locked."""
+    """The state directory cannot be created, written or locked."""
 
     exit_code = 73
 
@@ -51,19 +51,19 @@ class StorageFailed(BackpropError):
 
 
 class InternalError(BackpropError):
-    """A fault of this program."""
+    """A bug in this program."""
 
 
 class IllegalTransition(InternalError):
-    """A run was asked to go from a status to one that cannot follow it."""
+    """A run cannot change from one status to the other."""
 
     def __init__(self, old: str, new: str) -> None:
-        super().__init__(f"a run cannot go from {old} to {new}")
+        super().__init__(f"a run cannot change from {old} to {new}")
         self.old, self.new = old, new
 
 
 class BrokenRecord(InternalError):
-    """A file of the store is not what it should be."""
+    """A file of the store has unexpected content."""
 
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(f"{path}: {problem}")

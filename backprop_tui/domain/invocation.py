@@ -1,4 +1,4 @@
-"""What a script is started with and told: arguments and environment of one attempt."""
+"""Builds the command line and the environment of one attempt."""
 
 from __future__ import annotations
 
@@ -8,37 +8,40 @@ from collections.abc import Iterator, Mapping
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.run import Run, Spec
 
-# The original tool passed these to every script. A strict argparse script dies of an unknown flag, so a script gets
+# The original tool passed these to every script. A strict argparse script fails on an unknown flag, so a script gets
 # only those that its own source mentions.
 RESUME = "--resume-from"
 ORIGINAL_FLAGS = ("--run-id", "--max-minutes", "--framework", "--checkpoint-every-seconds", RESUME)
 
 
 def mentioned_flags(source: str) -> tuple[str, ...]:
-    """Those of the original's flags that stand as quoted words in a script's source."""
+    """Returns the flags of the original tool that appear as quoted strings in a script's source."""
     return tuple(flag for flag in ORIGINAL_FLAGS if f'"{flag}"' in source or f"'{flag}'" in source)
 
 
 def arguments(run: Run) -> tuple[str, ...]:
-    """The command line of the newest attempt."""
+    """Returns the command line of the newest attempt."""
     command = run.spec.command
-    told = [
-        word for flag, value in _flags(run) if flag == RESUME or not _given(flag, command) for word in (flag, value)
+    added = [
+        word
+        for flag, value in _original_flags(run)
+        if flag == RESUME or not _has_flag(command, flag)
+        for word in (flag, value)
     ]
-    return (*command, *told, *_resume_words(run))
+    return (*command, *added, *_resume_arguments(run))
 
 
-def _given(flag: str, command: tuple[str, ...]) -> bool:
+def _has_flag(command: tuple[str, ...], flag: str) -> bool:
     return any(word == flag or word.startswith(flag + "=") for word in command)
 
 
-def _flags(run: Run) -> Iterator[tuple[str, str]]:
+def _original_flags(run: Run) -> Iterator[tuple[str, str]]:
     values = {
         "--run-id": run.id,
         "--max-minutes": _minutes(timebox_seconds(run)),
         "--framework": run.spec.framework,
         "--checkpoint-every-seconds": _number(run.spec.checkpoint_every_seconds),
-        # Though it may be given already: that is where the first attempt began, and the last one given counts.
+        # Added even if the command line has one: that is where the first attempt started, and the last one counts.
         RESUME: run.attempt.resumed_from if run.spec.resume_arg is None else None,
     }
     for flag in run.spec.understood_flags:
@@ -47,7 +50,7 @@ def _flags(run: Run) -> Iterator[tuple[str, str]]:
             yield flag, value
 
 
-def _resume_words(run: Run) -> list[str]:
+def _resume_arguments(run: Run) -> list[str]:
     path, template = run.attempt.resumed_from, resume_arg(run.spec)
     if path is None or template is None:
         return []
@@ -56,19 +59,22 @@ def _resume_words(run: Run) -> list[str]:
 
 
 def resume_arg(spec: Spec) -> str | None:
-    """What is added for a resume: as asked, else as found where the original's flag is not understood."""
+    """Returns the arguments to add on a resume: the user's, else those found in the script's source.
+
+    None if there are none, or if the script understands the original tool's flag, which is added anyway.
+    """
     if spec.resume_arg is not None or RESUME in spec.understood_flags:
         return spec.resume_arg
     return spec.found_resume_arg
 
 
 def environment(run: Run, run_directory: str, captured: Mapping[str, str]) -> dict[str, str]:
-    """The captured environment with what the script is told.
+    """Returns the captured environment with the variables for the script added.
 
     `BACKPROP_DEADLINE` is the wall time (seconds since the epoch) at which the timebox ends if nothing pauses the run.
     """
     limit = timebox_seconds(run)
-    told = {
+    variables = {
         "BACKPROP_RUN_ID": run.id,
         "BACKPROP_RUN_NAME": run.name,
         "BACKPROP_RUN_DIR": run_directory,
@@ -80,8 +86,9 @@ def environment(run: Run, run_directory: str, captured: Mapping[str, str]) -> di
         "BACKPROP_CHECKPOINT_EVERY_SECONDS": _number(run.spec.checkpoint_every_seconds),
         "PYTHONUNBUFFERED": "1",
     }
-    kept = {name: value for name, value in captured.items() if name not in told}
-    return {**kept, **{name: value for name, value in told.items() if value is not None}, **run.attempt.variables}
+    inherited = {name: value for name, value in captured.items() if name not in variables}
+    added = {name: value for name, value in variables.items() if value is not None}
+    return {**inherited, **added, **run.attempt.variables}
 
 
 def _minutes(seconds: float | None) -> str | None:

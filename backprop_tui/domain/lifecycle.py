@@ -1,29 +1,29 @@
-"""How a run goes from attempt to attempt: pure steps from one record to the next."""
+"""The lifecycle of a run: starts, ends, retries, slices and resumes, as pure functions from record to record."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
 
-from backprop_tui.domain.best import joined
+from backprop_tui.domain.best import merge_best
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.retries import Again, NotAgain, decide_retry
 from backprop_tui.domain.run import Attempt, Cause, Ended, Gpu, Queued, Run, Starting
-from backprop_tui.domain.slices import is_sliced, next_slice, with_savings
+from backprop_tui.domain.slices import is_sliced, next_slice, with_saved_step
 from backprop_tui.domain.status import Status, check_transition
 from backprop_tui.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How one attempt ended, as its guardian saw it."""
+    """How one attempt ended."""
 
     status: Status
     exit_code: int | None = None
     signal: str | None = None
     reason: str | None = None
     cause: Cause | None = None
-    is_final: bool = False  # it reached what it was started for, or a person ends it: neither slice nor retry follows
+    is_final: bool = False  # it reached its goal or a person stopped it: no slice or retry follows
 
 
 def begin(
@@ -35,7 +35,7 @@ def begin(
     vram_claim_bytes: int = 0,
     variables: Mapping[str, str] | None = None,
 ) -> Run:
-    """A queued run, admitted: one more attempt, from the checkpoint its place in the queue names."""
+    """Starts a new attempt of an admitted run, from the checkpoint that its queued state names."""
     queued = run.state if isinstance(run.state, Queued) else None
     attempt = Attempt(
         number=len(run.attempts) + 1,
@@ -51,14 +51,14 @@ def begin(
 
 
 def take_back(run: Run, *, now: float, reason: str) -> Run:
-    """A `starting` run whose script was never started goes back to its place, as if never admitted."""
+    """Puts a `starting` run whose script was never started back in the queue, as if it had not been admitted."""
     attempt = run.attempt
     state = Queued(since=now, reason=reason, resume_from=attempt.resumed_from, by_request=attempt.by_request)
     return replace(run.to(state), attempts=run.attempts[:-1])
 
 
 def fold(run: Run, live: Live | None) -> Run:
-    """What the live record knows of the newest attempt, written into the run."""
+    """Merges the live record of the newest attempt into the run; a record of another attempt is ignored."""
     if live is None or not run.attempts or live.attempt != run.attempt.number:
         return run
     attempt = replace(run.attempt, running_seconds=live.clock.running_seconds, paused_seconds=live.clock.paused_seconds)
@@ -70,7 +70,7 @@ def fold(run: Run, live: Live | None) -> Run:
         total_epochs=live.total_epochs if live.total_epochs is not None else run.total_epochs,
         eta_seconds=live.eta_seconds,
         metrics={**run.metrics, **live.metrics},
-        best=joined(run.best, live.best),
+        best=merge_best(run.best, live.best),
         checkpoints=live.checkpoints or run.checkpoints,
         peak=live.peak,
         resume_check=live.resume_check or run.resume_check,
@@ -79,30 +79,30 @@ def fold(run: Run, live: Live | None) -> Run:
 
 
 def conclude(run: Run, outcome: Outcome, *, now: float, resume_from: str | None) -> Run:
-    """The attempt is over: the run ends, or goes back to the queue for a retry or its next slice.
+    """Finishes an attempt: the run ends, or goes back to the queue for a retry or its next slice.
 
     Args:
-        run: The record, with what its live record knew already folded in.
+        run: The record, with its live record already merged.
         outcome: How the attempt ended.
         now: Wall time of the end.
-        resume_from: The newest sound checkpoint, None when there is none.
+        resume_from: The newest sound checkpoint, None if there is none.
     """
     check_transition(run.status, outcome.status)
     attempt = replace(
         run.attempt, ended_at=now, status=outcome.status, exit_code=outcome.exit_code, signal=outcome.signal
     )
-    run = with_savings(run.with_attempt(attempt))
+    run = with_saved_step(run.with_attempt(attempt))
     if outcome.status is Status.TIMEBOXED and is_sliced(run.spec) and not outcome.is_final:
-        following = next_slice(run, now, resume_from, used_seconds=used_seconds(run))
-        if isinstance(following, Run):
-            return following
-        outcome = replace(outcome, reason="; ".join(filter(None, (outcome.reason, following))))
-    return _retry(run, outcome, now, resume_from) or _end(run, outcome, now)
+        queued = next_slice(run, now, resume_from, used_seconds=used_seconds(run))
+        if isinstance(queued, Run):
+            return queued
+        outcome = replace(outcome, reason="; ".join(filter(None, (outcome.reason, queued))))
+    return _queue_retry(run, outcome, now, resume_from) or _end(run, outcome, now)
 
 
 def _end(run: Run, outcome: Outcome, now: float) -> Run:
-    again = retry_after(run, outcome)
-    reasons = (outcome.reason, again.reason if isinstance(again, NotAgain) else None)
+    decision = retry_after(run, outcome)
+    reasons = (outcome.reason, decision.reason if isinstance(decision, NotAgain) else None)
     end = Ended(
         at=now,
         status=outcome.status,
@@ -114,38 +114,40 @@ def _end(run: Run, outcome: Outcome, now: float) -> Run:
     return run.to(end)
 
 
-def _retry(run: Run, outcome: Outcome, now: float, resume_from: str | None) -> Run | None:
-    again = retry_after(run, outcome)
-    if not isinstance(again, Again):
+def _queue_retry(run: Run, outcome: Outcome, now: float, resume_from: str | None) -> Run | None:
+    decision = retry_after(run, outcome)
+    if not isinstance(decision, Again):
         return None
-    reason = f"retry {again.number} of {run.spec.retries}"
-    return run.to(Queued(since=now, reason=reason, not_before=now + again.backoff_seconds, resume_from=resume_from))
+    reason = f"retry {decision.number} of {run.spec.retries}"
+    return run.to(Queued(since=now, reason=reason, not_before=now + decision.backoff_seconds, resume_from=resume_from))
 
 
 def retry_after(run: Run, outcome: Outcome) -> Again | NotAgain | None:
-    """What follows the end of the newest attempt, which is in the record; None where it was no failure."""
+    """Decides whether to retry after the newest attempt, whose end is in the record; None if it did not fail."""
     if outcome.status is not Status.FAILED:
         return None
-    again = decide_retry(run.attempts, outcome.cause, run.spec.retries)
-    return NotAgain("not tried again: it was to end anyway") if isinstance(again, Again) and outcome.is_final else again
+    decision = decide_retry(run.attempts, outcome.cause, run.spec.retries)
+    if isinstance(decision, Again) and outcome.is_final:
+        return NotAgain("not retried: it was about to end anyway")
+    return decision
 
 
 def used_seconds(run: Run) -> float:
-    """Running time of all attempts, pauses excluded."""
+    """Total running time of all attempts, without pauses."""
     return sum(attempt.running_seconds for attempt in run.attempts)
 
 
 def timebox_seconds(run: Run) -> float | None:
-    """The limit of the next or current attempt: the timebox, or what is left of `total_seconds` where that is less."""
+    """Time limit of the current or next attempt: the timebox, or the rest of `total_seconds` if that is less."""
     limit, total = run.spec.max_run_seconds, run.spec.total_seconds
     if total is None:
         return limit
     earlier = sum(attempt.running_seconds for attempt in run.attempts if attempt.ended_at is not None)
-    left = max(1.0, total - earlier)
-    return left if limit is None else min(limit, left)
+    remaining = max(1.0, total - earlier)
+    return remaining if limit is None else min(limit, remaining)
 
 
 def resume(run: Run, *, now: float, resume_from: str | None) -> Run:
-    """An ended run goes back to the queue, behind the others."""
+    """Queues an ended run again, behind the others."""
     queued = Queued(since=now, reason="resumed", resume_from=resume_from, by_request=True)
     return replace(run.to(queued), position=now)

@@ -1,4 +1,4 @@
-"""What a run is allowed, and what the machine allows to all runs together."""
+"""Limits of one run, and limits of the machine for all runs together."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MEGABYTE = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryLimit:
-    """How much memory of a GPU a run may use: a share of the GPU's total, or bytes; exactly one of the two is set."""
+    """GPU memory that a run may use: a fraction of the GPU's total, or bytes; exactly one of them is set."""
 
     fraction: float | None = None
     bytes: int | None = None
@@ -18,12 +18,12 @@ class MemoryLimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunLimits:
-    """Thresholds that are settled when a run is queued and travel with it; 0 switches a check off."""
+    """Thresholds that are fixed when a run is queued; 0 switches a check off."""
 
     min_free_ram_bytes: int = 4 * GIGABYTE
     max_load_per_core: float = 2.0
     min_free_disk_bytes: int = GIGABYTE
-    max_parallel: int | None = None  # None: the machine's
+    max_parallel: int | None = None  # None: the machine's limit applies
     gpu_min_free_vram_bytes: int = 2500 * MEGABYTE
     gpu_max_temp_celsius: float = 85.0
     gpu_resume_margin_celsius: float = 5.0
@@ -35,7 +35,7 @@ class RunLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineLimits:
-    """What the supervisor reads from the user's config.toml alone."""
+    """Limits that the supervisor reads from the user's config.toml only."""
 
     max_parallel: int = 2
     start_burst: int = 4

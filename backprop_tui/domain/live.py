@@ -1,4 +1,4 @@
-"""What changes each second of a running run: the clock, the pause, the stop, the figures."""
+"""The live record of a running attempt: clock, pause, stop, progress and resource use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from backprop_tui.domain.values import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clock:
-    """Seconds running and paused up to `mark`, on CLOCK_MONOTONIC of boot `boot_id`; since then one of them goes on."""
+    """Running and paused seconds up to `mark`, a CLOCK_MONOTONIC time of boot `boot_id`; one of them grows since."""
 
     running_seconds: float = 0.0
     paused_seconds: float = 0.0
@@ -25,11 +25,11 @@ class Clock:
     boot_id: str = ""
 
     def at(self, now: float, *, paused: bool) -> Clock:
-        """The clock moved on to `now`, a monotonic time of the same boot."""
-        passed = max(0.0, now - self.mark)
+        """Returns the clock advanced to `now`, a monotonic time of the same boot."""
+        elapsed = max(0.0, now - self.mark)
         return Clock(
-            running_seconds=self.running_seconds + (0.0 if paused else passed),
-            paused_seconds=self.paused_seconds + (passed if paused else 0.0),
+            running_seconds=self.running_seconds + (0.0 if paused else elapsed),
+            paused_seconds=self.paused_seconds + (elapsed if paused else 0.0),
             mark=now,
             boot_id=self.boot_id,
         )
@@ -37,7 +37,7 @@ class Clock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
-    """Stopped by SIGSTOP since a wall time, by a person or by a guard ("heat", "ram")."""
+    """A pause by SIGSTOP since a wall time; `by` is a person or a guard ("heat", "ram")."""
 
     since: float
     by: str
@@ -46,10 +46,10 @@ class Pause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Postponed:
-    """Our intent to end the script once its next checkpoint is saved; no signal was given yet.
+    """A stop that waits for the next checkpoint; no signal has been sent yet.
 
-    A checkpoint counts that was saved at the wall time `since` or later. `deadline` is the monotonic time at which the
-    end begins without one.
+    A checkpoint saved at the wall time `since` or later ends the wait. `deadline` is the monotonic time at which the
+    stop starts without one.
     """
 
     status: Status
@@ -61,14 +61,14 @@ class Postponed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stopping:
-    """Our intent to end the script, recorded before the first signal.
+    """A stop in progress, recorded before the first signal is sent.
 
-    `stage` counts the signals given: 0 none yet (a script that asks whether to stop reads it here), 1 stop signal,
-    2 TERM, 3 KILL. `deadline` is the monotonic time of the next one. `is_final`: a person wants the run to end, so that
-    no slice follows whatever the status says.
+    `stage` counts the signals sent: 0 none yet (a script that polls `should_stop` reads it here), 1 stop signal,
+    2 TERM, 3 KILL. `deadline` is the monotonic time of the next one. `is_final`: a person stopped the run, so no slice
+    follows whatever the status is.
     """
 
-    status: Status  # what the end will be: timeboxed or stopped
+    status: Status  # the status after the end: timeboxed or stopped
     by: str
     reason: str
     since: float
@@ -80,7 +80,7 @@ class Stopping:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
-    """live.json: never fsynced, may be lost; the run's end folds what matters into run.json."""
+    """live.json: never fsynced, so it may be lost; at the end of the attempt it is merged into run.json."""
 
     attempt: int
     runner_pid: int
@@ -89,44 +89,44 @@ class Live:
     time: float
     log_offset: int = 0
     log_generation: int = 0
-    attempt_log_offset: int = 0  # where this attempt's part of the log begins
-    log_memory: Mapping[str, Any] | None = None  # what the reader of the log knew at log_offset
-    told_offset: int | None = None  # checkpoints announced up to here are recorded and told
+    attempt_log_offset: int = 0  # start of this attempt's part of the log
+    log_memory: Mapping[str, Any] | None = None  # state of the log reader at log_offset
+    told_offset: int | None = None  # checkpoints announced before this offset have been recorded and reported
     requests_offset: int = 0
     step: int | None = None
     epoch: float | None = None
     total_steps: int | None = None
     total_epochs: int | None = None
-    eta_seconds: float | None = None  # to the end of the training, as the script prints it
+    eta_seconds: float | None = None  # until the end of the training, as printed by the script
     metrics: Mapping[str, float] = field(default_factory=dict)
     best: Mapping[str, Extreme] = field(default_factory=dict)
     checkpoints: tuple[Checkpoint, ...] = ()
     pause: Pause | None = None
     stopping: Stopping | None = None
     postponed: Postponed | None = None
-    reached: str | None = None  # which condition of --until, in words
+    reached: str | None = None  # description of the --until goal that was reached
     warned: bool = False
     peak: Peak = field(default_factory=Peak)
     ram_bytes: int | None = None
     cpu_percent: float | None = None
-    vram_bytes: int | None = None  # on its fullest GPU
-    temperature_celsius: float | None = None  # of its hottest GPU
-    pace: SavePace | None = None  # of its checkpoints
-    disk: DiskUse | None = None  # that they go to
-    disk_warning: str | None = None  # that it will be full before the run is done
+    vram_bytes: int | None = None  # on the run's fullest GPU
+    temperature_celsius: float | None = None  # of the run's hottest GPU
+    pace: SavePace | None = None  # of the checkpoints
+    disk: DiskUse | None = None  # of the checkpoints
+    disk_warning: str | None = None  # set if the disk will be full before the run ends
     resume_check: ResumeCheck | None = None
-    problem: str | None = None  # what the guardian cannot do: unkillable processes, disk full
+    problem: str | None = None  # a failure of the guardian: unkillable processes, disk full
 
     @property
     def is_final(self) -> bool:
-        """Whether neither slice nor retry follows: it reached what it was started for, or a person ends the run."""
-        is_ended_by_person = self.stopping is not None and self.stopping.is_final
-        is_to_be_stopped = self.postponed is not None and self.postponed.status is Status.STOPPED
-        return self.reached is not None or is_ended_by_person or is_to_be_stopped
+        """Whether no slice or retry follows: a goal was reached, or a person stopped the run."""
+        stopped_by_person = self.stopping is not None and self.stopping.is_final
+        stop_deferred = self.postponed is not None and self.postponed.status is Status.STOPPED
+        return self.reached is not None or stopped_by_person or stop_deferred
 
 
 def shown_status(run: Run, live: Live | None) -> Status:
-    """The status people see: the record's, refined by the live record of the same attempt."""
+    """Returns the public status: that of the record, refined by the live record of the same attempt."""
     if run.status is not Status.RUNNING or live is None or live.attempt != run.attempt.number:
         return run.status
     if live.stopping is not None or live.postponed is not None:

@@ -1,4 +1,4 @@
-"""The order of the queue: priority first, then first come."""
+"""The order of the queue: by priority, then first come, first served."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from backprop_tui.domain.run import Run
 
 
 def in_order(queued: Iterable[Run]) -> list[Run]:
-    """Higher priority first; among equals the lower position, which is the time of queueing unless it was moved."""
+    """Sorts by priority, highest first, then by position, which is the time of queueing unless the run was moved."""
     return sorted(queued, key=lambda run: (-run.priority, run.position, run.id))
 
 
 def moved(run: Run, queue: Sequence[Run], place: int) -> Run:
-    """The run put at a place of the queue, 1 being the first; it takes the priority of the run it comes before.
+    """Returns the run moved to a place in the queue; it takes the priority of the run that it comes before.
 
     Args:
         run: A queued run.
         queue: The whole queue in order.
-        place: Where it shall stand; past the end is the end.
+        place: The new place, counted from 1; a place past the end means the end.
     """
     others = [other for other in queue if other.id != run.id]
     index = max(0, min(place - 1, len(others)))

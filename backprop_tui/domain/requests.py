@@ -1,4 +1,4 @@
-"""What front ends and the guard ask of a run; absolute and idempotent, so that asking twice does no harm."""
+"""Requests that front ends and the guard send to a run; absolute and idempotent, so a repeated one does no harm."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from backprop_tui.domain.values import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopRequest:
-    """End the run; `kill` skips the grace. `cause` is a cause kind where a guard asks.
+    """Stop the run; `kill` skips the grace period. `cause` is a cause kind, set by a guard.
 
-    `after_checkpoint` waits for the next checkpoint, up to a bound that the guardian knows.
+    `after_checkpoint` waits for the next checkpoint, up to a limit set by the guardian.
     """
 
     by: str
@@ -29,7 +29,7 @@ class PauseRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContinueRequest:
-    """Continue all processes of the run; a guard continues only its own kind of pause."""
+    """Continue all processes of the run; a guard's request ends only that guard's own pauses."""
 
     by: str
     reason: str
@@ -37,14 +37,14 @@ class ContinueRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeboxRequest:
-    """Set the timebox of the current attempt, counted from its start; None is no limit."""
+    """Set the timebox of the current attempt, counted from its start; None means no limit."""
 
     max_run_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditRequest:
-    """Set what is given; None leaves a field as it is."""
+    """Change the given fields; None leaves a field as it is."""
 
     name: str | None = None
     tags: tuple[str, ...] | None = None
@@ -54,7 +54,7 @@ class EditRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TellRequest:
-    """Write an event with a figure into the run's story; nothing else happens."""
+    """Record an event with this message in the run's event log; nothing else happens."""
 
     message: str
 

@@ -1,6 +1,7 @@
-"""How a script's own command line is told to go on from a checkpoint, as its source says it.
+"""Finds, in a script's source, the command line option with which it resumes from a checkpoint.
 
-Only what the source defines is used: a strict script dies of a flag that it does not know. `--resume-arg` beats it.
+Only options that the source defines are used, because a strict script fails on an unknown flag. `--resume-arg` takes
+precedence.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-# Flags that take a path to go on from, those that say so most clearly first: of Hugging Face's and accelerate's
-# examples, Lightning, fairseq, pytorch/examples and timm.
+# Flags that take a checkpoint path, the most explicit first: from the examples of Hugging Face and accelerate, from
+# Lightning, fairseq, pytorch/examples and timm.
 _FLAGS = (
     "--resume_from_checkpoint",
     "--resume-from-checkpoint",
@@ -26,8 +27,8 @@ _FLAGS = (
 )
 _CALL = r"(?:add_argument|click\.option)\("
 _NAME = r"\s*['\"](-[^'\"\n]{0,80})['\"]\s{0,80}(?:,|$)"
-_LONGEST = 2_000  # characters of a definition
-_MOST = 1_000  # definitions that are looked at
+_MAX_DEFINITION_LENGTH = 2_000
+_MAX_DEFINITIONS = 1_000
 _SWITCH = r"store_true|is_flag\s*=\s*True|BooleanOptionalAction"
 _TRUTH = r"type\s*=\s*(?:\w+\.)?\w*bool\w*"
 _MAY_BE_BARE = r"nargs\s*=\s*['\"]\?"
@@ -35,17 +36,17 @@ _NO_PATH = r"choices\s*=|store_false|type\s*=\s*(?:int|float)\b"
 
 
 def resume_template(source: str) -> str | None:
-    """The arguments to add, `{path}` where the checkpoint goes; None where the source defines none that is known."""
-    # Which of several commands a flag belongs to is not told by its source alone.
-    defined = {} if "add_subparsers(" in source else dict(_defined(source))
+    """Returns the arguments to add, with `{path}` for the checkpoint; None if the source defines no known option."""
+    # The source alone does not say which subcommand an option belongs to.
+    definitions = {} if "add_subparsers(" in source else dict(_option_definitions(source))
     for flag in _FLAGS:
-        if flag in defined and re.search(_NO_PATH, defined[flag]) is None:
-            return _used(flag, defined[flag])
-    return _by_framework(source)
+        if flag in definitions and re.search(_NO_PATH, definitions[flag]) is None:
+            return _flag_template(flag, definitions[flag])
+    return _framework_template(source)
 
 
-def _used(flag: str, definition: str) -> str:
-    """The flag with a path, or alone where it is a switch: then the script finds the checkpoint by itself."""
+def _flag_template(flag: str, definition: str) -> str:
+    """The flag with a path, or alone if it is a switch: then the script finds the checkpoint by itself."""
     if re.search(_SWITCH, definition) is not None:
         return flag
     if re.search(_TRUTH, definition) is not None:
@@ -53,31 +54,31 @@ def _used(flag: str, definition: str) -> str:
     return f"{flag} {{path}}"
 
 
-def _defined(source: str) -> Iterator[tuple[str, str]]:
-    """Every option that the source defines, with the rest of its definition; what is commented out defines none."""
-    for found in islice(re.finditer(_CALL, source), _MOST):
-        line = source[source.rfind("\n", 0, found.start()) + 1 : found.start()]
+def _option_definitions(source: str) -> Iterator[tuple[str, str]]:
+    """Each option that the source defines and the arguments of its definition; commented-out lines are skipped."""
+    for call in islice(re.finditer(_CALL, source), _MAX_DEFINITIONS):
+        line = source[source.rfind("\n", 0, call.start()) + 1 : call.start()]
         if line.lstrip().startswith("#"):
             continue
-        inside = _inside(source[found.end() : found.end() + _LONGEST])
-        place = 0
-        while (name := re.compile(_NAME).match(inside, place)) is not None:
-            place = name.end()
-            yield name[1], inside
+        call_arguments = _call_arguments(source[call.end() : call.end() + _MAX_DEFINITION_LENGTH])
+        position = 0
+        while (name := re.compile(_NAME).match(call_arguments, position)) is not None:
+            position = name.end()
+            yield name[1], call_arguments
 
 
-def _inside(text: str) -> str:
-    """Up to the parenthesis that closes what was open before."""
+def _call_arguments(text: str) -> str:
+    """The text up to the closing parenthesis of a call whose opening one comes just before `text`."""
     depth = 1
-    for found in re.finditer(r"[()]", text):
-        depth += 1 if found[0] == "(" else -1
+    for parenthesis in re.finditer(r"[()]", text):
+        depth += 1 if parenthesis[0] == "(" else -1
         if depth == 0:
-            return text[: found.start()]
+            return text[: parenthesis.start()]
     return ""
 
 
-def _by_framework(source: str) -> str | None:
-    """Frameworks that define the flag for the script."""
+def _framework_template(source: str) -> str | None:
+    """For frameworks that define the option on behalf of the script."""
     if "HfArgumentParser" in source and "TrainingArguments" in source and "resume_from_checkpoint" in source:
         return "--resume_from_checkpoint {path}"
     if re.search(r"\bLightningCLI\(", source) is not None:
@@ -90,13 +91,13 @@ def _by_framework(source: str) -> str | None:
 
 
 def template_of_program(command: Sequence[str]) -> str | None:
-    """Of a command line whose program is a framework's own; None where it is none that is known."""
+    """Returns the resume arguments of a framework's own program; None if the program is not a known one."""
     program = os.path.basename(command[0]) if command else ""
     return "--restore-file {path}" if program in ("fairseq-train", "fairseq-hydra-train") else None
 
 
 def script_among(command: Sequence[str]) -> str | None:
-    """The first Python script of a command line, whose arguments stand at its end: of torchrun, accelerate and such."""
+    """Returns the first Python script of a launcher's command line (torchrun, accelerate); None if there is none."""
     for word in command[1:]:
         if word.endswith(".py") and not word.startswith("-"):
             return word

@@ -1,4 +1,4 @@
-"""One run: what was asked, where it stands, what its attempts did."""
+"""The record of a run: its specification, its state and its attempts."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from backprop_tui.domain.resume_check import ResumeCheck
 from backprop_tui.domain.status import Status, check_transition
 from backprop_tui.domain.until import Until
 from backprop_tui.domain.values import dataclass
-from backprop_tui.domain.variables import Variables
+from backprop_tui.domain.variables import RunVariables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependency:
-    """Wait for another run's end; `any_end` accepts whatever end, else only completed or timeboxed."""
+    """Wait for another run to end; `any_end` accepts any end, otherwise only completed or timeboxed."""
 
     run: str
     any_end: bool = False
@@ -24,16 +24,16 @@ class Dependency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """What a process inherits besides its environment; captured where the run was queued."""
+    """Process attributes besides the environment, captured when the run was queued."""
 
     umask: int = 0o022
     nice: int = 0
-    rlimits: tuple[tuple[str, int, int], ...] = ()  # name, soft, hard; -1 is unlimited
+    rlimits: tuple[tuple[str, int, int], ...] = ()  # name, soft, hard; -1 means unlimited
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopPlan:
-    """How a run is ended: stop signal, grace, TERM, KILL; and an optional warning before its limit."""
+    """How a run is stopped: stop signal, grace period, TERM, KILL; and an optional warning before its limit."""
 
     stop_signal: str = "SIGINT"
     grace_seconds: float = 30.0
@@ -43,7 +43,7 @@ class StopPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """What was asked for, settled when the run was queued."""
+    """The specification of a run, fixed when it was queued."""
 
     command: tuple[str, ...]
     script: str | None
@@ -51,23 +51,23 @@ class Spec:
     framework: str = "auto"
     launcher: str = "local"
     max_run_seconds: float | None = 600.0
-    total_seconds: float | None = None  # of all slices together; None: no such limit
-    until: tuple[Until, ...] = ()  # the first that is reached ends the run; with it, it is trained in slices
+    total_seconds: float | None = None  # limit of all slices together; None: no such limit
+    until: tuple[Until, ...] = ()  # the first goal reached ends the run; a run with goals is trained in slices
     checkpoint_every_seconds: float | None = None
     resume_arg: str | None = None
     checkpoint_globs: tuple[str, ...] = ()
-    log_patterns: tuple[str, ...] = ()  # regular expressions for lines that no reader knows
+    log_patterns: tuple[str, ...] = ()  # regular expressions for log lines that no reader recognises
     understood_flags: tuple[str, ...] = ()  # flags of the original tool that the script's source mentions
-    found_resume_arg: str | None = None  # as `resume_arg`, by the script's own source
+    found_resume_arg: str | None = None  # like `resume_arg`, but found in the script's source
     retries: int = 0
-    gpus: int | None = None  # None: one where the machine has GPUs, else none
+    gpus: int | None = None  # None: one if the machine has GPUs, otherwise none
     gpu_ids: tuple[str, ...] = ()
-    visible_gpus: tuple[str, ...] | None = None  # an inherited CUDA_VISIBLE_DEVICES; None where there is none
+    visible_gpus: tuple[str, ...] | None = None  # the inherited CUDA_VISIBLE_DEVICES; None if it is not set
     gpu_probe: str = "auto"
     after: tuple[Dependency, ...] = ()
     key: str | None = None
     python_origin: str | None = None  # how the interpreter was found
-    env: Variables = ()  # given by --env, beside the captured environment
+    env: RunVariables = ()  # from --env, in addition to the captured environment
     stop: StopPlan = field(default_factory=StopPlan)
     process: Process = field(default_factory=Process)
     limits: RunLimits = field(default_factory=RunLimits)
@@ -75,10 +75,10 @@ class Spec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """Why a run ended as it did: the kind, the line or figure that shows it, and what to do.
+    """Why a run ended: the kind of cause, the evidence, and advice.
 
-    `summary` says it in one clause with the figures; `line` is where the evidence stands in the log, from 1.
-    `retryable`: the same start may go better another time.
+    `summary` is one clause with the figures; `line` is the number of the log line with the evidence, counted from 1.
+    `retryable`: another attempt with the same options may succeed.
     """
 
     kind: str
@@ -91,7 +91,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A checkpoint that the script announced; `sound` is None where nobody has looked."""
+    """A checkpoint of a run; `sound` is None if it has not been verified."""
 
     path: str
     step: int | None
@@ -102,7 +102,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gpu:
-    """A GPU handed to a run."""
+    """A GPU assigned to a run."""
 
     index: int
     uuid: str
@@ -110,7 +110,7 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peak:
-    """The most that was measured of a run; VRAM is that of its fullest GPU, which is what runs out."""
+    """Peak resource use of a run; VRAM is that of its fullest GPU, the one that runs out first."""
 
     ram_bytes: int | None = None
     vram_bytes: int | None = None
@@ -119,7 +119,7 @@ class Peak:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Git:
-    """The commit the working directory was at when the run was queued, and whether it had changes; None: not known."""
+    """The commit of the working directory when the run was queued; `dirty` is None if unknown."""
 
     commit: str
     dirty: bool | None
@@ -127,7 +127,7 @@ class Git:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
-    """The script as it was when the run was queued: where it lies, and SHA-256 of its content in hexadecimal."""
+    """The script when the run was queued: its path, and the SHA-256 of its content in hexadecimal."""
 
     path: str
     sha256: str
@@ -135,9 +135,9 @@ class Code:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One start of a run; `ended_at` None while it goes on. Seconds running and paused are of the monotonic clock.
+    """One start of a run; `ended_at` is None while it runs. Running and paused seconds use the monotonic clock.
 
-    `code_changes` says in words what was another at the start than when the run was queued; None: nothing known.
+    `code_changes` describes what changed between queueing and the start; None if nothing is known.
     """
 
     number: int
@@ -151,42 +151,42 @@ class Attempt:
     code_changes: str | None = None
     gpus: tuple[Gpu, ...] = ()
     vram_claim_bytes: int = 0  # on each of its GPUs
-    variables: Mapping[str, str] = field(default_factory=dict)  # how its GPUs are handed over to the script
+    variables: Mapping[str, str] = field(default_factory=dict)  # environment variables that select its GPUs
     running_seconds: float = 0.0
     paused_seconds: float = 0.0
-    saved_step: int | None = None  # of its newest checkpoint, or of the attempt before it
-    saved_new: bool | None = None  # whether it saved more than the attempt before it; None: it goes on, or nobody knows
-    by_request: bool = False  # somebody asked for it by `resume`: retries are counted from here again
+    saved_step: int | None = None  # of its newest checkpoint, otherwise of the previous attempt's
+    saved_new: bool | None = None  # whether it got further than the previous attempt; None: still running, or unknown
+    by_request: bool = False  # started by `resume`: retries are counted from here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queued:
-    """Waiting; not started before `not_before` (a wall time, None: at once)."""
+    """Waiting in the queue; not started before the wall time `not_before` (None: no such limit)."""
 
     since: float
     reason: str | None = None
     not_before: float | None = None
     resume_from: str | None = None
-    by_request: bool = False  # `resume` put it there
+    by_request: bool = False  # queued by `resume`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Starting:
-    """Admitted by a supervisor; whether the script runs already is written in script.lock."""
+    """Admitted by a supervisor; script.lock says whether the script has already been started."""
 
     since: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """The script was started; paused and stopping are told by the live record."""
+    """The script was started; the live record says whether it is paused or stopping."""
 
     since: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How it ended. An unknown exit code is None, never 0."""
+    """The run has ended. An unknown exit code is None, never 0."""
 
     at: float
     status: Status
@@ -200,7 +200,7 @@ State = Queued | Starting | Running | Ended
 
 
 def status_of(state: State) -> Status:
-    """The public status of a state, without what the live record adds."""
+    """Returns the public status of a state, without the refinement by the live record."""
     match state:
         case Queued():
             return Status.QUEUED
@@ -214,13 +214,13 @@ def status_of(state: State) -> Status:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """The truth of one run, as run.json holds it."""
+    """The record of one run, as stored in run.json."""
 
     id: str
     name: str
     host: str
     created_at: float
-    position: float  # place in the queue among equals in priority: lower first
+    position: float  # order in the queue among runs of the same priority: lower first
     spec: Spec
     state: State
     priority: int = 0
@@ -233,35 +233,35 @@ class Run:
     total_steps: int | None = None
     epoch: float | None = None
     total_epochs: int | None = None
-    eta_seconds: float | None = None  # as the script printed it last; None once it has ended
+    eta_seconds: float | None = None  # as last printed by the script; None once the run has ended
     metrics: Mapping[str, float] = field(default_factory=dict)
-    best: Mapping[str, Extreme] = field(default_factory=dict)  # of those whose name tells which way is better
+    best: Mapping[str, Extreme] = field(default_factory=dict)  # of metrics whose name implies a direction
     peak: Peak = field(default_factory=Peak)
-    resume_check: ResumeCheck | None = None  # whether its newest resume really went on; None where that is not told
+    resume_check: ResumeCheck | None = None  # whether the newest resume really continued; None if unknown
     git: Git | None = None
     code: Code | None = None
-    requests_offset: int = 0  # requests.jsonl is obeyed up to here
+    requests_offset: int = 0  # requests.jsonl has been processed up to here
 
     @property
     def status(self) -> Status:
-        """The status of the record alone; see the live record for paused and stopping."""
+        """The status of the record alone; paused and stopping come from the live record."""
         return status_of(self.state)
 
     @property
     def attempt(self) -> Attempt:
-        """The newest attempt; only a run that was started at least once has one."""
+        """The newest attempt; fails for a run that was never started."""
         return self.attempts[-1]
 
     def to(self, state: State) -> Run:
-        """The same run in another state.
+        """Returns the run in another state.
 
         Raises:
-            IllegalTransition: that state cannot follow this one.
+            IllegalTransition: the state cannot follow the current one.
         """
         check_transition(self.status, status_of(state))
         return replace(self, state=state)
 
     def with_attempt(self, attempt: Attempt) -> Run:
-        """The run with its newest attempt replaced, or with one more."""
+        """Returns the run with the attempt added, or replacing the newest one of the same number."""
         kept = tuple(old for old in self.attempts if old.number < attempt.number)
         return replace(self, attempts=(*kept, attempt))

@@ -1,4 +1,4 @@
-"""How often a run saves, how long a save takes and what it adds to the disk: learned from its last few saves."""
+"""How often a run saves checkpoints, how long a save takes and how much disk it uses: learned from its last saves."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import TypeVar
 
 from backprop_tui.domain.values import dataclass
 
-REMEMBERED = 3
-OVERDUE_SHARE = 0.25  # of the interval: so much later than usual a save is still expected
-ONE_SAVE_SHARE = 0.2  # of the longest interval: files that follow so soon are of one save, as a best beside a last one
+HISTORY_LENGTH = 3
+OVERDUE_SHARE = 0.25  # a save that is late by up to this share of the interval is still expected
+SAME_SAVE_SHARE = 0.2  # of the longest interval: files that follow so soon belong to one save, like "best" and "last"
 
 FigureT = TypeVar("FigureT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavePace:
-    """Seconds are running seconds, pauses excluded; the newest of each row comes last.
+    """Measurements of the last saves, the newest last; seconds are running seconds, without pauses.
 
-    `last_at` is when the attempt saved last, counted from its start; None: not yet. `growth_bytes` is what each save
-    left on the disk beyond what it replaced and what was deleted since the one before: of a run that keeps its last
-    three, about 0.
+    `last_at` is the time of the attempt's last save, counted from its start; None if it has not saved yet.
+    `growth_bytes` is what each save added to the disk, less what was replaced or deleted since the save before: about
+    0 for a run that keeps only its last three checkpoints.
     """
 
     last_at: float | None = None
@@ -30,55 +30,55 @@ class SavePace:
 
     @property
     def every_seconds(self) -> float | None:
-        """The usual time from save to save; None until there were two."""
+        """The usual time from save to save; None until there have been two saves."""
         return sorted(self.intervals)[len(self.intervals) // 2] if self.intervals else None
 
     @property
     def takes_seconds(self) -> float:
-        """The longest that one of the last saves was seen to take; 0 where each was over before it was seen.
+        """The longest duration of the last saves; 0 if each was complete when it was noticed.
 
-        Never more than from save to save: what is written over all the time changes for longer than one save takes.
+        Limited to the interval between saves, because a file that is overwritten all the time never looks complete.
         """
         longest, every = max(self.durations, default=0.0), self.every_seconds
         return longest if every is None else min(longest, every)
 
     @property
     def bytes_per_save(self) -> float | None:
-        """What one save adds to the disk; never negative, None until one was measured."""
+        """What one save adds to the disk; never negative, None until one has been measured."""
         return max(0.0, sum(self.growth_bytes) / len(self.growth_bytes)) if self.growth_bytes else None
 
     def saved(self, at: float) -> SavePace:
-        """A save that was noticed at this second of the attempt."""
-        passed = None if self.last_at is None else at - self.last_at
-        if passed is not None and passed <= 0:
+        """Adds a save that was noticed at this second of the attempt."""
+        interval = None if self.last_at is None else at - self.last_at
+        if interval is not None and interval <= 0:
             return self
-        if passed is not None and passed < ONE_SAVE_SHARE * max(self.intervals, default=0.0):
+        if interval is not None and interval < SAME_SAVE_SHARE * max(self.intervals, default=0.0):
             return replace(self, last_at=at)
-        return replace(self, last_at=at, intervals=_with(self.intervals, passed))
+        return replace(self, last_at=at, intervals=_appended(self.intervals, interval))
 
     def measured(self, *, growth_bytes: int, duration: float | None) -> SavePace:
-        """What a save was found to have left on the disk, and how long it was seen to be written."""
+        """Adds the size and the duration that were measured for a save."""
         return replace(
             self,
-            growth_bytes=_with(self.growth_bytes, growth_bytes),
-            durations=_with(self.durations, duration),
+            growth_bytes=_appended(self.growth_bytes, growth_bytes),
+            durations=_appended(self.durations, duration),
         )
 
     def next_attempt(self) -> SavePace:
-        """What is known of the habits of a run when it starts again."""
+        """The pace to start the next attempt with."""
         return replace(self, last_at=None)
 
     def due_in(self, at: float) -> float | None:
-        """Seconds until the next save is over, at this second of the attempt; None where none is expected.
+        """Seconds until the next save is complete, at this second of the attempt; None if none is expected.
 
-        A save that is a little late is due now; one that is far too late has been given up.
+        A save that is a little late is due now; one that is far too late is no longer expected.
         """
         every = self.every_seconds
         if every is None or self.last_at is None:
             return None
-        left = self.last_at + every + self.takes_seconds - at
-        return None if left < -OVERDUE_SHARE * every else max(0.0, left)
+        remaining = self.last_at + every + self.takes_seconds - at
+        return None if remaining < -OVERDUE_SHARE * every else max(0.0, remaining)
 
 
-def _with(row: tuple[FigureT, ...], figure: FigureT | None) -> tuple[FigureT, ...]:
-    return row if figure is None else (*row, figure)[-REMEMBERED:]
+def _appended(row: tuple[FigureT, ...], figure: FigureT | None) -> tuple[FigureT, ...]:
+    return row if figure is None else (*row, figure)[-HISTORY_LENGTH:]

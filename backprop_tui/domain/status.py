@@ -1,4 +1,4 @@
-"""The statuses of a run and which may follow which."""
+"""The statuses of a run and the allowed transitions between them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from backprop_tui.domain.errors import IllegalTransition
 
 
 class Status(StrEnum):
-    """What a run is doing, in the words of the public interface."""
+    """The status of a run, with the values of the public interface."""
 
     QUEUED = "queued"
     STARTING = "starting"
@@ -16,35 +16,34 @@ class Status(StrEnum):
     PAUSED = "paused"
     STOPPING = "stopping"
     COMPLETED = "completed"  # ended by itself with exit code 0
-    TIMEBOXED = "timeboxed"  # we ended it at its limit
-    STOPPED = "stopped"  # a person or a rule of ours ended it
-    FAILED = "failed"  # ended by itself, not with 0, or could not start
-    LOST = "lost"  # runner and script are gone and nobody saw an exit status
+    TIMEBOXED = "timeboxed"  # stopped at its time limit
+    STOPPED = "stopped"  # stopped by a person or a guard
+    FAILED = "failed"  # ended by itself with another exit code, or could not start
+    LOST = "lost"  # guardian and script are gone, and the exit status is unknown
 
 
 ACTIVE = frozenset({Status.STARTING, Status.RUNNING, Status.PAUSED, Status.STOPPING})
 ENDED = frozenset({Status.COMPLETED, Status.TIMEBOXED, Status.STOPPED, Status.FAILED, Status.LOST})
 UNFINISHED = ACTIVE | {Status.QUEUED}
 
+# Of the record. A pause or a stop in progress is in the live record only, so it is no transition.
 _FOLLOWERS: dict[Status, frozenset[Status]] = {
-    # A queued run ends without having started when a person stops it or what it waits for failed.
+    # A queued run ends without a start if a person stops it or its dependency failed.
     Status.QUEUED: frozenset({Status.STARTING, Status.STOPPED, Status.FAILED}),
-    # Back to the queue: the runner never came to life, so nothing was executed.
+    # Back to the queue: the guardian could not be started, so nothing was executed.
     Status.STARTING: frozenset({Status.QUEUED, Status.RUNNING}) | ENDED,
     # Back to the queue: a retry or the next slice.
-    Status.RUNNING: frozenset({Status.PAUSED, Status.STOPPING, Status.QUEUED}) | ENDED,
-    Status.PAUSED: frozenset({Status.RUNNING, Status.STOPPING, Status.QUEUED}) | ENDED,
-    Status.STOPPING: frozenset({Status.QUEUED}) | ENDED,
-    # Only `resume` leaves an end.
+    Status.RUNNING: frozenset({Status.QUEUED}) | ENDED,
+    # Only `resume` does this.
     **dict.fromkeys(ENDED, frozenset({Status.QUEUED})),
 }
 
 
 def check_transition(old: Status, new: Status) -> None:
-    """Says nothing where `new` may follow `old`.
+    """Checks that a record may change from `old` to `new`.
 
     Raises:
-        IllegalTransition: `new` may not follow `old`.
+        IllegalTransition: it may not.
     """
-    if new not in _FOLLOWERS[old]:
+    if new not in _FOLLOWERS.get(old, frozenset()):
         raise IllegalTransition(old, new)

@@ -1,4 +1,4 @@
-"""What was measured of the host and its GPUs at one moment; a missing reading is None, never 0."""
+"""Readings of the host and its GPUs at one moment; a missing reading is None, never 0."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from backprop_tui.domain.values import dataclass
 
 
 class GpuHealth(StrEnum):
-    """Whether a GPU's readings can be trusted and the GPU used."""
+    """Whether a GPU is usable and its readings are current."""
 
     OK = "ok"
-    HOT = "hot"  # at or above the default limit of its own maker or ours
-    STALE = "stale"  # it stopped answering: the last values are shown, with their age
-    LOST = "lost"  # fallen off the bus, or gone
-    UNKNOWN = "unknown"  # never answered
+    HOT = "hot"  # at or above the vendor's temperature limit or the default of this program
+    STALE = "stale"  # it stopped answering; the last values are kept, with their age
+    LOST = "lost"  # fallen off the bus, or removed
+    UNKNOWN = "unknown"  # it has never answered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuProcess:
-    """A process that holds memory of a GPU; `run` is the id of the run of ours it belongs to."""
+    """A process that holds memory of a GPU; `run` is the id of the run it belongs to, None for other processes."""
 
     pid: int
     memory_bytes: int | None = None
@@ -29,7 +29,7 @@ class GpuProcess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuReading:
-    """One GPU; memory is what nvidia-smi shows, `age_seconds` is 0 for a fresh reading."""
+    """One GPU; memory figures are those of nvidia-smi, `age_seconds` is 0 for a fresh reading."""
 
     index: int
     uuid: str
@@ -43,12 +43,12 @@ class GpuReading:
     fan_percent: float | None = None
     processes: tuple[GpuProcess, ...] = ()
     age_seconds: float = 0.0
-    problem: str | None = None  # why it is not ok, in words
+    problem: str | None = None  # describes why it is not ok
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostReading:
-    """CPU, RAM and disk; RAM and cores are the cgroup's where that is tighter."""
+    """CPU, RAM and disk; RAM and cores are those of the cgroup if its limits are lower."""
 
     cpu_percent: float | None = None
     load_1m: float | None = None
@@ -60,7 +60,7 @@ class HostReading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readings:
-    """Everything measured at one moment; `probe_problem` says why the GPU probe is broken, None when it is not."""
+    """All readings of one moment; `probe_problem` says why the GPU probe fails, None if it works."""
 
     time: float
     host: HostReading

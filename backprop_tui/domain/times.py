@@ -1,4 +1,4 @@
-"""Times as the public files and JSON show them: ISO 8601, UTC, milliseconds."""
+"""Times in the format of the public files and JSON: ISO 8601, UTC, milliseconds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 
 def iso(time: float | None) -> str | None:
-    """Seconds since the epoch as `2026-01-31T09:05:07.250Z`; None stays None."""
+    """Formats seconds since the epoch as `2026-01-31T09:05:07.250Z`; None stays None."""
     if time is None:
         return None
     return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -16,6 +16,6 @@ def from_iso(text: str | None) -> float | None:
     """The inverse of `iso`.
 
     Raises:
-        ValueError: not such a time.
+        ValueError: the text is not an ISO 8601 time.
     """
     return None if text is None else datetime.fromisoformat(text).timestamp()

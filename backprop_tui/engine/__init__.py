@@ -1,1 +1,1 @@
-"""The supervisor of one user's runs on one machine."""
+"""The supervisor: owns the queue of one user's runs on one machine."""

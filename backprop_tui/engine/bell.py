@@ -1,4 +1,4 @@
-"""The bell: a FIFO by which front ends wake the supervisor; see fifo(7)."""
+"""A FIFO by which front ends wake the supervisor; see fifo(7)."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from backprop_tui.store.home import Home
 
 
 class Bell:
-    """Hung up while somebody listens; only the holder of the lease hangs it up."""
+    """The supervisor's end of the FIFO; exists while a supervisor listens. Only the holder of the lease creates it."""
 
     __slots__ = ("_path", "descriptor")
 
     def __init__(self, home: Home) -> None:
         self._path = home.bell
         try:
-            os.unlink(self._path)  # of a supervisor that was killed; its listener is gone, its rings are stale
+            os.unlink(self._path)  # left by a supervisor that was killed: nobody reads it any more
         except FileNotFoundError:
             pass
         os.mkfifo(self._path, 0o600)
-        # Read and write: with a writer of its own it never sees an end of file.
+        # Opened for reading and writing: with a writer of its own, the reader never sees an end of file.
         self.descriptor = os.open(self._path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
 
     def drain(self) -> None:
-        """Forgets the rings that came."""
+        """Discards the wake-ups that have arrived."""
         try:
             while os.read(self.descriptor, 4096):
                 continue
         except BlockingIOError:
             return
 
-    def take_down(self) -> None:
-        """Whoever rings from now on finds nobody."""
+    def remove(self) -> None:
+        """Removes the FIFO, so that front ends see that no supervisor listens."""
         try:
             os.unlink(self._path)
         except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The runs that are unfinished or not yet indexed, read again only where their files changed."""
+"""The runs that are unfinished or not yet indexed, read again only when their files change."""
 
 from __future__ import annotations
 
@@ -15,82 +15,74 @@ from backprop_tui.store.watched_file import Signature, signature_of
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A run as it was when its record had this signature."""
+class LoadedRun:
+    """A run, with the signature its record had when it was read."""
 
     run: Run
     signature: Signature | None
 
 
-class Book:
-    """What `active/` names, run by run; those of other hosts are theirs to look after."""
+class UnfinishedRuns:
+    """The runs of this host that have a marker in `active/`; runs of other hosts are left out."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._entries: dict[str, Entry] = {}
+        self._loaded: dict[str, LoadedRun] = {}
         self._broken: dict[str, Signature] = {}
 
     def refresh(self) -> None:
-        """Looks at every marker again; a record that cannot be read is left out and told of once."""
-        names = _names_in(self._home.active)
-        self._entries = {name: self._entries[name] for name in names if name in self._entries}
-        for name in names:
-            self.look_at(name)
+        """Reads what changed; a record that cannot be read is left out and logged once."""
+        run_ids = _list_directory(self._home.active)
+        self._loaded = {run_id: self._loaded[run_id] for run_id in run_ids if run_id in self._loaded}
+        for run_id in run_ids:
+            self._load(run_id)
 
-    def look_at(self, run_id: str) -> Run | None:
-        """Reads one run's record again where it changed; None where there is none of this host."""
+    def _load(self, run_id: str) -> None:
         signature = signature_of(self.directory(run_id).record_path)
         if signature is None:
-            self._entries.pop(run_id, None)
-            return None
-        known = self._entries.get(run_id)
-        if known is not None and known.signature == signature:
-            return known.run
-        if self._broken.get(run_id) == signature:
-            return None
-        return self._read(run_id, signature)
-
-    def _read(self, run_id: str, signature: Signature) -> Run | None:
+            self._loaded.pop(run_id, None)
+            return
+        loaded = self._loaded.get(run_id)
+        is_unchanged = loaded is not None and loaded.signature == signature
+        if is_unchanged or self._broken.get(run_id) == signature:
+            return
         try:
             run = self.directory(run_id).read()
         except BackpropError as error:
             self._broken[run_id] = signature
-            self._entries.pop(run_id, None)
-            note(f"left out: {error}")
-            return None
-        if run.host != self._home.host:
-            return None
-        self._entries[run_id] = Entry(run, signature)
-        return run
+            self._loaded.pop(run_id, None)
+            note(f"skipping run {run_id}: {error}")
+            return
+        if run.host == self._home.host:
+            self._loaded[run_id] = LoadedRun(run, signature)
 
     def directory(self, run_id: str) -> RunDirectory:
-        """The directory of a run, whether it is in the book or not."""
+        """The directory of any run, finished ones included."""
         return RunDirectory(self._home.run_folder(run_id))
 
     def put(self, run: Run) -> None:
-        """A record that this process has just written itself."""
-        self._entries[run.id] = Entry(run, signature_of(self.directory(run.id).record_path))
+        """Stores a record that this process has just written itself."""
+        self._loaded[run.id] = LoadedRun(run, signature_of(self.directory(run.id).record_path))
 
-    def run(self, run_id: str) -> Run | None:
-        """A run in the book."""
-        entry = self._entries.get(run_id)
-        return None if entry is None else entry.run
+    def get(self, run_id: str) -> Run | None:
+        """An unfinished run of this host; None where there is none with this id."""
+        loaded = self._loaded.get(run_id)
+        return None if loaded is None else loaded.run
 
     def runs(self) -> list[Run]:
-        """All of this host, in no order."""
-        return [entry.run for entry in self._entries.values()]
+        """All of them, in no particular order."""
+        return [loaded.run for loaded in self._loaded.values()]
 
     def queued(self) -> list[Run]:
-        """Those that wait."""
         return [run for run in self.runs() if run.status is Status.QUEUED]
 
     def active(self) -> list[Run]:
-        """Those that were admitted and have not ended."""
+        """The runs that were admitted and have not ended."""
         return [run for run in self.runs() if run.status in (Status.STARTING, Status.RUNNING)]
 
 
-def _names_in(folder: str) -> list[str]:
+def _list_directory(folder: str) -> list[str]:
     try:
         return os.listdir(folder)
     except FileNotFoundError:
-        return []  # a rehearsal before the first run
+        return []  # a dry run before the first run was queued

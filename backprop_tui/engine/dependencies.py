@@ -1,4 +1,4 @@
-"""`--after`: what a queued run still waits for, and whether that can ever come."""
+"""`--after`: the runs that a queued run waits for, and whether it can still start."""
 
 from __future__ import annotations
 
@@ -7,38 +7,38 @@ from backprop_tui.domain.governor.snapshot import AwaitedRun
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.domain.values import dataclass
-from backprop_tui.engine.book import Book
+from backprop_tui.engine.book import UnfinishedRuns
 
-GOOD_ENDS = frozenset({Status.COMPLETED, Status.TIMEBOXED})
+SUCCESSFUL_ENDS = frozenset({Status.COMPLETED, Status.TIMEBOXED})
 
 
 @dataclass(frozen=True, slots=True)
-class Hopeless:
-    """What it waits for will not come: why, in words."""
+class UnmetDependency:
+    """The run can never start; `reason` is for people."""
 
     reason: str
 
 
-def awaited(run: Run, book: Book) -> tuple[AwaitedRun, ...] | Hopeless:
-    """The runs that must still end before this one may start."""
-    waiting: list[AwaitedRun] = []
+def pending_dependencies(run: Run, unfinished: UnfinishedRuns) -> tuple[AwaitedRun, ...] | UnmetDependency:
+    """The runs that must still end before this run may start."""
+    pending: list[AwaitedRun] = []
     for dependency in run.spec.after:
-        other = _find(dependency.run, book)
+        other = _find(dependency.run, unfinished)
         if other is None:
             if not dependency.any_end:
-                return Hopeless(f"waited for {dependency.run}, which was removed")
+                return UnmetDependency(f"waited for {dependency.run}, which was removed")
         elif other.status not in ENDED:
-            waiting.append(AwaitedRun(name=other.name, status=other.status))
-        elif other.status not in GOOD_ENDS and not dependency.any_end:
-            return Hopeless(f"waited for {other.name}, which ended {other.status}")
-    return tuple(waiting)
+            pending.append(AwaitedRun(name=other.name, status=other.status))
+        elif other.status not in SUCCESSFUL_ENDS and not dependency.any_end:
+            return UnmetDependency(f"waited for {other.name}, which ended {other.status}")
+    return tuple(pending)
 
 
-def _find(run_id: str, book: Book) -> Run | None:
-    known = book.run(run_id)
-    if known is not None:
-        return known
+def _find(run_id: str, unfinished: UnfinishedRuns) -> Run | None:
+    run = unfinished.get(run_id)
+    if run is not None:
+        return run
     try:
-        return book.directory(run_id).read()
+        return unfinished.directory(run_id).read()
     except BackpropError:
         return None

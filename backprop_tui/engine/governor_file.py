@@ -1,4 +1,4 @@
-"""governor.json: what the governor decided last and why each queued run waits, for everyone who shows it."""
+"""governor.json: the governor's last decision and why each queued run waits, for the front ends to show."""
 
 from __future__ import annotations
 
@@ -6,38 +6,31 @@ import os
 from dataclasses import asdict
 
 from backprop_tui.domain.governor.governor_state import governor_state
-from backprop_tui.domain.governor.reasons import HoldReason
 from backprop_tui.domain.times import iso
-from backprop_tui.engine.queue_keeper import Passed
-from backprop_tui.store.fields import JsonObject
+from backprop_tui.engine.queue_keeper import PassResult
 from backprop_tui.store.files import dump, write_atomically
 from backprop_tui.store.home import Home
 
 
-def encode_reason(reason: HoldReason) -> JsonObject:
-    """The public shape of a hold reason."""
-    return asdict(reason)
-
-
-def write_governor(home: Home, passed: Passed, time: float) -> None:
+def write_governor(home: Home, result: PassResult, time: float) -> None:
     """Writes what the last pass decided.
 
     Raises:
-        StorageFailed: disk full or the like; the old one stays.
+        StorageFailed: for example, the disk is full; the previous file stays.
     """
-    state = governor_state(passed.snapshot, passed.holds.values(), waiting=len(passed.places))
+    state = governor_state(result.snapshot, result.holds.values(), waiting=len(result.queue_positions))
     content = {
         "time": iso(time),
         "pid": os.getpid(),
         "state": state.state,
-        "reasons": [encode_reason(reason) for reason in state.reasons],
+        "reasons": [asdict(reason) for reason in state.reasons],
         "start_tokens": state.start_tokens,
         "start_burst": state.start_burst,
         "max_parallel": state.max_parallel,
         "active": state.active,
         "waiting": state.waiting,
         "queue_held": state.queue_held,
-        "held": {run_id: [encode_reason(reason) for reason in hold.reasons] for run_id, hold in passed.holds.items()},
-        "places": passed.places,
+        "held": {run_id: [asdict(reason) for reason in hold.reasons] for run_id, hold in result.holds.items()},
+        "places": result.queue_positions,
     }
     write_atomically(home.governor, dump(content), durable=False)

@@ -1,4 +1,4 @@
-"""How a run's GPUs, and its share of their memory, are handed over to the script: by environment variables."""
+"""Environment variables that give a script its GPUs and its share of their memory."""
 
 from __future__ import annotations
 
@@ -11,45 +11,45 @@ _CUDA, _HIP, _ROCM = "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBL
 _AMD_UUID = "GPU-"
 
 
-def handed_over(spec: Spec, placement: Placement, readings: Readings) -> dict[str, str]:
-    """Variables for the script; none where the machine has no GPU, so that what it inherited stays."""
+def gpu_environment(spec: Spec, placement: Placement, readings: Readings) -> dict[str, str]:
+    """Variables for the script; empty on a machine without GPUs, so that inherited variables stay in force."""
     if placement.gpus is None:
-        # An index means another card to CUDA than to nvidia-smi unless the order is set.
+        # By default CUDA numbers GPUs in another order than nvidia-smi does.
         return {_CUDA: ",".join(spec.gpu_ids), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if spec.gpu_ids else {}
-    return _visible(placement.gpus, readings) | _memory_share(spec.limits.gpu_memory_limit, placement, readings)
+    return _visibility(placement.gpus, readings) | _memory_share(spec.limits.gpu_memory_limit, placement, readings)
 
 
-def _visible(gpus: tuple[Gpu, ...], readings: Readings) -> dict[str, str]:
-    """Variables that leave these GPUs alone.
+def _visibility(gpus: tuple[Gpu, ...], readings: Readings) -> dict[str, str]:
+    """Variables that make these GPUs the only visible ones.
 
-    ROCm applies its variable first; HIP then counts what is left from 0, and reads CUDA's variable as its own, so that
-    an inherited one would choose again (rocm.docs.amd.com, "GPU isolation techniques").
+    ROCm applies its variable first. HIP then numbers the remaining GPUs from 0, and also reads CUDA's variable, so that
+    an inherited one would select a second time (rocm.docs.amd.com, "GPU isolation techniques").
     """
-    uuids = ",".join(gpu.uuid for gpu in gpus)
     if not gpus:
-        return dict.fromkeys((_CUDA, _HIP, _ROCM), "")  # `--gpus 0` does not wait until it is known whose GPUs they are
+        # `--gpus 0` does not wait until the vendor is known, so it hides the GPUs of every vendor.
+        return dict.fromkeys((_CUDA, _HIP, _ROCM), "")
     if readings.probe != "amd":
-        return {_CUDA: uuids}
-    left = ",".join(map(str, range(len(gpus))))
-    return {_ROCM: ",".join(map(_rocm_name, gpus)), _HIP: left, _CUDA: left}
+        return {_CUDA: ",".join(gpu.uuid for gpu in gpus)}
+    renumbered = ",".join(map(str, range(len(gpus))))
+    return {_ROCM: ",".join(map(_rocm_id, gpus)), _HIP: renumbered, _CUDA: renumbered}
 
 
-def _rocm_name(gpu: Gpu) -> str:
-    """ROCm knows cards without a serial number by their index alone."""
+def _rocm_id(gpu: Gpu) -> str:
+    """The name ROCm knows a GPU by: its index where it has no serial number."""
     return gpu.uuid if gpu.uuid.startswith(_AMD_UUID) else str(gpu.index)
 
 
 def _memory_share(limit: MemoryLimit | None, placement: Placement, readings: Readings) -> dict[str, str]:
-    """What frameworks can be told of a memory limit before they start.
+    """Variables that pass a memory limit to the frameworks before they start.
 
-    JAX allocates this share and no more (docs.jax.dev, "GPU memory allocation"; the second name is the one of older
-    versions). TensorFlow has no variable for a limit, but one to allocate as it grows instead of everything at once.
-    PyTorch's allocator knows `per_process_memory_fraction` only in recent versions and older ones refuse to start with
-    it, so a script is told the share under a name of ours, for torch.cuda.set_per_process_memory_fraction.
+    JAX allocates this share and no more (docs.jax.dev, "GPU memory allocation"; the second name is that of older
+    versions). TensorFlow has no variable for a limit, only one that makes it allocate on demand. PyTorch's allocator
+    accepts `per_process_memory_fraction` only in recent versions, and older ones refuse to start with it; so scripts
+    get the share in a variable of our own, for torch.cuda.set_per_process_memory_fraction.
     """
-    ids = {gpu.uuid for gpu in placement.gpus or ()}
-    totals = [gpu.memory_total_bytes for gpu in readings.gpus if gpu.uuid in ids and gpu.memory_total_bytes]
-    if limit is None or not ids:
+    uuids = {gpu.uuid for gpu in placement.gpus or ()}
+    totals = [gpu.memory_total_bytes for gpu in readings.gpus if gpu.uuid in uuids and gpu.memory_total_bytes]
+    if limit is None or not uuids:
         return {}
     fraction = limit.fraction
     if fraction is None and limit.bytes is not None and totals:

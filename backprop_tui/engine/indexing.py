@@ -1,4 +1,4 @@
-"""Brings what changed into the index, off the critical path, and unmarks the runs that are ended and indexed."""
+"""Updates the index with changed runs, and removes the markers of runs that have ended and are indexed."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from backprop_tui.store.run_directory import RunDirectory
 
 
 def index_runs(home: Home, runs: Iterable[Run]) -> None:
-    """Writes these records, then unmarks the ended ones among them.
+    """Writes these runs to the index, then removes the markers of those that have ended.
 
     Raises:
-        StorageFailed: the index could not be written; every marker stays, so that the next writer does it again.
+        StorageFailed: the index could not be written; all markers stay, so the next supervisor does it again.
     """
     runs = list(runs)
     index.update(home, {run.id: public(run, home.run_folder(run.id)) for run in runs})
@@ -28,7 +28,7 @@ def index_runs(home: Home, runs: Iterable[Run]) -> None:
 
 
 def unmark(home: Home, run: Run) -> None:
-    """Only under the run's lock, and only if it is still that end: `resume` may have queued it again."""
+    """Removes an ended run's marker under its lock, unless the record changed: `resume` may have queued it again."""
     directory = RunDirectory(home.run_folder(run.id))
     try:
         lock = directory.try_lock()
@@ -38,11 +38,11 @@ def unmark(home: Home, run: Run) -> None:
         return
     with lock:
         try:
-            now = directory.read()
+            current = directory.read()
         except BackpropError:
             return
-        if now.state == run.state and len(now.attempts) == len(run.attempts):
-            directory.delete_environment()  # a guardian killed at the very end may have left it
+        if current.state == run.state and len(current.attempts) == len(run.attempts):
+            directory.delete_environment()  # a guardian that was killed at the very end may have left it
             try:
                 os.unlink(home.marker(run.id))
             except FileNotFoundError:

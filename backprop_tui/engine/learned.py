@@ -1,4 +1,4 @@
-"""What earlier runs of the same command held of a GPU at most: a better claim for the next one."""
+"""The VRAM peaks of earlier runs, by command: a better estimate of what the next run of the same command claims."""
 
 from __future__ import annotations
 
@@ -9,42 +9,45 @@ from backprop_tui.domain.run import Run
 from backprop_tui.store.files import dump, read_object, write_atomically
 from backprop_tui.store.home import Home
 
-KEPT = 1000
+MOST_COMMANDS = 1000
 
 
-class LearnedPeaks:
-    """Bytes of VRAM by command, the most recently learned last; may be lost at any time."""
+class VramHistory:
+    """Peak bytes of VRAM by command, the most recent last. A cache: losing the file does no harm."""
 
     __slots__ = ("_path", "_peaks")
 
     def __init__(self, home: Home) -> None:
         self._path = home.vram_history
         try:
-            source = read_object(self._path) or {}
+            content = read_object(self._path) or {}
         except BrokenRecord:
-            source = {}
-        self._peaks = {key: peak for key, peak in source.items() if isinstance(peak, int)}
+            content = {}
+        self._peaks = {key: peak for key, peak in content.items() if isinstance(peak, int)}
 
-    def of(self, run: Run) -> int | None:
-        """What the newest run of the same command held at most on one GPU; None where none was measured."""
-        return self._peaks.get(_key(run)) if self._peaks else None
+    def peak_of(self, run: Run) -> int | None:
+        """The peak of the newest run of the same command on one GPU; None where none was measured."""
+        return self._peaks.get(_command_key(run)) if self._peaks else None
 
-    def learn(self, run: Run) -> None:
-        """Remembers the peak of a run that has ended.
+    def record(self, run: Run) -> None:
+        """Stores the peak of a run that has ended.
 
         Raises:
-            StorageFailed: it is remembered by this process alone.
+            StorageFailed: only this process knows the peak.
         """
         peak = run.peak.vram_bytes
-        if peak is None or self._peaks.get(_key(run)) == peak:
+        if peak is None:
             return
-        others = [(key, value) for key, value in self._peaks.items() if key != _key(run)]
-        self._peaks = dict([*others, (_key(run), peak)][-KEPT:])
+        key = _command_key(run)
+        if self._peaks.get(key) == peak:
+            return
+        others = [(other, value) for other, value in self._peaks.items() if other != key]
+        self._peaks = dict([*others, (key, peak)][-MOST_COMMANDS:])
         write_atomically(self._path, dump(self._peaks), durable=False)
 
 
-def _key(run: Run) -> str:
-    """Script and arguments; what the environment changes is not seen."""
+def _command_key(run: Run) -> str:
+    """A hash of working directory, script and arguments; environment variables do not count."""
     import hashlib  # only where VRAM is measured: it loads all of OpenSSL
 
     return hashlib.sha256(json.dumps([run.spec.cwd, *run.spec.command]).encode("ascii")).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""From taking the lease to giving it up: the first pass, the loop, and a last look so that nothing is left behind."""
+"""The supervisor's life: from taking the lease over the first pass and the loop to giving the lease up."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import time
 
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.engine.bell import Bell
-from backprop_tui.engine.book import Book
+from backprop_tui.engine.book import UnfinishedRuns
 from backprop_tui.engine.guarding import Guard
-from backprop_tui.engine.machine import Machine
-from backprop_tui.engine.measuring import Measurements
-from backprop_tui.engine.queue_keeper import Passed, QueueKeeper
-from backprop_tui.engine.sampling import Sampling
-from backprop_tui.engine.supervision import Supervision
+from backprop_tui.engine.machine import Capacity
+from backprop_tui.engine.measuring import ReadingsSource
+from backprop_tui.engine.queue_keeper import PassResult, Scheduler
+from backprop_tui.engine.sampling import SamplerKeeper
 from backprop_tui.launchers.launcher import LaunchFailed, LocalLauncher
 from backprop_tui.launchers.lease import sign_lease
 from backprop_tui.launchers.supervisor_process import INHERITED_LOCK, SupervisorProcess
@@ -26,77 +25,80 @@ from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, try_lock
 
 LARGEST_LOG_BYTES = 1 << 20
-UNBORN_SECONDS = 60.0
-START_OVER_SECONDS = 1.0  # a fork server that dies again and again must not keep a core busy
+UNBORN_SECONDS = 60.0  # run directories whose creation was interrupted this long ago are removed
+RESTART_SECONDS = 1.0  # a fork server that keeps dying must not keep a core busy
 
 
 def hold_lease(home: Home, config_path: str, lease: Lock, requests: socket.socket) -> None:
-    """Supervises until nothing is unfinished; whoever queues a run at the last moment is seen."""
+    """Supervises until no run is unfinished, including runs that are queued at the last moment."""
     rename_process("backprop-superv")
     _shorten_log()
     sweep_unfinished_builds(home, older_than_seconds=UNBORN_SECONDS)
-    measurements = Measurements(home)
-    machine = Machine(home, config_path, measurements)
-    book = Book(home)
-    keeper = QueueKeeper(book, machine, LocalLauncher(requests))
-    guard = Guard(home, machine, measurements)
-    sampling = Sampling(home, machine, measurements)
+    readings_source = ReadingsSource(home)
+    capacity = Capacity(home, config_path, readings_source)
+    unfinished = UnfinishedRuns(home)
+    scheduler = Scheduler(unfinished, capacity, LocalLauncher(requests))
+    guard = Guard(home, capacity, readings_source)
+    sampler = SamplerKeeper(home, capacity, readings_source)
     held: Lock | None = lease
     while held is not None:
         bell = Bell(home)
         try:
-            _supervise(Supervision(home, machine, keeper, guard, sampling, bell))
+            _supervise(home, capacity, scheduler, guard, sampler, bell)
         except* LaunchFailed as errors:
-            sampling.stop()
-            _start_over(SupervisorProcess(home=home, config_path=config_path), held, errors)
-        sampling.stop()
-        # A front end marks its run first, then rings, then tries the lease. So either it found the bell down and the
-        # lease free and starts the next supervisor, or it came before this look.
-        bell.take_down()
+            sampler.stop()
+            _restart(SupervisorProcess(home=home, config_path=config_path), held, errors)
+        sampler.stop()
+        # A front end marks its run, then rings, then tries to take the lease. So either it finds no bell and a free
+        # lease, and starts the next supervisor; or it marked the run before the following refresh, which then sees it.
+        bell.remove()
         held.release()
-        book.refresh()
-        held = try_lock(lease.path) if book.runs() else None
+        unfinished.refresh()
+        held = try_lock(lease.path) if unfinished.runs() else None
         if held is not None:
             sign_lease(held, os.getpid())
 
 
-def _supervise(supervision: Supervision) -> None:
-    first = _first_pass(supervision)
-    supervision.sampling.keep(first.runs if first is not None else ())
-    # Loaded only now, with the first run on its way.
+def _supervise(
+    home: Home, capacity: Capacity, scheduler: Scheduler, guard: Guard, sampler: SamplerKeeper, bell: Bell
+) -> None:
+    first_pass = _first_pass(scheduler)
+    sampler.ensure(first_pass.runs if first_pass is not None else ())
+    # Loaded only after the first run was started, which therefore need not wait for it.
     import asyncio
 
     from backprop_tui.engine.supervisor import Supervisor
 
     async def supervise() -> None:
-        await Supervisor(supervision).supervise(first)
+        await Supervisor(home, capacity, scheduler, guard, sampler, bell).supervise(first_pass)
 
     asyncio.run(supervise())
 
 
-def _first_pass(supervision: Supervision) -> Passed | None:
-    """None where it failed, on a full disk for one: the next pass tries again."""
+def _first_pass(scheduler: Scheduler) -> PassResult | None:
+    """The first pass; None where it failed, for example because the disk is full. The next pass tries again."""
     try:
-        return supervision.keeper.pass_over((), explain=False)
+        return scheduler.run_pass((), explain=False)
     except BackpropError as error:
         note(str(error))
         return None
 
 
-def _start_over(supervisor: SupervisorProcess, lease: Lock, errors: BaseExceptionGroup[LaunchFailed]) -> None:
-    """Never returns: the fork server is gone, and a process that has threads cannot fork another one safely.
+def _restart(supervisor: SupervisorProcess, lease: Lock, errors: BaseExceptionGroup[LaunchFailed]) -> None:
+    """Replaces this process by a new supervisor after the fork server died; never returns.
 
-    So this process becomes a new supervisor: its lease stays held, and the orphans it fosters stay its children.
+    A process with threads cannot safely fork another fork server. With exec the lease stays held, and the orphans that
+    this process has adopted remain its children.
     """
-    note(f"{errors.exceptions[0]}; starting over")
-    time.sleep(START_OVER_SECONDS)
+    note(f"{errors.exceptions[0]}; restarting")
+    time.sleep(RESTART_SECONDS)
     os.dup2(lease.descriptor, INHERITED_LOCK)
     os.set_inheritable(INHERITED_LOCK, True)  # dup2 of a descriptor onto itself changes nothing
-    os.execv(sys.executable, supervisor.command)  # noqa: S606 - what this process was started with
+    os.execv(sys.executable, supervisor.command)  # noqa: S606 - the command this process was started with
 
 
 def _shorten_log() -> None:
-    """Stderr is supervisor.log, appended to by every supervisor of this host."""
+    """Empties supervisor.log when it is too long: it is this process's stderr, and every supervisor appends to it."""
     try:
         if os.fstat(STDERR).st_size > LARGEST_LOG_BYTES:
             os.ftruncate(STDERR, 0)

@@ -1,4 +1,4 @@
-"""Where the supervisor's readings come from: the sampler's file, and for the host, where that is old, /proc itself."""
+"""The supervisor's source of readings: the sampler's file, or /proc for host figures where that file is old."""
 
 from __future__ import annotations
 
@@ -12,59 +12,59 @@ from backprop_tui.probes.host import HostProbe
 from backprop_tui.probes.readings_file import read_readings
 from backprop_tui.store.home import Home
 
-FRESH_SECONDS = 3.0  # of the host
-HOST_SECONDS = 0.2
+FRESH_SECONDS = 3.0  # host readings of the sampler are used up to this age
+HOST_SECONDS = 0.2  # our own host readings are used up to this age
 
 
-class Measurements:
-    """The newest readings; asking never blocks, for no GPU is asked here."""
+class ReadingsSource:
+    """Provides the newest readings. Never blocks, since it asks no GPU itself."""
 
-    def __init__(self, home: Home, told: Readings | None = None) -> None:
-        """`told` are readings that somebody else has just taken, instead of the sampler's file."""
-        self._told = told
+    def __init__(self, home: Home, readings: Readings | None = None) -> None:
+        """`readings`: the caller's own fresh readings, to be used in place of the sampler's file."""
+        self._given = readings
         self._path = home.readings
-        self._host = HostProbe(disk_path=home.root)
-        self._own: Readings | None = None
+        self._host_probe = HostProbe(disk_path=home.root)
+        self._host_readings: Readings | None = None
         self.probe = "auto"
         self.sample_seconds = 1.0
         self.gpus_known = False
         self.broken_since: str | None = None
 
     def latest(self) -> Readings:
-        """What the sampler wrote last; the host's half is never older than three seconds.
+        """The newest readings; the host's part is at most three seconds old.
 
-        A machine whose probe found no GPU earlier in this boot has none: a cold start need not wait for the sampler.
+        If the probe found no GPU earlier in this boot, there is none: a cold start need not wait for the sampler.
         """
         now = time.time()
-        sampled = self._told or (None if self.probe == "none" else read_readings(self._path))
+        sampled = self._given or (None if self.probe == "none" else read_readings(self._path))
         self.gpus_known = sampled is not None or self.probe == "none"
-        readings = self._combined(sampled, now)
-        self._remember_break(readings, now)
+        readings = self._with_fresh_host(sampled, now)
+        self._track_probe_problem(readings, now)
         return readings
 
     def written_at(self) -> int | None:
-        """When the sampler wrote last, in nanoseconds, to be compared alone; None where it never did."""
+        """The modification time of the sampler's file in nanoseconds, only for comparison; None without a file."""
         try:
             return os.stat(self._path).st_mtime_ns
         except OSError:
             return None
 
-    def _combined(self, sampled: Readings | None, now: float) -> Readings:
+    def _with_fresh_host(self, sampled: Readings | None, now: float) -> Readings:
         if sampled is None:
-            return self._own_reading(now)
+            return self._read_host(now)
         age = abs(now - sampled.time)
         if age <= FRESH_SECONDS:
             return sampled
-        own = self._own_reading(now)
-        aged = tuple(_aged(gpu, age, self.sample_seconds) for gpu in sampled.gpus)
-        return replace(own, gpus=aged, probe=sampled.probe, probe_problem=sampled.probe_problem)
+        host = self._read_host(now)
+        gpus = tuple(_aged(gpu, age, self.sample_seconds) for gpu in sampled.gpus)
+        return replace(host, gpus=gpus, probe=sampled.probe, probe_problem=sampled.probe_problem)
 
-    def _own_reading(self, now: float) -> Readings:
-        if self._own is None or abs(now - self._own.time) > HOST_SECONDS:
-            self._own = Readings(time=now, host=self._host.read())
-        return self._own
+    def _read_host(self, now: float) -> Readings:
+        if self._host_readings is None or abs(now - self._host_readings.time) > HOST_SECONDS:
+            self._host_readings = Readings(time=now, host=self._host_probe.read())
+        return self._host_readings
 
-    def _remember_break(self, readings: Readings, now: float) -> None:
+    def _track_probe_problem(self, readings: Readings, now: float) -> None:
         if readings.probe_problem is None:
             self.broken_since = None
         elif self.broken_since is None:
@@ -72,7 +72,7 @@ class Measurements:
 
 
 def _aged(gpu: GpuReading, seconds: float, sample_seconds: float) -> GpuReading:
-    """The GPU as it was that long ago; stale where it is sampled more often than that."""
+    """The reading with its age increased; marked stale when it is too old for the sampling interval."""
     age = gpu.age_seconds + seconds
     stale = gpu.health in (GpuHealth.OK, GpuHealth.HOT) and is_stale(age, sample_seconds)
     return replace(gpu, health=GpuHealth.STALE if stale else gpu.health, age_seconds=age)

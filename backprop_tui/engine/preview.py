@@ -1,4 +1,4 @@
-"""What the governor would say to runs that are not queued: for `--dry-run`, `--no-wait` and the form of a new run."""
+"""The governor's decision about runs that are not queued: for `--dry-run`, `--no-wait` and the form of a new run."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.queue_order import in_order
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.telemetry import Readings
-from backprop_tui.engine.book import Book
-from backprop_tui.engine.candidates import candidate_of, seen_by
-from backprop_tui.engine.dependencies import Hopeless, awaited
-from backprop_tui.engine.machine import Machine
-from backprop_tui.engine.measuring import Measurements
+from backprop_tui.engine.book import UnfinishedRuns
+from backprop_tui.engine.candidates import snapshot_for
+from backprop_tui.engine.dependencies import UnmetDependency, pending_dependencies
+from backprop_tui.engine.machine import Capacity
+from backprop_tui.engine.measuring import ReadingsSource
 from backprop_tui.store.home import Home
 
 
-def preview(home: Home, config_path: str, runs: Sequence[Run], measured: Readings | None) -> tuple[Decision, ...]:
-    """The decisions of one pass over the queue with these runs in it, in their order; nothing is changed.
+def preview(home: Home, config_path: str, runs: Sequence[Run], readings: Readings | None) -> tuple[Decision, ...]:
+    """The decisions that one pass over the queue would make about these runs, in their order. Changes nothing.
 
-    What waits before one of them is taken to go first where it may, the others of them too. `measured` is of now, None
-    where a sampler writes.
+    Runs that are ahead in the queue, queued ones and those of `runs`, are assumed to start where they may. `readings`
+    are fresh ones; None means those of the running sampler.
     """
-    book = Book(home)
-    book.refresh()
-    machine = Machine(home, config_path, Measurements(home, measured))
-    snapshot = machine.snapshot(book.active())
+    unfinished = UnfinishedRuns(home)
+    unfinished.refresh()
+    capacity = Capacity(home, config_path, ReadingsSource(home, readings))
+    snapshot = capacity.snapshot(unfinished.active())
     decisions: dict[int, Decision] = {}
-    for other in in_order([*book.queued(), *runs]):
-        waits_for = awaited(other, book)
-        if isinstance(waits_for, Hopeless):
-            decisions[id(other)] = Hold(reasons=(HoldReason(check=Check.DEPENDENCY, message=waits_for.reason),))
+    for run in in_order([*unfinished.queued(), *runs]):
+        dependencies = pending_dependencies(run, unfinished)
+        if isinstance(dependencies, UnmetDependency):
+            decisions[id(run)] = Hold(reasons=(HoldReason(check=Check.DEPENDENCY, message=dependencies.reason),))
             continue
-        candidate = candidate_of(other, waits_for, machine.learned_peak(other), machine.mount_of(other))
-        decision = decide(candidate, seen_by(other, snapshot, machine.probe))
-        decisions[id(other)] = decision
+        candidate = capacity.candidate(run, dependencies)
+        decision = decide(candidate, snapshot_for(run, snapshot, capacity.probe))
+        decisions[id(run)] = decision
         if not isinstance(decision, Hold):
             snapshot = snapshot.with_started(candidate, decision.placement)
     return tuple(decisions[id(run)] for run in runs)

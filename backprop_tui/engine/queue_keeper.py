@@ -1,4 +1,4 @@
-"""Keeps the queue: one pass recovers what lost its guardian, decides who starts, and starts it."""
+"""The scheduler: one pass recovers runs that lost their guardian, decides which queued runs start, and starts them."""
 
 from __future__ import annotations
 
@@ -11,150 +11,151 @@ from backprop_tui.domain.edits import edited, with_timebox
 from backprop_tui.domain.governor.admission import Hold, decide
 from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.governor.reservation import HeadOfQueue, head_of_queue, reserve
-from backprop_tui.domain.governor.snapshot import AwaitedRun, Candidate, Placement, Snapshot
+from backprop_tui.domain.governor.snapshot import Candidate, Placement, Snapshot
 from backprop_tui.domain.lifecycle import begin
 from backprop_tui.domain.queue_order import in_order
 from backprop_tui.domain.requests import EditRequest, StopRequest, TimeboxRequest
 from backprop_tui.domain.run import Ended, Queued, Run
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.values import dataclass
-from backprop_tui.engine.book import Book
-from backprop_tui.engine.candidates import candidate_of, seen_by
-from backprop_tui.engine.dependencies import Hopeless, awaited
-from backprop_tui.engine.handed_over import handed_over
-from backprop_tui.engine.machine import Machine
+from backprop_tui.engine.book import UnfinishedRuns
+from backprop_tui.engine.candidates import snapshot_for
+from backprop_tui.engine.dependencies import UnmetDependency, pending_dependencies
+from backprop_tui.engine.handed_over import gpu_environment
+from backprop_tui.engine.machine import Capacity
 from backprop_tui.engine.recovery import Adopt, recover
 from backprop_tui.launchers.launcher import GuardianHandle, Launcher
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.locks import Lock
 from backprop_tui.store.run_directory import RunDirectory
 
-# What holds the first in the queue for these holds everybody.
-FOR_ALL = frozenset({Check.QUEUE_HELD, Check.STARTS})
-# Reasons are worked out for so many; who waits further back waits for these first.
+# A run that is held for one of these reasons holds every run behind it.
+HOLDS_WHOLE_QUEUE = frozenset({Check.QUEUE_HELD, Check.STARTS})
+# Only the first runs of the queue get their reasons worked out; those further back wait for these first.
 EXPLAINED_RUNS = 100
 
 
 @dataclass(slots=True)
-class Passed:
-    """What one pass found and did."""
+class PassResult:
+    """What one pass saw and did."""
 
     snapshot: Snapshot
-    runs: list[Run] = field(default_factory=list)  # all that are marked; unchanged ones are the same objects
-    guardians: dict[str, GuardianHandle] = field(default_factory=dict)
-    unguarded: list[str] = field(default_factory=list)  # active, and somebody else's guardian has their lock
+    runs: list[Run] = field(default_factory=list)  # all unfinished runs; unchanged ones are the same objects as before
+    guardians: dict[str, GuardianHandle] = field(default_factory=dict)  # launched in this pass
+    unwatched: list[str] = field(default_factory=list)  # active, guarded by a guardian that was launched by another
     holds: dict[str, Hold] = field(default_factory=dict)
-    places: dict[str, int] = field(default_factory=dict)
+    queue_positions: dict[str, int] = field(default_factory=dict)
 
 
-class QueueKeeper:
+class Scheduler:
     """Owns the queue of one host while its process holds the lease."""
 
-    def __init__(self, book: Book, machine: Machine, launcher: Launcher) -> None:
-        self._book = book
-        self._machine = machine
+    def __init__(self, unfinished: UnfinishedRuns, capacity: Capacity, launcher: Launcher) -> None:
+        self._unfinished = unfinished
+        self._capacity = capacity
         self._launcher = launcher
         self._head: HeadOfQueue | None = None
 
-    def pass_over(self, watched: Iterable[str], *, explain: bool) -> Passed:
-        """One pass; `watched` are the runs whose guardians are known to live. `explain`: every reason of every run.
+    def run_pass(self, watched: Iterable[str], *, explain: bool) -> PassResult:
+        """Makes one pass over the queue.
+
+        Args:
+            watched: Ids of the runs whose guardians are known to be alive.
+            explain: Whether to work out every reason of every held run, for display.
 
         Raises:
-            StorageFailed: disk full or the like; what was done before stands.
+            StorageFailed: for example, the disk is full; what was done before the error remains.
             LaunchFailed: the launcher is gone.
         """
-        self._book.refresh()
-        for run in self._book.queued():
-            self._listen(run)
-        known = set(watched)
-        passed = Passed(snapshot=self._machine.snapshot(self._book.active()))
-        for run in self._book.active():
-            if run.id not in known:
-                self._recover(run, passed)
-        if passed.guardians or passed.unguarded:
-            passed.snapshot = self._machine.snapshot(self._book.active())
-        self._admit(passed, explain=explain)
-        passed.runs = self._book.runs()
-        return passed
+        self._unfinished.refresh()
+        for run in self._unfinished.queued():
+            self._handle_requests(run)
+        watched_ids = set(watched)
+        result = PassResult(snapshot=self._capacity.snapshot(self._unfinished.active()))
+        for run in self._unfinished.active():
+            if run.id not in watched_ids:
+                self._recover(run, result)
+        if result.guardians or result.unwatched:
+            result.snapshot = self._capacity.snapshot(self._unfinished.active())
+        self._admit(result, explain=explain)
+        result.runs = self._unfinished.runs()
+        return result
 
-    def _recover(self, run: Run, passed: Passed) -> None:
-        directory = self._book.directory(run.id)
+    def _recover(self, run: Run, result: PassResult) -> None:
+        directory = self._unfinished.directory(run.id)
         lock = _try_lock(directory)
         if lock is None:
-            passed.unguarded.append(run.id)
+            result.unwatched.append(run.id)
             return
         with lock:
             run = directory.read()
             if run.status not in (Status.STARTING, Status.RUNNING):
-                self._book.put(run)
+                self._unfinished.put(run)
                 return
-            found = recover(directory, run)
-            if isinstance(found, Adopt):
-                passed.guardians[run.id] = self._launcher.launch(directory.path, lock, adopting=True)
+            recovery = recover(directory, run)
+            if isinstance(recovery, Adopt):
+                result.guardians[run.id] = self._launcher.launch(directory.path, lock, adopting=True)
             else:
-                self._book.put(found.run)
+                self._unfinished.put(recovery.run)
 
-    def _admit(self, passed: Passed, *, explain: bool) -> None:
+    def _admit(self, result: PassResult, *, explain: bool) -> None:
         now = time.time()
-        queue = in_order(self._book.queued())
-        self._reserve(queue, passed)
+        queue = in_order(self._unfinished.queued())
+        self._reserve(queue, result)
         machine_is_full = False
-        for place, run in enumerate(queue, start=1):
-            passed.places[run.id] = place
-            if place > EXPLAINED_RUNS and (machine_is_full or not explain):
+        for position, run in enumerate(queue, start=1):
+            result.queue_positions[run.id] = position
+            if position > EXPLAINED_RUNS and (machine_is_full or not explain):
                 continue
             if machine_is_full and not explain and run.spec.limits.max_parallel is None:
                 continue
-            hold = self._consider(run, passed, now)
+            hold = self._start_or_hold(run, result, now)
             if hold is None:
                 continue
-            passed.holds[run.id] = hold
+            result.holds[run.id] = hold
             checks = {reason.check for reason in hold.reasons}
-            if checks & FOR_ALL and not explain:
+            if checks & HOLDS_WHOLE_QUEUE and not explain:
                 return
             machine_is_full = machine_is_full or (Check.PARALLEL in checks and run.spec.limits.max_parallel is None)
 
-    def _reserve(self, queue: list[Run], passed: Passed) -> None:
-        """Keeps GPUs for the first run that has waited long for several, so that small ones do not starve it."""
-        if not passed.snapshot.readings.gpus:
+    def _reserve(self, queue: list[Run], result: PassResult) -> None:
+        """Reserves GPUs for the first run that has waited long for several, so that small runs do not starve it."""
+        if not result.snapshot.readings.gpus:
             self._head = None
             return
         candidates = []
         for run in queue[:EXPLAINED_RUNS]:
-            waits_for = awaited(run, self._book)
-            if not isinstance(waits_for, Hopeless):
-                candidates.append(self._candidate(run, waits_for))
-        self._head = head_of_queue(self._head, candidates, passed.snapshot)
-        passed.snapshot = replace(passed.snapshot, reservation=reserve(self._head, candidates, passed.snapshot))
+            dependencies = pending_dependencies(run, self._unfinished)
+            if not isinstance(dependencies, UnmetDependency):
+                candidates.append(self._capacity.candidate(run, dependencies))
+        self._head = head_of_queue(self._head, candidates, result.snapshot)
+        result.snapshot = replace(result.snapshot, reservation=reserve(self._head, candidates, result.snapshot))
 
-    def _candidate(self, run: Run, waits_for: tuple[AwaitedRun, ...]) -> Candidate:
-        return candidate_of(run, waits_for, self._machine.learned_peak(run), self._machine.mount_of(run))
-
-    def _consider(self, run: Run, passed: Passed, now: float) -> Hold | None:
-        """Starts the run, ends it, or says why it waits."""
-        waits_for = awaited(run, self._book)
-        if isinstance(waits_for, Hopeless):
-            self._end_unstarted(run, waits_for.reason)
+    def _start_or_hold(self, run: Run, result: PassResult, now: float) -> Hold | None:
+        """Starts the run, or ends it if it can never start; otherwise returns why it is held."""
+        dependencies = pending_dependencies(run, self._unfinished)
+        if isinstance(dependencies, UnmetDependency):
+            self._end_unstarted(run, dependencies.reason)
             return None
-        candidate = self._candidate(run, waits_for)
-        decision = decide(candidate, seen_by(run, passed.snapshot, self._machine.probe))
+        candidate = self._capacity.candidate(run, dependencies)
+        decision = decide(candidate, snapshot_for(run, result.snapshot, self._capacity.probe))
         backoff = _backoff(run, now)
         if isinstance(decision, Hold) or backoff is not None:
             reasons = decision.reasons if isinstance(decision, Hold) else ()
             return Hold(reasons=(*(() if backoff is None else (backoff,)), *reasons))
-        self._start(run, candidate, decision.placement, passed)
+        self._start(run, candidate, decision.placement, result)
         return None
 
-    def _start(self, run: Run, candidate: Candidate, placement: Placement, passed: Passed) -> None:
-        directory = self._book.directory(run.id)
+    def _start(self, run: Run, candidate: Candidate, placement: Placement, result: PassResult) -> None:
+        directory = self._unfinished.directory(run.id)
         lock = _try_lock(directory)
         if lock is None:
-            return  # a front end edits it this moment
+            return  # a front end is editing it at this moment
         with lock:
-            # Somebody may have edited, stopped or started it since the book was written.
-            run = self._obey(directory, directory.read())
+            # The run may have been edited, stopped or started since it was read.
+            run = self._apply_requests(directory, directory.read())
             if not isinstance(run.state, Queued) or run.id != candidate.id:
-                self._book.put(run)
+                self._unfinished.put(run)
                 return
             starting = begin(
                 run,
@@ -162,27 +163,27 @@ class QueueKeeper:
                 boot_id=boot_id(),
                 gpus=placement.gpus or (),
                 vram_claim_bytes=placement.claim_bytes,
-                variables=handed_over(run.spec, placement, passed.snapshot.readings),
+                variables=gpu_environment(run.spec, placement, result.snapshot.readings),
             )
             directory.write(starting, durable=True)
-            directory.append_event("admitted", _where(placement), time=time.time())
-            self._book.put(starting)
-            passed.snapshot = passed.snapshot.with_started(candidate, placement)
-            self._machine.started(passed.snapshot)
-            passed.guardians[run.id] = self._launcher.launch(directory.path, lock, adopting=False)
+            directory.append_event("admitted", _admission_message(placement), time=time.time())
+            self._unfinished.put(starting)
+            result.snapshot = result.snapshot.with_started(candidate, placement)
+            self._capacity.record_start(result.snapshot)
+            result.guardians[run.id] = self._launcher.launch(directory.path, lock, adopting=False)
 
-    def _listen(self, run: Run) -> None:
-        """A queued run obeys before its turn comes; nearly always there is nothing to obey."""
-        directory = self._book.directory(run.id)
+    def _handle_requests(self, run: Run) -> None:
+        """Handles the requests to a queued run, of which there are nearly always none."""
+        directory = self._unfinished.directory(run.id)
         lock = _try_lock(directory) if directory.requests_after(run.requests_offset)[0] else None
         if lock is None:
             return
         with lock:
             run = directory.read()
-            self._book.put(self._obey(directory, run) if isinstance(run.state, Queued) else run)
+            self._unfinished.put(self._apply_requests(directory, run) if isinstance(run.state, Queued) else run)
 
-    def _obey(self, directory: RunDirectory, run: Run) -> Run:
-        """Requests that were written while a lock was busy; the run is queued, and we hold its lock."""
+    def _apply_requests(self, directory: RunDirectory, run: Run) -> Run:
+        """Applies requests that were written while the lock was busy; the run is queued, and we hold its lock."""
         requests, offset = directory.requests_after(run.requests_offset)
         if offset == run.requests_offset:
             return run
@@ -203,7 +204,7 @@ class QueueKeeper:
         return run
 
     def _end_unstarted(self, run: Run, reason: str) -> None:
-        directory = self._book.directory(run.id)
+        directory = self._unfinished.directory(run.id)
         lock = _try_lock(directory)
         if lock is None:
             return
@@ -213,7 +214,7 @@ class QueueKeeper:
                 cause = cause_of_unmet_dependency(reason)
                 end = Ended(at=time.time(), status=Status.STOPPED, reason=reason, cause=cause)
                 run = self._end_queued(directory, run, end)
-            self._book.put(run)
+            self._unfinished.put(run)
 
     def _end_queued(self, directory: RunDirectory, run: Run, end: Ended) -> Run:
         run = run.to(end)
@@ -227,7 +228,7 @@ def _try_lock(directory: RunDirectory) -> Lock | None:
     try:
         return directory.try_lock()
     except FileNotFoundError:
-        return None  # removed this moment
+        return None  # removed at this moment
 
 
 def _backoff(run: Run, now: float) -> HoldReason | None:
@@ -239,7 +240,7 @@ def _backoff(run: Run, now: float) -> HoldReason | None:
     return HoldReason(check=Check.STARTS, figure=round(seconds, 1), limit=0, message=message)
 
 
-def _where(placement: Placement) -> str:
+def _admission_message(placement: Placement) -> str:
     if placement.gpus is None:
         return "admitted"
     if not placement.gpus:

@@ -1,4 +1,4 @@
-"""What became of a run whose guardian is gone. The caller holds the run's lock."""
+"""Decides what happened to a run whose guardian is gone. The caller holds the run's lock."""
 
 from __future__ import annotations
 
@@ -18,57 +18,58 @@ from backprop_tui.store.run_directory import RunDirectory
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """The script was started: a new guardian takes it over, or finds out how it ended and sweeps what it left."""
+    """The script was started: a new guardian takes it over, or finds out how it ended and cleans up after it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """The record says now what became of it."""
+class Recorded:
+    """Needs no guardian: the record was updated."""
 
     run: Run
 
 
-def recover(directory: RunDirectory, run: Run) -> Adopt | Written:
-    """Tells a script that was started from one that never was, and records what needs no guardian.
+def recover(directory: RunDirectory, run: Run) -> Adopt | Recorded:
+    """Finds out whether the script was started; if not, or if the machine rebooted since, updates the record.
 
     Raises:
         StorageFailed: the record could not be written; nothing else was done.
     """
     if run.attempt.boot_id != boot_id():
-        return _lost(directory, run, "the machine went down while it ran", cause_of_restart)
+        return _record_loss(directory, run, "the machine went down while it ran", cause_of_restart)
     lock = try_lock(directory.script_lock)
     if lock is None:
         return Adopt()
     with lock:
-        named = directory.script_identity()
-    if named is not None and named[0] == run.attempt.number:
+        identity = directory.script_identity()
+    if identity is not None and identity[0] == run.attempt.number:
         return Adopt()
-    return _never_started(directory, run)
+    return _requeue_unstarted(directory, run)
 
 
-def _never_started(directory: RunDirectory, run: Run) -> Written:
+def _requeue_unstarted(directory: RunDirectory, run: Run) -> Recorded:
     if run.status is not Status.STARTING:
-        return _lost(directory, run, "its script.lock was emptied by somebody", cause_of_doubt)
-    back = take_back(run, now=time.time(), reason="its guardian died before the script was started")
-    directory.write(back, durable=True)
-    directory.append_event("queued", "its guardian died before the script was started", time=time.time())
-    return Written(back)
+        return _record_loss(directory, run, "script.lock is empty although the script was running", cause_of_doubt)
+    reason = "its guardian died before the script was started"
+    requeued = take_back(run, now=time.time(), reason=reason)
+    directory.write(requeued, durable=True)
+    directory.append_event("queued", reason, time=time.time())
+    return Recorded(requeued)
 
 
-def _lost(directory: RunDirectory, run: Run, why: str, cause_of: Callable[[str], Cause]) -> Written:
-    """An end that was ours is told as such, though nobody saw how it came."""
+def _record_loss(directory: RunDirectory, run: Run, reason: str, cause_of: Callable[[str], Cause]) -> Recorded:
+    """Records an end without a known exit status: lost, unless we were stopping the run at that time."""
     live = directory.read_live()
     stopping = live.stopping if live is not None and live.attempt == run.attempt.number else None
     is_final = live is not None and live.is_final
     outcome = (
-        Outcome(status=Status.LOST, reason=why, cause=cause_of(why))
+        Outcome(status=Status.LOST, reason=reason, cause=cause_of(reason))
         if stopping is None
         else Outcome(
             status=stopping.status, reason=stopping.reason, cause=cause_of_our_stop(stopping), is_final=is_final
         )
     )
     run = fold(run, live)
-    # Only a slice goes on by itself; for what is lost no disk is asked, which might not answer after a restart.
+    # Only a slice is continued. For a lost run no checkpoint is checked: its disk may not answer after a reboot.
     checkpoint = newest_sound(run.checkpoints) if outcome.status is Status.TIMEBOXED else None
     now = time.time()
     concluded = conclude(run, outcome, now=now, resume_from=None if checkpoint is None else checkpoint.path)
@@ -76,4 +77,4 @@ def _lost(directory: RunDirectory, run: Run, why: str, cause_of: Callable[[str],
     directory.append_event("ended", outcome.reason or outcome.status, time=now, status=outcome.status)
     if concluded.status is not Status.QUEUED:
         directory.delete_environment()
-    return Written(concluded)
+    return Recorded(concluded)

@@ -1,4 +1,4 @@
-"""The start tokens on disk: shared by every supervisor of this machine, one after the other."""
+"""The start tokens on disk, which each supervisor of this machine takes over from the one before."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from backprop_tui.store.home import Home
 
 
 def read_tokens(home: Home, now: float, limits: MachineLimits) -> TokenBucket:
-    """The bucket as it was left; full on a machine that has started nothing in this boot."""
+    """The stored bucket; a full one if nothing was started since the machine booted."""
     try:
         source = read_object(home.start_tokens)
         if source is not None and source.get("boot_id") == boot_id():
             return decode(TokenBucket, source)
     except (BackpropError, WrongField):
-        # Broken: as if nothing had been started; one burst too many harms less than a queue that stands still.
+        # A broken file counts as missing: one burst too many does less harm than a queue that never starts anything.
         return full(now, limits)
     return full(now, limits)
 
 
 def write_tokens(home: Home, bucket: TokenBucket) -> None:
-    """Keeps the bucket for the next supervisor.
+    """Stores the bucket for the next supervisor.
 
     Raises:
-        StorageFailed: the next supervisor would grant the same start again.
+        StorageFailed: the next supervisor may grant the same start again.
     """
     content = dump({"tokens": bucket.tokens, "as_of": bucket.as_of, "boot_id": boot_id()})
     write_atomically(home.start_tokens, content, durable=False)

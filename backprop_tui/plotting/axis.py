@@ -1,4 +1,4 @@
-"""Where a step or a moment of a run lies on an axis, and where its attempts begin there."""
+"""Maps the steps and times of a run to positions on an x axis, and finds where its attempts start there."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from backprop_tui.plotting.by import By
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Axis:
-    """Where a bucket lies on x."""
+    """An x axis in steps or seconds."""
 
     attempts: Attempts
     by: By = By.STEP
 
     def place(self, bucket: Bucket | Hole) -> float:
-        """Its step, or its seconds."""
+        """Returns the position of a bucket: its step, or its seconds."""
         return bucket.step if self.by is By.STEP else self.moment(seconds_of(bucket.time))
 
     def moment(self, time: float) -> float:
-        """Where a time lies that is known in seconds since the epoch, on an axis of time."""
+        """Returns the position of a time (in seconds since the epoch) on a time axis."""
         return self.attempts.elapsed(time, idle=self.by is By.CLOCK)
 
     def restarts(self, course: Course) -> tuple[tuple[int, float], ...]:
-        """The number of each attempt but the first, and where it begins."""
+        """Returns the number and start position of each attempt except the first."""
         if self.by is not By.STEP:
-            return tuple((place, self.moment(start)) for place, start in enumerate(self.attempts.starts[1:], start=2))
-        found = around_restarts(course, self.attempts)
-        return tuple((self.attempts.at(seconds_of(one.time)) + 1, one.step) for _, one in found)
+            return tuple((number, self.moment(start)) for number, start in enumerate(self.attempts.starts[1:], start=2))
+        restarts = around_restarts(course, self.attempts)
+        return tuple((self.attempts.at(seconds_of(bucket.time)) + 1, bucket.step) for _, bucket in restarts)
 
 
-@lru_cache(maxsize=1 << 14)  # the metrics of one line of a log have one time, and each paint asks for it again
+@lru_cache(maxsize=1 << 14)  # the metrics of a log line share one time, and each paint parses it again
 def seconds_of(time: str) -> float:
-    """Since the epoch; 0 for what is no time."""
+    """Parses an ISO 8601 time into seconds since the epoch; 0 if it is invalid."""
     try:
         return datetime.fromisoformat(time).timestamp()
     except ValueError:
@@ -44,15 +44,15 @@ def seconds_of(time: str) -> float:
 
 
 def around_restarts(course: Course, attempts: Attempts) -> list[tuple[int, Bucket]]:
-    """The first bucket of each attempt but the first, with its place; attempts that printed nothing have none."""
-    found: list[tuple[int, Bucket]] = []
+    """Returns index and first bucket of each attempt except the first; attempts without output are skipped."""
+    restarts: list[tuple[int, Bucket]] = []
     starts = list(attempts.starts[1:])
-    for place, bucket in enumerate(course.buckets if starts else ()):
-        begun = [start for start in starts if start <= seconds_of(bucket.time)]
-        if begun:
-            starts = starts[len(begun) :]
-            if place:
-                found.append((place, bucket))
+    for index, bucket in enumerate(course.buckets if starts else ()):
+        started = [start for start in starts if start <= seconds_of(bucket.time)]
+        if started:
+            starts = starts[len(started) :]
+            if index:
+                restarts.append((index, bucket))
         if not starts:
             break
-    return found
+    return restarts

@@ -1,4 +1,4 @@
-"""What the x of a curve counts."""
+"""The unit of an x axis."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class By(StrEnum):
-    """Steps; seconds of the run's attempts; seconds since its first start, those between attempts too."""
+    """Steps; seconds within the run's attempts; or seconds since its first start, including those between attempts."""
 
     STEP = "step"
     TIME = "time"

@@ -1,4 +1,4 @@
-"""Curves over each other in text: rows of cells, each with the place of the curve that it belongs to."""
+"""Plots several curves over each other; each cell has the index of its curve as owner."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from backprop_tui.plotting.columns import covered
 from backprop_tui.plotting.scale import Scale
 from backprop_tui.plotting.track import Pieces
 
-Curve = tuple[str, Pieces]  # the letter that stands at its end and draws it in ASCII, and the pieces
+Curve = tuple[str, Pieces]  # the letter at its end, with which it is drawn in ASCII, and its pieces
 
 
 def overlay(curves: Sequence[Curve], x: Scale, y: Scale, *, width: int, height: int, unicode: bool) -> list[list[Run]]:
-    """`height` rows, the top one first; where several curves meet, the first of them is on top."""
+    """Returns `height` rows, the top one first; where curves meet, the first of them is on top."""
     canvas = Canvas(width, height, unicode=unicode)
-    for place, (letter, pieces) in reversed(list(enumerate(curves))):
+    for index, (letter, pieces) in reversed(list(enumerate(curves))):
         for piece in pieces:
             levels = covered(piece, x, y, columns=canvas.columns, rows=canvas.rows)
-            canvas.draw(levels, place, letter=letter, rank=len(curves) - place)
+            canvas.draw(levels, index, letter=letter, rank=len(curves) - index)
     if len(curves) > 1:
-        mark_ends(canvas, [(place, letter, pieces) for place, (letter, pieces) in enumerate(curves)], x, y)
+        mark_ends(canvas, [(index, letter, pieces) for index, (letter, pieces) in enumerate(curves)], x, y)
     return canvas.runs()
 
 
 def mark_ends(canvas: Canvas, curves: Sequence[tuple[int, str, Pieces]], x: Scale, y: Scale) -> None:
-    """A letter right of the last point of each curve; above or below it where another letter stands."""
+    """Puts a letter to the right of each curve's last point, or above or below if that cell has a letter already."""
     taken: set[tuple[int, int]] = set()
     for owner, letter, pieces in curves:
         if not pieces or not pieces[-1]:

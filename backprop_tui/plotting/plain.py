@@ -1,4 +1,4 @@
-"""Curves in plain text: a plot of some rows with braille dots or ASCII, and a curve of one row."""
+"""Plain text plots: one curve in several rows of braille or ASCII, and a sparkline of one row."""
 
 from __future__ import annotations
 
@@ -14,24 +14,26 @@ _ASCII_BARS = "_.-=+*#@"
 
 
 def plot(points: Sequence[Point], *, width: int, height: int, unicode: bool) -> list[str]:
-    """`height` rows of `width` characters, the top one first; each point has finite coordinates.
+    """Returns `height` rows of `width` characters, the top one first; all coordinates must be finite.
 
-    Points in one column of dots become a bar from the least to the most, and neighbours are joined.
+    Points in one column of dots become a bar from minimum to maximum, and neighbouring bars are joined.
     """
     canvas = Canvas(width, height, unicode=unicode)
-    canvas.draw(_levels(points, canvas.columns, canvas.rows), 0)
+    canvas.draw(_plot_levels(points, canvas.columns, canvas.rows), 0)
     return list(canvas.text())
 
 
 def line(points: Sequence[Point], *, width: int, unicode: bool) -> str:
-    """A curve of one row."""
+    """Returns a curve of one row."""
     bars = _BARS if unicode else _ASCII_BARS
-    levels = _levels(points, width, len(bars), joined=False)
+    levels = _plot_levels(points, width, len(bars), joined=False)
     return "".join(bars[(low + high) // 2] for _, (low, high) in sorted(levels.items()))
 
 
-def _levels(points: Sequence[Point], columns: int, rows: int, *, joined: bool = True) -> dict[int, tuple[int, int]]:
-    """Over all columns: a curve of one place is level."""
+def _plot_levels(
+    points: Sequence[Point], columns: int, rows: int, *, joined: bool = True
+) -> dict[int, tuple[int, int]]:
+    """The dots over the whole width; points with a single x become a horizontal line."""
     x = Scale(min(at for at, _ in points), max(at for at, _ in points))
     y = Scale(min(value for _, value in points), max(value for _, value in points))
     bars = [(at, value, value) for at, value in points]

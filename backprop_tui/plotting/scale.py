@@ -1,4 +1,4 @@
-"""From values to a share of an axis and back, and round values to label it at."""
+"""Scales of axes: converts values to shares of an axis and back, and chooses ticks and ranges."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ SEXAGESIMAL = tuple(
     for seconds in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 )
 _DAY = 86400.0
-_MOST_PARTS = 6
-_MOST = sys.float_info.max
+_MAX_PARTS = 6
+_MAX_FLOAT = sys.float_info.max
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """An axis from `low` to `high`, by its logarithm where `log` is set and both are above 0."""
+    """An axis from `low` to `high`; logarithmic if `log` is set and both are above 0."""
 
     low: float
     high: float
@@ -29,11 +29,11 @@ class Scale:
 
     @property
     def is_log(self) -> bool:
-        """Whether a logarithm is possible and wanted."""
+        """Whether a logarithmic axis is requested and possible."""
         return self.log and 0 < self.low < self.high
 
     def share(self, value: float) -> float:
-        """0 at the low end, 1 at the high end, beyond that outside. Halved first: a distance may be too large."""
+        """Returns 0 for the low end, 1 for the high end, and values outside that range for values outside the axis."""
         if self.is_log:
             if value <= 0:
                 return -math.inf
@@ -41,7 +41,7 @@ class Scale:
         return _share(value, self.low, self.high)
 
     def value(self, share: float) -> float:
-        """The inverse of `share`."""
+        """Returns the value at a share; the inverse of `share`."""
         if self.is_log:
             low, high = math.log10(self.low), math.log10(self.high)
             return float(10 ** (low + (high - low) * share))
@@ -49,15 +49,15 @@ class Scale:
 
 
 def _share(value: float, low: float, high: float) -> float:
-    distance = high / 2 - low / 2
+    distance = high / 2 - low / 2  # halved, because the whole distance may overflow
     return (value / 2 - low / 2) / distance if distance > 0 else 0.5
 
 
 def ticks(scale: Scale, most: int, *, steps: Sequence[float] = (), to_end: bool = False) -> list[float]:
-    """At most `most` round values of the axis.
+    """Returns at most `most` round values on the axis.
 
-    `steps` are the distances to choose from, else 1, 2, 2.5, 5 and their powers of ten. With `to_end` the end of an
-    axis that begins at 0 is one of them, where it is round enough.
+    `steps` are the distances to choose from, by default 1, 2, 2.5, 5 and their multiples by powers of ten. With
+    `to_end`, the end of an axis that starts at 0 is one of the ticks if it is round enough.
     """
     if most < 1 or not scale.high > scale.low or not math.isfinite(scale.high - scale.low):
         return []
@@ -67,25 +67,19 @@ def ticks(scale: Scale, most: int, *, steps: Sequence[float] = (), to_end: bool 
     step = step or _step(scale, most, steps)
     if not 0 < step < math.inf or scale.low + step == scale.low:
         return []
-    first, last = _ends(scale, step)
-    return [place * step for place in range(first, last + 1)]
+    return [multiple * step for multiple in _multiples(scale, step)]
 
 
-def _ends(scale: Scale, step: float) -> tuple[int, int]:
-    """The first and the last multiple of a distance on the axis."""
-    return math.ceil(scale.low / step - 1e-9), math.floor(scale.high / step + 1e-9)
-
-
-def _count(scale: Scale, step: float) -> int:
-    first, last = _ends(scale, step)
-    return last - first + 1
+def _multiples(scale: Scale, step: float) -> range:
+    """The multiples of a distance that are on the axis."""
+    return range(math.ceil(scale.low / step - 1e-9), math.floor(scale.high / step + 1e-9) + 1)
 
 
 def _step_to_end(scale: Scale, most: int) -> float:
-    """The distance of the most labels by which the end is reached; 0 where none of them is round."""
+    """The smallest round distance that divides the axis evenly; 0 if there is none."""
     if scale.low != 0:
         return 0.0
-    for parts in range(min(most - 1, _MOST_PARTS), 0, -1):
+    for parts in range(min(most - 1, _MAX_PARTS), 0, -1):
         step = scale.high / parts
         if f"{step:e}"[:8].rstrip("0").rstrip(".") in _ROUND_ENDS:
             return step
@@ -93,19 +87,19 @@ def _step_to_end(scale: Scale, most: int) -> float:
 
 
 def _step(scale: Scale, most: int, steps: Sequence[float]) -> float:
-    """The least distance that gives no more than `most` values."""
+    """The smallest distance that gives at most `most` values."""
     for step in steps or _round_steps((scale.high - scale.low) / most):
-        if step == 0 or _count(scale, step) <= most:
+        if step == 0 or len(_multiples(scale, step)) <= most:
             return step
     return _DAY * math.ceil((scale.high - scale.low) / _DAY / most)
 
 
 def _round_steps(least: float) -> list[float]:
-    """Round distances from one that is surely too small."""
+    """Round distances, starting with one that is certainly too small."""
     if least < sys.float_info.min * 100:
         return [0.0]
     power = 10.0 ** (math.floor(math.log10(least)) - 1)
-    return [one * power * factor for factor in (1, 10, 100, 1000) for one in _ROUND]
+    return [mantissa * power * factor for factor in (1, 10, 100, 1000) for mantissa in _ROUND]
 
 
 def _decades(scale: Scale, most: int) -> list[float]:
@@ -115,16 +109,16 @@ def _decades(scale: Scale, most: int) -> list[float]:
 
 
 def middle_range(values: Sequence[float], *, share: float = 0.01) -> tuple[float, float]:
-    """Where all values but the lowest and the highest `share` lie; of few values, all of them."""
+    """Returns the range of the values without the lowest and the highest `share`; with few values, of all of them."""
     ordered = sorted(values)
     cut = int(len(ordered) * share)
     return ordered[cut], ordered[-1 - cut]
 
 
-def roomy(low: float, high: float, *, share: float = 0.04) -> tuple[float, float]:
-    """A range with some room at both ends, also where it has no extent."""
+def padded_range(low: float, high: float, *, share: float = 0.04) -> tuple[float, float]:
+    """Returns the range with padding at both ends, also if it is empty."""
     if low == high:
-        around = abs(low) * 0.1 or 1.0
-        return low - around, high + around
-    room = high * share - low * share
-    return max(low - room, -_MOST), min(high + room, _MOST)
+        padding = abs(low) * 0.1 or 1.0
+        return low - padding, high + padding
+    padding = high * share - low * share
+    return max(low - padding, -_MAX_FLOAT), min(high + padding, _MAX_FLOAT)

@@ -7,7 +7,7 @@ import re
 
 from backprop_tui.domain.telemetry import GpuReading
 from backprop_tui.probes.amd_card import AmdCard
-from backprop_tui.probes.amd_processes import AmdProcesses
+from backprop_tui.probes.amd_processes import AmdProcesses, read_text
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
 from backprop_tui.probes.gpu_record import GpuRecord
 from backprop_tui.probes.gpu_watch import GpuPoller, poll_all
@@ -69,19 +69,10 @@ class AmdProbe:
         cards: dict[str, str] = {}
         for _, name in numbered:
             device = os.path.realpath(os.path.join(folder, name, "device"))
-            if _first_line(os.path.join(device, "vendor")) == AMD_VENDOR:
+            if read_text(device, "vendor") == AMD_VENDOR:
                 cards[os.path.basename(device)] = device
         return cards
 
     def _is_large(self, device: str) -> bool:
-        total = _first_line(os.path.join(device, "mem_info_vram_total"))
+        total = read_text(device, "mem_info_vram_total")
         return total.isdecimal() and int(total) >= self._min_vram_bytes
-
-
-def _first_line(path: str) -> str:
-    """First line of the file; empty if it cannot be read, for example because the card was just unplugged."""
-    try:
-        with open(path, encoding="ascii", errors="replace") as file:
-            return file.readline().strip()
-    except OSError:
-        return ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 
-from backprop_tui.probes.amd_processes import AmdProcesses
+from backprop_tui.probes.amd_processes import AmdProcesses, read_text
 from backprop_tui.probes.gpu_record import GpuAnswer, GpuLost, GpuOutcome
 
 # Temperature limits of about 85 degrees refer to the edge sensor; the junction (hot spot) is designed to reach 110.
@@ -113,9 +113,4 @@ class AmdCard:
         return None
 
     def _text(self, name: str) -> str:
-        """The content of a file; empty if it cannot be read."""
-        try:
-            with open(os.path.join(self._device, name), encoding="ascii", errors="replace") as file:
-                return file.read().strip()
-        except OSError:
-            return ""
+        return read_text(self._device, name)

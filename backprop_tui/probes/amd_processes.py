@@ -34,7 +34,7 @@ class AmdProcesses:
             if name.startswith("renderD")
         }
         for node in self._names("topology/nodes"):
-            properties = self._text(f"topology/nodes/{node}/properties").split()
+            properties = read_text(self._kfd, f"topology/nodes/{node}/properties").split()
             minor = dict(zip(properties[::2], properties[1::2], strict=False)).get("drm_render_minor")
             if minor in minors:
                 return self._number(f"topology/nodes/{node}/gpu_id")
@@ -44,16 +44,17 @@ class AmdProcesses:
         return _list_directory(os.path.join(self._kfd, folder))
 
     def _number(self, name: str) -> int | None:
-        text = self._text(name).strip()
+        text = read_text(self._kfd, name)
         return int(text) if text.isdecimal() else None
 
-    def _text(self, name: str) -> str:
-        """The content of a file; empty if it cannot be read, for example because the process has ended."""
-        try:
-            with open(os.path.join(self._kfd, name), encoding="ascii", errors="replace") as file:
-                return file.read()
-        except OSError:
-            return ""
+
+def read_text(*parts: str) -> str:
+    """The stripped content of a file; empty if it cannot be read, for example because a process or card is gone."""
+    try:
+        with open(os.path.join(*parts), encoding="ascii", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
 
 
 def _list_directory(folder: str) -> list[str]:

@@ -49,16 +49,6 @@ class _OuterBar:
 class BarInterpreter:
     """Interprets the bars of one log in order. `training_total` is the number of training steps, once known."""
 
-    __slots__ = (
-        "_epochs_done",
-        "_last_elapsed",
-        "_last_values",
-        "_outer",
-        "_total_epochs",
-        "_updates",
-        "training_total",
-    )
-
     def __init__(self) -> None:
         self._outer: _OuterBar | None = None
         self._epochs_done: int | None = None  # according to a bar that counts epochs

@@ -33,18 +33,6 @@ MIN_DIGITS, MAX_DIGITS = 3, 12  # significant digits of a value that may be a ro
 class Joiner:
     """Merges the parsed events of a log, in order; its state is bounded."""
 
-    __slots__ = (
-        "_bars",
-        "_epoch",
-        "_last_checkpoint",
-        "_last_metrics",
-        "_last_step",
-        "_pending",
-        "_restarts",
-        "_total_epochs",
-        "_zero_based",
-    )
-
     def __init__(self) -> None:
         self._bars = BarInterpreter()
         self._last_step: int | None = None
@@ -203,8 +191,6 @@ class Joiner:
 
 class _RestartCounter:
     """Counts how often a count restarted, for formats that do not name the epoch."""
-
-    __slots__ = ("_done", "_restarts")
 
     def __init__(self) -> None:
         self._done = self._restarts = 0

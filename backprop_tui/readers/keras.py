@@ -40,7 +40,7 @@ class Keras:
     def read(self, line: str, offset: int) -> Iterator[ParsedEvent]:
         if (epoch := _EPOCH.match(line)) is not None:
             self._total, self._is_full = None, False
-            yield EpochStarted(offset=offset, epoch=int(epoch[1]), total_epochs=int(epoch[2]), first_epoch=1)
+            yield EpochStarted(offset=offset, epoch=int(epoch[1]), total_epochs=int(epoch[2]))
         elif (saved := _SAVED.match(line)) is not None:
             step = None if self._total is not None or self._batches is None else int(saved[1]) * self._batches
             yield CheckpointSaved(offset=offset, path=saved[2].rstrip(), step=step)

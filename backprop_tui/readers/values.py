@@ -80,7 +80,6 @@ class EpochStarted:
     offset: int
     epoch: int
     total_epochs: int | None = None
-    first_epoch: int | None = None
 
 
 ParsedEvent = Progress | CheckpointSaved | EpochProgress | Bar | EpochStarted

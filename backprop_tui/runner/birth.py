@@ -1,4 +1,4 @@
-"""How a guardian comes to its script: by starting it, or by adopting one whose guardian died."""
+"""Gives a guardian its script: starts it, or adopts one whose guardian died."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from backprop_tui.domain.run import Run
 from backprop_tui.domain.values import dataclass
 from backprop_tui.processes.identity import Identity
 from backprop_tui.processes.linux import boot_id
-from backprop_tui.runner.ladder import Ladder
+from backprop_tui.runner.ladder import StopSequence
 from backprop_tui.runner.script import CannotStart, Launch, start_script
 from backprop_tui.runner.tree import Tree
-from backprop_tui.runner.watched import WatchedScript
-from backprop_tui.store.locks import Lock, is_locked, try_lock
+from backprop_tui.runner.watched import ScriptProcess
+from backprop_tui.store.locks import is_locked, try_lock
 from backprop_tui.store.run_directory import RunDirectory
 
 PID_WRITTEN_WITHIN_SECONDS = 5.0
@@ -25,36 +25,36 @@ PID_WRITTEN_WITHIN_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """The script lived when the supervisor looked and is gone now; nobody saw its exit status."""
+    """The script was alive when the supervisor looked and is gone now; nobody saw its exit status."""
 
 
 @dataclass(frozen=True, slots=True)
-class NeverBegan:
-    """The child died before it wrote who it is, so nothing was executed: the next pass queues the run again."""
+class NeverStarted:
+    """The child died before it wrote its pid, so nothing was executed: the next pass queues the run again."""
 
 
-Birth = WatchedScript | CannotStart | Gone | NeverBegan
+StartResult = ScriptProcess | CannotStart | Gone | NeverStarted
 
 
-def start(directory: RunDirectory, run: Run) -> Birth:
-    """Starts the newest attempt's script, unless one lives in this directory already: then that one is adopted."""
+def start(directory: RunDirectory, run: Run) -> StartResult:
+    """Starts the script of the newest attempt; adopts it instead if one is alive in this directory already."""
     lock = try_lock(directory.script_lock)
     if lock is None:
         return adopt(directory, run)
     with lock:
         os.ftruncate(lock.descriptor, 0)
         try:
-            started = start_script(_launch(directory, run), lock.descriptor)
+            started = start_script(_prepare_launch(directory, run), lock.descriptor)
         except BrokenRecord as error:
-            return CannotStart(what=error.path, problem=error.problem, not_found=True)
+            return CannotStart(path=error.path, problem=error.problem, not_found=True)
         except OSError as error:
             problem = error.strerror or str(error)
-            return CannotStart(what=error.filename or directory.log, problem=problem, not_found=False)
-    return WatchedScript.child(started) if isinstance(started, Identity) else started
+            return CannotStart(path=error.filename or directory.log, problem=problem, not_found=False)
+    return ScriptProcess.child(started) if isinstance(started, Identity) else started
 
 
-def _launch(directory: RunDirectory, run: Run) -> Launch:
-    """What the child needs, read before the fork.
+def _prepare_launch(directory: RunDirectory, run: Run) -> Launch:
+    """Reads what the child needs, before the fork.
 
     Raises:
         BrokenRecord: the captured environment is gone.
@@ -69,57 +69,57 @@ def _launch(directory: RunDirectory, run: Run) -> Launch:
     )
 
 
-def adopt(directory: RunDirectory, run: Run) -> Birth:
-    """Takes over the script that script.lock names, once it is sure that it is this run's."""
-    named = _named_script(directory, run.attempt.number)
-    if not isinstance(named, Identity):
-        return named
-    script = WatchedScript.adopt(named)
-    if script is not None and _belongs(script, directory):
+def adopt(directory: RunDirectory, run: Run) -> StartResult:
+    """Takes over the script named in script.lock, after checking that it belongs to this run."""
+    identity = _await_script_identity(directory, run.attempt.number)
+    if not isinstance(identity, Identity):
+        return identity
+    script = ScriptProcess.adopt(identity)
+    if script is not None and _belongs_to_run(script, directory):
         return script
     return Gone()
 
 
-def _named_script(directory: RunDirectory, attempt: int) -> Identity | NeverBegan | CannotStart:
-    """The lock may be held by a child that has not written its pid yet, or that dies before it can."""
+def _await_script_identity(directory: RunDirectory, attempt: int) -> Identity | NeverStarted | CannotStart:
+    """Reads script.lock, which may be held by a child that has not written its pid yet, or dies before it can."""
     end = time.monotonic() + PID_WRITTEN_WITHIN_SECONDS
     while True:
-        # The lock before the record: a child that writes it meanwhile holds the lock now.
-        is_busy = is_locked(directory.script_lock)
-        named = script_of(directory, attempt)
-        if named is not None:
-            return named
-        if not is_busy:
-            return NeverBegan()
+        # The lock is tested before the record is read: a child that writes it in between holds the lock now.
+        is_held = is_locked(directory.script_lock)
+        identity = recorded_script(directory, attempt)
+        if identity is not None:
+            return identity
+        if not is_held:
+            return NeverStarted()
         if time.monotonic() > end:
-            left = "a process that an earlier attempt left behind holds it"
-            return CannotStart(what=directory.script_lock, problem=left, not_found=False)
+            problem = "locked by a process that an earlier attempt left behind"
+            return CannotStart(path=directory.script_lock, problem=problem, not_found=False)
         time.sleep(0.01)
 
 
-def script_of(directory: RunDirectory, attempt: int) -> Identity | None:
-    """Who the script of this attempt is, or was; None where it has not written it."""
-    named = directory.script_identity()
-    return Identity(named[1], named[2]) if named is not None and named[0] == attempt else None
+def recorded_script(directory: RunDirectory, attempt: int) -> Identity | None:
+    """The identity of this attempt's script, alive or not; None where it was never written."""
+    recorded = directory.script_identity()
+    return Identity(recorded[1], recorded[2]) if recorded is not None and recorded[0] == attempt else None
 
 
-def _belongs(script: WatchedScript, directory: RunDirectory) -> bool:
-    """Its environment names this directory; before its exec it still is a fork of a guardian, which holds the lock."""
+def _belongs_to_run(script: ScriptProcess, directory: RunDirectory) -> bool:
+    """Whether its environment names this directory; before its exec it is a guardian's fork without the variable."""
     try:
         with open(f"/proc/{script.identity.pid}/environ", "rb") as file:
             variables = file.read().split(b"\0")
     except OSError:
-        return True  # a zombie has no environment any more; its start time was compared
-    marks = [one for one in variables if one.startswith(b"BACKPROP_RUN_DIR=")]
-    return not marks or marks == [b"BACKPROP_RUN_DIR=" + os.fsencode(directory.path)]
+        return True  # a zombie has no environment any more, but its start time was compared
+    markers = [variable for variable in variables if variable.startswith(b"BACKPROP_RUN_DIR=")]
+    return not markers or markers == [b"BACKPROP_RUN_DIR=" + os.fsencode(directory.path)]
 
 
-def first_live(run: Run, script: WatchedScript | None, earlier: Live | None) -> Live:
-    """The live record this guardian begins with: the one of the guardian before it, or a new one."""
+def initial_live(run: Run, script: ScriptProcess | None, earlier: Live | None) -> Live:
+    """The live record that this guardian starts with: that of the previous guardian, or a new one."""
     now = time.monotonic()
     script_pid = None if script is None else script.identity.pid
     if earlier is not None and earlier.attempt == run.attempt.number and earlier.clock.boot_id == boot_id():
-        return _taken_over(earlier, script_pid)
+        return replace(earlier, runner_pid=os.getpid(), script_pid=script_pid)
     return Live(
         attempt=run.attempt.number,
         runner_pid=os.getpid(),
@@ -140,24 +140,15 @@ def first_live(run: Run, script: WatchedScript | None, earlier: Live | None) -> 
     )
 
 
-def _taken_over(earlier: Live, script_pid: int | None) -> Live:
-    return replace(earlier, runner_pid=os.getpid(), script_pid=script_pid)
-
-
-def make_agree(script: WatchedScript, tree: Tree, ladder: Ladder, live: Live) -> None:
-    """After an adoption: the processes do what the record says. A ladder that was begun goes on by itself."""
+def apply_recorded_state(script: ScriptProcess, tree: Tree, stop_sequence: StopSequence, live: Live) -> None:
+    """Pauses or continues an adopted script's processes as recorded. A recorded stop sequence continues anyway."""
     if script.has_died():
         return
     if live.stopping is not None:
-        # A signal that was given to a paused script reaches it only now.
-        ladder.release_pause(time.monotonic())
+        # A paused script receives its stop signal only when it is continued.
+        stop_sequence.release_pause(time.monotonic())
         tree.thaw()
     elif live.pause is not None:
         tree.freeze()
     else:
         tree.thaw()
-
-
-def held(directory: RunDirectory, descriptor: int) -> Lock:
-    """The run's lock as it was inherited."""
-    return Lock(directory.lock_path, descriptor)

@@ -1,4 +1,4 @@
-"""The room for a run's checkpoints: measured beside the guardian, and told once when it will not last."""
+"""Watches the disk space for a run's checkpoints, and warns once when it will not last."""
 
 from __future__ import annotations
 
@@ -14,40 +14,32 @@ from backprop_tui.processes.mounts import mount_point_of, mount_points
 from backprop_tui.runner.recorder import Recorder
 
 
-def measured(checkpoints: Sequence[Checkpoint]) -> DiskUse | None:
-    """The disk that the newest checkpoint lies on; None where there is none. Blocks as long as its file system does."""
-    sized = [one for one in checkpoints if one.size_bytes is not None]
+def measure_disk(checkpoints: Sequence[Checkpoint]) -> DiskUse | None:
+    """Measures the disk of the newest checkpoint; None without a checkpoint. Blocks as long as its file system does."""
+    sized = [checkpoint for checkpoint in checkpoints if checkpoint.size_bytes is not None]
     if not sized:
         return None
     newest = sized[-1]
     folder = os.path.dirname(newest.path)
     try:
-        found = os.statvfs(folder)
+        status = os.statvfs(folder)
         mount = mount_point_of(os.path.realpath(folder), mount_points())
     except OSError:
         return None
-    return DiskUse(mount=mount, free_bytes=found.f_bavail * found.f_frsize, save_bytes=newest.size_bytes or 0)
+    return DiskUse(mount=mount, free_bytes=status.f_bavail * status.f_frsize, save_bytes=newest.size_bytes or 0)
 
 
-class DiskWatch:
-    """Keeps the measurement in the live record, and warns when it begins to say that the disk will be full."""
-
-    __slots__ = ("_recorder",)
-
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
-
-    def seen(self, use: DiskUse, run: Run, now: float) -> None:
-        """A new measurement; `now` is monotonic."""
-        live = self._recorder.live
-        warning = _warning(replace(live, disk=use, clock=live.clock.at(now, paused=live.pause is not None)), run)
-        if warning is not None and live.disk_warning is None:
-            self._recorder.tell("disk", warning)
-        self._recorder.change(disk=use, disk_warning=warning)
+def record_disk_use(recorder: Recorder, use: DiskUse, run: Run, now: float) -> None:
+    """Puts a measurement into the live record, and warns if the disk is going to fill up; `now` is monotonic."""
+    live = recorder.live
+    warning = _warning(replace(live, disk=use, clock=live.clock.at(now, paused=live.pause is not None)), run)
+    if warning is not None and live.disk_warning is None:
+        recorder.record_event("disk", warning)
+    recorder.change(disk=use, disk_warning=warning)
 
 
 def _warning(live: Live, run: Run) -> str | None:
-    keeps_bytes = run.spec.limits.min_free_disk_bytes
-    saving = saving_run(replace(run, name="it"), live) if keeps_bytes > 0 else None
-    found = [] if saving is None else shortages([saving], keeps_bytes)
-    return found[0].message if found else None
+    reserve_bytes = run.spec.limits.min_free_disk_bytes
+    saving = saving_run(replace(run, name="it"), live) if reserve_bytes > 0 else None
+    reasons = [] if saving is None else shortages([saving], reserve_bytes)
+    return reasons[0].message if reasons else None

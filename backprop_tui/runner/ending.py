@@ -1,4 +1,4 @@
-"""The end of an attempt: sweep what is left, read the log to its end, write the outcome until it is written."""
+"""Finalizes an attempt: determines the outcome and its cause, and writes the end until it is on disk."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from backprop_tui.domain.errors import StorageFailed
 from backprop_tui.domain.lifecycle import Outcome, conclude, fold, retry_after
 from backprop_tui.domain.live import Live, Stopping
 from backprop_tui.domain.retries import NotAgain
-from backprop_tui.domain.run import Cause, Checkpoint, Ended, Run
+from backprop_tui.domain.run import Cause, Checkpoint, Ended, Queued, Run
 from backprop_tui.domain.status import Status
 from backprop_tui.processes.hanging_call import call_within
-from backprop_tui.runner.evidence import Scene
+from backprop_tui.runner.evidence import FailureContext
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.script import CannotStart
 from backprop_tui.runner.watched import Exit
 from backprop_tui.store.run_directory import RunDirectory
 
 WRITE_AGAIN_SECONDS = 1.0
-JUDGE_SECONDS = 5.0
+CHECKPOINT_SECONDS = 5.0
 CAUSE_SECONDS = 10.0
 
 
-def outcome_of(exit_: Exit, stopping: Stopping | None, scene: Scene) -> Outcome:
-    """What the end means. After a signal of ours it is never a failure, whatever the script made of it."""
-    signal_name = None if exit_.signal is None else signal_named(exit_.signal)
+def outcome_of(exit_: Exit, stopping: Stopping | None, context: FailureContext) -> Outcome:
+    """The outcome of an attempt. While we are stopping a script its end is never a failure, whatever it exits with."""
+    signal_name = None if exit_.signal is None else signal_name_of(exit_.signal)
     if stopping is not None:
         return Outcome(
             status=stopping.status,
@@ -41,37 +41,37 @@ def outcome_of(exit_: Exit, stopping: Stopping | None, scene: Scene) -> Outcome:
             signal=signal_name,
             reason=stopping.reason,
             cause=cause_of_our_stop(stopping),
-            is_final=scene.live.is_final,
+            is_final=context.live.is_final,
         )
     if not exit_.is_known:
         reason = "ended without an exit status that anyone saw"
-        cause = _found_out(lambda: cause_of_loss(reason, scene.clues(exit_code=None, signal=None)), reason)
+        cause = _find_cause(lambda: cause_of_loss(reason, context.clues(exit_code=None, signal=None)), reason)
         return Outcome(status=Status.LOST, reason=reason, cause=cause)
     if exit_.code == 0:
         return Outcome(status=Status.COMPLETED, exit_code=0)
-    ended = f"exit code {exit_.code}" if signal_name is None else f"killed by {signal_name}"
-    cause = _found_out(lambda: cause_of_failure(scene.clues(exit_code=exit_.code, signal=signal_name)), ended)
+    summary = f"exit code {exit_.code}" if signal_name is None else f"killed by {signal_name}"
+    cause = _find_cause(lambda: cause_of_failure(context.clues(exit_code=exit_.code, signal=signal_name)), summary)
     return Outcome(
         status=Status.FAILED,
         exit_code=exit_.code,
         signal=signal_name,
         reason=cause.summary,
         cause=cause,
-        is_final=scene.live.is_final,
+        is_final=context.live.is_final,
     )
 
 
-def _found_out(find: Callable[[], Cause], ended: str) -> Cause:
-    """Looks for the cause in a thread: neither a file system that hangs nor a fault in the search may lose the end."""
+def _find_cause(find: Callable[[], Cause], summary: str) -> Cause:
+    """Searches for the cause in a thread: a file system that hangs or an error in the search must not lose the end."""
     cause = call_within(CAUSE_SECONDS, find)
     if cause is not None:
         return cause
-    return made("unknown", evidence=ended, summary=ended, advice="read the end of the log", retryable=True)
+    return made("unknown", evidence=summary, summary=summary, advice="read the end of the log", retryable=True)
 
 
-def outcome_of_no_start(failure: CannotStart) -> Outcome:
-    """The program could not be executed at all."""
-    reason = f"cannot start {failure.what}: {failure.problem}"
+def outcome_of_failed_start(failure: CannotStart) -> Outcome:
+    """The outcome where the program could not be executed at all."""
+    reason = f"cannot start {failure.path}: {failure.problem}"
     cause = made(
         "file_not_found" if failure.not_found else "unknown",
         evidence=reason,
@@ -82,7 +82,7 @@ def outcome_of_no_start(failure: CannotStart) -> Outcome:
     return Outcome(status=Status.FAILED, reason=reason, cause=cause)
 
 
-def signal_named(number: int) -> str:
+def signal_name_of(number: int) -> str:
     """SIGKILL for 9; real-time signals by number."""
     try:
         return signal.Signals(number).name
@@ -91,13 +91,13 @@ def signal_named(number: int) -> str:
 
 
 def write_end(directory: RunDirectory, run: Run, live: Live, outcome: Outcome, recorder: Recorder) -> Run:
-    """Writes the end durably; while the disk is full it stays and tries again, for no end may be lost.
+    """Writes the end durably; retries while the disk is full, because no end may be lost.
 
     Raises:
         StorageFailed: the run's directory was removed.
     """
     run = fold(run, live)
-    choice = _choose(run.checkpoints)
+    choice = _choose_checkpoint(run.checkpoints)
     run = replace(run, checkpoints=choice.judged)
     checkpoint = choice.checkpoint
     while True:
@@ -107,29 +107,29 @@ def write_end(directory: RunDirectory, run: Run, live: Live, outcome: Outcome, r
             directory.write(concluded, durable=True)
         except StorageFailed as error:
             if not os.path.isdir(directory.path):
-                raise  # somebody removed the run: there is nothing left to write into
-            recorder.change(problem=f"the end cannot be written: {error}")
+                raise  # the run was removed: there is no record to write any more
+            recorder.change(problem=f"cannot write the end of the run: {error}")
             time.sleep(WRITE_AGAIN_SECONDS)
             continue
-        _tell_end(recorder, concluded, outcome, choice)
+        _record_end_events(recorder, concluded, outcome, choice)
         return concluded
 
 
-def _choose(checkpoints: Sequence[Checkpoint]) -> Choice:
-    """Judges them in a thread: a file system that hangs must not hold up the end."""
-    return call_within(JUDGE_SECONDS, lambda: choose(checkpoints)) or choose_unseen(checkpoints)
+def _choose_checkpoint(checkpoints: Sequence[Checkpoint]) -> Choice:
+    """Chooses in a thread: a file system that hangs must not delay the end."""
+    return call_within(CHECKPOINT_SECONDS, lambda: choose(checkpoints)) or choose_unseen(checkpoints)
 
 
-def _tell_end(recorder: Recorder, run: Run, outcome: Outcome, choice: Choice) -> None:
-    recorder.tell(
+def _record_end_events(recorder: Recorder, run: Run, outcome: Outcome, choice: Choice) -> None:
+    recorder.record_event(
         "ended" if isinstance(run.state, Ended) else "attempt_ended",
         outcome.reason or outcome.status,
         status=outcome.status,
         exit_code=outcome.exit_code,
         signal=outcome.signal,
     )
-    again = retry_after(run, outcome)
-    if isinstance(again, NotAgain):
-        recorder.tell("not_retried", again.reason)
-    if not isinstance(run.state, Ended):
-        recorder.tell("queued", f"{run.state.reason or 'queued again'}{choice.words()}")  # type: ignore[union-attr]
+    retry = retry_after(run, outcome)
+    if isinstance(retry, NotAgain):
+        recorder.record_event("not_retried", retry.reason)
+    if isinstance(run.state, Queued):
+        recorder.record_event("queued", f"{run.state.reason or 'queued again'}{choice.words()}")

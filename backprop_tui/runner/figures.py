@@ -1,4 +1,4 @@
-"""What a script's log says becomes the run's step, metrics and checkpoints; a loss that is no number is told."""
+"""Records what a script reports: step, metrics and checkpoints go into the live record; a NaN loss is announced."""
 
 from __future__ import annotations
 
@@ -9,77 +9,81 @@ from collections.abc import Mapping, Sequence
 from backprop_tui.domain.run import Spec
 from backprop_tui.domain.status import Status
 from backprop_tui.readers.values import CheckpointSaved, Progress
-from backprop_tui.runner.checkpoint_book import CheckpointBook
-from backprop_tui.runner.ladder import Ladder
+from backprop_tui.runner.checkpoint_book import CheckpointRecord
+from backprop_tui.runner.ladder import StopSequence
 from backprop_tui.runner.recorder import Recorder
-from backprop_tui.runner.standing import Standing
+from backprop_tui.runner.standing import LiveProgress
 
 
-class Figures:
-    """Takes in values as they were read, oldest first."""
+class ProgressRecorder:
+    """Takes values in the order in which they were read."""
 
-    __slots__ = ("_began_epoch", "_began_step", "_book", "_ladder", "_recorder", "_spec", "_told_nan")
+    __slots__ = ("_checkpoints", "_nan_reported", "_recorder", "_spec", "_start_epoch", "_start_step", "_stop_sequence")
 
-    def __init__(self, recorder: Recorder, ladder: Ladder, spec: Spec, book: CheckpointBook) -> None:
+    def __init__(
+        self, recorder: Recorder, stop_sequence: StopSequence, spec: Spec, checkpoints: CheckpointRecord
+    ) -> None:
         self._recorder = recorder
-        self._ladder = ladder
+        self._stop_sequence = stop_sequence
         self._spec = spec
-        self._book = book
-        self._told_nan = False
-        self._began_step, self._began_epoch = recorder.live.step, recorder.live.epoch
+        self._checkpoints = checkpoints
+        self._nan_reported = False
+        self._start_step, self._start_epoch = recorder.live.step, recorder.live.epoch
 
-    def take_in(self, values: Sequence[Progress | CheckpointSaved], cwd: str) -> None:
-        """Updates the live record; `cwd` is where a relative checkpoint path starts."""
-        standing = Standing(self._recorder.live)
+    def record(self, values: Sequence[Progress | CheckpointSaved], cwd: str) -> None:
+        """Records values from the log; relative checkpoint paths start at `cwd`."""
+        progress = LiveProgress(self._recorder.live)
         for value in values:
             if isinstance(value, CheckpointSaved):
-                # With all that was said before it, and the offset behind it: so it is told once, whoever dies.
-                self._recorder.change(**standing.fields())
-                self._book.announced(value, cwd, standing.step)
+                # Written together with everything reported before it, and with the log offset behind it: so it is
+                # announced exactly once, even if this guardian dies.
+                self._recorder.change(**progress.fields())
+                self._checkpoints.announce(value, cwd, progress.step)
                 continue
-            standing.take_in(value)
-            self._look_at_loss(value.metrics, standing.step)
-            self._look_at_goal(value)
-        self._recorder.change(**standing.fields())
-        self._book.stepped(standing.step)
+            progress.update(value)
+            self._check_loss(value.metrics, progress.step)
+            self._check_goals(value)
+        self._recorder.change(**progress.fields())
+        self._checkpoints.note_step(progress.step)
 
-    def _look_at_goal(self, value: Progress) -> None:
-        """What was printed just now counts; what an earlier attempt had reached does not."""
+    def record_from_files(self, values: Sequence[Progress]) -> None:
+        """Records values from other files of the script; they may be older than the log, and never lower the step."""
+        if not values:
+            return
+        progress = LiveProgress(self._recorder.live)
+        for value in values:
+            progress.update_from_file(value)
+            self._check_loss(value.metrics, value.step)
+            if self._is_of_this_attempt(value):
+                self._check_goals(value)
+        self._recorder.change(**progress.fields())
+        self._checkpoints.note_step(progress.step)
+
+    def _is_of_this_attempt(self, value: Progress) -> bool:
+        """Whether a value lies beyond the start of this attempt: files still contain those of earlier attempts."""
+        for reached, start in ((value.step, self._start_step), (value.epoch, self._start_epoch)):
+            if reached is not None and start is not None:
+                return reached > start
+        return self._start_step is None and self._start_epoch is None
+
+    def _check_goals(self, value: Progress) -> None:
+        """Records the goal (`--until`) that this value reaches, if any."""
         if not self._spec.until or self._recorder.live.reached is not None:
             return
         for until in self._spec.until:
             reached = until.reached(step=value.step, epoch=value.epoch, metrics=value.metrics)
             if reached is not None:
                 self._recorder.commit(reached=reached)
-                self._recorder.tell("reached", reached)
+                self._recorder.record_event("reached", reached)
                 return
 
-    def take_in_beside(self, values: Sequence[Progress]) -> None:
-        """What the script wrote into files, which may be older than what it printed: it never takes the step back."""
-        if not values:
-            return
-        standing = Standing(self._recorder.live)
-        for value in values:
-            standing.take_in_beside(value)
-            self._look_at_loss(value.metrics, value.step)
-            if self._is_farther(value):
-                self._look_at_goal(value)
-        self._recorder.change(**standing.fields())
-        self._book.stepped(standing.step)
-
-    def _is_farther(self, value: Progress) -> bool:
-        """Whether it lies beyond what was known when this began: a file still has what an earlier attempt wrote."""
-        for place, began in ((value.step, self._began_step), (value.epoch, self._began_epoch)):
-            if place is not None and began is not None:
-                return place > began
-        return self._began_step is None and self._began_epoch is None
-
-    def _look_at_loss(self, metrics: Mapping[str, float], step: int | None) -> None:
+    def _check_loss(self, metrics: Mapping[str, float], step: int | None) -> None:
         bad = [name for name, value in metrics.items() if "loss" in name.lower() and not math.isfinite(value)]
-        if not bad or self._told_nan:
+        if not bad or self._nan_reported:
             return
-        self._told_nan = True
+        self._nan_reported = True
         message = f"{bad[0]} is {metrics[bad[0]]} at step {step}"
-        self._recorder.tell("nan", message)
+        self._recorder.record_event("nan", message)
         if self._spec.limits.on_nan == "stop":
-            self._ladder.begin(Status.STOPPED, by="guard", reason=message, now=time.monotonic(), cause="nan_loss")
+            now = time.monotonic()
+            self._stop_sequence.begin(Status.STOPPED, by="guard", reason=message, now=now, cause="nan_loss")

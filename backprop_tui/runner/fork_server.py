@@ -1,7 +1,7 @@
-"""Forks guardians: a process with all their modules loaded, so that a start costs a fork and not a Python.
+"""The fork server: forks guardians from a process with all their modules loaded, which is faster than a new Python.
 
-One request at a time over a SEQPACKET socket: the run's folder with the descriptor of its held lock one way, the new
-guardian's pid with its pidfd back. It ends when the other end of the socket does.
+It serves one request at a time over a SEQPACKET socket. A request has the run's folder and the descriptor of its held
+lock; the reply has the new guardian's pid and pidfd. The server exits when the other end of the socket is closed.
 """
 
 from __future__ import annotations
@@ -29,56 +29,51 @@ from backprop_tui.store.run_directory import has_work
 
 LARGEST_REQUEST = 65536
 REAP_MILLISECONDS = 1000
-REVIVE_SECONDS = 1.0
+RESTART_SECONDS = 1.0
 
-# What stands between a guardian's fork and its script's.
-_OF_EACH_START = (
+# The dataclasses that a guardian needs before it forks its script: compiled here, once.
+_CLASSES_USED_AT_START = (
     *(Assignment, Run, Spec, StopPlan, Process, RunLimits, Attempt, Gpu, Peak, Code, Git, Starting, Launch),
     *(Identity, Clock, Live, Running),
 )
 
 
 def serve(requests: socket.socket, supervisor: SupervisorProcess) -> None:
-    """Serves until the supervisor is gone; where that left work behind, starts another one."""
+    """Serves until the supervisor is gone, then starts another one if there is work left."""
     rename_process("backprop-forker")
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    prepare(*_OF_EACH_START)
-    LogReader()  # `re` remembers what it compiled
-    # Collected once, then left alone: a collection in a child would copy every page it shares with us.
+    prepare(*_CLASSES_USED_AT_START)
+    LogReader()  # fills the cache of compiled regular expressions
+    # Collected once, then frozen: a collection in a child would copy every page that it shares with this process.
     gc.collect()
     gc.freeze()
-    waiting = select.poll()
-    waiting.register(requests, select.POLLIN)
+    poll = select.poll()
+    poll.register(requests, select.POLLIN)
     while True:
-        ready = waiting.poll(REAP_MILLISECONDS)
-        _reap()
-        if ready and not _serve_one(requests, supervisor):
+        ready = poll.poll(REAP_MILLISECONDS)
+        _reap_children()
+        if ready and not _serve_request(requests, supervisor):
             break
-    # Not at once: a supervisor that dies of its first breath would be born again and again.
-    time.sleep(REVIVE_SECONDS)
+    # The delay keeps a supervisor that fails at once from being restarted in a tight loop.
+    time.sleep(RESTART_SECONDS)
     if has_work(supervisor.home):
         supervisor.ensure()
 
 
-def _serve_one(requests: socket.socket, supervisor: SupervisorProcess) -> bool:
+def _serve_request(requests: socket.socket, supervisor: SupervisorProcess) -> bool:
+    """Forks one guardian; False when the supervisor is gone."""
     message, descriptors, _, _ = socket.recv_fds(requests, LARGEST_REQUEST, 1)
     if not message or not descriptors:
         return False
-    asked = json.loads(message)
     pid = os.fork()
     if pid == 0:
         requests.close()
-        _guard(
-            Assignment(
-                folder=asked["folder"],
-                lock_descriptor=descriptors[0],
-                adopting=asked["adopting"],
-                supervisor=supervisor,
-            )
+        _become_guardian_and_exit(
+            Assignment(lock_descriptor=descriptors[0], supervisor=supervisor, **json.loads(message))
         )
     os.close(descriptors[0])
-    # Not reaped before this returns, so the pidfd is the guardian's even if it died already.
+    # Children are reaped only by this process, later: so the pidfd is the guardian's even if it has died already.
     pidfd = os.pidfd_open(pid)
     try:
         socket.send_fds(requests, [str(pid).encode("ascii")], [pidfd])
@@ -89,8 +84,8 @@ def _serve_one(requests: socket.socket, supervisor: SupervisorProcess) -> bool:
     return True
 
 
-def _guard(assignment: Assignment) -> None:
-    """Never returns: this process is a guardian from here on."""
+def _become_guardian_and_exit(assignment: Assignment) -> None:
+    """Runs the guardian in this forked process; never returns."""
     code = 70
     try:
         os.set_inheritable(assignment.lock_descriptor, False)
@@ -102,7 +97,7 @@ def _guard(assignment: Assignment) -> None:
         os._exit(code)
 
 
-def _reap() -> None:
+def _reap_children() -> None:
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             continue

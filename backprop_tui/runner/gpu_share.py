@@ -1,4 +1,4 @@
-"""What a run uses of its GPUs, by the sampler's newest readings; the guardian itself asks no GPU."""
+"""A run's use of its GPUs, from the sampler's newest readings; the guardian itself asks no GPU."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from backprop_tui.domain.values import dataclass
 from backprop_tui.probes.readings_file import read_readings
 from backprop_tui.store.fields import JsonObject
 
-SAMPLE_SECONDS = 2.0  # readings that are older than three of these are not the run's
+SAMPLE_SECONDS = 2.0  # readings older than three of these are not used
 
 
 @dataclass(frozen=True, slots=True)
 class GpuShare:
-    """The run's GPUs as they are now; empty where it has none, or nothing fresh is known of them."""
+    """Fresh readings of the run's GPUs; empty where it has none or none of the readings are fresh."""
 
     run_id: str
     gpus: tuple[GpuReading, ...]
 
     @property
     def vram_bytes(self) -> int | None:
-        """What the run holds on its fullest GPU; None where no process of it is named with a figure."""
-        held = [use for gpu in self.gpus if (use := own_use_bytes(gpu, self.run_id)) is not None]
-        return max(held, default=None)
+        """The run's memory on the GPU where it uses most; None where no use of it was measured."""
+        uses = [use for gpu in self.gpus if (use := own_use_bytes(gpu, self.run_id)) is not None]
+        return max(uses, default=None)
 
     @property
     def temperature_celsius(self) -> float | None:
-        """The hottest of its GPUs."""
+        """The temperature of the hottest of its GPUs."""
         return max((gpu.temperature_celsius for gpu in self.gpus if gpu.temperature_celsius is not None), default=None)
 
-    def lines(self) -> list[JsonObject]:
-        """Each GPU for resources.jsonl."""
+    def to_json(self) -> list[JsonObject]:
+        """One object per GPU, for resources.jsonl."""
         return [
             {
                 "uuid": gpu.uuid,
@@ -48,17 +48,17 @@ class GpuShare:
 
 
 def share_of(run_id: str, gpus: tuple[Gpu, ...], readings_path: str) -> GpuShare:
-    """The run's share by what the sampler wrote last."""
+    """The run's share according to the readings file."""
     readings = read_readings(readings_path) if gpus else None
     if readings is None:
         return GpuShare(run_id, ())
     age = time.time() - readings.time
-    mine = {gpu.uuid for gpu in gpus}
+    own_uuids = {gpu.uuid for gpu in gpus}
     return GpuShare(
         run_id,
         tuple(
             gpu
             for gpu in readings.gpus
-            if gpu.uuid in mine and answers(gpu, readings_age_seconds=age, sample_seconds=SAMPLE_SECONDS)
+            if gpu.uuid in own_uuids and answers(gpu, readings_age_seconds=age, sample_seconds=SAMPLE_SECONDS)
         ),
     )

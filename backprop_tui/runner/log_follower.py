@@ -1,4 +1,4 @@
-"""Reads a run's log as it grows: progress into metrics.jsonl, checkpoints and figures to the guardian."""
+"""Reads a run's log as it grows: metrics go into metrics.jsonl, progress and checkpoints to the guardian."""
 
 from __future__ import annotations
 
@@ -13,73 +13,74 @@ from backprop_tui.readers.log_reader import LogReader
 from backprop_tui.readers.registry import READERS
 from backprop_tui.readers.user_patterns import UserPatterns
 from backprop_tui.readers.values import CheckpointSaved, Progress
-from backprop_tui.runner.told_metrics import ToldMetrics, newest_lines
+from backprop_tui.runner.told_metrics import MetricWatermarks, newest_lines
 from backprop_tui.store.fields import encode_metrics
 from backprop_tui.store.files import append_line, dump
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.tail import Tail, size_of
 
 CHUNK_BYTES = 1 << 20
-PATTERNS_CHUNK_BYTES = 1 << 16  # patterns of the user's may be slow, and what else the guardian does waits for a chunk
-# A script that prints faster than anyone can read it is read again from near its end.
+PATTERNS_CHUNK_BYTES = 1 << 16  # the user's patterns may be slow, and the guardian's other work waits for a chunk
+# If a script prints faster than its log can be read, the reader skips to near its end.
 LONGEST_BACKLOG_BYTES = 64 << 20
 SKIP_TO_BYTES = 8 << 20
-MOST_WAITING_LINES = 10_000
+MOST_PENDING_LINES = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Begin:
-    """Where to go on; what lies before `metrics_from` is in metrics.jsonl already, before `told_from` it is told.
+class LogPosition:
+    """Where to continue reading a log.
 
-    `memory` is what a reader knew at `offset`; `habits` the memory of one that read an earlier start of the script.
+    Metrics before `metrics_from` are in metrics.jsonl already, checkpoints before `announced_from` are recorded.
+    `memory` is the reader's state at `offset`; `habits` is the state of a reader of an earlier attempt.
     """
 
     offset: int = 0
     generation: int = 0
     metrics_from: int = 0
-    told_from: int = 0
-    told: ToldMetrics | None = None  # what metrics.jsonl has
+    announced_from: int = 0
+    watermarks: MetricWatermarks | None = None  # of the metrics in metrics.jsonl
     memory: Mapping[str, Any] | None = None
     habits: Mapping[str, Any] | None = None
 
 
 class LogFollower:
-    """Follows one log from an offset; `generation` counts how often the log was found shorter than read."""
+    """Follows one log from an offset; `generation` counts how often the log was truncated."""
 
-    def __init__(self, directory: RunDirectory, begin: Begin, patterns: UserPatterns | None = None) -> None:
-        """Follows the log of that directory; `patterns` come before what is understood anyway."""
+    def __init__(self, directory: RunDirectory, start: LogPosition, patterns: UserPatterns | None = None) -> None:
+        """`patterns` take precedence over the formats that are always recognised."""
         self._directory = directory
         self._patterns = patterns
         self._chunk_bytes = CHUNK_BYTES if patterns is None else PATTERNS_CHUNK_BYTES
-        self._reader = self._reader_at(begin.offset, memory=begin.memory, habits=begin.habits)
-        self._tail = Tail(directory.log, begin.offset)
-        self._metrics_from = begin.metrics_from
-        self._told_from = begin.told_from
-        self._told = ToldMetrics() if begin.told is None else begin.told
-        self._waiting: list[bytes] = []  # lines of metrics.jsonl; a full disk makes them wait
-        self.generation = begin.generation
+        self._reader = self._reader_at(start.offset, memory=start.memory, habits=start.habits)
+        self._tail = Tail(directory.log, start.offset)
+        self._metrics_from = start.metrics_from
+        self._announced_from = start.announced_from
+        self._watermarks = MetricWatermarks() if start.watermarks is None else start.watermarks
+        self._pending: list[bytes] = []  # lines of metrics.jsonl; they stay pending while the disk is full
+        self.generation = start.generation
         self.skipped_bytes = 0
 
     @property
     def offset(self) -> int:
-        """The end of the last whole line that was read."""
+        """The end of the last complete line that was read."""
         return self._reader.offset
 
     @property
     def all_written(self) -> bool:
-        """Whether metrics.jsonl has everything that was read."""
-        return not self._waiting
+        """Whether metrics.jsonl contains everything that was read."""
+        return not self._pending
 
     def memory(self) -> Mapping[str, Any]:
-        """What matters for the lines after `offset`."""
+        """The reader's state, which matters for the lines after `offset`."""
         return self._reader.memory()
 
     def read(self, time: float) -> tuple[Sequence[Progress | CheckpointSaved], bool]:
-        """What the next chunk says, and whether more is waiting; `write_metrics` writes down what it says."""
+        """Reads the next chunk; returns its values and whether more is waiting. `write_metrics` writes the metrics."""
         tail = self._tail
         unread = tail.look()
         if tail.restarted:
-            self._start_again()
+            self._restart()
         if unread <= 0:
             return (), False
         if unread > LONGEST_BACKLOG_BYTES:
@@ -89,16 +90,16 @@ class LogFollower:
         return self._record(values, time), bool(chunk) and tail.offset < tail.size
 
     def finish(self, time: float) -> Sequence[Progress | CheckpointSaved]:
-        """Everything up to the end of the log, a last line without an end too; the script is dead."""
-        found: list[Progress | CheckpointSaved] = []
+        """Reads a dead script's log to the end, including a last line without a line end."""
+        values: list[Progress | CheckpointSaved] = []
         more = True
         while more:
-            values, more = self.read(time)
-            found.extend(values)
-        return (*found, *self._record(self._reader.finish(), time))
+            chunk_values, more = self.read(time)
+            values.extend(chunk_values)
+        return (*values, *self._record(self._reader.finish(), time))
 
     def take_switched_off(self) -> Sequence[str]:
-        """The user's patterns that turned out to take too long, each once."""
+        """The user's patterns that were switched off because they take too long, each once."""
         return () if self._patterns is None else self._patterns.take_switched_off()
 
     def _reader_at(
@@ -108,11 +109,11 @@ class LogFollower:
         readers = READERS if patterns is None else (lambda: patterns, *READERS)
         return LogReader(offset, readers=readers, memory=memory, habits=habits)
 
-    def _start_again(self) -> None:
-        """Somebody truncated the log."""
+    def _restart(self) -> None:
+        """Starts from the beginning after the log was truncated."""
         self.generation += 1
         self._reader = self._reader_at(0)
-        self._metrics_from = self._told_from = 0
+        self._metrics_from = self._announced_from = 0
 
     def _skip_to(self, offset: int) -> None:
         self.skipped_bytes += offset - self._tail.offset
@@ -122,59 +123,62 @@ class LogFollower:
     def _record(
         self, values: Sequence[Progress | CheckpointSaved], time: float
     ) -> Sequence[Progress | CheckpointSaved]:
-        """Keeps the lines for metrics.jsonl; gives what was not told yet."""
+        """Queues new metrics for metrics.jsonl; returns the values without checkpoints that are recorded already."""
         for value in values:
             if isinstance(value, Progress) and value.metrics and value.offset > self._metrics_from:
-                self._write_down(value, time, offset=value.offset, generation=self.generation)
-        return [value for value in values if isinstance(value, Progress) or value.offset > self._told_from]
+                self._queue_line(value, time, offset=value.offset, generation=self.generation)
+        return [value for value in values if isinstance(value, Progress) or value.offset > self._announced_from]
 
-    def take_beside(self, values: Iterable[Progress], time: float) -> list[Progress]:
-        """What files of the script say beyond what was told; their lines have no place in the log."""
-        told: list[Progress] = []
+    def add_from_files(self, values: Iterable[Progress], time: float) -> list[Progress]:
+        """Queues metrics from other files of the script; returns the values with the metrics that are new."""
+        new_values: list[Progress] = []
         for value in values:
-            news = self._told.news(value)
-            if news.metrics:
-                self._write_down(news, time)
-            if news.metrics or not value.metrics:
-                told.append(news)
-        return told
+            new_value = self._watermarks.beyond(value)
+            if new_value.metrics:
+                self._queue_line(new_value, time)
+            if new_value.metrics or not value.metrics:
+                new_values.append(new_value)
+        return new_values
 
-    def _write_down(
+    def _queue_line(
         self, value: Progress, time: float, *, offset: int | None = None, generation: int | None = None
     ) -> None:
         line = {"time": iso(time), "step": value.step, "epoch": value.epoch, "metrics": encode_metrics(value.metrics)}
-        self._waiting.append(dump({**line, "offset": offset, "generation": generation}))
-        self._told.note(value.metrics, value.step, value.epoch)
-        del self._waiting[:-MOST_WAITING_LINES]
+        self._pending.append(dump({**line, "offset": offset, "generation": generation}))
+        self._watermarks.advance(value.metrics, value.step, value.epoch)
+        del self._pending[:-MOST_PENDING_LINES]
 
     def write_metrics(self) -> None:
-        """Writes what was read.
+        """Writes the pending lines.
 
         Raises:
-            StorageFailed: the lines wait for the next call.
+            StorageFailed: the lines stay pending.
         """
-        if not self._waiting:
+        if not self._pending:
             return
         path = self._directory.metrics_path
         size = size_of(path)
         try:
-            append_line(path, b"\n".join(self._waiting))
+            append_line(path, b"\n".join(self._pending))
         except StorageFailed:
             if size_of(path) > size:
                 os.truncate(path, size)
             raise
-        self._waiting.clear()
+        self._pending.clear()
 
 
 def recover_offset(directory: RunDirectory, generation: int) -> int:
-    """Where metrics.jsonl ends: cuts a torn last line, which a killed runner may leave; 0 when there is nothing."""
+    """The log offset up to which metrics.jsonl is written; 0 where it is empty.
+
+    Also cuts an incomplete last line, which a killed guardian may leave.
+    """
     cut_torn_line(directory.metrics_path)
     offsets = (line.get("offset") for line in newest_lines(directory) if line.get("generation") == generation)
     return max((offset for offset in offsets if isinstance(offset, int)), default=0)
 
 
 def cut_torn_line(path: str) -> None:
-    """Cuts what stands behind the last line end."""
+    """Cuts everything behind the last line end."""
     try:
         with open(path, "r+b") as file:
             end = file.seek(0, os.SEEK_END)

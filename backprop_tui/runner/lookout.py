@@ -1,4 +1,4 @@
-"""Watches what a run writes beside its log, in a thread: the guardian takes what was seen and waits for no disk."""
+"""Scans a run's output files in a thread; the guardian takes the results and never waits for a disk."""
 
 from __future__ import annotations
 
@@ -10,77 +10,77 @@ from backprop_tui.domain.run import Checkpoint, Run
 from backprop_tui.processes.hanging_call import MIN_PAUSE_SECONDS, BackgroundTask, pause_after
 from backprop_tui.processes.tree import descendants
 from backprop_tui.runner.checkpoint_patterns import CheckpointPatterns
-from backprop_tui.runner.disk_watch import measured
-from backprop_tui.runner.found_checkpoints import FoundCheckpoints, Sighting
-from backprop_tui.runner.found_figures import FiguresFound, FoundFigures
-from backprop_tui.runner.neighbours import Neighbours
+from backprop_tui.runner.disk_watch import measure_disk
+from backprop_tui.runner.found_checkpoints import CheckpointScanner, Sighting
+from backprop_tui.runner.found_figures import MetricFiles, MetricsFound
+from backprop_tui.runner.neighbours import DirectoryNeighbours
 from backprop_tui.runner.recorder import Recorder
-from backprop_tui.runner.writing_places import named_places
-from backprop_tui.runner.written_files import WrittenFile, WrittenFiles
+from backprop_tui.runner.writing_places import locations_in_command
+from backprop_tui.runner.written_files import OutputFiles
 from backprop_tui.store.home import Home
 
 IDLE_SECONDS = 2.5
-AWAITED_SECONDS = 2.0
-LAST_LOOK_SECONDS = 5.0
-ANNOUNCED_DEPTH = 2  # below the directory that an announced checkpoint lies in
+SAVING_SECONDS = 2.0
+LAST_SCAN_SECONDS = 5.0
+ANNOUNCED_DEPTH = 2  # below the directory of an announced checkpoint
 
 
-Seen = Sighting | DiskUse | FiguresFound
+ScanResult = Sighting | DiskUse | MetricsFound
 
 
-class Lookout:
-    """Everything that is learned from the files of one attempt."""
+class OutputScanner:
+    """Finds the checkpoints, metrics and disk use of one attempt."""
 
     def __init__(self, run: Run, home: Home, recorder: Recorder, script_pid: int) -> None:
         spec = run.spec
         patterns = CheckpointPatterns(spec.checkpoint_globs, spec.cwd)
         self._script_pid = script_pid
         self._recorder = recorder
-        self._checkpoints = FoundCheckpoints(patterns, self._known)
-        self._figures = FoundFigures()
-        self._files = WrittenFiles(
-            [*patterns.places(), *named_places(spec.command, spec.cwd)],
+        self._checkpoint_scanner = CheckpointScanner(patterns, self._known_checkpoints)
+        self._metric_files = MetricFiles()
+        self._files = OutputFiles(
+            [*patterns.locations(), *locations_in_command(spec.command, spec.cwd)],
             cwd=spec.cwd,
             since_ns=int(run.attempt.started_at * 1e9),
             pids=self._pids,
-            is_wanted=patterns.wants,
-            is_shared=Neighbours(home, run.id, spec.cwd).share_cwd,
+            is_relevant=patterns.matches,
+            is_shared=DirectoryNeighbours(home, run.id, spec.cwd).is_shared,
         )
         for checkpoint in recorder.live.checkpoints:
-            self._files.learn(os.path.dirname(checkpoint.path), depth=ANNOUNCED_DEPTH)
+            self._files.add_folder(os.path.dirname(checkpoint.path), depth=ANNOUNCED_DEPTH)
             if checkpoint.sound is None:
-                self._checkpoints.expect(checkpoint.path)
-        self._task: BackgroundTask[list[Seen]] = BackgroundTask(self._look, self._pause_seconds)
+                self._checkpoint_scanner.expect(checkpoint.path)
+        self._task: BackgroundTask[list[ScanResult]] = BackgroundTask(self._scan, self._pause_seconds)
         self._is_last = False
 
     def expect(self, path: str) -> None:
-        """The script announced a checkpoint there: where one lies, others will."""
-        self._checkpoints.expect(path)
-        self._files.learn(os.path.dirname(path), depth=ANNOUNCED_DEPTH)
+        """Watches the directory of a checkpoint that the script announced: others will probably follow there."""
+        self._checkpoint_scanner.expect(path)
+        self._files.add_folder(os.path.dirname(path), depth=ANNOUNCED_DEPTH)
 
-    def seen(self, now: float) -> Sequence[Seen]:
-        """What the last look saw, once; `now` is monotonic."""
+    def results(self, now: float) -> Sequence[ScanResult]:
+        """The results of the last scan, each once; `now` is monotonic."""
         return self._task.result(now) or ()
 
-    def seen_last(self) -> Sequence[Seen]:
-        """Looks once more when the script is dead; a file system that hangs is waited for a few seconds, no more."""
+    def results_at_end(self) -> Sequence[ScanResult]:
+        """Scans once more after the script's death; waits at most a few seconds for a file system that hangs."""
         self._is_last = True
-        return [sighting for found in self._task.finish(LAST_LOOK_SECONDS) for sighting in found]
+        return [result for results in self._task.finish(LAST_SCAN_SECONDS) for result in results]
 
-    def _look(self, now: float) -> list[Seen]:
-        files: Sequence[WrittenFile] = self._files.look(now)
-        take = self._checkpoints.take_last if self._is_last else self._checkpoints.take
-        seen: list[Seen] = list(take(files, now))
-        found = (self._figures.take(files, is_last=self._is_last), measured(self._known()))
-        return [*seen, *(one for one in found if one is not None)]
+    def _scan(self, now: float) -> list[ScanResult]:
+        files = self._files.scan()
+        scan = self._checkpoint_scanner.scan_at_end if self._is_last else self._checkpoint_scanner.scan
+        results: list[ScanResult] = list(scan(files, now))
+        others = (self._metric_files.read(files, is_last=self._is_last), measure_disk(self._known_checkpoints()))
+        return [*results, *(result for result in others if result is not None)]
 
     def _pause_seconds(self, spent: float) -> float:
-        """Short while a checkpoint is being written or waited for, whatever a look costs."""
-        is_awaited = self._checkpoints.is_any_pending or self._recorder.live.postponed is not None
+        """The pause until the next scan; short while a checkpoint is being written or waited for."""
+        is_awaited = self._checkpoint_scanner.is_any_pending or self._recorder.live.postponed is not None
         seconds = pause_after(spent, min_seconds=MIN_PAUSE_SECONDS if is_awaited else IDLE_SECONDS)
-        return min(seconds, AWAITED_SECONDS) if is_awaited else seconds
+        return min(seconds, SAVING_SECONDS) if is_awaited else seconds
 
-    def _known(self) -> tuple[Checkpoint, ...]:
+    def _known_checkpoints(self) -> tuple[Checkpoint, ...]:
         return self._recorder.live.checkpoints
 
     def _pids(self) -> list[int]:

@@ -1,4 +1,4 @@
-"""The life of one guardian process, from the fork to the written end."""
+"""The guardian process, from its fork to the written end of the run."""
 
 from __future__ import annotations
 
@@ -17,20 +17,29 @@ from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.processes.hanging_call import call_within
 from backprop_tui.processes.linux import become_subreaper, rename_process
 from backprop_tui.readers.user_patterns import UserPatterns
-from backprop_tui.runner.allowance import Allowance
-from backprop_tui.runner.birth import Gone, NeverBegan, adopt, first_live, held, make_agree, script_of, start
-from backprop_tui.runner.ending import outcome_of, outcome_of_no_start, write_end
-from backprop_tui.runner.evidence import Scene
-from backprop_tui.runner.guardian import Charge, Guardian
-from backprop_tui.runner.log_follower import Begin, LogFollower, cut_torn_line, recover_offset
+from backprop_tui.runner.allowance import RegexLimit
+from backprop_tui.runner.birth import (
+    Gone,
+    NeverStarted,
+    adopt,
+    apply_recorded_state,
+    initial_live,
+    recorded_script,
+    start,
+)
+from backprop_tui.runner.ending import outcome_of, outcome_of_failed_start, write_end
+from backprop_tui.runner.evidence import FailureContext
+from backprop_tui.runner.guardian import Guardian
+from backprop_tui.runner.log_follower import LogFollower, LogPosition, cut_torn_line, recover_offset
 from backprop_tui.runner.recorder import Recorder
-from backprop_tui.runner.resume_point import with_sound_start
+from backprop_tui.runner.resume_point import verify_resume_checkpoint
 from backprop_tui.runner.script import CannotStart
-from backprop_tui.runner.summons import summon
-from backprop_tui.runner.told_metrics import ToldMetrics
+from backprop_tui.runner.summons import start_supervisor_if_dead
+from backprop_tui.runner.told_metrics import MetricWatermarks
 from backprop_tui.runner.tree import Tree
-from backprop_tui.runner.watched import Exit, WatchedScript
+from backprop_tui.runner.watched import Exit, ScriptProcess
 from backprop_tui.store.code_state import changes_since_queued
+from backprop_tui.store.locks import Lock
 from backprop_tui.store.run_directory import RunDirectory
 
 SWEEP_GRACE_SECONDS = 5.0
@@ -39,7 +48,7 @@ CODE_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """Which run, with the inherited lock that gives the right to write its record; `adopting` a script that lives."""
+    """The run to guard, with its inherited lock; `adopting`: the script was started by an earlier guardian."""
 
     folder: str
     lock_descriptor: int
@@ -48,34 +57,34 @@ class Assignment:
 
 
 def guard(assignment: Assignment) -> None:
-    """The whole life; the run's lock dies with this process, not before the end is written."""
+    """Guards the run until its end is written; only then the run's lock is released."""
     wake = _become_guardian()
     directory = RunDirectory(assignment.folder)
-    lock = held(directory, assignment.lock_descriptor)
+    lock = Lock(directory.file("lock"), assignment.lock_descriptor)
     try:
         _guard(directory, assignment, wake)
     except BackpropError as error:
-        _leave_word(directory, str(error))
+        _record_failure(directory, str(error))
         raise
     finally:
         lock.close()
-        _summon(assignment.supervisor)
+        _ensure_supervisor(assignment.supervisor)
 
 
-def _summon(supervisor: SupervisorProcess) -> None:
-    """Somebody must index this end and start the next run: where no supervisor lives, the last act starts one."""
+def _ensure_supervisor(supervisor: SupervisorProcess) -> None:
+    """Makes sure that a supervisor will index this end and start the next run."""
     try:
-        summon(supervisor)
+        start_supervisor_if_dead(supervisor)
     except (BackpropError, OSError) as error:
         note_exception(error)
 
 
 def _become_guardian() -> int:
-    """Own session, own signals, foster parent of every orphan of the run; returns the descriptor signals wake."""
+    """Sets up session, signals and subreaper; returns the descriptor that becomes readable when a signal arrives."""
     os.setsid()
     os.chdir("/")
     os.umask(0o077)
-    # Ignored SIGCHLD would survive every exec and lose the script's exit status.
+    # An ignored SIGCHLD would survive every exec, and lose the script's exit status.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -92,35 +101,29 @@ def _become_guardian() -> int:
 def _guard(directory: RunDirectory, assignment: Assignment, wake: int) -> None:
     run = directory.read()
     earlier = directory.read_live()
-    another_start = None
+    checkpoint_change = None
     if not assignment.adopting:
-        run, another_start = with_sound_start(directory, run)
-    began = (adopt if assignment.adopting else start)(directory, run)
-    if isinstance(began, NeverBegan):
+        run, checkpoint_change = verify_resume_checkpoint(directory, run)
+    result = (adopt if assignment.adopting else start)(directory, run)
+    if isinstance(result, NeverStarted):
         return
-    script = began if isinstance(began, WatchedScript) else None
-    recorder = Recorder(directory, first_live(run, script, earlier))
-    run = _tell_start(directory, run, recorder, script)
-    if another_start is not None:
-        recorder.tell("torn_checkpoint", another_start)
-    if not isinstance(began, WatchedScript):
-        _end_without_script(directory, run, recorder, began, assignment.supervisor)
+    script = result if isinstance(result, ScriptProcess) else None
+    recorder = Recorder(directory, initial_live(run, script, earlier))
+    run = _record_start(directory, run, recorder, script)
+    if checkpoint_change is not None:
+        recorder.record_event("torn_checkpoint", checkpoint_change)
+    if not isinstance(result, ScriptProcess):
+        _end_without_script(directory, run, recorder, result, assignment.supervisor)
         return
-    charge = Charge(
-        directory=directory,
-        script=began,
-        tree=Tree(began, directory.path),
-        recorder=recorder,
-        log=_follow_log(directory, recorder.live, run, adopting=assignment.adopting),
-        supervisor=assignment.supervisor,
-    )
-    guardian = Guardian(charge, run, wake)
-    if began.adopted:
-        make_agree(began, charge.tree, guardian.ladder, recorder.live)
-    _finish(guardian, charge, guardian.wait_for_death())
+    log = _follow_log(directory, recorder.live, run, adopting=assignment.adopting)
+    guardian = Guardian(directory, run, result, recorder, log, assignment.supervisor, wake)
+    if result.adopted:
+        apply_recorded_state(result, guardian.tree, guardian.stop_sequence, recorder.live)
+    exit_ = guardian.wait_for_end()
+    _finish(directory, guardian, exit_, assignment.supervisor)
 
 
-def _tell_start(directory: RunDirectory, run: Run, recorder: Recorder, script: WatchedScript | None) -> Run:
+def _record_start(directory: RunDirectory, run: Run, recorder: Recorder, script: ScriptProcess | None) -> Run:
     if script is not None and isinstance(run.state, Starting):
         run = run.to(Running(since=time.time()))
         if not script.adopted:
@@ -128,93 +131,93 @@ def _tell_start(directory: RunDirectory, run: Run, recorder: Recorder, script: W
         try:
             directory.write(run, durable=False)
         except StorageFailed as error:
-            # The script runs; its record stays behind until the end, which waits for room on the disk.
+            # The script is running. Its record stays outdated until the end, whose writing waits for free disk space.
             recorder.change(problem=str(error))
     recorder.commit()
-    if script is not None and not script.adopted:
-        recorder.tell("started", f"attempt {run.attempt.number}", pid=script.identity.pid, attempt=run.attempt.number)
-        if run.attempt.code_changes is not None:
-            recorder.tell("script_changed", run.attempt.code_changes, attempt=run.attempt.number)
-    elif script is not None:
-        recorder.tell("adopted", "its guardian died; another one took over", pid=script.identity.pid)
+    if script is None:
+        return run
+    pid, attempt = script.identity.pid, run.attempt
+    if script.adopted:
+        recorder.record_event("adopted", "its guardian died; another one took over", pid=pid)
+    else:
+        recorder.record_event("started", f"attempt {attempt.number}", pid=pid, attempt=attempt.number)
+        if attempt.code_changes is not None:
+            recorder.record_event("script_changed", attempt.code_changes, attempt=attempt.number)
     return run
 
 
 def _code_changes(run: Run) -> str | None:
-    """Looked for in a thread: the script runs already, and a disk that does not answer must not leave it unguarded."""
+    """Changes of the code since the run was queued."""
+    # In a thread: the script is already running, and a disk that does not answer must not leave it unguarded.
     return call_within(CODE_SECONDS, lambda: changes_since_queued(run))
 
 
 def _follow_log(directory: RunDirectory, live: Live, run: Run, *, adopting: bool) -> LogFollower:
-    """After another guardian: from where the live record says, each file gets only what lies beyond its own end."""
-    patterns = UserPatterns(run.spec.log_patterns, Allowance()) if run.spec.log_patterns else None
+    """Reads the log from where the last guardian or attempt stopped, so that nothing is recorded twice."""
+    patterns = UserPatterns(run.spec.log_patterns, RegexLimit()) if run.spec.log_patterns else None
     if not adopting and run.attempt.number == 1:
-        return LogFollower(directory, Begin(generation=live.log_generation), patterns)
+        return LogFollower(directory, LogPosition(generation=live.log_generation), patterns)
     cut_torn_line(directory.events_path)
-    begin = Begin(
+    start_position = LogPosition(
         offset=live.log_offset,
         generation=live.log_generation,
         metrics_from=recover_offset(directory, live.log_generation),
-        told_from=live.log_offset if live.told_offset is None else live.told_offset,
-        told=_told(directory, run, adopting=adopting),
+        announced_from=live.log_offset if live.told_offset is None else live.told_offset,
+        watermarks=_watermarks(directory, run, adopting=adopting),
         memory=live.log_memory if adopting else None,
         habits=None if adopting else live.log_memory,
     )
-    return LogFollower(directory, begin, patterns)
+    return LogFollower(directory, start_position, patterns)
 
 
-def _told(directory: RunDirectory, run: Run, *, adopting: bool) -> ToldMetrics:
-    """What a file of the script need not say again: a resumed one may still have all that was before."""
+def _watermarks(directory: RunDirectory, run: Run, *, adopting: bool) -> MetricWatermarks:
+    """The metrics that other files of the script may repeat: a resumed script may still have its old files."""
     origin = run.attempt.resumed_from
     if adopting:
-        return ToldMetrics.of(directory)
+        return MetricWatermarks.read(directory)
     if origin is None:
-        return ToldMetrics()
+        return MetricWatermarks()
     saved = next((checkpoint for checkpoint in reversed(run.checkpoints) if checkpoint.path == origin), None)
-    return ToldMetrics.of(directory, up_to=None if saved is None else saved.step)
+    return MetricWatermarks.read(directory, up_to=None if saved is None else saved.step)
 
 
-def _finish(guardian: Guardian, charge: Charge, exit_: Exit) -> None:
-    guardian.clock_stopped()
-    memory_kill = guardian.memory_kills.before_end(time.monotonic())
-    stuck = charge.tree.sweep(grace_seconds=SWEEP_GRACE_SECONDS)
+def _finish(directory: RunDirectory, guardian: Guardian, exit_: Exit, supervisor: SupervisorProcess) -> None:
+    recorder, tree = guardian.recorder, guardian.tree
+    guardian.stop_clock()
+    memory_kill = guardian.memory_kills.recent_kill(time.monotonic())
+    stuck = tree.sweep(grace_seconds=SWEEP_GRACE_SECONDS)
     while stuck:
-        charge.recorder.commit(problem=f"cannot be killed (in the kernel): pids {', '.join(map(str, stuck))}")
+        recorder.commit(problem=f"cannot be killed (in the kernel): pids {', '.join(map(str, stuck))}")
         time.sleep(1.0)
-        stuck = charge.tree.kill()
+        stuck = tree.kill()
     guardian.read_rest_of_log()
-    guardian.look_out_last()
-    run = guardian.last_requests()
-    live = charge.recorder.live
-    scene = Scene(
-        directory=charge.directory,
+    guardian.check_outputs_at_end()
+    run = guardian.handle_last_requests()
+    context = FailureContext(
+        directory=directory,
         run=run,
-        live=live,
-        readings_path=charge.supervisor.home.readings,
+        live=recorder.live,
+        readings_path=supervisor.home.readings,
         memory_kill=memory_kill,
-        memory_kills_counted=guardian.memory_kills.counts,
+        memory_kills_counted=guardian.memory_kills.has_counter,
     )
-    outcome = outcome_of(exit_, live.stopping, scene)
-    concluded = write_end(charge.directory, run, live, outcome, charge.recorder)
+    outcome = outcome_of(exit_, recorder.live.stopping, context)
+    concluded = write_end(directory, run, recorder.live, outcome, recorder)
     guardian.write_metrics()
-    _delete_environment(charge.directory, concluded)
+    _delete_environment(directory, concluded)
 
 
 def _end_without_script(
-    directory: RunDirectory,
-    run: Run,
-    recorder: Recorder,
-    began: CannotStart | Gone,
-    supervisor: SupervisorProcess,
+    directory: RunDirectory, run: Run, recorder: Recorder, result: CannotStart | Gone, supervisor: SupervisorProcess
 ) -> None:
-    if isinstance(began, CannotStart):
-        outcome = outcome_of_no_start(began)
+    if isinstance(result, CannotStart):
+        outcome = outcome_of_failed_start(result)
     else:
-        leader = script_of(directory, run.attempt.number)
+        leader = recorded_script(directory, run.attempt.number)
         Tree(None, directory.path, leader).sweep(grace_seconds=SWEEP_GRACE_SECONDS)
         readings_path = supervisor.home.readings
-        scene = Scene(directory=directory, run=run, live=recorder.live, readings_path=readings_path)
-        outcome = outcome_of(Exit(), recorder.live.stopping, scene)
+        context = FailureContext(directory=directory, run=run, live=recorder.live, readings_path=readings_path)
+        outcome = outcome_of(Exit(), recorder.live.stopping, context)
     concluded = write_end(directory, run, recorder.live, outcome, recorder)
     _delete_environment(directory, concluded)
 
@@ -224,8 +227,8 @@ def _delete_environment(directory: RunDirectory, run: Run) -> None:
         directory.delete_environment()
 
 
-def _leave_word(directory: RunDirectory, message: str) -> None:
-    """A guardian that cannot go on says so where people look; its script, if it lives, is adopted by the next."""
+def _record_failure(directory: RunDirectory, message: str) -> None:
+    """Records why this guardian cannot continue; the next one adopts its script if that is still alive."""
     try:
         directory.append_event("guardian_failed", message, time=time.time())
     except BackpropError as error:

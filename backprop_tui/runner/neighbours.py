@@ -1,4 +1,4 @@
-"""Whether another run works in the same directory now: then what appears there may be either one's."""
+"""Finds out whether another run works in the same directory, so that files there may belong to either."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import os
 
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.run import Ended, Queued
-from backprop_tui.runner.writing_places import holds
+from backprop_tui.runner.writing_places import contains
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
 
 
-class Neighbours:
-    """Looks at the other unfinished runs; where each works is read once."""
+class DirectoryNeighbours:
+    """Looks at the other unfinished runs; the working directory of each is read once."""
 
     __slots__ = ("_cwd", "_cwds", "_home", "_run_id")
 
@@ -22,26 +22,26 @@ class Neighbours:
         self._cwd = cwd
         self._cwds: dict[str, str] = {}
 
-    def share_cwd(self) -> bool:
-        """Whether one that was started and has not ended works in this run's directory, above or below it."""
+    def is_shared(self) -> bool:
+        """Whether another active run works in this run's directory, or above or below it."""
         try:
             run_ids = set(os.listdir(self._home.active)) - {self._run_id}
         except OSError:
             return False
         self._cwds = {run_id: cwd for run_id, cwd in self._cwds.items() if run_id in run_ids}
-        return any(self._is_beside(run_id) for run_id in run_ids)
+        return any(self._shares_directory(run_id) for run_id in run_ids)
 
-    def _is_beside(self, run_id: str) -> bool:
+    def _shares_directory(self, run_id: str) -> bool:
         cwd = self._cwds.get(run_id)
         if cwd is not None and not _overlap(cwd, self._cwd):
             return False
         try:
             run = RunDirectory(self._home.run_folder(run_id)).read()
         except BackpropError:
-            return False  # removed this moment, or another version's
+            return False  # removed at this moment, or written by another version
         self._cwds[run_id] = run.spec.cwd
         return _overlap(run.spec.cwd, self._cwd) and not isinstance(run.state, Queued | Ended)
 
 
-def _overlap(one: str, other: str) -> bool:
-    return holds(one, other) or holds(other, one)
+def _overlap(folder: str, other: str) -> bool:
+    return contains(folder, other) or contains(other, folder)

@@ -1,4 +1,4 @@
-"""Carries out what front ends and the guard ask of a running script."""
+"""Handles the requests that front ends and the guard make of a running script."""
 
 from __future__ import annotations
 
@@ -19,40 +19,45 @@ from backprop_tui.domain.requests import (
 )
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status
-from backprop_tui.runner.ladder import PERSON, Ladder
-from backprop_tui.runner.postponement import Postponement
+from backprop_tui.runner.ladder import PERSON, StopSequence
+from backprop_tui.runner.postponement import DeferredStop
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.tree import Tree
 from backprop_tui.store.run_directory import RunDirectory
 
 
-class Obedience:
-    """Reads requests.jsonl from where it was obeyed; records each intent, then acts, then moves the offset on."""
+class RequestHandler:
+    """Reads requests.jsonl from the last offset; records each intent, then acts, then advances the offset."""
 
-    __slots__ = ("_directory", "_ladder", "_postponement", "_recorder", "_tree")
+    __slots__ = ("_deferred_stop", "_directory", "_recorder", "_stop_sequence", "_tree")
 
     def __init__(
-        self, directory: RunDirectory, tree: Tree, recorder: Recorder, ladder: Ladder, postponement: Postponement
+        self,
+        directory: RunDirectory,
+        tree: Tree,
+        recorder: Recorder,
+        stop_sequence: StopSequence,
+        deferred_stop: DeferredStop,
     ) -> None:
         self._directory = directory
         self._tree = tree
         self._recorder = recorder
-        self._ladder = ladder
-        self._postponement = postponement
+        self._stop_sequence = stop_sequence
+        self._deferred_stop = deferred_stop
 
-    def obey(self, run: Run, now: float) -> Run:
-        """Carries out what is new; returns the run, changed where its record was."""
+    def handle(self, run: Run, now: float) -> Run:
+        """Handles new requests; returns the run, changed where a request edits its record."""
         requests, offset = self._directory.requests_after(self._recorder.live.requests_offset)
         for request in requests:
-            run = self._carry_out(request, run, now)
+            run = self._handle_request(request, run, now)
         if offset != self._recorder.live.requests_offset:
             self._recorder.commit(requests_offset=offset)
         return run
 
-    def obey_the_dead(self, run: Run) -> Run:
-        """The script is dead: only what changes the record has a meaning still.
+    def handle_after_end(self, run: Run) -> Run:
+        """Handles the requests to a dead script: only edits of its record still have an effect.
 
-        A person's wish to stop the run is left to whoever has it next: it may be queued again.
+        A person's stop request is left for the scheduler or the next guardian, since the run may be queued again.
         """
         requests, offset = self._directory.requests_after(self._recorder.live.requests_offset)
         for request in requests:
@@ -62,12 +67,12 @@ class Obedience:
             self._recorder.change(requests_offset=offset)
         return run
 
-    def _carry_out(self, request: Request, run: Run, now: float) -> Run:
+    def _handle_request(self, request: Request, run: Run, now: float) -> Run:
         match request:
             case StopRequest(kill=True):
-                self._ladder.kill_now(by=request.by, reason=request.reason, now=now, cause=request.cause)
+                self._stop_sequence.kill_now(by=request.by, reason=request.reason, now=now, cause=request.cause)
             case StopRequest(cause=None):
-                self._postponement.end(
+                self._deferred_stop.stop(
                     Status.STOPPED,
                     by=request.by,
                     reason=request.reason,
@@ -75,7 +80,9 @@ class Obedience:
                     after_checkpoint=request.after_checkpoint,
                 )
             case StopRequest():
-                self._ladder.begin(Status.STOPPED, by=request.by, reason=request.reason, now=now, cause=request.cause)
+                self._stop_sequence.begin(
+                    Status.STOPPED, by=request.by, reason=request.reason, now=now, cause=request.cause
+                )
             case PauseRequest():
                 self._pause(request, now)
             case ContinueRequest():
@@ -83,7 +90,7 @@ class Obedience:
             case TimeboxRequest() | EditRequest():
                 return self._edit(request, run)
             case TellRequest(message=message):
-                self._recorder.tell("told", message)
+                self._recorder.record_event("told", message)
         return run
 
     def _pause(self, request: PauseRequest, now: float) -> None:
@@ -91,22 +98,22 @@ class Obedience:
         if live.stopping is not None:
             return
         if live.pause is not None:
-            # A person takes over a guard's pause, so that no guard continues it; never the other way round.
+            # A person may take over a pause by the guard, so that the guard does not end it; never the reverse.
             if request.by == PERSON and live.pause.by != PERSON:
                 self._recorder.commit(pause=Pause(since=live.pause.since, by=request.by, reason=request.reason))
             return
         pause = Pause(since=time.time(), by=request.by, reason=request.reason)
         self._recorder.commit(pause=pause, clock=live.clock.at(now, paused=False))
-        self._recorder.tell("paused", request.reason, by=request.by)
+        self._recorder.record_event("paused", request.reason, by=request.by)
         if not self._tree.freeze():
-            self._recorder.commit(problem="some processes would not stop for the pause")
+            self._recorder.commit(problem="some processes could not be paused")
 
     def _continue(self, request: ContinueRequest, now: float) -> None:
         live = self._recorder.live
         if live.pause is None or request.by not in (PERSON, live.pause.by):
             return
         self._recorder.commit(pause=None, clock=live.clock.at(now, paused=True))
-        self._recorder.tell("continued", request.reason, by=request.by)
+        self._recorder.record_event("continued", request.reason, by=request.by)
         self._tree.thaw()
 
     def _edit(self, request: TimeboxRequest | EditRequest, run: Run) -> Run:
@@ -114,8 +121,9 @@ class Obedience:
         try:
             self._directory.write(run, durable=False)
         except StorageFailed as error:
-            self._recorder.change(problem=str(error))  # obeyed all the same, and written with the end
+            self._recorder.change(problem=str(error))  # the edit applies anyway, and is written with the end
         if isinstance(request, TimeboxRequest):
             limit = request.max_run_seconds
-            self._recorder.tell("extended", "no limit" if limit is None else f"timebox is now {minutes(limit)} min")
+            message = "no limit" if limit is None else f"timebox is now {minutes(limit)} min"
+            self._recorder.record_event("extended", message)
         return run

@@ -1,4 +1,4 @@
-"""What the guardian writes while its run goes on: the live record, the story, the resources."""
+"""Writes what the guardian records during a run: the live record, events and resource usage."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LIVE_SECONDS = 1.0
 
 
 class Recorder:
-    """Holds the live record; writes it at most once a second, or at once where an intent must be on disk first."""
+    """Keeps the live record; writes it at most once a second, or at once where an intent must be on disk first."""
 
     __slots__ = ("_directory", "_dirty", "_written", "live")
 
@@ -27,18 +27,18 @@ class Recorder:
         self._written = 0.0
 
     def change(self, **changes: Any) -> None:  # noqa: ANN401 - the fields of Live, checked by its constructor
-        """Changes fields of the live record; on disk within a second."""
+        """Changes fields of the live record, which is written within a second."""
         self.live = replace(self.live, **changes)
         self._dirty = True
 
     def commit(self, **changes: Any) -> bool:  # noqa: ANN401 - as `change`
-        """Changes fields and has them on disk when this returns; False where the disk is full."""
+        """Changes fields and writes the record at once; False where the disk is full."""
         self.change(**changes)
         self._write(time.monotonic())
         return not self._dirty
 
     def flush(self, now: float) -> None:
-        """Writes what changed, once a second; `now` is monotonic."""
+        """Writes the changes, at most once a second; `now` is monotonic."""
         if self._dirty and now - self._written >= LIVE_SECONDS:
             self._write(now)
 
@@ -48,20 +48,20 @@ class Recorder:
         try:
             self._directory.write_live(self.live)
         except StorageFailed:
-            # It may be lost at any time; a full disk must not end the run. The next write says so.
+            # The live record may be lost at any time, so a full disk must not end the run. The next write reports it.
             self.live = replace(self.live, problem="live.json cannot be written: disk full?")
             return
         self._dirty = False
 
-    def tell(self, kind: str, message: str, **figures: object) -> None:
-        """One event of the run's story."""
+    def record_event(self, kind: str, message: str, **details: object) -> None:
+        """Appends an event to events.jsonl."""
         try:
-            self._directory.append_event(kind, message, time=time.time(), **figures)
+            self._directory.append_event(kind, message, time=time.time(), **details)
         except StorageFailed:
             self.change(problem="events.jsonl cannot be written: disk full?")
 
-    def resources(self, **figures: object) -> None:
-        """One line of resources.jsonl."""
+    def record_resources(self, **figures: object) -> None:
+        """Appends a line to resources.jsonl."""
         try:
             append_line(self._directory.resources_path, dump({"time": iso(time.time()), **figures}))
         except StorageFailed:

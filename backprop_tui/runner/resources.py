@@ -1,4 +1,4 @@
-"""Measures what a run uses: CPU and RAM of its processes, its share of GPUs; for resources.jsonl and the peak."""
+"""Measures a run's use of CPU, RAM and GPUs, for resources.jsonl and the peaks."""
 
 from __future__ import annotations
 
@@ -19,14 +19,13 @@ CLOSE_SAMPLES = 60
 Figure = TypeVar("Figure", int, float)
 
 
-def most(one: Figure | None, other: Figure | None) -> Figure | None:
-    """The larger one; None where neither is known."""
-    known = [figure for figure in (one, other) if figure is not None]
-    return max(known, default=None)
+def larger(first: Figure | None, second: Figure | None) -> Figure | None:
+    """The larger of two figures; None where neither is known."""
+    return max((figure for figure in (first, second) if figure is not None), default=None)
 
 
 class ResourceMeter:
-    """Samples closely at first, when memory is allocated, and widely later."""
+    """Samples often at first, while the script allocates memory, and less often later."""
 
     __slots__ = ("_count", "_due", "_gpu_share", "_last", "_recorder", "_tree")
 
@@ -39,7 +38,7 @@ class ResourceMeter:
         self._count = 0
 
     def sample(self, now: float) -> None:
-        """Measures when it is time to; `now` is monotonic."""
+        """Measures when a sample is due; `now` is monotonic."""
         if now < self._due:
             return
         if self._due == 0.0:
@@ -47,29 +46,32 @@ class ResourceMeter:
             return
         self._count += 1
         self._due = now + (CLOSE_SECONDS if self._count < CLOSE_SAMPLES else WIDE_SECONDS)
-        used = usage(member.pid for member in self._tree.members())
-        cpu_percent = self._cpu_percent(now, used)
-        self._last = (now, used)
+        tree_usage = usage(member.pid for member in self._tree.members())
+        cpu_percent = self._cpu_percent(now, tree_usage)
+        self._last = (now, tree_usage)
         share = self._gpu_share()
         peak = self._recorder.live.peak
         self._recorder.change(
-            ram_bytes=used.ram_bytes,
+            ram_bytes=tree_usage.ram_bytes,
             cpu_percent=cpu_percent,
             vram_bytes=share.vram_bytes,
             temperature_celsius=share.temperature_celsius,
             peak=Peak(
-                ram_bytes=most(peak.ram_bytes, used.ram_bytes),
-                vram_bytes=most(peak.vram_bytes, share.vram_bytes),
-                temperature_celsius=most(peak.temperature_celsius, share.temperature_celsius),
+                ram_bytes=larger(peak.ram_bytes, tree_usage.ram_bytes),
+                vram_bytes=larger(peak.vram_bytes, share.vram_bytes),
+                temperature_celsius=larger(peak.temperature_celsius, share.temperature_celsius),
             ),
         )
-        self._recorder.resources(
-            cpu_percent=cpu_percent, ram_bytes=used.ram_bytes, processes=used.processes, gpus=share.lines()
+        self._recorder.record_resources(
+            cpu_percent=cpu_percent,
+            ram_bytes=tree_usage.ram_bytes,
+            processes=tree_usage.processes,
+            gpus=share.to_json(),
         )
 
-    def _cpu_percent(self, now: float, used: TreeUsage) -> float | None:
-        """100 is one core; None for the first sample. A process that ended in between takes its time with it."""
+    def _cpu_percent(self, now: float, tree_usage: TreeUsage) -> float | None:
+        """100 is one core; None for the first sample. Too low if a process ended in between, whose time is lost."""
         if self._last is None:
             return None
-        earlier, before = self._last
-        return round(max(0.0, used.cpu_seconds - before.cpu_seconds) / (now - earlier) * 100, 1)
+        last_time, last_usage = self._last
+        return round(max(0.0, tree_usage.cpu_seconds - last_usage.cpu_seconds) / (now - last_time) * 100, 1)

@@ -1,6 +1,6 @@
-"""The checkpoint an attempt goes on from, looked at once more before the script is told of it.
+"""Checks the checkpoint that an attempt resumes from once more, before the script is given its path.
 
-Between the end of one slice and the start of the next a checkpoint may have been deleted, or torn by a power cut.
+Between the end of one slice and the start of the next it may have been deleted, or damaged by a power failure.
 """
 
 from __future__ import annotations
@@ -13,30 +13,30 @@ from backprop_tui.domain.run import Run
 from backprop_tui.processes.hanging_call import call_within
 from backprop_tui.store.run_directory import RunDirectory
 
-JUDGE_SECONDS = 2.0  # a file system that does not answer is believed: the script has to wait for it anyway
+CHECK_SECONDS = 2.0  # if the file system does not answer, the checkpoint is used: the script has to wait for it anyway
 
 
-def with_sound_start(directory: RunDirectory, run: Run) -> tuple[Run, str | None]:
-    """The run as it is to be started, and what is to be told where it goes on from another checkpoint than was meant.
+def verify_resume_checkpoint(directory: RunDirectory, run: Run) -> tuple[Run, str | None]:
+    """The run, changed to resume from an older checkpoint if its own is damaged, and a message about that change.
 
-    What a person named, and no record knows, is left to them.
+    A path that is not in the record was given by a person, and is used as it is.
     """
-    meant = run.attempt.resumed_from
+    path = run.attempt.resumed_from
     paths = [checkpoint.path for checkpoint in run.checkpoints]
-    if meant is None or meant not in paths:
+    if path is None or path not in paths:
         return run, None
-    known = run.checkpoints[: paths.index(meant) + 1]
-    choice = call_within(JUDGE_SECONDS, lambda: choose(known))
+    candidates = run.checkpoints[: paths.index(path) + 1]
+    choice = call_within(CHECK_SECONDS, lambda: choose(candidates))
     if choice is None or not choice.torn:
         return run, None
-    start = None if choice.checkpoint is None else choice.checkpoint.path
+    resume_from = None if choice.checkpoint is None else choice.checkpoint.path
     run = replace(
-        run.with_attempt(replace(run.attempt, resumed_from=start)),
-        checkpoints=(*choice.judged, *run.checkpoints[len(known) :]),
+        run.with_attempt(replace(run.attempt, resumed_from=resume_from)),
+        checkpoints=(*choice.judged, *run.checkpoints[len(candidates) :]),
     )
-    words = choice.words().removeprefix(": ")
+    message = choice.words().removeprefix(": ")
     try:
-        directory.write(run, durable=False)  # before the fork, so that the record says what the script was told
+        directory.write(run, durable=False)  # before the fork, so that the record matches what the script is given
     except StorageFailed as error:
-        words = f"{words} ({error})"
-    return run, words
+        message = f"{message} ({error})"
+    return run, message

@@ -1,4 +1,4 @@
-"""Watches the first figures of a resumed attempt, until they show whether it really went on."""
+"""Watches the first steps and losses of a resumed attempt until they show whether it continued from its checkpoint."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from backprop_tui.store.tail import parse_lines
 
 _HEAD_BYTES = 64 << 10
 _TAIL_BYTES = 512 << 10
-_MOST_POINTS = 400  # since the resume; what has not shown by then is not told
+_MOST_POINTS = 400  # since the resume; without a verdict by then there is none
 
 
 class ResumeWatch:
-    """Idle unless the attempt was resumed from a checkpoint, and once the verdict is told.
+    """Does nothing unless the attempt was resumed from a checkpoint, nor after the verdict.
 
-    A guardian that takes over reads what the attempt said so far from metrics.jsonl again.
+    A guardian that takes over reads what the attempt has reported so far from metrics.jsonl.
     """
 
     __slots__ = ("_after", "_before", "_metric", "_recorder", "_run", "_step")
@@ -38,22 +38,23 @@ class ResumeWatch:
         self._after: list[Point] = []
         self._metric: str | None = None
         self._step: int | None = None
-        told = recorder.live.resume_check
+        check = recorder.live.resume_check
         attempt = run.attempt
-        if attempt.resumed_from is not None and (told is None or told.attempt != attempt.number):
-            self._remember(directory, attempt.resumed_from)
+        if attempt.resumed_from is not None and (check is None or check.attempt != attempt.number):
+            self._load_earlier_attempts(directory, attempt.resumed_from)
 
-    def _remember(self, directory: RunDirectory, resumed_from: str) -> None:
-        """Looks up how the run began, and how it was before this attempt."""
+    def _load_earlier_attempts(self, directory: RunDirectory, resumed_from: str) -> None:
+        """Reads how the run started, and what it reported last before this attempt."""
         head, tail = _ends(directory.metrics_path)
         started_at = self._run.attempt.started_at
         earlier = [line for line in tail if _time(line) < started_at]
-        ended = [one for one in self._run.attempts if one.number < self._run.attempt.number]
-        last = next((part for one in reversed(ended) if (part := _since(earlier, one.started_at))), [])
+        ended = [attempt for attempt in self._run.attempts if attempt.number < self._run.attempt.number]
+        last = next((lines for attempt in reversed(ended) if (lines := _since(earlier, attempt.started_at))), [])
         if not last:
             return
         self._metric = main_loss(dict.fromkeys(name for line in last for name in _metrics(line)))
-        saved = next((one for one in reversed(self._run.checkpoints) if one.path == resumed_from), None)
+        checkpoints = reversed(self._run.checkpoints)
+        saved = next((checkpoint for checkpoint in checkpoints if checkpoint.path == resumed_from), None)
         first_end = ended[1].started_at if len(ended) > 1 else started_at
         self._before = Before(
             first=self._points(line for line in head if _time(line) < first_end),
@@ -64,37 +65,37 @@ class ResumeWatch:
         self._step = self._after[-1].step if self._after else None
 
     def _points(self, lines: Iterable[JsonObject]) -> list[Point]:
-        """A line without a step belongs to the last one that was told."""
+        """The lines as points; a line without a step belongs to the last step before it."""
         points: list[Point] = []
         step: int | None = None
         for line in lines:
-            told = _number(line.get("step"))
-            step = step if told is None or not math.isfinite(told) else int(told)
+            number = _number(line.get("step"))
+            step = step if number is None or not math.isfinite(number) else int(number)
             points.append(self._point(step, _number(line.get("epoch")), _metrics(line)))
         return points
 
     def _point(self, step: int | None, epoch: float | None, metrics: Mapping[str, object]) -> Point:
         return Point(step=step, epoch=epoch, loss=None if self._metric is None else _number(metrics.get(self._metric)))
 
-    def take(self, values: Sequence[Progress | CheckpointSaved]) -> None:
-        """What the log said since the last call."""
+    def observe(self, values: Sequence[Progress | CheckpointSaved]) -> None:
+        """Takes what the log reported since the last call."""
         if self._before is None:
             return
         for value in values:
             if isinstance(value, Progress) and len(self._after) < _MOST_POINTS:
                 self._step = value.step if value.step is not None else self._step
                 self._after.append(self._point(self._step, value.epoch, value.metrics))
-        # Once for all of them: judging takes milliseconds, and a log may say a thousand things at once.
-        if not self._tell(final=False) and len(self._after) >= _MOST_POINTS:
+        # Judged once for all values: it takes milliseconds, and a log may report thousands of values at once.
+        if not self._judge(final=False) and len(self._after) >= _MOST_POINTS:
             self._before, self._after = None, []
 
     def finish(self) -> None:
-        """The script is dead: what it said has to be enough."""
+        """Judges a dead script by what it has reported."""
         if self._before is not None:
-            self._tell(final=True)
+            self._judge(final=True)
 
-    def _tell(self, *, final: bool) -> bool:
-        """Whether there is a verdict; then it is recorded and told."""
+    def _judge(self, *, final: bool) -> bool:
+        """Records a verdict if there is one; returns whether there is."""
         if self._before is None:
             return False
         number = self._run.attempt.number
@@ -105,19 +106,19 @@ class ResumeWatch:
         check = replace(check, message=f"{check.message}{self._advice(check)}")
         self._recorder.change(resume_check=check)
         kind = "resume_doubtful" if check.is_doubtful else "resume_checked"
-        self._recorder.tell(kind, f"attempt {number} {check.message}", verdict=check.verdict)
+        self._recorder.record_event(kind, f"attempt {number} {check.message}", verdict=check.verdict)
         return True
 
     def _advice(self, check: ResumeCheck) -> str:
-        """A script that nobody told of its checkpoint but by the environment has probably not heard of it."""
+        """A script that gets its checkpoint only in an environment variable has probably not read it."""
         spec = self._run.spec
         if not check.is_doubtful or resume_arg(spec) is not None or RESUME in spec.understood_flags:
             return ""
-        return "; it was told by BACKPROP_RESUME_FROM alone, --resume-arg says it by an option of its own"
+        return "; the script got its checkpoint only in BACKPROP_RESUME_FROM, --resume-arg passes it as an option"
 
 
 def _ends(path: str) -> tuple[list[JsonObject], list[JsonObject]]:
-    """The objects at the beginning and at the end of a file of JSON lines; none where it cannot be read."""
+    """The objects at the beginning and at the end of a JSON lines file; none where it cannot be read."""
     try:
         with open(path, "rb") as file:
             head = file.read(_HEAD_BYTES)
@@ -138,7 +139,7 @@ def _metrics(line: JsonObject) -> JsonObject:
 
 
 def _number(value: object) -> float | None:
-    """NaN and infinities are texts there; whatever else is no number is none."""
+    """The value as a number; NaN and infinities are stored as text. None for other values."""
     if not isinstance(value, int | float | str):
         return None
     try:

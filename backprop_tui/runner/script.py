@@ -1,4 +1,4 @@
-"""Starts the script: the forked child writes who it is into script.lock, keeps that lock as its stdin, and execs."""
+"""Starts the script: the forked child writes its pid into script.lock, keeps that lock as its stdin, and execs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from backprop_tui.processes.identity import Identity, identify
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """Everything the forked child needs, made ready before the fork."""
+    """Everything the forked child needs, prepared before the fork."""
 
     attempt: int
     arguments: Sequence[str]
@@ -27,19 +27,19 @@ class Launch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CannotStart:
-    """The script's program could not be executed: what was tried, the system's words."""
+    """The program or its working directory could not be used; `problem` is the system's error message."""
 
-    what: str
+    path: str
     problem: str
     not_found: bool
 
 
 def start_script(launch: Launch, script_lock: int) -> Identity | CannotStart:
-    """Forks and executes; returns once the script's program runs or was found not to.
+    """Forks and executes; returns once the program is running or has turned out not to start.
 
     Args:
         launch: What to execute.
-        script_lock: Descriptor of the held script.lock; the child keeps it as stdin, the caller closes its own.
+        script_lock: Descriptor of the held script.lock. The child keeps it as stdin; the caller closes its own.
     """
     log = os.open(launch.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     reading, writing = os.pipe2(os.O_CLOEXEC)
@@ -61,7 +61,7 @@ def start_script(launch: Launch, script_lock: int) -> Identity | CannotStart:
 def _start_time(pid: int) -> int:
     identity = identify(pid)
     if identity is None:
-        raise ProcessLookupError(pid)  # cannot be: nobody but us reaps it
+        raise ProcessLookupError(pid)  # impossible: only this process reaps it
     return identity.start_time
 
 
@@ -73,8 +73,8 @@ def _read_to_end(descriptor: int) -> bytes:
 
 
 def _become_script(launch: Launch, script_lock: int, log: int, failure: int) -> None:
-    """Never returns: becomes the script, or reports why not and exits."""
-    what = launch.arguments[0]
+    """Becomes the script, or writes why it cannot into `failure` and exits; never returns."""
+    path = launch.arguments[0]
     try:
         os.setsid()
         _reset_signals()
@@ -84,34 +84,34 @@ def _become_script(launch: Launch, script_lock: int, log: int, failure: int) -> 
         os.dup2(log, 1)
         os.dup2(log, 2)
         _apply(launch.process)
-        what = launch.cwd
+        path = launch.cwd
         os.chdir(launch.cwd)
-        what = launch.arguments[0]
-        os.execvpe(what, list(launch.arguments), dict(launch.environment))  # noqa: S606 - what was asked for
+        path = launch.arguments[0]
+        os.execvpe(path, list(launch.arguments), dict(launch.environment))  # noqa: S606 - the user's command
     except OSError as error:
-        told = {"what": what, "problem": error.strerror, "not_found": isinstance(error, FileNotFoundError)}
-        os.write(failure, json.dumps(told).encode("ascii"))
+        report = {"path": path, "problem": error.strerror, "not_found": isinstance(error, FileNotFoundError)}
+        os.write(failure, json.dumps(report).encode("ascii"))
     finally:
         os._exit(127)
 
 
 def _reset_signals() -> None:
-    """A process started in the background may have inherited SIGINT ignored, which would survive the exec."""
+    """Resets all signals: a process started in the background may ignore SIGINT, which would survive the exec."""
     for number in signal.valid_signals():
         if number not in (signal.SIGKILL, signal.SIGSTOP):
             try:
                 signal.signal(number, signal.SIG_DFL)
             except OSError:
-                continue  # the C library keeps some real-time signals to itself
+                continue  # the C library reserves some real-time signals
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def _apply(process: Process) -> None:
-    """The umask, niceness and limits of the shell in which the run was queued."""
+    """Applies the umask, niceness and limits of the shell in which the run was queued."""
     os.umask(process.umask)
-    now = os.nice(0)
-    if process.nice > now:  # less nice needs privileges that we do not have
-        os.nice(process.nice - now)
+    current = os.nice(0)
+    if process.nice > current:  # lowering it would need privileges
+        os.nice(process.nice - current)
     for name, soft, hard in process.rlimits:
         number = getattr(resource, name, None)
         if number is None:
@@ -119,4 +119,4 @@ def _apply(process: Process) -> None:
         try:
             resource.setrlimit(number, (soft, hard))
         except (ValueError, OSError):
-            continue  # a hard limit that is lower here cannot be raised again
+            continue  # a hard limit that is lower in this process cannot be raised

@@ -1,4 +1,4 @@
-"""How far a training is, as the values of its log say it one after the other."""
+"""How far a training is, from the values it reports one after the other."""
 
 from __future__ import annotations
 
@@ -9,57 +9,48 @@ from backprop_tui.domain.best import improve
 from backprop_tui.domain.live import Live
 from backprop_tui.readers.values import Progress
 
-MOST_METRICS = 512  # by name: the record is written each second
+MOST_METRICS = 512  # by name, because the record is written every second
 
 
-class Standing:
-    """The newest of each figure; what a value does not say stays as it was."""
+_LATEST = ("step", "epoch", "total_steps", "total_epochs", "eta_seconds")  # fields of Live and of Progress
 
-    __slots__ = ("_best", "_epoch", "_eta_seconds", "_metrics", "_total_epochs", "_total_steps", "step")
+
+class LiveProgress:
+    """The newest value of each figure; figures that a value does not contain keep theirs."""
+
+    __slots__ = ("_best", "_latest", "_metrics")
 
     def __init__(self, live: Live) -> None:
-        self.step = live.step
-        self._epoch = live.epoch
-        self._total_steps = live.total_steps
-        self._total_epochs = live.total_epochs
-        self._eta_seconds = live.eta_seconds
+        self._latest = {name: getattr(live, name) for name in _LATEST}
         self._metrics = dict(live.metrics)
         self._best = dict(live.best)
 
-    def take_in(self, progress: Progress) -> None:
-        """One value more."""
-        if progress.step is not None:
-            self.step = progress.step
-        if progress.epoch is not None:
-            self._epoch = progress.epoch
-        if progress.total_steps is not None:
-            self._total_steps = progress.total_steps
-        if progress.total_epochs is not None:
-            self._total_epochs = progress.total_epochs
-        if progress.eta_seconds is not None:
-            self._eta_seconds = progress.eta_seconds
-        for name, value in progress.metrics.items():
-            if name in self._metrics or len(self._metrics) < MOST_METRICS:
-                self._metrics[name] = value
-        improve(self._best, progress.metrics, self.step)
-        if self.step is not None and self._total_steps is not None and self.step > self._total_steps:
-            self._total_steps = None  # it was that of one epoch, whose count went on
+    @property
+    def step(self) -> int | None:
+        step: int | None = self._latest["step"]
+        return step
 
-    def take_in_beside(self, progress: Progress) -> None:
-        """A value of a file: how far it is counts only where that is farther."""
-        step, epoch = progress.step, progress.epoch
-        is_ahead = step is not None and (self.step is None or step > self.step)
-        is_later = epoch is not None and (self._epoch is None or epoch > self._epoch)
-        self.take_in(replace(progress, step=step if is_ahead else None, epoch=epoch if is_later else None))
+    def update(self, value: Progress) -> None:
+        """Applies a value from the log."""
+        for name in _LATEST:
+            figure = getattr(value, name)
+            if figure is not None:
+                self._latest[name] = figure
+        for name, metric in value.metrics.items():
+            if name in self._metrics or len(self._metrics) < MOST_METRICS:
+                self._metrics[name] = metric
+        step, total_steps = self.step, self._latest["total_steps"]
+        improve(self._best, value.metrics, step)
+        if step is not None and total_steps is not None and step > total_steps:
+            self._latest["total_steps"] = None  # it was the total of one epoch, and steps are counted across epochs
+
+    def update_from_file(self, value: Progress) -> None:
+        """Applies a value from another file: step and epoch count only if they are ahead."""
+        step, epoch, last_epoch = value.step, value.epoch, self._latest["epoch"]
+        is_step_ahead = step is not None and (self.step is None or step > self.step)
+        is_epoch_ahead = epoch is not None and (last_epoch is None or epoch > last_epoch)
+        self.update(replace(value, step=step if is_step_ahead else None, epoch=epoch if is_epoch_ahead else None))
 
     def fields(self) -> dict[str, Any]:
-        """As fields of the live record."""
-        return {
-            "step": self.step,
-            "epoch": self._epoch,
-            "total_steps": self._total_steps,
-            "total_epochs": self._total_epochs,
-            "eta_seconds": self._eta_seconds,
-            "metrics": dict(self._metrics),
-            "best": dict(self._best),
-        }
+        """The values as fields of the live record."""
+        return {**self._latest, "metrics": dict(self._metrics), "best": dict(self._best)}

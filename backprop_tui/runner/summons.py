@@ -1,4 +1,4 @@
-"""Starts a supervisor that is no descendant of the guardian who notices that none lives."""
+"""Starts a supervisor from a guardian, without making it the guardian's descendant."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.processes.linux import become_subreaper, stop_as_subreaper
 
 
-def summon(supervisor: SupervisorProcess) -> bool:
-    """Starts a supervisor where none lives; says whether it did.
+def start_supervisor_if_dead(supervisor: SupervisorProcess) -> bool:
+    """Starts a supervisor if none is alive; returns whether it did.
 
-    A descendant would be paused, swept and killed with the run, and with it every guardian that it starts. So a child
-    starts it and dies at once, while this process fosters nobody. What the script orphans meanwhile escapes too.
+    A descendant would be paused and killed together with the run, and with it every guardian that it starts. So a child
+    starts the supervisor and exits at once, while this process is no subreaper. Orphans that the script leaves in that
+    moment are not adopted by this process either.
 
     Raises:
         StateUnavailable: it could not be started.
@@ -25,17 +26,16 @@ def summon(supervisor: SupervisorProcess) -> bool:
     try:
         pid = os.fork()
         if pid == 0:
-            _start(supervisor)
+            _start_and_exit(supervisor)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     finally:
         become_subreaper()
     if code != 0:
-        raise StateUnavailable("no supervisor could be started; supervisor.log says why")
+        raise StateUnavailable("the supervisor could not be started; see supervisor.log")
     return True
 
 
-def _start(supervisor: SupervisorProcess) -> None:
-    """Never returns."""
+def _start_and_exit(supervisor: SupervisorProcess) -> None:
     code = 70
     try:
         supervisor.ensure()

@@ -1,4 +1,4 @@
-"""All processes of a run: found, signalled, frozen, swept; those in sessions of their own too."""
+"""All processes of a run, including those in other sessions: finds, signals, freezes and kills them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 
 from backprop_tui.processes.identity import DEAD_STATES, Identity, identify, send_signal, state_of
 from backprop_tui.processes.tree import descendants, in_session, with_marker
-from backprop_tui.runner.watched import WatchedScript
+from backprop_tui.runner.watched import ScriptProcess
 
 STOPPED_STATES = (b"T", b"t")
 WALK_SECONDS = 0.01
@@ -16,45 +16,45 @@ FREEZE_SECONDS = 2.0
 
 
 class Tree:
-    """The script, its descendants and, after an adoption, whatever has the run's mark or is of the script's session."""
+    """The script, its descendants and, after an adoption, all processes with the run's marker or in its session."""
 
     __slots__ = ("_everywhere", "_leader", "_marker", "_script")
 
-    def __init__(self, script: WatchedScript | None, run_folder: str, leader: Identity | None = None) -> None:
-        """`script` None: it is gone, and only what it left is looked for; then `leader` is who it was, if known."""
+    def __init__(self, script: ScriptProcess | None, run_folder: str, leader: Identity | None = None) -> None:
+        """`script` None: it is gone, and only what it left behind is found; `leader` is its identity, if known."""
         self._script = script
         self._leader = leader if script is None else script.identity
         self._marker = b"BACKPROP_RUN_DIR=" + os.fsencode(run_folder)
         self._everywhere = script is None or script.adopted
 
     def search_everywhere(self) -> None:
-        """Some may have been orphaned while this process was no foster parent: mark and session tell."""
+        """Also finds processes by marker and session: some may be orphaned while this process is no subreaper."""
         self._everywhere = True
 
     def members(self) -> list[Identity]:
-        """Every living process of the run; zombies are reaped where they are ours, and not named."""
+        """Every living process of the run. Reaps our own zombies."""
         self.reap()
-        found: dict[int, Identity] = {}
+        members: dict[int, Identity] = {}
         for pid in self._pids():
             identity = identify(pid)
             if identity is not None and state_of(pid) not in DEAD_STATES:
-                found[pid] = identity
-        return list(found.values())
+                members[pid] = identity
+        return list(members.values())
 
     def _pids(self) -> set[int]:
-        # Subreaper: whatever the script leaves behind becomes a child of this process.
+        # This process is a subreaper: all orphans of the script become its children.
         pids = set(descendants(os.getpid()))
         script = self._script
         if script is not None and script.adopted and not script.is_reaped:
             pids |= {script.identity.pid, *descendants(script.identity.pid)}
         if self._everywhere:
-            # Orphans from before the adoption belong to somebody else's subreaper.
+            # Orphans from before the adoption are children of another subreaper.
             pids |= set(with_marker(self._marker))
             pids |= set() if self._leader is None else set(in_session(self._leader))
         return pids - {os.getpid()}
 
     def reap(self) -> None:
-        """Reaps every dead child; a tree that forks fast would else drown each walk in zombies."""
+        """Reaps every dead child; otherwise a script that forks fast would fill the tree with zombies."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -64,32 +64,32 @@ class Tree:
                 return
             script = self._script
             if script is not None and not script.adopted and pid == script.identity.pid:
-                script.reaped(status)
+                script.mark_reaped(status)
 
     def signal_group(self, number: int) -> None:
-        """Signals the script's process group; its leader is not reaped, so the group is the script's."""
+        """Signals the script's process group. Its leader is not reaped, so the group id still is the script's."""
         if self._script is None or self._script.has_died():
             return
         try:
             os.killpg(self._script.identity.pid, number)
         except ProcessLookupError:
-            return  # it died this moment
+            return  # it died at this moment
 
     def signal_all(self, number: int) -> int:
         """Signals every living process of the run; returns how many there were."""
         return sum(send_signal(member, number) for member in self.members())
 
     def freeze(self) -> bool:
-        """Stops every process, until two walks find nothing moving; False when some would not stop in time."""
+        """Stops every process, until two walks find none running; False if some did not stop in time."""
         self.signal_group(signal.SIGSTOP)
         end = time.monotonic() + FREEZE_SECONDS
         quiet_walks = 0
         while quiet_walks < 2:
-            moving = [member for member in self.members() if state_of(member.pid) not in STOPPED_STATES]
-            quiet_walks = 0 if moving else quiet_walks + 1
-            for member in moving:
+            running = [member for member in self.members() if state_of(member.pid) not in STOPPED_STATES]
+            quiet_walks = 0 if running else quiet_walks + 1
+            for member in running:
                 send_signal(member, signal.SIGSTOP)
-            if moving:
+            if running:
                 if time.monotonic() > end:
                     return False
                 time.sleep(WALK_SECONDS)
@@ -100,7 +100,7 @@ class Tree:
         self.signal_all(signal.SIGCONT)
 
     def sweep(self, *, grace_seconds: float) -> list[int]:
-        """Ends what the dead script left behind: TERM, grace, KILL; returns the pids that no KILL could end."""
+        """Ends what the dead script left behind: TERM, grace, KILL; returns the pids that could not be killed."""
         if not self.members() and not self.members():
             return []
         self.signal_all(signal.SIGTERM)
@@ -109,7 +109,7 @@ class Tree:
         return self.kill()
 
     def kill(self) -> list[int]:
-        """KILL to all, until two walks in a row find nobody; returns the pids that would not die in time."""
+        """Kills every process, until two walks in a row find none; returns the pids that did not die in time."""
         end = time.monotonic() + FREEZE_SECONDS
         empty_walks = 0
         while empty_walks < 2:

@@ -1,4 +1,4 @@
-"""The script as its guardian watches it: a child of its own, or one adopted from a guardian that died."""
+"""The script's process: a child of this guardian, or one adopted from a guardian that died."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import select
 from backprop_tui.domain.values import dataclass
 from backprop_tui.processes.identity import Identity, open_pidfd, wait_status_of_nonchild
 
-# The supervisor is the subreaper of orphaned scripts and leaves their zombies for two seconds to be read.
+# The supervisor is the subreaper of orphaned scripts, and keeps their zombies for two seconds so they can be read.
 REAPED_WITHIN_SECONDS = 4.0
 
 
@@ -21,19 +21,19 @@ class Exit:
 
     @classmethod
     def of(cls, wait_status: int) -> Exit:
-        """From the status that wait(2) gives."""
+        """From a status of wait(2)."""
         if os.WIFSIGNALED(wait_status):
             return cls(signal=os.WTERMSIG(wait_status))
         return cls(code=os.WEXITSTATUS(wait_status))
 
     @property
     def is_known(self) -> bool:
-        """Whether anybody saw an exit status."""
+        """Whether an exit status was seen."""
         return self.code is not None or self.signal is not None
 
 
-class WatchedScript:
-    """A script; `pidfd` becomes readable when it dies. `adopted`: not our child, so wait(2) knows nothing of it."""
+class ScriptProcess:
+    """A script; `pidfd` becomes readable when it dies. `adopted`: it is not our child, so wait(2) does not work."""
 
     __slots__ = ("_exit", "_poll", "adopted", "identity", "pidfd")
 
@@ -46,38 +46,38 @@ class WatchedScript:
         self._poll.register(pidfd, select.POLLIN)
 
     @classmethod
-    def child(cls, identity: Identity) -> WatchedScript:
-        """A child of this process that is not reaped."""
+    def child(cls, identity: Identity) -> ScriptProcess:
+        """A child of this process that is not reaped yet."""
         return cls(identity, os.pidfd_open(identity.pid), adopted=False)
 
     @classmethod
-    def adopt(cls, identity: Identity) -> WatchedScript | None:
-        """Somebody else's child; None when it is gone."""
+    def adopt(cls, identity: Identity) -> ScriptProcess | None:
+        """Another process's child; None if it is gone."""
         pidfd = open_pidfd(identity)
         return None if pidfd is None else cls(identity, pidfd, adopted=True)
 
     @property
     def is_reaped(self) -> bool:
-        """Whether its pid may mean another process by now."""
+        """Whether it was reaped, so that its pid may belong to another process by now."""
         return self._exit is not None
 
     def has_died(self) -> bool:
-        """Whether the process ended; it may not be reaped yet."""
+        """Whether the process has ended; it may not be reaped yet."""
         return self._exit is not None or bool(self._poll.poll(0))
 
     def collect(self) -> Exit | None:
-        """How it ended, reaping it where it is ours; None while that cannot be told yet."""
+        """Reaps the process if it is ours; returns how it ended, None while that is not known yet."""
         if self._exit is None and self.has_died():
             self._exit = self._reap()
         return self._exit
 
     def give_up(self) -> Exit:
-        """Nobody will tell how it ended."""
+        """Stops waiting for the exit status: it stays unknown."""
         self._exit = self._exit or Exit()
         return self._exit
 
-    def reaped(self, wait_status: int) -> None:
-        """Somebody in this process reaped it along with other children."""
+    def mark_reaped(self, wait_status: int) -> None:
+        """Records its exit status after this process reaped it together with other children."""
         self._exit = Exit.of(wait_status)
 
     def _reap(self) -> Exit | None:

@@ -1,4 +1,4 @@
-"""Where a run writes: what its command line names, what its processes hold open, where its checkpoints lie, its cwd."""
+"""Where a run writes: directories named in its command line, and those of files that its processes hold open."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from backprop_tui.domain.values import dataclass
 
-DEEPEST = 6  # directories below a place that are searched
+DEEPEST = 6  # levels of directories that are searched
 MOST_PROCESSES = 64
 MOST_DESCRIPTORS = 256
 
-# Options that name a directory to write into, compared without case, dashes, dots and underscores.
+# Options that name an output directory, compared without case, dashes, dots and underscores.
 _OUTPUT_OPTIONS = frozenset(
     (
         *("outputdir", "outputpath", "outdir", "outpath", "out", "output", "trainoutputdir", "hydrarundir"),
@@ -23,53 +23,53 @@ _OUTPUT_OPTIONS = frozenset(
         *("expdir", "experimentdir", "exproot", "runsdir", "rundir", "project"),
     )
 )
-_NOT_IN_NAMES = re.compile(r"[-_.]")
-_SHARED = stat.S_ISVTX  # /tmp and its like, where everybody writes
+_SEPARATORS = re.compile(r"[-_.]")
+_STICKY = stat.S_ISVTX  # set for /tmp and the like, where everybody writes
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A directory that is searched so many levels deep; `guessed`: nothing says that this run writes there."""
+class OutputLocation:
+    """A directory to search this many levels deep; `guessed`: it is not known whether this run writes there."""
 
     folder: str
     depth: int = DEEPEST
     guessed: bool = False
 
 
-def named_places(command: Sequence[str], cwd: str) -> Iterator[Place]:
-    """The directories that options such as `--output_dir out` or `trainer.default_root_dir=out` name."""
+def locations_in_command(command: Sequence[str], cwd: str) -> Iterator[OutputLocation]:
+    """The directories named by options such as `--output_dir out` or `trainer.default_root_dir=out`."""
     for number, word in enumerate(command):
         option, equals, value = word.partition("=")
         if not equals and word.startswith("-"):
             value = "".join(command[number + 1 : number + 2])
         names = [option, option.rpartition(".")[2]]
-        if value and not value.startswith("-") and any(_plain(name) in _OUTPUT_OPTIONS for name in names):
+        if value and not value.startswith("-") and any(_normalized(name) in _OUTPUT_OPTIONS for name in names):
             folder = os.path.normpath(os.path.join(cwd, os.path.expanduser(value)))
-            # A file that does not exist yet: its directory; a directory that does not exist yet is looked for again.
-            yield Place(folder if not os.path.splitext(folder)[1] else os.path.dirname(folder))
+            # For the path of a file this is its directory. Directories that do not exist yet are tried again later.
+            yield OutputLocation(folder if not os.path.splitext(folder)[1] else os.path.dirname(folder))
 
 
-def _plain(name: str) -> str:
-    return _NOT_IN_NAMES.sub("", name).lower()
+def _normalized(name: str) -> str:
+    return _SEPARATORS.sub("", name).lower()
 
 
 def files_written_by(pids: Iterable[int]) -> set[str]:
-    """The regular files that these processes hold open for writing at this moment."""
+    """The regular files that these processes hold open for writing now."""
     files: set[str] = set()
     for pid, _ in zip(pids, range(MOST_PROCESSES), strict=False):
         descriptors = f"/proc/{pid}/fd"
         try:
             names = os.listdir(descriptors)[:MOST_DESCRIPTORS]
         except OSError:
-            continue  # gone, or another user's
-        files.update(filter(None, (_written_through(f"{descriptors}/{name}") for name in names)))
+            continue  # the process is gone, or belongs to another user
+        files.update(filter(None, (_written_file(f"{descriptors}/{name}") for name in names)))
     return files
 
 
-def _written_through(descriptor: str) -> str | None:
-    """What a descriptor is open on; None where it is not open for writing, or on no file."""
+def _written_file(descriptor: str) -> str | None:
+    """The file a descriptor refers to; None if it is not open for writing or not a file."""
     try:
-        # The link's own permissions tell how it was opened; see proc(5), /proc/PID/fd.
+        # The link's permissions show how the file was opened; see proc(5), /proc/PID/fd.
         if not os.lstat(descriptor).st_mode & stat.S_IWUSR:
             return None
         target = os.readlink(descriptor)
@@ -79,16 +79,16 @@ def _written_through(descriptor: str) -> str | None:
     return target if is_file and not target.endswith(" (deleted)") else None
 
 
-def may_be_its_own(folder: str) -> bool:
-    """Whether a directory may be one run's own: neither the root, nor a home directory, nor one such as /tmp."""
+def may_belong_to_run(folder: str) -> bool:
+    """Whether a directory may belong to a single run: not the root, the home directory or one such as /tmp."""
     if folder in ("/", os.path.expanduser("~")):
         return False
     try:
-        return not os.stat(folder).st_mode & _SHARED
+        return not os.stat(folder).st_mode & _STICKY
     except OSError:
         return False
 
 
-def holds(folder: str, path: str) -> bool:
-    """Whether a path is a directory or something below it."""
+def contains(folder: str, path: str) -> bool:
+    """Whether a path is the folder itself or below it."""
     return path == folder or path.startswith(folder.rstrip("/") + "/")

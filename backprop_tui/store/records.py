@@ -182,20 +182,6 @@ def decode_run(path: str, source: JsonObject) -> Run:
         raise BrokenRecord(path, str(error)) from error
 
 
-def encode_live(live: Live) -> JsonObject:
-    """Returns the content of live.json."""
-    return encode(live)
-
-
-def decode_live(source: JsonObject) -> Live:
-    """The inverse of `encode_live`.
-
-    Raises:
-        WrongField: a field is missing or has the wrong type.
-    """
-    return decode(Live, source)
-
-
 def encode_request(request: Request) -> bytes:
     """Returns a line of requests.jsonl, without its newline."""
     return json.dumps(_encode_request(request)).encode("ascii")

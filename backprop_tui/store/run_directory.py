@@ -10,19 +10,12 @@ from backprop_tui.domain.live import Live
 from backprop_tui.domain.requests import Request
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.times import iso
+from backprop_tui.store.codec import decode, encode
 from backprop_tui.store.fields import JsonObject, WrongField
 from backprop_tui.store.files import append_line, dump, parse_object, read_bytes, read_object, storage, write_atomically
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, try_lock
-from backprop_tui.store.records import (
-    decode_live,
-    decode_request,
-    decode_run,
-    encode_live,
-    encode_request,
-    encode_run,
-    public,
-)
+from backprop_tui.store.records import decode_request, decode_run, encode_request, encode_run, public
 from backprop_tui.store.tail import Tail, parse_lines
 
 
@@ -121,7 +114,7 @@ class RunDirectory:
         if content is None:
             return None
         try:
-            return decode_live(parse_object(path, content))
+            return decode(Live, parse_object(path, content))
         except (BrokenRecord, WrongField):
             return None
 
@@ -131,7 +124,7 @@ class RunDirectory:
         Raises:
             StorageFailed: the old one is unchanged.
         """
-        write_atomically(self.live_path, dump(encode_live(live)), durable=False)
+        write_atomically(self.live_path, dump(encode(live)), durable=False)
 
     def shown(self, holds: Sequence[JsonObject] = ()) -> JsonObject:
         """Returns the public JSON of the run at this moment.

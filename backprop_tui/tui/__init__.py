@@ -1,4 +1,4 @@
-"""The dashboard: one screen of what runs, what waits and why, over the files that every front end reads."""
+"""The dashboard: running and waiting runs on one screen, from the same files that the commands read."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from backprop_tui.tui.commands import CommandRunner, RunParser
     from backprop_tui.tui.terminal_probe import TerminalProbe
 
-RECORD_SECONDS = 3.0  # how long leaving waits until what was asked for is on disk
-SWITCH_SECONDS = 0.0005  # a tenth of Python's own
-# Exported by some shells and by readline, and never true again after a resize; Textual would believe them.
+RECORD_SECONDS = 3.0  # how long closing waits until requests are on disk
+SWITCH_SECONDS = 0.0005  # a tenth of Python's default
+# Exported by some shells and by readline, and outdated after a resize; Textual would trust them.
 _SIZE_VARIABLES = ("COLUMNS", "LINES")
 
 
@@ -28,49 +28,61 @@ def run_dashboard(
     demo: Callable[[], int] | None = None,
     parse_run: RunParser | None = None,
 ) -> int:
-    """Shows the dashboard until it is left; the exit code.
+    """Runs the dashboard and returns the exit code.
 
     Args:
         home: The state directory, which need not exist.
         config_path: The user's config.toml, which need not exist.
-        selected_run: The id of the run that the cursor begins at.
-        looks_of: The config.toml that says how it looks; None: that of `config_path`.
-        is_demo: Nothing in it is meant to last.
-        demo: Shows the demo until that is left; the dashboard then comes back.
-        parse_run: Parses the words that follow `run` on a command line; None: the dashboard cannot start runs.
+        selected_run: The id of the run that is selected at first.
+        looks_of: The config.toml with the settings of the dashboard's appearance; by default `config_path`.
+        is_demo: Whether this is the demo, whose runs are deleted afterwards.
+        demo: Runs the demo and returns its exit code; the dashboard then comes back.
+        parse_run: Parses the words after `run` of a command line; without it the dashboard cannot start runs.
 
     Raises:
-        ConfigError: a setting is wrong.
-        StateUnavailable, StorageFailed: the state directory cannot be made or read.
+        ConfigError: a setting is invalid.
+        StateUnavailable, StorageFailed: the state directory cannot be created or read.
     """
     import os
-
-    from backprop_tui.tui.terminal_probe import TerminalProbe
 
     for name in _SIZE_VARIABLES:
         os.environ.pop(name, None)
     while True:
-        probe = TerminalProbe()
-        probe.ask()  # first, so that it answers while Textual is loaded
-        try:
-            from backprop_tui.tui.commands import CommandRunner
-
-            runner = CommandRunner(home, config_path, parse_run)
-            app = dashboard(
-                home, config_path, selected_run, probe=probe, looks_of=looks_of, is_demo=is_demo, runner=runner
-            )
-            from backprop_tui.tui.signals import ended_by_signals
-
-            with ended_by_signals(app.leave, attributes=probe.attributes):
-                code = app.run() or 0
-            runner.wait_until_recorded(RECORD_SECONDS)
-        finally:
-            probe.close()
+        app, code = _run_once(home, config_path, selected_run, looks_of=looks_of, is_demo=is_demo, parse_run=parse_run)
         if not app.wants_demo:
             return code
-        ended = 0 if demo is None else demo()
-        if ended:  # by a signal, which meant the whole program
-            return ended
+        demo_code = 0 if demo is None else demo()
+        if demo_code:  # a signal ended the demo and is meant to end the whole program
+            return demo_code
+
+
+def _run_once(
+    home: Home,
+    config_path: str,
+    selected_run: str | None,
+    *,
+    looks_of: str | None,
+    is_demo: bool,
+    parse_run: RunParser | None,
+) -> tuple[Dashboard, int]:
+    """Runs a new dashboard until it is left; returns it with its exit code."""
+    from backprop_tui.tui.terminal_probe import TerminalProbe
+
+    probe = TerminalProbe()
+    probe.ask()  # first, so that the terminal answers while Textual is loaded
+    try:
+        from backprop_tui.tui.commands import CommandRunner
+
+        runner = CommandRunner(home, config_path, parse_run)
+        app = dashboard(home, config_path, selected_run, probe=probe, looks_of=looks_of, is_demo=is_demo, runner=runner)
+        from backprop_tui.tui.signals import ended_by_signals
+
+        with ended_by_signals(app.leave, attributes=probe.attributes):
+            code = app.run() or 0
+        runner.wait_until_recorded(RECORD_SECONDS)
+        return app, code
+    finally:
+        probe.close()
 
 
 def dashboard(
@@ -83,10 +95,7 @@ def dashboard(
     is_demo: bool = False,
     runner: CommandRunner | None = None,
 ) -> Dashboard:
-    """The application, put together and not yet shown. Arguments and errors: see `run_dashboard`.
-
-    `probe` has asked the terminal; None: nothing is known of it.
-    """
+    """Creates the application without running it; see `run_dashboard`. `probe` has queried the terminal."""
     import os
     import sys
     from dataclasses import replace
@@ -96,25 +105,25 @@ def dashboard(
     from backprop_tui.tui.attention import Attention
     from backprop_tui.tui.bridge import Bridge
     from backprop_tui.tui.commands import CommandRunner
-    from backprop_tui.tui.notices.command import EndCommand
-    from backprop_tui.tui.notices.terminal import TerminalNotices
+    from backprop_tui.tui.notifications.command import EndCommand
+    from backprop_tui.tui.notifications.terminal import TerminalNotifier
     from backprop_tui.tui.preferences import preferences
-    from backprop_tui.tui.reading.metrics_file import ChartReader
     from backprop_tui.tui.requests import CommandDesk
+    from backprop_tui.tui.store_reader.charts import ChartReader
     from backprop_tui.tui.terminal_probe import NOTHING_KNOWN
 
-    # A key goes through four threads until it is painted; while another one works, each waits this long for its turn.
+    # A key passes through four threads until it is painted; each waits this long while another thread is busy.
     sys.setswitchinterval(SWITCH_SECONDS)
     textual_crop.apply()
     textual_driver.apply()
     terminal = NOTHING_KNOWN if probe is None else probe.answer()
     terminal_input.apply(terminal.typed)
-    settled = preferences(looks_of or config_path, os.environ, terminal)
-    if is_demo:  # nothing in it is worth calling anybody
-        settled = replace(settled, notices=TerminalNotices(), end_command=None)
+    prefs = preferences(looks_of or config_path, os.environ, terminal)
+    if is_demo:  # its runs are not worth a notification
+        prefs = replace(prefs, notices=TerminalNotifier(), end_command=None)
     home.prepare()
     attention = Attention()
-    end_command = EndCommand(home, settled.end_command)
-    bridge = Bridge(home, config_path, settled.refresh_seconds, attention, is_demo=is_demo, end_command=end_command)
+    end_command = EndCommand(home, prefs.end_command)
+    bridge = Bridge(home, config_path, prefs.refresh_seconds, attention, is_demo=is_demo, end_command=end_command)
     desk = CommandDesk(runner or CommandRunner(home, config_path))
-    return Dashboard(bridge, desk, settled, charts=ChartReader(home), selected_run=selected_run, attention=attention)
+    return Dashboard(bridge, desk, prefs, charts=ChartReader(home), selected_run=selected_run, attention=attention)

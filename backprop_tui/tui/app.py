@@ -18,15 +18,15 @@ from textual.screen import Screen
 
 from backprop_tui.tui.actions import ACTIONS
 from backprop_tui.tui.attention import Attention
-from backprop_tui.tui.bridge import Post, Remembered, RunsEnded, StoreFailed, StoreRead
+from backprop_tui.tui.bridge import DigestReady, Post, RunsEnded, StoreFailed, StoreRead
 from backprop_tui.tui.charts.source import ChartSource, NoCharts
-from backprop_tui.tui.notices.ends import summarised
+from backprop_tui.tui.notifications.run_ends import summarize_ends
 from backprop_tui.tui.preferences import Preferences
 from backprop_tui.tui.requests import Desk
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.wanted import Wanted
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.theme import DARK, TERMINAL_BACKGROUND, THEMES, of_any_theme
+from backprop_tui.tui.theme import DARK, TERMINAL_BACKGROUND, THEMES, theme_colours
 from backprop_tui.tui.turns import Handled, Turns, Typed
 
 _TWICE_SECONDS = 2.0
@@ -45,7 +45,7 @@ class Source(Protocol):
     def look(self) -> None:
         """All is to be read at once."""
 
-    def recall(self) -> None:
+    def request_digest(self) -> None:
         """What happened during the last absence is to be told."""
 
     async def follow(self, post: Post) -> None:
@@ -107,7 +107,7 @@ class Dashboard(App[int]):
     def get_css_variables(self) -> dict[str, str]:
         """Our colours too, in the terms of the theme where it does not name them itself."""
         variables = super().get_css_variables()
-        self.theme_variables = of_any_theme(variables) | variables
+        self.theme_variables = theme_colours(variables) | variables
         return self.theme_variables
 
     def get_default_screen(self) -> Screen[None]:
@@ -142,13 +142,13 @@ class Dashboard(App[int]):
     def _store_failed(self, message: StoreFailed) -> None:
         self._main.fail(message.words)
 
-    @on(Remembered)
-    def _remembered(self, message: Remembered) -> None:
-        self._main.digests.remembered(message.recollection, opens=message.opens)
+    @on(DigestReady)
+    def _remembered(self, message: DigestReady) -> None:
+        self._main.digests.remembered(message.digest, opens=message.opens)
 
     @on(RunsEnded)
     def _runs_ended(self, message: RunsEnded) -> None:
-        lines = summarised([one for one in message.ends if not one.was_asked], _MOST_TOASTS)
+        lines = summarize_ends([one for one in message.ends if not one.stopped_by_user], _MOST_TOASTS)
         for line in lines:
             self._main.tell(line, bad=any(one.is_problem and line == one.words for one in message.ends))
         if message.problem is not None:
@@ -203,7 +203,7 @@ class Dashboard(App[int]):
             self.wants_demo = True
             self.exit(0)
         elif message.digest:
-            self._bridge.recall()
+            self._bridge.request_digest()
         elif message.look:
             self._bridge.look()
         else:

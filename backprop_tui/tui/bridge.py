@@ -1,4 +1,4 @@
-"""The one thing that talks to store and engine: reads on a cadence, keeps a supervisor while work is unfinished."""
+"""The bridge between dashboard, store and engine: polls the store, and keeps a supervisor while work is unfinished."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.probes.logout import Logout, user_name, what_logout_does
 from backprop_tui.store.home import Home
 from backprop_tui.tui.attention import Attention
-from backprop_tui.tui.looking_back import LookingBack
-from backprop_tui.tui.notices.command import EndCommand
-from backprop_tui.tui.notices.ends import End, ends_between
-from backprop_tui.tui.reading.store import StoreReader
-from backprop_tui.tui.recollection import Recollection
+from backprop_tui.tui.digest.absence import AbsenceTracker
+from backprop_tui.tui.digest.history import AbsenceDigest
+from backprop_tui.tui.notifications.command import EndCommand
+from backprop_tui.tui.notifications.run_ends import RunEnd, ends_between
 from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.store_reader.reader import StoreReader
 
 Post = Callable[[Message], object]
 
-ENSURE_SECONDS = 2.0
-UNFOCUSED_SECONDS = 5.0  # between two looks at least, while another window has the keys
+ENSURE_SECONDS = 2.0  # between two attempts to start a supervisor
+UNFOCUSED_SECONDS = 5.0  # the least interval between two polls while another window has the focus
 
 
 class StoreRead(Message):
-    """Something changed, or the clock makes a difference to what is shown."""
+    """The state changed, or something is shown that changes with time."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         super().__init__()
@@ -42,33 +42,33 @@ class StoreRead(Message):
 
 
 class StoreFailed(Message):
-    """The store cannot be read at the moment, or an engine cannot be started; `words` says why."""
+    """The store cannot be read, or the supervisor or sampler cannot be started; `words` says why."""
 
     def __init__(self, words: str) -> None:
         super().__init__()
         self.words = words
 
 
-class Remembered(Message):
-    """What happened during an absence; `opens` the digest, or is told in a line."""
+class DigestReady(Message):
+    """The digest of an absence; `opens` says whether it is shown as a dialog or only mentioned in a line."""
 
-    def __init__(self, recollection: Recollection, *, opens: bool) -> None:
+    def __init__(self, digest: AbsenceDigest, *, opens: bool) -> None:
         super().__init__()
-        self.recollection = recollection
+        self.digest = digest
         self.opens = opens
 
 
 class RunsEnded(Message):
-    """Runs ended since the last look; `problem` is what kept the user's command from being started for them."""
+    """Runs ended since the last poll; `problem` says why the user's command could not be started for them."""
 
-    def __init__(self, ends: Sequence[End], *, problem: str | None = None) -> None:
+    def __init__(self, ends: Sequence[RunEnd], *, problem: str | None = None) -> None:
         super().__init__()
         self.ends = ends
         self.problem = problem
 
 
 class Bridge:
-    """Works in one thread of its own: a file system that hangs freezes no screen, and the sampler dies with it."""
+    """Works in a thread of its own, so that a hanging file system freezes no screen; the sampler dies with it."""
 
     def __init__(
         self,
@@ -80,14 +80,14 @@ class Bridge:
         is_demo: bool = False,
         end_command: EndCommand | None = None,
     ) -> None:
-        """Looks every so many `seconds`."""
+        """`seconds` is the polling interval."""
         self._attention = attention or Attention()
-        self._looking_back = LookingBack(home, self._attention)
+        self._absence = AbsenceTracker(home, self._attention)
         self._end_command = end_command
-        self._recalls = False
+        self._digest_requested = False
         self._is_demo = is_demo
         self._logout: Logout | None = None
-        self._steps = 0
+        self._polls = 0
         self._reader = StoreReader(home, config_path)
         self._home = home
         self._config_path = config_path
@@ -95,13 +95,13 @@ class Bridge:
         self._sampler: SamplerProcess | None = None
         self.seconds = seconds
         self._selected: str | None = None
-        self._wanted = asyncio.Event()
+        self._wake_up = asyncio.Event()
         self._ensured_at = float("-inf")
         self._last: Snapshot | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bridge")
 
     def first(self) -> Snapshot:
-        """What is known before the first paint, read at once.
+        """Reads the state before the first paint, in the calling thread.
 
         Raises:
             StorageFailed: the state directory cannot be read.
@@ -110,69 +110,71 @@ class Bridge:
         return self._last
 
     def select(self, run_id: str | None) -> None:
-        """Whose story is wanted; it is read at once."""
+        """Selects the run whose events are read, and polls immediately."""
         if run_id != self._selected:
             self._selected = run_id
-            self._wanted.set()
+            self._wake_up.set()
 
     def look(self) -> None:
-        """Something was just asked for: look at once."""
-        self._wanted.set()
+        """Polls immediately."""
+        self._wake_up.set()
 
-    def recall(self) -> None:
-        """The digest is asked for."""
-        self._recalls = True
-        self._wanted.set()
+    def request_digest(self) -> None:
+        """Makes it post the digest of the last absence."""
+        self._digest_requested = True
+        self._wake_up.set()
 
     async def follow(self, post: Post) -> None:
-        """Reads until it is cancelled, and posts what is new."""
+        """Polls until it is cancelled, and posts messages about what is new."""
         loop = asyncio.get_running_loop()
         while True:
-            self._wanted.clear()
+            self._wake_up.clear()
             try:
-                snapshot, told = await loop.run_in_executor(self._thread, self._step, self._selected)
+                snapshot, messages = await loop.run_in_executor(self._thread, self._poll, self._selected)
             except (BackpropError, OSError) as error:
                 post(StoreFailed(str(error)))
-            except Exception as error:  # noqa: BLE001 - the named boundary: the screen stays, and says what happened
-                post(StoreFailed(f"internal error: {error!r}; the details are in {self._keep_trace()}"))
+            except Exception as error:  # noqa: BLE001 - the boundary of the thread: the screen stays and shows the error
+                post(StoreFailed(f"internal error: {error!r}; details: {self._save_traceback()}"))
             else:
                 if self._is_news(snapshot):
                     post(StoreRead(snapshot))
-                for message in told:
+                for message in messages:
                     post(message)
                 self._last = snapshot
             try:
-                await asyncio.wait_for(self._wanted.wait(), self.pause_seconds)
+                await asyncio.wait_for(self._wake_up.wait(), self.pause_seconds)
             except TimeoutError:
                 pass
 
     @property
     def pause_seconds(self) -> float:
-        """Between two looks, unless something is asked for."""
+        """The pause between two polls, unless it is woken up."""
         return max(self.seconds, UNFOCUSED_SECONDS) if self._attention.is_unfocused else self.seconds
 
     def close(self) -> None:
-        """Ends the sampler of our own, where there is one; the supervisor stays."""
-        self._looking_back.leave(time.time())
+        """Stops the bridge's own sampler, if any; the supervisor continues."""
+        self._absence.leave(time.time())
         if self._sampler is not None:
             self._sampler.stop()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _step(self, selected: str | None) -> tuple[Snapshot, list[Message]]:
-        """In the bridge's thread: reads everything, keeps alive what has to live, and finds what else is to be told."""
-        snapshot = replace(self._reader.read(selected), logout=self._what_logout_does(), is_demo=self._is_demo)
+    def _poll(self, selected: str | None) -> tuple[Snapshot, list[Message]]:
+        """Reads the state, keeps supervisor and sampler alive, and collects messages; in the bridge's thread."""
+        snapshot = replace(self._reader.read(selected), logout=self._logout_effect(), is_demo=self._is_demo)
         self._keep_supervisor(snapshot)
         self._keep_sampler(snapshot)
-        asked, self._recalls = self._recalls, False
-        found = self._looking_back.look(snapshot)
-        if asked:
-            told: list[Message] = [Remembered(self._looking_back.recall(snapshot), opens=True)]
-        else:
-            told = [] if found is None else [Remembered(found, opens=self._looking_back.may_interrupt)]
-        return snapshot, [*told, *self._ends(snapshot)]
+        return snapshot, [*self._digest_messages(snapshot), *self._end_messages(snapshot)]
 
-    def _ends(self, snapshot: Snapshot) -> Iterator[RunsEnded]:
-        """What ended since the last look; the user's command is started where nobody sees it."""
+    def _digest_messages(self, snapshot: Snapshot) -> Iterator[DigestReady]:
+        is_requested, self._digest_requested = self._digest_requested, False
+        digest = self._absence.look(snapshot)
+        if is_requested:
+            yield DigestReady(self._absence.request_digest(snapshot), opens=True)
+        elif digest is not None:
+            yield DigestReady(digest, opens=self._absence.may_interrupt)
+
+    def _end_messages(self, snapshot: Snapshot) -> Iterator[RunsEnded]:
+        """Reports ends since the last poll; starts the user's command for them if nobody is watching."""
         ends = () if self._last is None else ends_between(self._last, snapshot)
         if not ends:
             return
@@ -180,21 +182,21 @@ class Bridge:
         if self._end_command is not None and self._attention.is_unseen:
             try:
                 problem = self._end_command.run(ends)
-            except StorageFailed as error:  # what ended is shown all the same
+            except StorageFailed as error:  # the ends are shown nevertheless
                 problem = f"notify.command: {error}"
         yield RunsEnded(ends, problem=problem)
 
     def _keep_supervisor(self, snapshot: Snapshot) -> None:
-        """Unfinished work of this machine needs one."""
+        """Starts a supervisor if this machine has unfinished runs and no supervisor."""
         now = snapshot.moment.monotonic
         if snapshot.supervisor_pid is not None or now - self._ensured_at < ENSURE_SECONDS:
             return
-        if any(one.status in UNFINISHED and one.record["host"] == self._home.host for one in snapshot.runs):
+        if any(run.status in UNFINISHED and run.record["host"] == self._home.host for run in snapshot.runs):
             self._ensured_at = now
             self._supervisor.ensure()
 
     def _keep_sampler(self, snapshot: Snapshot) -> None:
-        """The supervisor has one; without it the gauges need one of ours."""
+        """Runs a sampler for the gauges while there is no supervisor, which has its own."""
         if snapshot.supervisor_pid is not None:
             if self._sampler is not None:
                 self._sampler.stop()
@@ -212,29 +214,29 @@ class Bridge:
         except ConfigError:
             return "auto"
 
-    def _what_logout_does(self) -> Logout | None:
-        """Asked once, and not before something is shown: systemd may take its time to answer."""
-        if self._logout is None and self._steps > 0:
+    def _logout_effect(self) -> Logout | None:
+        """How a logout affects runs; asked once and not in the first poll, since systemd may be slow to answer."""
+        if self._logout is None and self._polls > 0:
             self._logout = what_logout_does(user_name())
-        self._steps += 1
+        self._polls += 1
         return self._logout
 
     def _is_news(self, now: Snapshot) -> bool:
-        """Whether it differs, or time passes for something that is shown with its seconds."""
+        """Whether the state changed, or something is shown that changes with time."""
         last = self._last
         if last is None or _content(last) != _content(now):
             return True
         if int(last.moment.wall // 60) != int(now.moment.wall // 60):
             return True
-        return any(one.status in UNFINISHED for one in now.runs)
+        return any(run.status in UNFINISHED for run in now.runs)
 
-    def _keep_trace(self) -> str:
+    def _save_traceback(self) -> str:
         path = self._home.faults
         try:
             with open(path, "a", encoding="utf-8") as file:
                 file.write(traceback.format_exc())
         except OSError:
-            return "nothing: it cannot be written either"
+            return "no file: it cannot be written"
         return path
 
 

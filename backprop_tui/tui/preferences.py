@@ -9,7 +9,7 @@ from dataclasses import field, replace
 
 from backprop_tui.config.load import Settings, load
 from backprop_tui.domain.values import dataclass
-from backprop_tui.tui.notices.terminal import TerminalNotices, terminal_notices
+from backprop_tui.tui.notifications.terminal import TerminalNotifier, terminal_notifier
 from backprop_tui.tui.terminal_probe import NOTHING_KNOWN, POOR_TERMINALS, Terminal
 from backprop_tui.tui.theme import DARK, LIGHT, TERMINAL
 from backprop_tui.tui.wording.glyphs import ASCII, UNICODE, Curves, Glyphs
@@ -25,7 +25,7 @@ class Preferences:
     glyphs: Glyphs = UNICODE
     refresh_seconds: float = 1.0
     paints_background: bool = True  # False: the terminal's own stays
-    notices: TerminalNotices = field(default_factory=TerminalNotices)
+    notices: TerminalNotifier = field(default_factory=TerminalNotifier)
     end_command: str | None = None
 
 
@@ -41,7 +41,7 @@ def preferences(config_path: str, environment: Mapping[str, str], terminal: Term
         glyphs=_glyphs(settings, environment, terminal),
         refresh_seconds=settings.number("dashboard.refresh_seconds"),
         paints_background=settings.text("dashboard.background") == "theme",
-        notices=terminal_notices(environment, bell=bool(settings["notify.bell"]), osc=bool(settings["notify.osc"])),
+        notices=terminal_notifier(environment, bell=bool(settings["notify.bell"]), osc=bool(settings["notify.osc"])),
         end_command=settings.optional_text("notify.command"),
     )
 

@@ -1,4 +1,4 @@
-"""What is known of the store and the machine at one moment, as frozen values that every pane is made from."""
+"""The state of the store and the machine at one moment, as frozen values that every pane is made from."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from backprop_tui.store.fields import JsonObject
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """Now: `wall` in seconds since the epoch, `monotonic` on CLOCK_MONOTONIC of boot `boot_id`."""
+    """A point in time: `wall` in seconds since the epoch, `monotonic` on CLOCK_MONOTONIC of boot `boot_id`."""
 
     wall: float
     monotonic: float
@@ -27,7 +27,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """The course of a run's loss; `step_seconds` is its pace lately, None where it cannot be told."""
+    """The loss of a run over time; `step_seconds` is its recent pace, None if unknown."""
 
     name: str | None = None
     values: tuple[float, ...] = ()
@@ -36,7 +36,11 @@ class Curve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownRun:
-    """One run; `run` is None where only the index knows it, `written_at` is when its log last grew, a wall time."""
+    """A run and what was read about it.
+
+    `record` is its public JSON record. `run` is None if the run is only known from the index. `written_at` is the wall
+    time when its log last grew.
+    """
 
     record: JsonObject
     run: Run | None = None
@@ -47,18 +51,16 @@ class KnownRun:
 
     @property
     def id(self) -> str:
-        """Its id."""
         return str(self.record["id"])
 
     @property
     def status(self) -> Status:
-        """The status people see."""
         return Status(self.record["status"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenRun:
-    """What is read of the selected run alone: its story, oldest first."""
+    """The events of the selected run, oldest first."""
 
     run_id: str
     events: tuple[JsonObject, ...] = ()
@@ -66,11 +68,11 @@ class OpenRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """Everything; `runs` are the unfinished in their order, then the ended, newest first.
+    """The complete state; `runs` are the unfinished ones in their order, then the ended ones, newest first.
 
-    `governor` is None without a living supervisor, `total` counts all runs of the store, `histories` are the
-    utilisations of each GPU by UUID, one in `HISTORY_SECONDS`. `problem` is what keeps the store from being read.
-    `logout` is None until it is known what that does to runs. `is_demo`: all of it is gone when it is left.
+    `governor` is None without a living supervisor. `total` counts all runs of the store. `histories` are the
+    utilisations of each GPU by UUID, one per `HISTORY_SECONDS`. `problem` says why the store cannot be read. `logout`
+    is None until it is known how a logout affects runs. With `is_demo`, everything is deleted when the demo is left.
     """
 
     moment: Moment
@@ -90,9 +92,9 @@ class Snapshot:
 
     @property
     def is_beginning(self) -> bool:
-        """Whether there never was a run; a demo's come in a moment."""
+        """Whether there never was a run; the runs of a demo are about to appear."""
         return not self.runs and not self.total and not self.is_demo
 
     def find(self, run_id: str | None) -> KnownRun | None:
-        """The run of that id."""
-        return next((one for one in self.runs if one.id == run_id), None)
+        """The run with that id."""
+        return next((run for run in self.runs if run.id == run_id), None)

@@ -1,4 +1,4 @@
-"""The themes of the dashboard, and what its colours are in themes of others."""
+"""The themes of the dashboard, and its colours in Textual's own themes."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ _TERMINAL = {
     "bp-cursor": "ansi_white",
     "bp-cursor-fg": "ansi_black",
     "bp-panel": "ansi_default",
-    # Without these two the stylesheet of a native theme does not parse.
+    # The stylesheet of a native theme does not parse without these two.
     "ansi-background": "ansi_default",
     "ansi-foreground": "ansi_default",
 }
-# What any other theme makes of the same meanings.
-_OF_ANY_THEME = {
+# The equivalents of our colours in any other theme.
+_IN_OTHER_THEMES = {
     "bp-fg": "$foreground",
     "bp-muted": "$text-muted",
     "bp-faint": "$foreground 35%",
@@ -75,13 +75,13 @@ _OF_ANY_THEME = {
 }
 
 
-def of_any_theme(variables: Mapping[str, str]) -> dict[str, str]:
-    """Our colours from the variables of a theme; Textual does not resolve a variable within another."""
-    found: dict[str, str] = {}
-    for name, words in _OF_ANY_THEME.items():
-        variable, *share = words.split(" ")
-        found[name] = " ".join((variables[variable.removeprefix("$")], *share))
-    return found
+def theme_colours(variables: Mapping[str, str]) -> dict[str, str]:
+    """Our colours, resolved from the variables of a theme: Textual does not resolve a variable within another."""
+    colours: dict[str, str] = {}
+    for name, definition in _IN_OTHER_THEMES.items():
+        variable, *share = definition.split(" ")
+        colours[name] = " ".join((variables[variable.removeprefix("$")], *share))
+    return colours
 
 
 THEMES = (

@@ -223,7 +223,7 @@ def test_what_is_held_and_is_not_to_wait_is_75_and_leaves_no_record(terminal: Te
     terminal.wait_for_output(b"1\n")
     code, out, err = terminal.type("run", "--no-wait", "-p", "1", "train.py")
     assert (code, out) == (75, b"")
-    assert "1 run active, at most 1" in err
+    assert "1 run active (max_parallel 1)" in err
     assert os.listdir(terminal.home.runs) == os.listdir(terminal.home.active) == [terminal.run_id()]
 
 

@@ -92,33 +92,36 @@ def test_a_number_as_memory_limit_is_gigabytes_in_both_kinds_of_file(tmp_path: P
         ("max_temp_c = 80", ":1: unknown key 'max_temp_c'; did you mean 'gpu.max_temp_c'?"),
         ("[governer]\nstart_burst = 2", ":1: unknown key 'governer'; did you mean 'governor'?"),
         ("zzz = 1", ":1: unknown key 'zzz'; `backprop-tui config show` lists all keys"),
-        ("gpu = 5", ":1: gpu is a table: its keys stand below a line [gpu]"),
-        ("[[gpu]]\nprobe = 'auto'", ":1: gpu is a table: its keys stand below a line [gpu]"),
+        ("gpu = 5", ":1: gpu is a table: its keys belong below a line [gpu]"),
+        ("[[gpu]]\nprobe = 'auto'", ":1: gpu is a table: its keys belong below a line [gpu]"),
         ("max_parallel = 1.5", ":1: max_parallel = 1.5: must be a whole number, at least 0"),
         ("# x\nmax_run_minutes = 0", ':2: max_run_minutes = 0: must be more than 0, or "none"'),
         ("max_run_minutes = 'long'", ":1: max_run_minutes = 'long': must be a number, or \"none\""),
         ("framework = 'jax'", ":1: framework = 'jax': must be one of auto, pytorch, tensorflow"),
-        ("[run]\nstop_signal = 'STOP'", ":2: run.stop_signal = 'STOP': SIGSTOP tells a script nothing; use INT"),
-        ("[run]\nstop_signal = 'INTERRUPT'", ":2: run.stop_signal = 'INTERRUPT': no signal is called 'INTERRUPT'"),
+        ("[run]\nstop_signal = 'STOP'", ":2: run.stop_signal = 'STOP': SIGSTOP does not stop a script; use INT"),
+        ("[run]\nstop_signal = 'INTERRUPT'", ":2: run.stop_signal = 'INTERRUPT': 'INTERRUPT' is not a signal"),
         ("[run]\nwarn_signal = 'USR1'", ":2: run.warn_signal = 'USR1': must be SIGNAL@SECONDS"),
         ("gpu_memory_limit = '180%'", ":1: gpu_memory_limit = '180%': must be a share of the GPU"),
         ("[notify]\nbell = 'loud'", ":2: notify.bell = 'loud': must be true or false"),
         ("[run]\ncheckpoint_globs = [1]", ":2: run.checkpoint_globs = [1]: must be a list of texts"),
         (
             "[readers]\npatterns = ['step (?P<step']",
-            ":2: readers.patterns = ['step (?P<step']: 'step (?P<step' is no reg",
+            ":2: readers.patterns = ['step (?P<step']: 'step (?P<step' is not a reg",
         ),
-        ("[readers]\npatterns = ['loss .*']", ":2: readers.patterns = ['loss .*']: 'loss .*' names nothing: write (?P"),
+        (
+            "[readers]\npatterns = ['loss .*']",
+            ":2: readers.patterns = ['loss .*']: 'loss .*' has no named group, such as (?P",
+        ),
         ("gpu.max_temp_c = 'hot'", ":1: gpu.max_temp_c = 'hot': must be a number"),
         ("gpu = {max_temp_c = 'hot'}", ":1: gpu.max_temp_c = 'hot': must be a number"),
-        ("a = 1\na = = 2", ":2: not TOML: "),
+        ("a = 1\na = = 2", ":2: not valid TOML: "),
         ("min_free_ram_gb = nan", ":1: min_free_ram_gb = nan: must be a finite number"),
         (f"max_parallel = 1{'0' * 400}", ":1: max_parallel = "),
         ("min_free_ram_gb = 1e300", ":1: min_free_ram_gb = 1e+300: must be at most 1000000000"),
         ("max_run_minutes = 1e300", ":1: max_run_minutes = 1e+300: must be at most 1000000000"),
-        (f"max_parallel = {'9' * 5000}", ": not TOML: Exceeds the limit"),
-        (f"max_parallel = {'[' * 5000}{']' * 5000}", ": not TOML that anyone wrote: nested too deeply"),
-        ("max_parallel = 1\nmax_parallel = 2", ":2: not TOML: Cannot overwrite a value"),
+        (f"max_parallel = {'9' * 5000}", ": not valid TOML: Exceeds the limit"),
+        (f"max_parallel = {'[' * 5000}{']' * 5000}", ": not valid TOML: nested too deeply"),
+        ("max_parallel = 1\nmax_parallel = 2", ":2: not valid TOML: Cannot overwrite a value"),
     ],
 )
 def test_what_is_wrong_is_told_with_line_key_and_remedy(machine: Machine, content: str, message: str) -> None:
@@ -133,12 +136,12 @@ def test_what_is_wrong_is_told_with_line_key_and_remedy(machine: Machine, conten
         ('{"gpu": {\n"maxTemp": 3}}', ":2: unknown key 'gpu.maxTemp'; did you mean 'gpu.maxTempC'?"),
         ('{"maxParallel": null}', ":1: maxParallel = None: must be a number"),
         ('{"gpu": {"probe": "eye"}}', ":1: gpu.probe = 'eye': must be one of auto, nvml"),
-        ('{"maxParallel": 1,\n}', ":2: not JSON: "),
+        ('{"maxParallel": 1,\n}', ":2: not valid JSON: "),
         ("[1]", ": must be a JSON object"),
-        ("[" * 100_000, ": not JSON that anyone wrote"),
-        (f'{{"maxParallel": {"9" * 5000}}}', ": not JSON that anyone wrote: Exceeds the limit"),
-        ('{"maxParallel": 1, "maxParallel": 9}', ":1: 'maxParallel' stands there twice"),
-        ('{"gpu": {\n"maxTempC": 1, "maxTempC": 9}}', ":2: 'maxTempC' stands there twice"),
+        ("[" * 100_000, ": not valid JSON"),
+        (f'{{"maxParallel": {"9" * 5000}}}', ": not valid JSON: Exceeds the limit"),
+        ('{"maxParallel": 1, "maxParallel": 9}', ":1: 'maxParallel' is defined twice"),
+        ('{"gpu": {\n"maxTempC": 1, "maxTempC": 9}}', ":2: 'maxTempC' is defined twice"),
         ('{"minFreeRamGB": 1,\n"minFreeRam": 9}', ":2: minFreeRam sets the same as 'minFreeRamGB'; keep one"),
     ],
 )
@@ -159,7 +162,7 @@ def test_a_file_that_is_no_text_or_cannot_be_read_is_named(machine: Machine) -> 
 @pytest.mark.parametrize("content", ["max_parallel = 1\nmax_parallel = 2", "[gpu]\n[gpu]"])
 def test_what_stands_in_toml_twice_is_called_so(machine: Machine, content: str) -> None:
     machine.user_file.write_text(content)
-    assert machine.refusal().endswith("; a key or a table stands there twice")
+    assert machine.refusal().endswith("; a key or a table is defined twice")
 
 
 def test_a_byte_order_mark_does_no_harm(machine: Machine) -> None:

@@ -26,7 +26,7 @@ def test_a_command_of_a_project_is_refused_with_file_and_advice(tmp_path: Path, 
     with pytest.raises(ConfigError) as refused:
         loaded(tmp_path)
     assert str(tmp_path / name) in str(refused.value)
-    assert "notify.command is the user's own: set it in config.toml" in str(refused.value)
+    assert "notify.command may only be set in the user's config.toml" in str(refused.value)
 
 
 def test_the_user_and_the_environment_may_name_one(tmp_path: Path) -> None:

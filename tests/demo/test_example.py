@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from backprop_tui.demo.programme import ENCORE, EXAMPLE, OPENING
+from backprop_tui.demo.programme import EXAMPLE, INITIAL_RUNS, LATER_RUNS
 from tests.support.waiting import wait_until
 
 
@@ -61,5 +61,5 @@ def test_every_form_is_printed_to_the_end(tmp_path: Path, form: str) -> None:
     assert b"loss" in output
 
 
-def test_every_scene_names_a_script_that_is_there() -> None:
-    assert all(os.path.isfile(one.script) for one in (*OPENING, *ENCORE))
+def test_every_demo_run_names_a_script_that_is_there() -> None:
+    assert all(os.path.isfile(one.script) for one in (*INITIAL_RUNS, *LATER_RUNS))

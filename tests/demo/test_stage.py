@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.demo import stage as stages
-from backprop_tui.demo.stage import Stage, set_up, sweep_abandoned, take_down
+from backprop_tui.demo.stage import Workspace, create_workspace, remove_abandoned, tear_down
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def player(stage: Stage) -> subprocess.Popen[bytes]:
+def player(stage: Workspace) -> subprocess.Popen[bytes]:
     """A process that was started with the store in its environment."""
     command = (sys.executable, "-S", "-c", "import sys; print(flush=True); sys.stdin.read()")
     started = subprocess.Popen(
@@ -32,28 +32,28 @@ def player(stage: Stage) -> subprocess.Popen[bytes]:
 
 
 def test_an_abandoned_demo_is_swept_with_its_processes() -> None:
-    stage, lock = set_up("here")
+    stage, lock = create_workspace("here")
     with player(stage) as left:
         lock.close()
-        sweep_abandoned()
+        remove_abandoned()
         assert left.wait(10) == -9
     assert not os.path.exists(stage.folder)
 
 
 def test_a_demo_that_is_played_is_left_alone() -> None:
-    stage, lock = set_up("here")
+    stage, lock = create_workspace("here")
     with lock, player(stage) as plays:
-        sweep_abandoned()
+        remove_abandoned()
         assert os.path.isdir(stage.home)
         assert plays.poll() is None
         plays.kill()
 
 
 def test_a_process_of_another_store_is_not_touched() -> None:
-    stage, lock = set_up("here")
-    another, another_lock = set_up("here")
+    stage, lock = create_workspace("here")
+    another, another_lock = create_workspace("here")
     with lock, another_lock, player(another) as stranger:
-        take_down(stage)
+        tear_down(stage)
         assert stranger.poll() is None
         stranger.kill()
     assert not os.path.exists(stage.folder)
@@ -65,18 +65,18 @@ def test_a_link_in_the_temporary_directory_is_not_followed(temporary: Path) -> N
     precious.mkdir()
     (precious / "file").touch()
     os.symlink(precious, temporary / f"backprop-demo-{os.getuid()}-link")
-    sweep_abandoned()
+    remove_abandoned()
     assert (precious / "file").exists()
 
 
 def test_the_store_is_for_its_owner_alone() -> None:
-    stage, lock = set_up("here")
+    stage, lock = create_workspace("here")
     lock.close()
     assert os.stat(stage.folder).st_mode & 0o077 == 0
 
 
 def test_a_store_that_begins_alike_is_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    stage, lock = set_up("here")
-    with lock, player(Stage(stage.folder + "x")) as stranger:
-        assert not stages._players(stage.home)
+    stage, lock = create_workspace("here")
+    with lock, player(Workspace(stage.folder + "x")) as stranger:
+        assert not stages._processes_of(stage.home)
         stranger.kill()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from backprop_tui.domain.best import MOST_METRICS, improve, joined
+from backprop_tui.domain.best import MOST_METRICS, improve, merge_best
 from backprop_tui.domain.course import Extreme
 
 
@@ -30,5 +30,5 @@ def test_its_size_is_bounded() -> None:
 def test_of_two_attempts_the_better_counts() -> None:
     earlier = {"loss": Extreme(1.0, 10), "acc": Extreme(0.5, 10)}
     later = {"loss": Extreme(2.0, 12), "acc": Extreme(0.75, 12)}
-    assert joined(earlier, later) == {"loss": Extreme(1.0, 10), "acc": Extreme(0.75, 12)}
-    assert joined(earlier, {}) == earlier
+    assert merge_best(earlier, later) == {"loss": Extreme(1.0, 10), "acc": Extreme(0.75, 12)}
+    assert merge_best(earlier, {}) == earlier

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.patience import ASKED_SECONDS, patience_seconds
+from backprop_tui.domain.patience import REQUESTED_WAIT_SECONDS, patience_seconds
 from backprop_tui.domain.save_pace import SavePace
 
 seconds = st.floats(0, 1e5)
@@ -29,7 +29,7 @@ def test_a_file_that_is_written_over_all_the_time_is_not_waited_for_through_the_
 
 def test_who_asks_waits_for_the_next_whenever_it_comes() -> None:
     assert patience_seconds(EACH_MINUTE, 601.0, grace_seconds=30, asked=True) > 60
-    assert patience_seconds(SavePace(), 1.0, grace_seconds=30, asked=True) == ASKED_SECONDS
+    assert patience_seconds(SavePace(), 1.0, grace_seconds=30, asked=True) == REQUESTED_WAIT_SECONDS
 
 
 @given(st.lists(seconds, max_size=5), seconds, seconds, st.booleans())

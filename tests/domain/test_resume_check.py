@@ -8,7 +8,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.resume_check import SETTLED, Before, Point, ResumeCheck, Verdict, judge
+from backprop_tui.domain.resume_check import SETTLING_POINTS, Before, Point, ResumeCheck, Verdict, judge
 
 
 def curve(begin: int, end: int, *, noise: float = 0.0, seed: int = 0, stride: int = 10) -> list[Point]:
@@ -41,7 +41,7 @@ def test_steps_and_loss_that_go_on_are_told_as_soon_as_three_points_came() -> No
     assert check.verdict is Verdict.CONTINUED
     assert (check.step_before, check.step_after) == (1900, 1910)
     assert not check.is_doubtful
-    assert check.message.startswith("went on at step 1910, loss 0.5")
+    assert check.message.startswith("continued at step 1910, loss 0.5")
 
 
 def test_a_restart_from_the_beginning_is_told() -> None:
@@ -49,19 +49,19 @@ def test_a_restart_from_the_beginning_is_told() -> None:
     assert check is not None
     assert check.verdict is Verdict.RESTARTED
     assert check.is_doubtful
-    assert check.message == "began again at step 0 after 1900: loss 3.914, before 0.5384"
+    assert check.message == "restarted at step 0 after 1900: loss 3.914, before 0.5384"
 
 
 def test_a_counter_that_begins_anew_while_the_loss_goes_on_is_told_as_that() -> None:
     check = verdict_on(after_a_run(saved=1900), renumbered(curve(1900, 1940)))
     assert check is not None
     assert check.verdict is Verdict.RECOUNTED
-    assert check.message.startswith("went on, counting from step 0 again")
+    assert check.message.startswith("continued, but counts from step 0 again")
 
 
 def test_a_loss_that_stays_high_has_jumped_and_one_that_comes_back_has_not() -> None:
     before = after_a_run(saved=1900)
-    high = [Point(step=1900 + 10 * place, loss=2.0) for place in range(SETTLED)]
+    high = [Point(step=1900 + 10 * place, loss=2.0) for place in range(SETTLING_POINTS)]
     assert verdict_on(before, high[:10]) is None
     check = verdict_on(before, high)
     assert check is not None
@@ -69,7 +69,7 @@ def test_a_loss_that_stays_high_has_jumped_and_one_that_comes_back_has_not() -> 
         Verdict.JUMPED,
         "the loss jumped at the resume: loss 2, before 0.5384",
     )
-    restless = [Point(step=1900 + 10 * place, loss=2.0 if place < 6 else 0.54) for place in range(SETTLED)]
+    restless = [Point(step=1900 + 10 * place, loss=2.0 if place < 6 else 0.54) for place in range(SETTLING_POINTS)]
     check = verdict_on(before, restless)
     assert check is not None
     assert check.verdict is Verdict.CONTINUED
@@ -104,7 +104,7 @@ def test_without_a_loss_steps_tell_unless_epochs_go_on() -> None:
     assert verdict_on(before, [Point(step=s, epoch=s / 100) for s in range(0, 90, 10)]) is None
     restarted = verdict_on(before, [Point(step=s, epoch=s / 100) for s in range(0, 100, 10)])
     assert restarted is not None
-    assert restarted.message == "began again at step 0 after 990"
+    assert restarted.message == "restarted at step 0 after 990"
     recounted = verdict_on(before, [Point(step=s, epoch=9.9 + s / 100) for s in (0, 10, 20)])
     assert recounted is not None
     assert recounted.verdict is Verdict.RECOUNTED
@@ -194,4 +194,4 @@ def test_a_short_run_that_begins_again_shows_the_loss_it_began_with() -> None:
     losses = [Point(step=step, loss=3 / step) for step in range(5, 100, 5)]
     check = verdict_on(Before(first=losses, last=losses, saved_step=80), losses, final=True)
     assert check is not None
-    assert check.message.startswith("began again at step 5 after 80: loss 0.3, before 0.07")
+    assert check.message.startswith("restarted at step 5 after 80: loss 0.3, before 0.07")

@@ -47,7 +47,7 @@ def test_two_quick_deaths_are_enough() -> None:
     assert isinstance(decide_retry(failed(1.0), HELPS, retries=9), Again)
     again = decide_retry(failed(1.0, 2.0), HELPS, retries=9)
     assert isinstance(again, NotAgain)
-    assert "died within 10 s twice" in again.reason
+    assert "failed within 10 s twice" in again.reason
     assert isinstance(decide_retry(failed(1.0, QUICK_SECONDS), HELPS, retries=9), Again)
     assert isinstance(decide_retry(failed(1.0, 60.0, 1.0), HELPS, retries=9), Again)
 
@@ -72,7 +72,7 @@ def test_the_end_says_why_it_was_not_tried_again() -> None:
     outcome = Outcome(status=Status.FAILED, exit_code=1, reason="no module torch", cause=IN_VAIN)
     ended = conclude(run, outcome, now=200.0, resume_from=None)
     assert isinstance(ended.state, Ended)
-    assert ended.state.reason == "no module torch; not tried again: import error would come back"
+    assert ended.state.reason == "no module torch; not retried: import error would happen again"
 
 
 @given(

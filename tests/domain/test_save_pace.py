@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.save_pace import OVERDUE_SHARE, REMEMBERED, SavePace
+from backprop_tui.domain.save_pace import HISTORY_LENGTH, OVERDUE_SHARE, SavePace
 
 
 def after(*times: float) -> SavePace:
@@ -48,7 +48,7 @@ def test_the_next_attempt_knows_the_habit_and_waits_for_its_own_first_save() -> 
 @given(st.lists(st.floats(0, 1e6), max_size=20), st.floats(0, 2e6))
 def test_it_remembers_a_few_and_never_expects_in_the_past(times: list[float], at: float) -> None:
     pace = after(*times)
-    assert len(pace.intervals) <= REMEMBERED
+    assert len(pace.intervals) <= HISTORY_LENGTH
     assert all(interval > 0 for interval in pace.intervals)
     due = pace.due_in(at)
     assert due is None or due >= 0

@@ -72,7 +72,7 @@ def test_a_goal_in_a_metric_that_is_not_printed_is_told(goal: str, printed: dict
 def test_the_total_ends_it_and_says_so() -> None:
     run = after_slice(after_slice(sliced(120.0), 1, 10), 2, 20)
     assert ended(run).status is Status.TIMEBOXED
-    assert ended(run).reason == "at its limit; its 2 minutes in all are used"
+    assert ended(run).reason == "at its limit; its total of 2 minutes is used up"
 
 
 def test_without_a_checkpoint_it_ends_and_says_so() -> None:

@@ -77,7 +77,7 @@ def test_equality_and_hash_follow_the_compared_fields() -> None:
 
 def test_nothing_of_a_value_changes() -> None:
     pair = Pair(1)
-    with pytest.raises(FrozenInstanceError, match="Pair is a value: its field 'left'"):
+    with pytest.raises(FrozenInstanceError, match="Pair is frozen: its field 'left'"):
         pair.left = 2  # type: ignore[misc]
     with pytest.raises(FrozenInstanceError):
         pair.other = 2  # type: ignore[attr-defined]

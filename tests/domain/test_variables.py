@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backprop_tui.domain.variables import is_secret, kept
+from backprop_tui.domain.variables import is_secret, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -27,4 +27,4 @@ def test_a_name_tells(name: str, secret: bool) -> None:  # noqa: FBT001
 
 
 def test_the_last_of_a_name_counts() -> None:
-    assert kept([("A", "1"), ("MY_TOKEN", "x"), ("A", "2")]) == (("A", "2"), ("MY_TOKEN", None))
+    assert without_secrets([("A", "1"), ("MY_TOKEN", "x"), ("A", "2")]) == (("A", "2"), ("MY_TOKEN", None))

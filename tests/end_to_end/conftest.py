@@ -12,8 +12,8 @@ from tests.support.sandbox import HOST, Sandbox
 
 @pytest.fixture
 def sandbox(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """A store of the test's own; at the end nothing of it lives."""
+    """A store of the test's own; its processes are killed at the end."""
     monkeypatch.setenv("BACKPROP_HOST", HOST)
-    made = Sandbox(str(home))
-    yield made
-    made.close()
+    sandbox = Sandbox(str(home))
+    yield sandbox
+    sandbox.close()

@@ -1,4 +1,4 @@
-"""Lets a sandbox's supervisor, its fork server or its guardians die at chosen places."""
+"""Makes a sandbox's supervisor, fork server or guardians die at chosen places."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ class Crashing:
         monkeypatch.setattr(supervisor_process, "_PROGRAM", PROGRAM)
 
     def wait_until_all_happened(self) -> None:
-        """Every one of them."""
+        """Waits until every crash has happened."""
         self._sandbox.wait_until(lambda: len(os.listdir(self._latches)) == self._asked, "every crash happened")

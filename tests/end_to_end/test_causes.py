@@ -1,4 +1,4 @@
-"""Why a run ended stands in its record: real processes that die of real things."""
+"""The cause of a run's end is in its record: real processes with real failures."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def small_disk(tmp_path: Path) -> Iterator[str]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_what_the_kernel_killed_for_memory_ran_out_of_memory(sandbox: Sandbox, small_group: str) -> None:
+def test_a_process_killed_by_the_kernels_oom_killer_ran_out_of_memory(sandbox: Sandbox, small_group: str) -> None:
     code = (
         "import os, time\n"
         f"open({small_group!r} + '/cgroup.procs', 'w').write(str(os.getpid()))\n"
@@ -75,7 +75,7 @@ def test_what_the_kernel_killed_for_memory_ran_out_of_memory(sandbox: Sandbox, s
     assert small_group in cause.evidence or "Killed process" in cause.evidence
 
 
-def test_a_kill_that_no_counter_shows_is_a_signal(sandbox: Sandbox) -> None:
+def test_a_kill_without_a_counter_is_reported_as_a_signal(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("obedient.py"))
     run.wait_until_it_says("begin")
     named = run.script()
@@ -85,7 +85,7 @@ def test_a_kill_that_no_counter_shows_is_a_signal(sandbox: Sandbox) -> None:
     assert (cause.kind, cause.evidence) == ("killed_by_signal", "SIGKILL")
 
 
-def test_a_full_disk_is_named(sandbox: Sandbox, small_disk: str) -> None:
+def test_a_full_disk_is_the_cause(sandbox: Sandbox, small_disk: str) -> None:
     code = "with open('out.bin', 'wb', buffering=0) as file:\n    while file.write(b'x' * 65536): pass\n"
     run = sandbox.submit(*python(code), cwd=small_disk).wait_for_end()
     cause = cause_of(run)
@@ -93,7 +93,7 @@ def test_a_full_disk_is_named(sandbox: Sandbox, small_disk: str) -> None:
     assert cause.summary == f"disk full: {small_disk}, 0 MB free now"
 
 
-def test_an_exception_is_told_with_its_line_and_a_crash_with_its_signal(sandbox: Sandbox) -> None:
+def test_a_cause_names_the_line_of_an_exception_and_the_signal_of_a_crash(sandbox: Sandbox) -> None:
     raising = sandbox.submit(
         *python("print('epoch 1')\nprint('epoch 2', flush=True)\nraise ValueError('bad \\x1b[1mshape')")
     )
@@ -109,7 +109,7 @@ def test_an_exception_is_told_with_its_line_and_a_crash_with_its_signal(sandbox:
     assert cause_of(shell.wait_for_end()).kind == "killed_by_signal"
 
 
-def test_a_person_and_a_guard_are_causes_too(sandbox: Sandbox) -> None:
+def test_stops_by_a_person_and_by_the_guard_have_causes(sandbox: Sandbox) -> None:
     by_person, by_guard = (sandbox.submit(*script("obedient.py")) for _ in range(2))
     for run in (by_person, by_guard):
         run.wait_until_it_says("begin")
@@ -121,25 +121,25 @@ def test_a_person_and_a_guard_are_causes_too(sandbox: Sandbox) -> None:
     assert guard.advice
 
 
-def test_two_quick_deaths_are_not_followed_by_a_third_and_each_is_told_by_its_own_words(sandbox: Sandbox) -> None:
+def test_after_two_quick_failures_there_is_no_third_attempt_and_each_has_its_own_cause(sandbox: Sandbox) -> None:
     code = (
         "import os\nif os.environ['BACKPROP_ATTEMPT'] == '1': raise KeyError('only the first')\nraise SystemExit(3)\n"
     )
     run = sandbox.submit(*python(code), retries=5)
     record = run.wait_for_end()
     assert len(record.attempts) == 2
-    run.wait(lambda: run.events().count("ended") == 1, "its end told")
+    run.wait(lambda: run.events().count("ended") == 1, "its end recorded")
     assert run.events().count("not_retried") == 1
     assert isinstance(record.state, Ended)
     assert record.state.reason is not None
-    assert record.state.reason.endswith("not tried again: it died within 10 s twice")
-    # The traceback of the first attempt stands in the same log.
+    assert record.state.reason.endswith("not retried: it failed within 10 s twice")
+    # The traceback of the first attempt is in the same log.
     assert cause_of(record).kind == "unknown"
-    told = [line["message"] for line in read_lines(run.directory.file("events.jsonl")) if "ended" in line["event"]]
-    assert told[0] == "KeyError: 'only the first'"
+    messages = [line["message"] for line in read_lines(run.directory.file("events.jsonl")) if "ended" in line["event"]]
+    assert messages[0] == "KeyError: 'only the first'"
 
 
-def test_what_would_come_back_is_not_tried_again(sandbox: Sandbox) -> None:
+def test_a_failure_that_would_repeat_is_not_retried(sandbox: Sandbox) -> None:
     run = sandbox.submit(*python("import a_package_that_is_nowhere"), retries=3)
     assert len(run.wait_for_end().attempts) == 1
     run.wait(lambda: "not_retried" in run.events(), "told that it is not tried again")

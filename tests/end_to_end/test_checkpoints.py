@@ -1,4 +1,4 @@
-"""Checkpoints that a script writes and says nothing of: found by the guardian, and gone on from."""
+"""Checkpoints that a script writes without announcing them: found by the guardian, and resumed from."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def live_steps(submitted: Submitted) -> list[int | None]:
     return [] if live is None else [checkpoint.step for checkpoint in live.checkpoints]
 
 
-def test_silent_checkpoints_are_recorded_with_step_size_and_soundness(sandbox: Sandbox) -> None:
+def test_checkpoints_that_are_not_announced_are_recorded_with_step_size_and_soundness(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("saves.py", 6, 0.02, 2))
     assert run.wait_for_end().status is Status.COMPLETED
     assert steps(run) == [2, 4, 6]
-    assert all(one.sound and (one.size_bytes or 0) > 1000 for one in run.run().checkpoints)
+    assert all(saved.sound and (saved.size_bytes or 0) > 1000 for saved in run.run().checkpoints)
     assert run.events().count("checkpoint") == 3
 
 
-def test_they_are_seen_while_it_runs(sandbox: Sandbox) -> None:
+def test_checkpoints_are_recorded_during_the_run(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("saves.py", 1000, 0.1, 2))
     run.wait(lambda: len(live_steps(run)) >= 2, "two checkpoints in the live record")
     live = run.live()
@@ -39,13 +39,13 @@ def test_they_are_seen_while_it_runs(sandbox: Sandbox) -> None:
     assert live.pace.every_seconds is not None
 
 
-def test_those_that_the_script_rotates_away_leave_the_record(sandbox: Sandbox) -> None:
+def test_checkpoints_that_the_script_deletes_leave_the_record(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("saves.py", 12, 0.02, 2, 2))
     run.wait_for_end()
     assert steps(run) == [10, 12]
 
 
-def test_a_save_that_the_end_cut_short_is_told_and_not_trusted(sandbox: Sandbox) -> None:
+def test_a_checkpoint_cut_short_by_the_end_is_reported_and_not_used(sandbox: Sandbox) -> None:
     slow = dict(os.environ) | {"SAVES_SECONDS": "60"}
     run = sandbox.submit(*script("saves.py", 4, 0.02, 2))
     run.wait_for_end()
@@ -54,11 +54,11 @@ def test_a_save_that_the_end_cut_short_is_told_and_not_trusted(sandbox: Sandbox)
     )
     end = torn.wait_for_end()
     assert end.status is Status.TIMEBOXED
-    assert [(one.step, one.sound) for one in end.checkpoints][-1] == (1, False)
+    assert [(saved.step, saved.sound) for saved in end.checkpoints][-1] == (1, False)
     assert "torn_checkpoint" in torn.events()
 
 
-def test_two_runs_in_one_directory_do_not_take_each_others_checkpoints(sandbox: Sandbox) -> None:
+def test_two_runs_in_one_directory_do_not_record_each_others_checkpoints(sandbox: Sandbox) -> None:
     shared = os.path.join(sandbox.folder, "shared")
     os.makedirs(shared)
     runs = [
@@ -70,7 +70,7 @@ def test_two_runs_in_one_directory_do_not_take_each_others_checkpoints(sandbox: 
         )
         for name in ("first", "second")
     ]
-    runs[0].wait(lambda: len(live_steps(runs[0])) >= 2, "checkpoints of the one that says where")
+    runs[0].wait(lambda: len(live_steps(runs[0])) >= 2, "checkpoints of the run with a named directory")
     runs[1].wait_until_it_says("saved 20")
     for run in runs:
         named = run.script()
@@ -79,8 +79,8 @@ def test_two_runs_in_one_directory_do_not_take_each_others_checkpoints(sandbox: 
         run.wait_for_end()
     first, second = (run.run().checkpoints for run in runs)
     assert first
-    assert all("/first/" in one.path for one in first)
-    assert all("/second/" in one.path for one in second)
+    assert all("/first/" in saved.path for saved in first)
+    assert all("/second/" in saved.path for saved in second)
 
 
 def test_a_guardian_that_dies_loses_no_checkpoint(sandbox: Sandbox) -> None:

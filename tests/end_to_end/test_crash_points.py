@@ -1,4 +1,4 @@
-"""A death between any two steps of the protocol: the run is executed once, and its record says what became of it."""
+"""A process dies between any two steps of the protocol: the run is executed once, and its record is right."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def assert_nothing_is_left(sandbox: Sandbox, run: Submitted) -> None:
 SUPERVISOR_DIES = [
     case("supervisor: before it writes starting", before(WRITE, SUPERVISOR, status="starting")),
     case("supervisor: after it wrote starting", after(WRITE, SUPERVISOR, status="starting")),
-    case("supervisor: after it spent a start token", after("engine.machine:Machine.started", SUPERVISOR)),
+    case("supervisor: after it spent a start token", after("engine.machine:Capacity.record_start", SUPERVISOR)),
     case("supervisor: before it asks for a guardian", before(LAUNCH, SUPERVISOR)),
     case(
         "supervisor: before it queues again what never started",
@@ -68,7 +68,7 @@ INDEXING = [
 
 
 @pytest.mark.parametrize("crashes", INDEXING)
-def test_the_end_is_indexed_whoever_dies_while_he_does_it(
+def test_the_end_is_indexed_although_the_supervisor_dies_meanwhile(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crashes: tuple[Crash, ...]
 ) -> None:
     crashing = Crashing(sandbox, monkeypatch, *crashes)
@@ -99,21 +99,23 @@ GOES_ON_BY_ITSELF = [
     case("guardian: once all is recorded", RUNS),
     case("adopter: before it adopts", RUNS, before("runner.main:adopt", GUARDIAN)),
     case("adopter: after it adopted", RUNS, after("runner.main:adopt", GUARDIAN)),
-    case("adopter: before it makes script and record agree", RUNS, before("runner.main:make_agree", GUARDIAN)),
-    case("adopter: after it made script and record agree", RUNS, after("runner.main:make_agree", GUARDIAN)),
-    case("adopters: three in a row", RUNS, *[after("runner.main:make_agree", GUARDIAN)] * 3),
-    case("guardian: between metrics.jsonl and live.json", before("runner.figures:Figures.take_in", GUARDIAN)),
-    case("guardian: after it told a checkpoint", after("runner.checkpoint_book:CheckpointBook.announced", GUARDIAN)),
+    case(
+        "adopter: before it makes script and record agree", RUNS, before("runner.main:apply_recorded_state", GUARDIAN)
+    ),
+    case("adopter: after it made script and record agree", RUNS, after("runner.main:apply_recorded_state", GUARDIAN)),
+    case("adopters: three in a row", RUNS, *[after("runner.main:apply_recorded_state", GUARDIAN)] * 3),
+    case("guardian: between metrics.jsonl and live.json", before("runner.figures:ProgressRecorder.record", GUARDIAN)),
+    case("guardian: after it told a checkpoint", after("runner.checkpoint_book:CheckpointRecord.announce", GUARDIAN)),
     case("guardian: before it reaps", before("runner.guardian:Guardian._collect", GUARDIAN)),
     case("guardian: after it wrote the end", after(WRITE, GUARDIAN, status="failed")),
     case("guardian: after it told the end", after("runner.main:write_end", GUARDIAN)),
     case("guardian: after it deleted the environment", after("runner.main:_delete_environment", GUARDIAN)),
-    case("guardian: after it gave up the run's lock", before("runner.main:_summon", GUARDIAN)),
+    case("guardian: after it gave up the run's lock", before("runner.main:_ensure_supervisor", GUARDIAN)),
 ]
 
 
 @pytest.mark.parametrize("crashes", GOES_ON_BY_ITSELF)
-def test_a_run_goes_on_by_itself_and_is_executed_once(
+def test_a_run_recovers_on_its_own_and_is_executed_once(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crashes: tuple[Crash, ...]
 ) -> None:
     crashing = Crashing(sandbox, monkeypatch, *crashes)
@@ -137,7 +139,7 @@ NOBODY_SAW_THE_CODE = [
 
 
 @pytest.mark.parametrize("crashes", NOBODY_SAW_THE_CODE)
-def test_an_end_whose_witness_died_is_lost_and_has_no_code(
+def test_if_the_guardian_dies_before_the_end_is_recorded_the_run_is_lost_and_has_no_code(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crashes: tuple[Crash, ...]
 ) -> None:
     Crashing(sandbox, monkeypatch, *crashes)
@@ -148,7 +150,7 @@ def test_an_end_whose_witness_died_is_lost_and_has_no_code(
 
 
 @pytest.mark.parametrize("crashes", NOBODY_SAW_THE_CODE)
-def test_an_end_whose_witness_died_is_the_timebox_where_our_signal_is_recorded(
+def test_if_the_guardian_dies_after_our_signal_is_recorded_the_run_is_timeboxed(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crashes: tuple[Crash, ...]
 ) -> None:
     Crashing(sandbox, monkeypatch, *crashes)
@@ -166,7 +168,7 @@ CHILD_DIES = [
 
 
 @pytest.mark.parametrize("crashes", CHILD_DIES)
-def test_a_child_that_was_killed_before_it_became_the_script_is_not_started_again_unasked(
+def test_a_child_killed_before_its_exec_is_not_restarted_automatically(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crashes: tuple[Crash, ...]
 ) -> None:
     crashing = Crashing(sandbox, monkeypatch, *crashes)

@@ -1,4 +1,4 @@
-"""A guardian that dies while it carries out what was asked: the next one makes the processes agree with the record."""
+"""A guardian dies while it handles a request: the next one brings the processes in line with the record."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def state(run: Submitted) -> bytes | None:
 
 
 def end_of(run: Submitted) -> tuple[Status, int | None, str | None]:
-    found = run.wait_for_end().state
-    assert isinstance(found, Ended)
-    return found.status, found.exit_code, found.signal
+    state = run.wait_for_end().state
+    assert isinstance(state, Ended)
+    return state.status, state.exit_code, state.signal
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def end_of(run: Submitted) -> tuple[Status, int | None, str | None]:
         case("after the last SIGSTOP", after("runner.tree:Tree.freeze", GUARDIAN)),
     ],
 )
-def test_a_pause_that_was_recorded_is_in_force(
+def test_a_recorded_pause_is_carried_out(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crashes: tuple[Crash, ...]
 ) -> None:
     crashing = Crashing(sandbox, monkeypatch, *crashes)
@@ -66,7 +66,7 @@ def test_a_pause_that_was_recorded_is_in_force(
     assert run.said() == ["begin", "SIGINT"]
 
 
-def test_a_run_that_was_to_continue_continues(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_recorded_continue_is_carried_out(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     crashing = Crashing(sandbox, monkeypatch, before(THAW, GUARDIAN))
     run = begun(sandbox, *script("obedient.py"))
     run.ask(PAUSE)
@@ -78,7 +78,7 @@ def test_a_run_that_was_to_continue_continues(sandbox: Sandbox, monkeypatch: pyt
     assert end_of(run) == (Status.STOPPED, 1, None)
 
 
-def test_a_paused_run_whose_guardian_died_between_stop_signal_and_sigcont_gets_its_signal(
+def test_a_paused_run_gets_its_stop_signal_although_the_guardian_died_before_sigcont(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     crashing = Crashing(sandbox, monkeypatch, before(THAW, GUARDIAN))
@@ -91,10 +91,10 @@ def test_a_paused_run_whose_guardian_died_between_stop_signal_and_sigcont_gets_i
     assert run.said() == ["begin", "SIGINT"]
 
 
-def test_a_stop_that_was_recorded_but_not_given_goes_on_with_the_next_step(
+def test_a_stop_signal_that_was_recorded_but_not_sent_is_followed_by_the_next_stage(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    crashing = Crashing(sandbox, monkeypatch, after("runner.ladder:Ladder._take", GUARDIAN))
+    crashing = Crashing(sandbox, monkeypatch, after("runner.ladder:StopSequence._record_stage", GUARDIAN))
     run = begun(sandbox, *script("obedient.py"), stop=StopPlan(grace_seconds=0.5))
     run.ask(STOP)
     crashing.wait_until_all_happened()
@@ -102,7 +102,7 @@ def test_a_stop_that_was_recorded_but_not_given_goes_on_with_the_next_step(
     assert run.said() == ["begin", "SIGTERM"]
 
 
-def test_a_stop_signal_that_was_given_is_not_given_again(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stop_signal_is_not_sent_twice(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     crashing = Crashing(sandbox, monkeypatch, after("runner.tree:Tree.signal_group", GUARDIAN))
     run = begun(sandbox, *script("obedient.py", 0.5))
     run.ask(STOP)
@@ -118,7 +118,7 @@ def test_a_stop_signal_that_was_given_is_not_given_again(sandbox: Sandbox, monke
         case("after the last SIGKILL", after("runner.tree:Tree.kill", GUARDIAN)),
     ],
 )
-def test_a_kill_that_was_recorded_kills(
+def test_a_recorded_kill_is_carried_out(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crashes: tuple[Crash, ...]
 ) -> None:
     crashing = Crashing(sandbox, monkeypatch, *crashes)
@@ -130,7 +130,7 @@ def test_a_kill_that_was_recorded_kills(
     sandbox.wait_until_nothing_runs()
 
 
-def test_the_timebox_goes_on_with_the_next_guardian(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_timebox_continues_with_the_next_guardian(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     crashing = Crashing(sandbox, monkeypatch, after("runner.recorder:Recorder.commit", GUARDIAN))
     run = sandbox.submit(*script("obedient.py"), max_run_seconds=0.6)
     crashing.wait_until_all_happened()
@@ -139,7 +139,7 @@ def test_the_timebox_goes_on_with_the_next_guardian(sandbox: Sandbox, monkeypatc
     assert 0.6 <= run.run().attempt.running_seconds < 2.0
 
 
-def test_a_warning_is_given_once(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_warning_signal_is_sent_once(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = StopPlan(warn_signal="SIGUSR1", warn_seconds=0.9)
     crashing = Crashing(sandbox, monkeypatch, after("runner.tree:Tree.signal_group", GUARDIAN))
     run = sandbox.submit(*script("obedient.py"), max_run_seconds=1.2, stop=plan)

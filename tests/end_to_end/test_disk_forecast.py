@@ -1,4 +1,4 @@
-"""A run that fills the disk is warned of, and holds those that would fill it sooner."""
+"""A run that will fill the disk gets a warning, and runs that would fill it sooner are held."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def held_by(run: Submitted) -> list[str]:
     return [reason["message"] for reason in content["held"].get(run.id, []) if reason["check"] == "disk"]
 
 
-def test_the_disk_that_one_fills_holds_the_next_until_it_has_ended(sandbox: Sandbox) -> None:
+def test_a_run_that_fills_the_disk_holds_the_next_one_until_it_has_ended(sandbox: Sandbox) -> None:
     filling = sandbox.submit(
         *python(FILLS), limits=LIMITS, max_run_seconds=3600, stop=QUICK, checkpoint_globs=("ckpt_step_*.state",)
     )
     filling.wait(lambda: "disk" in filling.events(), "warned of the disk")
     warning = filling.wait(lambda: (live := filling.live()) and live.disk_warning, "the warning on the run")
-    assert "it writes 107 GB each" in str(warning)
+    assert "it writes 107 GB every" in str(warning)
     following = sandbox.submit(*python("pass"), limits=LIMITS)
     following.wait(lambda: held_by(following), "held by the disk")
     assert f"{filling.run().name} writes" in held_by(following)[0]

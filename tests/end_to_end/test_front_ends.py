@@ -1,4 +1,4 @@
-"""Front ends show and ask; they may freeze, be killed or lose their terminal, and the runs go on."""
+"""Front ends may freeze, be killed or lose their terminal: the runs continue."""
 
 from __future__ import annotations
 
@@ -46,11 +46,10 @@ class Terminal:
         os.close(slave)
 
     def close(self) -> None:
-        """As a terminal's window is closed, or its connection breaks."""
+        """Closes the terminal, like a closed window or a broken connection."""
         os.close(self.master)
 
     def type(self, what: bytes) -> None:
-        """As a person does."""
         os.write(self.master, what)
 
 
@@ -60,7 +59,7 @@ def ended(run: Submitted) -> tuple[Status, int | None, str | None]:
     return state.status, state.exit_code, state.signal
 
 
-def test_the_scripts_output_and_code_come_through_byte_for_byte(sandbox: Sandbox) -> None:
+def test_the_scripts_output_and_exit_code_are_passed_on_unchanged(sandbox: Sandbox) -> None:
     code = "import os\nos.write(1, bytes(range(256)) * 1000)\nos.write(2, b'no line end')\nraise SystemExit(9)"
     front_end = FrontEnd(sandbox, *python(code))
     exit_code, output, errors = front_end.end()
@@ -69,7 +68,7 @@ def test_the_scripts_output_and_code_come_through_byte_for_byte(sandbox: Sandbox
     assert b"no line end" not in errors
 
 
-def test_a_foreign_signal_is_told_as_a_shell_tells_it(sandbox: Sandbox) -> None:
+def test_a_foreign_signal_gives_the_exit_code_that_a_shell_would_give(sandbox: Sandbox) -> None:
     front_end = FrontEnd(sandbox, *script("obedient.py"))
     run = front_end.wait_until_queued()
     run.wait_until_it_says("begin")
@@ -79,7 +78,7 @@ def test_a_foreign_signal_is_told_as_a_shell_tells_it(sandbox: Sandbox) -> None:
     assert front_end.end()[0] == 128 + signal.SIGKILL
 
 
-def test_a_closed_terminal_leaves_the_runs_and_the_queue_going(sandbox: Sandbox) -> None:
+def test_runs_and_queue_continue_when_the_terminal_is_closed(sandbox: Sandbox) -> None:
     sandbox.allow(1)
     first = Terminal(sandbox, *script("worker.py", 20, 0.05, 3))
     first.run.wait(lambda: os.path.exists(first.run.directory.path), "queued")
@@ -109,7 +108,7 @@ def test_a_frozen_front_end_does_not_stop_the_queue(sandbox: Sandbox) -> None:
     assert front_end.end()[0] == 0
 
 
-def test_ctrl_c_in_a_terminal_reaches_the_front_end_alone_and_stops_the_run_once(sandbox: Sandbox) -> None:
+def test_ctrl_c_reaches_only_the_front_end_and_stops_the_run_once(sandbox: Sandbox) -> None:
     terminal = Terminal(sandbox, *script("obedient.py", 0.2))
     terminal.run.wait_until_it_says("begin")
     terminal.type(b"\x03")
@@ -119,7 +118,7 @@ def test_ctrl_c_in_a_terminal_reaches_the_front_end_alone_and_stops_the_run_once
     terminal.close()
 
 
-def test_a_reader_that_goes_away_leaves_the_run_going(sandbox: Sandbox) -> None:
+def test_the_run_continues_when_the_reader_of_its_output_goes_away(sandbox: Sandbox) -> None:
     front_end = FrontEnd(sandbox, *script("worker.py", 20, 0.03, 4))
     run = front_end.wait_until_queued()
     run.wait_until_it_says("begin")
@@ -129,7 +128,7 @@ def test_a_reader_that_goes_away_leaves_the_run_going(sandbox: Sandbox) -> None:
     assert front_end.end()[0] != 0
 
 
-def test_a_run_queued_from_inside_of_a_run_outlives_it(sandbox: Sandbox) -> None:
+def test_a_run_queued_from_within_a_run_outlives_it(sandbox: Sandbox) -> None:
     inner = sandbox.new_id()
     command = [*PROGRAM, "--no-ui", "run", "-d", "--run-id", inner, "--", *script("worker.py", 10, 0.05, 0)]
     outer = sandbox.submit(
@@ -142,7 +141,7 @@ def test_a_run_queued_from_inside_of_a_run_outlives_it(sandbox: Sandbox) -> None
     assert ended(run) == (Status.COMPLETED, 0, None)
 
 
-def test_a_supervisor_that_is_missed_inside_of_a_run_is_started_by_its_guardian(sandbox: Sandbox) -> None:
+def test_a_guardian_starts_the_supervisor_that_a_command_within_the_run_needs(sandbox: Sandbox) -> None:
     inner = sandbox.new_id()
     command = [*PROGRAM, "--no-ui", "run", "-d", "--run-id", inner, "--", *script("worker.py", 10, 0.05, 0)]
     code = (

@@ -1,4 +1,4 @@
-"""A full disk: no end is lost, nothing half-made is left, and the queue goes on when there is room again."""
+"""A full disk: no end is lost, nothing incomplete is left, and the queue continues once there is space again."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def small(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
         pytest.skip(f"mounting is not permitted here: {mounted.stderr.decode().strip()}")
     monkeypatch.setenv("BACKPROP_HOST", HOST)
     try:
-        made = Sandbox(str(home))
-        yield made
-        made.close()
+        sandbox = Sandbox(str(home))
+        yield sandbox
+        sandbox.close()
     finally:
         subprocess.run(["umount", "-l", str(root)], check=True)
 
 
 def fill(sandbox: Sandbox) -> None:
-    """Not a byte more goes in."""
+    """Fills the disk to the last byte."""
     with open(os.path.join(sandbox.home.root, FILLER), "wb", buffering=0) as file:
         for size in (4096, 1):
             while True:
@@ -50,7 +50,7 @@ def fill(sandbox: Sandbox) -> None:
 
 
 def tried_to_write_at(run: Submitted) -> int:
-    """When somebody last began to write its record, in vain; 0 where nobody has."""
+    """When a write of the run's record was last attempted; 0 if never."""
     try:
         return os.stat(run.directory.file(".run.json.tmp")).st_mtime_ns
     except FileNotFoundError:
@@ -61,7 +61,7 @@ def make_room(sandbox: Sandbox) -> None:
     os.unlink(os.path.join(sandbox.home.root, FILLER))
 
 
-def test_an_end_on_a_full_disk_is_written_when_there_is_room(small: Sandbox) -> None:
+def test_an_end_on_a_full_disk_is_written_when_there_is_space_again(small: Sandbox) -> None:
     code = (
         "import os, time\n"
         'print(\'{"step": 1, "loss": 1}\', flush=True)\n'
@@ -88,8 +88,8 @@ def test_an_end_on_a_full_disk_is_written_when_there_is_room(small: Sandbox) -> 
     small.wait_until_all_is_indexed()
 
 
-def test_figures_that_were_read_on_a_full_disk_are_written_when_there_is_room(small: Sandbox) -> None:
-    """The log itself lies elsewhere here, so that the script can print on."""
+def test_metrics_read_on_a_full_disk_are_written_when_there_is_space_again(small: Sandbox) -> None:
+    """The log is on another disk here, so that the script can continue to print."""
     code = (
         "import os, time\n"
         'print(\'{"step": 1, "loss": 1}\', flush=True)\n'
@@ -122,7 +122,7 @@ def test_submitting_on_a_full_disk_fails_clearly_and_leaves_nothing(small: Sandb
     assert small.submit("/bin/true").wait_for_end().status is Status.COMPLETED
 
 
-def test_a_queue_that_stood_on_a_full_disk_goes_on_when_there_is_room(small: Sandbox) -> None:
+def test_a_queue_held_up_by_a_full_disk_continues_when_there_is_space_again(small: Sandbox) -> None:
     small.submit("/bin/true").wait_for_end()
     for victim in (small.fork_server, small.supervisor):
         assert processes.kill(small.wait_until(victim, "somebody to kill"))

@@ -1,4 +1,4 @@
-"""A file system whose server is gone: nobody knows of checkpoints any more, and nothing else changes."""
+"""A file system that hangs: checkpoints are not found any more, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tests.support.crashes import GUARDIAN, hanging
 from tests.support.sandbox import Sandbox, Submitted, script
 
 QUICK = StopPlan(grace_seconds=0.3)
-LOOK = "runner.written_files:WrittenFiles.look"
+LOOK = "runner.written_files:OutputFiles.scan"
 JUDGEMENT = "checkpoints.choice:judged_newest_first"
 
 
 @pytest.fixture
 def hung(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Submitted:
-    """A run whose guardian asked a disk that does not answer."""
+    """A run whose guardian scans a disk that does not answer."""
     crashing = Crashing(sandbox, monkeypatch, hanging(LOOK, GUARDIAN))
     run = sandbox.submit(*script("saves.py", 100_000, 0.05, 1000), max_run_seconds=7.0, stop=QUICK)
     crashing.wait_until_all_happened()
@@ -34,7 +34,7 @@ def test_the_timebox_is_kept_to_the_second(hung: Submitted) -> None:
     assert 7.0 <= run.attempt.running_seconds < 9.0
 
 
-def test_the_log_is_read_and_a_stop_obeyed_at_once(hung: Submitted) -> None:
+def test_the_log_is_read_and_a_stop_takes_effect_at_once(hung: Submitted) -> None:
     hung.wait(lambda: len(hung.metrics()) > 3, "figures")
     hung.ask(StopRequest(by="person", reason="stopped by you"))
     asked = time.monotonic()
@@ -43,7 +43,7 @@ def test_the_log_is_read_and_a_stop_obeyed_at_once(hung: Submitted) -> None:
     assert hung.wait_for_end().status is Status.STOPPED
 
 
-def test_an_end_that_cannot_judge_its_checkpoints_is_written_all_the_same(
+def test_an_end_is_written_although_its_checkpoints_cannot_be_checked(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     crashing = Crashing(sandbox, monkeypatch, hanging(JUDGEMENT, GUARDIAN))
@@ -53,7 +53,7 @@ def test_an_end_that_cannot_judge_its_checkpoints_is_written_all_the_same(
     assert [checkpoint.step for checkpoint in run.run().checkpoints] == [10, 20]
 
 
-def test_a_script_is_guarded_though_nobody_can_say_whether_it_was_changed(
+def test_a_script_is_guarded_although_its_code_changes_cannot_be_determined(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     crashing = Crashing(sandbox, monkeypatch, hanging("store.code_state:_changes", GUARDIAN))

@@ -1,4 +1,4 @@
-"""experiments.json: what was there before is kept, what is lost is built anew from the runs."""
+"""experiments.json: existing records are kept, lost ones are rebuilt from the runs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def listed(sandbox: Sandbox) -> dict[str, dict[str, object]]:
 
 
 def completed(sandbox: Sandbox) -> Submitted:
-    """One more run, ended and indexed."""
+    """Another run, ended and indexed."""
     run = sandbox.submit(*script("worker.py", 2, 0, 0))
     assert run.wait_for_end().status is Status.COMPLETED
     sandbox.wait_until(lambda: not sandbox.markers(), "indexed", seconds=5)
@@ -53,7 +53,7 @@ def completed(sandbox: Sandbox) -> Submitted:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_the_originals_records_are_listed_and_its_file_is_kept_byte_for_byte(sandbox: Sandbox, layout: str) -> None:
+def test_records_of_the_original_tool_are_listed_and_its_file_is_kept_unchanged(sandbox: Sandbox, layout: str) -> None:
     content = json.dumps(LAYOUTS[layout], indent=2).encode()
     with open(sandbox.home.index, "wb") as file:
         file.write(content)
@@ -61,19 +61,19 @@ def test_the_originals_records_are_listed_and_its_file_is_kept_byte_for_byte(san
     with open(sandbox.home.index, "rb") as file:
         assert file.read() == content
     run = completed(sandbox)
-    found = listed(sandbox)
-    assert set(found) == {"exp-1", "exp-2", run.id}
-    first = found["exp-1"]
+    records = listed(sandbox)
+    assert set(records) == {"exp-1", "exp-2", run.id}
+    first = records["exp-1"]
     assert (first["name"], first["status"], first["step"]) == ("mnist", "completed", 200)
     assert (first["started_at"], first["duration_seconds"]) == ("2023-11-14T22:13:20.000Z", 60.5)
     assert first["metrics"] == {"loss": 0.125}
-    assert found["exp-2"]["status"] == "lost"
+    assert records["exp-2"]["status"] == "lost"
     with open(os.path.join(sandbox.home.root, "experiments.original.json"), "rb") as file:
         assert file.read() == content
 
 
 @pytest.mark.parametrize("content", [b'{"schema_version": 1, "experiments": {"a"', b""])
-def test_a_broken_index_is_kept_aside_and_built_anew(sandbox: Sandbox, content: bytes) -> None:
+def test_a_broken_index_is_set_aside_and_rebuilt(sandbox: Sandbox, content: bytes) -> None:
     first = completed(sandbox)
     with open(sandbox.home.index, "wb") as file:
         file.write(content)
@@ -85,7 +85,7 @@ def test_a_broken_index_is_kept_aside_and_built_anew(sandbox: Sandbox, content: 
         assert file.read() == content
 
 
-def test_strange_records_in_the_index_harm_nobody(sandbox: Sandbox) -> None:
+def test_invalid_records_in_the_index_do_no_harm(sandbox: Sandbox) -> None:
     first = completed(sandbox)
     strange = {"a": {"status": "completed"}, "b": {"status": [], "id": "b"}, "c": {"status": None, "id": 7}, "d": 7}
     records = sandbox.index() | strange
@@ -96,7 +96,7 @@ def test_strange_records_in_the_index_harm_nobody(sandbox: Sandbox) -> None:
     assert {first.id, second.id} <= set(listed(sandbox))
 
 
-def test_a_missing_index_is_built_anew(sandbox: Sandbox) -> None:
+def test_a_missing_index_is_rebuilt(sandbox: Sandbox) -> None:
     first = completed(sandbox)
     os.unlink(sandbox.home.index)
     os.unlink(sandbox.home.recent)
@@ -118,7 +118,7 @@ def test_runs_whose_records_are_broken_do_not_stop_the_others(sandbox: Sandbox) 
     assert left & {word.run for word in sandbox.ledger.words()} == set()
 
 
-def test_records_survive_whoever_is_killed_while_he_indexes(sandbox: Sandbox) -> None:
+def test_records_survive_the_death_of_the_supervisor_during_indexing(sandbox: Sandbox) -> None:
     first = completed(sandbox)
     run = sandbox.submit(*script("worker.py", 2, 0, 0))
     run.wait_for_end()

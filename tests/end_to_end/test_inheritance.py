@@ -1,4 +1,4 @@
-"""A script gets what its shell had when it was queued, not what the supervisor happens to have."""
+"""A script inherits from the shell that queued it, not from the supervisor."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ json.dump({
 
 def report(cwd: str) -> dict[str, object]:
     with open(os.path.join(cwd, "report.json"), encoding="ascii") as file:
-        found = json.load(file)
-    assert isinstance(found, dict)
-    return found
+        content = json.load(file)
+    assert isinstance(content, dict)
+    return content
 
 
-def test_nothing_holds_on_to_what_the_front_end_had_open(sandbox: Sandbox) -> None:
-    """A lock that a shell script holds on descriptor 9, a pipe somebody waits at."""
+def test_no_process_inherits_the_front_ends_open_files(sandbox: Sandbox) -> None:
+    """A lock that a shell script holds on descriptor 9, and a pipe with a waiting reader."""
     reading, writing = os.pipe()
     os.set_inheritable(writing, True)
     sandbox.submit(*script("worker.py", 10, 0.05, 0)).wait_until_it_says("begin")
@@ -55,24 +55,26 @@ def test_nothing_holds_on_to_what_the_front_end_had_open(sandbox: Sandbox) -> No
     os.close(reading)
 
 
-def test_environment_directory_umask_niceness_and_limits_are_those_of_the_queueing(sandbox: Sandbox) -> None:
+def test_environment_directory_umask_niceness_and_limits_are_those_of_the_shell_that_queued_the_run(
+    sandbox: Sandbox,
+) -> None:
     # The supervisor is started by another run first, with another environment.
     sandbox.submit("/bin/true").wait_for_end()
     variables = dict(os.environ) | {"ODD": os.fsdecode(b"\xff\xfe=\xc3"), "MINE": "yes"}
     process = Process(umask=0o027, nice=5, rlimits=(("RLIMIT_NOFILE", 123, 456), ("RLIMIT_UNKNOWN", 1, 1)))
     run = sandbox.submit(*python(REPORT), environment=variables, process=process)
     assert run.wait_for_end().status is Status.COMPLETED, run.log()
-    found = report(run.run().spec.cwd)
-    assert found["cwd"] == os.path.realpath(run.run().spec.cwd)
-    assert (found["umask"], found["nice"], found["files"]) == (0o027, 5, 123)
-    assert (found["odd"], found["mine"]) == (b"\xff\xfe=\xc3".hex(), "yes")
-    assert found["session"] is True
-    assert (found["int"], found["default"], found["blocked"]) == (True, [], 0)
+    values = report(run.run().spec.cwd)
+    assert values["cwd"] == os.path.realpath(run.run().spec.cwd)
+    assert (values["umask"], values["nice"], values["files"]) == (0o027, 5, 123)
+    assert (values["odd"], values["mine"]) == (b"\xff\xfe=\xc3".hex(), "yes")
+    assert values["session"] is True
+    assert (values["int"], values["default"], values["blocked"]) == (True, [], 0)
     # 0 to 2, and the directory that lists them.
-    assert len(found["descriptors"]) == 4  # type: ignore[arg-type]
+    assert len(values["descriptors"]) == 4  # type: ignore[arg-type]
 
 
-def test_a_run_queued_in_the_background_of_a_shell_gets_its_sigint(sandbox: Sandbox) -> None:
+def test_a_run_queued_in_the_background_of_a_shell_receives_sigint(sandbox: Sandbox) -> None:
     """Shells without job control start background commands with SIGINT ignored, which survives every exec."""
     run_id = sandbox.new_id()
     words = [*PROGRAM, "--no-ui", "run", "-d", "-m", "0.008", "--run-id", run_id, "--", "/bin/sleep", "60"]
@@ -96,7 +98,7 @@ def test_a_run_queued_in_the_background_of_a_shell_gets_its_sigint(sandbox: Sand
 
 
 @pytest.mark.parametrize("name", ["run.json", "live.json", "output.log", "events.jsonl", "script.lock", "lock"])
-def test_files_are_for_their_owner_alone(sandbox: Sandbox, name: str) -> None:
+def test_files_are_readable_only_by_their_owner(sandbox: Sandbox, name: str) -> None:
     os.umask(0o022)
     run = sandbox.submit(*script("worker.py", 2, 0, 0))
     run.wait_for_end()

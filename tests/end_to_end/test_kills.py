@@ -1,4 +1,4 @@
-"""kill -9 of anybody at ten moments, with three runs active and three queued: nothing is lost or done twice."""
+"""kill -9 of any process at ten moments, with three runs active and three queued: nothing is lost or done twice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.sandbox import Sandbox, Submitted, script
 
 PARALLEL = 3
 CODES = (0, 3, 0, 4, 0, 5)
-STEPS = (8, 8, 8, 8, 8, 16)  # the last one outlives the others, so that somebody is there to be killed
+STEPS = (8, 8, 8, 8, 8, 16)  # the last one outlives the others, so that there is a process to kill
 
 MOMENTS: tuple[tuple[str, Callable[[Submitted], object]], ...] = (
     ("queued", lambda run: os.path.exists(run.directory.path)),
@@ -27,7 +27,7 @@ MOMENTS: tuple[tuple[str, Callable[[Submitted], object]], ...] = (
     ("its first figures are read", lambda run: run.metrics()),
     ("half of its steps are read", lambda run: len(run.metrics()) >= 4),
     ("its checkpoint is recorded", lambda run: "checkpoint" in run.events()),
-    ("its script ends", lambda run: any(said.startswith("end") for said in run.said())),
+    ("its script ends", lambda run: any(line.startswith("end") for line in run.said())),
     ("its end is recorded", lambda run: run.status() in ENDED),
 )
 # Two kills in one life of the queue: the first in the first three runs, the second in the others.
@@ -37,7 +37,7 @@ Victim = Callable[[Sandbox, Submitted, list[Submitted]], Identity | None]
 
 
 def supervisor(sandbox: Sandbox, _subject: Submitted, _runs: list[Submitted]) -> Identity | None:
-    """Once it has a fork server: killed before that, only the next command starts another one."""
+    """Waits until it has a fork server: if it is killed earlier, only the next command starts another one."""
     return sandbox.supervisor() if sandbox.fork_server() else None
 
 
@@ -46,7 +46,7 @@ def fork_server(sandbox: Sandbox, _subject: Submitted, _runs: list[Submitted]) -
 
 
 def guardian(_sandbox: Sandbox, subject: Submitted, runs: list[Submitted]) -> Identity | None:
-    """The subject's; where it has none any more, or not yet, another's."""
+    """The guardian of the subject; if it has none, that of another run."""
     return next(filter(None, (run.guardian() for run in (subject, *runs))), None)
 
 
@@ -55,12 +55,13 @@ def kill_at(sandbox: Sandbox, moment: int, victim: Victim, subject: Submitted, r
     sandbox.wait_until(lambda: has_come(subject), name)
     # Whoever dies by itself at this moment is not killed, the next one is.
     sandbox.wait_until(
-        lambda: (found := victim(sandbox, subject, runs)) is not None and processes.kill(found), "somebody killed"
+        lambda: (identity := victim(sandbox, subject, runs)) is not None and processes.kill(identity),
+        "a process killed",
     )
 
 
 def assert_all_is_well(sandbox: Sandbox, runs: list[Submitted], *, unseen: tuple[Submitted, ...] = ()) -> None:
-    """`unseen`: one of those may have lost its guardian between the script's death and the record of its code."""
+    """`unseen`: runs of which one may have lost its guardian before the exit code was recorded."""
     assert sum(run.wait_for_end(seconds=30).status is Status.LOST for run in runs) <= min(1, len(unseen))
     for run, code, steps in zip(runs, CODES, STEPS, strict=True):
         end = run.wait_for_end(seconds=30).state
@@ -81,7 +82,7 @@ def assert_all_is_well(sandbox: Sandbox, runs: list[Submitted], *, unseen: tuple
 
 
 def assert_the_queue_went_on(runs: list[Submitted]) -> None:
-    """Each place that came free was taken within five seconds."""
+    """Each free slot was used within five seconds."""
     records = [run.run() for run in runs]
     starts = sorted(record.attempt.started_at for record in records)
     ends = sorted(record.attempt.ended_at or 0.0 for record in records)
@@ -91,7 +92,9 @@ def assert_the_queue_went_on(runs: list[Submitted]) -> None:
 
 @pytest.mark.parametrize(("first", "second"), PAIRS)
 @pytest.mark.parametrize("victim", [supervisor, fork_server, guardian])
-def test_killing_what_serves_the_runs_loses_nothing(sandbox: Sandbox, victim: Victim, first: int, second: int) -> None:
+def test_killing_supervisor_fork_server_or_guardian_loses_nothing(
+    sandbox: Sandbox, victim: Victim, first: int, second: int
+) -> None:
     runs = [sandbox.submit(*script("worker.py", steps, 0.06, code)) for code, steps in zip(CODES, STEPS, strict=True)]
     kill_at(sandbox, first, victim, runs[0], runs)
     kill_at(sandbox, second, victim, runs[3], runs)

@@ -1,4 +1,4 @@
-"""Logs are read as they grow, by patterns of the user too; no pattern and no dead guardian costs a value."""
+"""Logs are read as they grow, with the user's patterns too; slow patterns and dead guardians lose no values."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ for step in range(1200):
 """
 
 
-def test_a_line_of_a_format_of_ones_own_is_read(sandbox: Sandbox) -> None:
+def test_a_users_own_log_format_is_read(sandbox: Sandbox) -> None:
     run = sandbox.submit(*python("print('it.7 L0.5')"), log_patterns=(r"it\.(?P<step>\d+) L(?P<loss>\S+)",))
     end = run.wait_for_end()
     assert (end.step, end.metrics) == (7, {"loss": 0.5})
 
 
-def test_one_that_would_never_end_is_switched_off_and_told_and_the_timebox_is_kept(sandbox: Sandbox) -> None:
+def test_an_endless_pattern_is_switched_off_and_reported_and_the_timebox_is_kept(sandbox: Sandbox) -> None:
     patterns = (r"(?P<loss>(a+)+)b", r"it\.(?P<step>\d+) L(?P<loss>\S+)")
     run = sandbox.submit(*python(SOURCE), log_patterns=patterns, max_run_seconds=4)
     end = run.wait_for_end()
@@ -40,7 +40,7 @@ for batch in range(1, 17):
 """
 
 
-def test_a_guardian_that_takes_over_knows_what_was_said_before(sandbox: Sandbox) -> None:
+def test_a_guardian_that_takes_over_knows_the_earlier_log_lines(sandbox: Sandbox) -> None:
     run = sandbox.submit(*python(KERAS))
     run.wait(lambda: len(run.metrics()) >= 3, "three batches")
     guardian = run.guardian()

@@ -1,4 +1,4 @@
-"""How a run ends is recorded as it was, whatever the script does."""
+"""The end of a run is recorded correctly, whatever the script does."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def end_of(run: Run) -> Ended:
 
 
 def alive(submitted: Submitted) -> list[int]:
-    """Those of the processes that spoke in the ledger that still live; zombies count as dead."""
+    """The processes in the ledger that are still alive; zombies count as dead."""
     pids = {word.pid for word in submitted.sandbox.ledger.words(submitted.id)}
-    found = []
+    alive = []
     for pid in pids:
         identity = identify(pid)
         if identity is not None and is_alive(identity):
-            found.append(pid)
-    return found
+            alive.append(pid)
+    return alive
 
 
 def test_a_script_that_exits_with_0_is_completed(sandbox: Sandbox) -> None:
@@ -42,7 +42,7 @@ def test_a_script_that_exits_with_0_is_completed(sandbox: Sandbox) -> None:
     assert sandbox.index()[run.id]["status"] == "completed"
 
 
-def test_a_script_that_fails_keeps_its_code_and_says_why(sandbox: Sandbox) -> None:
+def test_a_failed_script_has_its_exit_code_and_a_reason(sandbox: Sandbox) -> None:
     run = sandbox.submit(*python("import sys; sys.stderr.write('ValueError: so\\n'); sys.exit(7)"))
     end = end_of(run.wait_for_end())
     assert (end.status, end.exit_code, end.signal) == (Status.FAILED, 7, None)
@@ -60,7 +60,7 @@ def test_a_signal_that_is_not_ours_is_a_failure_with_its_name(sandbox: Sandbox) 
     assert end.cause.kind == "killed_by_signal"
 
 
-def test_what_cannot_be_executed_fails_and_says_what_was_tried(sandbox: Sandbox) -> None:
+def test_a_command_that_cannot_be_executed_fails_and_names_the_path(sandbox: Sandbox) -> None:
     missing = sandbox.submit("/nowhere/train")
     cwd = sandbox.submit("/bin/true", cwd="/nowhere")
     text = os.path.join(sandbox.folder, "notes.txt")
@@ -83,7 +83,7 @@ def test_a_script_that_exits_with_1_at_its_limit_is_timeboxed(sandbox: Sandbox) 
     assert 0.4 <= run.run().attempt.running_seconds < 2.0
 
 
-def test_whatever_ignores_int_and_term_is_killed_with_all_its_descendants(sandbox: Sandbox) -> None:
+def test_a_script_that_ignores_int_and_term_is_killed_with_all_its_descendants(sandbox: Sandbox) -> None:
     stubborn = sandbox.submit(*script("stubborn.py"), max_run_seconds=0.3, stop=QUICK)
     leaving = sandbox.submit(*script("leaves_descendants.py"))
     stubborn.wait(lambda: len(stubborn.said()) == 2, "both of its processes are there")
@@ -103,7 +103,7 @@ def test_the_warning_comes_before_the_limit(sandbox: Sandbox) -> None:
     assert run.events().count("warned") == 1
 
 
-def test_descendants_in_sessions_of_their_own_are_ended_at_the_limit(sandbox: Sandbox) -> None:
+def test_descendants_in_other_sessions_are_ended_at_the_limit(sandbox: Sandbox) -> None:
     code = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    os.fork()\nwhile True: time.sleep(60)\n"
     run = sandbox.submit(*python(code), max_run_seconds=0.4, stop=QUICK)
     run.wait(lambda: len(processes.knowing(f"BACKPROP_RUN_ID={run.id}")) == 3, "the script and its two descendants")
@@ -111,20 +111,20 @@ def test_descendants_in_sessions_of_their_own_are_ended_at_the_limit(sandbox: Sa
     sandbox.wait_until_nothing_runs()
 
 
-def test_a_script_that_exits_before_its_start_is_recorded_has_its_code(sandbox: Sandbox) -> None:
+def test_a_script_that_exits_before_its_start_is_recorded_has_its_exit_code(sandbox: Sandbox) -> None:
     runs = [sandbox.submit("/bin/sh", "-c", "exit 3") for _ in range(5)]
     for run in runs:
         end = end_of(run.wait_for_end())
         assert (end.status, end.exit_code) == (Status.FAILED, 3)
 
 
-def test_a_script_that_closes_its_output_is_guarded_all_the_same(sandbox: Sandbox) -> None:
+def test_a_script_that_closes_its_output_is_still_guarded(sandbox: Sandbox) -> None:
     code = "import os, time\nos.close(1)\nos.close(2)\ntime.sleep(60)"
     run = sandbox.submit(*python(code), max_run_seconds=0.3)
     assert end_of(run.wait_for_end()).status is Status.TIMEBOXED
 
 
-def test_a_script_that_closed_its_stdin_is_adopted_all_the_same(sandbox: Sandbox) -> None:
+def test_a_script_that_closed_its_stdin_is_still_adopted(sandbox: Sandbox) -> None:
     code = (
         "import os, time\n"
         "os.close(0)\n"
@@ -148,7 +148,7 @@ def _touch(run: Submitted, name: str) -> None:
         pass
 
 
-def test_ten_megabytes_without_a_line_end_are_kept_and_harm_nobody(sandbox: Sandbox) -> None:
+def test_ten_megabytes_without_a_line_end_are_kept_and_do_no_harm(sandbox: Sandbox) -> None:
     code = (
         "import os\n"
         "for _ in range(160): os.write(1, b'x' * 65536)\n"
@@ -174,7 +174,7 @@ def test_a_million_lines_are_kept_and_their_last_step_is_known(sandbox: Sandbox)
     assert len(run.metrics()) == 1000
 
 
-def test_broken_text_and_odd_numbers_are_read_as_far_as_they_say_something(sandbox: Sandbox) -> None:
+def test_invalid_text_and_odd_numbers_are_read_as_far_as_possible(sandbox: Sandbox) -> None:
     code = (
         "import os\n"
         "os.write(1, b'\\xff\\xfe\\xc3 broken\\n')\n"
@@ -195,13 +195,13 @@ def test_broken_text_and_odd_numbers_are_read_as_far_as_they_say_something(sandb
 def test_a_checkpoint_that_is_announced_is_recorded(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("worker.py", 4, 0.01, 0))
     record = run.wait_for_end()
-    assert [(one.path, one.step) for one in record.checkpoints] == [
+    assert [(saved.path, saved.step) for saved in record.checkpoints] == [
         (os.path.join(record.spec.cwd, "checkpoint.json"), 2)
     ]
     assert run.events().count("checkpoint") == 1
 
 
-def test_a_run_waits_for_another_and_is_given_up_when_that_fails(sandbox: Sandbox) -> None:
+def test_a_run_waits_for_another_and_is_stopped_when_that_fails(sandbox: Sandbox) -> None:
     good = sandbox.submit(*script("worker.py", 2, 0.05, 0))
     bad = sandbox.submit(*script("worker.py", 2, 0.05, 4))
     after_good = sandbox.submit(*script("worker.py", 1, 0, 0), after=(Dependency(run=good.id),))
@@ -217,7 +217,7 @@ def test_a_run_waits_for_another_and_is_given_up_when_that_fails(sandbox: Sandbo
     assert sandbox.ledger.beginnings(after_bad.id) == 0
 
 
-def test_a_retry_starts_again_from_the_checkpoint_after_a_while(sandbox: Sandbox) -> None:
+def test_a_retry_resumes_from_the_checkpoint_after_a_delay(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("worker.py", 4, 0, 9), retries=1)
     began = time.monotonic()
     run.wait(lambda: "attempt_ended" in run.events(), "its first attempt over")
@@ -231,12 +231,12 @@ def test_a_retry_starts_again_from_the_checkpoint_after_a_while(sandbox: Sandbox
     first, second = run.run().attempts
     assert (first.status, first.exit_code, first.resumed_from) == (Status.FAILED, 9, None)
     assert second.resumed_from == os.path.join(run.run().spec.cwd, "checkpoint.json")
-    # Each line of the log is read once, though the second attempt goes on in the same log.
+    # Each line of the log is read once, although the second attempt appends to the same log.
     assert [line["step"] for line in run.metrics()] == [1, 2, 3, 4] * 2
     assert run.events().count("checkpoint") == 2
 
 
-def test_slices_go_on_from_the_checkpoint_until_their_total_is_used(sandbox: Sandbox) -> None:
+def test_slices_resume_from_the_checkpoint_until_their_total_is_used(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("worker.py", 2, 60, 0), max_run_seconds=0.4, total_seconds=1.0)
     assert end_of(run.wait_for_end()).status is Status.TIMEBOXED
     attempts = run.run().attempts
@@ -248,7 +248,7 @@ def test_slices_go_on_from_the_checkpoint_until_their_total_is_used(sandbox: San
     assert sandbox.ledger.beginnings(run.id) == 3
 
 
-def test_a_foreign_stop_signal_within_the_run_is_not_taken_for_ours(sandbox: Sandbox) -> None:
+def test_a_foreign_stop_signal_within_the_run_is_not_mistaken_for_ours(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("obedient.py"))
     run.wait_until_it_says("begin")
     named = run.script()

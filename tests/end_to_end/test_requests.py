@@ -1,4 +1,4 @@
-"""What is asked of a run that goes on: pause, continue, stop, kill, another timebox, other words about it."""
+"""Requests to a running run: pause, continue, stop, kill, change of the timebox, edits."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ while True: time.sleep(0.01)
 
 
 def family(sandbox: Sandbox, **spec: Any) -> Submitted:
-    """A run of three processes, all of them there."""
+    """A run of three processes, all started."""
     run = sandbox.submit(*python(FAMILY), **spec)
     run.wait(lambda: run.status() is Status.RUNNING and len(states(run)) == 3, "its three processes")
     return run
@@ -56,7 +56,7 @@ def ended(run: Submitted) -> Ended:
     return state
 
 
-def test_a_pause_stops_every_process_and_continuing_lets_them_go_on(sandbox: Sandbox) -> None:
+def test_a_pause_stops_every_process_and_continue_resumes_them(sandbox: Sandbox) -> None:
     run = family(sandbox)
     run.ask(PAUSE)
     run.wait(lambda: states(run) == [b"T"] * 3, "all three stopped")
@@ -95,7 +95,7 @@ def test_a_paused_run_can_be_stopped_and_gets_its_signal(sandbox: Sandbox) -> No
     assert run.said() == ["begin", "SIGINT"]
 
 
-def test_a_guard_does_not_continue_what_a_person_paused(sandbox: Sandbox) -> None:
+def test_the_guard_does_not_continue_a_run_that_a_person_paused(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("obedient.py"))
     run.wait_until_it_says("begin")
     run.ask(PauseRequest(by="ram", reason="memory nearly gone"))
@@ -109,7 +109,7 @@ def test_a_guard_does_not_continue_what_a_person_paused(sandbox: Sandbox) -> Non
     assert ended(run).status is Status.STOPPED
 
 
-def test_a_stop_that_is_ignored_climbs_the_ladder_and_a_kill_does_not_wait_for_it(sandbox: Sandbox) -> None:
+def test_an_ignored_stop_goes_through_all_stages_and_a_kill_does_not_wait_for_them(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("stubborn.py"))
     run.wait(lambda: len(run.said()) == 2, "both of its processes are there")
     run.ask(STOP)
@@ -120,7 +120,7 @@ def test_a_stop_that_is_ignored_climbs_the_ladder_and_a_kill_does_not_wait_for_i
     assert processes.knowing(f"BACKPROP_RUN_ID={run.id}") == []
 
 
-def test_asking_twice_gives_the_signal_once(sandbox: Sandbox) -> None:
+def test_two_stop_requests_send_one_signal(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("obedient.py", 0.5))
     run.wait_until_it_says("begin")
     run.ask(STOP)
@@ -130,7 +130,7 @@ def test_asking_twice_gives_the_signal_once(sandbox: Sandbox) -> None:
     assert run.said() == ["begin", "SIGINT"]
 
 
-def test_a_timebox_can_be_extended_and_taken_away_while_it_runs(sandbox: Sandbox) -> None:
+def test_a_timebox_can_be_extended_and_removed_during_the_run(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("obedient.py"), max_run_seconds=0.8)
     run.wait_until_it_says("begin")
     run.ask(TimeboxRequest(max_run_seconds=None))
@@ -142,7 +142,7 @@ def test_a_timebox_can_be_extended_and_taken_away_while_it_runs(sandbox: Sandbox
     assert ended(run).status is Status.TIMEBOXED
 
 
-def test_a_running_run_takes_other_words_and_keeps_them(sandbox: Sandbox) -> None:
+def test_a_running_run_can_be_edited_and_keeps_the_edits(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("obedient.py"))
     run.wait_until_it_says("begin")
     run.ask(EditRequest(name="better", tags=("a", "b"), note="so", priority=3))
@@ -167,7 +167,7 @@ def test_sigterm_to_the_guardian_ends_the_run_gracefully(sandbox: Sandbox) -> No
     assert run.said() == ["begin", "SIGINT"]
 
 
-def test_a_stop_that_was_asked_while_it_started_is_obeyed(sandbox: Sandbox) -> None:
+def test_a_stop_requested_during_the_start_takes_effect(sandbox: Sandbox) -> None:
     run = sandbox.queue(*script("obedient.py"))
     lock = run.directory.try_lock()
     assert lock is not None
@@ -179,7 +179,7 @@ def test_a_stop_that_was_asked_while_it_started_is_obeyed(sandbox: Sandbox) -> N
     assert run.said() == []
 
 
-def test_a_queued_run_that_may_not_start_yet_obeys_a_stop(sandbox: Sandbox) -> None:
+def test_a_held_run_can_be_stopped(sandbox: Sandbox) -> None:
     sandbox.allow(1)
     first = sandbox.submit(*script("obedient.py"))
     first.wait_until_it_says("begin")
@@ -193,7 +193,7 @@ def test_a_queued_run_that_may_not_start_yet_obeys_a_stop(sandbox: Sandbox) -> N
 
 
 @pytest.mark.parametrize("request_", [PAUSE, CONTINUE])
-def test_what_makes_no_sense_is_skipped(sandbox: Sandbox, request_: PauseRequest | ContinueRequest) -> None:
+def test_requests_that_do_not_apply_are_ignored(sandbox: Sandbox, request_: PauseRequest | ContinueRequest) -> None:
     run = sandbox.submit(*script("obedient.py", 0.3))
     run.wait_until_it_says("begin")
     with open(run.directory.file("requests.jsonl"), "ab") as file:

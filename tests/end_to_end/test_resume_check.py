@@ -1,4 +1,4 @@
-"""A resume is proven by what the script prints afterwards: a real one that goes on, and one that forgets."""
+"""A resume is checked by what the script prints afterwards: one that continues, and one that restarts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.sandbox import SCRIPTS, Sandbox, script
 
 
 @pytest.mark.parametrize(("extra", "verdict"), [((), Verdict.CONTINUED), (("--forgetful",), Verdict.RESTARTED)])
-def test_a_slice_that_goes_on_is_told_from_one_that_begins_again(
+def test_a_slice_that_continues_is_distinguished_from_one_that_restarts(
     sandbox: Sandbox, extra: tuple[str, ...], verdict: Verdict
 ) -> None:
     with open(os.path.join(SCRIPTS, "learner.py"), encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""A long training in timeboxes: several advance side by side on one slot, each from its own checkpoints."""
+"""A long training in timeboxes: several runs share one slot, each resuming from its own checkpoints."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def end_of(run: Run) -> Ended:
 
 
 def beginnings(submitted: Submitted) -> list[int]:
-    """The step from which each of its attempts went on."""
+    """The step from which each of its attempts resumed."""
     return [int(word.split()[1]) for word in submitted.said() if word.startswith("begin")]
 
 
-def test_two_on_one_slot_take_turns_and_both_arrive(sandbox: Sandbox) -> None:
+def test_two_runs_on_one_slot_take_turns_and_both_finish(sandbox: Sandbox) -> None:
     sandbox.allow(1)
     goals: dict[str, Any] = {"max_run_seconds": 1.0, "until": (parse_until("step=30"),), "stop": QUICK}
     runs = [sandbox.queue(*script("saves.py", 1000, 0.05, 5), **goals) for _ in range(2)]
@@ -43,26 +43,26 @@ def test_two_on_one_slot_take_turns_and_both_arrive(sandbox: Sandbox) -> None:
         assert len(attempts) > 1
         assert all((attempt.resumed_from or "").startswith(run.run().spec.cwd) for attempt in attempts[1:])
         steps = beginnings(run)
-        assert steps == sorted(set(steps)), "each slice goes on from a later step than the one before it"
+        assert steps == sorted(set(steps)), "each slice resumes from a later step than the one before it"
     turns = sorted((attempt.started_at, run.id) for run in runs for attempt in run.run().attempts)
     shared = 2 * min(len(run.run().attempts) for run in runs)
     turn_of = [run_id for _, run_id in turns[:shared]]
-    assert all(one != following for one, following in pairwise(turn_of))
-    spans = sorted((one.started_at, one.ended_at or 0.0) for run in runs for one in run.run().attempts)
+    assert all(run_id != following for run_id, following in pairwise(turn_of))
+    spans = sorted((attempt.started_at, attempt.ended_at or 0.0) for run in runs for attempt in run.run().attempts)
     assert all(ended <= began for (_, ended), (began, _) in pairwise(spans))
 
 
-def test_the_first_of_time_and_goal_ends_it(sandbox: Sandbox) -> None:
+def test_a_run_ends_at_its_timebox_or_goal_whichever_comes_first(sandbox: Sandbox) -> None:
     until = (parse_until("step=100000"), parse_until("loss<0.000001"))
     run = sandbox.submit(
         *script("saves.py", 1000, 0.05, 5), max_run_seconds=0.8, total_seconds=1.6, until=until, stop=QUICK
     )
     end = end_of(run.wait_for_end())
     assert end.status is Status.TIMEBOXED
-    assert "minutes in all are used" in (end.reason or "")
+    assert "minutes is used up" in (end.reason or "")
 
 
-def test_a_metric_is_a_goal_too_and_the_script_is_ended_gracefully(sandbox: Sandbox) -> None:
+def test_a_metric_can_be_a_goal_and_the_script_is_stopped_gracefully(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("saves.py", 1000, 0.02, 5), until=(parse_until("loss<0.06"),), stop=QUICK)
     end = end_of(run.wait_for_end())
     assert end.status is Status.TIMEBOXED
@@ -70,29 +70,29 @@ def test_a_metric_is_a_goal_too_and_the_script_is_ended_gracefully(sandbox: Sand
     assert "reached" in run.events()
 
 
-def test_nan_reaches_nothing(sandbox: Sandbox) -> None:
+def test_nan_reaches_no_goal(sandbox: Sandbox) -> None:
     printing = "import json; [print(json.dumps({'step': n, 'loss': float('nan')})) for n in range(20)]"
     run = sandbox.submit(*python(printing), until=(parse_until("loss<1"),))
     assert run.wait_for_end().status is Status.COMPLETED
 
 
-def test_slices_that_save_nothing_end_and_say_why(sandbox: Sandbox) -> None:
+def test_slices_that_save_nothing_end_with_a_reason(sandbox: Sandbox) -> None:
     run = sandbox.submit(
         *script("saves.py", 1000, 0.05, 1000), max_run_seconds=0.5, until=(parse_until("step=1000"),), stop=QUICK
     )
-    assert "no sound checkpoint to go on from" in (end_of(run.wait_for_end()).reason or "")
+    assert "no sound checkpoint to resume from" in (end_of(run.wait_for_end()).reason or "")
     assert len(run.run().attempts) == 1
 
 
-def test_a_script_that_does_not_resume_is_not_started_for_ever(sandbox: Sandbox) -> None:
-    """It saves the same first steps in each slice."""
+def test_a_script_that_does_not_resume_is_not_restarted_forever(sandbox: Sandbox) -> None:
+    """The script saves the same first steps in each slice."""
     unheard = ("/usr/bin/env", "-u", "BACKPROP_RESUME_FROM", *script("saves.py", 1000, 0.05, 5))
     run = sandbox.submit(*unheard, max_run_seconds=0.7, until=(parse_until("step=1000"),), stop=QUICK)
     assert "2 slices in a row saved nothing new" in (end_of(run.wait_for_end()).reason or "")
     assert len(run.run().attempts) <= 6
 
 
-def test_a_torn_newest_checkpoint_is_passed_over_by_the_next_slice(sandbox: Sandbox) -> None:
+def test_the_next_slice_skips_a_damaged_checkpoint(sandbox: Sandbox) -> None:
     slow = dict(os.environ) | {"SAVES_SECONDS": "0.4"}
     run = sandbox.submit(
         *script("saves.py", 1000, 0.02, 2),
@@ -109,7 +109,7 @@ def test_a_torn_newest_checkpoint_is_passed_over_by_the_next_slice(sandbox: Sand
     assert resumed == saved[-1]
 
 
-def test_a_checkpoint_that_is_deleted_while_the_run_waits_is_not_gone_on_from(sandbox: Sandbox) -> None:
+def test_a_checkpoint_deleted_while_the_run_is_queued_is_not_used(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("saves.py", 40, 0.02, 10), max_run_seconds=600)
     run.wait_for_end()
     newest, before = (checkpoint.path for checkpoint in reversed(run.run().checkpoints[-2:]))
@@ -122,20 +122,20 @@ def test_a_checkpoint_that_is_deleted_while_the_run_waits_is_not_gone_on_from(sa
     assert again.wait_for_end().status is Status.COMPLETED
     assert again.run().attempt.resumed_from == before
     assert beginnings(again) == [30]
-    told = Path(again.directory.file("events.jsonl")).read_text()
-    assert f"{newest} does not exist; resuming from {before}" in told
+    events = Path(again.directory.file("events.jsonl")).read_text()
+    assert f"{newest} does not exist; resuming from {before}" in events
 
 
 @pytest.mark.parametrize("victim", ["guardian", "supervisor"])
-def test_whoever_dies_no_slice_is_lost_and_none_runs_twice(sandbox: Sandbox, victim: str) -> None:
+def test_no_slice_is_lost_or_executed_twice_when_a_process_dies(sandbox: Sandbox, victim: str) -> None:
     sandbox.allow(1)
     goals: dict[str, Any] = {"max_run_seconds": 1.0, "until": (parse_until("step=30"),), "stop": QUICK}
     run = sandbox.submit(*script("saves.py", 1000, 0.05, 5), **goals)
     run.wait(
         lambda: (len(run.run().attempts) == 2 and "begin" in run.said()[-1]) or len(beginnings(run)) >= 2, "a slice"
     )
-    found = wait_until(run.guardian if victim == "guardian" else sandbox.supervisor, f"the {victim}")
-    assert processes.kill(found)
+    identity = wait_until(run.guardian if victim == "guardian" else sandbox.supervisor, f"the {victim}")
+    assert processes.kill(identity)
     sandbox.call()
     end = end_of(run.wait_for_end())
     assert (end.status, end.reason) == (Status.TIMEBOXED, "step 30 reached")

@@ -1,4 +1,4 @@
-"""Submissions: half-way deaths, many at once, one key, full queues."""
+"""Submissions: interrupted ones, many at once, several with one key."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def case(name: str, crash: Crash) -> object:
 
 
 def front_end_dies(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crash: Crash) -> Submitted:
-    """What a front end left that died there."""
+    """A front end that dies there."""
     latches = os.path.join(sandbox.folder, "latches")
     os.mkdir(latches)
     monkeypatch.setenv(crashes.VARIABLE, crashes.in_environment((crash,), latches))
@@ -44,7 +44,7 @@ NOTHING_QUEUED = [
 
 
 @pytest.mark.parametrize("crash", NOTHING_QUEUED)
-def test_a_submission_that_died_half_way_leaves_no_run_and_its_id_is_free(
+def test_an_interrupted_submission_leaves_no_run_and_its_id_is_free(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crash: Crash
 ) -> None:
     half = front_end_dies(sandbox, monkeypatch, crash)
@@ -64,7 +64,7 @@ QUEUED = [
 
 
 @pytest.mark.parametrize("crash", QUEUED)
-def test_a_run_that_was_queued_by_a_front_end_that_died_is_started_by_the_next_command(
+def test_a_run_queued_by_a_front_end_that_died_is_started_by_the_next_command(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crash: Crash
 ) -> None:
     run = front_end_dies(sandbox, monkeypatch, crash)
@@ -74,7 +74,7 @@ def test_a_run_that_was_queued_by_a_front_end_that_died_is_started_by_the_next_c
     assert run.said() == ["begin", "end 0"]
 
 
-def test_a_run_goes_its_way_once_its_front_end_has_started_a_supervisor(
+def test_a_run_continues_once_its_front_end_has_started_a_supervisor(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = front_end_dies(sandbox, monkeypatch, after(f"{SUPERVISOR_PROCESS}._spawn"))
@@ -82,7 +82,7 @@ def test_a_run_goes_its_way_once_its_front_end_has_started_a_supervisor(
     assert run.said() == ["begin", "end 0"]
 
 
-def test_what_half_submissions_left_is_swept_when_it_is_old(sandbox: Sandbox) -> None:
+def test_old_remains_of_interrupted_submissions_are_removed(sandbox: Sandbox) -> None:
     aside = os.path.join(sandbox.home.new, "old~1")
     fresh = os.path.join(sandbox.home.new, "fresh~2")
     for folder in (aside, fresh):
@@ -106,7 +106,7 @@ def start(sandbox: Sandbox, *arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-def test_eight_processes_making_a_hundred_runs_each_lose_none(sandbox: Sandbox) -> None:
+def test_eight_processes_submitting_a_hundred_runs_each_lose_none(sandbox: Sandbox) -> None:
     sandbox.allow(4)
     submitters = [start(sandbox, 100, "") for _ in range(8)]
     reads = 0
@@ -135,7 +135,7 @@ def test_eight_processes_making_a_hundred_runs_each_lose_none(sandbox: Sandbox) 
     sandbox.wait_until_nothing_runs()
 
 
-def test_eight_processes_with_one_key_make_one_run(sandbox: Sandbox) -> None:
+def test_eight_processes_with_one_key_create_one_run(sandbox: Sandbox) -> None:
     submitters = [start(sandbox, 1, "the same") for _ in range(8)]
     ids = [submitter.communicate(timeout=30)[0].strip() for submitter in submitters]
     assert len(set(ids)) == 1

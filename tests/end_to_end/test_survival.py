@@ -1,4 +1,4 @@
-"""What lives on when a supervisor, a fork server or a guardian is killed."""
+"""What survives when a supervisor, a fork server or a guardian is killed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KILL = StopRequest(by="person", reason="stopped by you", kill=True)
 
 
 def killed_supervisor(sandbox: Sandbox) -> Identity:
-    """Kills it, and first its fork server, which would start another one; returns who it was."""
+    """Kills the fork server, which would start another supervisor, then the supervisor; returns its identity."""
     supervisor = sandbox.wait_until(sandbox.supervisor, "a supervisor")
     forker = sandbox.wait_until(sandbox.fork_server, "a fork server")
     assert processes.kill(forker)
@@ -31,11 +31,11 @@ def killed_supervisor(sandbox: Sandbox) -> Identity:
 
 
 def next_supervisor(sandbox: Sandbox, after: Identity) -> Identity:
-    """The one that somebody starts within seconds."""
+    """Waits for the next supervisor."""
 
     def another() -> Identity | None:
-        found = sandbox.supervisor()
-        return found if found not in (None, after) and sandbox.fork_server() else None
+        supervisor = sandbox.supervisor()
+        return supervisor if supervisor not in (None, after) and sandbox.fork_server() else None
 
     return sandbox.wait_until(another, "another supervisor", seconds=10)
 
@@ -68,7 +68,7 @@ def test_a_supervisor_that_a_guardian_started_outlives_the_guardians_run(sandbox
     assert second.wait_for_end().status is Status.STOPPED
 
 
-def test_the_queue_goes_on_though_the_last_guardian_ended_before_it_looked_for_a_supervisor(sandbox: Sandbox) -> None:
+def test_the_queue_continues_although_the_last_guardian_ended_before_its_supervisor_check(sandbox: Sandbox) -> None:
     sandbox.allow(1)
     first = sandbox.submit(*script("worker.py", 4, 0.1, 0))
     second = sandbox.submit(*script("worker.py", 1, 0, 0))
@@ -80,7 +80,7 @@ def test_the_queue_goes_on_though_the_last_guardian_ended_before_it_looked_for_a
     sandbox.wait_until_all_is_indexed()
 
 
-def test_the_queue_goes_on_though_the_fork_server_was_killed(sandbox: Sandbox) -> None:
+def test_the_queue_continues_after_the_fork_server_was_killed(sandbox: Sandbox) -> None:
     sandbox.allow(1)
     first = sandbox.submit(*script("worker.py", 4, 0.1, 3))
     second = sandbox.submit(*script("worker.py", 1, 0, 0))
@@ -96,7 +96,7 @@ def test_the_queue_goes_on_though_the_fork_server_was_killed(sandbox: Sandbox) -
     assert [sandbox.ledger.beginnings(run.id) for run in (first, second)] == [1, 1]
 
 
-def test_a_queue_without_a_guardian_goes_on_though_the_fork_server_was_killed(sandbox: Sandbox) -> None:
+def test_a_queue_without_a_guardian_continues_after_the_fork_server_was_killed(sandbox: Sandbox) -> None:
     first = sandbox.submit(*script("worker.py", 1, 0, 0))
     first.wait_for_end()
     forker = sandbox.wait_until(sandbox.fork_server, "a fork server")
@@ -106,7 +106,7 @@ def test_a_queue_without_a_guardian_goes_on_though_the_fork_server_was_killed(sa
     assert sandbox.ledger.beginnings(second.id) == 1
 
 
-def test_an_idle_supervisor_ends_by_itself_and_the_next_command_starts_another(sandbox: Sandbox) -> None:
+def test_an_idle_supervisor_exits_and_the_next_command_starts_another(sandbox: Sandbox) -> None:
     first = sandbox.submit(*script("worker.py", 1, 0, 0))
     first.wait_for_end()
     supervisor = sandbox.wait_until(sandbox.supervisor, "a supervisor")
@@ -118,7 +118,7 @@ def test_an_idle_supervisor_ends_by_itself_and_the_next_command_starts_another(s
     assert second.wait_for_end().status is Status.COMPLETED
 
 
-def test_the_fork_server_starts_another_supervisor_though_no_guardian_lives(sandbox: Sandbox) -> None:
+def test_the_fork_server_starts_another_supervisor_although_there_is_no_guardian(sandbox: Sandbox) -> None:
     hold = sandbox.home.queue_held
     with open(hold, "wb"):
         run = sandbox.submit(*script("worker.py", 1, 0, 0))
@@ -132,7 +132,7 @@ def test_the_fork_server_starts_another_supervisor_though_no_guardian_lives(sand
     assert sandbox.ledger.beginnings(run.id) == 1
 
 
-def test_what_an_adopted_script_leaves_in_its_session_is_swept_though_nothing_names_the_run(sandbox: Sandbox) -> None:
+def test_processes_left_in_an_adopted_scripts_session_are_killed_although_they_have_no_marker(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("forgets_its_name.py"))
     run.wait_until_it_says("there")
     run.wait_for(Status.RUNNING)
@@ -165,7 +165,7 @@ def test_a_run_of_an_earlier_boot_is_lost(sandbox: Sandbox) -> None:
     assert sandbox.ledger.beginnings(run.id) == 1
 
 
-def test_scripts_whose_supervisor_and_guardians_all_died_are_adopted_after_the_next_command(sandbox: Sandbox) -> None:
+def test_scripts_without_supervisor_and_guardians_are_adopted_after_the_next_command(sandbox: Sandbox) -> None:
     paused = running(sandbox)
     paused.ask(PauseRequest(by="person", reason="paused by you"))
     paused.wait_for(Status.PAUSED)
@@ -198,7 +198,7 @@ def test_scripts_whose_supervisor_and_guardians_all_died_are_adopted_after_the_n
 def test_the_code_of_an_adopted_script_is_known_on_old_kernels_too(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, *, old_kernel: bool
 ) -> None:
-    """The supervisor fosters the orphan and leaves its zombie to be read for a while."""
+    """The supervisor adopts the orphan and keeps its zombie for a while so that it can be read."""
     crashing = Crashing(sandbox, monkeypatch, after("runner.recorder:Recorder.commit", GUARDIAN), old_kernel=old_kernel)
     run = sandbox.submit(*script("waits_for_go.py", 7))
     crashing.wait_until_all_happened()
@@ -226,7 +226,7 @@ def test_a_run_whose_directory_was_removed_leaves_no_guardian(sandbox: Sandbox) 
     sandbox.wait_until_nothing_runs()
 
 
-def test_a_checkpoint_is_told_once_though_its_line_is_read_again_after_an_adoption(sandbox: Sandbox) -> None:
+def test_a_checkpoint_is_recorded_once_although_its_line_is_read_again_after_an_adoption(sandbox: Sandbox) -> None:
     code = (
         "import os, time\n"
         'print(\'{"step": 1, "loss": 1}\', flush=True)\n'

@@ -1,4 +1,4 @@
-"""A script that asks whether to stop is told so, saves and ends by itself; no signal breaks into its work."""
+"""A script that asks whether to stop saves and exits on its own, without being interrupted by a signal."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def kinds_and_messages(run: Submitted) -> list[tuple[str, str]]:
     return [(event["event"], event["message"]) for event in map(json.loads, lines)]
 
 
-def test_at_its_timebox_it_saves_and_ends_without_a_signal(sandbox: Sandbox) -> None:
+def test_a_listening_script_saves_and_exits_at_its_timebox_without_a_signal(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("asks.py", FOR_EVER), stop=PATIENT)
     run.wait_until_it_says("asked")
     run.ask(TimeboxRequest(max_run_seconds=0.06))
@@ -36,10 +36,12 @@ def test_at_its_timebox_it_saves_and_ends_without_a_signal(sandbox: Sandbox) -> 
     (checkpoint,) = run.run().checkpoints
     assert checkpoint.step == run.run().step
     assert Path(checkpoint.path).read_text() == str(checkpoint.step)
-    assert ("stopping", "at its limit of 0.001 min: it is told to save and end") in kinds_and_messages(run)
+    assert ("stopping", "reached its limit of 0.001 min: the script was asked to save and exit") in kinds_and_messages(
+        run
+    )
 
 
-def test_at_a_persons_word_too(sandbox: Sandbox) -> None:
+def test_a_listening_script_saves_and_exits_when_a_person_stops_it(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("asks.py", FOR_EVER), stop=PATIENT)
     run.wait_until_it_says("asked")
     run.ask(BY_PERSON)
@@ -47,7 +49,7 @@ def test_at_a_persons_word_too(sandbox: Sandbox) -> None:
     assert run.said() == ["asked", "saved"]
 
 
-def test_a_paused_one_is_continued_so_that_it_can_hear(sandbox: Sandbox) -> None:
+def test_a_paused_listening_script_is_continued_so_that_it_notices(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("asks.py", FOR_EVER), stop=PATIENT)
     run.wait_until_it_says("asked")
     run.ask(PauseRequest(by="person", reason="paused by you"))
@@ -57,7 +59,7 @@ def test_a_paused_one_is_continued_so_that_it_can_hear(sandbox: Sandbox) -> None
     assert run.said() == ["asked", "saved"]
 
 
-def test_one_that_asks_and_goes_on_is_signalled_when_the_grace_is_over(sandbox: Sandbox) -> None:
+def test_a_listening_script_that_does_not_exit_is_signalled_after_the_grace(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("asks.py", FOR_EVER, "deaf"), stop=StopPlan(grace_seconds=0.5))
     run.wait_until_it_says("asked")
     run.ask(BY_PERSON)
@@ -66,7 +68,7 @@ def test_one_that_asks_and_goes_on_is_signalled_when_the_grace_is_over(sandbox: 
     assert run.said() == ["asked", "SIGINT"]
 
 
-def test_where_the_one_that_asked_is_over_the_signal_comes_at_once(sandbox: Sandbox) -> None:
+def test_the_signal_is_sent_at_once_if_the_listening_process_has_exited(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("asks.py", FOR_EVER, "over"), stop=PATIENT)
     run.wait_until_it_says("asked")
     listeners = Path(run.directory.file("listeners"))
@@ -76,7 +78,7 @@ def test_where_the_one_that_asked_is_over_the_signal_comes_at_once(sandbox: Sand
     assert run.said() == ["asked", "SIGINT"]
 
 
-def test_all_ranks_are_told_and_the_first_one_reports(sandbox: Sandbox) -> None:
+def test_all_ranks_notice_the_stop_and_the_first_one_reports(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("asks.py", FOR_EVER, "ranks"), stop=PATIENT)
     run.wait(lambda: run.said() == ["asked", "asked"], "both ranks asked")
     run.ask(BY_PERSON)

@@ -1,4 +1,4 @@
-"""Ends that come near a checkpoint wait for it, whoever dies meanwhile."""
+"""A stop near a checkpoint waits for it, even if a process dies meanwhile."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_stop_waits_for_the_checkpoint_that_is_due_and_keeps_all_of_it(sandbox
     assert newest.step >= steps + 60
 
 
-def test_the_timebox_waits_for_it_too_and_can_be_extended_meanwhile(sandbox: Sandbox) -> None:
+def test_the_timebox_waits_for_the_checkpoint_and_can_be_extended_meanwhile(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script(*SAVES_OFTEN), stop=PATIENT)
     knows_its_pace(run)
     run.ask(TimeboxRequest(max_run_seconds=0.06))
@@ -61,7 +61,7 @@ def test_the_timebox_waits_for_it_too_and_can_be_extended_meanwhile(sandbox: San
     assert end_of(run).status is Status.TIMEBOXED
 
 
-def test_who_asks_waits_for_the_next_one(sandbox: Sandbox) -> None:
+def test_a_stop_after_the_checkpoint_waits_for_the_next_one(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("saves.py", 100_000, 0.05, 60), stop=StopPlan(grace_seconds=0.2))
     run.wait_until_it_says("step 3")
     run.ask(AFTER_CHECKPOINT)
@@ -70,7 +70,7 @@ def test_who_asks_waits_for_the_next_one(sandbox: Sandbox) -> None:
     assert run.run().checkpoints[-1].sound
 
 
-def test_a_new_guardian_waits_on(sandbox: Sandbox) -> None:
+def test_a_new_guardian_keeps_waiting(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("saves.py", 100_000, 0.05, 60), stop=StopPlan(grace_seconds=0.2))
     run.wait_until_it_says("step 3")
     run.ask(AFTER_CHECKPOINT)
@@ -83,7 +83,7 @@ def test_a_new_guardian_waits_on(sandbox: Sandbox) -> None:
     assert run.events().count("postponed") == 1
 
 
-def test_a_guardian_that_dies_between_the_record_and_the_signal_has_ended_it_all_the_same(
+def test_a_run_ends_although_its_guardian_dies_between_record_and_signal(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     crashing = Crashing(sandbox, monkeypatch, before("runner.tree:Tree.signal_group", GUARDIAN))
@@ -94,7 +94,7 @@ def test_a_guardian_that_dies_between_the_record_and_the_signal_has_ended_it_all
     assert end_of(run).status is Status.STOPPED
 
 
-def test_a_kill_waits_for_nothing(sandbox: Sandbox) -> None:
+def test_a_kill_does_not_wait(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script(*SAVES_ONCE))
     run.wait_until_it_says("step 3")
     run.ask(AFTER_CHECKPOINT)
@@ -113,7 +113,7 @@ def test_a_plain_stop_cuts_the_wait_to_the_grace(sandbox: Sandbox) -> None:
     assert end_of(run).status is Status.STOPPED
 
 
-def test_one_that_ends_by_itself_meanwhile_is_completed(sandbox: Sandbox) -> None:
+def test_a_script_that_ends_on_its_own_meanwhile_is_completed(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("saves.py", 40, 0.05, 1000))
     run.wait_until_it_says("step 3")
     run.ask(AFTER_CHECKPOINT)

@@ -1,4 +1,4 @@
-"""What a run writes beside its log reaches its record."""
+"""Metrics that a run writes to files beside its log reach its record."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ with open("logs/metrics.csv", "w") as table:
 """
 
 
-def test_a_value_in_log_and_table_counts_once_and_one_in_the_table_alone_too(sandbox: Sandbox) -> None:
+def test_a_value_counts_once_whether_it_is_in_the_log_and_a_table_or_in_the_table_alone(sandbox: Sandbox) -> None:
     run = sandbox.submit(*python(WRITES))
     end = run.wait_for_end()
     assert (end.step, end.metrics) == (5, {"train_loss": 0.5, "val_loss": 0.75})
     lines = read_lines(run.directory.file("metrics.jsonl"))
-    told = [(line["step"], name) for line in lines for name in line["metrics"]]
-    assert sorted(told) == sorted([*((step, "train_loss") for step in range(1, 6)), (5, "val_loss")])
+    written = [(line["step"], name) for line in lines for name in line["metrics"]]
+    assert sorted(written) == sorted([*((step, "train_loss") for step in range(1, 6)), (5, "val_loss")])

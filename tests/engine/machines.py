@@ -1,4 +1,4 @@
-"""A machine as a test describes it, and a launcher that starts nothing."""
+"""A machine with given readings, and a launcher that starts nothing."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from backprop_tui.domain.limits import GIGABYTE
 from backprop_tui.domain.telemetry import GpuReading, HostReading, Readings
-from backprop_tui.engine.book import Book
-from backprop_tui.engine.machine import Machine
-from backprop_tui.engine.measuring import Measurements
-from backprop_tui.engine.queue_keeper import Passed, QueueKeeper
+from backprop_tui.engine.book import UnfinishedRuns
+from backprop_tui.engine.machine import Capacity
+from backprop_tui.engine.measuring import ReadingsSource
+from backprop_tui.engine.queue_keeper import PassResult, Scheduler
 from backprop_tui.launchers.launcher import GuardianHandle
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock
@@ -39,8 +39,8 @@ def gpu(index: int = 0, *, used: float = 0, **fields: object) -> GpuReading:
     return replace(known, **fields)  # type: ignore[arg-type]
 
 
-class Told(Measurements):
-    """Readings that are told and not read; always of this moment."""
+class FakeReadings(ReadingsSource):
+    """Given readings that are always current."""
 
     def __init__(self, home: Home, *gpus: GpuReading, probe: str = "nvml") -> None:
         super().__init__(home)
@@ -55,8 +55,8 @@ class Told(Measurements):
         return self.written
 
 
-class Launches:
-    """Notes what it was asked to launch; the guardian is thought to live."""
+class FakeLauncher:
+    """Records what it was asked to launch; the guardians count as alive."""
 
     def __init__(self) -> None:
         self.adopting: dict[str, bool] = {}
@@ -67,7 +67,7 @@ class Launches:
 
 
 class Host:
-    """A home, its queue and its keeper, on a machine with these GPUs."""
+    """A home with its scheduler, on a machine with these GPUs."""
 
     def __init__(self, root: str, *gpus: GpuReading, config: str = "") -> None:
         self.home = Home(f"{root}/backprop", "testhost")
@@ -75,17 +75,17 @@ class Host:
         self.config_path = f"{root}/config.toml"
         self.write_config(config)
         self.runs = Runs(self.home)
-        self.measurements = Told(self.home, *gpus)
-        self.machine = Machine(self.home, self.config_path, self.measurements)
-        self.book = Book(self.home)
-        self.launches = Launches()
-        self.keeper = QueueKeeper(self.book, self.machine, self.launches)
+        self.readings_source = FakeReadings(self.home, *gpus)
+        self.capacity = Capacity(self.home, self.config_path, self.readings_source)
+        self.unfinished = UnfinishedRuns(self.home)
+        self.launches = FakeLauncher()
+        self.scheduler = Scheduler(self.unfinished, self.capacity, self.launches)
 
     def write_config(self, text: str) -> None:
         """The user's config.toml."""
         with open(self.config_path, "w", encoding="utf-8") as file:
             file.write(f"{text}\n")
 
-    def passes(self) -> Passed:
-        """One pass; whoever was launched is watched."""
-        return self.keeper.pass_over(tuple(self.launches.adopting), explain=True)
+    def passes(self) -> PassResult:
+        """Makes one pass; launched guardians are watched."""
+        return self.scheduler.run_pass(tuple(self.launches.adopting), explain=True)

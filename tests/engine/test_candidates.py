@@ -1,4 +1,4 @@
-"""How runs look to admission and guard."""
+"""Runs as admission and guard see them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from backprop_tui.domain.live import Pause
 from backprop_tui.domain.run import Run
-from backprop_tui.engine.candidates import active_of, seen_by
+from backprop_tui.engine.candidates import active_of, snapshot_for
 from tests.engine.machines import Host
 
 
@@ -30,15 +30,15 @@ def asking(host: Host, probe: str) -> Run:
         ("auto", "none", "nvml", (True, 0)),
     ],
 )
-def test_a_run_sees_the_gpus_of_the_probe_it_asked_for(
+def test_a_run_sees_the_gpus_of_the_probe_it_asks_for(
     host: Host, asked: str, machine: str, measured: str, seen: tuple[bool, int]
 ) -> None:
-    host.measurements.readings = replace(host.measurements.readings, probe=measured)
-    snapshot = seen_by(asking(host, asked), host.machine.snapshot(()), machine)
+    host.readings_source.readings = replace(host.readings_source.readings, probe=measured)
+    snapshot = snapshot_for(asking(host, asked), host.capacity.snapshot(()), machine)
     assert (snapshot.gpus_known, len(snapshot.readings.gpus)) == seen
 
 
-def test_an_active_run_is_seen_with_who_paused_it_and_since_when(host: Host) -> None:
+def test_an_active_run_knows_who_paused_it_and_since_when(host: Host) -> None:
     guardian = host.runs.guarded("a")
     guardian.says(pause=Pause(since=100.0, by="heat", reason="hot"))
     seen = active_of(guardian.run, guardian.live, 160.0)

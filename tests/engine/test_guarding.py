@@ -1,4 +1,4 @@
-"""When the guard looks, and what becomes of what it decides."""
+"""When the guard checks, and the requests that it sends."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from tests.support.runs import Guardian
 
 @pytest.fixture
 def guardian(host: Host) -> Iterator[Guardian]:
-    """Of a run on GPU 0."""
-    made = host.runs.guarded("a")
-    attempt = replace(made.run.attempt, gpus=(Gpu(index=0, uuid="GPU-0"),))
-    made.edits(replace(made.run, attempts=(attempt,)))
-    yield made
-    made.dies()
+    """The guardian of a run on GPU 0."""
+    guardian = host.runs.guarded("a")
+    attempt = replace(guardian.run.attempt, gpus=(Gpu(index=0, uuid="GPU-0"),))
+    guardian.edits(replace(guardian.run, attempts=(attempt,)))
+    yield guardian
+    guardian.dies()
 
 
 def measure(host: Host, celsius: float) -> None:
     """A new reading."""
-    readings = host.measurements.readings
-    host.measurements.readings = replace(readings, gpus=(gpu(0, temperature_celsius=celsius), gpu(1)))
-    host.measurements.written += 1
+    readings = host.readings_source.readings
+    host.readings_source.readings = replace(readings, gpus=(gpu(0, temperature_celsius=celsius), gpu(1)))
+    host.readings_source.written += 1
 
 
-def apart(host: Host, monkeypatch: pytest.MonkeyPatch, guardian: Guardian, guard: Guard, *celsius: float) -> None:
-    """Looks at readings that are half a second apart each."""
+def check_each(host: Host, monkeypatch: pytest.MonkeyPatch, guardian: Guardian, guard: Guard, *celsius: float) -> None:
+    """Checks readings that are half a second apart."""
     import time
 
     now = time.time()
@@ -41,49 +41,49 @@ def apart(host: Host, monkeypatch: pytest.MonkeyPatch, guardian: Guardian, guard
         measure(host, figure)
         moment = now + number / 2
         monkeypatch.setattr(
-            host.measurements, "latest", lambda moment=moment: replace(host.measurements.readings, time=moment)
+            host.readings_source, "latest", lambda moment=moment: replace(host.readings_source.readings, time=moment)
         )
         monkeypatch.setattr("backprop_tui.engine.guarding.time.time", lambda moment=moment: moment)
-        guard.look([guardian.run])
+        guard.check([guardian.run])
 
 
 def test_two_hot_readings_pause_the_run(host: Host, guardian: Guardian, monkeypatch: pytest.MonkeyPatch) -> None:
-    guard = Guard(host.home, host.machine, host.measurements)
-    apart(host, monkeypatch, guardian, guard, 91)
+    guard = Guard(host.home, host.capacity, host.readings_source)
+    check_each(host, monkeypatch, guardian, guard, 91)
     assert guardian.asked() == []
-    apart(host, monkeypatch, guardian, guard, 91, 91)
+    check_each(host, monkeypatch, guardian, guard, 91, 91)
     (request,) = guardian.asked()
     assert isinstance(request, PauseRequest)
     assert request.by == "heat"
 
 
-def test_nothing_is_looked_at_twice_within_a_sample(
+def test_the_same_readings_are_not_checked_twice_within_a_sample(
     host: Host, guardian: Guardian, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    guard = Guard(host.home, host.machine, host.measurements)
+    guard = Guard(host.home, host.capacity, host.readings_source)
     looks: list[int] = []
-    monkeypatch.setattr(guard, "_look", lambda runs: looks.append(host.measurements.written))
+    monkeypatch.setattr(guard, "_check", lambda runs: looks.append(host.readings_source.written))
     measure(host, 40)
-    guard.look([guardian.run])
-    guard.look([guardian.run])
+    guard.check([guardian.run])
+    guard.check([guardian.run])
     measure(host, 40)
-    guard.look([guardian.run])
+    guard.check([guardian.run])
     assert looks == [1, 2]
 
 
-def test_what_could_not_be_asked_is_asked_at_the_next_look(
+def test_a_request_that_could_not_be_written_is_written_at_the_next_check(
     host: Host, guardian: Guardian, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    guard = Guard(host.home, host.machine, host.measurements)
+    guard = Guard(host.home, host.capacity, host.readings_source)
     looks: list[int] = []
 
     def fail(_runs: object) -> None:
-        looks.append(host.measurements.written)
+        looks.append(host.readings_source.written)
         raise StorageFailed("disk full")
 
-    monkeypatch.setattr(guard, "_look", fail)
+    monkeypatch.setattr(guard, "_check", fail)
     measure(host, 40)
     for _ in range(2):
         with pytest.raises(StorageFailed, match="disk full"):
-            guard.look([guardian.run])
+            guard.check([guardian.run])
     assert looks == [1, 1]

@@ -5,47 +5,47 @@ from __future__ import annotations
 from dataclasses import replace
 
 from backprop_tui.domain.run import Peak, Run
-from backprop_tui.engine.learned import KEPT, LearnedPeaks
+from backprop_tui.engine.learned import MOST_COMMANDS, VramHistory
 from tests.engine.machines import Host
 
 
 def run(host: Host, run_id: str, *command: str, peak: int | None = None) -> Run:
-    made = host.runs.queued(run_id, spec={"command": command or ("train.py",)}).read()
-    return replace(made, peak=Peak(vram_bytes=peak))
+    queued = host.runs.queued(run_id, spec={"command": command or ("train.py",)}).read()
+    return replace(queued, peak=Peak(vram_bytes=peak))
 
 
-def test_a_peak_is_that_of_the_newest_run_of_the_same_command(host: Host) -> None:
-    learned = LearnedPeaks(host.home)
-    assert learned.of(run(host, "a")) is None
-    learned.learn(run(host, "b", peak=7))
-    learned.learn(run(host, "c", peak=5))
-    assert learned.of(run(host, "d")) == 5
-    assert learned.of(run(host, "e", "train.py", "--lr=1")) is None
+def test_the_peak_is_that_of_the_newest_run_of_the_same_command(host: Host) -> None:
+    history = VramHistory(host.home)
+    assert history.peak_of(run(host, "a")) is None
+    history.record(run(host, "b", peak=7))
+    history.record(run(host, "c", peak=5))
+    assert history.peak_of(run(host, "d")) == 5
+    assert history.peak_of(run(host, "e", "train.py", "--lr=1")) is None
 
 
-def test_a_run_that_was_not_measured_teaches_nothing(host: Host) -> None:
-    learned = LearnedPeaks(host.home)
-    learned.learn(run(host, "a", peak=7))
-    learned.learn(run(host, "b"))
-    assert learned.of(run(host, "c")) == 7
+def test_a_run_that_was_not_measured_changes_nothing(host: Host) -> None:
+    history = VramHistory(host.home)
+    history.record(run(host, "a", peak=7))
+    history.record(run(host, "b"))
+    assert history.peak_of(run(host, "c")) == 7
 
 
-def test_the_next_supervisor_knows_it_too(host: Host) -> None:
-    LearnedPeaks(host.home).learn(run(host, "a", peak=7))
-    assert LearnedPeaks(host.home).of(run(host, "b")) == 7
+def test_the_next_supervisor_knows_the_peak_too(host: Host) -> None:
+    VramHistory(host.home).record(run(host, "a", peak=7))
+    assert VramHistory(host.home).peak_of(run(host, "b")) == 7
 
 
-def test_a_broken_file_is_as_none(host: Host) -> None:
+def test_a_broken_file_counts_as_missing(host: Host) -> None:
     with open(host.home.vram_history, "w", encoding="utf-8") as file:
         file.write("{")
-    learned = LearnedPeaks(host.home)
-    learned.learn(run(host, "a", peak=7))
-    assert LearnedPeaks(host.home).of(run(host, "b")) == 7
+    history = VramHistory(host.home)
+    history.record(run(host, "a", peak=7))
+    assert VramHistory(host.home).peak_of(run(host, "b")) == 7
 
 
-def test_the_longest_unlearned_is_forgotten_first(host: Host) -> None:
-    learned = LearnedPeaks(host.home)
-    learned._peaks = {str(number): 1 for number in range(KEPT)}
-    learned.learn(run(host, "a", peak=7))
-    assert len(learned._peaks) == KEPT
-    assert "0" not in learned._peaks
+def test_the_oldest_peak_is_forgotten_first(host: Host) -> None:
+    history = VramHistory(host.home)
+    history._peaks = {str(number): 1 for number in range(MOST_COMMANDS)}
+    history.record(run(host, "a", peak=7))
+    assert len(history._peaks) == MOST_COMMANDS
+    assert "0" not in history._peaks

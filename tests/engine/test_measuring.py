@@ -1,4 +1,4 @@
-"""What the supervisor takes for the newest readings."""
+"""The supervisor's choice of the newest readings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.domain.telemetry import GpuHealth, Readings
-from backprop_tui.engine.measuring import Measurements
+from backprop_tui.engine.measuring import ReadingsSource
 from backprop_tui.probes.readings_codec import Sample
 from backprop_tui.probes.readings_file import write_sample
 from backprop_tui.processes.linux import boot_id
@@ -17,19 +17,19 @@ from tests.engine.machines import CALM, gpu
 
 
 @pytest.fixture
-def measurements(home: Path) -> Measurements:
+def measurements(home: Path) -> ReadingsSource:
     place = Home(str(home / "backprop"), "testhost")
     place.prepare()
-    return Measurements(place)
+    return ReadingsSource(place)
 
 
-def write(measurements: Measurements, *, seconds_ago: float, known: bool = True, problem: str | None = None) -> None:
+def write(measurements: ReadingsSource, *, seconds_ago: float, known: bool = True, problem: str | None = None) -> None:
     readings = Readings(time=time.time() - seconds_ago, host=CALM, gpus=(gpu(),), probe="nvml", probe_problem=problem)
     sample = Sample(readings=readings, passed_over={}, gpus_known=known, pid=1, boot_id=boot_id())
     write_sample(measurements._path, sample)
 
 
-def test_a_fresh_sample_is_taken_as_it_is(measurements: Measurements) -> None:
+def test_a_fresh_sample_is_used_as_it_is(measurements: ReadingsSource) -> None:
     write(measurements, seconds_ago=0.5)
     readings = measurements.latest()
     assert readings.host == CALM
@@ -37,20 +37,22 @@ def test_a_fresh_sample_is_taken_as_it_is(measurements: Measurements) -> None:
     assert measurements.gpus_known
 
 
-def test_without_a_sampler_the_host_is_measured_and_no_gpu_is_known(measurements: Measurements) -> None:
+def test_without_a_sampler_the_host_is_measured_and_no_gpu_is_known(measurements: ReadingsSource) -> None:
     readings = measurements.latest()
     assert readings.host.ram_available_bytes is not None
     assert readings.gpus == ()
     assert not measurements.gpus_known
 
 
-def test_a_sampler_that_is_still_finding_out_has_said_nothing(measurements: Measurements) -> None:
+def test_a_sampler_that_is_still_probing_has_no_readings(measurements: ReadingsSource) -> None:
     write(measurements, seconds_ago=0.0, known=False)
     assert measurements.latest().gpus == ()
     assert not measurements.gpus_known
 
 
-def test_an_old_sample_leaves_the_host_measured_anew_and_the_gpus_stale_by_its_age(measurements: Measurements) -> None:
+def test_with_an_old_sample_the_host_is_measured_again_and_the_gpus_are_stale(
+    measurements: ReadingsSource,
+) -> None:
     write(measurements, seconds_ago=60)
     readings = measurements.latest()
     assert readings.host != CALM
@@ -59,7 +61,7 @@ def test_an_old_sample_leaves_the_host_measured_anew_and_the_gpus_stale_by_its_a
     assert 59 < readings.gpus[0].age_seconds < 70
 
 
-def test_where_it_is_sampled_seldom_a_reading_is_good_for_longer(measurements: Measurements) -> None:
+def test_with_a_long_interval_a_reading_stays_fresh_for_longer(measurements: ReadingsSource) -> None:
     measurements.sample_seconds = 10.0
     write(measurements, seconds_ago=12)
     reading = measurements.latest().gpus[0]
@@ -67,14 +69,14 @@ def test_where_it_is_sampled_seldom_a_reading_is_good_for_longer(measurements: M
     assert 11 < reading.age_seconds < 20
 
 
-def test_a_machine_whose_gpus_are_not_to_be_measured_has_none(measurements: Measurements) -> None:
+def test_with_probe_none_the_machine_has_no_gpus(measurements: ReadingsSource) -> None:
     write(measurements, seconds_ago=0)
     measurements.probe = "none"
     assert measurements.latest().gpus == ()
     assert measurements.gpus_known
 
 
-def test_a_broken_probe_is_broken_since_it_was_first_seen_so(measurements: Measurements) -> None:
+def test_a_broken_probe_keeps_the_time_since_when_it_is_broken(measurements: ReadingsSource) -> None:
     write(measurements, seconds_ago=0, problem="driver mismatch")
     measurements.latest()
     since = measurements.broken_since
@@ -87,7 +89,7 @@ def test_a_broken_probe_is_broken_since_it_was_first_seen_so(measurements: Measu
     assert measurements.broken_since is None
 
 
-def test_a_new_sample_is_told_by_its_time(measurements: Measurements) -> None:
+def test_a_new_sample_is_recognised_by_its_time(measurements: ReadingsSource) -> None:
     assert measurements.written_at() is None
     write(measurements, seconds_ago=0)
     first = measurements.written_at()

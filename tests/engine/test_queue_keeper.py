@@ -1,4 +1,4 @@
-"""One pass over the queue, on a machine that is told."""
+"""One pass over the queue, with given readings."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from tests.engine.machines import Host, gpu
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """The monotonic clock of the machine, in the hands of the test."""
-    hands = SimpleNamespace(now=1000.0)
-    told = SimpleNamespace(monotonic=lambda: hands.now, time=time.time)
-    monkeypatch.setattr("backprop_tui.engine.machine.time", told)
-    return hands
+    """The monotonic clock, set by the test."""
+    fake_clock = SimpleNamespace(now=1000.0)
+    fake_time = SimpleNamespace(monotonic=lambda: fake_clock.now, time=time.time)
+    monkeypatch.setattr("backprop_tui.engine.machine.time", fake_time)
+    return fake_clock
 
 
 def record(host: Host, run_id: str) -> Run:
-    run = host.book.directory(run_id).read()
+    run = host.unfinished.directory(run_id).read()
     assert run.id == run_id
     return run
 
@@ -35,18 +35,18 @@ def record(host: Host, run_id: str) -> Run:
 def ends(host: Host, run_id: str) -> None:
     """Its guardian has written its end."""
     run = record(host, run_id)
-    host.book.directory(run_id).write(run.to(Ended(at=0.0, status=Status.STOPPED)), durable=False)
+    host.unfinished.directory(run_id).write(run.to(Ended(at=0.0, status=Status.STOPPED)), durable=False)
 
 
-def test_a_run_is_started_on_the_freest_gpu_and_the_record_says_so(host: Host) -> None:
-    host.measurements.readings = replace(host.measurements.readings, gpus=(gpu(0, used=10), gpu(1)))
+def test_a_run_is_started_on_the_gpu_with_most_free_memory_and_the_record_says_so(host: Host) -> None:
+    host.readings_source.readings = replace(host.readings_source.readings, gpus=(gpu(0, used=10), gpu(1)))
     host.runs.queued("a")
-    passed = host.passes()
-    assert list(passed.guardians) == ["a"]
+    result = host.passes()
+    assert list(result.guardians) == ["a"]
     assert host.launches.adopting == {"a": False}
     run = record(host, "a")
     assert run.status is Status.STARTING
-    assert [one.uuid for one in run.attempt.gpus] == ["GPU-1"]
+    assert [device.uuid for device in run.attempt.gpus] == ["GPU-1"]
     assert run.attempt.variables == {"CUDA_VISIBLE_DEVICES": "GPU-1"}
     assert run.attempt.vram_claim_bytes == 2_500_000_000
 
@@ -55,13 +55,13 @@ def test_starts_within_one_pass_see_the_claims_of_each_other(host: Host) -> None
     for run_id in "abcde":
         spec = {"limits": RunLimits(gpu_min_free_vram_bytes=30 * GIGABYTE)}
         host.runs.queued(run_id, spec=spec)
-    passed = host.passes()
-    assert len(passed.guardians) == 4
-    (hold,) = passed.holds.values()
+    result = host.passes()
+    assert len(result.guardians) == 4
+    (hold,) = result.holds.values()
     assert {reason.check for reason in hold.reasons} == {Check.GPU_MEMORY}
 
 
-def test_a_big_run_that_has_waited_long_is_not_overtaken_any_more(host: Host, clock: SimpleNamespace) -> None:
+def test_a_big_run_that_has_waited_long_is_no_longer_overtaken(host: Host, clock: SimpleNamespace) -> None:
     limits = RunLimits(gpu_min_free_vram_bytes=70 * GIGABYTE)
     host.runs.queued("small", spec={"limits": limits})
     host.passes()
@@ -71,15 +71,15 @@ def test_a_big_run_that_has_waited_long_is_not_overtaken_any_more(host: Host, cl
     clock.now += RESERVE_AFTER_SECONDS + 1
     ends(host, "small")
     host.runs.queued("next", spec={"limits": limits})
-    passed = host.passes()
-    assert passed.guardians == {}
-    assert passed.holds["next"].reasons[0].message.endswith("kept for big")
+    result = host.passes()
+    assert result.guardians == {}
+    assert result.holds["next"].reasons[0].message.endswith("kept for big")
     ends(host, "other")
     assert list(host.passes().guardians) == ["big"]
 
 
-def test_a_run_without_a_gpu_overtakes_whoever_waits_for_one(host: Host, clock: SimpleNamespace) -> None:
-    host.measurements.readings = replace(host.measurements.readings, gpus=(gpu(0, used=79), gpu(1, used=79)))
+def test_a_run_without_a_gpu_overtakes_runs_that_wait_for_one(host: Host, clock: SimpleNamespace) -> None:
+    host.readings_source.readings = replace(host.readings_source.readings, gpus=(gpu(0, used=79), gpu(1, used=79)))
     host.runs.queued("a")
     host.passes()
     clock.now += RESERVE_AFTER_SECONDS + 1
@@ -97,14 +97,14 @@ def test_a_run_whose_lock_is_busy_is_left_for_the_next_pass(host: Host) -> None:
     assert list(host.passes().guardians) == ["a"]
 
 
-def test_a_queued_run_obeys_before_it_starts(host: Host) -> None:
+def test_requests_to_a_queued_run_are_handled_before_it_starts(host: Host) -> None:
     directory = host.runs.queued("a")
     directory.append_request(StopRequest(by="person", reason="stopped by you"))
     assert host.passes().guardians == {}
     assert record(host, "a").status is Status.STOPPED
 
 
-def test_a_run_that_waits_in_vain_is_ended_with_the_reason(host: Host) -> None:
+def test_a_run_whose_dependency_failed_ends_with_the_reason(host: Host) -> None:
     host.runs.ended("a", Status.FAILED, exit_code=1)
     host.runs.queued("b", spec={"after": (Dependency(run="a"),)})
     host.passes()
@@ -114,7 +114,7 @@ def test_a_run_that_waits_in_vain_is_ended_with_the_reason(host: Host) -> None:
     assert (end.status, end.cause.kind) == (Status.STOPPED, "dependency")
 
 
-def test_a_run_that_lost_its_guardian_before_its_script_began_is_queued_and_started_again(host: Host) -> None:
+def test_a_run_whose_guardian_died_before_its_script_started_is_queued_and_started_again(host: Host) -> None:
     guardian = host.runs.guarded("a")
     guardian.edits(replace(guardian.run, state=Starting(since=guardian.run.attempt.started_at)))
     guardian.dies()
@@ -122,9 +122,9 @@ def test_a_run_that_lost_its_guardian_before_its_script_began_is_queued_and_star
     assert host.launches.adopting == {"a": False}
 
 
-def test_a_run_with_a_living_guardian_is_left_to_it(host: Host) -> None:
+def test_a_run_with_a_living_guardian_is_left_alone(host: Host) -> None:
     guardian = host.runs.guarded("a")
-    passed = host.passes()
-    assert passed.unguarded == ["a"]
+    result = host.passes()
+    assert result.unwatched == ["a"]
     assert host.launches.adopting == {}
     guardian.dies()

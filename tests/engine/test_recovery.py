@@ -1,4 +1,4 @@
-"""What is found of runs whose guardian is gone."""
+"""Recovery of runs whose guardian is gone."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from backprop_tui.domain.live import Stopping
 from backprop_tui.domain.run import Checkpoint, Ended, Run, Starting
 from backprop_tui.domain.status import Status
 from backprop_tui.engine import recovery
-from backprop_tui.engine.recovery import Adopt, Written, recover
+from backprop_tui.engine.recovery import Adopt, Recorded, recover
 from backprop_tui.store.locks import try_lock
 from tests.engine.machines import Host
 from tests.support.runs import Guardian
 
 
-def written(guardian: Guardian) -> Run:
-    found = recover(guardian.directory, guardian.run)
+def recovered(guardian: Guardian) -> Run:
+    recovery_result = recover(guardian.directory, guardian.run)
     guardian.dies()
-    assert isinstance(found, Written)
-    assert guardian.directory.read().state == found.run.state
-    return found.run
+    assert isinstance(recovery_result, Recorded)
+    assert guardian.directory.read().state == recovery_result.run.state
+    return recovery_result.run
 
 
 def names_its_script(guardian: Guardian, attempt: int = 1) -> None:
@@ -30,7 +30,7 @@ def names_its_script(guardian: Guardian, attempt: int = 1) -> None:
         file.write(f"{attempt} {os.getpid()} 1\n")
 
 
-def test_a_script_that_lives_is_adopted(host: Host) -> None:
+def test_a_living_script_is_adopted(host: Host) -> None:
     guardian = host.runs.guarded("a")
     lock = try_lock(guardian.directory.script_lock)
     assert lock is not None
@@ -39,25 +39,25 @@ def test_a_script_that_lives_is_adopted(host: Host) -> None:
     guardian.dies()
 
 
-def test_a_script_that_was_started_by_this_attempt_is_adopted_dead_or_alive(host: Host) -> None:
+def test_a_script_of_this_attempt_is_adopted_dead_or_alive(host: Host) -> None:
     guardian = host.runs.guarded("a")
     names_its_script(guardian)
     assert isinstance(recover(guardian.directory, guardian.run), Adopt)
     guardian.dies()
 
 
-def test_one_that_was_started_by_an_earlier_attempt_says_nothing_of_this_one(host: Host) -> None:
+def test_a_script_of_an_earlier_attempt_does_not_count(host: Host) -> None:
     guardian = host.runs.guarded("a")
     guardian.edits(replace(guardian.run, state=Starting(since=1.0)))
     names_its_script(guardian, attempt=7)
-    assert written(guardian).status is Status.QUEUED
+    assert recovered(guardian).status is Status.QUEUED
 
 
 def test_a_run_of_an_earlier_boot_is_lost(host: Host) -> None:
     guardian = host.runs.guarded("a")
     attempt = replace(guardian.run.attempt, boot_id="another")
     guardian.edits(replace(guardian.run, attempts=(attempt,)))
-    run = written(guardian)
+    run = recovered(guardian)
     assert isinstance(run.state, Ended)
     assert run.status is Status.LOST
     assert run.state.cause is not None
@@ -67,17 +67,19 @@ def test_a_run_of_an_earlier_boot_is_lost(host: Host) -> None:
     )
 
 
-def test_a_run_of_an_earlier_boot_that_we_were_stopping_was_stopped(host: Host) -> None:
+def test_a_run_of_an_earlier_boot_that_was_being_stopped_counts_as_stopped(host: Host) -> None:
     guardian = host.runs.guarded("a")
     attempt = replace(guardian.run.attempt, boot_id="another")
     guardian.edits(replace(guardian.run, attempts=(attempt,)))
     stopping = Stopping(status=Status.TIMEBOXED, by="timebox", reason="timebox over", since=1.0, stage=1, deadline=2.0)
     guardian.says(stopping=stopping)
-    assert written(guardian).status is Status.TIMEBOXED
+    assert recovered(guardian).status is Status.TIMEBOXED
 
 
-@pytest.mark.parametrize("wanted_by_person", [False, True])
-def test_a_slice_that_was_ending_goes_on_unless_a_person_wanted_the_end(host: Host, *, wanted_by_person: bool) -> None:
+@pytest.mark.parametrize("stopped_by_person", [False, True])
+def test_a_slice_that_was_ending_is_continued_unless_a_person_stopped_it(
+    host: Host, *, stopped_by_person: bool
+) -> None:
     guardian = host.runs.guarded("a")
     saved = guardian.directory.file("step_1.npy")
     with open(saved, "wb") as file:
@@ -88,19 +90,19 @@ def test_a_slice_that_was_ending_goes_on_unless_a_person_wanted_the_end(host: Ho
     guardian.edits(replace(run, attempts=(attempt,), spec=spec))
     stopping = Stopping(status=Status.TIMEBOXED, by="timebox", reason="timebox over", since=1.0, stage=1, deadline=2.0)
     guardian.says(
-        stopping=replace(stopping, is_final=wanted_by_person),
+        stopping=replace(stopping, is_final=stopped_by_person),
         checkpoints=(Checkpoint(path=saved, step=1, saved_at=attempt.started_at + 1),),
     )
-    run = written(guardian)
-    assert run.status is (Status.TIMEBOXED if wanted_by_person else Status.QUEUED)
-    assert getattr(run.state, "resume_from", None) == (None if wanted_by_person else saved)
+    run = recovered(guardian)
+    assert run.status is (Status.TIMEBOXED if stopped_by_person else Status.QUEUED)
+    assert getattr(run.state, "resume_from", None) == (None if stopped_by_person else saved)
 
 
-def test_for_a_run_that_is_lost_no_disk_is_asked(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_for_a_lost_run_no_checkpoint_is_checked(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     def never_answers(_checkpoints: object) -> None:
         pytest.fail("it asked")
 
     monkeypatch.setattr(recovery, "newest_sound", never_answers)
     guardian = host.runs.guarded("a")
     guardian.edits(replace(guardian.run, attempts=(replace(guardian.run.attempt, boot_id="another"),)))
-    assert written(guardian).status is Status.LOST
+    assert recovered(guardian).status is Status.LOST

@@ -1,4 +1,4 @@
-"""Which sampler is kept, and when."""
+"""Which sampler runs, and when."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from backprop_tui.domain.run import Run
-from backprop_tui.engine.sampling import Sampling
+from backprop_tui.engine.sampling import SamplerKeeper
 from tests.engine.machines import Host
 
 
 @dataclass
 class Sampler:
-    """Notes what is asked of it."""
+    """Records its calls."""
 
     asked: list[str] = field(default_factory=list)
     error: OSError | None = None
@@ -37,10 +37,10 @@ def sampler() -> Sampler:
 
 
 @pytest.fixture
-def sampling(host: Host, sampler: Sampler) -> Sampling:
-    made = Sampling(host.home, host.machine, host.measurements)
-    made._sampler = sampler  # type: ignore[assignment]
-    return made
+def sampling(host: Host, sampler: Sampler) -> SamplerKeeper:
+    keeper = SamplerKeeper(host.home, host.capacity, host.readings_source)
+    keeper._sampler = sampler  # type: ignore[assignment]
+    return keeper
 
 
 def asking(host: Host, run_id: str, probe: str) -> Run:
@@ -48,44 +48,44 @@ def asking(host: Host, run_id: str, probe: str) -> Run:
     return replace(run, spec=replace(run.spec, gpu_probe=probe))
 
 
-def test_the_probe_of_the_configuration_is_measured_with(sampling: Sampling, sampler: Sampler) -> None:
-    sampling.keep(())
+def test_the_probe_of_the_configuration_is_used(sampling: SamplerKeeper, sampler: Sampler) -> None:
+    sampling.ensure(())
     assert sampler.asked == ["auto each 1 s", "lives"]
 
 
-def test_a_run_that_asks_for_a_probe_goes_before_the_configuration(
-    host: Host, sampling: Sampling, sampler: Sampler
+def test_a_run_that_asks_for_a_probe_takes_precedence_over_the_configuration(
+    host: Host, sampling: SamplerKeeper, sampler: Sampler
 ) -> None:
-    sampling.keep([asking(host, "a", "auto"), asking(host, "b", "simulated"), asking(host, "c", "nvml")])
+    sampling.ensure([asking(host, "a", "auto"), asking(host, "b", "simulated"), asking(host, "c", "nvml")])
     assert sampler.asked[0] == "simulated each 1 s"
-    assert host.measurements.probe == "simulated"
+    assert host.readings_source.probe == "simulated"
 
 
-def test_an_active_run_is_not_left_unmeasured_for_one_that_waits(
-    host: Host, sampling: Sampling, sampler: Sampler
+def test_an_active_run_takes_precedence_over_a_queued_one(
+    host: Host, sampling: SamplerKeeper, sampler: Sampler
 ) -> None:
     guardian = host.runs.guarded("b")
     active = replace(guardian.run, spec=replace(guardian.run.spec, gpu_probe="nvml"))
-    sampling.keep([asking(host, "a", "simulated"), active])
+    sampling.ensure([asking(host, "a", "simulated"), active])
     assert sampler.asked[0] == "nvml each 1 s"
     guardian.dies()
 
 
-def test_a_run_that_has_ended_asks_for_nothing(host: Host, sampling: Sampling, sampler: Sampler) -> None:
+def test_the_probe_of_an_ended_run_does_not_count(host: Host, sampling: SamplerKeeper, sampler: Sampler) -> None:
     run = host.runs.ended("a").read()
-    sampling.keep([replace(run, spec=replace(run.spec, gpu_probe="simulated"))])
+    sampling.ensure([replace(run, spec=replace(run.spec, gpu_probe="simulated"))])
     assert sampler.asked[0] == "auto each 1 s"
 
 
-def test_a_machine_that_is_not_to_be_measured_has_no_sampler(host: Host, sampling: Sampling, sampler: Sampler) -> None:
-    host.machine.probe = "none"
-    sampling.keep([asking(host, "a", "auto")])
+def test_with_probe_none_there_is_no_sampler(host: Host, sampling: SamplerKeeper, sampler: Sampler) -> None:
+    host.capacity.probe = "none"
+    sampling.ensure([asking(host, "a", "auto")])
     assert sampler.asked == ["stopped"]
 
 
-def test_a_sampler_that_cannot_be_started_is_told_and_harms_nobody(
-    sampling: Sampling, sampler: Sampler, capfd: pytest.CaptureFixture[str]
+def test_a_sampler_that_cannot_be_started_is_logged_and_does_no_harm(
+    sampling: SamplerKeeper, sampler: Sampler, capfd: pytest.CaptureFixture[str]
 ) -> None:
     sampler.error = OSError(errno.ENOSPC, "No space left on device")
-    sampling.keep(())
-    assert "the sampler cannot be started: No space left on device" in capfd.readouterr().err
+    sampling.ensure(())
+    assert "cannot start the sampler: No space left on device" in capfd.readouterr().err

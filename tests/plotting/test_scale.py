@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.plotting.scale import SEXAGESIMAL, Scale, middle_range, roomy, ticks
+from backprop_tui.plotting.scale import SEXAGESIMAL, Scale, middle_range, padded_range, ticks
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -56,6 +56,6 @@ def test_an_outlier_does_not_settle_the_range() -> None:
 
 @given(low=st.floats(-1e308, 1e308), span=st.floats(0, 1e307))
 def test_a_range_has_room_and_an_extent(low: float, span: float) -> None:
-    bottom, top = roomy(low, low + span)
+    bottom, top = padded_range(low, low + span)
     assert bottom <= low <= top
     assert bottom < top

@@ -163,10 +163,10 @@ def test_a_record_that_is_none_asks_for_nothing(folder: RunFolder) -> None:
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        ("report.step(0.5)", "step is 0.5, which is no whole number"),
-        ("report.step(1, loss='low')", "loss is of type str and no number"),
-        ("report.step(1, total=None, lr=[1])", "lr is of type list and no number"),
-        ("report.step(10**400)", "step is of type int and no number"),
+        ("report.step(0.5)", "step is 0.5, which is not a whole number"),
+        ("report.step(1, loss='low')", "loss is of type str, not a number"),
+        ("report.step(1, total=None, lr=[1])", "lr is of type list, not a number"),
+        ("report.step(10**400)", "step is of type int, not a number"),
     ],
 )
 def test_what_is_no_number_is_named(folder: RunFolder, call: str, words: str) -> None:
@@ -199,7 +199,7 @@ end = time.monotonic() + 20
 while not report.should_stop():
     assert time.monotonic() < end
 os.unlink({str(folder.path / "live.json")!r})
-time.sleep(2 * report.LOOK_AGAIN_SECONDS)
+time.sleep(2 * report.POLL_SECONDS)
 assert report.should_stop()
 """
     done = folder.run(code)
@@ -211,7 +211,7 @@ def test_asking_says_who_listens_once(folder: RunFolder) -> None:
 import os, time
 for _ in range(3):
     report.should_stop()
-    time.sleep(2 * report.LOOK_AGAIN_SECONDS)
+    time.sleep(2 * report.POLL_SECONDS)
 print(os.getpid())
 """
     pid = folder.run(code).stdout.strip()

@@ -1,4 +1,4 @@
-"""No expression of a user's takes longer than it may."""
+"""The time limit of a user's regular expressions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 import pytest
 
 from backprop_tui.readers.user_patterns import TookTooLong, UserPatterns
-from backprop_tui.runner.allowance import LINES, Allowance
+from backprop_tui.runner.allowance import LINES, RegexLimit
 
 ENDLESS = r"(?P<loss>(a+)+)b"
 
@@ -21,40 +21,40 @@ def _signals() -> object:
     signal.signal(signal.SIGVTALRM, before)
 
 
-def test_a_quick_one_finds_what_it_looks_for() -> None:
-    found = Allowance().search(re.compile(r"loss (\d)"), "loss 5")
-    assert found is not None
-    assert found[1] == "5"
+def test_a_quick_pattern_finds_its_match() -> None:
+    match = RegexLimit().search(re.compile(r"loss (\d)"), "loss 5")
+    assert match is not None
+    assert match[1] == "5"
 
 
-def test_one_that_would_never_end_is_ended() -> None:
+def test_an_endless_search_is_ended() -> None:
     began = time.process_time()
     with pytest.raises(TookTooLong):
-        Allowance(0.1).search(re.compile(ENDLESS), "a" * 4000)
+        RegexLimit(0.1).search(re.compile(ENDLESS), "a" * 4000)
     assert time.process_time() - began < 2.0
 
 
-def test_many_lines_that_are_a_little_slow_use_it_up_too() -> None:
-    allowance, pattern = Allowance(0.05), re.compile(ENDLESS)
+def test_many_slightly_slow_lines_use_up_the_limit_too() -> None:
+    limit, pattern = RegexLimit(0.05), re.compile(ENDLESS)
     used_up = False
     for _ in range(LINES):
         try:
-            allowance.search(pattern, "a" * 18)
+            limit.search(pattern, "a" * 18)
         except TookTooLong:
             used_up = True
             break
     assert used_up
 
 
-def test_the_next_thousand_lines_have_it_again() -> None:
-    allowance, pattern = Allowance(10.0), re.compile("x")
+def test_the_limit_is_renewed_after_a_thousand_lines() -> None:
+    limit, pattern = RegexLimit(10.0), re.compile("x")
     for _ in range(2 * LINES + 1):
-        allowance.search(pattern, "y")
-    assert allowance._spent[pattern][1] == 1
+        limit.search(pattern, "y")
+    assert limit._spent[pattern][1] == 1
 
 
 def test_no_timer_is_left_running() -> None:
-    patterns = UserPatterns([ENDLESS, r"loss (?P<loss>\d)"], Allowance(0.05))
+    patterns = UserPatterns([ENDLESS, r"loss (?P<loss>\d)"], RegexLimit(0.05))
     assert len(list(patterns.read("a" * 4000 + "loss 5", 1))) == 1
     assert signal.getitimer(signal.ITIMER_VIRTUAL) == (0.0, 0.0)
     assert patterns.take_switched_off() == [ENDLESS]

@@ -1,4 +1,4 @@
-"""What a log says, as it reaches the live record."""
+"""Values from a log, as they reach the live record."""
 
 from __future__ import annotations
 
@@ -17,45 +17,45 @@ from backprop_tui.domain.run import Spec
 from backprop_tui.domain.until import parse_until
 from backprop_tui.readers.values import CheckpointSaved, Progress
 from backprop_tui.runner import checkpoint_book
-from backprop_tui.runner.checkpoint_book import KEPT_CHECKPOINTS, CheckpointBook
-from backprop_tui.runner.figures import Figures
+from backprop_tui.runner.checkpoint_book import KEPT_CHECKPOINTS, CheckpointRecord
+from backprop_tui.runner.figures import ProgressRecorder
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.standing import MOST_METRICS
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 
 
 @dataclass
-class Ladder:
+class FakeStopSequence:
     begun: list[str] = field(default_factory=list)
 
     def begin(self, *_: object, reason: str, **__: object) -> None:
         self.begun.append(reason)
 
 
-class Taken:
-    """Figures over a ladder that only notes."""
+class Recorded:
+    """A progress recorder with a fake stop sequence."""
 
     def __init__(self, folder: str, on_nan: str = "warn", *, until: str | None = None, **known: Any) -> None:
         self.folder = folder
         live = Live(attempt=1, runner_pid=1, script_pid=None, clock=Clock(), time=0.0, **known)
         self.recorder = Recorder(RunDirectory(folder), live)
-        self.ladder = Ladder()
+        self.stop_sequence = FakeStopSequence()
         goal = () if until is None else (parse_until(until),)
         spec = Spec(command=("true",), script=None, cwd=folder, limits=RunLimits(on_nan=on_nan), until=goal)
-        self.book = CheckpointBook(self.recorder)
-        self.figures = Figures(self.recorder, self.ladder, spec, self.book)  # type: ignore[arg-type]
+        self.checkpoints = CheckpointRecord(self.recorder)
+        self.progress_recorder = ProgressRecorder(self.recorder, self.stop_sequence, spec, self.checkpoints)  # type: ignore[arg-type]
 
-    def take(self, *values: Progress | CheckpointSaved) -> None:
-        self.figures.take_in(values, self.folder)
+    def record(self, *values: Progress | CheckpointSaved) -> None:
+        self.progress_recorder.record(values, self.folder)
 
-    def told(self, kind: str) -> list[str]:
+    def messages(self, kind: str) -> list[str]:
         events = read_lines(os.path.join(self.folder, "events.jsonl"))
         return [str(event["message"]) for event in events if event["event"] == kind]
 
 
 @pytest.fixture
-def taken(tmp_path: Path) -> Taken:
-    return Taken(str(tmp_path))
+def recorded(tmp_path: Path) -> Recorded:
+    return Recorded(str(tmp_path))
 
 
 def progress(step: int | None = None, **metrics: float) -> Progress:
@@ -67,84 +67,86 @@ def saved(path: str, step: int | None = None, offset: int = 5) -> CheckpointSave
     return CheckpointSaved(path=path, step=step, offset=offset)
 
 
-def test_the_newest_figure_of_each_name_stays(taken: Taken) -> None:
-    taken.take(progress(1, loss=2.0, accuracy=0.1), progress(2, loss=1.0))
-    taken.take(progress(None, accuracy=0.2))
-    assert taken.recorder.live.step == 2
-    assert taken.recorder.live.metrics == {"loss": 1.0, "accuracy": 0.2}
+def test_the_newest_value_of_each_metric_is_kept(recorded: Recorded) -> None:
+    recorded.record(progress(1, loss=2.0, accuracy=0.1), progress(2, loss=1.0))
+    recorded.record(progress(None, accuracy=0.2))
+    assert recorded.recorder.live.step == 2
+    assert recorded.recorder.live.metrics == {"loss": 1.0, "accuracy": 0.2}
 
 
-def test_a_checkpoint_is_where_the_script_was_and_at_the_step_it_had(taken: Taken) -> None:
-    taken.take(progress(7), saved("out/../last.pt"), progress(9))
-    (checkpoint,) = taken.recorder.live.checkpoints
-    assert (checkpoint.path, checkpoint.step) == (os.path.join(taken.folder, "last.pt"), 7)
-    assert taken.recorder.live.step == 9
-    assert len(taken.told("checkpoint")) == 1
+def test_a_checkpoint_path_is_relative_to_the_cwd_and_gets_the_current_step(recorded: Recorded) -> None:
+    recorded.record(progress(7), saved("out/../last.pt"), progress(9))
+    (checkpoint,) = recorded.recorder.live.checkpoints
+    assert (checkpoint.path, checkpoint.step) == (os.path.join(recorded.folder, "last.pt"), 7)
+    assert recorded.recorder.live.step == 9
+    assert len(recorded.messages("checkpoint")) == 1
 
 
-def test_a_file_written_over_and_over_is_one_checkpoint(taken: Taken) -> None:
-    taken.take(saved("a.pt", 1), saved("b.pt", 2), saved("a.pt", 3))
-    assert [checkpoint.step for checkpoint in taken.recorder.live.checkpoints] == [2, 3]
+def test_a_file_that_is_overwritten_is_one_checkpoint(recorded: Recorded) -> None:
+    recorded.record(saved("a.pt", 1), saved("b.pt", 2), saved("a.pt", 3))
+    assert [checkpoint.step for checkpoint in recorded.recorder.live.checkpoints] == [2, 3]
 
 
-def test_only_so_many_checkpoints_are_kept(taken: Taken) -> None:
-    taken.take(*(saved(f"{step}.pt", step) for step in range(KEPT_CHECKPOINTS + 5)))
-    steps = [checkpoint.step for checkpoint in taken.recorder.live.checkpoints]
+def test_the_number_of_recorded_checkpoints_is_limited(recorded: Recorded) -> None:
+    recorded.record(*(saved(f"{step}.pt", step) for step in range(KEPT_CHECKPOINTS + 5)))
+    steps = [checkpoint.step for checkpoint in recorded.recorder.live.checkpoints]
     assert steps == list(range(5, KEPT_CHECKPOINTS + 5))
 
 
 @pytest.mark.parametrize("until", ["step=300", "val_loss<0.1"])
-def test_a_goal_that_only_a_file_tells_of_is_reached(tmp_path: Path, until: str) -> None:
-    taken = Taken(str(tmp_path), until=until)
-    taken.figures.take_in_beside([progress(200, val_loss=0.2)])
-    assert not taken.told("reached")
-    taken.figures.take_in_beside([progress(300, val_loss=0.05)])
-    assert len(taken.told("reached")) == 1
-    assert taken.recorder.live.reached is not None
+def test_a_goal_that_only_a_file_reports_is_reached(tmp_path: Path, until: str) -> None:
+    recorded = Recorded(str(tmp_path), until=until)
+    recorded.progress_recorder.record_from_files([progress(200, val_loss=0.2)])
+    assert not recorded.messages("reached")
+    recorded.progress_recorder.record_from_files([progress(300, val_loss=0.05)])
+    assert len(recorded.messages("reached")) == 1
+    assert recorded.recorder.live.reached is not None
 
 
-def test_what_a_file_has_of_an_earlier_attempt_reaches_no_goal(tmp_path: Path) -> None:
-    taken = Taken(str(tmp_path), until="val_loss<0.1", step=500)
-    taken.figures.take_in_beside([progress(400, val_loss=0.05), progress(500, val_loss=0.05), progress(val_loss=0.05)])
-    assert not taken.told("reached")
-    taken.figures.take_in_beside([progress(510, val_loss=0.05)])
-    assert taken.told("reached")
+def test_values_of_an_earlier_attempt_in_a_file_reach_no_goal(tmp_path: Path) -> None:
+    recorded = Recorded(str(tmp_path), until="val_loss<0.1", step=500)
+    recorded.progress_recorder.record_from_files(
+        [progress(400, val_loss=0.05), progress(500, val_loss=0.05), progress(val_loss=0.05)]
+    )
+    assert not recorded.messages("reached")
+    recorded.progress_recorder.record_from_files([progress(510, val_loss=0.05)])
+    assert recorded.messages("reached")
 
 
-def test_names_that_change_for_ever_fill_no_record(taken: Taken) -> None:
-    taken.take(*(progress(step, **{f"loss_{step}": 1.0, "lr": float(step)}) for step in range(2 * MOST_METRICS)))
-    metrics = taken.recorder.live.metrics
+def test_the_number_of_recorded_metrics_is_limited(recorded: Recorded) -> None:
+    recorded.record(*(progress(step, **{f"loss_{step}": 1.0, "lr": float(step)}) for step in range(2 * MOST_METRICS)))
+    metrics = recorded.recorder.live.metrics
     assert len(metrics) == MOST_METRICS
     assert metrics["lr"] == 2 * MOST_METRICS - 1
 
 
-def test_a_script_that_announces_for_ever_fills_no_memory(taken: Taken, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_remembered_announcements_is_limited(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoint_book, "REMEMBERED_PATHS", 30)
     for number in range(100):
-        taken.take(saved(f"/ckpt/{number}", offset=number + 1))
-    assert list(taken.book._announced) == [f"/ckpt/{number}" for number in range(70, 100)]
+        recorded.record(saved(f"/ckpt/{number}", offset=number + 1))
+    assert list(recorded.checkpoints._announced) == [f"/ckpt/{number}" for number in range(70, 100)]
 
 
-def test_a_loss_that_is_no_number_is_told_once(taken: Taken) -> None:
-    taken.take(progress(3, train_loss=math.nan), progress(4, train_loss=math.inf))
-    assert taken.told("nan") == ["train_loss is nan at step 3"]
-    assert taken.ladder.begun == []
+def test_a_loss_that_is_not_finite_is_reported_once(recorded: Recorded) -> None:
+    recorded.record(progress(3, train_loss=math.nan), progress(4, train_loss=math.inf))
+    assert recorded.messages("nan") == ["train_loss is nan at step 3"]
+    assert recorded.stop_sequence.begun == []
 
 
-def test_another_metric_may_be_no_number(taken: Taken) -> None:
-    taken.take(progress(3, perplexity=math.inf))
-    assert taken.told("nan") == []
+def test_other_metrics_may_be_infinite(recorded: Recorded) -> None:
+    recorded.record(progress(3, perplexity=math.inf))
+    assert recorded.messages("nan") == []
 
 
-def test_a_run_may_be_stopped_for_it(tmp_path: Path) -> None:
-    taken = Taken(str(tmp_path), on_nan="stop")
-    taken.take(progress(3, loss=math.nan), progress(4, loss=math.nan))
-    assert taken.ladder.begun == ["loss is nan at step 3"]
+def test_a_run_can_be_stopped_for_a_nan_loss(tmp_path: Path) -> None:
+    recorded = Recorded(str(tmp_path), on_nan="stop")
+    recorded.record(progress(3, loss=math.nan), progress(4, loss=math.nan))
+    assert recorded.stop_sequence.begun == ["loss is nan at step 3"]
 
 
 def test_the_best_of_each_metric_is_kept(tmp_path: Path) -> None:
-    taken = Taken(str(tmp_path))
+    recorded = Recorded(str(tmp_path))
     for step, loss in ((1, 3.0), (2, 1.0), (3, math.nan), (4, 2.0)):
-        taken.take(progress(step, loss=loss, lr=0.1))
-    assert taken.recorder.live.best == {"loss": Extreme(1.0, 2)}
-    assert taken.recorder.live.metrics["loss"] == 2.0
+        recorded.record(progress(step, loss=loss, lr=0.1))
+    assert recorded.recorder.live.best == {"loss": Extreme(1.0, 2)}
+    assert recorded.recorder.live.metrics["loss"] == 2.0

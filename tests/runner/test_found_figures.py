@@ -1,4 +1,4 @@
-"""Figures in files beside the log: read as they grow, each value once."""
+"""Metrics in files beside the log: read as they grow, each value once."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ import pytest
 
 from backprop_tui.readers.values import Progress
 from backprop_tui.runner import found_figures
-from backprop_tui.runner.found_figures import FoundFigures
-from backprop_tui.runner.log_follower import Begin, LogFollower
-from backprop_tui.runner.told_metrics import ToldMetrics
-from backprop_tui.runner.written_files import WrittenFile
+from backprop_tui.runner.found_figures import MetricFiles
+from backprop_tui.runner.log_follower import LogFollower, LogPosition
+from backprop_tui.runner.told_metrics import MetricWatermarks
+from backprop_tui.runner.written_files import OutputFile
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 
 CAPTURED = Path(__file__).parents[1] / "readers" / "captured"
 
 
-def written(path: Path) -> WrittenFile:
+def written(path: Path) -> OutputFile:
     status = path.stat()
-    return WrittenFile(path=str(path), size_bytes=status.st_size, modified_ns=status.st_mtime_ns)
+    return OutputFile(path=str(path), size_bytes=status.st_size, modified_ns=status.st_mtime_ns)
 
 
-def take(figures: FoundFigures, *paths: Path) -> list[Progress]:
-    """What a look at changed files finds; it is given at the next."""
-    assert figures.take([written(path) for path in paths]) is None
-    found = figures.take([])
-    return [] if found is None else list(found.values)
+def read(figures: MetricFiles, *paths: Path) -> list[Progress]:
+    """What a scan of changed files finds; it is returned at the next one."""
+    assert figures.read([written(path) for path in paths]) is None
+    result = figures.read([])
+    return [] if result is None else list(result.values)
 
 
-def test_event_files_of_directories_beside_each_other_are_curves_apart(tmp_path: Path) -> None:
+def test_event_files_in_sibling_directories_are_separate_curves(tmp_path: Path) -> None:
     events = CAPTURED / "tensorboard-2.21.0"
     shutil.copytree(events, tmp_path / "torch")
     for folder in ("keras/train", "keras/validation", "runs/loss_val"):
         shutil.copytree(events / "loss_val", tmp_path / folder)
     names = {
-        folder: {name for row in take(FoundFigures(), *(tmp_path / folder).rglob("*tfevents*")) for name in row.metrics}
+        folder: {name for row in read(MetricFiles(), *(tmp_path / folder).rglob("*tfevents*")) for name in row.metrics}
         for folder in ("torch", "keras", "runs")
     }
     assert names["torch"] == {"train/loss", "val/acc", "val/f64", "loss/train", "loss/val"}
@@ -44,85 +44,85 @@ def test_event_files_of_directories_beside_each_other_are_curves_apart(tmp_path:
 
 
 def test_a_table_is_read_as_it_grows(tmp_path: Path) -> None:
-    table, figures = tmp_path / "metrics.csv", FoundFigures()
+    table, figures = tmp_path / "metrics.csv", MetricFiles()
     table.write_text("epoch,step,loss\n0,1,0.5\n")
-    assert [row.step for row in take(figures, table)] == [1]
+    assert [row.step for row in read(figures, table)] == [1]
     with table.open("a") as file:
         file.write("0,2,0.4\n0,3,")
-    assert [row.step for row in take(figures, table)] == [2]
+    assert [row.step for row in read(figures, table)] == [2]
 
 
-def test_a_table_that_is_written_anew_is_read_anew(tmp_path: Path) -> None:
-    table, figures = tmp_path / "metrics.csv", FoundFigures()
+def test_a_rewritten_table_is_read_again(tmp_path: Path) -> None:
+    table, figures = tmp_path / "metrics.csv", MetricFiles()
     table.write_text("epoch,step,loss\n0,1,0.5\n0,2,0.4\n")
-    take(figures, table)
+    read(figures, table)
     table.write_text("epoch,step,loss,val_loss\n0,1,0.5,\n0,2,0.4,\n0,2,,0.3\n0,3,0.2,\n")
-    assert figures.take([written(table)]) is None
-    figures.take([])
-    found = figures.take([])
-    assert found is not None
-    assert [list(row.metrics) for row in found.values] == [["loss"], ["loss"], ["val_loss"], ["loss"]]
+    assert figures.read([written(table)]) is None
+    figures.read([])
+    result = figures.read([])
+    assert result is not None
+    assert [list(row.metrics) for row in result.values] == [["loss"], ["loss"], ["val_loss"], ["loss"]]
 
 
-def test_a_table_whose_rows_differ_for_ever_is_read_no_more(tmp_path: Path) -> None:
-    table, figures = tmp_path / "metrics.csv", FoundFigures()
+def test_a_table_whose_columns_keep_changing_is_given_up(tmp_path: Path) -> None:
+    table, figures = tmp_path / "metrics.csv", MetricFiles()
     table.write_text("epoch,loss\n1,2,3\n" * 3)
-    figures.take([written(table)])
-    for _ in range(2 * found_figures.MOST_BEGINNINGS):
-        figures.take([])
+    figures.read([written(table)])
+    for _ in range(2 * found_figures.MOST_RESTARTS):
+        figures.read([])
     assert not figures._unread
 
 
-def test_a_large_file_is_read_at_several_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_file_is_read_in_several_scans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(found_figures, "MOST_READ_BYTES", 20)
-    table, figures = tmp_path / "metrics.csv", FoundFigures()
+    table, figures = tmp_path / "metrics.csv", MetricFiles()
     table.write_text("step,loss\n" + "".join(f"{step},0.5\n" for step in range(10)))
-    found = [figures.take([written(table)] if look == 0 else []) for look in range(10)]
-    assert [row.step for one in found if one is not None for row in one.values] == list(range(10))
+    results = [figures.read([written(table)] if look == 0 else []) for look in range(10)]
+    assert [row.step for result in results if result is not None for row in result.values] == list(range(10))
 
 
-def test_many_files_at_once_share_what_a_look_may_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_files_share_the_read_limit_of_a_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(found_figures, "MOST_READ_BYTES", 30)
     files = []
     for number in range(8):
         table = tmp_path / f"metrics{number}.csv"
         table.write_text(f"step,loss\n{number},0.5\n{number + 10},0.5\n")
         files.append(written(table))
-    figures = FoundFigures()
-    found = [figures.take(files if look == 0 else []) for look in range(12)]
-    sizes = [len(one.values) for one in found if one is not None]
+    figures = MetricFiles()
+    results = [figures.read(files if look == 0 else []) for look in range(12)]
+    sizes = [len(result.values) for result in results if result is not None]
     assert max(sizes) <= 4
     assert sum(sizes) == 16
 
 
-def test_what_says_nothing_of_the_training_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_content_without_metrics_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(found_figures, "MOST_READ_BYTES", 100)
     pictures = tmp_path / "events.out.tfevents.1"
     pictures.write_bytes((2 << 20).to_bytes(8, "little") + bytes(8 + (2 << 20)))
     rows = tmp_path / "people.csv"
     rows.write_text("name,age\n" + "Ada,36\n" * 1000)
-    figures = FoundFigures()
-    figures.take([written(pictures), written(rows)])
-    figures.take([])
+    figures = MetricFiles()
+    figures.read([written(pictures), written(rows)])
+    figures.read([])
     assert not figures._unread
     with pictures.open("ab") as file:
         file.write((4).to_bytes(8, "little") + bytes(4))
-    figures.take([written(pictures)])
+    figures.read([written(pictures)])
     assert figures._growing[str(pictures)].position == pictures.stat().st_size
 
 
-def test_the_last_look_gives_all(tmp_path: Path) -> None:
+def test_the_last_scan_returns_everything(tmp_path: Path) -> None:
     table = tmp_path / "metrics.csv"
     table.write_text("step,loss\n1,0.5\n")
-    found = FoundFigures().take([written(table)], is_last=True)
-    assert found is not None
-    assert len(found.values) == 1
+    result = MetricFiles().read([written(table)], is_last=True)
+    assert result is not None
+    assert len(result.values) == 1
 
 
-def test_a_file_that_was_taken_away_harms_nobody(tmp_path: Path) -> None:
-    gone = WrittenFile(path=str(tmp_path / "metrics.csv"), size_bytes=5, modified_ns=0)
-    assert take(FoundFigures()) == []
-    assert FoundFigures().take([gone], is_last=True) is None
+def test_a_removed_file_does_no_harm(tmp_path: Path) -> None:
+    gone = OutputFile(path=str(tmp_path / "metrics.csv"), size_bytes=5, modified_ns=0)
+    assert read(MetricFiles()) == []
+    assert MetricFiles().read([gone], is_last=True) is None
 
 
 @pytest.mark.parametrize(
@@ -135,46 +135,46 @@ def test_a_file_that_was_taken_away_harms_nobody(tmp_path: Path) -> None:
         ("keras-3.15.1-verbose-2", "metrics.csv"),
     ],
 )
-def test_what_the_log_said_already_is_not_said_again_by_a_file(tmp_path: Path, folder: str, name: str) -> None:
+def test_values_in_the_log_are_not_repeated_by_a_file(tmp_path: Path, folder: str, name: str) -> None:
     directory = RunDirectory(str(tmp_path))
     shutil.copy(CAPTURED / folder / "output.log", directory.log)
     shutil.copy(CAPTURED / folder / name, tmp_path / name)
-    log = LogFollower(directory, Begin())
+    log = LogFollower(directory, LogPosition())
     log.finish(0.0)
     log.write_metrics()
     before = read_lines(directory.file("metrics.jsonl"))
-    told = log.take_beside(take(FoundFigures(), tmp_path / name), 0.0)
+    new_values = log.add_from_files(read(MetricFiles(), tmp_path / name), 0.0)
     log.write_metrics()
-    assert all(not value.metrics for value in told)
+    assert all(not value.metrics for value in new_values)
     assert read_lines(directory.file("metrics.jsonl")) == before
 
 
-def test_what_only_a_file_says_is_written_down_once(tmp_path: Path) -> None:
+def test_values_only_in_a_file_are_written_once(tmp_path: Path) -> None:
     directory = RunDirectory(str(tmp_path))
     rows = [Progress(offset=0, step=step, metrics={"loss": 1 / step}) for step in (1, 2, 3)]
-    log = LogFollower(directory, Begin())
-    assert log.take_beside(rows, 0.0) == rows
-    assert log.take_beside(rows, 0.0) == []
+    log = LogFollower(directory, LogPosition())
+    assert log.add_from_files(rows, 0.0) == rows
+    assert log.add_from_files(rows, 0.0) == []
     log.write_metrics()
     assert [line["step"] for line in read_lines(directory.file("metrics.jsonl"))] == [1, 2, 3]
-    after = LogFollower(directory, Begin(told=ToldMetrics.of(directory)))
-    assert after.take_beside(rows, 0.0) == []
+    after = LogFollower(directory, LogPosition(watermarks=MetricWatermarks.read(directory)))
+    assert after.add_from_files(rows, 0.0) == []
 
 
-def test_after_a_resume_what_is_beyond_its_checkpoint_is_told_anew(tmp_path: Path) -> None:
+def test_after_a_resume_values_beyond_the_checkpoint_are_new(tmp_path: Path) -> None:
     directory = RunDirectory(str(tmp_path))
-    log = LogFollower(directory, Begin())
+    log = LogFollower(directory, LogPosition())
     rows = [Progress(offset=0, step=step, metrics={"loss": 1 / step}) for step in (10, 20, 30)]
-    log.take_beside(rows, 0.0)
+    log.add_from_files(rows, 0.0)
     log.write_metrics()
-    resumed = LogFollower(directory, Begin(told=ToldMetrics.of(directory, up_to=20)))
-    assert [row.step for row in resumed.take_beside(rows, 0.0)] == [30]
+    resumed = LogFollower(directory, LogPosition(watermarks=MetricWatermarks.read(directory, up_to=20)))
+    assert [row.step for row in resumed.add_from_files(rows, 0.0)] == [30]
 
 
-def test_epochs_tell_what_was_said_where_there_are_no_steps() -> None:
-    told = ToldMetrics()
-    told.note(["loss"], None, 0.2083)
+def test_without_steps_epochs_decide_which_values_are_new() -> None:
+    watermarks = MetricWatermarks()
+    watermarks.advance(["loss"], None, 0.2083)
     same = Progress(offset=0, step=5, epoch=0.20833333, metrics={"loss": 1.0})
     later = Progress(offset=0, step=10, epoch=0.41666666, metrics={"loss": 1.0})
-    assert told.news(same).metrics == {}
-    assert told.news(later).metrics == {"loss": 1.0}
+    assert watermarks.beyond(same).metrics == {}
+    assert watermarks.beyond(later).metrics == {"loss": 1.0}

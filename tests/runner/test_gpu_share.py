@@ -1,4 +1,4 @@
-"""A run's share of its GPUs, by the newest readings."""
+"""A run's share of its GPUs, from the newest readings."""
 
 from __future__ import annotations
 
@@ -40,23 +40,25 @@ def share(folder: Path, *gpus: GpuReading, seconds_ago: float = 0.0, mine: tuple
 
 
 def test_the_share_is_the_sum_of_a_runs_processes_on_its_fullest_gpu(tmp_path: Path) -> None:
-    found = share(tmp_path, reading(0, process(1, 3), process(2, 4)), reading(1, process(1, 5), process(9, 99, "b")))
-    assert found.vram_bytes == 7
-    assert found.temperature_celsius == 51.0
+    gpu_share = share(
+        tmp_path, reading(0, process(1, 3), process(2, 4)), reading(1, process(1, 5), process(9, 99, "b"))
+    )
+    assert gpu_share.vram_bytes == 7
+    assert gpu_share.temperature_celsius == 51.0
 
 
-def test_each_gpu_of_the_run_is_a_line_and_no_other(tmp_path: Path) -> None:
-    lines = share(tmp_path, reading(0, process(1, 3)), reading(1), reading(2, process(1, 3))).lines()
+def test_only_the_gpus_of_the_run_are_listed(tmp_path: Path) -> None:
+    lines = share(tmp_path, reading(0, process(1, 3)), reading(1), reading(2, process(1, 3))).to_json()
     assert [line["uuid"] for line in lines] == ["GPU-0", "GPU-1"]
     assert [line["memory_bytes"] for line in lines] == [3, None]
     assert lines[0]["power_watts"] == 300.0
 
 
-def test_processes_without_a_figure_are_unknown_and_not_nothing(tmp_path: Path) -> None:
+def test_memory_that_was_not_measured_is_unknown_and_not_zero(tmp_path: Path) -> None:
     assert share(tmp_path, reading(0, process(1, None))).vram_bytes is None
 
 
-def test_a_gpu_that_does_not_answer_and_old_readings_say_nothing(tmp_path: Path) -> None:
+def test_stale_gpus_and_old_readings_do_not_count(tmp_path: Path) -> None:
     assert share(tmp_path, reading(0, process(1, 3), health=GpuHealth.STALE)).gpus == ()
     assert share(tmp_path, reading(0, process(1, 3)), seconds_ago=60).gpus == ()
 

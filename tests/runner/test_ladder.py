@@ -1,4 +1,4 @@
-"""The steps by which a run is ended."""
+"""The stages of stopping a run."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pytest
 from backprop_tui.domain.live import Clock, Live, Pause
 from backprop_tui.domain.run import StopPlan
 from backprop_tui.domain.status import Status
-from backprop_tui.runner.ladder import FIRST, KILL, TERM, TERM_SECONDS, TOLD, Ladder
+from backprop_tui.runner.ladder import KILL, NOTIFIED, SIGNALLED, TERM, TERM_SECONDS, StopSequence
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 
 
 class Tree:
-    """Notes what is done to it, and what was on disk by then."""
+    """Records its calls and the stage on disk at that time."""
 
     def __init__(self, directory: RunDirectory) -> None:
         self._directory = directory
@@ -24,8 +24,8 @@ class Tree:
         self.stages: list[int | None] = []
         self.stuck: list[int] = []
 
-    def _do(self, what: str) -> None:
-        self.done.append(what)
+    def _do(self, action: str) -> None:
+        self.done.append(action)
         live = self._directory.read_live()
         self.stages.append(None if live is None or live.stopping is None else live.stopping.stage)
 
@@ -44,26 +44,26 @@ class Tree:
         return self.stuck
 
 
-class Climb:
-    """A ladder over a tree that only notes."""
+class StoppedRun:
+    """A stop sequence with a fake tree."""
 
     def __init__(self, folder: str, *, pause: Pause | None = None, listens: bool = False) -> None:
         self.directory = RunDirectory(folder)
         self.tree = Tree(self.directory)
         self.recorder = Recorder(self.directory, live(pause))
         self.listens = listens
-        self.ladder = self.another()
+        self.stop_sequence = self.another()
 
-    def another(self) -> Ladder:
-        """That of a guardian which takes over."""
+    def another(self) -> StopSequence:
+        """The sequence of a guardian that takes over."""
         plan = StopPlan(grace_seconds=10.0)
-        return Ladder(plan, self.tree, self.recorder, lambda: self.listens)  # type: ignore[arg-type]
+        return StopSequence(plan, self.tree, self.recorder, lambda: self.listens)  # type: ignore[arg-type]
 
     def begin(self, status: Status = Status.STOPPED) -> None:
-        self.ladder.begin(status, by="person", reason="stopped by you", now=100.0)
+        self.stop_sequence.begin(status, by="person", reason="stopped by you", now=100.0)
 
     def signals(self) -> list[object]:
-        """Those that were told of."""
+        """The signals in the events."""
         return [event.get("signal") for event in read_lines(self.directory.file("events.jsonl"))]
 
 
@@ -72,117 +72,117 @@ def live(pause: Pause | None) -> Live:
 
 
 @pytest.fixture
-def climb(tmp_path: Path) -> Climb:
-    return Climb(str(tmp_path))
+def stopped(tmp_path: Path) -> StoppedRun:
+    return StoppedRun(str(tmp_path))
 
 
-def test_each_step_is_taken_in_its_time_and_recorded_before(climb: Climb) -> None:
-    climb.begin()
-    climb.ladder.climb(109.9)
-    assert climb.tree.done == ["SIGINT"]
-    climb.ladder.climb(110.0)
-    assert climb.tree.done[1:] == ["SIGTERM to all", "thaw"]
-    climb.ladder.climb(110.0 + TERM_SECONDS - 0.1)
-    climb.ladder.climb(110.0 + TERM_SECONDS)
-    assert climb.tree.done[3:] == ["kill"]
-    assert climb.tree.stages == [1, TERM, TERM, KILL]
-    assert climb.signals() == ["SIGINT", "SIGTERM", "SIGKILL"]
+def test_each_stage_is_recorded_and_then_carried_out_when_due(stopped: StoppedRun) -> None:
+    stopped.begin()
+    stopped.stop_sequence.advance(109.9)
+    assert stopped.tree.done == ["SIGINT"]
+    stopped.stop_sequence.advance(110.0)
+    assert stopped.tree.done[1:] == ["SIGTERM to all", "thaw"]
+    stopped.stop_sequence.advance(110.0 + TERM_SECONDS - 0.1)
+    stopped.stop_sequence.advance(110.0 + TERM_SECONDS)
+    assert stopped.tree.done[3:] == ["kill"]
+    assert stopped.tree.stages == [1, TERM, TERM, KILL]
+    assert stopped.signals() == ["SIGINT", "SIGTERM", "SIGKILL"]
 
 
-def test_who_asks_again_changes_nothing(climb: Climb) -> None:
-    climb.begin(Status.TIMEBOXED)
-    climb.begin(Status.STOPPED)
-    assert climb.tree.done == ["SIGINT"]
-    assert climb.ladder.stopping is not None
-    assert climb.ladder.stopping.status is Status.TIMEBOXED
+def test_a_second_stop_changes_nothing(stopped: StoppedRun) -> None:
+    stopped.begin(Status.TIMEBOXED)
+    stopped.begin(Status.STOPPED)
+    assert stopped.tree.done == ["SIGINT"]
+    assert stopped.stop_sequence.stopping is not None
+    assert stopped.stop_sequence.stopping.status is Status.TIMEBOXED
 
 
-def test_killing_keeps_the_status_of_what_was_begun(climb: Climb) -> None:
-    climb.begin(Status.TIMEBOXED)
-    climb.ladder.kill_now(by="person", reason="killed by you", now=101.0)
-    climb.ladder.kill_now(by="person", reason="killed by you", now=101.0)
-    assert climb.tree.done == ["SIGINT", "kill"]
-    assert climb.ladder.stopping is not None
-    assert climb.ladder.stopping.status is Status.TIMEBOXED
+def test_killing_keeps_the_recorded_status(stopped: StoppedRun) -> None:
+    stopped.begin(Status.TIMEBOXED)
+    stopped.stop_sequence.kill_now(by="person", reason="killed by you", now=101.0)
+    stopped.stop_sequence.kill_now(by="person", reason="killed by you", now=101.0)
+    assert stopped.tree.done == ["SIGINT", "kill"]
+    assert stopped.stop_sequence.stopping is not None
+    assert stopped.stop_sequence.stopping.status is Status.TIMEBOXED
 
 
-def test_a_person_who_stops_what_ends_at_its_timebox_wants_no_slice_more(climb: Climb) -> None:
-    climb.ladder.begin(Status.TIMEBOXED, by="timebox", reason="at its limit", now=100.0)
-    climb.ladder.begin(Status.STOPPED, by="session", reason="the machine is ending", now=101.0)
-    assert not climb.recorder.live.is_final
-    climb.begin(Status.STOPPED)
-    recorded = climb.directory.read_live()
+def test_a_person_stopping_a_run_at_its_timebox_prevents_the_next_slice(stopped: StoppedRun) -> None:
+    stopped.stop_sequence.begin(Status.TIMEBOXED, by="timebox", reason="at its limit", now=100.0)
+    stopped.stop_sequence.begin(Status.STOPPED, by="session", reason="the machine is ending", now=101.0)
+    assert not stopped.recorder.live.is_final
+    stopped.begin(Status.STOPPED)
+    recorded = stopped.directory.read_live()
     assert recorded is not None
     assert recorded.is_final
     assert recorded.stopping is not None
     assert (recorded.stopping.status, recorded.stopping.by) == (Status.TIMEBOXED, "timebox")
-    assert climb.tree.done == ["SIGINT"]
+    assert stopped.tree.done == ["SIGINT"]
 
 
-def test_a_kill_by_a_person_wants_no_slice_more_either(climb: Climb) -> None:
-    climb.ladder.begin(Status.TIMEBOXED, by="timebox", reason="at its limit", now=100.0)
-    climb.ladder.kill_now(by="person", reason="killed by you", now=101.0)
-    assert climb.recorder.live.is_final
+def test_a_kill_by_a_person_prevents_the_next_slice(stopped: StoppedRun) -> None:
+    stopped.stop_sequence.begin(Status.TIMEBOXED, by="timebox", reason="at its limit", now=100.0)
+    stopped.stop_sequence.kill_now(by="person", reason="killed by you", now=101.0)
+    assert stopped.recorder.live.is_final
 
 
-def test_a_new_guardian_goes_on_where_the_old_one_was(climb: Climb) -> None:
-    climb.begin()
-    taken_over = climb.another()
+def test_a_new_guardian_continues_at_the_recorded_stage(stopped: StoppedRun) -> None:
+    stopped.begin()
+    taken_over = stopped.another()
     taken_over.begin(Status.STOPPED, by="person", reason="again", now=105.0)
-    assert climb.tree.done == ["SIGINT"]
-    taken_over.climb(110.0)
-    assert climb.tree.done[1] == "SIGTERM to all"
+    assert stopped.tree.done == ["SIGINT"]
+    taken_over.advance(110.0)
+    assert stopped.tree.done[1] == "SIGTERM to all"
 
 
-def test_a_paused_script_is_continued_so_that_it_takes_its_signal(tmp_path: Path) -> None:
-    climb = Climb(str(tmp_path), pause=Pause(since=1.0, by="heat", reason="hot"))
-    climb.begin()
-    assert climb.tree.done == ["SIGINT", "thaw"]
-    assert climb.recorder.live.pause is None
-    assert climb.recorder.live.clock.paused_seconds == 10.0
+def test_a_paused_script_is_continued_so_that_it_receives_its_signal(tmp_path: Path) -> None:
+    stopped = StoppedRun(str(tmp_path), pause=Pause(since=1.0, by="heat", reason="hot"))
+    stopped.begin()
+    assert stopped.tree.done == ["SIGINT", "thaw"]
+    assert stopped.recorder.live.pause is None
+    assert stopped.recorder.live.clock.paused_seconds == 10.0
 
 
-def test_what_cannot_be_killed_is_named_and_tried_again(climb: Climb) -> None:
-    climb.tree.stuck = [7, 8]
-    climb.ladder.kill_now(by="person", reason="killed by you", now=100.0)
-    assert "7, 8" in (climb.recorder.live.problem or "")
-    climb.ladder.climb(102.0)
-    assert climb.tree.done == ["kill", "kill"]
-    assert climb.signals() == ["SIGKILL"]
+def test_processes_that_cannot_be_killed_are_reported_and_killed_again(stopped: StoppedRun) -> None:
+    stopped.tree.stuck = [7, 8]
+    stopped.stop_sequence.kill_now(by="person", reason="killed by you", now=100.0)
+    assert "7, 8" in (stopped.recorder.live.problem or "")
+    stopped.stop_sequence.advance(102.0)
+    assert stopped.tree.done == ["kill", "kill"]
+    assert stopped.signals() == ["SIGKILL"]
 
 
-def test_who_listens_is_told_and_signalled_only_after_the_grace(tmp_path: Path) -> None:
-    climb = Climb(str(tmp_path), listens=True)
-    climb.begin()
-    climb.ladder.climb(109.9)
-    assert climb.tree.done == []
-    on_disk = climb.directory.read_live()
+def test_a_listening_script_is_signalled_only_after_the_grace(tmp_path: Path) -> None:
+    stopped = StoppedRun(str(tmp_path), listens=True)
+    stopped.begin()
+    stopped.stop_sequence.advance(109.9)
+    assert stopped.tree.done == []
+    on_disk = stopped.directory.read_live()
     assert on_disk is not None
     assert on_disk.stopping is not None
-    assert on_disk.stopping.stage == TOLD
+    assert on_disk.stopping.stage == NOTIFIED
     for now in (110.0, 110.0 + TERM_SECONDS, 110.0 + 2 * TERM_SECONDS):
-        climb.ladder.climb(now - 0.1)
-        climb.ladder.climb(now)
-    assert climb.tree.done == ["SIGINT", "SIGTERM to all", "thaw", "kill"]
-    assert climb.tree.stages == [FIRST, TERM, TERM, KILL]
-    assert climb.signals() == [None, "SIGINT", "SIGTERM", "SIGKILL"]
+        stopped.stop_sequence.advance(now - 0.1)
+        stopped.stop_sequence.advance(now)
+    assert stopped.tree.done == ["SIGINT", "SIGTERM to all", "thaw", "kill"]
+    assert stopped.tree.stages == [SIGNALLED, TERM, TERM, KILL]
+    assert stopped.signals() == [None, "SIGINT", "SIGTERM", "SIGKILL"]
 
 
-def test_a_paused_script_that_listens_is_continued_so_that_it_hears(tmp_path: Path) -> None:
-    climb = Climb(str(tmp_path), pause=Pause(since=1.0, by="heat", reason="hot"), listens=True)
-    climb.begin()
-    assert climb.tree.done == ["thaw"]
-    assert climb.recorder.live.pause is None
+def test_a_paused_listening_script_is_continued_so_that_it_notices(tmp_path: Path) -> None:
+    stopped = StoppedRun(str(tmp_path), pause=Pause(since=1.0, by="heat", reason="hot"), listens=True)
+    stopped.begin()
+    assert stopped.tree.done == ["thaw"]
+    assert stopped.recorder.live.pause is None
 
 
-def test_where_the_record_cannot_be_written_who_listens_is_signalled(tmp_path: Path) -> None:
-    climb = Climb(str(tmp_path / "gone"), listens=True)
-    climb.begin()
-    assert climb.tree.done == ["SIGINT"]
+def test_a_listening_script_is_signalled_if_the_record_cannot_be_written(tmp_path: Path) -> None:
+    stopped = StoppedRun(str(tmp_path / "gone"), listens=True)
+    stopped.begin()
+    assert stopped.tree.done == ["SIGINT"]
 
 
-def test_a_new_guardian_gives_the_signal_that_who_was_told_still_needs(tmp_path: Path) -> None:
-    climb = Climb(str(tmp_path), listens=True)
-    climb.begin()
-    climb.another().climb(110.0)
-    assert climb.tree.done == ["SIGINT"]
+def test_a_new_guardian_sends_the_signal_that_a_listening_script_still_needs(tmp_path: Path) -> None:
+    stopped = StoppedRun(str(tmp_path), listens=True)
+    stopped.begin()
+    stopped.another().advance(110.0)
+    assert stopped.tree.done == ["SIGINT"]

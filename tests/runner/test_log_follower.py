@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.runner import log_follower, told_metrics
-from backprop_tui.runner.log_follower import Begin, LogFollower, cut_torn_line, recover_offset
+from backprop_tui.runner.log_follower import LogFollower, LogPosition, cut_torn_line, recover_offset
 from backprop_tui.runner.told_metrics import newest_lines
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 
@@ -16,22 +16,22 @@ LINE = b'{"step": %d, "loss": 0.5}\n'
 
 
 class Log:
-    """The log of one run and who follows it."""
+    """The log of a run and its follower."""
 
     def __init__(self, folder: str) -> None:
         self.directory = RunDirectory(folder)
         self.follower = self.follow()
 
     def follow(self, offset: int = 0, metrics_from: int = 0) -> LogFollower:
-        begin = Begin(offset=offset, metrics_from=metrics_from, told_from=metrics_from)
-        return LogFollower(self.directory, begin)
+        start = LogPosition(offset=offset, metrics_from=metrics_from, announced_from=metrics_from)
+        return LogFollower(self.directory, start)
 
     def prints(self, content: bytes) -> None:
         with open(self.directory.log, "ab") as file:
             file.write(content)
 
     def steps(self) -> list[int | None]:
-        """What is new."""
+        """The new steps."""
         values, _ = self.follower.read(0.0)
         self.follower.write_metrics()
         return [value.step for value in values]
@@ -45,11 +45,11 @@ def log(tmp_path: Path) -> Log:
     return Log(str(tmp_path))
 
 
-def test_a_log_that_is_not_there_yet_says_nothing(log: Log) -> None:
+def test_a_missing_log_has_no_values(log: Log) -> None:
     assert log.steps() == []
 
 
-def test_each_line_is_read_once_as_soon_as_it_is_whole(log: Log) -> None:
+def test_each_line_is_read_once_as_soon_as_it_is_complete(log: Log) -> None:
     log.prints(LINE % 1 + b'{"step": 2,')
     assert log.steps() == [1]
     log.prints(b' "loss": 1}\n')
@@ -64,7 +64,7 @@ def test_a_last_line_without_an_end_is_read_when_the_script_is_dead(log: Log) ->
     assert [getattr(value, "step", None) for value in log.follower.finish(0.0)] == [1]
 
 
-def test_a_log_that_was_cut_is_read_from_its_beginning(log: Log) -> None:
+def test_a_truncated_log_is_read_from_its_beginning(log: Log) -> None:
     log.prints(LINE % 1 + LINE % 2)
     log.steps()
     os.truncate(log.directory.log, 0)
@@ -73,7 +73,7 @@ def test_a_log_that_was_cut_is_read_from_its_beginning(log: Log) -> None:
     assert log.follower.generation == 1
 
 
-def test_a_new_guardian_goes_on_where_metrics_end(log: Log) -> None:
+def test_a_new_guardian_continues_where_metrics_end(log: Log) -> None:
     log.prints(LINE % 1)
     log.steps()
     offset = recover_offset(log.directory, 0)
@@ -84,7 +84,7 @@ def test_a_new_guardian_goes_on_where_metrics_end(log: Log) -> None:
     assert log.written() == [1, 2]
 
 
-def test_of_very_long_metrics_the_end_tells_where_to_go_on(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_end_of_very_long_metrics_gives_the_offset(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     for step in range(200):
         log.prints(LINE % step)
     log.steps()
@@ -93,7 +93,7 @@ def test_of_very_long_metrics_the_end_tells_where_to_go_on(log: Log, monkeypatch
     assert recover_offset(log.directory, 0) == os.path.getsize(log.directory.log)
 
 
-def test_a_torn_line_of_metrics_is_cut_before_it_goes_on(log: Log) -> None:
+def test_an_incomplete_last_line_of_metrics_is_cut(log: Log) -> None:
     path = log.directory.file("metrics.jsonl")
     with open(path, "wb") as file:
         file.write(b'{"step": 1, "offset": 9, "generation": 0}\n{"step": 2, "off')
@@ -103,7 +103,7 @@ def test_a_torn_line_of_metrics_is_cut_before_it_goes_on(log: Log) -> None:
     cut_torn_line(log.directory.file("none.jsonl"))
 
 
-def test_a_script_that_prints_faster_than_it_is_read_is_read_near_its_end(
+def test_a_log_that_grows_faster_than_it_is_read_is_read_near_its_end(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_follower, "LONGEST_BACKLOG_BYTES", 1000)

@@ -1,4 +1,4 @@
-"""Runs that work in one directory at one time."""
+"""Runs that share a working directory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.domain.run import Queued, Run, Running, Spec, State
-from backprop_tui.runner.neighbours import Neighbours
+from backprop_tui.runner.neighbours import DirectoryNeighbours
 from backprop_tui.store.creation import create
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
@@ -34,25 +34,25 @@ def beside(home: Home, run_id: str, cwd: str, state: State) -> RunDirectory:
 @pytest.mark.parametrize(
     ("cwd", "shared"), [("/data/exp", True), ("/data", True), ("/data/exp/a", True), ("/data/exp2", False)]
 )
-def test_a_run_that_goes_on_above_or_below_shares_the_directory(home: Home, cwd: str, *, shared: bool) -> None:
-    neighbours = Neighbours(home, "mine", "/data/exp")
-    assert not neighbours.share_cwd()
+def test_an_active_run_above_or_below_shares_the_directory(home: Home, cwd: str, *, shared: bool) -> None:
+    neighbours = DirectoryNeighbours(home, "mine", "/data/exp")
+    assert not neighbours.is_shared()
     beside(home, "other", cwd, Running(since=1.0))
-    assert neighbours.share_cwd() is shared
+    assert neighbours.is_shared() is shared
 
 
-def test_one_that_waits_writes_nothing_until_it_starts(home: Home) -> None:
-    neighbours = Neighbours(home, "mine", "/data")
+def test_a_queued_run_shares_the_directory_only_once_it_starts(home: Home) -> None:
+    neighbours = DirectoryNeighbours(home, "mine", "/data")
     directory = beside(home, "other", "/data", Queued(since=1.0))
-    assert not neighbours.share_cwd()
+    assert not neighbours.is_shared()
     directory.write(replace(directory.read(), state=Running(since=2.0)), durable=False)
-    assert neighbours.share_cwd()
+    assert neighbours.is_shared()
 
 
-def test_itself_is_no_neighbour_and_a_broken_record_is_none(home: Home) -> None:
+def test_neither_the_run_itself_nor_a_broken_record_is_a_neighbour(home: Home) -> None:
     beside(home, "mine", "/data", Running(since=1.0))
     broken = beside(home, "broken", "/data", Running(since=1.0))
     Path(broken.file("run.json")).write_text("{")
-    assert not Neighbours(home, "mine", "/data").share_cwd()
+    assert not DirectoryNeighbours(home, "mine", "/data").is_shared()
     os.unlink(broken.file("run.json"))
-    assert not Neighbours(home, "mine", "/data").share_cwd()
+    assert not DirectoryNeighbours(home, "mine", "/data").is_shared()

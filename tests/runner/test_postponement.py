@@ -1,4 +1,4 @@
-"""An end that waits for the checkpoint that is due."""
+"""A stop that waits for the checkpoint that is due."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from backprop_tui.domain.live import Pause, Postponed
 from backprop_tui.domain.run import Checkpoint
 from backprop_tui.domain.save_pace import SavePace
 from backprop_tui.domain.status import Status
-from backprop_tui.runner.postponement import Postponement
-from tests.runner.test_ladder import Climb
+from backprop_tui.runner.postponement import DeferredStop
+from tests.runner.test_ladder import StoppedRun
 
 GRACE = 10.0
 NOW = 100.0  # the clock's mark is 90: 10 s into the attempt
@@ -22,16 +22,16 @@ DUE_LATE = SavePace(last_at=5.0, intervals=(800.0,))
 
 
 class Waiting:
-    """A postponement over a ladder that only notes."""
+    """A deferred stop with a fake tree."""
 
     def __init__(self, folder: str, pace: SavePace | None) -> None:
-        self.climb = Climb(folder)
-        self.recorder = self.climb.recorder
+        self.stopped = StoppedRun(folder)
+        self.recorder = self.stopped.recorder
         self.recorder.change(pace=pace)
         self.is_saving = self.listens = False
-        self.postponement = Postponement(
+        self.deferred_stop = DeferredStop(
             self.recorder,
-            self.climb.ladder,
+            self.stopped.stop_sequence,
             grace_seconds=GRACE,
             is_saving=lambda: self.is_saving,
             listens=lambda: self.listens,
@@ -39,7 +39,7 @@ class Waiting:
 
     def stop(self, *, by: str = "person", now: float = NOW, after_checkpoint: bool = False) -> None:
         status = Status.STOPPED if by == "person" else Status.TIMEBOXED
-        self.postponement.end(status, by=by, reason=f"by {by}", now=now, after_checkpoint=after_checkpoint)
+        self.deferred_stop.stop(status, by=by, reason=f"by {by}", now=now, after_checkpoint=after_checkpoint)
 
     def saves(self, *, sound: bool | None) -> None:
         saved = Checkpoint(path="/ckpt", step=1, saved_at=time.time(), sound=sound)
@@ -47,13 +47,13 @@ class Waiting:
 
     @property
     def signalled(self) -> bool:
-        return bool(self.climb.tree.done)
+        return bool(self.stopped.tree.done)
 
     @property
     def postponed(self) -> Postponed:
-        found = self.recorder.live.postponed
-        assert found is not None
-        return found
+        postponed = self.recorder.live.postponed
+        assert postponed is not None
+        return postponed
 
 
 @pytest.fixture
@@ -66,43 +66,43 @@ def late(tmp_path: Path) -> Waiting:
     return Waiting(str(tmp_path), DUE_LATE)
 
 
-def test_without_a_checkpoint_that_is_due_the_signal_comes_at_once(late: Waiting) -> None:
+def test_without_a_due_checkpoint_the_signal_is_sent_at_once(late: Waiting) -> None:
     late.stop()
-    assert late.climb.tree.done == ["SIGINT"]
+    assert late.stopped.tree.done == ["SIGINT"]
 
 
-def test_the_wish_is_on_disk_and_no_signal_given_until_the_save(soon: Waiting) -> None:
+def test_the_intent_is_on_disk_and_no_signal_is_sent_before_the_save(soon: Waiting) -> None:
     soon.stop()
-    live = soon.climb.directory.read_live()
+    live = soon.stopped.directory.read_live()
     assert live is not None
     assert live.postponed == soon.postponed
-    soon.postponement.keep(NOW + 1)
+    soon.deferred_stop.check(NOW + 1)
     assert not soon.signalled
     soon.saves(sound=None)
-    soon.postponement.keep(NOW + 1)
+    soon.deferred_stop.check(NOW + 1)
     assert not soon.signalled, "a script may say so before it has written all of it"
     soon.saves(sound=True)
-    soon.postponement.keep(NOW + 1)
-    assert soon.climb.tree.done == ["SIGINT"]
+    soon.deferred_stop.check(NOW + 1)
+    assert soon.stopped.tree.done == ["SIGINT"]
     assert soon.recorder.live.postponed is None
 
 
 def test_it_never_waits_longer_than_the_grace(soon: Waiting) -> None:
     soon.stop()
-    soon.postponement.keep(NOW + GRACE)
+    soon.deferred_stop.check(NOW + GRACE)
     assert soon.signalled
 
 
-def test_one_that_is_being_written_is_waited_for(late: Waiting) -> None:
+def test_a_checkpoint_that_is_being_written_is_waited_for(late: Waiting) -> None:
     late.is_saving = True
     late.stop(by="timebox")
     assert not late.signalled
     late.saves(sound=True)
-    late.postponement.keep(NOW + 1)
+    late.deferred_stop.check(NOW + 1)
     assert late.signalled
 
 
-def test_what_stands_still_or_saves_when_told_is_not_waited_for(soon: Waiting) -> None:
+def test_a_script_that_saves_when_asked_is_not_waited_for(soon: Waiting) -> None:
     soon.listens = True
     soon.stop()
     assert soon.recorder.live.stopping is not None
@@ -114,13 +114,13 @@ def test_a_paused_run_saves_nothing(soon: Waiting) -> None:
     assert soon.signalled
 
 
-def test_who_asks_for_the_next_checkpoint_waits_beyond_the_grace(late: Waiting) -> None:
+def test_a_stop_after_the_checkpoint_waits_beyond_the_grace(late: Waiting) -> None:
     late.stop(after_checkpoint=True)
-    late.postponement.keep(NOW + 5 * GRACE)
+    late.deferred_stop.check(NOW + 5 * GRACE)
     assert not late.signalled
 
 
-def test_asking_again_never_waits_longer_and_who_does_not_want_the_wait_cuts_it_short(late: Waiting) -> None:
+def test_a_second_stop_never_extends_the_wait_and_a_plain_stop_shortens_it(late: Waiting) -> None:
     late.stop(after_checkpoint=True)
     first = late.postponed
     late.stop(after_checkpoint=True, now=NOW + 50)
@@ -131,16 +131,16 @@ def test_asking_again_never_waits_longer_and_who_does_not_want_the_wait_cuts_it_
     assert late.postponed.deadline == NOW + 60 + GRACE
 
 
-def test_a_person_overrules_a_timebox_so_that_no_slice_follows(soon: Waiting) -> None:
+def test_a_person_takes_precedence_over_a_timebox_so_no_slice_follows(soon: Waiting) -> None:
     soon.stop(by="timebox")
     soon.stop()
-    soon.postponement.keep(NOW + GRACE)
+    soon.deferred_stop.check(NOW + GRACE)
     stopping = soon.recorder.live.stopping
     assert stopping is not None
     assert (stopping.status, stopping.by) == (Status.STOPPED, "person")
 
 
-def test_a_goal_that_is_reached_while_a_timebox_waits_is_why_it_ends(soon: Waiting) -> None:
+def test_a_goal_reached_during_the_wait_becomes_the_reason(soon: Waiting) -> None:
     soon.stop(by="timebox")
     first = soon.postponed
     soon.stop(by="until", now=NOW + 1)
@@ -150,17 +150,17 @@ def test_a_goal_that_is_reached_while_a_timebox_waits_is_why_it_ends(soon: Waiti
     assert soon.postponed.status is Status.STOPPED
 
 
-def test_a_person_who_stops_a_slice_that_is_ending_wants_no_other_one(late: Waiting) -> None:
+def test_a_person_stopping_a_slice_that_is_ending_prevents_the_next(late: Waiting) -> None:
     late.stop(by="timebox")
     late.stop(by="until")
     before = late.recorder.live
     late.stop(after_checkpoint=True)
     assert (before.is_final, late.recorder.live.is_final) == (False, True)
-    assert late.climb.tree.done == ["SIGINT"]
+    assert late.stopped.tree.done == ["SIGINT"]
 
 
-def test_a_kill_waits_for_nothing(soon: Waiting) -> None:
+def test_a_kill_does_not_wait(soon: Waiting) -> None:
     soon.stop(after_checkpoint=True)
-    soon.climb.ladder.kill_now(by="person", reason="stopped by you", now=NOW + 1)
-    assert soon.climb.tree.done == ["kill"]
+    soon.stopped.stop_sequence.kill_now(by="person", reason="stopped by you", now=NOW + 1)
+    assert soon.stopped.tree.done == ["kill"]
     assert soon.recorder.live.postponed is None

@@ -1,4 +1,4 @@
-"""What a run uses, and the most of it."""
+"""A run's resource use and its peaks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from backprop_tui.runner.resources import (
     FIRST_SECONDS,
     WIDE_SECONDS,
     ResourceMeter,
-    most,
+    larger,
 )
 from backprop_tui.store.run_directory import RunDirectory
 
@@ -29,20 +29,20 @@ figures = st.none() | st.floats(-1e9, 1e9)
 
 
 @given(figures, figures)
-def test_most_is_the_larger_of_what_is_known(one: float | None, other: float | None) -> None:
-    found = most(one, other)
-    assert found == most(other, one)
-    assert (found is None) == (one is None and other is None)
-    assert all(found is not None and found >= figure for figure in (one, other) if figure is not None)
+def test_larger_returns_the_larger_known_value(first: float | None, second: float | None) -> None:
+    result = larger(first, second)
+    assert result == larger(second, first)
+    assert (result is None) == (first is None and second is None)
+    assert all(result is not None and result >= figure for figure in (first, second) if figure is not None)
 
 
 class Alone:
-    """A tree of this process alone."""
+    """A tree with only this process."""
 
     def members(self) -> list[Identity]:
-        found = identify(os.getpid())
-        assert found is not None
-        return [found]
+        identity = identify(os.getpid())
+        assert identity is not None
+        return [identity]
 
 
 def share(held: int | None, celsius: float | None) -> GpuShare:
@@ -52,7 +52,7 @@ def share(held: int | None, celsius: float | None) -> GpuShare:
 
 
 class Metered:
-    """A meter in the hands of the test."""
+    """A meter with a given GPU share."""
 
     def __init__(self, folder: str) -> None:
         live = Live(attempt=1, runner_pid=1, script_pid=None, clock=Clock(), time=0.0)
@@ -74,7 +74,7 @@ def metered(tmp_path: Path) -> Metered:
     return Metered(str(tmp_path))
 
 
-def test_the_first_sample_is_not_taken_before_the_script_has_begun(metered: Metered) -> None:
+def test_the_first_sample_is_taken_only_after_a_delay(metered: Metered) -> None:
     metered.meter.sample(FIRST_SECONDS - 0.01)
     assert metered.lines() == []
     metered.meter.sample(FIRST_SECONDS + 0.01)
@@ -83,7 +83,7 @@ def test_the_first_sample_is_not_taken_before_the_script_has_begun(metered: Mete
     assert line["cpu_percent"] is None
 
 
-def test_samples_are_close_at_first_and_wide_later(metered: Metered) -> None:
+def test_samples_are_frequent_at_first_and_rare_later(metered: Metered) -> None:
     now = FIRST_SECONDS + 0.01
     for _ in range(CLOSE_SAMPLES + 1):
         metered.meter.sample(now)
@@ -94,7 +94,7 @@ def test_samples_are_close_at_first_and_wide_later(metered: Metered) -> None:
     assert len(metered.lines()) == CLOSE_SAMPLES + 1
 
 
-def test_the_peak_stays_when_the_use_goes_down(metered: Metered) -> None:
+def test_the_peak_is_kept_when_the_use_decreases(metered: Metered) -> None:
     for number, (held, celsius) in enumerate([(5, 60.0), (9, 50.0), (None, None), (1, 40.0)]):
         metered.share = share(held, celsius)
         metered.meter.sample(1.0 + number * CLOSE_SECONDS)
@@ -104,7 +104,7 @@ def test_the_peak_stays_when_the_use_goes_down(metered: Metered) -> None:
     assert live.peak.ram_bytes is not None
 
 
-def test_what_is_not_known_of_gpus_stays_unknown(metered: Metered) -> None:
+def test_unknown_gpu_values_stay_unknown(metered: Metered) -> None:
     metered.meter.sample(1.0)
     assert metered.recorder.live.peak.vram_bytes is None
     assert metered.lines()[0]["gpus"] == []

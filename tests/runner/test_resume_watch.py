@@ -1,4 +1,4 @@
-"""A resumed attempt as its guardian watches it, from the files that the attempts before left."""
+"""The check of a resumed attempt against the metrics of earlier attempts."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Resumed:
         check = self.recorder.live.resume_check
         return None if check is None else check.verdict
 
-    def told(self) -> list[tuple[str, str]]:
+    def events(self) -> list[tuple[str, str]]:
         events = read_lines(self.directory.file("events.jsonl"))
         return [(str(event["event"]), str(event["message"])) for event in events]
 
@@ -66,72 +66,72 @@ def resumed(tmp_path: Path) -> Resumed:
     return Resumed(tmp_path, understood_flags=("--resume-from",))
 
 
-def said(*steps: int) -> list[Progress]:
+def values(*steps: int) -> list[Progress]:
     return [Progress(offset=1, step=step, metrics={"loss": loss_at(step)}) for step in steps]
 
 
-def test_a_run_that_goes_on_is_told_once(resumed: Resumed) -> None:
+def test_a_run_that_continues_is_reported_once(resumed: Resumed) -> None:
     watch = resumed.watch()
-    watch.take(said(910, 920))
+    watch.observe(values(910, 920))
     assert resumed.verdict() is None
-    watch.take(said(930))
-    watch.take(said(*range(940, 990, 10)))
+    watch.observe(values(930))
+    watch.observe(values(*range(940, 990, 10)))
     assert resumed.verdict() is Verdict.CONTINUED
-    assert [kind for kind, _ in resumed.told()] == ["resume_checked"]
+    assert [kind for kind, _ in resumed.events()] == ["resume_checked"]
 
 
-def test_a_run_that_begins_again_is_a_warning(resumed: Resumed) -> None:
-    resumed.watch().take(said(0, 10, 20))
+def test_a_run_that_restarts_is_a_warning(resumed: Resumed) -> None:
+    resumed.watch().observe(values(0, 10, 20))
     assert resumed.verdict() is Verdict.RESTARTED
-    ((kind, message),) = resumed.told()
+    ((kind, message),) = resumed.events()
     assert kind == "resume_doubtful"
-    assert message.startswith("attempt 2 began again at step 0 after 900: loss 3.967, before 1.")
+    assert message.startswith("attempt 2 restarted at step 0 after 900: loss 3.967, before 1.")
 
 
-def test_a_script_that_was_told_by_the_environment_alone_is_told_how_to_be_told(tmp_path: Path) -> None:
+def test_a_script_that_only_got_an_environment_variable_is_advised_to_use_resume_arg(tmp_path: Path) -> None:
     untold = Resumed(tmp_path)
-    untold.watch().take(said(0, 10, 20))
-    assert "--resume-arg" in untold.told()[0][1]
+    untold.watch().observe(values(0, 10, 20))
+    assert "--resume-arg" in untold.events()[0][1]
     check = untold.recorder.live.resume_check
     assert check is not None
     assert "--resume-arg" in check.message
 
 
-def test_a_guardian_that_takes_over_knows_what_was_said_since_the_resume(resumed: Resumed) -> None:
+def test_a_guardian_that_takes_over_knows_the_values_since_the_resume(resumed: Resumed) -> None:
     resumed.write(range(0, 20, 10), time=501.0)
-    resumed.watch().take(said(20))
+    resumed.watch().observe(values(20))
     assert resumed.verdict() is Verdict.RESTARTED
     again = resumed.watch()
-    again.take(said(30, 40, 50))
-    assert len(resumed.told()) == 1
+    again.observe(values(30, 40, 50))
+    assert len(resumed.events()) == 1
 
 
-def test_a_step_is_that_of_the_last_line_that_told_one(resumed: Resumed) -> None:
+def test_a_line_without_a_step_belongs_to_the_last_step(resumed: Resumed) -> None:
     watch = resumed.watch()
     for step in (910, 920, 930):
-        watch.take([Progress(offset=1, step=step), Progress(offset=1, metrics={"loss": loss_at(step)})])
+        watch.observe([Progress(offset=1, step=step), Progress(offset=1, metrics={"loss": loss_at(step)})])
     check = resumed.recorder.live.resume_check
     assert check is not None
     assert (check.verdict, check.step_after, check.metric) == (Verdict.CONTINUED, 910, "loss")
 
 
-def test_an_attempt_from_the_beginning_is_not_judged(resumed: Resumed) -> None:
+def test_an_attempt_without_a_resume_is_not_judged(resumed: Resumed) -> None:
     resumed.run = resumed.run.with_attempt(replace(resumed.run.attempt, resumed_from=None))
     watch = resumed.watch()
-    watch.take(said(0, 10, 20))
+    watch.observe(values(0, 10, 20))
     watch.finish()
-    assert resumed.told() == []
+    assert resumed.events() == []
 
 
-def test_what_cannot_be_read_or_is_strange_gives_no_verdict(resumed: Resumed) -> None:
+def test_unreadable_and_invalid_lines_give_no_verdict(resumed: Resumed) -> None:
     Path(resumed.directory.file("metrics.jsonl")).write_text(
         '{"time": 5, "step": "x", "metrics": 7}\n[1]\n'
         '{"time": "2026", "step": 1e400, "epoch": [], "metrics": {"loss": {}}}\n'
     )
     watch = resumed.watch()
-    watch.take(said(0, 10, 20))
+    watch.observe(values(0, 10, 20))
     watch.finish()
-    assert resumed.told() == []
+    assert resumed.events() == []
 
 
 def test_a_burst_of_lines_is_judged_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,6 +142,6 @@ def test_a_burst_of_lines_is_judged_once(tmp_path: Path, monkeypatch: pytest.Mon
         judged.append(len(after))
 
     monkeypatch.setattr(resume_watch, "judge", undecided)
-    watch.take([Progress(offset=0, metrics={"lr": 0.1})] * 20_000)
-    watch.take([Progress(offset=0, metrics={"lr": 0.1})])
+    watch.observe([Progress(offset=0, metrics={"lr": 0.1})] * 20_000)
+    watch.observe([Progress(offset=0, metrics={"lr": 0.1})])
     assert judged == [400]

@@ -1,4 +1,4 @@
-"""The files a run writes, found wherever it writes them."""
+"""Finding the files that a run writes."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.runner import written_files
-from backprop_tui.runner.writing_places import DEEPEST, Place, files_written_by, named_places
-from backprop_tui.runner.written_files import WrittenFile, WrittenFiles
+from backprop_tui.runner.writing_places import DEEPEST, OutputLocation, files_written_by, locations_in_command
+from backprop_tui.runner.written_files import OutputFile, OutputFiles
 
 PAST = 1_000_000_000
 
 
-def looker(cwd: Path, *places: Path, since_ns: int = 0, **options: object) -> WrittenFiles:
-    asked = [Place(str(place)) for place in places]
-    return WrittenFiles(asked, cwd=str(cwd), since_ns=since_ns, **options)  # type: ignore[arg-type]
+def make_files(cwd: Path, *folders: Path, since_ns: int = 0, **options: object) -> OutputFiles:
+    asked = [OutputLocation(str(folder)) for folder in folders]
+    return OutputFiles(asked, cwd=str(cwd), since_ns=since_ns, **options)  # type: ignore[arg-type]
 
 
-def names(found: object) -> list[str]:
-    return [os.path.basename(file.path) for file in found]  # type: ignore[attr-defined]
+def names(files: object) -> list[str]:
+    return [os.path.basename(file.path) for file in files]  # type: ignore[attr-defined]
 
 
 def write(path: Path, content: str = "x") -> Path:
@@ -35,39 +35,39 @@ def write(path: Path, content: str = "x") -> Path:
     return path
 
 
-def test_a_file_is_told_once_and_again_when_it_changes(tmp_path: Path) -> None:
-    files = looker(tmp_path)
+def test_a_file_is_reported_once_and_again_when_it_changes(tmp_path: Path) -> None:
+    files = make_files(tmp_path)
     path = write(tmp_path / "out" / "metrics.csv")
-    assert files.look(0.0) == [WrittenFile(path=str(path), size_bytes=1, modified_ns=path.stat().st_mtime_ns)]
-    assert files.look(1.0) == []
+    assert files.scan() == [OutputFile(path=str(path), size_bytes=1, modified_ns=path.stat().st_mtime_ns)]
+    assert files.scan() == []
     write(path, "xy")
-    assert [file.size_bytes for file in files.look(2.0)] == [2]
+    assert [file.size_bytes for file in files.scan()] == [2]
 
 
-def test_what_was_there_before_the_attempt_is_not_told_until_it_is_written_again(tmp_path: Path) -> None:
+def test_files_older_than_the_attempt_are_reported_only_when_written_again(tmp_path: Path) -> None:
     path = write(tmp_path / "ckpt.pt")
     os.utime(path, ns=(PAST, PAST))
-    files = looker(tmp_path, since_ns=2 * PAST)
-    assert files.look(0.0) == []
-    path.write_text("in place, so that the directory does not change")
-    assert names(files.look(1.0)) == ["ckpt.pt"]
+    files = make_files(tmp_path, since_ns=2 * PAST)
+    assert files.scan() == []
+    path.write_text("in folder, so that the directory does not change")
+    assert names(files.scan()) == ["ckpt.pt"]
 
 
-def test_directories_that_appear_later_are_found_however_old_the_one_above_looks(tmp_path: Path) -> None:
-    files = looker(tmp_path)
-    files.look(0.0)
+def test_new_directories_are_found_even_if_the_parent_seems_unchanged(tmp_path: Path) -> None:
+    files = make_files(tmp_path)
+    files.scan()
     write(tmp_path / "lightning_logs" / "version_0" / "checkpoints" / "epoch=1-step=16.ckpt")
-    assert names(files.look(1.0)) == ["epoch=1-step=16.ckpt"]
+    assert names(files.scan()) == ["epoch=1-step=16.ckpt"]
     os.utime(tmp_path / "lightning_logs" / "version_0" / "checkpoints", ns=(PAST, PAST))
-    files.look(2.0)
+    files.scan()
     write(tmp_path / "lightning_logs" / "version_0" / "checkpoints" / "epoch=2-step=32.ckpt")
-    assert names(files.look(3.0)) == ["epoch=2-step=32.ckpt"]
+    assert names(files.scan()) == ["epoch=2-step=32.ckpt"]
 
 
 @pytest.mark.parametrize("folder", [".git", "node_modules", "__pycache__", "venv", "wandb", ".cache/huggingface"])
-def test_directories_of_tools_are_passed_over(tmp_path: Path, folder: str) -> None:
+def test_directories_of_tools_are_skipped(tmp_path: Path, folder: str) -> None:
     write(tmp_path / folder / "ckpt.pt")
-    assert looker(tmp_path).look(0.0) == []
+    assert make_files(tmp_path).scan() == []
 
 
 def test_links_are_never_followed(tmp_path: Path) -> None:
@@ -77,95 +77,93 @@ def test_links_are_never_followed(tmp_path: Path) -> None:
     cwd.mkdir()
     (cwd / "linked").symlink_to(outside)
     (cwd / "last.ckpt").symlink_to(outside / "ckpt.pt")
-    assert looker(cwd).look(0.0) == []
+    assert make_files(cwd).scan() == []
 
 
-def test_names_that_interest_nobody_are_passed_over_unless_they_are_wanted(tmp_path: Path) -> None:
+def test_uninteresting_names_are_skipped_unless_they_are_relevant(tmp_path: Path) -> None:
     write(tmp_path / "state.weights")
-    assert looker(tmp_path).look(0.0) == []
-    assert names(looker(tmp_path, is_wanted=lambda path: path.endswith(".weights")).look(0.0)) == ["state.weights"]
+    assert make_files(tmp_path).scan() == []
+    assert names(make_files(tmp_path, is_relevant=lambda path: path.endswith(".weights")).scan()) == ["state.weights"]
 
 
-def test_it_goes_so_deep_and_no_deeper(tmp_path: Path) -> None:
+def test_the_depth_of_the_search_is_limited(tmp_path: Path) -> None:
     deepest = tmp_path.joinpath(*"abcdefgh"[:DEEPEST])
     write(deepest / "ckpt.pt")
     write(deepest / "deeper" / "ckpt_2.pt")
-    assert names(looker(tmp_path).look(0.0)) == ["ckpt.pt"]
+    assert names(make_files(tmp_path).scan()) == ["ckpt.pt"]
 
 
-def test_a_directory_with_too_many_entries_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_with_too_many_entries_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(written_files, "MOST_GUESSED_ENTRIES", 10)
     for number in range(50):
         write(tmp_path / "images" / f"{number}.npz")
     write(tmp_path / "out" / "ckpt.pt")
-    files = looker(tmp_path)
-    found = names(files.look(0.0))
-    assert "ckpt.pt" in found
-    assert len(found) <= 11
+    files = make_files(tmp_path)
+    listed = names(files.scan())
+    assert "ckpt.pt" in listed
+    assert len(listed) <= 11
     write(tmp_path / "images" / "another.npz")
-    assert "another.npz" not in names(files.look(1.0))
+    assert "another.npz" not in names(files.scan())
 
 
-def test_a_data_set_in_many_directories_is_not_remembered_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_number_of_remembered_files_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(written_files, "MOST_GUESSED_FILES", 25)
     for folder in range(20):
         for number in range(10):
             write(tmp_path / "data" / f"class{folder}" / f"{number}.npz")
     out = tmp_path / "out"
-    files = looker(tmp_path, out)
-    looks = [names(files.look(float(number))) for number in range(4)]
-    assert sum(map(len, looks)) == 25
+    files = make_files(tmp_path, out)
+    scans = [names(files.scan()) for number in range(4)]
+    assert sum(map(len, scans)) == 25
     write(out / "ckpt.pt")
-    assert names(files.look(5.0)) == ["ckpt.pt"]
+    assert names(files.scan()) == ["ckpt.pt"]
     for path in tmp_path.rglob("*.npz"):
         path.unlink()
-    files.look(6.0)
+    files.scan()
     assert files._file_count == 1
 
 
-def test_one_look_does_so_much_and_the_next_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(written_files, "UNITS_A_LOOK", 30)
+def test_the_work_of_a_scan_is_limited_and_the_next_one_continues(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(written_files, "UNITS_PER_SCAN", 30)
     for folder in range(20):
         for number in range(10):
             write(tmp_path / f"class{folder}" / f"{number}.npz")
-    files = looker(tmp_path)
-    looks = [len(files.look(float(number))) for number in range(20)]
-    assert max(looks) <= 40
-    assert sum(looks) == 200
+    files = make_files(tmp_path)
+    scans = [len(files.scan()) for number in range(20)]
+    assert max(scans) <= 40
+    assert sum(scans) == 200
 
 
-def test_what_is_named_is_looked_at_each_time_whatever_the_cwd_costs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(written_files, "UNITS_A_LOOK", 1)
+def test_named_directories_are_checked_at_each_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(written_files, "UNITS_PER_SCAN", 1)
     cwd, out = tmp_path / "cwd", tmp_path / "out"
     for folder in range(20):
         write(cwd / f"class{folder}" / "0.npz")
-    files = looker(cwd, out)
-    files.look(0.0)
+    files = make_files(cwd, out)
+    files.scan()
     write(out / "checkpoint-5" / "trainer_state.json")
-    assert "trainer_state.json" in names(files.look(1.0))
+    assert "trainer_state.json" in names(files.scan())
 
 
-def test_what_appears_in_a_shared_cwd_is_nobodys(tmp_path: Path) -> None:
+def test_new_files_in_a_shared_cwd_belong_to_no_run(tmp_path: Path) -> None:
     named = tmp_path / "mine"
-    files = looker(tmp_path, named, is_shared=lambda: True)
+    files = make_files(tmp_path, named, is_shared=lambda: True)
     write(tmp_path / "theirs" / "ckpt.pt")
     write(named / "ckpt_7.pt")
-    assert names(files.look(0.0)) == ["ckpt_7.pt"]
+    assert names(files.scan()) == ["ckpt_7.pt"]
 
 
-def test_a_place_that_holds_the_cwd_says_no_more_than_the_cwd(tmp_path: Path) -> None:
-    files = looker(tmp_path / "cwd", tmp_path, is_shared=lambda: True)
+def test_a_directory_that_contains_the_cwd_counts_as_guessed(tmp_path: Path) -> None:
+    files = make_files(tmp_path / "cwd", tmp_path, is_shared=lambda: True)
     write(tmp_path / "cwd" / "ckpt.pt")
-    assert files.look(0.0) == []
+    assert files.scan() == []
 
 
 @pytest.fixture
 def writer(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that holds a file of a directory nobody named open for writing, and reads another."""
+    """A process that writes to a file in a directory that is not named anywhere, and reads another file."""
     write(tmp_path / "read" / "weights.pt")
     (tmp_path / "elsewhere").mkdir()
     code = "import sys; w = open(sys.argv[1], 'w'); r = open(sys.argv[2]); print(flush=True); sys.stdin.read()"
@@ -177,14 +175,14 @@ def writer(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.communicate()
 
 
-def test_a_directory_is_learned_from_a_file_that_is_held_open(tmp_path: Path, writer: subprocess.Popen[bytes]) -> None:
+def test_the_directory_of_an_open_file_is_added(tmp_path: Path, writer: subprocess.Popen[bytes]) -> None:
     assert files_written_by([writer.pid]) >= {str(tmp_path / "elsewhere" / "held.pt")}
     cwd = tmp_path / "cwd"
     cwd.mkdir()
-    files = looker(cwd, pids=lambda: [writer.pid], is_shared=lambda: True)
-    assert names(files.look(0.0)) == ["held.pt"]
+    files = make_files(cwd, pids=lambda: [writer.pid], is_shared=lambda: True)
+    assert names(files.scan()) == ["held.pt"]
     write(tmp_path / "elsewhere" / "next.pt")
-    assert names(files.look(1.0)) == ["next.pt"]
+    assert names(files.scan()) == ["next.pt"]
 
 
 @pytest.mark.parametrize(
@@ -197,27 +195,27 @@ def test_a_directory_is_learned_from_a_file_that_is_held_open(tmp_path: Path, wr
         (["train.py", "--checkpoint-path", "ck/last.ckpt"], "ck"),
     ],
 )
-def test_options_name_where_a_run_writes(words: list[str], folder: str) -> None:
-    assert [place.folder for place in named_places(words, "/cwd")] == [os.path.join("/cwd", folder)]
+def test_options_name_output_directories(words: list[str], folder: str) -> None:
+    assert [folder.folder for folder in locations_in_command(words, "/cwd")] == [os.path.join("/cwd", folder)]
 
 
 @given(st.lists(st.text(max_size=20), max_size=8))
-def test_no_command_line_names_a_place_that_is_not_absolute(words: list[str]) -> None:
-    assert all(os.path.isabs(place.folder) for place in named_places(words, "/cwd"))
+def test_directories_from_a_command_line_are_always_absolute(words: list[str]) -> None:
+    assert all(os.path.isabs(folder.folder) for folder in locations_in_command(words, "/cwd"))
 
 
-def test_a_million_files_beside_it_cost_little(tmp_path: Path) -> None:
-    """Many, by the measure of a test: the costs of a look are bounded by entries, not by what is there."""
+def test_scanning_beside_many_other_files_is_cheap(tmp_path: Path) -> None:
+    """The cost of a scan is limited by the number of entries it may read, not by how many there are."""
     for folder in range(30):
         target = tmp_path / "data" / f"class{folder}"
         target.mkdir(parents=True)
         for number in range(1000):
             (target / f"{number}.jpg").touch()
-    files = looker(tmp_path)
+    files = make_files(tmp_path)
     began = time.thread_time()
-    for number in range(20):
-        files.look(float(number))
+    for _ in range(20):
+        files.scan()
     assert time.thread_time() - began < 1.0
     began = time.thread_time()
-    files.look(21.0)
+    files.scan()
     assert time.thread_time() - began < 0.1

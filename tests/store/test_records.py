@@ -45,15 +45,13 @@ from backprop_tui.domain.run import (
 from backprop_tui.domain.save_pace import SavePace
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.until import parse_until
-from backprop_tui.store.codec import decode
+from backprop_tui.store.codec import decode, encode
 from backprop_tui.store.fields import WrongField
 from backprop_tui.store.records import (
     REQUEST_TAGS,
     STATE_TAGS,
-    decode_live,
     decode_request,
     decode_run,
-    encode_live,
     encode_request,
     encode_run,
     public,
@@ -181,7 +179,7 @@ def live() -> Live:
 
 
 def test_a_live_record_survives_a_round_trip() -> None:
-    assert decode_live(through_json(encode_live(live()))) == live()
+    assert decode(Live, through_json(encode(live()))) == live()
 
 
 def test_the_live_record_refines_the_status_of_its_own_attempt_only() -> None:
@@ -255,7 +253,7 @@ def test_a_wrong_field_is_named(source: dict[str, object], message: str) -> None
 
 
 def test_a_live_record_with_an_unknown_status_is_refused() -> None:
-    source = through_json(encode_live(live()))
+    source = through_json(encode(live()))
     source["stopping"] = {**through_json(source["stopping"]), "status": "wandering"}
     with pytest.raises(WrongField, match="status: 'wandering'"):
-        decode_live(source)
+        decode(Live, source)

@@ -1,1 +1,1 @@
-"""What tests share: a store of their own, misbehaving scripts, programs that die at a chosen place."""
+"""Shared by tests: stores, misbehaving scripts, programs that die at a chosen place."""

@@ -1,4 +1,4 @@
-"""A command as it is typed, obeyed in this process, and what it said."""
+"""Runs command lines in this process and captures their output."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from backprop_tui.cli.invocation import run_program
 
 @dataclass(frozen=True)
 class Said:
-    """What a command answered."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -21,17 +21,15 @@ class Said:
 
     @property
     def lines(self) -> list[str]:
-        """Stdout, a line each."""
         return self.out.splitlines()
 
     @property
     def json(self) -> Any:
-        """Stdout as the one JSON value it is."""
         return json.loads(self.out)
 
 
 class Commands:
-    """Obeys commands on the state directory that the environment names."""
+    """Runs commands on the state directory given in the environment."""
 
     def __init__(self, captured: pytest.CaptureFixture[str]) -> None:
         self._captured = captured
@@ -43,7 +41,7 @@ class Commands:
         return Said(code, out, err)
 
     def json(self, *words: str) -> Any:
-        """The JSON answer of a command that goes well."""
-        said = self(*words, "--json")
-        assert said.code == 0, said.err
-        return said.json
+        """The JSON output of a command that succeeds."""
+        result = self(*words, "--json")
+        assert result.code == 0, result.err
+        return result.json

@@ -1,7 +1,7 @@
 """Makes a process kill itself at a named place of the product: before or after a function, once.
 
-Places are named `module:function` or `module:Class.function`, ours without the package's name. Which process it is
-that dies is told by the name it goes by, because supervisor, fork server, guardian and script are forks of each other.
+Places are named `module:function` or `module:Class.function`, our own modules without the package's name. The process
+is chosen by its name, because supervisor, fork server, guardian and script are forks of each other.
 """
 
 from __future__ import annotations
@@ -21,11 +21,10 @@ VARIABLE = "CRASHES"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crash:
-    """Dies `before` or `after` the function, in a process that goes by `name` (None: whoever comes first).
+    """A process called `name` (None: any) dies `before` or after the function.
 
-    `returning`: only where the function returned something true, or something false. `status`: only where an argument
-    is a run of that status, or a list with one. `times`: at its so many-th call. `hangs`: it does not die, but is never
-    heard of again, as on a file system whose server is gone.
+    `returning`: only if the function returned a true, or a false, value. `status`: only if an argument is a run of that
+    status, or a list with one. `times`: at which call. `hangs`: it hangs forever instead, as on a dead file system.
     """
 
     at: str
@@ -41,33 +40,33 @@ SUPERVISOR, FORKER, GUARDIAN = "backprop-superv", "backprop-forker", "backprop-r
 
 
 def before(at: str, name: str | None = None, *, status: str | None = None, times: int = 1) -> Crash:
-    """It dies before the function does anything."""
+    """Dies before the function does anything."""
     return Crash(at=at, before=True, name=name, status=status, times=times)
 
 
 def after(
     at: str, name: str | None = None, *, returning: bool | None = None, status: str | None = None, times: int = 1
 ) -> Crash:
-    """It dies when the function has done its work."""
+    """Dies when the function has done its work."""
     return Crash(at=at, before=False, name=name, returning=returning, status=status, times=times)
 
 
 def hanging(at: str, name: str | None = None) -> Crash:
-    """Whoever calls the function never comes back."""
+    """Calls of the function never return."""
     return Crash(at=at, before=True, name=name, hangs=True)
 
 
 def in_environment(crashes: tuple[Crash, ...], latches: str, *, old_kernel: bool = False) -> str:
-    """For `install_from_environment`; `latches` is a directory that remembers which have happened.
+    """The variable for `install_from_environment`; `latches` is a directory that records which crashes happened.
 
-    `old_kernel`: as before Linux 6.15, which tells nobody but the parent how a process ended.
+    `old_kernel`: behave as before Linux 6.15, where only the parent gets the exit status of a process.
     """
     asked = {"crashes": [asdict(crash) for crash in crashes], "latches": latches, "old_kernel": old_kernel}
     return json.dumps(asked)
 
 
 def install_from_environment() -> None:
-    """Replaces the functions; to be called before the product runs."""
+    """Replaces the functions; must be called before the product runs."""
     asked = json.loads(os.environ[VARIABLE])
     for number, crash in enumerate(asked["crashes"]):
         _install(Crash(**crash), os.path.join(asked["latches"], str(number)))
@@ -106,7 +105,7 @@ def _dying(crash: Crash, latch: str, original: Callable[..., Any]) -> Callable[.
 def _concerns(crash: Crash, arguments: tuple[Any, ...]) -> bool:
     with open("/proc/self/comm", encoding="ascii") as file:
         name = file.read().strip()
-    values = [value for one in arguments for value in (one if isinstance(one, list) else [one])]
+    values = [value for item in arguments for value in (item if isinstance(item, list) else [item])]
     statuses = {getattr(value, "status", None) for value in values}
     return crash.name in (None, name) and (crash.status is None or crash.status in statuses)
 

@@ -1,6 +1,6 @@
 """A front end that queues `true` and calls the supervisor: `crashing_front_end.py FOLDER RUN_ID`.
 
-It dies where the environment says.
+It dies at the place given in the environment.
 """
 
 from __future__ import annotations

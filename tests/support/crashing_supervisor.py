@@ -1,6 +1,6 @@
-"""The supervisor's program, but it, its fork server or a guardian dies where the environment says.
+"""The supervisor's program; it, its fork server or a guardian dies at the place given in the environment.
 
-Supervisors that its guardians start are the product's own: nothing crashes in them.
+Supervisors started by its guardians are the real program, without crashes.
 """
 
 from __future__ import annotations

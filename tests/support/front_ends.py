@@ -13,7 +13,7 @@ PROGRAM = (sys.executable, "-m", "backprop_tui")
 
 
 def environment(sandbox: Sandbox) -> dict[str, str]:
-    """What a shell has in which the program is found."""
+    """The environment of a shell that can find the program."""
     return dict(os.environ) | {"PYTHONPATH": ROOT, "LEDGER": sandbox.ledger.path}
 
 
@@ -33,7 +33,7 @@ class FrontEnd:
         )
 
     def wait_until_queued(self) -> Submitted:
-        """The run it made."""
+        """The run that it queued."""
         sandbox = self.run.sandbox
         sandbox.wait_until(lambda: os.path.exists(self.run.directory.path), "the front end queued its run")
         return self.run

@@ -18,7 +18,7 @@ MISMATCH = 18  # NVML_ERROR_LIB_RM_VERSION_MISMATCH
 
 
 class Gpus:
-    """What a sampler finds on its path; a GPU stands for itself by its index."""
+    """The fake library and command; GPUs are given by their index."""
 
     def __init__(self, folder: str, count: int, *, total: int = 80 * GB) -> None:
         self._path = os.path.join(folder, "fake-gpus.json")
@@ -33,41 +33,40 @@ class Gpus:
         os.chmod(command, 0o700)
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """In the environment of this test, and of all that it starts."""
+        """Makes them available to this test and all processes that it starts."""
         monkeypatch.setenv("FAKE_GPUS", self._path)
         monkeypatch.setenv("PYTHONPATH", DOUBLES)
         monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
         monkeypatch.setenv("PATH", self._bin, prepend=os.pathsep)
 
     def uuid(self, index: int) -> str:
-        """As the driver names it."""
         return str(self._state["gpus"][index]["uuid"])
 
     def set(self, index: int, **figures: object) -> None:
-        """Figures of one GPU: celsius, utilization, total, used, watts, lost, hangs."""
+        """Changes values of one GPU: celsius, utilization, total, used, watts, lost, hangs."""
         gpu = self._state["gpus"][index]
         assert figures.keys() <= gpu.keys()
         gpu.update(figures)
         self._write()
 
     def hold(self, index: int, pid: int, held: int) -> None:
-        """A process holds so many bytes of a GPU, for as long as it lives."""
+        """Gives a process this many bytes of a GPU while it is alive."""
         processes = self._state["gpus"][index]["processes"]
         processes[:] = [[other, bytes_] for other, bytes_ in processes if other != pid] + [[pid, held]]
         self._write()
 
     def break_nvml(self, how: str | int) -> None:
-        """HANGS, ABSENT, or the code that nvmlInit fails with."""
+        """`how` is HANGS, ABSENT, or the error code of nvmlInit."""
         self._state["nvml"] = how
         self._write()
 
     def break_smi(self, how: str) -> None:
-        """HANGS, or what it prints before it fails."""
+        """`how` is HANGS, or what it prints before it fails."""
         self._state["smi"] = how
         self._write()
 
     def hang_everything(self) -> None:
-        """No question to any probe is answered any more."""
+        """Makes every probe hang."""
         self._state |= {"nvml": HANGS, "smi": HANGS}
         for gpu in self._state["gpus"]:
             gpu["hangs"] = True

@@ -1,4 +1,4 @@
-"""Runs that have ended and stand in the index, as a supervisor leaves them."""
+"""Indexes runs as a supervisor does."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from backprop_tui.store.run_view import marked_views
 
 
 def index_all(home: Home) -> None:
-    """Everything that is marked is indexed; what has ended is unmarked."""
-    index_runs(home, [one.run for one in marked_views(home)])
+    """Indexes all marked runs and removes the markers of those that have ended."""
+    index_runs(home, [entry.run for entry in marked_views(home)])

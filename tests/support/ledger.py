@@ -1,4 +1,4 @@
-"""What scripts told of themselves: a line when they began, another when they ended by themselves."""
+"""What scripts report about themselves: a line when they begin, another when they end on their own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ VARIABLE = "LEDGER"
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One line: which run and attempt, which process, what it says."""
+    """One line of the ledger."""
 
     run: str
     attempt: int
@@ -34,7 +34,7 @@ class Ledger:
         return [word for word in words if run_id in (None, word.run)]
 
     def said(self, run_id: str) -> list[str]:
-        """What a run said, in order."""
+        """What a run reported, in order."""
         return [word.said for word in self.words(run_id)]
 
     def beginnings(self, run_id: str) -> int:

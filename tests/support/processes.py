@@ -1,4 +1,4 @@
-"""The processes that a test's home has to do with: found by what they carry and hold, killed one by one."""
+"""Finds and kills the processes of a test's store, by their environment and open files."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ KILL_SECONDS = 5.0
 
 
 def anybody_learns_exit_codes() -> bool:
-    """Linux 6.15 and later tell by a pidfd how a process ended that is not one's child; see linux/pidfd.h."""
+    """Whether a pidfd gives the exit status of a process that is no child: since Linux 6.15, see linux/pidfd.h."""
     major, minor = os.uname().release.split(".")[:2]
     return (int(major), int(re.sub(r"\D.*", "", minor))) >= (6, 15)
 
 
 def knowing(folder: str) -> list[Identity]:
-    """Living processes that have this directory in the environment they were started with, this one excepted."""
+    """Living processes that were started with this directory in their environment, without this one."""
     mark = os.fsencode(folder)
-    found = []
+    identities = []
     for name in os.listdir("/proc"):
         if not name.isdecimal() or int(name) == os.getpid():
             continue
         identity = identify(int(name))
         if identity is not None and mark in _read(f"/proc/{name}/environ") and is_alive(identity):
-            found.append(identity)
-    return found
+            identities.append(identity)
+    return identities
 
 
 def described(identity: Identity) -> str:
@@ -39,12 +39,11 @@ def described(identity: Identity) -> str:
 
 
 def comm(pid: int) -> str:
-    """The name that `ps -o comm` shows; empty when it is gone."""
+    """The name that `ps -o comm` shows; empty if the process is gone."""
     return _read(f"/proc/{pid}/comm").decode(errors="replace").strip()
 
 
 def parent(pid: int) -> int | None:
-    """The parent's pid."""
     for line in _read(f"/proc/{pid}/status").splitlines():
         if line.startswith(b"PPid:"):
             return int(line.split()[1])
@@ -52,16 +51,16 @@ def parent(pid: int) -> int | None:
 
 
 def holders(path: str, among: list[Identity]) -> list[Identity]:
-    """Those that have the file open."""
+    """The processes that have the file open."""
     try:
-        wanted = os.stat(path)
+        target = os.stat(path)
     except FileNotFoundError:
         return []
-    return [identity for identity in among if _has_open(identity.pid, wanted)]
+    return [identity for identity in among if _has_open(identity.pid, target)]
 
 
 def kill(identity: Identity, number: int = signal.SIGKILL) -> bool:
-    """Signals exactly that process; says whether it was there. It is dead when a SIGKILL returns."""
+    """Signals exactly this process; returns whether it existed. After SIGKILL it is dead when this returns."""
     pidfd = open_pidfd(identity)
     if pidfd is None:
         return False
@@ -79,15 +78,15 @@ def kill(identity: Identity, number: int = signal.SIGKILL) -> bool:
 
 
 def kill_all_knowing(folder: str) -> None:
-    """Until two looks in a row find none: a guardian may start a supervisor while it is being killed."""
+    """Kills until two searches in a row find none: a guardian may start a supervisor while it is being killed."""
     end = time.monotonic() + KILL_SECONDS
-    empty_looks = 0
-    while empty_looks < 2:
-        found = knowing(folder)
-        empty_looks = 0 if found else empty_looks + 1
-        for identity in found:
+    empty_searches = 0
+    while empty_searches < 2:
+        identities = knowing(folder)
+        empty_searches = 0 if identities else empty_searches + 1
+        for identity in identities:
             kill(identity)
-        assert time.monotonic() < end, f"cannot be killed: {[described(one) for one in found]}"
+        assert time.monotonic() < end, f"cannot be killed: {[described(identity) for identity in identities]}"
 
 
 def _read(path: str) -> bytes:
@@ -98,7 +97,7 @@ def _read(path: str) -> bytes:
         return b""
 
 
-def _has_open(pid: int, wanted: os.stat_result) -> bool:
+def _has_open(pid: int, target: os.stat_result) -> bool:
     folder = f"/proc/{pid}/fd"
     try:
         names = os.listdir(folder)
@@ -106,9 +105,9 @@ def _has_open(pid: int, wanted: os.stat_result) -> bool:
         return False
     for name in names:
         try:
-            found = os.stat(f"{folder}/{name}")
+            status = os.stat(f"{folder}/{name}")
         except OSError:
             continue
-        if (found.st_ino, found.st_dev) == (wanted.st_ino, wanted.st_dev):
+        if (status.st_ino, status.st_dev) == (target.st_ino, target.st_dev):
             return True
     return False

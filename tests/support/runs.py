@@ -1,4 +1,4 @@
-"""Runs written straight into a store in any state, and a guardian that is played by the test."""
+"""Writes runs into a store in any state, with a guardian played by the test."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Runs:
         self._created = 1_800_000_000.0
 
     def queued(self, run_id: str, *, spec: dict[str, Any] | None = None, **fields: Any) -> RunDirectory:
-        """A run that waits; each one younger than the one before."""
+        """A queued run; each one newer than the one before."""
         self._created += 1
         asked: dict[str, Any] = {"command": ("true",), "script": None, "cwd": self.home.root} | (spec or {})
         known: dict[str, Any] = {
@@ -43,13 +43,13 @@ class Runs:
         return create(self.home, Run(**(known | fields)), {"PATH": os.defpath}, time=self._created)
 
     def guarded(self, run_id: str, **fields: Any) -> Guardian:
-        """A run whose script runs, with this test as its guardian."""
+        """A running run, with this test as its guardian."""
         return Guardian(self.queued(run_id, **fields))
 
     def ended(
         self, run_id: str, status: Status = Status.COMPLETED, *, exit_code: int | None = 0, **fields: Any
     ) -> RunDirectory:
-        """A run that has ended; its marker stays, since nobody indexes it."""
+        """A run that has ended; its marker stays, since it is not indexed."""
         guardian = self.guarded(run_id, **fields)
         guardian.ends(status, exit_code=exit_code)
         return guardian.directory
@@ -77,31 +77,31 @@ class Guardian:
         directory.append_event("started", f"attempt {run.attempt.number}", time=time.time())
 
     def says(self, **changes: Any) -> None:
-        """The live record, changed."""
+        """Changes the live record."""
         self.live = replace(self.live, **changes)
         self.directory.write_live(self.live)
 
     def edits(self, run: Run) -> None:
-        """The record, changed."""
+        """Replaces the record."""
         self.run = run
         self.directory.write(run, durable=False)
 
     def tells(self, kind: str, message: str, **figures: object) -> None:
-        """An event."""
+        """Appends an event."""
         self.directory.append_event(kind, message, time=time.time(), **figures)
 
     def prints(self, content: bytes) -> None:
-        """What the script prints."""
+        """Appends to the log."""
         with open(self.directory.log, "ab") as file:
             file.write(content)
 
     def measures(self, step: int, **metrics: float | str) -> None:
-        """A line of metrics.jsonl."""
+        """Appends a line to metrics.jsonl."""
         with open(self.directory.file("metrics.jsonl"), "ab") as file:
             file.write(dump({"time": "2026-01-31T09:05:07.250Z", "step": step, "metrics": metrics}) + b"\n")
 
     def asked(self) -> list[Request]:
-        """What was asked of it so far."""
+        """The requests so far."""
         return self.directory.requests_after(0)[0]
 
     def ends(
@@ -113,7 +113,7 @@ class Guardian:
         reason: str | None = None,
         cause: Cause | None = None,
     ) -> Run:
-        """The end of the attempt, and of the run unless it is to be tried again; the lock is free after."""
+        """Writes the end of the attempt, and of the run unless it is retried; then releases the lock."""
         outcome = Outcome(status=status, exit_code=exit_code, signal=signal, reason=reason, cause=cause)
         self.run = conclude(self.run, outcome, now=time.time(), resume_from=None)
         self.directory.write(self.run, durable=False)
@@ -124,5 +124,5 @@ class Guardian:
         return self.run
 
     def dies(self) -> None:
-        """Killed: the lock is free, and nothing is written."""
+        """Releases the lock without writing anything, as if killed."""
         self._lock.close()

@@ -1,4 +1,4 @@
-"""A store of a test's own, with a real supervisor: submit runs, wait for what becomes of them, find and kill."""
+"""A store of a test's own with a real supervisor: submits runs, waits for their state, finds and kills processes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ValueT = TypeVar("ValueT")
 
 SCRIPTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "scripts")
 HOST = "testhost"
-# What the machine is doing otherwise must not hold a test's runs.
+# Other load on the machine must not hold a test's runs.
 NO_LIMITS = RunLimits(min_free_ram_bytes=0, max_load_per_core=0, min_free_disk_bytes=0)
 
 
@@ -54,15 +54,13 @@ class Submitted:
         self.id = os.path.basename(directory.path)
 
     def run(self) -> Run:
-        """The record as it is now."""
         return self.directory.read()
 
     def live(self) -> Live | None:
-        """The live record as it is now."""
         return self.directory.read_live()
 
     def status(self) -> Status:
-        """What people see."""
+        """The status as front ends show it."""
         run = self.run()
         return shown_status(run, self.live() if run.attempts else None)
 
@@ -80,28 +78,30 @@ class Submitted:
         return read_lines(self.directory.file("metrics.jsonl"))
 
     def said(self) -> list[str]:
-        """What its script told the ledger."""
+        """What its script wrote into the ledger."""
         return self.sandbox.ledger.said(self.id)
 
     def ask(self, request: Request) -> None:
-        """As a front end asks."""
+        """Sends a request, as a front end does."""
         self.directory.append_request(request)
 
     def script(self) -> Identity | None:
-        """The script's process as it wrote it itself, dead or alive."""
-        named = self.directory.script_identity()
-        return None if named is None else Identity(named[1], named[2])
+        """The script's process, dead or alive, as recorded in script.lock."""
+        recorded = self.directory.script_identity()
+        return None if recorded is None else Identity(recorded[1], recorded[2])
 
     def guardian(self) -> Identity | None:
-        """The process that holds the run's lock and is no supervisor."""
+        """The process that holds the run's lock, apart from script, supervisor and fork server."""
         known = processes.knowing(self.sandbox.home.root)
-        found = processes.holders(self.directory.file("lock"), known)
+        holders = processes.holders(self.directory.file("lock"), known)
         others = {self.script(), self.sandbox.supervisor(), self.sandbox.fork_server()}
-        return next((identity for identity in found if identity not in others), None)
+        return next((identity for identity in holders if identity not in others), None)
 
-    def wait(self, condition: Callable[[], ValueT | None], what: str, *, seconds: float = PATIENCE_SECONDS) -> ValueT:
-        """Waits, and tells the run's story when it was in vain."""
-        return wait_until(condition, f"run {self.id}: {what}", seconds=seconds, report=self.sandbox.story)
+    def wait(
+        self, condition: Callable[[], ValueT | None], expected: str, *, seconds: float = PATIENCE_SECONDS
+    ) -> ValueT:
+        """Waits; fails with a report on the whole store."""
+        return wait_until(condition, f"run {self.id}: {expected}", seconds=seconds, report=self.sandbox.story)
 
     def wait_for(self, *statuses: Status, seconds: float = PATIENCE_SECONDS) -> Run:
         """Waits until it has one of these statuses."""
@@ -112,16 +112,16 @@ class Submitted:
         """Waits until it has ended."""
         return self.wait_for(*ENDED, seconds=seconds)
 
-    def wait_until_it_says(self, what: str, *, seconds: float = PATIENCE_SECONDS) -> None:
-        """Waits until its script told the ledger so."""
-        self.wait(lambda: what in self.said(), f"{what!r} in the ledger", seconds=seconds)
+    def wait_until_it_says(self, line: str, *, seconds: float = PATIENCE_SECONDS) -> None:
+        """Waits until its script has written this into the ledger."""
+        self.wait(lambda: line in self.said(), f"{line!r} in the ledger", seconds=seconds)
 
 
 class Sandbox:
-    """A state directory below `folder`, the user's config.toml, a ledger; where commands look for them too."""
+    """A state directory below `folder`, the user's config.toml and a ledger, where commands find them too."""
 
     def __init__(self, folder: str, *, config: bool = True, root: str | None = None) -> None:
-        """`config` False: another process of the test wrote it."""
+        """`config` False: config.toml was written by another process of the test."""
         self.folder = folder
         self.home = Home(root or os.path.join(folder, "backprop"), HOST)
         self.home.prepare()
@@ -133,7 +133,7 @@ class Sandbox:
         self.process = SupervisorProcess(home=self.home, config_path=self.config_path)
 
     def allow(self, max_parallel: int) -> None:
-        """How many runs may be active."""
+        """Sets how many runs may be active."""
         with open(self.config_path, "w", encoding="utf-8") as file:
             file.write(f'max_parallel = {max_parallel}\nmin_free_ram_gb = 0\n[gpu]\nprobe = "none"\n')
             file.write("[governor]\nstarts_per_minute = 0\nmax_load_per_core = 0\nmin_free_disk_gb = 0\n")
@@ -141,7 +141,7 @@ class Sandbox:
     def queue(
         self, *command: str, environment: dict[str, str] | None = None, run_id: str | None = None, **spec: Any
     ) -> Submitted:
-        """Queues a run and calls nobody."""
+        """Queues a run without waking a supervisor."""
         now = time.time()
         run_id = run_id or self.new_id()
         cwd = os.path.join(self.folder, f"cwd-{run_id}")
@@ -162,26 +162,25 @@ class Sandbox:
     def submit(
         self, *command: str, environment: dict[str, str] | None = None, run_id: str | None = None, **spec: Any
     ) -> Submitted:
-        """Queues a run and calls the supervisor, as a front end does."""
+        """Queues a run and wakes the supervisor, as a front end does."""
         submitted = self.queue(*command, environment=environment, run_id=run_id, **spec)
         self.call()
         return submitted
 
     def submitted(self, run_id: str) -> Submitted:
-        """A run that somebody else queued."""
+        """A run that another process queued."""
         return Submitted(self, RunDirectory(self.home.run_folder(run_id)))
 
     @staticmethod
     def new_id() -> str:
-        """An id that no run has."""
         return secrets.token_hex(4)
 
     def call(self) -> None:
-        """What every command does that finds work unfinished."""
+        """Wakes or starts the supervisor, as every command does that finds unfinished runs."""
         self.process.call()
 
     def supervisor(self) -> Identity | None:
-        """The process that signed the lease, if it lives."""
+        """The process that signed the lease, if it is alive."""
         owner = lease_owner(self.home)
         identity = None if owner is None else identify(owner[0])
         return identity if identity is not None and is_alive(identity) else None
@@ -193,26 +192,25 @@ class Sandbox:
         return next((identify(pid) for pid in pids if processes.comm(pid) == "backprop-forker"), None)
 
     def index(self) -> JsonObject:
-        """The records of experiments.json by id; empty where there is none yet."""
-        found = read_object(self.home.index)
-        return {} if found is None else found["experiments"]  # type: ignore[return-value]
+        """The records of experiments.json by id; empty without one."""
+        content = read_object(self.home.index)
+        return {} if content is None else content["experiments"]  # type: ignore[return-value]
 
     def markers(self) -> list[str]:
         """The runs that are unfinished or not indexed."""
         return os.listdir(self.home.active)
 
     def wait_until(
-        self, condition: Callable[[], ValueT | None], what: str, *, seconds: float = PATIENCE_SECONDS
+        self, condition: Callable[[], ValueT | None], expected: str, *, seconds: float = PATIENCE_SECONDS
     ) -> ValueT:
-        """Waits, and tells every run's story when it was in vain."""
-        return wait_until(condition, what, seconds=seconds, report=self.story)
+        """Waits; fails with a report on the whole store."""
+        return wait_until(condition, expected, seconds=seconds, report=self.story)
 
     def wait_until_all_is_indexed(self) -> None:
-        """Waits until no marker is left."""
         self.wait_until(lambda: not self.markers(), "every run ended and indexed")
 
     def wait_until_nothing_runs(self) -> None:
-        """Waits until only the supervisor and its fork server are left, if they are."""
+        """Waits until at most the supervisor and its fork server are left."""
         self.wait_until(lambda: not self._left(), "nothing left over")
 
     def _left(self) -> list[Identity]:
@@ -220,7 +218,7 @@ class Sandbox:
         return [identity for identity in processes.knowing(self.home.root) if identity not in own]
 
     def story(self) -> str:
-        """What there is to know when a test fails."""
+        """A report on the whole store, for a failing test."""
         lines = [f"markers {self.markers()}"]
         lines += [processes.described(identity) for identity in processes.knowing(self.home.root)]
         for run_id in os.listdir(self.home.runs):
@@ -232,7 +230,7 @@ class Sandbox:
         return "\n".join(lines)
 
     def close(self) -> None:
-        """Ends every process of this store."""
+        """Kills every process of this store."""
         processes.kill_all_knowing(self.home.root)
         reap_ended()
 

@@ -1,6 +1,6 @@
-"""A front end that submits many runs: `submitting.py FOLDER COUNT KEY`; with a key, one run, however many processes.
+"""A front end that submits many runs that do nothing: `submitting.py FOLDER COUNT KEY`.
 
-The runs do nothing. It prints the ids that it queued, or that the key has.
+With a key, all such processes together submit one run. Prints the ids of the runs.
 """
 
 from __future__ import annotations

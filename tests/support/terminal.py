@@ -1,4 +1,4 @@
-"""A pseudo-terminal with a program in it: its screen as a person sees it, its modes, its settings."""
+"""A pseudo-terminal with a program in it: its screen, modes and settings."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _IN_A_DIRECTORY = ("/bin/sh", "-c", 'cd "$0" && exec "$@"')
 
 
 class Terminal:
-    """Starts a command as the leader of a session whose terminal this is; `hang_up` closes it, as a lost SSH does."""
+    """Runs a command as the session leader of a new terminal; `hang_up` closes it like a lost SSH connection."""
 
     def __init__(
         self, command: Sequence[str], *, environment: Mapping[str, str], cwd: str, size: tuple[int, int] = (120, 40)
@@ -86,24 +86,23 @@ class Terminal:
                 self._stream.feed(_UNKNOWN.sub(b"", some))
 
     def stop_reading(self) -> None:
-        """As a window that is frozen: what is written is not taken."""
+        """Stops reading the output, like a frozen window."""
         if self._reader.is_alive():
             os.write(self._stopper, b"!")
             self._reader.join()
 
     def hang_up(self) -> None:
-        """The terminal is closed."""
+        """Closes the terminal."""
         if self._master >= 0:
             self.stop_reading()
             os.close(self._master)
             self._master = -1
 
     def type(self, keys: str) -> None:
-        """As a keyboard sends it."""
         os.write(self._master, keys.encode())
 
     def resize(self, columns: int, rows: int) -> None:
-        """The window is made larger or smaller."""
+        """Changes the size of the window."""
         with self._lock:
             self._screen.resize(rows, columns)
         self._set_size((columns, rows))
@@ -112,38 +111,40 @@ class Terminal:
         fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
 
     def shown(self) -> str:
-        """The screen's letters."""
+        """The text on the screen."""
         with self._lock:
             return "\n".join(line.rstrip() for line in self._screen.display)
 
     def wait_for(self, text: str, *, seconds: float = PATIENCE_SECONDS) -> str:
-        """The screen, once it shows this."""
+        """Waits until the screen shows this; returns the screen."""
         wait_until(lambda: text in self.shown(), f"{text!r} on the screen", seconds=seconds, report=self.shown)
         return self.shown()
 
     def wait_until_gone(self, text: str) -> None:
-        """The screen does not show this any more."""
+        """Waits until the screen no longer shows this."""
         wait_until(lambda: text not in self.shown(), f"no {text!r} on the screen", report=self.shown)
 
-    def wait_for_written(self, what: bytes, *, after: int = 0) -> None:
-        """Somebody wrote these bytes; `after` so many others."""
-        wait_until(lambda: what in self.written[after:], f"{what!r} written", report=lambda: repr(self.written[-500:]))
+    def wait_for_written(self, content: bytes, *, after: int = 0) -> None:
+        """Waits until these bytes were written; the first `after` bytes do not count."""
+        wait_until(
+            lambda: content in self.written[after:], f"{content!r} written", report=lambda: repr(self.written[-500:])
+        )
 
     def modes(self) -> set[int]:
         """The private modes that are set."""
-        found = set(_ON_AT_FIRST)
+        modes = set(_ON_AT_FIRST)
         for numbers, switch in _MODE.findall(self.written):
             for number in map(int, numbers.split(b";")):
-                (found.add if switch == b"h" else found.discard)(number)
-        return found
+                (modes.add if switch == b"h" else modes.discard)(number)
+        return modes
 
     def keyboard_protocols(self) -> int:
-        """How many are pushed and not popped."""
-        pushed = [one == b">" for one in _KEYBOARD.findall(self.written)]
+        """How many keyboard protocols are pushed and not popped."""
+        pushed = [switch == b">" for switch in _KEYBOARD.findall(self.written)]
         return pushed.count(True) - pushed.count(False)
 
     def is_restored(self) -> bool:
-        """Whether it is as it was when the program started: screen, cursor, mouse, all other modes, its settings."""
+        """Whether all modes and settings are as before the program started."""
         return (
             self.modes() == set(_ON_AT_FIRST)
             and self.keyboard_protocols() <= 0
@@ -155,11 +156,11 @@ class Terminal:
         return termios.tcgetattr(self._slave)
 
     def state(self) -> str:
-        """What is left to be restored."""
+        """What is not restored yet, for messages."""
         return f"modes {self.modes()}, keyboard {self.keyboard_protocols()}, screen:\n{self.shown()}"
 
     def signal(self, number: int) -> None:
-        """To the program."""
+        """Signals the program."""
         assert self._identity is not None
         assert processes.kill(self._identity, number)
 
@@ -179,5 +180,5 @@ class Terminal:
         return self._exit_code
 
     def lives(self) -> bool:
-        """Whether the program does."""
+        """Whether the program is alive."""
         return self._identity is not None and is_alive(self._identity)

@@ -1,4 +1,4 @@
-"""Waits for a condition, with a limit and a message that says what was waited for."""
+"""Waits for a condition with a time limit."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import TypeVar
 
 ValueT = TypeVar("ValueT")
 
-LOOK_SECONDS = 0.005
-# Generous: a slow machine under load must not fail a test that is right.
+POLL_SECONDS = 0.005
+# Generous, so that a slow machine under load does not fail a correct test.
 PATIENCE_SECONDS = 20.0
 
 
 def wait_until(
     condition: Callable[[], ValueT | None],
-    what: str,
+    expected: str,
     *,
     seconds: float = PATIENCE_SECONDS,
     report: Callable[[], str] = str,
 ) -> ValueT:
-    """The first truthy answer of the condition; `report` adds to the message when there is none in time."""
+    """The first truthy value of the condition; `report` adds to the error message when the time is up."""
     end = time.monotonic() + seconds
     while True:
-        found = condition()
-        if found:
-            return found
+        value = condition()
+        if value:
+            return value
         if time.monotonic() > end:
-            raise AssertionError(f"after {seconds:g} seconds still not: {what}\n{report()}")
-        time.sleep(LOOK_SECONDS)
+            raise AssertionError(f"after {seconds:g} seconds still not: {expected}\n{report()}")
+        time.sleep(POLL_SECONDS)

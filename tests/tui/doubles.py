@@ -29,7 +29,7 @@ class FakeBridge:
     def look(self) -> None:
         self.looks += 1
 
-    def recall(self) -> None:
+    def request_digest(self) -> None:
         self.recalls += 1
 
     async def follow(self, post: Post) -> None:

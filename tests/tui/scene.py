@@ -16,9 +16,9 @@ from backprop_tui.domain.run import Cause, Checkpoint, Gpu
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
 from backprop_tui.domain.times import iso
-from backprop_tui.tui.charts.figures import RunFigures
+from backprop_tui.tui.charts.source import ChartData
 from backprop_tui.tui.snapshot import Curve, KnownRun, OpenRun, Snapshot
-from tests.tui.charts.runs import course, figures
+from tests.tui.charts.runs import chart_data, series
 from tests.tui.snapshots import NOW, ended, governor, gpu, queued, running, sample, snapshot
 
 _HOT = {"check": "gpu_temperature", "figure": 84.0, "limit": 80.0, "gpu": 1}
@@ -237,18 +237,18 @@ def story() -> tuple[dict[str, Any], ...]:
 class SceneCharts:
     """Every run has a long story; the first one fell less far."""
 
-    async def read(self, run_ids: Sequence[str]) -> list[RunFigures]:
+    async def read(self, run_ids: Sequence[str]) -> list[ChartData]:
         return [self._figures(one) for one in run_ids]
 
-    def _figures(self, run_id: str) -> RunFigures:
+    def _figures(self, run_id: str) -> ChartData:
         to = 2.2 if run_id == "7f3a2c" else 1.1
         metrics = {
-            "loss": course("loss", _losses(385, to), every=100, begun=NOW.wall - 2592),
-            "val_loss": course("val_loss", _losses(38, to + 0.14), every=1000, begun=NOW.wall - 2592),
-            "lr": course("lr", [min(1.0, place / 30) * 6e-4 * (1 - place / 700) for place in range(385)], every=100),
-            "grad_norm": course("grad_norm", [0.5 + 2 * math.exp(-place / 60) for place in range(385)], every=100),
+            "loss": series("loss", _losses(385, to), every=100, begun=NOW.wall - 2592),
+            "val_loss": series("val_loss", _losses(38, to + 0.14), every=1000, begun=NOW.wall - 2592),
+            "lr": series("lr", [min(1.0, place / 30) * 6e-4 * (1 - place / 700) for place in range(385)], every=100),
+            "grad_norm": series("grad_norm", [0.5 + 2 * math.exp(-place / 60) for place in range(385)], every=100),
         }
-        return figures(run_id, metrics)
+        return chart_data(run_id, metrics)
 
     async def export(self, run_id: str, path: str) -> str:
         return path

@@ -1,4 +1,4 @@
-"""The bridge: posts what is new, and keeps a supervisor and a sampler where they are needed."""
+"""The bridge: posts messages about changes, and keeps a supervisor and a sampler when they are needed."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from tests.support.runs import Runs
 
 @pytest.fixture
 def store(home: Path) -> Home:
-    found = Home(str(home / "backprop"), "this-host")
-    found.prepare()
-    return found
+    store = Home(str(home / "backprop"), "this-host")
+    store.prepare()
+    return store
 
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What would have been started."""
+    """The processes that would have been started."""
     called: list[str] = []
     monkeypatch.setattr(SupervisorProcess, "ensure", lambda _: called.append("supervisor"))
     monkeypatch.setattr(SamplerProcess, "ensure", lambda _, __: called.append("sampler"))
@@ -60,25 +60,23 @@ def _bridge(store: Home) -> Bridge:
 def test_unfinished_work_without_a_supervisor_gets_one(store: Home, calls: list[str]) -> None:
     Runs(store).queued("a")
     posted = asyncio.run(_posted(_bridge(store), 3))
-    assert all(isinstance(one, StoreRead) for one in posted)
+    assert all(isinstance(message, StoreRead) for message in posted)
     assert calls.count("supervisor") == 1
 
 
-def test_work_of_another_machine_is_left_to_that(store: Home, calls: list[str]) -> None:
+def test_no_supervisor_is_started_for_runs_of_another_machine(store: Home, calls: list[str]) -> None:
     Runs(store).queued("a", host="another")
     asyncio.run(_posted(_bridge(store), 2))
     assert "supervisor" not in calls
 
 
-def test_without_a_supervisor_the_gauges_have_a_sampler_of_ours(store: Home, calls: list[str]) -> None:
+def test_without_a_supervisor_the_bridge_runs_a_sampler(store: Home, calls: list[str]) -> None:
     asyncio.run(_posted(_bridge(store), 1))
     assert calls
     assert set(calls) == {"sampler"}
 
 
-def test_nothing_is_posted_where_nothing_changed(
-    store: Home, calls: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_posted_if_nothing_changed(store: Home, calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     Runs(store).ended("a")
 
     async def play() -> int:
@@ -103,7 +101,7 @@ def test_nothing_is_posted_where_nothing_changed(
     assert asyncio.run(play()) <= 1  # the minute may have turned
 
 
-def test_an_engine_that_cannot_be_started_is_told_and_the_bridge_goes_on(
+def test_a_supervisor_that_cannot_be_started_is_reported_and_the_bridge_continues(
     store: Home, calls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_: SupervisorProcess) -> None:
@@ -118,15 +116,15 @@ def test_an_engine_that_cannot_be_started_is_told_and_the_bridge_goes_on(
     assert calls == [] or set(calls) == {"sampler"}
 
 
-def test_what_a_logout_does_is_asked_once_and_not_before_something_is_shown(
+def test_the_effect_of_a_logout_is_asked_once_and_not_in_the_first_poll(
     store: Home, calls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    found = Logout(survives=True, words="linger is on")
+    logout = Logout(survives=True, words="linger is on")
 
     def answer(user: str) -> Logout:
         asked.append(user)
-        return found
+        return logout
 
     monkeypatch.setattr(bridge, "what_logout_does", answer)
     Runs(store).queued("a")
@@ -134,11 +132,11 @@ def test_what_a_logout_does_is_asked_once_and_not_before_something_is_shown(
     assert isinstance(first, StoreRead)
     assert isinstance(second, StoreRead)
     assert isinstance(third, StoreRead)
-    assert [one.snapshot.logout for one in (first, second, third)] == [None, found, found]
+    assert [message.snapshot.logout for message in (first, second, third)] == [None, logout, logout]
     assert len(asked) == 1
 
 
-def test_a_window_without_focus_is_refreshed_less_often(store: Home) -> None:
+def test_a_window_without_focus_is_polled_less_often(store: Home) -> None:
     attention = Attention()
     slow = Bridge(store, "none", 1.0, attention)
     attention.focus(focused=False)
@@ -148,7 +146,7 @@ def test_a_window_without_focus_is_refreshed_less_often(store: Home) -> None:
     slow.close()
 
 
-def test_a_fault_of_ours_is_kept_where_it_can_be_read(
+def test_the_traceback_of_an_internal_error_is_saved(
     store: Home, calls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def break_down(_: SupervisorProcess) -> None:

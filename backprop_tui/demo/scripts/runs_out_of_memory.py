@@ -1,4 +1,4 @@
-"""Ends as a model does that is too large for its GPU: a simulation, like the GPU itself."""
+"""Simulates a training that fails because its model is too large for the (simulated) GPU."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import time
 
 
 class OutOfMemoryError(RuntimeError):
-    """Named as PyTorch names it."""
+    """Has the same name as PyTorch's exception."""
 
 
 def main() -> None:
-    """A few epochs, then the end."""
+    """Trains for a few steps, then fails."""
     for step in range(1, int(sys.argv[1]) + 1):
         print(f"step={step} loss={6.2 - step / 20:.4f}", flush=True)
         time.sleep(0.25)

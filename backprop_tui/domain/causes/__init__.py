@@ -1,1 +1,1 @@
-"""Why a script ended: one detector a family, over its exit, the end of its log, and what was known of the machine."""
+"""Finds out why a script ended: one detector per kind of cause, based on its exit status, its log and the machine."""

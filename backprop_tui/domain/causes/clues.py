@@ -1,4 +1,4 @@
-"""What the detectors look at: the exceptions that ended the script, the last lines of its log, and the facts."""
+"""Input of the cause detectors: the exceptions that ended the script, the last lines of its log, and other facts."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from functools import cached_property
 
 from backprop_tui.domain.causes.facts import Facts
 from backprop_tui.domain.causes.log_lines import LogLine
-from backprop_tui.domain.causes.tracebacks import Chain, Failure, chains_of
+from backprop_tui.domain.causes.tracebacks import ExceptionChain, LoggedException, parse_tracebacks
 from backprop_tui.domain.values import dataclass
 
-LAST_LINES = 40  # in which words that belong to no traceback count
-FINAL_WITHIN_LINES = 80  # a traceback further from the end was survived
-BURST_LINES = 30  # tracebacks of several processes that die together lie as near to each other
+LAST_LINES = 40  # searched for messages that belong to no traceback
+FINAL_WITHIN_LINES = 80  # the script survived a traceback that is further from the end
+BURST_LINES = 30  # the largest distance between tracebacks of several processes that die together
 
-# What others say when one has died: they are not why.
+# Errors of other processes after one has died: consequences, not the cause.
 _CONSEQUENCES = (
     r"^(?:\w+\.)*(?:ChildFailedError|CalledProcessError|ProcessRaisedException|ProcessExitedException|BrokenPipeError)\b"
     r"|DataLoader worker \(pid\(s\)"
@@ -26,86 +26,92 @@ _CONSEQUENCES = (
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """Where a pattern was found."""
+    """A match of a pattern."""
 
     line: LogLine
     match: re.Match[str]
-    text: str  # the whole message around it
+    text: str  # the whole message that contains the match
 
 
 class Clues:
-    """The end of a script; `lines` oldest first, of its newest attempt alone. What is not asked is not looked for."""
+    """The log lines of the newest attempt, oldest first, and the facts; everything else is evaluated lazily."""
 
     def __init__(self, lines: Sequence[LogLine], facts: Facts) -> None:
         self.lines = lines
         self.facts = facts
 
     @cached_property
-    def failures(self) -> tuple[Failure, ...]:
-        """The chain of exceptions that ended it, the root first; empty where none did."""
+    def exceptions(self) -> tuple[LoggedException, ...]:
+        """The chain of exceptions that ended the script, the root first; empty if there was none."""
         chain = _final_chain(self.lines, self.first_rank)
-        return () if chain is None else tuple(chain.failures)
+        return () if chain is None else tuple(chain.exceptions)
 
     @property
-    def root(self) -> Failure | None:
-        """What began it."""
-        return self.failures[0] if self.failures else None
+    def root(self) -> LoggedException | None:
+        """The exception that started the chain."""
+        return self.exceptions[0] if self.exceptions else None
 
     @cached_property
     def last(self) -> Sequence[LogLine]:
-        """The last lines that say something."""
+        """The last lines that are not empty."""
         return [line for line in self.lines[-4 * LAST_LINES :] if line.text.strip()][-LAST_LINES:]
 
     @cached_property
-    def _launcher(self) -> tuple[int | None, int | None]:
-        """Rank and exit code of the process that failed first, as torchrun tells them."""
+    def _launcher_report(self) -> tuple[int | None, int | None]:
+        """Rank and exit code of the process that failed first, as reported by torchrun."""
         rank = code = None
-        for place, line in enumerate(self.lines):
+        for index, line in enumerate(self.lines):
             if line.text.startswith("Root Cause (first observed failure)"):
-                report = "\n".join(one.text for one in self.lines[place : place + 9])
-                found, exited = re.search(r"rank\s*: (\d+)", report), re.search(r"exitcode\s*: (-?\d+)", report)
-                rank, code = None if found is None else int(found[1]), None if exited is None else int(exited[1])
+                report = "\n".join(line.text for line in self.lines[index : index + 9])
+                rank = _number_in(r"rank\s*: (\d+)", report)
+                code = _number_in(r"exitcode\s*: (-?\d+)", report)
         return rank, code
 
     @property
     def first_rank(self) -> int | None:
-        """The rank that failed first; None where no launcher told."""
-        return self._launcher[0]
+        """The rank that failed first; None if no launcher reported one."""
+        return self._launcher_report[0]
 
     @cached_property
     def signal(self) -> str | None:
-        """The signal that ended it, or the process of it that died first; None where it was none."""
+        """The signal that ended the script, or the first of its processes that died; None if there was none."""
         facts = self.facts
         if facts.signal is not None:
             return facts.signal
-        code = self._launcher[1]
+        code = self._launcher_report[1]
         if code is not None and code < 0:
-            return _named(-code)
+            return _fatal_signal_name(-code)
         worker = self.find(r"DataLoader worker \(pid (\d+)\) is killed by signal: (\w[\w ]*)")
         if worker is not None:
             return _WORKER_SIGNALS.get(worker.match[2].strip())
-        if facts.exit_code is None or self.failures:
+        if facts.exit_code is None or self.exceptions:
             return None
-        # A shell reports a child's signal as 128 + N; sys.exit(-N) of a launcher in Python comes out as 256 - N, but -1
-        # and -2 are also said by scripts that mean nothing of the kind.
-        passed_on = _named(256 - facts.exit_code)
-        return _named(facts.exit_code - 128) or (passed_on if passed_on in _OF_CHILDREN else None)
+        # A shell reports a child's signal as 128 + N. A Python launcher's sys.exit(-N) becomes 256 - N, but other
+        # scripts use -1 and -2 as well, without any signal.
+        launcher_signal = _fatal_signal_name(256 - facts.exit_code)
+        shell_signal = _fatal_signal_name(facts.exit_code - 128)
+        return shell_signal or (launcher_signal if launcher_signal in _CHILD_SIGNALS else None)
 
     def find(self, pattern: str) -> Hit | None:
-        """In the exceptions, the root first; where there are none, in the last lines, the newest first."""
-        for failure in self.failures:
-            found = re.search(pattern, failure.text)
-            if found is not None:
-                return Hit(_line_of(failure, found), found, failure.text)
-        return None if self.failures else self.find_last(pattern)
+        """Searches the exceptions, the root first; if there are none, the last lines, the newest first."""
+        for exception in self.exceptions:
+            match = re.search(pattern, exception.text)
+            if match is not None:
+                return Hit(_line_of_match(exception, match), match, exception.text)
+        return None if self.exceptions else self.find_last(pattern)
 
     def find_last(self, pattern: str) -> Hit | None:
-        """In the last lines, the newest first, whatever exceptions there are."""
+        """Searches the last lines, the newest first, even if there are exceptions."""
         for line in reversed(self.last):
-            found = re.search(pattern, line.text)
-            if found is not None:
-                return Hit(line, found, line.text)
+            match = re.search(pattern, line.text)
+            if match is not None:
+                return Hit(line, match, line.text)
         return None
+
+
+def _number_in(pattern: str, text: str) -> int | None:
+    match = re.search(pattern, text)
+    return None if match is None else int(match[1])
 
 
 _WORKER_SIGNALS = {
@@ -115,36 +121,34 @@ _WORKER_SIGNALS = {
     "Aborted": "SIGABRT",
     "Terminated": "SIGTERM",
 }
-_OF_CHILDREN = ("SIGKILL", "SIGSEGV", "SIGABRT", "SIGBUS")
-_TELLING = (
+_CHILD_SIGNALS = ("SIGKILL", "SIGSEGV", "SIGABRT", "SIGBUS")
+_FATAL_SIGNALS = (
     *("SIGHUP", "SIGINT", "SIGQUIT", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGKILL"),
     *("SIGSEGV", "SIGPIPE", "SIGTERM", "SIGXCPU", "SIGXFSZ"),
 )
 
 
-def _named(number: int) -> str | None:
-    """A signal by which programs die."""
+def _fatal_signal_name(number: int) -> str | None:
     try:
         name = signal.Signals(number).name
     except ValueError:
         return None
-    return name if name in _TELLING else None
+    return name if name in _FATAL_SIGNALS else None
 
 
-def _line_of(failure: Failure, found: re.Match[str]) -> LogLine:
-    """The line of a message on which a pattern was found."""
-    below = failure.text.count("\n", 0, found.start())
+def _line_of_match(exception: LoggedException, match: re.Match[str]) -> LogLine:
+    below = exception.text.count("\n", 0, match.start())
     if not below:
-        return failure.line
-    number = failure.line.number
-    return LogLine(failure.message[below - 1], None if number is None else number + below, failure.line.source)
+        return exception.line
+    number = exception.line.number
+    return LogLine(exception.message[below - 1], None if number is None else number + below, exception.line.source)
 
 
-def _final_chain(lines: Sequence[LogLine], first_rank: int | None) -> Chain | None:
-    """The chain that ended the script: of several processes that died together, the first that is no consequence."""
-    final: list[Chain] = []
+def _final_chain(lines: Sequence[LogLine], first_rank: int | None) -> ExceptionChain | None:
+    """The chain that ended the script; if several processes died together, the first that is not a consequence."""
+    final: list[ExceptionChain] = []
     end = len(lines)
-    for chain in reversed(chains_of(lines)):
+    for chain in reversed(parse_tracebacks(lines)):
         if end - chain.last_index > (BURST_LINES if final else FINAL_WITHIN_LINES):
             break
         final.append(chain)

@@ -1,4 +1,4 @@
-"""What is known of a dead script besides its log: its exit, what it was started with, the machine at that moment."""
+"""Facts about an ended script besides its log: its exit status, how it was started, and the state of the machine."""
 
 from __future__ import annotations
 
@@ -9,46 +9,46 @@ from backprop_tui.domain.values import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSystem:
-    """Where a path lies, and what is left there."""
+    """The file system of a path, and its free space."""
 
     mount: str
     free_bytes: int
-    free_files: int | None = None  # None where the file system does not count them
+    free_files: int | None = None  # None if the file system does not count them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuHolder:
-    """Somebody else's process on a GPU of the run; `who` in words."""
+    """A foreign process on a GPU of the run; `who` describes it."""
 
     gpu_index: int
     who: str
     memory_bytes: int | None = None
 
 
-def _nowhere(_path: str) -> FileSystem | None:
+def _unknown_file_system(_path: str) -> FileSystem | None:
     return None
 
 
-def _no_module(_name: str) -> str | None:
+def _unknown_module(_name: str) -> str | None:
     return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """None or empty is unknown. The two questions are asked only by the detectors that need an answer."""
+    """None or empty means unknown. The two callables are only called by the detectors that need them."""
 
     exit_code: int | None = None
     signal: str | None = None
     command: tuple[str, ...] = ()
     cwd: str = "/"
-    written_folders: tuple[str, ...] = ()  # where its checkpoints went
+    written_folders: tuple[str, ...] = ()  # folders of its checkpoints
     interpreter: str | None = None
     python_origin: str | None = None  # how the interpreter was found
-    gpu_indices: tuple[int, ...] = ()  # of the machine, in the order in which the script counts them
-    memory_kill: str | None = None  # the kernel's or control group's word that memory ran out, in words
-    memory_kills_counted: bool = False  # whether its control group would have shown one
-    gpu_trouble: str | None = None  # a GPU of the run was lost while it ran, in words
+    gpu_indices: tuple[int, ...] = ()  # the machine's indices, in the order in which the script counts them
+    memory_kill: str | None = None  # describes an out-of-memory kill reported by the kernel or control group
+    memory_kills_counted: bool = False  # whether the control group counts such kills
+    gpu_trouble: str | None = None  # describes a GPU of the run that was lost while it ran
     gpu_holders: tuple[GpuHolder, ...] = ()
-    nan_loss: str | None = None  # the newest loss that is no number, in words
-    file_system: Callable[[str], FileSystem | None] = _nowhere
-    local_module: Callable[[str], str | None] = _no_module  # where a module of that name lies near the script
+    nan_loss: str | None = None  # describes the newest loss that was NaN or infinite
+    file_system: Callable[[str], FileSystem | None] = _unknown_file_system
+    local_module: Callable[[str], str | None] = _unknown_module  # the folder of a module of that name near the script

@@ -1,4 +1,4 @@
-"""A GPU that was lost or broke under the run: the driver's words in the log, or its health while the run went on."""
+"""Detects a GPU that was lost or failed, from driver errors in the log or from its health during the run."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _BUSY = "busy or unavailable"
 
 
 def gpu_faults(clues: Clues) -> Cause | None:
-    """The driver's words; or, while a GPU of the run was lost, any failure that speaks of CUDA or of nothing."""
+    """Recognises driver errors; or, if a GPU of the run was lost, any CUDA error or an end without an exception."""
     hit = clues.find(_LOST)
     trouble = clues.facts.gpu_trouble
     if hit is None and trouble is not None:
         hit = clues.find(_ANY_CUDA)
-        if hit is None and clues.failures:
-            return None  # it died of something else
+        if hit is None and clues.exceptions:
+            return None  # it failed for another reason
     if hit is None and trouble is None:
         return None
     if hit is not None and _BUSY in hit.text:
@@ -38,11 +38,7 @@ def gpu_faults(clues: Clues) -> Cause | None:
         "gpu_lost",
         at=None if hit is None else hit.line,
         evidence=trouble,
-        summary=trouble or _words(hit.match[0] if hit is not None else ""),
+        summary=trouble or f"the GPU failed: {'' if hit is None else hit.match[0]}",
         advice="see nvidia-smi and dmesg (NVRM: Xid); resume on another GPU (--gpu-ids), reset or reboot for this one",
         retryable=True,
     )
-
-
-def _words(said: str) -> str:
-    return f"the GPU failed: {said}"

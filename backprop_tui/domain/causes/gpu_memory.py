@@ -1,4 +1,4 @@
-"""GPU memory that ran out: what was asked, what was free, and whether somebody else held it."""
+"""Detects out-of-memory on the GPU: how much was requested, how much was free, and who else used it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DRIVER = (
 )
 _XLA = r"RESOURCE_EXHAUSTED: .*?(?:Out of memory|out of memory|Failed to allocate)|XlaRuntimeError: RESOURCE_EXHAUSTED"
 _TENSORFLOW = r"OOM when allocating tensor with shape\s?\[[\d,]+\].*?GPU:\d"
-_ASKED = (
+_REQUESTED_SIZE = (
     rf"[Tt]ried to allocate {_SIZE}",
     rf"(?:trying to allocate|request to allocate|allocating|to allocate) {_SIZE}",
 )
@@ -30,77 +30,80 @@ _GB = 10**9
 
 
 def gpu_memory(clues: Clues) -> Cause | None:
-    """By the words of PyTorch old and new, the CUDA libraries, XLA and TensorFlow."""
+    """Recognises messages of PyTorch (old and new), the CUDA libraries, XLA and TensorFlow."""
     hit = clues.find(f"{_TORCH}|{_DRIVER}|{_TENSORFLOW}")
     if hit is None and clues.facts.gpu_indices:
-        hit = clues.find(_XLA)  # on a machine without GPUs XLA says the same of RAM
+        hit = clues.find(_XLA)  # on a machine without GPUs, XLA prints the same message for RAM
     if hit is None:
         return None
-    holders = _holders(clues, hit)
+    holders = _gpu_holders(clues, hit)
     return made(
         "cuda_oom",
         at=hit.line,
-        summary=_summary(clues, hit),
-        advice=_advice(clues, hit, holders),
-        retryable=bool(holders),  # alone on the GPU the same start needs the same memory again
+        summary=_gpu_memory_summary(clues, hit),
+        advice=_gpu_memory_advice(clues, hit, holders),
+        retryable=bool(holders),  # alone on the GPU, the same run needs the same memory again
     )
 
 
-def _summary(clues: Clues, hit: Hit) -> str:
-    words = "CUDA out of memory"
-    asked, free, total = _first(_ASKED, hit.text), _first(_FREE, hit.text), _first(_TOTAL, hit.text)
-    if asked is not None:
-        words += f": asked {_size(asked)}"
+def _gpu_memory_summary(clues: Clues, hit: Hit) -> str:
+    summary = "CUDA out of memory"
+    requested = _first_match(_REQUESTED_SIZE, hit.text)
+    free, total = _first_match(_FREE, hit.text), _first_match(_TOTAL, hit.text)
+    if requested is not None:
+        summary += f": requested {_readable_size(requested)}"
         if free is not None:
-            words += f", {_size(free)} free"
-    gpu = _first(_GPU, hit.text)
+            summary += f", {_readable_size(free)} free"
+    gpu = _first_match(_GPU, hit.text)
     if gpu is not None and (free is not None or total is not None):
-        words += f" on GPU {_index(clues, int(gpu))}" + ("" if total is None else f" ({_size(total)})")
-    return words
+        capacity = "" if total is None else f" ({_readable_size(total)})"
+        summary += f" on GPU {_machine_index(clues, int(gpu))}{capacity}"
+    return summary
 
 
-def _index(clues: Clues, counted_by_script: int) -> int:
-    """The machine's number of a GPU: the script counts only those that it was given."""
+def _machine_index(clues: Clues, script_index: int) -> int:
+    """Converts the script's GPU index, which counts only the GPUs assigned to it, to the machine's."""
     indices = clues.facts.gpu_indices
-    return indices[counted_by_script] if counted_by_script < len(indices) else counted_by_script
+    return indices[script_index] if script_index < len(indices) else script_index
 
 
-def _holders(clues: Clues, hit: Hit) -> list[str]:
-    told = [f"pid {pid} held {_size(size)}" for pid, size in re.findall(_OTHERS, hit.text)]
-    seen = [
-        one.who + ("" if one.memory_bytes is None else f" held {one.memory_bytes / _GB:.1f} GB")
-        for one in clues.facts.gpu_holders
+def _gpu_holders(clues: Clues, hit: Hit) -> list[str]:
+    in_message = [f"pid {pid} held {_readable_size(size)}" for pid, size in re.findall(_OTHERS, hit.text)]
+    measured = [
+        holder.who + ("" if holder.memory_bytes is None else f" held {holder.memory_bytes / _GB:.1f} GB")
+        for holder in clues.facts.gpu_holders
     ]
-    return seen or told
+    return measured or in_message
 
 
-def _advice(clues: Clues, hit: Hit, holders: list[str]) -> str:
+def _gpu_memory_advice(clues: Clues, hit: Hit, holders: list[str]) -> str:
     if holders:
         more = f" and {len(holders) - 1} more" if len(holders) > 1 else ""
-        return f"{holders[0]}{more} on the same GPU: ask for more free memory with --gpu-min-vram, or wait with --after"
+        advice = "require more free memory with --gpu-min-vram, or wait with --after"
+        return f"{holders[0]}{more} on the same GPU: {advice}"
     batch = batch_option(clues.facts.command)
     smaller = "use a smaller batch" if batch is None else f"halve {batch[0]} ({batch[1]})"
-    asked, unallocated = _first(_ASKED, hit.text), _first((_UNALLOCATED,), hit.text)
-    if asked is not None and unallocated is not None and _bytes(unallocated) >= _bytes(asked):
+    requested, unallocated = _first_match(_REQUESTED_SIZE, hit.text), _first_match((_UNALLOCATED,), hit.text)
+    if requested is not None and unallocated is not None and _size_bytes(unallocated) >= _size_bytes(requested):
         return f"memory is fragmented: --env PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True, or {smaller}"
     return f"{smaller}, accumulate gradients, or choose a GPU with more free memory (--gpu-min-vram)"
 
 
-def _first(patterns: tuple[str, ...], text: str) -> str | None:
+def _first_match(patterns: tuple[str, ...], text: str) -> str | None:
     for pattern in patterns:
-        found = re.search(pattern, text)
-        if found is not None:
-            return str(found[1])
+        match = re.search(pattern, text)
+        if match is not None:
+            return str(match[1])
     return None
 
 
-def _size(told: str) -> str:
-    """As it was told, but for bare bytes."""
-    return binary_size(int(float(told.split(maxsplit=1)[0]))) if told.endswith("bytes") else told
+def _readable_size(size: str) -> str:
+    """Converts plain bytes; other sizes stay as printed."""
+    return binary_size(int(float(size.split(maxsplit=1)[0]))) if size.endswith("bytes") else size
 
 
-def _bytes(told: str) -> float:
-    found = re.match(r"([\d.]+) ?([KMGT]?)", told)
-    if found is None or not found[1].replace(".", "", 1).isdigit():
+def _size_bytes(size: str) -> float:
+    match = re.match(r"([\d.]+) ?([KMGT]?)", size)
+    if match is None or not match[1].replace(".", "", 1).isdigit():
         return 0.0
-    return float(found[1]) * float(1024 ** " KMGT".index(found[2] or " "))
+    return float(match[1]) * float(1024 ** " KMGT".index(match[2] or " "))

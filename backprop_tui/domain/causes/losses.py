@@ -1,4 +1,4 @@
-"""What can still be told of a run whose end nobody saw."""
+"""The cause of a lost run, whose exit status is unknown."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from backprop_tui.domain.run import Cause
 
 
 def cause_of_loss(reason: str, clues: Clues) -> Cause:
-    """Its log may say it; else the last line shows how far it came."""
-    if clues.failures:
+    """Returns the cause shown in the log; otherwise the last line shows how far the run got."""
+    if clues.exceptions:
         return cause_of_failure(clues)
     if clues.facts.memory_kill is not None:
         evidence = clues.facts.memory_kill
-        summary = "out of host memory, perhaps: the kernel killed something of its control group"
-        return made("unknown", evidence=evidence, summary=summary, advice="look in dmesg; resume it", retryable=True)
+        summary = "perhaps out of host memory: the kernel killed a process of its control group"
+        return made("unknown", evidence=evidence, summary=summary, advice="check dmesg, then resume it", retryable=True)
     last = clues.last[-1] if clues.last else None
     return made(
         "unknown",
         at=last,
         evidence=reason,
         summary=reason,
-        advice="dmesg or last -x may tell more; resume goes on from the newest checkpoint",
+        advice="dmesg or last -x may show more; resume continues from the newest checkpoint",
         retryable=True,
     )

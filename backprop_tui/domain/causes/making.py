@@ -1,4 +1,4 @@
-"""How a cause is made: whatever came from outside is made harmless and bounded."""
+"""Builds causes, with foreign text sanitised and limited in length."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Protocol
 from backprop_tui.domain.neutral import neutral
 from backprop_tui.domain.run import Cause
 
-_LONGEST = 300
+_MAX_TEXT_LENGTH = 300
 NAN_ADVICE = "lower the learning rate, clip gradients, or use bf16 instead of fp16; resume from a checkpoint before it"
 
 
 class Line(Protocol):
-    """A line of a log; its number may not be known."""
+    """A line of a log; its number may be unknown."""
 
     @property
     def text(self) -> str: ...
@@ -30,13 +30,13 @@ def made(
     evidence: str | None = None,
     retryable: bool = False,
 ) -> Cause:
-    """A cause, with everything in it that came from outside made harmless and bounded."""
-    said = evidence if at is None else at.text.strip()
+    """Builds a cause; the line `at`, if given, is its evidence."""
+    text = evidence if at is None else at.text.strip()
     return Cause(
         kind=kind,
-        evidence=None if said is None else neutral(said)[:_LONGEST],
-        advice=neutral(advice)[:_LONGEST],
-        summary=neutral(summary)[:_LONGEST],
+        evidence=None if text is None else neutral(text)[:_MAX_TEXT_LENGTH],
+        advice=neutral(advice)[:_MAX_TEXT_LENGTH],
+        summary=neutral(summary)[:_MAX_TEXT_LENGTH],
         line=None if at is None else at.number,
         retryable=retryable,
     )

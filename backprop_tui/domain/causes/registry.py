@@ -1,4 +1,4 @@
-"""The cause of an end that was not ours: the first detector that recognises it names it."""
+"""Finds the cause of a failure: the first detector that recognises it decides."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from backprop_tui.domain.causes.gpu_faults import gpu_faults
 from backprop_tui.domain.causes.gpu_memory import gpu_memory
 from backprop_tui.domain.causes.host_memory import host_memory
 from backprop_tui.domain.causes.imports import imports
-from backprop_tui.domain.causes.not_a_number import not_a_number
+from backprop_tui.domain.causes.not_a_number import nan_loss
 from backprop_tui.domain.causes.paths import missing_file
 from backprop_tui.domain.causes.python_errors import python_error, unknown
 from backprop_tui.domain.causes.signals import interrupted, signals
 from backprop_tui.domain.causes.usage import syntax, usage
 from backprop_tui.domain.run import Cause
 
-# What can have killed from outside leaves the log as it was: then its words are older news.
-_FROM_OUTSIDE = frozenset({"SIGKILL", "SIGTERM", "SIGINT", "SIGHUP"})
+# Signals sent from outside: errors in the log were printed before, so they are not the cause.
+_OUTSIDE_SIGNALS = frozenset({"SIGKILL", "SIGTERM", "SIGINT", "SIGHUP"})
 
-_OF_A_KILL: tuple[Callable[[Clues], Cause | None], ...] = (host_memory, signals)
-_OF_AN_END: tuple[Callable[[Clues], Cause | None], ...] = (
-    # What the machine had too little of explains whatever else was said in the same chain.
+_KILL_DETECTORS: tuple[Callable[[Clues], Cause | None], ...] = (host_memory, signals)
+_DETECTORS: tuple[Callable[[Clues], Cause | None], ...] = (
+    # A lack of resources explains any other error in the same chain.
     gpu_memory,
     gpu_faults,
     disk,
     host_memory,
-    not_a_number,
-    # What the same start would meet again.
+    nan_loss,
+    # Errors that mostly happen again on every attempt.
     usage,
     syntax,
     imports,
@@ -40,9 +40,9 @@ _OF_AN_END: tuple[Callable[[Clues], Cause | None], ...] = (
 
 
 def cause_of_failure(clues: Clues) -> Cause:
-    """Why the script ended by itself, or by a signal that was not ours."""
-    killed = clues.facts.signal in _FROM_OUTSIDE
-    for detector in _OF_A_KILL if killed else _OF_AN_END:
+    """Returns why the script ended by itself, or by a signal that this program did not send."""
+    killed = clues.facts.signal in _OUTSIDE_SIGNALS
+    for detector in _KILL_DETECTORS if killed else _DETECTORS:
         cause = detector(clues)
         if cause is not None:
             return cause

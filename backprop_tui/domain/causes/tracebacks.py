@@ -1,9 +1,10 @@
-"""The tracebacks at the end of a log, each with the chain of exceptions that led to it, the root first."""
+"""Parses the tracebacks at the end of a log into chains of exceptions, the root first."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import field
 
 from backprop_tui.domain.causes.log_lines import LogLine
@@ -11,26 +12,26 @@ from backprop_tui.domain.values import dataclass
 
 _HEAD = "Traceback (most recent call last)"
 _FRAME = r'\s+File "(?P<path>[^"]+)", line (?P<line>\d+)'
-_EXCEPTION = r"(?P<type>(?:\w+\.)*[A-Za-z_]\w*)(?:: (?P<said>.*)|:?\s*)$"
-_MEANT = "The above exception was the direct cause of the following exception"
+_EXCEPTION = r"(?P<type>(?:\w+\.)*[A-Za-z_]\w*)(?:: (?P<message>.*)|:?\s*)$"
+_EXPLICIT_CAUSE = "The above exception was the direct cause of the following exception"
 _LINKS = (
-    _MEANT,
+    _EXPLICIT_CAUSE,
     "During handling of the above exception, another exception occurred",
 )
-_MESSAGE_LINES = 40  # of a message that are kept
-_LONGEST = 8_000
-_GROUP = r"^\s*(?:\|\s|\+\s|\+-\+-[-+ 0-9]*$)"  # exception groups are drawn as a tree
+_MAX_MESSAGE_LINES = 40
+_MAX_MESSAGE_LENGTH = 8_000
+_GROUP = r"^\s*(?:\|\s|\+\s|\+-\+-[-+ 0-9]*$)"  # exception groups are printed as a tree
 
 
 @dataclass(slots=True)
-class Failure:
-    """One exception as it was printed; `place` is the last frame in code that is not a library's."""
+class LoggedException:
+    """An exception as printed in a traceback."""
 
     line: LogLine
     type_name: str
     message: list[str]
-    frames: list[tuple[str, int, str]]  # path, line, its code
-    is_meant: bool = False  # raised `from` the one before it: somebody's words for that
+    frames: list[tuple[str, int, str]]  # path, line number, source line
+    is_explicit: bool = False  # raised `from` the exception before it
 
     @property
     def name(self) -> str:
@@ -39,18 +40,18 @@ class Failure:
 
     @property
     def text(self) -> str:
-        """The message, the exception's name before it."""
-        return "\n".join((self.line.text, *self.message))[:_LONGEST]
+        """The exception's name and message."""
+        return "\n".join((self.line.text, *self.message))[:_MAX_MESSAGE_LENGTH]
 
     @property
     def place(self) -> tuple[str, int] | None:
-        """Where the person's own code was; None where no frame is of it."""
+        """Path and line of the last frame in the user's own code; None if there is none."""
         own = [frame for frame in self.frames if not _is_library(frame[0])]
         return (own[-1][0], own[-1][1]) if own else None
 
     @property
     def code(self) -> str:
-        """The line of code that raised it, as far as it was printed."""
+        """The source line that raised it, if it was printed."""
         return self.frames[-1][2] if self.frames else ""
 
 
@@ -59,109 +60,97 @@ def _is_library(path: str) -> bool:
 
 
 @dataclass(slots=True)
-class Chain:
-    """Exceptions of which each led to the next; `last_index` is the place of its last line among the log's."""
+class ExceptionChain:
+    """Exceptions of which each led to the next; `last_index` is the index of its last line in the log."""
 
-    failures: list[Failure] = field(default_factory=list)
+    exceptions: list[LoggedException] = field(default_factory=list)
     last_index: int = 0
 
     @property
-    def root(self) -> Failure:
-        """What began it."""
-        return self.failures[0]
+    def root(self) -> LoggedException:
+        return self.exceptions[0]
 
 
-def chains_of(lines: Sequence[LogLine]) -> list[Chain]:
-    """Every chain, in the order in which they ended; what several ranks said is read apart."""
-    by_source: dict[str, list[tuple[int, LogLine]]] = {}
+def parse_tracebacks(lines: Sequence[LogLine]) -> list[ExceptionChain]:
+    """Returns all chains in the order of their ends; the output of each rank is parsed separately."""
+    parsers: defaultdict[str, _TracebackParser] = defaultdict(_TracebackParser)
     for index, line in enumerate(lines):
-        by_source.setdefault(line.source, []).append((index, line))
-    chains = [chain for told in by_source.values() for chain in _chains_of_one(told)]
+        parsers[line.source].feed(index, line)
+    chains = [chain for parser in parsers.values() for chain in parser.finish()]
     return sorted(chains, key=lambda chain: chain.last_index)
 
 
-def _chains_of_one(told: Sequence[tuple[int, LogLine]]) -> Iterator[Chain]:
-    reading = _Reading()
-    for index, line in told:
-        reading.take(index, line)
-    yield from reading.finished()
-
-
-class _Reading:
-    """Reads the lines of one process; knows whether it stands in frames, or in the message of an exception."""
+class _TracebackParser:
+    """Parses the lines of one process; keeps track of whether it is in frames or in the message of an exception."""
 
     def __init__(self) -> None:
-        self._chains: list[Chain] = []
+        self._chains: list[ExceptionChain] = []
         self._frames: list[tuple[str, int, str]] | None = None  # None outside a traceback
-        self._linked = False  # the next exception belongs to the chain before
-        self._is_meant = False
-        self._is_original = False  # it is what the exception before it reports: the root
-        self._speaking: Failure | None = None  # whose message may go on
-        self._pending: Failure | None = None  # perhaps an exception, perhaps another process's line between frames
+        self._linked = False  # the next exception belongs to the last chain
+        self._is_explicit = False
+        self._is_original = False  # the next exception is the one that the exception before it reports, so the root
+        self._current: LoggedException | None = None  # its message may continue
+        self._pending: LoggedException | None = None  # an exception, or another process's line between frames
         self._pending_index = 0
 
-    def finished(self) -> Iterable[Chain]:
-        self._settle(None)
+    def finish(self) -> Iterable[ExceptionChain]:
+        self._resolve_pending(None)
         return self._chains
 
-    def take(self, index: int, line: LogLine) -> None:
+    def feed(self, index: int, line: LogLine) -> None:
         text = re.sub(_GROUP, "", line.text) if line.text.lstrip()[:1] in ("|", "+") else line.text
-        self._settle(text)
+        self._resolve_pending(text)
         if _HEAD in text:
-            self._begin(text)
+            self._start_traceback(text)
         elif any(link in text for link in _LINKS):
-            self._linked, self._speaking, self._frames = True, None, None
-            self._is_meant = _MEANT in text
+            self._linked, self._current, self._frames = True, None, None
+            self._is_explicit = _EXPLICIT_CAUSE in text
         elif self._frames is not None:
-            self._in_frames(index, line, text)
+            self._feed_frame(index, line, text)
         elif re.match(_FRAME, text):
-            self._frames = []  # a syntax error of the script itself has no head
-            self._in_frames(index, line, text)
-        elif self._speaking is not None:
-            self._go_on(index, text)
+            self._frames = []  # a syntax error of the script itself has no traceback header
+            self._feed_frame(index, line, text)
+        elif self._current is not None:
+            self._feed_message(index, text)
 
-    def _begin(self, text: str) -> None:
-        self._is_original = text.lstrip().startswith("Original Traceback") or (
-            self._speaking is not None and any("terminated with the following error" in m for m in self._message())
-        )
-        self._speaking = None
+    def _start_traceback(self, text: str) -> None:
+        message = [] if self._current is None else self._current.message[-2:]
+        reports_original = any("terminated with the following error" in line for line in message)
+        self._is_original = reports_original or text.lstrip().startswith("Original Traceback")
+        self._current = None
         self._frames = []
 
-    def _message(self) -> list[str]:
-        return [] if self._speaking is None else self._speaking.message[-2:]
-
-    def _in_frames(self, index: int, line: LogLine, text: str) -> None:
+    def _feed_frame(self, index: int, line: LogLine, text: str) -> None:
         frames = self._frames
         if frames is None or not text.strip():
             return
-        if (found := re.match(_FRAME, text)) is not None:
-            frames.append((found["path"], int(found["line"]), ""))
+        if (match := re.match(_FRAME, text)) is not None:
+            frames.append((match["path"], int(match["line"]), ""))
         elif text[0] in " \t│╭╰❱~^":
             if frames and not frames[-1][2] and text.strip(" ~^"):
                 frames[-1] = (*frames[-1][:2], text.strip())
-        elif (found := re.match(_EXCEPTION, text)) is not None:
-            self._pending = Failure(LogLine(text, line.number, line.source), found["type"], [], list(frames))
+        elif (match := re.match(_EXCEPTION, text)) is not None:
+            self._pending = LoggedException(LogLine(text, line.number, line.source), match["type"], [], list(frames))
             self._pending_index = index
 
-    def _settle(self, following: str | None) -> None:
-        """What looked like an exception is one unless the frames go on behind it."""
-        failure, self._pending = self._pending, None
-        if failure is None or (following is not None and re.match(_FRAME, following)):
+    def _resolve_pending(self, following: str | None) -> None:
+        """A line that looked like an exception is one unless more frames follow."""
+        exception, self._pending = self._pending, None
+        if exception is None or (following is not None and re.match(_FRAME, following)):
             return
-        belongs = self._chains and (self._linked or self._is_original)
-        if not belongs:
-            self._chains.append(Chain())
+        if not self._chains or not (self._linked or self._is_original):
+            self._chains.append(ExceptionChain())
         chain = self._chains[-1]
-        failure.is_meant = self._linked and self._is_meant
-        chain.failures.insert(0 if self._is_original else len(chain.failures), failure)
+        exception.is_explicit = self._linked and self._is_explicit
+        chain.exceptions.insert(0 if self._is_original else len(chain.exceptions), exception)
         chain.last_index = self._pending_index
         self._linked = self._is_original = False
-        self._speaking, self._frames = failure, None
+        self._current, self._frames = exception, None
 
-    def _go_on(self, index: int, text: str) -> None:
-        speaking = self._speaking
-        if speaking is None or len(speaking.message) >= _MESSAGE_LINES:
+    def _feed_message(self, index: int, text: str) -> None:
+        current = self._current
+        if current is None or len(current.message) >= _MAX_MESSAGE_LINES:
             return
-        speaking.message.append(text)
+        current.message.append(text)
         if text.startswith(("frame #", "Exception raised from")):
             self._chains[-1].last_index = index

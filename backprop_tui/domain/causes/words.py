@@ -1,4 +1,4 @@
-"""Words that several detectors use: sizes, and what a command line says."""
+"""Helpers of several detectors: sizes, and options of a command line."""
 
 from __future__ import annotations
 
@@ -17,33 +17,28 @@ _BATCH = (
 
 
 def binary_size(size_bytes: int) -> str:
-    """`2.50 GiB`, as frameworks write it."""
+    """Formats a size as `2.50 GiB`, like the frameworks do."""
     figure = float(size_bytes)
     for unit in _UNITS:
         if figure < 1024 or unit == _UNITS[-1]:
             return f"{figure:.0f} {unit}" if unit == "B" else f"{figure:.2f} {unit}"
         figure /= 1024
-    raise AssertionError  # the last unit takes all
+    raise AssertionError  # not reached: the last unit accepts any figure
 
 
 def decimal_size(size_bytes: int) -> str:
-    """`1.2 GB`, as a disk is told."""
+    """Formats a size of a disk as `1.2 GB`."""
     return f"{size_bytes / 10**9:.1f} GB" if size_bytes >= 10**9 else f"{size_bytes // 10**6} MB"
 
 
-def option_value(command: Sequence[str], names: Sequence[str]) -> tuple[str, str] | None:
-    """The option of one of these names with its value, as `--name value` or `--name=value`; None where none is."""
-    for place, word in enumerate(command):
+def batch_option(command: Sequence[str]) -> tuple[str, str] | None:
+    """Returns name and value of the batch size option (`--name value` or `--name=value`); None if there is none."""
+    for index, word in enumerate(command):
         name, equals, value = word.partition("=")
-        if name not in names:
+        if name not in _BATCH:
             continue
         if equals:
             return name, value
-        if place + 1 < len(command) and not command[place + 1].startswith("-"):
-            return name, command[place + 1]
+        if index + 1 < len(command) and not command[index + 1].startswith("-"):
+            return name, command[index + 1]
     return None
-
-
-def batch_option(command: Sequence[str]) -> tuple[str, str] | None:
-    """The option that says how large a batch is; None where the command line has none."""
-    return option_value(command, _BATCH)

@@ -1,1 +1,1 @@
-"""The governor: who may start and where, what must be paused; pure decisions over measurements."""
+"""The governor decides which runs start on which GPUs and which are paused; pure functions of readings."""

@@ -1,4 +1,4 @@
-"""An active run as the governor sees it: where it sits, how long it is there, whether it stands still."""
+"""The governor's view of an active run: its GPUs, its start time and whether it is paused."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ GUARD_PAUSES = frozenset({BY_HEAT, BY_RAM})
 class ActiveRun:
     """A run that was admitted and has not ended: starting, running, paused or stopping.
 
-    `gpu_uuids` are those it was given, none where it uses the CPU or where nobody knows. `started_at` is only compared
-    among runs. `paused_by` is who paused it (a person, or the guard for "heat" or "ram"), None while it moves;
-    `paused_seconds` is how long that pause lasts.
+    `gpu_uuids` is empty for a run on the CPU, or if its GPUs are unknown. `started_at` is only compared between runs.
+    `paused_by` is a person, or the guard for "heat" or "ram"; None if the run is not paused. `paused_seconds` is the
+    duration of the current pause.
     """
 
     id: str
@@ -32,5 +32,5 @@ class ActiveRun:
 
     @property
     def paused_by_guard(self) -> bool:
-        """Whether it is the guard that stopped it; what a person paused, only a person continues."""
+        """Whether the guard paused it; a run paused by a person is only continued by a person."""
         return self.paused_by in GUARD_PAUSES

@@ -1,7 +1,8 @@
-"""Claims on VRAM: what a run that was just started will allocate and has not yet.
+"""Claims on VRAM: memory that a run which has just started will allocate but has not allocated yet.
 
-A GPU's free memory says nothing of a run that still imports its framework, so each start claims memory on each of its
-GPUs. A claim counts for what the run does not use yet, until its use has reached it once or the run has ended.
+A GPU's free memory does not account for a run that is still importing its framework, so each start claims memory on
+each of its GPUs. A claim counts as far as the run does not use it yet, until the run's use has reached it or the run
+has ended.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ UNSEEN_CLAIM_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """Bytes of one GPU that a run may still allocate; `since` is the monotonic time of its start."""
+    """Bytes of one GPU that a run may still allocate; `since` is the monotonic time of the run's start."""
 
     run_id: str
     run_name: str
@@ -28,34 +29,34 @@ class Claim:
 
 
 def claim_bytes(limits: RunLimits, learned_peak_bytes: int | None) -> int:
-    """What a run claims on each of its GPUs.
+    """Returns the bytes that a run claims on each of its GPUs.
 
     Args:
-        limits: The run's; its smallest free VRAM is the least that it claims.
-        learned_peak_bytes: The most that an earlier run of the same script and arguments held on one GPU, None when
-            there was none; a tenth is added.
+        limits: The run's limits; its minimum of free VRAM is also the minimum of its claim.
+        learned_peak_bytes: The peak of an earlier run of the same script and arguments on one GPU, None if there was
+            none; a tenth is added as a margin.
     """
     return max(limits.gpu_min_free_vram_bytes, -(-(learned_peak_bytes or 0) * (100 + LEARNED_MARGIN_PERCENT) // 100))
 
 
 def own_use_bytes(gpu: GpuReading, run_id: str) -> int | None:
-    """What the processes of a run hold of a GPU; None where no process of it is listed with a figure."""
+    """Returns the GPU memory used by the processes of a run; None if the driver reports none of them with a figure."""
     held = [process.memory_bytes for process in gpu.processes if process.run == run_id]
     known = [count for count in held if count is not None]
     return sum(known) if known else None
 
 
 def outstanding_bytes(gpu: GpuReading, claims: Iterable[Claim]) -> int:
-    """What is claimed on a GPU and not allocated yet."""
+    """Returns the memory of a GPU that is claimed but not allocated yet."""
     return sum(
         max(0, claim.bytes - (own_use_bytes(gpu, claim.run_id) or 0)) for claim in claims if claim.gpu_uuid == gpu.uuid
     )
 
 
 def free_after_claims(gpu: GpuReading, claims: Iterable[Claim]) -> int | None:
-    """Free VRAM less the outstanding claims, below 0 where too much was promised.
+    """Returns the free VRAM less the outstanding claims; negative if too much was claimed.
 
-    None where the GPU has no memory figure: unified memory, MIG.
+    None if the GPU has no memory figure: unified memory, MIG.
     """
     if gpu.memory_total_bytes is None or gpu.memory_used_bytes is None:
         return None
@@ -65,23 +66,23 @@ def free_after_claims(gpu: GpuReading, claims: Iterable[Claim]) -> int | None:
 def settle(
     claims: Iterable[Claim], gpus: Iterable[GpuReading], active_ids: Collection[str], *, now: float
 ) -> tuple[Claim, ...]:
-    """The claims that still count after a reading.
+    """Returns the claims that still count after a reading.
 
     A claim ends with its run, or when the run's use has reached it, or when it was probably allocated unseen: inside
-    containers drivers do not always name a process or its memory. So a claim without a measured use ends after ten
-    minutes, but only where memory that belongs to nobody known would hold all such claims of that GPU.
+    containers drivers do not always report a process or its memory. So a claim without a measured use ends after ten
+    minutes, but only if the unattributed memory of that GPU is large enough for all such claims.
     """
-    living = tuple(claim for claim in claims if claim.run_id in active_ids)
-    met = {
+    active = tuple(claim for claim in claims if claim.run_id in active_ids)
+    fulfilled = {
         (claim.run_id, gpu.uuid)
         for gpu in gpus
-        for claim in _met([claim for claim in living if claim.gpu_uuid == gpu.uuid], gpu, now)
+        for claim in _fulfilled_claims([claim for claim in active if claim.gpu_uuid == gpu.uuid], gpu, now)
     }
-    return tuple(claim for claim in living if (claim.run_id, claim.gpu_uuid) not in met)
+    return tuple(claim for claim in active if (claim.run_id, claim.gpu_uuid) not in fulfilled)
 
 
-def _met(claims: list[Claim], gpu: GpuReading, now: float) -> Iterator[Claim]:
-    """The claims on this GPU that need not be counted any more."""
+def _fulfilled_claims(claims: list[Claim], gpu: GpuReading, now: float) -> Iterator[Claim]:
+    """The claims on this GPU that no longer count."""
     unseen_bytes = 0
     unseen: list[Claim] = []
     for claim in claims:
@@ -91,11 +92,11 @@ def _met(claims: list[Claim], gpu: GpuReading, now: float) -> Iterator[Claim]:
             unseen_bytes += claim.bytes
         elif use >= claim.bytes:
             yield claim
-    if _nobodys_bytes(gpu) >= unseen_bytes:
+    if _unattributed_bytes(gpu) >= unseen_bytes:
         yield from (claim for claim in unseen if now - claim.since >= UNSEEN_CLAIM_SECONDS)
 
 
-def _nobodys_bytes(gpu: GpuReading) -> int:
-    """Memory in use that no process with a known run or owner accounts for."""
+def _unattributed_bytes(gpu: GpuReading) -> int:
+    """Memory in use that is not accounted for by a process with a known run or owner."""
     known = sum(process.memory_bytes or 0 for process in gpu.processes if process.run or process.owner)
     return (gpu.memory_used_bytes or 0) - known

@@ -1,4 +1,4 @@
-"""Whether a disk will be full before the runs that write to it are done: their saves against the space that is free."""
+"""Forecasts whether a disk will be full before the runs that save checkpoints on it have ended."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from backprop_tui.domain.values import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavingRun:
-    """An active run that writes checkpoints; `seconds_left` of its timebox, None where it has none."""
+    """An active run that writes checkpoints; `seconds_left` of its timebox is None if it has none."""
 
     name: str
     mount: str
@@ -27,14 +27,13 @@ class SavingRun:
 
     @property
     def needed_bytes(self) -> int:
-        """What it may still write."""
         return needed_bytes(self.pace, self.save_bytes, self.seconds_left)
 
 
 def saving_run(run: Run, live: Live, *, passed_seconds: float = 0.0) -> SavingRun | None:
-    """A run by its live record, written so many seconds ago.
+    """Builds the forecast's input from a run and its live record, written `passed_seconds` ago.
 
-    None where it is not known how often and how much it saves, and for the record of an earlier attempt.
+    None if it is not known how often and how much the run saves, and for the record of an earlier attempt.
     """
     use, pace = live.disk, live.pace
     if use is None or pace is None or pace.every_seconds is None or live.attempt != run.attempt.number:
@@ -53,7 +52,7 @@ def saving_run(run: Run, live: Live, *, passed_seconds: float = 0.0) -> SavingRu
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shortage:
-    """A disk that does not hold what is still to be written to it."""
+    """A disk that is too small for what will still be written to it."""
 
     mount: str
     free_bytes: int
@@ -61,39 +60,38 @@ class Shortage:
     message: str
 
 
-def shortages(runs: Iterable[SavingRun], keeps_bytes: int) -> list[Shortage]:
-    """The disks that will have less free than `keeps_bytes`; of several measurements of one the smallest counts."""
+def shortages(runs: Iterable[SavingRun], reserve_bytes: int) -> list[Shortage]:
+    """Returns the disks that will have less than `reserve_bytes` free; the smallest measurement of each disk counts."""
     by_mount: dict[str, list[SavingRun]] = {}
     for run in runs:
         by_mount.setdefault(run.mount, []).append(run)
-    found = []
+    result = []
     for mount, writers in by_mount.items():
         free = min(run.free_bytes for run in writers)
         needed = sum(run.needed_bytes for run in writers)
-        if free - needed < keeps_bytes:
-            message = _message(writers, free, keeps_bytes)
-            found.append(Shortage(mount=mount, free_bytes=free, needed_bytes=needed, message=message))
-    return found
+        if free - needed < reserve_bytes:
+            message = _shortage_message(writers, free, reserve_bytes)
+            result.append(Shortage(mount=mount, free_bytes=free, needed_bytes=needed, message=message))
+    return result
 
 
-def _message(writers: Sequence[SavingRun], free_bytes: int, keeps_bytes: int) -> str:
-    """`disk 38 GB free, nano-lm-768 writes 1.4 GB each 12 min: full in 5:20 h`."""
+def _shortage_message(writers: Sequence[SavingRun], free_bytes: int, reserve_bytes: int) -> str:
+    """`disk 38 GB free, nano-lm-768 writes 1.4 GB every 12 min: full in 5:20 h`."""
     biggest = max(writers, key=lambda run: run.needed_bytes)
     others = f" and {len(writers) - 1} more" if len(writers) > 1 else ""
-    return f"disk {gigabytes_down(free_bytes)} GB free, {biggest.name}{others} {written_words(biggest, keeps_bytes)}"
+    return f"disk {gigabytes_down(free_bytes)} GB free, {biggest.name}{others} {_write_rate(biggest, reserve_bytes)}"
 
 
-def written_words(run: SavingRun, keeps_bytes: int) -> str:
-    """`writes 1.4 GB each 12 min: full in 5:20 h`."""
+def _write_rate(run: SavingRun, reserve_bytes: int) -> str:
     every, growth = run.pace.every_seconds, run.pace.bytes_per_save
-    words = f"writes {_amount(round(growth) if growth else run.save_bytes)}"
+    rate = f"writes {_disk_size(round(growth) if growth else run.save_bytes)}"
     if every is not None:
-        words += f" each {plain(every / 60)} min" if every >= 60 else f" each {plain(every)} s"
-    full = seconds_until_full(run.pace, run.free_bytes, keeps_bytes)
-    return words if full is None else f"{words}: full in {duration(full)}"
+        rate += f" every {plain(every / 60)} min" if every >= 60 else f" every {plain(every)} s"
+    full = seconds_until_full(run.pace, run.free_bytes, reserve_bytes)
+    return rate if full is None else f"{rate}: full in {duration(full)}"
 
 
-def _amount(count_bytes: int) -> str:
+def _disk_size(count_bytes: int) -> str:
     if count_bytes < GIGABYTE // 10:
         return f"{plain(count_bytes / MEGABYTE)} MB"
     return f"{gigabytes_up(count_bytes)} GB"

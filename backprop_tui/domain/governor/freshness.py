@@ -12,11 +12,11 @@ _ANSWERING = frozenset({GpuHealth.OK, GpuHealth.HOT})
 def is_stale(age_seconds: float, sample_seconds: float) -> bool:
     """Whether a reading of that age is older than three samples.
 
-    As far in the future is stale too: the clock was set back, and nobody knows how old the reading is.
+    A reading that far in the future is stale too: the clock was set back, so its age is unknown.
     """
     return abs(age_seconds) > STALE_AFTER_SAMPLES * sample_seconds
 
 
 def answers(gpu: GpuReading, *, readings_age_seconds: float, sample_seconds: float) -> bool:
-    """Whether the GPU is healthy and its figures are of now; `readings_age_seconds` is added to the GPU's own age."""
+    """Whether the GPU is healthy and its reading recent; `readings_age_seconds` is added to the GPU's own age."""
     return gpu.health in _ANSWERING and not is_stale(gpu.age_seconds + readings_age_seconds, sample_seconds)

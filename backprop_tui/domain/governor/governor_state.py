@@ -1,11 +1,11 @@
-"""The governor as people see it: open, holding or conservative, why, and in which words."""
+"""The state of the governor for display: open, holding or conservative, with the reasons."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
 
-from backprop_tui.domain.governor.admission import Hold, conservative_because, one_at_a_time
+from backprop_tui.domain.governor.admission import Hold, conservative_hold, conservative_reason
 from backprop_tui.domain.governor.figures import counted
 from backprop_tui.domain.governor.reasons import Check, HoldReason, most_blocking_first
 from backprop_tui.domain.governor.snapshot import Snapshot
@@ -14,19 +14,19 @@ from backprop_tui.domain.values import dataclass
 
 
 class GovernorMode(StrEnum):
-    """Whether runs start, in the words of the public interface."""
+    """Whether runs start, with the values of the public interface."""
 
     OPEN = "open"
     HOLDING = "holding"
-    CONSERVATIVE = "conservative"  # blind to something: one run at a time
+    CONSERVATIVE = "conservative"  # readings are missing: one run at a time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GovernorState:
     """The governor after a pass over the queue.
 
-    `reasons` are those of all held runs, each check once for each GPU. `start_tokens` is None where starts are not
-    limited; `max_parallel` 0 is no limit. `waiting` counts the queue, `active` what was admitted and has not ended.
+    `reasons` are those of all held runs, each check once per GPU. `start_tokens` is None if starts are not limited;
+    `max_parallel` 0 means no limit. `waiting` counts queued runs, `active` those admitted and not ended.
     """
 
     state: GovernorMode
@@ -41,23 +41,23 @@ class GovernorState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GovernorLine:
-    """A word for the state and clauses for what stands behind it, the most blocking first."""
+    """A word for the state and clauses that explain it, the most blocking first."""
 
     word: str
     clauses: tuple[str, ...]
 
 
 def governor_state(snapshot: Snapshot, holds: Iterable[Hold], *, waiting: int) -> GovernorState:
-    """The governor after a pass.
+    """Returns the state of the governor after a pass.
 
     Args:
-        snapshot: The machine with all that this pass started.
-        holds: What was decided of the runs that were not started, in the order of the queue.
+        snapshot: The machine, with the runs that this pass started.
+        holds: The decisions about runs that were not started, in the order of the queue.
         waiting: How many runs are queued now.
     """
-    because = conservative_because(snapshot)
-    blind = [] if because is None else [one_at_a_time(because, len(snapshot.active))]
-    reasons = _distinct([*blind, *(reason for hold in holds for reason in hold.reasons)])
+    reason = conservative_reason(snapshot)
+    blind = [] if reason is None else [conservative_hold(reason, len(snapshot.active))]
+    reasons = _distinct_reasons([*blind, *(reason for hold in holds for reason in hold.reasons)])
     holding = GovernorMode.HOLDING if reasons or snapshot.queue_held else GovernorMode.OPEN
     limits = snapshot.limits
     return GovernorState(
@@ -73,19 +73,19 @@ def governor_state(snapshot: Snapshot, holds: Iterable[Hold], *, waiting: int) -
 
 
 def governor_line(governor: GovernorState | None) -> GovernorLine:
-    """The governor in one line; None is a machine without a living supervisor."""
+    """Summarises the governor in one line; None means that no supervisor is running."""
     if governor is None:
-        return GovernorLine(word="no supervisor", clauses=("nothing starts; taking over",))
+        return GovernorLine(word="no supervisor", clauses=("starting the background process …",))
     if governor.queue_held:
-        go_on = f", {governor.active} go on" if governor.active else ""
-        return GovernorLine(word="held by you", clauses=(f"nothing new starts{go_on}", "H releases"))
+        continuing = f", {governor.active} continue" if governor.active else ""
+        return GovernorLine(word="held by you", clauses=(f"nothing new starts{continuing}", "H releases"))
     if governor.state is GovernorMode.OPEN:
-        return GovernorLine(word=governor.state.value, clauses=_room(governor))
+        return GovernorLine(word=governor.state.value, clauses=_free_capacity(governor))
     return GovernorLine(word=governor.state.value, clauses=tuple(reason.message for reason in governor.reasons))
 
 
-def _distinct(reasons: Iterable[HoldReason]) -> tuple[HoldReason, ...]:
-    """Each check once for each GPU, as the first run in the queue meets it; to wait for a run is no hold of ours."""
+def _distinct_reasons(reasons: Iterable[HoldReason]) -> tuple[HoldReason, ...]:
+    """Each check once per GPU, as for the first run in the queue; dependencies do not count as holds."""
     first: dict[tuple[Check, int | None], HoldReason] = {}
     for reason in reasons:
         if reason.check is not Check.DEPENDENCY:
@@ -93,12 +93,13 @@ def _distinct(reasons: Iterable[HoldReason]) -> tuple[HoldReason, ...]:
     return most_blocking_first(first.values())
 
 
-def _room(governor: GovernorState) -> tuple[str, ...]:
-    """What an open governor still has to give."""
+def _free_capacity(governor: GovernorState) -> tuple[str, ...]:
     if not governor.waiting and not governor.active:
-        return ("nothing waits",)
-    of = f" of {governor.max_parallel}" if governor.max_parallel > 0 else ""
-    parallel = f"{governor.active}{of} in parallel"
+        return ("queue empty",)
+    if governor.max_parallel > 0:
+        slots = f"{governor.active} of {counted(governor.max_parallel, 'slot')} used"
+    else:
+        slots = f"{counted(governor.active, 'run')} active"
     if governor.start_tokens is None:
-        return (parallel,)
-    return f"{counted(int(governor.start_tokens + ROUNDING), 'start')} free", parallel
+        return (slots,)
+    return slots, f"{counted(int(governor.start_tokens + ROUNDING), 'start')} left"

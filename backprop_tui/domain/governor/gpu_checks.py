@@ -1,7 +1,7 @@
-"""Whether one GPU is fit for one run now: health, reservation, temperature, free VRAM.
+"""Checks whether a run can start on a GPU now: health, reservation, temperature, free VRAM.
 
-A figure that is missing switches its check off for that GPU: unified memory and MIG have no memory figure, some
-drivers no temperature. A GPU that does not answer is never fit.
+A missing reading disables its check for that GPU: unified memory and MIG have no memory figure, some drivers report no
+temperature. A GPU that does not answer is never suitable.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
 
 
 def unfit_reasons(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading) -> tuple[HoldReason, ...]:
-    """All that speaks against starting the run on this GPU now; of one that does not answer, that alone."""
-    silence = _health(snapshot, gpu)
-    if silence is not None:
-        return (silence,)
-    reasons = (check(candidate, snapshot, gpu) for check in (_reservation, _temperature, _memory))
+    """Returns all reasons against starting the run on this GPU now; for one that does not answer, only that reason."""
+    unhealthy = _check_health(snapshot, gpu)
+    if unhealthy is not None:
+        return (unhealthy,)
+    reasons = (check(candidate, snapshot, gpu) for check in (_check_reservation, _check_temperature, _check_memory))
     return tuple(reason for reason in reasons if reason is not None)
 
 
-def needed_bytes(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading) -> int:
+def _needed_vram_bytes(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading) -> int:
     """The free VRAM that a run needs to start on a GPU.
 
-    The margin above a learned peak is for the company of other runs. Without it on a GPU of its own, a run that once
-    filled a card would never start again.
+    The margin above a learned peak only applies when the GPU is shared with other runs. With it on an empty GPU, a run
+    that once filled a card would never start again.
     """
     if snapshot.runs_on(gpu):
         return candidate.claim_bytes
     return max(candidate.limits.gpu_min_free_vram_bytes, candidate.learned_peak_bytes or 0)
 
 
-def _health(snapshot: Snapshot, gpu: GpuReading) -> HoldReason | None:
+def _check_health(snapshot: Snapshot, gpu: GpuReading) -> HoldReason | None:
     if snapshot.answers(gpu):
         return None
-    because = f": {gpu.problem}" if gpu.problem else ""
+    problem = f": {gpu.problem}" if gpu.problem else ""
     health = gpu.health
     match health:
         case GpuHealth.LOST:
@@ -53,11 +53,11 @@ def _health(snapshot: Snapshot, gpu: GpuReading) -> HoldReason | None:
         figure=health.value,
         limit=GpuHealth.OK.value,
         gpu=gpu.index,
-        message=f"GPU {gpu.index} {state}{because}",
+        message=f"GPU {gpu.index} {state}{problem}",
     )
 
 
-def _reservation(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading) -> HoldReason | None:
+def _check_reservation(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading) -> HoldReason | None:
     reservation = snapshot.reservation
     if reservation is None or reservation.run_id == candidate.id or gpu.uuid not in reservation.gpu_uuids:
         return None
@@ -65,8 +65,8 @@ def _reservation(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading) -> H
     return HoldReason(check=Check.GPU_COUNT, figure=0, limit=1, gpu=gpu.index, message=message)
 
 
-def _temperature(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading) -> HoldReason | None:
-    """Where a run is paused for heat, a start would keep it so: both wait for the same temperature."""
+def _check_temperature(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading) -> HoldReason | None:
+    """If a run on the GPU is paused for heat, a start waits for the same temperature, or it would keep that paused."""
     limits, temperature = candidate.limits, gpu.temperature_celsius
     if limits.gpu_max_temp_celsius <= 0 or temperature is None:
         return None
@@ -80,13 +80,13 @@ def _temperature(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading) -> H
         figure=temperature,
         limit=below,
         gpu=gpu.index,
-        message=f"GPU {gpu.index} at {plain(temperature)} C, waiting below {plain(below)}",
+        message=f"GPU {gpu.index} too hot, {plain(temperature)} °C, starts below {plain(below)}",
     )
 
 
-def _memory(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading) -> HoldReason | None:
+def _check_memory(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading) -> HoldReason | None:
     free = free_after_claims(gpu, snapshot.claims)
-    needed = needed_bytes(candidate, snapshot, gpu)
+    needed = _needed_vram_bytes(candidate, snapshot, gpu)
     if candidate.limits.gpu_min_free_vram_bytes <= 0 or free is None or free >= needed:
         return None
     return HoldReason(
@@ -94,24 +94,24 @@ def _memory(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading) -> HoldRe
         figure=max(0, free),
         limit=needed,
         gpu=gpu.index,
-        message=f"GPU {gpu.index}{_memory_words(snapshot, gpu, free, needed)}",
+        message=f"GPU {gpu.index}{_memory_obstacle(snapshot, gpu, free, needed)}",
     )
 
 
-def _memory_words(snapshot: Snapshot, gpu: GpuReading, free: int, needed: int) -> str:
-    """What stands in the way: the size of the card, a claim, somebody else's process, or just what is in use."""
+def _memory_obstacle(snapshot: Snapshot, gpu: GpuReading, free: int, needed: int) -> str:
+    """Names the obstacle: the size of the card, a claim, another user's process, or just the memory in use."""
     total = gpu.memory_total_bytes or 0
     if total < needed:
-        return f" has {gigabytes_down(total)} GB in all, needs {gigabytes_up(needed)}"
+        return f" has {gigabytes_down(total)} GB in total, needs {gigabytes_up(needed)}"
     claimed = outstanding_bytes(gpu, snapshot.claims)
     if claimed and free + claimed >= needed:
         return f" claimed by {_largest_claimant(snapshot, gpu)}, still loading"
-    words = f": {gigabytes_down(max(0, free))} GB free, needs {gigabytes_up(needed)}"
-    stranger = _largest_foreign_process(gpu)
-    if stranger is not None and free + (stranger.memory_bytes or 0) >= needed:
-        owner = f" ({stranger.owner})" if stranger.owner else ""
-        words += f", pid {stranger.pid}{owner} holds {gigabytes_down(stranger.memory_bytes or 0)}"
-    return words
+    message = f": {gigabytes_down(max(0, free))} GB free, needs {gigabytes_up(needed)}"
+    process = _largest_foreign_process(gpu)
+    if process is not None and free + (process.memory_bytes or 0) >= needed:
+        owner = f" ({process.owner})" if process.owner else ""
+        message += f", pid {process.pid}{owner} holds {gigabytes_down(process.memory_bytes or 0)}"
+    return message
 
 
 def _largest_claimant(snapshot: Snapshot, gpu: GpuReading) -> str:

@@ -1,8 +1,8 @@
-"""The guard: what must be done about runs that are running already.
+"""The guard: decides which active runs to pause, continue, stop or warn.
 
-It is asked once a second and answers with requests for the runners. It never acts on readings that are stale, and it
-continues only what it paused itself. A new supervisor begins with an empty state; who is paused by whom, and for how
-long, is told by the runs.
+It runs once a second and returns requests for the guardians. It never acts on stale readings, and it only continues
+runs that it paused itself. A new supervisor starts with an empty state; the runs themselves record who paused them and
+for how long.
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ from dataclasses import field
 from backprop_tui.domain.governor.active import ActiveRun
 from backprop_tui.domain.governor.freshness import is_stale
 from backprop_tui.domain.governor.guard_heat import is_cool, pause_overheated
-from backprop_tui.domain.governor.guard_lost import lost_gpus, tell_lost_gpus
-from backprop_tui.domain.governor.guard_pauses import continue_cooled, continue_when_ram_is_back, stop_long_paused
-from backprop_tui.domain.governor.guard_ram import pause_when_short
-from backprop_tui.domain.governor.guard_view import Alarm, GuardAction, Track, View, follow
+from backprop_tui.domain.governor.guard_lost import lost_gpus, report_lost_gpus
+from backprop_tui.domain.governor.guard_pauses import continue_cooled, continue_when_ram_recovers, stop_long_paused
+from backprop_tui.domain.governor.guard_ram import pause_when_ram_is_low
+from backprop_tui.domain.governor.guard_view import Alarm, GpuHistory, GuardAction, GuardView, update_histories
 from backprop_tui.domain.governor.guard_vram import enforce_memory_limits, is_within_limit
 from backprop_tui.domain.requests import PauseRequest, TellRequest
 from backprop_tui.domain.telemetry import Readings
 from backprop_tui.domain.values import dataclass
 
-# A runner looks for requests five times a second; what has no effect for so long is asked again.
-ASK_AGAIN_SECONDS = 5.0
+# A guardian checks for requests five times a second; one that had no effect after this time is sent again.
+RESEND_SECONDS = 5.0
 
-# In order of precedence: the first command to a run stands.
-CHECKS: tuple[Callable[[View], Iterable[GuardAction]], ...] = (
+# In order of precedence: the first command to a run wins.
+CHECKS: tuple[Callable[[GuardView], Iterable[GuardAction]], ...] = (
     enforce_memory_limits,
     stop_long_paused,
     pause_overheated,
-    pause_when_short,
+    pause_when_ram_is_low,
     continue_cooled,
-    continue_when_ram_is_back,
-    tell_lost_gpus,
+    continue_when_ram_recovers,
+    report_lost_gpus,
 )
 
-# When a run may be told of the same again.
-ALARM_IS_OVER: Mapping[Alarm, Callable[[ActiveRun, View], bool]] = {
+# When an alarm has ended, so that it may be reported again.
+ALARM_IS_OVER: Mapping[Alarm, Callable[[ActiveRun, GuardView], bool]] = {
     Alarm.OVERHEATED: is_cool,
     Alarm.MEMORY_LIMIT: is_within_limit,
     Alarm.GPU_LOST: lambda run, view: not lost_gpus(run, view),
@@ -45,8 +45,8 @@ ALARM_IS_OVER: Mapping[Alarm, Callable[[ActiveRun, View], bool]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """The last command to a run, and the monotonic time of it."""
+class SentCommand:
+    """The last command to a run, and its monotonic time."""
 
     action: GuardAction
     at: float
@@ -56,16 +56,16 @@ class Asked:
 class GuardState:
     """What the guard remembers between steps; times are monotonic."""
 
-    tracks: Mapping[str, Track] = field(default_factory=dict)
-    asked: Mapping[str, Asked] = field(default_factory=dict)
-    told: frozenset[tuple[str, Alarm]] = frozenset()
+    histories: Mapping[str, GpuHistory] = field(default_factory=dict)
+    sent: Mapping[str, SentCommand] = field(default_factory=dict)
+    reported: frozenset[tuple[str, Alarm]] = frozenset()
     ram_paused_at: float = -float("inf")
     ram_acted_at: float = -float("inf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardStep:
-    """The state for the next step, and what is to be done now: at most one command a run, and what to tell."""
+    """The state for the next step, and the actions of this one: at most one command per run, and all reports."""
 
     state: GuardState
     actions: tuple[GuardAction, ...] = ()
@@ -80,66 +80,66 @@ def step(
     sample_seconds: float,
     readings_age_seconds: float = 0.0,
 ) -> GuardStep:
-    """One look at the machine.
+    """Performs one step of the guard.
 
     Args:
-        state: What the last step left.
-        runs: All active runs, as they are now.
-        readings: The newest there are.
+        state: The state after the last step.
+        runs: All active runs, in their current state.
+        readings: The newest readings.
         now: Monotonic seconds.
         sample_seconds: The time between two readings.
         readings_age_seconds: How old the readings are as a whole.
     """
     if is_stale(readings_age_seconds, sample_seconds):
         return GuardStep(state=state)
-    view = View(
+    histories = update_histories(
+        state.histories, readings, readings_age_seconds=readings_age_seconds, sample_seconds=sample_seconds
+    )
+    view = GuardView(
         runs=tuple(run for run in runs if not run.stopping),
         readings=readings,
-        tracks=follow(state.tracks, readings, readings_age_seconds=readings_age_seconds, sample_seconds=sample_seconds),
-        told=state.told,
+        histories=histories,
+        reported=state.reported,
         seconds_since_ram_pause=now - state.ram_paused_at,
         seconds_since_ram_action=now - state.ram_acted_at,
     )
     proposed = (action for check in CHECKS for action in check(view))
-    actions = tuple(_due(proposed, state.asked, now))
-    return GuardStep(state=_after(state, view, actions, now), actions=actions)
+    actions = tuple(_due_actions(proposed, state.sent, now))
+    return GuardStep(state=_next_state(state, view, actions, now), actions=actions)
 
 
-def _due(proposed: Iterable[GuardAction], asked: Mapping[str, Asked], now: float) -> Iterator[GuardAction]:
-    """All there is to tell, and the first command to each run unless the same was asked of it a moment ago."""
+def _due_actions(proposed: Iterable[GuardAction], sent: Mapping[str, SentCommand], now: float) -> Iterator[GuardAction]:
+    """All reports, and the first command to each run unless the same was sent a moment ago."""
     commanded: set[str] = set()
     for action in proposed:
         if isinstance(action.request, TellRequest):
             yield action
         elif action.run_id not in commanded:
             commanded.add(action.run_id)
-            last = asked.get(action.run_id)
-            if last is None or now - last.at >= ASK_AGAIN_SECONDS or not _is_same(last.action, action):
+            last = sent.get(action.run_id)
+            is_repeated = last is not None and type(last.action.request) is type(action.request)
+            if last is None or not is_repeated or now - last.at >= RESEND_SECONDS:
                 yield action
 
 
-def _is_same(one: GuardAction, other: GuardAction) -> bool:
-    return type(one.request) is type(other.request)
-
-
-def _after(state: GuardState, view: View, actions: Sequence[GuardAction], now: float) -> GuardState:
-    """The memory of this step; runs that have ended, or are on their way there, are forgotten."""
+def _next_state(state: GuardState, view: GuardView, actions: Sequence[GuardAction], now: float) -> GuardState:
+    """The state after this step, without runs that have ended or are stopping."""
     runs = {run.id: run for run in view.runs}
     commands = [action for action in actions if not isinstance(action.request, TellRequest)]
-    asked = {run_id: asked for run_id, asked in state.asked.items() if run_id in runs}
-    asked.update({action.run_id: Asked(action=action, at=now) for action in commands})
-    stands = {
+    sent = {run_id: command for run_id, command in state.sent.items() if run_id in runs}
+    sent.update({action.run_id: SentCommand(action=action, at=now) for action in commands})
+    continuing = {
         (run_id, alarm)
-        for run_id, alarm in state.told
+        for run_id, alarm in state.reported
         if run_id in runs and not ALARM_IS_OVER[alarm](runs[run_id], view)
     }
-    told = {(action.run_id, action.alarm) for action in actions if isinstance(action.request, TellRequest)}
+    new = {(action.run_id, action.alarm) for action in actions if isinstance(action.request, TellRequest)}
     about_ram = [action for action in commands if action.alarm is Alarm.RAM]
     paused = any(isinstance(action.request, PauseRequest) for action in about_ram)
     return GuardState(
-        tracks=view.tracks,
-        asked=asked,
-        told=frozenset(stands | told),
+        histories=view.histories,
+        sent=sent,
+        reported=frozenset(continuing | new),
         ram_paused_at=now if paused else state.ram_paused_at,
         ram_acted_at=now if about_ram else state.ram_acted_at,
     )

@@ -1,4 +1,4 @@
-"""The guard against heat: a GPU at its limit, and whether it has cooled."""
+"""The guard against overheating GPUs."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Iterator
 
 from backprop_tui.domain.governor.active import BY_HEAT, ActiveRun
 from backprop_tui.domain.governor.figures import plain
-from backprop_tui.domain.governor.guard_view import READINGS_TO_ACT, Alarm, GuardAction, View
+from backprop_tui.domain.governor.guard_view import READINGS_TO_ACT, Alarm, GuardAction, GuardView
 from backprop_tui.domain.governor.heat import continue_below_celsius
 from backprop_tui.domain.requests import PauseRequest, StopRequest, TellRequest
 from backprop_tui.domain.telemetry import GpuReading
 
 
-def pause_overheated(view: View) -> Iterator[GuardAction]:
-    """A GPU at or above the limit for two readings: its runs pause, end resumably, or are told, as each was queued."""
+def pause_overheated(view: GuardView) -> Iterator[GuardAction]:
+    """Acts on runs with a GPU at or above the limit for two readings: pauses, stops or warns them, as configured."""
     for run in view.runs:
         hottest = _overheated_gpu(run, view)
         if run.paused_by is not None or hottest is None:
             continue
-        request = _request(run, hottest)
-        if isinstance(request, TellRequest) and (run.id, Alarm.OVERHEATED) in view.told:
+        request = _overheat_request(run, hottest)
+        if isinstance(request, TellRequest) and (run.id, Alarm.OVERHEATED) in view.reported:
             continue
         yield GuardAction(
             run_id=run.id,
@@ -30,28 +30,32 @@ def pause_overheated(view: View) -> Iterator[GuardAction]:
         )
 
 
-def is_cool(run: ActiveRun, view: View) -> bool:
+def is_cool(run: ActiveRun, view: GuardView) -> bool:
     """Whether every GPU of the run is known to be below the limit by the margin."""
     below = continue_below_celsius(run.limits)
-    temperatures = [track.newest.temperature_celsius for track in view.tracks_of(run)]
-    return view.sees_all_of(run) and all(celsius is not None and celsius < below for celsius in temperatures)
+    temperatures = [history.newest.temperature_celsius for history in view.histories_of(run)]
+    return view.all_gpus_answer(run) and all(celsius is not None and celsius < below for celsius in temperatures)
 
 
-def is_hot(run: ActiveRun, view: View) -> bool:
-    """Whether a GPU of the run was at its limit when it was last read."""
-    return any(_at_limit(run, track.newest) for track in view.tracks_of(run))
+def is_hot(run: ActiveRun, view: GuardView) -> bool:
+    """Whether a GPU of the run was at its limit at the last reading."""
+    return any(_at_limit(run, history.newest) for history in view.histories_of(run))
 
 
-def hottest_gpu(run: ActiveRun, view: View) -> GpuReading | None:
-    """The hottest GPU of the run; None where no temperature is known."""
-    known = [track.newest for track in view.tracks_of(run) if track.newest.temperature_celsius is not None]
-    return max(known, key=lambda gpu: gpu.temperature_celsius or 0.0, default=None)
+def hottest_gpu(run: ActiveRun, view: GuardView) -> GpuReading | None:
+    """Returns the hottest GPU of the run; None if no temperature is known."""
+    gpus = [history.newest for history in view.histories_of(run) if history.newest.temperature_celsius is not None]
+    return max(gpus, key=lambda gpu: gpu.temperature_celsius or 0.0, default=None)
 
 
-def _overheated_gpu(run: ActiveRun, view: View) -> GpuReading | None:
-    """The hottest of those that stay at the limit."""
-    tracks = [track for track in view.tracks_of(run) if track.lasts(READINGS_TO_ACT, lambda gpu: _at_limit(run, gpu))]
-    return max((track.newest for track in tracks), key=lambda gpu: gpu.temperature_celsius or 0.0, default=None)
+def _overheated_gpu(run: ActiveRun, view: GuardView) -> GpuReading | None:
+    """The hottest GPU among those that stay at the limit."""
+    overheated = [
+        history.newest
+        for history in view.histories_of(run)
+        if history.newest_match(READINGS_TO_ACT, lambda gpu: _at_limit(run, gpu))
+    ]
+    return max(overheated, key=lambda gpu: gpu.temperature_celsius or 0.0, default=None)
 
 
 def _at_limit(run: ActiveRun, gpu: GpuReading) -> bool:
@@ -59,14 +63,16 @@ def _at_limit(run: ActiveRun, gpu: GpuReading) -> bool:
     return limit > 0 and celsius is not None and celsius >= limit
 
 
-def _request(run: ActiveRun, gpu: GpuReading) -> PauseRequest | StopRequest | TellRequest:
+def _overheat_request(run: ActiveRun, gpu: GpuReading) -> PauseRequest | StopRequest | TellRequest:
     limits = run.limits
-    words = f"GPU {gpu.index} at {plain(gpu.temperature_celsius or 0.0)} C, limit {plain(limits.gpu_max_temp_celsius)}"
+    message = (
+        f"GPU {gpu.index} at {plain(gpu.temperature_celsius or 0.0)} °C, limit {plain(limits.gpu_max_temp_celsius)}"
+    )
     match limits.on_overheat:
         case "warn":
-            return TellRequest(message=words)
+            return TellRequest(message=message)
         case "stop":
-            return StopRequest(by=BY_HEAT, reason=words, cause=Alarm.OVERHEATED.value)
+            return StopRequest(by=BY_HEAT, reason=message, cause=Alarm.OVERHEATED.value)
         case _:
-            reason = f"{words}, continues below {plain(continue_below_celsius(limits))}"
+            reason = f"{message}, continues below {plain(continue_below_celsius(limits))}"
             return PauseRequest(by=BY_HEAT, reason=reason)

@@ -1,4 +1,4 @@
-"""How the guard's own pauses end: continued when nothing speaks against it, or stopped when they last too long."""
+"""Ends the guard's own pauses: continues runs when it is safe, or stops those paused for too long."""
 
 from __future__ import annotations
 
@@ -7,45 +7,45 @@ from collections.abc import Iterator
 from backprop_tui.domain.governor.active import BY_HEAT, BY_RAM
 from backprop_tui.domain.governor.figures import duration, gigabytes_down, gigabytes_up, plain
 from backprop_tui.domain.governor.guard_heat import hottest_gpu, is_cool, is_hot
-from backprop_tui.domain.governor.guard_ram import SETTLE_SECONDS, enough_bytes, is_back, is_short
-from backprop_tui.domain.governor.guard_view import Alarm, GuardAction, View
+from backprop_tui.domain.governor.guard_ram import SETTLE_SECONDS, continue_ram_bytes, has_recovered, is_low
+from backprop_tui.domain.governor.guard_view import Alarm, GuardAction, GuardView
 from backprop_tui.domain.governor.heat import continue_below_celsius
 from backprop_tui.domain.requests import ContinueRequest, StopRequest
 
 
-def stop_long_paused(view: View) -> Iterator[GuardAction]:
-    """Paused by the guard for longer than the run allows: ended, to be resumed."""
+def stop_long_paused(view: GuardView) -> Iterator[GuardAction]:
+    """Stops runs that the guard has paused for longer than they allow; they can be resumed."""
     for run in view.runs:
-        longest = run.limits.max_pause_seconds
-        if run.paused_by is None or not run.paused_by_guard or not 0 < longest <= run.paused_seconds:
+        limit = run.limits.max_pause_seconds
+        if run.paused_by is None or not run.paused_by_guard or not 0 < limit <= run.paused_seconds:
             continue
         alarm = Alarm.OVERHEATED if run.paused_by == BY_HEAT else Alarm.RAM
-        reason = f"paused for {run.paused_by} for {duration(run.paused_seconds)}, at most {duration(longest)}"
+        reason = f"paused for {run.paused_by} for {duration(run.paused_seconds)}, at most {duration(limit)}"
         cause = alarm.value if alarm is Alarm.OVERHEATED else None
         request = StopRequest(by=run.paused_by, reason=reason, cause=cause)
-        yield GuardAction(run_id=run.id, alarm=alarm, request=request, figure=run.paused_seconds, limit=longest)
+        yield GuardAction(run_id=run.id, alarm=alarm, request=request, figure=run.paused_seconds, limit=limit)
 
 
-def continue_cooled(view: View) -> Iterator[GuardAction]:
-    """Every run that was paused for heat and whose GPUs are all cool again."""
+def continue_cooled(view: GuardView) -> Iterator[GuardAction]:
+    """Continues every run that was paused for heat and whose GPUs are all cool again."""
     for run in view.runs:
         hottest = hottest_gpu(run, view)
-        if run.paused_by != BY_HEAT or hottest is None or not is_cool(run, view) or is_short(run, view):
+        if run.paused_by != BY_HEAT or hottest is None or not is_cool(run, view) or is_low(run, view):
             continue
         figure, below = hottest.temperature_celsius or 0.0, continue_below_celsius(run.limits)
-        reason = f"GPU {hottest.index} at {plain(figure)} C, below {plain(below)}"
+        reason = f"GPU {hottest.index} at {plain(figure)} °C, below {plain(below)}"
         request = ContinueRequest(by=BY_HEAT, reason=reason)
         yield GuardAction(run_id=run.id, alarm=Alarm.OVERHEATED, request=request, figure=figure, limit=below)
 
 
-def continue_when_ram_is_back(view: View) -> Iterator[GuardAction]:
-    """The oldest run that was paused for RAM, one at a time."""
+def continue_when_ram_recovers(view: GuardView) -> Iterator[GuardAction]:
+    """Continues the oldest run that was paused for RAM, one at a time."""
     free = view.readings.host.ram_available_bytes
-    ready = [run for run in view.runs if run.paused_by == BY_RAM and is_back(run, view) and not is_hot(run, view)]
+    ready = [run for run in view.runs if run.paused_by == BY_RAM and has_recovered(run, view) and not is_hot(run, view)]
     if free is None or not ready or view.seconds_since_ram_action < SETTLE_SECONDS:
         return
     oldest = min(ready, key=lambda run: (run.started_at, run.id))
-    enough = enough_bytes(oldest.limits)
-    reason = f"RAM {gigabytes_down(free)} GB free, needs {gigabytes_up(enough)}"
+    needed = continue_ram_bytes(oldest.limits)
+    reason = f"RAM {gigabytes_down(free)} GB free, needs {gigabytes_up(needed)}"
     request = ContinueRequest(by=BY_RAM, reason=reason)
-    yield GuardAction(run_id=oldest.id, alarm=Alarm.RAM, request=request, figure=free, limit=enough)
+    yield GuardAction(run_id=oldest.id, alarm=Alarm.RAM, request=request, figure=free, limit=needed)

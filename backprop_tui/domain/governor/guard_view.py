@@ -1,4 +1,4 @@
-"""What the guard's checks look at and what they answer with."""
+"""Input and output of the guard's checks."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from backprop_tui.domain.requests import ContinueRequest, PauseRequest, StopRequ
 from backprop_tui.domain.telemetry import GpuReading, Readings
 from backprop_tui.domain.values import dataclass
 
-# One reading may be wrong, two are not; after twice as many something that was told of ends the run.
+# A single reading may be wrong, two are not; a reported problem stops the run after twice as many.
 READINGS_TO_ACT = 2
 READINGS_TO_STOP = 4
-# How often the guard looks; where it is sampled more often, the readings between are not missed.
-LOOK_SECONDS = 1.0
+# How often the guard runs. With a shorter sampling interval, the readings in between do not count as missing.
+GUARD_INTERVAL_SECONDS = 1.0
 
 
 class Alarm(StrEnum):
-    """What the guard acts on; all but RAM are causes of an end too."""
+    """A condition that the guard acts on; all but RAM are also kinds of causes."""
 
     OVERHEATED = "overheated"
     RAM = "ram"
@@ -29,7 +29,7 @@ class Alarm(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardAction:
-    """A request to one run, with the figure that called for it and its limit: degrees Celsius, bytes or seconds."""
+    """A request to one run, with the measured figure and its limit: degrees Celsius, bytes or seconds."""
 
     run_id: str
     alarm: Alarm
@@ -39,69 +39,69 @@ class GuardAction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Track:
-    """Readings of one GPU, the newest first, none missing between them; `measured_at` is the time of the newest."""
+class GpuHistory:
+    """Consecutive readings of one GPU, the newest first; `measured_at` is the time of the newest."""
 
     readings: tuple[GpuReading, ...]
     measured_at: float
 
     @property
     def newest(self) -> GpuReading:
-        """The last that is known of the GPU."""
         return self.readings[0]
 
-    def lasts(self, count: int, holds: Callable[[GpuReading], bool]) -> bool:
-        """Whether something held at each of the newest `count` readings."""
-        return len(self.readings) >= count and all(holds(gpu) for gpu in self.readings[:count])
+    def newest_match(self, count: int, condition: Callable[[GpuReading], bool]) -> bool:
+        """Whether a condition held at each of the newest `count` readings."""
+        return len(self.readings) >= count and all(condition(gpu) for gpu in self.readings[:count])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """The machine as one step of the guard sees it.
+class GuardView:
+    """The machine at one step of the guard.
 
-    `runs` are those that may be commanded: active and not stopping. `tracks` has the GPUs that answer, by UUID.
-    `told` are the alarms that stand for a run since it was told of them. The seconds since the guard's last pause, and
-    last pause or continuing, for RAM are infinite when there was none.
+    `runs` are those that may get commands: active and not stopping. `histories` has the GPUs that answer, by UUID.
+    `reported` are continuing alarms that were already reported. The seconds since the guard's last pause, and last
+    pause or continuation, for RAM are infinite if there was none.
     """
 
     runs: tuple[ActiveRun, ...]
     readings: Readings
-    tracks: Mapping[str, Track]
-    told: frozenset[tuple[str, Alarm]]
+    histories: Mapping[str, GpuHistory]
+    reported: frozenset[tuple[str, Alarm]]
     seconds_since_ram_pause: float
     seconds_since_ram_action: float
 
-    def tracks_of(self, run: ActiveRun) -> list[Track]:
-        """The run's GPUs that answer."""
-        return [self.tracks[uuid] for uuid in run.gpu_uuids if uuid in self.tracks]
+    def histories_of(self, run: ActiveRun) -> list[GpuHistory]:
+        """Returns the histories of the run's GPUs that answer."""
+        return [self.histories[uuid] for uuid in run.gpu_uuids if uuid in self.histories]
 
-    def sees_all_of(self, run: ActiveRun) -> bool:
-        """Whether every GPU of the run answers."""
-        return len(self.tracks_of(run)) == len(run.gpu_uuids)
+    def all_gpus_answer(self, run: ActiveRun) -> bool:
+        return len(self.histories_of(run)) == len(run.gpu_uuids)
 
 
-def follow(
-    tracks: Mapping[str, Track], readings: Readings, *, readings_age_seconds: float, sample_seconds: float
-) -> dict[str, Track]:
-    """The tracks after a reading.
+def update_histories(
+    histories: Mapping[str, GpuHistory], readings: Readings, *, readings_age_seconds: float, sample_seconds: float
+) -> dict[str, GpuHistory]:
+    """Adds a reading to the history of each GPU.
 
-    A GPU that does not answer has none. A reading that was seen already is not counted twice, however often it is
-    looked at; one that comes after a gap begins anew.
+    A GPU that does not answer has no history. The same reading does not count twice, and a reading after a gap starts
+    a new history.
     """
     return {
-        gpu.uuid: _longer(tracks.get(gpu.uuid), gpu, readings.time - gpu.age_seconds, sample_seconds)
+        gpu.uuid: _extended_history(histories.get(gpu.uuid), gpu, readings.time - gpu.age_seconds, sample_seconds)
         for gpu in readings.gpus
         if answers(gpu, readings_age_seconds=readings_age_seconds, sample_seconds=sample_seconds)
     }
 
 
-def _longer(track: Track | None, gpu: GpuReading, measured_at: float, sample_seconds: float) -> Track:
-    if track is None:
-        return Track(readings=(gpu,), measured_at=measured_at)
-    passed = measured_at - track.measured_at
-    # The age of a reading that is shown again grows as the time does, but for rounding.
-    if abs(passed) < sample_seconds / 4:
-        return track
-    if not 0 < passed <= STALE_AFTER_SAMPLES * max(sample_seconds, LOOK_SECONDS):
-        return Track(readings=(gpu,), measured_at=measured_at)
-    return Track(readings=(gpu, *track.readings)[:READINGS_TO_STOP], measured_at=measured_at)
+def _extended_history(
+    history: GpuHistory | None, gpu: GpuReading, measured_at: float, sample_seconds: float
+) -> GpuHistory:
+    if history is None:
+        return GpuHistory(readings=(gpu,), measured_at=measured_at)
+    elapsed = measured_at - history.measured_at
+    # Of a repeated reading: its age grows with the time, except for rounding.
+    if abs(elapsed) < sample_seconds / 4:
+        return history
+    if not 0 < elapsed <= STALE_AFTER_SAMPLES * max(sample_seconds, GUARD_INTERVAL_SECONDS):
+        return GpuHistory(readings=(gpu,), measured_at=measured_at)
+    return GpuHistory(readings=(gpu, *history.readings)[:READINGS_TO_STOP], measured_at=measured_at)

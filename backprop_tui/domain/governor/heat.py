@@ -1,20 +1,20 @@
-"""The temperatures of a GPU at which starts wait, runs pause, and paused runs continue."""
+"""GPU temperatures at which starts wait and paused runs continue."""
 
 from __future__ import annotations
 
 from backprop_tui.domain.limits import RunLimits
 
-# A start heats the card: none within this band below the limit.
+# A start heats the card, so none is allowed within this band below the limit.
 START_BAND_CELSIUS = 3.0
-# A margin of 0 would pause and continue a run at every reading.
-SMALLEST_MARGIN_CELSIUS = 1.0
+# With a margin of 0, a run would be paused and continued at every reading.
+MIN_MARGIN_CELSIUS = 1.0
 
 
 def start_below_celsius(limits: RunLimits) -> float:
-    """Where a run may start on a GPU that nobody was paused on."""
+    """Temperature below which a run may start on a GPU without paused runs."""
     return limits.gpu_max_temp_celsius - START_BAND_CELSIUS
 
 
 def continue_below_celsius(limits: RunLimits) -> float:
-    """Where a run that was paused for heat goes on."""
-    return limits.gpu_max_temp_celsius - max(limits.gpu_resume_margin_celsius, SMALLEST_MARGIN_CELSIUS)
+    """Temperature below which a run paused for heat continues."""
+    return limits.gpu_max_temp_celsius - max(limits.gpu_resume_margin_celsius, MIN_MARGIN_CELSIUS)

@@ -1,4 +1,4 @@
-"""Which GPUs a run starts on: the fit ones that fewest share, and of those the ones with most free VRAM."""
+"""Placement: chooses the GPUs of a run, those with the fewest processes and then the most free VRAM."""
 
 from __future__ import annotations
 
@@ -8,63 +8,64 @@ from backprop_tui.domain.governor.claims import free_after_claims
 from backprop_tui.domain.governor.figures import counted
 from backprop_tui.domain.governor.gpu_checks import unfit_reasons
 from backprop_tui.domain.governor.reasons import Check, HoldReason
-from backprop_tui.domain.governor.selection import eligible_gpus, wanted_count
+from backprop_tui.domain.governor.selection import eligible_gpus, required_gpu_count
 from backprop_tui.domain.governor.snapshot import Candidate, Placement, Snapshot
 from backprop_tui.domain.run import Gpu
 from backprop_tui.domain.telemetry import GpuReading
 
 
 def place(candidate: Candidate, snapshot: Snapshot) -> Placement | tuple[HoldReason, ...]:
-    """Where the run would start, or why no place is fit for it.
+    """Returns where the run would start, or why it cannot start anywhere.
 
-    With the probe broken nothing is known of any GPU: the run is not placed, and admission keeps it alone.
+    With a broken probe nothing is known about any GPU: the run is not placed, and admission lets only one run start.
     """
     gpus = snapshot.readings.gpus
     if candidate.gpus_wanted == 0:
         return Placement(gpus=())
     if not snapshot.gpus_known:
         return (HoldReason(check=Check.PROBE, message="GPU probe has not answered yet"),)
-    wanted = wanted_count(candidate, gpus)
-    if snapshot.readings.probe_problem is not None or wanted == 0:
+    required = required_gpu_count(candidate, gpus)
+    if snapshot.readings.probe_problem is not None or required == 0:
         return Placement(gpus=None)
     eligible = eligible_gpus(candidate, gpus)
-    unfit = {gpu.uuid: unfit_reasons(candidate, snapshot, gpu) for gpu in eligible}
-    fit = [gpu for gpu in eligible if not unfit[gpu.uuid]]
-    if len(fit) >= wanted:
-        return _on(sorted(fit, key=lambda gpu: preference(snapshot, gpu))[:wanted], candidate, snapshot)
-    each = (reason for gpu in eligible for reason in unfit[gpu.uuid])
-    return (*_too_few(candidate, wanted, len(eligible), len(fit)), *each)
+    reasons = {gpu.uuid: unfit_reasons(candidate, snapshot, gpu) for gpu in eligible}
+    fit = [gpu for gpu in eligible if not reasons[gpu.uuid]]
+    if len(fit) >= required:
+        return _placement_on(sorted(fit, key=lambda gpu: gpu_preference(snapshot, gpu))[:required], candidate, snapshot)
+    gpu_reasons = (reason for gpu in eligible for reason in reasons[gpu.uuid])
+    return (*_too_few_reason(candidate, required, len(eligible), len(fit)), *gpu_reasons)
 
 
-def preference(snapshot: Snapshot, gpu: GpuReading) -> tuple[int, int, int]:
-    """Sort key: fewest runs of ours and processes of others, then most free VRAM after claims, then index.
+def gpu_preference(snapshot: Snapshot, gpu: GpuReading) -> tuple[int, int, int]:
+    """Sort key: fewest runs and foreign processes, then most free VRAM after claims, then index.
 
-    Most free VRAM alone would pile all runs on the largest card while smaller ones idle.
+    Free VRAM alone would put all runs on the largest card while smaller ones are idle.
     """
-    strangers = sum(process.run is None and process.owner is not None for process in gpu.processes)
-    tenants = len(snapshot.runs_on(gpu)) + strangers
-    return tenants, -(free_after_claims(gpu, snapshot.claims) or 0), gpu.index
+    foreign = sum(process.run is None and process.owner is not None for process in gpu.processes)
+    users = len(snapshot.runs_on(gpu)) + foreign
+    return users, -(free_after_claims(gpu, snapshot.claims) or 0), gpu.index
 
 
-def _on(gpus: Sequence[GpuReading], candidate: Candidate, snapshot: Snapshot) -> Placement:
-    """A start on these; no more is claimed than is free, so that claims never promise what is not there."""
+def _placement_on(gpus: Sequence[GpuReading], candidate: Candidate, snapshot: Snapshot) -> Placement:
+    """A placement on these GPUs; the claim is limited to what is free."""
     frees = (free_after_claims(gpu, snapshot.claims) for gpu in gpus)
     claim = min([candidate.claim_bytes, *(max(0, free) for free in frees if free is not None)])
     chosen = sorted(gpus, key=lambda gpu: gpu.index)
     return Placement(gpus=tuple(Gpu(index=gpu.index, uuid=gpu.uuid) for gpu in chosen), claim_bytes=claim)
 
 
-def _too_few(candidate: Candidate, wanted: int, eligible: int, fit: int) -> tuple[HoldReason, ...]:
-    """The count, where the reasons of each GPU do not say it: several are wanted, or not so many are there."""
-    if eligible >= wanted == 1:
+def _too_few_reason(candidate: Candidate, required: int, eligible: int, fit: int) -> tuple[HoldReason, ...]:
+    """A reason about the count if the reasons of the GPUs do not cover it: several are needed, or too few exist."""
+    if eligible >= required == 1:
         return ()
-    if eligible >= wanted:
-        have = f"{fit} free"
+    if eligible >= required:
+        available = f"{fit} free"
     elif candidate.gpu_ids:
-        have = f"{eligible or 'none'} of those chosen ({','.join(candidate.gpu_ids)}) here"
+        available = f"{eligible or 'none'} of those chosen ({','.join(candidate.gpu_ids)}) here"
     elif candidate.visible_gpus is not None:
-        have = f"CUDA_VISIBLE_DEVICES shows {eligible or 'none'}"
+        available = f"CUDA_VISIBLE_DEVICES shows {eligible or 'none'}"
     else:
-        have = f"machine has {eligible or 'none'}"
-    message = f"needs {counted(wanted, 'GPU')}, {have}"
-    return (HoldReason(check=Check.GPU_COUNT, figure=fit, limit=wanted, message=message),)
+        available = f"machine has {eligible or 'none'}"
+    prefix = "" if eligible >= required else "can never start: "
+    message = f"{prefix}needs {counted(required, 'GPU')}, {available}"
+    return (HoldReason(check=Check.GPU_COUNT, figure=fit, limit=required, message=message),)

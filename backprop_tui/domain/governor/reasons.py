@@ -1,4 +1,4 @@
-"""Why a run is held: the check that holds it, with figure, limit and a sentence."""
+"""Reasons why a run is held."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from backprop_tui.domain.values import dataclass
 
 
 class Check(StrEnum):
-    """What the governor asks before a start, in the words of the public interface, the most blocking first.
+    """A check before a start, with the values of the public interface, the most blocking first.
 
-    First what only a person lifts, then what lasts until another run ends, then what passes by itself.
+    First those that only a person can lift, then those that last until another run ends, then temporary ones.
     """
 
     QUEUE_HELD = "queue_held"
@@ -33,11 +33,11 @@ _RANK = {check: rank for rank, check in enumerate(Check)}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldReason:
-    """One check that says no.
+    """A failed check.
 
-    `figure` and `limit` are in bytes, degrees Celsius, load per core, tokens or a count, as the check goes; a
-    dependency's figure is the status of the run waited for, a GPU's health is its word. None: there is no figure.
-    `gpu` is the index of the GPU it is about, None for the host. `message` says all of it in words.
+    `figure` and `limit` are in bytes, degrees Celsius, load per core, tokens or a count, depending on the check; for a
+    dependency the status of the other run, for a GPU's health its value. None: there is no figure. `gpu` is the index
+    of the GPU concerned, None for the host. `message` describes the reason.
     """
 
     check: Check
@@ -48,5 +48,5 @@ class HoldReason:
 
 
 def most_blocking_first(reasons: Iterable[HoldReason]) -> tuple[HoldReason, ...]:
-    """The reasons by rank of their check; those of one check stay in their order."""
+    """Sorts reasons by the rank of their check; the order within one check is kept."""
     return tuple(sorted(reasons, key=lambda reason: _RANK[reason.check]))

@@ -1,9 +1,9 @@
-"""Keeping GPUs for a run that waits at the head of the queue, so that small runs do not starve a big one.
+"""Reserves GPUs for a run that waits at the head of the queue, so that small runs do not starve a big one.
 
-Small runs may overtake a run that does not fit yet. But once the first run that waits for GPUs has done so for five
-minutes, the GPUs it needs are kept for it: nothing new starts on them, what runs there ends in its time, and at each
-pass the waiting run is asked first. Nothing is kept for a run that this machine cannot hold at all, for one that waits
-for another run, or while other things than GPUs hold it.
+Small runs may overtake a run that does not fit yet. But once the first run that waits for GPUs has waited for five
+minutes, the GPUs it needs are reserved: nothing new starts on them, runs there may finish, and each pass considers the
+waiting run first. Nothing is reserved for a run that does not fit on this machine at all, that waits for another run,
+or that is held for other reasons than GPUs.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from backprop_tui.domain.governor.gpu_checks import unfit_reasons
-from backprop_tui.domain.governor.placement import place, preference
-from backprop_tui.domain.governor.selection import eligible_gpus, wanted_count
+from backprop_tui.domain.governor.placement import gpu_preference, place
+from backprop_tui.domain.governor.selection import eligible_gpus, required_gpu_count
 from backprop_tui.domain.governor.snapshot import Candidate, Placement, Reservation, Snapshot
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
 from backprop_tui.domain.values import dataclass
@@ -25,16 +25,16 @@ _GONE = frozenset({GpuHealth.LOST, GpuHealth.UNKNOWN})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadOfQueue:
-    """The first run of the queue that waits for GPUs, and the monotonic time since when it is the first."""
+    """The first run of the queue that waits for GPUs, and the monotonic time since when it has been the first."""
 
     run_id: str
     since: float
 
 
 def head_of_queue(previous: HeadOfQueue | None, queue: Sequence[Candidate], snapshot: Snapshot) -> HeadOfQueue | None:
-    """The head for this pass over the queue, in its order; None when nobody waits for GPUs.
+    """Returns the head for this pass over the queue; None if no run waits for GPUs.
 
-    The one of the last pass stays while nobody before it waits, also where something else holds it for a moment.
+    The head of the last pass stays unless a run before it waits, even if something else holds it for a moment.
     """
     free_for_all = replace(snapshot, reservation=None)
     for candidate in queue:
@@ -45,7 +45,7 @@ def head_of_queue(previous: HeadOfQueue | None, queue: Sequence[Candidate], snap
 
 
 def reserve(head: HeadOfQueue | None, queue: Sequence[Candidate], snapshot: Snapshot) -> Reservation | None:
-    """The GPUs kept for the head, once it has waited long enough: the fit ones first, then those nearest to it."""
+    """Reserves GPUs for the head once it has waited long enough: suitable ones first, then the closest to suitable."""
     if head is None or snapshot.now - head.since < RESERVE_AFTER_SECONDS:
         return None
     free_for_all = replace(snapshot, reservation=None)
@@ -55,10 +55,10 @@ def reserve(head: HeadOfQueue | None, queue: Sequence[Candidate], snapshot: Snap
 
     def nearness(gpu: GpuReading) -> tuple[bool, bool, tuple[int, int, int]]:
         fit = not unfit_reasons(candidate, free_for_all, gpu)
-        return not fit, not snapshot.answers(gpu), preference(snapshot, gpu)
+        return not fit, not snapshot.answers(gpu), gpu_preference(snapshot, gpu)
 
     nearest = sorted(_large_enough(candidate, snapshot), key=nearness)
-    kept = nearest[: wanted_count(candidate, snapshot.readings.gpus)]
+    kept = nearest[: required_gpu_count(candidate, snapshot.readings.gpus)]
     return Reservation(run_id=candidate.id, run_name=candidate.name, gpu_uuids=frozenset(gpu.uuid for gpu in kept))
 
 
@@ -67,13 +67,13 @@ def _waits_for_gpus(candidate: Candidate, snapshot: Snapshot) -> bool:
 
 
 def _could_run(candidate: Candidate, snapshot: Snapshot) -> bool:
-    """Whether the run is ready and this machine would hold it once our other runs have ended."""
-    wanted = wanted_count(candidate, snapshot.readings.gpus)
-    return not candidate.awaited and 0 < wanted <= len(_large_enough(candidate, snapshot))
+    """Whether the run has no unmet dependency and would fit on this machine once the other runs have ended."""
+    required = required_gpu_count(candidate, snapshot.readings.gpus)
+    return not candidate.awaited and 0 < required <= len(_large_enough(candidate, snapshot))
 
 
 def _large_enough(candidate: Candidate, snapshot: Snapshot) -> list[GpuReading]:
-    """The eligible GPUs that hold the run once ours have left them."""
+    """The eligible GPUs that are large enough for the run once the other runs have ended."""
     needed = max(candidate.limits.gpu_min_free_vram_bytes, candidate.learned_peak_bytes or 0)
     return [
         gpu
@@ -83,7 +83,7 @@ def _large_enough(candidate: Candidate, snapshot: Snapshot) -> list[GpuReading]:
 
 
 def _has_room(snapshot: Snapshot, gpu: GpuReading, needed: int) -> bool:
-    """Whether strangers leave that much; without a run of ours on the GPU, all that is in use is theirs."""
+    """Whether foreign processes leave that much; without a run on the GPU, all memory in use is theirs."""
     if gpu.memory_total_bytes is None or gpu.memory_used_bytes is None:
         return True
     if not snapshot.runs_on(gpu):

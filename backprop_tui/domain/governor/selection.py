@@ -1,4 +1,4 @@
-"""Which GPUs a run may have at all: those the user chose, within those its environment shows."""
+"""Selects the GPUs that a run may use: those the user chose, within CUDA_VISIBLE_DEVICES."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from backprop_tui.domain.telemetry import GpuReading
 
 
 def eligible_gpus(candidate: Candidate, gpus: Iterable[GpuReading]) -> tuple[GpuReading, ...]:
-    """The GPUs a run may have, by index; whether they are fit for it now is another question."""
+    """Returns the GPUs that a run may use, ordered by index, whether they are suitable now or not."""
     eligible = sorted(gpus, key=lambda gpu: gpu.index)
     if candidate.visible_gpus is not None:
         eligible = _visible(candidate.visible_gpus, eligible)
     if candidate.gpu_ids:
-        eligible = [gpu for gpu in eligible if any(_names(selector, gpu) for selector in candidate.gpu_ids)]
+        eligible = [gpu for gpu in eligible if any(_matches(selector, gpu) for selector in candidate.gpu_ids)]
     return tuple(eligible)
 
 
-def wanted_count(candidate: Candidate, gpus: Iterable[GpuReading]) -> int:
-    """How many GPUs a run waits for, on a machine with these."""
+def required_gpu_count(candidate: Candidate, gpus: Iterable[GpuReading]) -> int:
+    """Returns how many GPUs a run needs, on a machine with these GPUs."""
     if candidate.gpus_wanted is not None:
         return candidate.gpus_wanted
     if candidate.gpu_ids:
@@ -28,18 +28,18 @@ def wanted_count(candidate: Candidate, gpus: Iterable[GpuReading]) -> int:
 
 
 def _visible(selectors: Iterable[str], gpus: list[GpuReading]) -> list[GpuReading]:
-    """What CUDA_VISIBLE_DEVICES leaves: the first entry that names no GPU hides itself and all after it."""
+    """Applies CUDA_VISIBLE_DEVICES: the first entry that matches no GPU hides itself and all entries after it."""
     visible: list[GpuReading] = []
     for selector in selectors:
-        named = [gpu for gpu in gpus if _names(selector, gpu)]
-        if not named:
+        matching = [gpu for gpu in gpus if _matches(selector, gpu)]
+        if not matching:
             break
-        visible.extend(named)
+        visible.extend(matching)
     return [gpu for gpu in gpus if gpu in visible]
 
 
-def _names(selector: str, gpu: GpuReading) -> bool:
-    """Whether an index, a UUID or the beginning of one means this GPU."""
+def _matches(selector: str, gpu: GpuReading) -> bool:
+    """Whether an index, a UUID or a prefix of one selects this GPU."""
     selector = selector.strip()
     if selector.isdecimal():
         return int(selector) == gpu.index

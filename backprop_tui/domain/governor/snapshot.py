@@ -1,4 +1,4 @@
-"""What the governor decides over: a run that wants to start, and the machine at one moment."""
+"""Input of the governor's decisions: a queued run, and the machine at one moment."""
 
 from __future__ import annotations
 
@@ -26,13 +26,12 @@ class AwaitedRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A queued run that asks to start.
+    """A queued run that may start.
 
-    `gpus_wanted` None is one where the machine has GPUs, else none (with `gpu_ids`: all of those); 0 hides all of them.
-    `gpu_ids` are what the user chose: indices as nvidia-smi counts them, or UUIDs or their beginnings.
-    `visible_gpus` is an inherited CUDA_VISIBLE_DEVICES in the same form, None where there is none.
-    `awaited` are the runs it waits for, as far as they have not ended as it needs. `mount` is the disk it will write
-    to, None where nobody knows.
+    `gpus_wanted` None means one if the machine has GPUs, otherwise none (with `gpu_ids`: all of those); 0 hides all.
+    `gpu_ids` are the user's choice: indices as in nvidia-smi, or UUIDs or their prefixes. `visible_gpus` is the
+    inherited CUDA_VISIBLE_DEVICES in the same form, None if it is not set. `awaited` are its unmet dependencies.
+    `mount` is the disk that it will write to, None if unknown.
     """
 
     id: str
@@ -53,7 +52,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
-    """GPUs kept for a run that has waited for them at the head of the queue."""
+    """GPUs reserved for a run that has waited for them at the head of the queue."""
 
     run_id: str
     run_name: str
@@ -62,11 +61,10 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """Where a run starts.
+    """The GPUs on which a run starts, and the bytes claimed on each of them.
 
-    `gpus` () hides all GPUs from it. None leaves what it sees as it is, because no GPU is known: the machine has none,
-    or the probe is broken; then GPUs that the user chose by id are handed on as they were written.
-    `claim_bytes` is claimed on each of them.
+    `gpus` () hides all GPUs from the run. None means that no GPU is known, because the machine has none or the probe is
+    broken: the run sees what its environment shows, and the user's --gpu-ids are passed on unchanged.
     """
 
     gpus: tuple[Gpu, ...] | None
@@ -77,8 +75,8 @@ class Placement:
 class Snapshot:
     """The machine at the monotonic time `now`.
 
-    `bucket` is refilled up to `now`. `readings_age_seconds` is how old the readings are as a whole. `gpus_known` is
-    False until the probe has answered for the first time. `probe_broken_since` is a clock time as people read it.
+    `bucket` is refilled up to `now`. `readings_age_seconds` is the age of the readings as a whole. `gpus_known` is
+    False until the probe has answered for the first time. `probe_broken_since` is a formatted clock time.
     """
 
     now: float
@@ -96,7 +94,7 @@ class Snapshot:
 
     @property
     def readings_stale(self) -> bool:
-        """Whether the readings are too old to decide by."""
+        """Whether the readings are too old for a decision."""
         return is_stale(self.readings_age_seconds, self.limits.sample_seconds)
 
     def answers(self, gpu: GpuReading) -> bool:
@@ -104,11 +102,11 @@ class Snapshot:
         return answers(gpu, readings_age_seconds=self.readings_age_seconds, sample_seconds=self.limits.sample_seconds)
 
     def runs_on(self, gpu: GpuReading) -> tuple[ActiveRun, ...]:
-        """The active runs that were given this GPU."""
+        """Returns the active runs on this GPU."""
         return tuple(run for run in self.active if gpu.uuid in run.gpu_uuids)
 
     def with_started(self, candidate: Candidate, placement: Placement) -> Snapshot:
-        """The machine right after this start, so that the next candidate is decided with it counted."""
+        """Returns the machine after this start, as input for the decision about the next candidate."""
         uuids = tuple(gpu.uuid for gpu in placement.gpus or ())
         run = ActiveRun(
             id=candidate.id, name=candidate.name, started_at=self.now, limits=candidate.limits, gpu_uuids=uuids
@@ -122,7 +120,7 @@ class Snapshot:
 
 
 def claims_of(run: ActiveRun, claimed_bytes: int, *, since: float) -> Iterable[Claim]:
-    """The claims of a run on each of its GPUs: at its start, and again by a supervisor that finds it active."""
+    """Builds the claims of a run on each of its GPUs: at its start, or when a new supervisor takes it over."""
     return (
         Claim(run_id=run.id, run_name=run.name, gpu_uuid=uuid, bytes=claimed_bytes, since=since)
         for uuid in run.gpu_uuids

@@ -1,1 +1,1 @@
-"""Charts: from what was measured to what is drawn, and from that to lines; all of it pure."""
+"""Charts of a run's metrics and resources: what they show, where the data come from, and how they are drawn."""

@@ -1,4 +1,4 @@
-"""A chart as a value: curves with their colours and letters, axes, marks."""
+"""A chart as a value: its curves, axes and marks, independent of any size."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from backprop_tui.plotting.columns import Bar
 from backprop_tui.plotting.scale import Scale
 from backprop_tui.tui.view.tokens import Token
 
-_UNIT = Scale(0.0, 1.0)
+_UNIT_SCALE = Scale(0.0, 1.0)
 
 
-class Unit(StrEnum):
-    """What an axis counts."""
+class AxisUnit(StrEnum):
+    """The quantity on an axis, which decides how its ticks are labelled."""
 
     STEPS = "steps"
     SECONDS = "seconds"  # since the start
-    AGO = "ago"  # seconds before now, below 0
-    BEFORE_END = "before end"  # the same of a run that has ended
+    AGO = "ago"  # seconds before now, negative
+    BEFORE_END = "before end"  # seconds before the end of a run, negative
     METRIC = "metric"
     PERCENT = "percent"
-    GIGABYTES = "gigabytes"  # in bytes
+    GIGABYTES = "gigabytes"  # values are in bytes
     CELSIUS = "celsius"
     CORES = "cores"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Curve:
-    """Points in one colour: the `pieces` are drawn unconnected, and in each of them x never goes back.
+class ChartCurve:
+    """A curve in one colour. Its `pieces` are not connected with each other; within a piece, x never decreases.
 
-    A `faint` one lies behind the others. `value` stands in the legend behind `label`; an empty label has no place
-    there. `letter` marks its end, and draws it in ASCII.
+    A `faint` curve is drawn behind the others. The legend shows `label` and `value`; a curve without a label is left
+    out. `letter` marks the end of the curve, and in ASCII mode draws it.
     """
 
     label: str
@@ -45,25 +45,29 @@ class Curve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """`title` is bold, `value` stands beside it.
+    """A chart with its title (bold) and the current `value` next to it.
 
-    `checkpoints`, `holes` (where it was not finite), `cursor` and `dragged` are places on x, `restarts` attempts and
-    where each began.
+    `checkpoints`, `gaps` (where values were not finite), `cursor` and `dragged` (a range being selected) are positions
+    on x; `restarts` are pairs of an attempt's number and the position where it starts.
     """
 
     title: str
     name: str = ""  # of the metric, as the script prints it
     value: str = ""
-    curves: tuple[Curve, ...] = ()
-    x: Scale = _UNIT
-    y: Scale = _UNIT
-    x_unit: Unit = Unit.STEPS
-    y_unit: Unit = Unit.METRIC
+    curves: tuple[ChartCurve, ...] = ()
+    x: Scale = _UNIT_SCALE
+    y: Scale = _UNIT_SCALE
+    x_unit: AxisUnit = AxisUnit.STEPS
+    y_unit: AxisUnit = AxisUnit.METRIC
     checkpoints: tuple[float, ...] = ()
     restarts: tuple[tuple[int, float], ...] = ()
-    holes: tuple[float, ...] = ()
+    gaps: tuple[float, ...] = ()
     cursor: float | None = None
     dragged: tuple[float, float] | None = None
-    nothing: str = ""  # said in the place of curves where there are none
-    note: str = ""  # behind the title, muted
-    chosen: bool = False  # among others
+    empty_text: str = ""  # shown where there are no points to draw
+    note: str = ""  # muted, after the title
+    chosen: bool = False  # the selected one of several charts
+
+    @property
+    def has_points(self) -> bool:
+        return any(piece for curve in self.curves for piece in curve.pieces)

@@ -1,27 +1,34 @@
-"""What the person at the screen chose about charts; it stays chosen across runs."""
+"""The user's choices about charts (metric, axis, smoothing, zoom, cursor), and how keys and mouse change them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from backprop_tui.domain.values import dataclass
 from backprop_tui.plotting.by import By
 
-# By how many stretches of a curve its mean is taken at each place: 0 leaves it as it is.
+if TYPE_CHECKING:
+    from backprop_tui.plotting.scale import Scale
+    from backprop_tui.tui.charts.metric_charts import Plotter
+
+# The smoothing window is the width of the curve divided by this number; 0 does not smooth.
 SMOOTHINGS = (("usual", 60), ("strong", 20), ("off", 0), ("light", 150))
-RANGES_SECONDS = (1800.0, 7200.0, 600.0)  # of the resources
+RANGES_SECONDS = (1800.0, 7200.0, 600.0)  # of the resource charts
 _AXES = (By.STEP, By.TIME, By.CLOCK)
-Window = tuple[float, float]  # the part of x that is shown
+_MIN_ZOOM = 1 / 128  # of the whole x range: a narrower part has no more points to show
+Window = tuple[float, float]  # the visible part of x
 AXIS_WORDS = {By.STEP: "by step", By.TIME: "by time", By.CLOCK: "by clock time"}
 
 
 @dataclass(slots=True)
 class ChartChoices:
-    """`metric` None is the loss. `cursor` is a place on x, None the newest point; `window` None is the whole of x.
+    """The current choices; they are kept when another run is selected.
 
-    `dragged` is a part of x that is being chosen; `wanted` a regular expression for names of metrics, to which more may
-    be typed; `grid` shows all of them alike.
+    `metric` None is the loss. `cursor` is a position on x, None for the newest point. `window` is the visible part of
+    x, None for all of it, and `dragged` a part that is being selected. `name_filter` is a regular expression for names
+    of metrics; `typing` says that it is still being typed. `grid` shows all metrics at the same size.
     """
 
     metric: str | None = None
@@ -32,53 +39,140 @@ class ChartChoices:
     window: Window | None = None
     dragged: Window | None = None
     grid: bool = False
-    wanted: str = ""
+    name_filter: str = ""
     typing: bool = False
     resources_range: int = 0
 
     @property
     def stretches(self) -> int:
-        """See `SMOOTHINGS`."""
+        """The divisor of the smoothing window, see `SMOOTHINGS`."""
         return SMOOTHINGS[self.smoothing][1]
 
     @property
     def range_seconds(self) -> float:
-        """How far back the resources are shown."""
+        """How far back the resource charts go."""
         return RANGES_SECONDS[self.resources_range]
 
     @property
     def next_by(self) -> By:
-        """The axis after this one."""
+        """The x axis after the current one."""
         return _AXES[(_AXES.index(self.by) + 1) % len(_AXES)]
 
     def next_axis(self) -> None:
-        """Another axis; a place on one is none on the other."""
+        """Switches to the next x axis."""
         self.by = self.next_by
-        self.forget_places()
+        self.reset_view()
 
-    def forget_places(self) -> None:
-        """Another axis or run: what was read and zoomed into means nothing there."""
+    def reset_view(self) -> None:
+        """Resets cursor and zoom, which are meaningless on another axis or for another run."""
         self.cursor = self.window = self.dragged = None
 
     def next_smoothing(self) -> str:
-        """The next one; its word."""
+        """Switches to the next smoothing; returns its name."""
         self.smoothing = (self.smoothing + 1) % len(SMOOTHINGS)
         return SMOOTHINGS[self.smoothing][0]
 
     def next_range(self) -> None:
-        """Another range of the resources."""
+        """Switches to the next range of the resource charts."""
         self.resources_range = (self.resources_range + 1) % len(RANGES_SECONDS)
 
     @property
-    def wanted_words(self) -> str:
-        """`/loss`, with a place for the next letter while it is typed; empty where all metrics are wanted."""
-        return f"/{self.wanted}{'_' if self.typing else ''}" if self.wanted or self.typing else ""
+    def filter_text(self) -> str:
+        """The name filter as shown: `/loss`, with a cursor while it is typed; empty without a filter."""
+        return f"/{self.name_filter}{'_' if self.typing else ''}" if self.name_filter or self.typing else ""
 
     def matching(self, names: Iterable[str]) -> list[str]:
-        """The metrics that are wanted; all of them where the expression is none or matches nothing."""
+        """The metrics that match the filter; all of them if the filter is invalid or matches none."""
         known = list(names)
         try:
-            found = [name for name in known if re.search(self.wanted, name, re.IGNORECASE)]
+            matching = [name for name in known if re.search(self.name_filter, name, re.IGNORECASE)]
         except re.error:
             return known
-        return found or known
+        return matching or known
+
+
+class ChartNavigator:
+    """Moves the cursor and the zoom window of charts.
+
+    `shown` is the visible part of `whole`, and `places` are the sorted x positions of the points.
+    """
+
+    def __init__(self, choices: ChartChoices, shown: Scale, whole: Scale, places: Sequence[float]) -> None:
+        self._choices = choices
+        self._shown, self._whole = shown, whole
+        self._places = places
+
+    @classmethod
+    def of(cls, plotter: Plotter) -> ChartNavigator:
+        """A navigator for the charts of one run."""
+        places = plotter.large[0].places if plotter.large else ()
+        return cls(plotter.choices, plotter.x, plotter.whole, sorted(set(places)))
+
+    def move(self, share: float) -> None:
+        """Moves the cursor by a share of the visible range, at least to the next point; the window follows it."""
+        cursor = self._moved_cursor(share * (self._shown.high - self._shown.low))
+        self._choices.cursor = cursor
+        if self._choices.window is not None and cursor is not None and not 0 <= self._shown.share(cursor) <= 1:
+            half = (self._shown.high - self._shown.low) / 2
+            self._choices.window = self._clamped(cursor - half, cursor + half)
+
+    def _moved_cursor(self, distance: float) -> float | None:
+        """The position `distance` away from the cursor; None for the newest point."""
+        if not self._places:
+            return None
+        start = self._places[-1] if self._choices.cursor is None else self._choices.cursor
+        beyond = [place for place in self._places if (place > start if distance > 0 else place < start)]
+        if not beyond:
+            return None if distance > 0 else self._places[0]
+        target = min(beyond, key=lambda place: abs(place - (start + distance)))
+        return None if target >= self._places[-1] else target
+
+    def point(self, place: float) -> None:
+        """Puts the cursor at a position."""
+        self._choices.cursor, self._choices.dragged = place, None
+
+    def drag(self, start: float, end: float, *, done: bool) -> None:
+        """Selects a part of x, and zooms into it once the drag is `done`."""
+        self._choices.dragged = None if done else (start, end)
+        if done:
+            self._choices.window, self._choices.cursor = self._window_of_selection(start, end), None
+
+    def zoom(self, place: float | None, factor: float) -> None:
+        """Makes the window `factor` times as wide.
+
+        What stays in its place on the screen is `place`, else the cursor, else the newest point, else the middle:
+        the first of them that is visible.
+        """
+        newest = self._places[-1] if self._places else None
+        candidates = (place, self._choices.cursor, newest, (self._shown.low + self._shown.high) / 2)
+        anchor = next(x for x in candidates if x is not None and 0 <= self._shown.share(x) <= 1)
+        width, whole_width = (self._shown.high - self._shown.low) * factor, self._whole.high - self._whole.low
+        if width >= whole_width:
+            self._choices.window = None
+            return
+        width = max(width, whole_width * _MIN_ZOOM)
+        low = anchor - self._shown.share(anchor) * width
+        self._choices.window = self._clamped(low, low + width)
+
+    def seek(self, expression: str, *, typing: bool) -> None:
+        """Filters the metrics by name."""
+        self._choices.name_filter, self._choices.typing = expression, typing
+
+    def leave(self) -> None:
+        """Resets zoom, cursor and filter."""
+        self._choices.reset_view()
+        self.seek("", typing=False)
+
+    def _window_of_selection(self, start: float, end: float) -> Window | None:
+        """The selected range, widened to the minimum zoom; None if it is all of x."""
+        low, high, whole = min(start, end), max(start, end), self._whole
+        min_width = (whole.high - whole.low) * _MIN_ZOOM
+        if high - low < min_width:
+            low, high = (low + high - min_width) / 2, (low + high + min_width) / 2
+        return None if high - low >= whole.high - whole.low else self._clamped(low, high)
+
+    def _clamped(self, low: float, high: float) -> Window:
+        """The range moved so that it lies inside the whole."""
+        width = min(high - low, self._whole.high - self._whole.low)
+        low = max(self._whole.low, min(low, self._whole.high - width))
+        return low, low + width

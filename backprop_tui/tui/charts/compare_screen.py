@@ -8,7 +8,7 @@ from dataclasses import replace
 from backprop_tui.domain.values import dataclass
 from backprop_tui.tui.charts.chart import Chart
 from backprop_tui.tui.charts.compare_view import Column, CompareView, Row
-from backprop_tui.tui.charts.draw import draw_chart, filled
+from backprop_tui.tui.charts.draw import draw_chart, padded
 from backprop_tui.tui.drawing.lines import LineBuilder, heading, width_of
 from backprop_tui.tui.view.tokens import Line, Piece, Token
 from backprop_tui.tui.wording.cells import clip, clip_middle, left
@@ -41,8 +41,8 @@ def draw_compare(view: CompareView, width: int, height: int, glyphs: Glyphs, *, 
     if rows >= _LEAST_CURVE_ROWS:
         body = draw_chart(replace(view.chart, title="", note=""), width - 2, rows, glyphs)[1:]
         lines += [_chart_heading(view.chart, width, glyphs), *((Piece(" "), *line) for line in body)]
-        return Page(lines=tuple(filled(line, width) for line in lines), chart_top=top, chart_rows=rows)
-    return Page(lines=tuple(filled(line, width) for line in (lines if all_options else lines[:height])))
+        return Page(lines=tuple(padded(line, width) for line in lines), chart_top=top, chart_rows=rows)
+    return Page(lines=tuple(padded(line, width) for line in (lines if all_options else lines[:height])))
 
 
 def _fitting(options: list[Line], room: int, glyphs: Glyphs) -> list[Line]:

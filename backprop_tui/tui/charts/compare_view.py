@@ -15,12 +15,11 @@ from backprop_tui.plotting.by import By
 from backprop_tui.plotting.scale import Scale
 from backprop_tui.plotting.track import Track, Tracks, y_scale
 from backprop_tui.store.option_table import options_of
-from backprop_tui.tui.charts.chart import Chart, Curve
+from backprop_tui.tui.charts.chart import Chart, ChartCurve
 from backprop_tui.tui.charts.choices import AXIS_WORDS, ChartChoices
-from backprop_tui.tui.charts.course_charts import UNITS
-from backprop_tui.tui.charts.course_curves import curves_of, shown
-from backprop_tui.tui.charts.figures import RunFigures
-from backprop_tui.tui.charts.labels import span
+from backprop_tui.tui.charts.draw import axis_duration
+from backprop_tui.tui.charts.metric_charts import X_UNITS, last_value_text, metric_curves
+from backprop_tui.tui.charts.source import ChartData
 from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.snapshot import KnownRun, Moment
 from backprop_tui.tui.view.groups import member_names
@@ -41,7 +40,7 @@ class Compared:
     """A run and what was read of it; `figures` None until that was done."""
 
     known: KnownRun
-    figures: RunFigures | None
+    figures: ChartData | None
 
     @property
     def run(self) -> Run | None:
@@ -208,12 +207,12 @@ class _Overlay:
 
 def _chart(overlay: _Overlay, metric: str | None, choices: ChartChoices) -> Chart:
     if metric is None:
-        return Chart(title="curves", nothing="no figures are known of these runs")
-    curves: list[Curve] = []
+        return Chart(title="curves", empty_text="no figures are known of these runs")
+    curves: list[ChartCurve] = []
     for place, track in overlay.tracks:
-        letter, value = LETTERS[place], shown(track.course)
-        shape = Curve(label="", value=value, token=COLOURS[place], letter=letter, pieces=(), ends_in_letter=True)
-        curves += curves_of(track, shape=shape, stretches=choices.stretches)[-1:]
+        letter, value = LETTERS[place], last_value_text(track.course)
+        shape = ChartCurve(label="", value=value, token=COLOURS[place], letter=letter, pieces=(), ends_in_letter=True)
+        curves += metric_curves(track, template=shape, stretches=choices.stretches)[-1:]
     words = [AXIS_WORDS[choices.by], *(["log scale"] if choices.log else [])]
     words += ["zoomed"] if choices.window is not None else []
     return Chart(
@@ -222,10 +221,10 @@ def _chart(overlay: _Overlay, metric: str | None, choices: ChartChoices) -> Char
         curves=tuple(curves),
         x=overlay.whole if choices.window is None else Scale(*choices.window),
         y=y_scale([track for _, track in overlay.tracks], log=choices.log, window=choices.window),
-        x_unit=UNITS[choices.by],
+        x_unit=X_UNITS[choices.by],
         cursor=choices.cursor,
         dragged=choices.dragged,
-        nothing="no finite value",
+        empty_text="no finite value",
     )
 
 
@@ -239,5 +238,5 @@ def _at_cursor(overlay: _Overlay, metric: str | None, choices: ChartChoices, cou
         found = track.nearest(place)
         if found is not None and place <= max(track.places):
             values[number] = Extreme(found.last, None)
-    where = numbers.count(place) if choices.by is By.STEP else span(place)
+    where = numbers.count(place) if choices.by is By.STEP else axis_duration(place)
     yield _metric_row(metric, f"at {where}", values, at=False)

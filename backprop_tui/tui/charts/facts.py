@@ -1,14 +1,17 @@
-"""Single lines about a run's progress: its pace, its checkpoints."""
+"""Single lines about a run's progress, shown beside its charts: values, pace, resumes, gaps, checkpoints."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from statistics import median
 
+from backprop_tui.domain.attempts import Attempts
+from backprop_tui.domain.course import Course
 from backprop_tui.domain.resume_check import DOUBTFUL
 from backprop_tui.domain.times import from_iso
-from backprop_tui.plotting.axis import seconds_of
-from backprop_tui.tui.charts.course_charts import Plotter
-from backprop_tui.tui.charts.resumed import resume_words
+from backprop_tui.plotting.axis import around_restarts, seconds_of
+from backprop_tui.plotting.scale import middle_range
+from backprop_tui.tui.charts.metric_charts import Plotter
 from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.snapshot import KnownRun, Moment
 from backprop_tui.tui.view.run_row import eta_seconds
@@ -16,60 +19,80 @@ from backprop_tui.tui.view.tokens import Line, Piece, Token
 from backprop_tui.tui.wording import durations, numbers
 from backprop_tui.tui.wording.glyphs import Glyphs
 
+_NEARBY_BUCKETS = 5  # compared before and after a resume
+_JUMP = 0.25  # of the range of the curve
 
-def facts_of(plotter: Plotter, moment: Moment, glyphs: Glyphs) -> Iterator[Line]:
-    """At the cursor; pace; resumes; checkpoints."""
+
+def run_facts(plotter: Plotter, moment: Moment, glyphs: Glyphs) -> Iterator[Line]:
+    """The lines about a run; a line that does not apply is empty."""
     if plotter.large:
-        yield _at_cursor(plotter)
-        yield pace_fact(plotter.known, moment)
-        yield _resume_fact(plotter)
-        yield _hole_fact(plotter)
-    yield checkpoint_fact(plotter.known, moment, glyphs)
+        yield _values_at_cursor(plotter)
+        yield _pace_line(plotter.known, moment)
+        yield _resume_line(plotter)
+        yield _gap_line(plotter)
+    yield _checkpoint_line(plotter.known, moment, glyphs)
 
 
-def _at_cursor(plotter: Plotter) -> Line:
+def _values_at_cursor(plotter: Plotter) -> Line:
     """`at cursor step 38.4k  0:12:31  2.2137  2.342`."""
-    place, axis = plotter.choices.cursor, plotter.axis
-    found = [track.nearest(place) for track in plotter.large]
-    first = found[0]
+    cursor, attempts = plotter.choices.cursor, plotter.axis.attempts
+    buckets = [track.nearest(cursor) for track in plotter.large]
+    first = buckets[0]
     if first is None:
         return ()
     values = [
-        Piece(f"  {numbers.metric(one.last)}", token)
-        for one, token in zip(found, (Token.ACCENT, Token.WARN), strict=False)
-        if one is not None
+        Piece(f"  {numbers.metric(bucket.last)}", token)
+        for bucket, token in zip(buckets, (Token.ACCENT, Token.WARN), strict=False)
+        if bucket is not None
     ]
-    at = seconds_of(first.time)
-    time = f"  {durations.length(axis.attempts.elapsed(at))}" if at and axis.attempts.starts else ""
-    words = Piece("newest " if place is None else "at cursor ", Token.MUTED)
-    return words, Piece(f"step {numbers.count(first.step)}"), Piece(time, Token.MUTED), *values
+    time = seconds_of(first.time)
+    elapsed = f"  {durations.length(attempts.elapsed(time))}" if time and attempts.starts else ""
+    words = Piece("newest " if cursor is None else "at cursor ", Token.MUTED)
+    return words, Piece(f"step {numbers.count(first.step)}"), Piece(elapsed, Token.MUTED), *values
 
 
-def _resume_fact(plotter: Plotter) -> Line:
-    """What the guardian found out of the newest resume, else what the curve shows; empty where there was none."""
+def _resume_line(plotter: Plotter) -> Line:
+    """What the guardian found out about the newest resume, else what the curve shows; empty without a resume."""
     check = plotter.known.record.get("resume_check")
     if check:
         words = f"attempt {check['attempt']} {neutral(str(check['message']))}"
         return Piece("resume ", Token.MUTED), Piece(words, Token.WARN if check["verdict"] in DOUBTFUL else Token.FG)
-    resumed = resume_words(plotter.large[0].course, plotter.axis.attempts)
-    if resumed is None:
+    resumes = _describe_resumes(plotter.large[0].course, plotter.axis.attempts)
+    if resumes is None:
         return ()
-    words, jumped = resumed
-    return Piece("resumed ", Token.MUTED), Piece(words, Token.WARN if jumped else Token.FG)
+    words, is_suspicious = resumes
+    return Piece("resumed ", Token.MUTED), Piece(words, Token.WARN if is_suspicious else Token.FG)
 
 
-def _hole_fact(plotter: Plotter) -> Line:
-    """`! loss not finite 3 times, first at 1.20k`; empty where it always was."""
-    course = next((one.course for one in plotter.large if one.course.holes), None)
-    if course is None:
+def _describe_resumes(series: Course, attempts: Attempts) -> tuple[str, bool] | None:
+    """How often a run was resumed and how the metric continued, and whether that is suspicious; None if never."""
+    restarts = around_restarts(series, attempts)
+    if not restarts:
+        return None
+    low, high = middle_range([bucket.mean for bucket in series.buckets])
+    times = {1: "once", 2: "twice"}.get(len(restarts), f"{len(restarts)} times")
+    for index, bucket in reversed(restarts):
+        if bucket.step <= series.buckets[0].step < series.buckets[index - 1].step:
+            return f"{times}, started over at step {bucket.step:.0f}", True
+        before = median(near.mean for near in series.buckets[max(0, index - _NEARBY_BUCKETS) : index])
+        after = median(near.mean for near in series.buckets[index : index + _NEARBY_BUCKETS])
+        if abs(after - before) > _JUMP * (high - low):
+            return f"{times}, {neutral(series.name)} jumped at step {bucket.step:.0f}", True
+    return f"{times}, no jump in {neutral(series.name)}", False
+
+
+def _gap_line(plotter: Plotter) -> Line:
+    """`! loss not finite 3 times, first at 1.20k`; empty if all values were finite."""
+    series = next((track.course for track in plotter.large if track.course.holes), None)
+    if series is None:
         return ()
-    times = "once" if course.not_finite == 1 else f"{numbers.count(course.not_finite)} times"
-    where = f"first at {numbers.count(course.holes[0].step)}"
-    return Piece("!", Token.BAD), Piece(f" {neutral(course.name)} not finite {times}, {where}")
+    times = "once" if series.not_finite == 1 else f"{numbers.count(series.not_finite)} times"
+    where = f"first at {numbers.count(series.holes[0].step)}"
+    return Piece("!", Token.BAD), Piece(f" {neutral(series.name)} not finite {times}, {where}")
 
 
-def pace_fact(known: KnownRun, moment: Moment) -> Line:
-    """`pace 118 ms/step  60k in 13m  14:44`; empty where it has none."""
+def _pace_line(known: KnownRun, moment: Moment) -> Line:
+    """`pace 118 ms/step  ETA 13m, at 14:44`; empty if the pace is unknown."""
     pace = known.curve.step_seconds
     if pace is None:
         return ()
@@ -77,18 +100,19 @@ def pace_fact(known: KnownRun, moment: Moment) -> Line:
     if pace < 0.001:
         words = f"{numbers.count(1 / pace)} steps/s"
     line = [Piece("pace ", Token.MUTED), Piece(words)]
-    left = None if known.live is None else eta_seconds(known, known.live)
-    if left is not None and known.live is not None and known.live.total_steps:
+    eta = None if known.live is None else eta_seconds(known, known.live)
+    if eta is not None and known.live is not None and known.live.total_steps:
         line += [
-            Piece(f"  {numbers.goal(known.live.total_steps)} in ", Token.MUTED),
-            Piece(durations.eta(left)),
-            Piece(f"  {durations.clock(moment.wall + left)}"),
+            Piece("  ETA ", Token.MUTED),
+            Piece(durations.eta(eta)),
+            Piece(", at ", Token.MUTED),
+            Piece(durations.clock(moment.wall + eta)),
         ]
     return tuple(line)
 
 
-def checkpoint_fact(known: KnownRun, moment: Moment, glyphs: Glyphs) -> Line:
-    """`◆ 5 checkpoints, newest 1m ago, sound`; empty where none is known."""
+def _checkpoint_line(known: KnownRun, moment: Moment, glyphs: Glyphs) -> Line:
+    """`◆ 5 checkpoints, newest 1m ago, verified`; empty without checkpoints."""
     if known.live is not None and known.live.checkpoints:
         saved_at: float | None = known.live.checkpoints[-1].saved_at
         count, sound = len(known.live.checkpoints), known.live.checkpoints[-1].sound
@@ -103,5 +127,5 @@ def checkpoint_fact(known: KnownRun, moment: Moment, glyphs: Glyphs) -> Line:
         words += f", newest {durations.ago(moment.wall - saved_at)} ago"
     line = [Piece(glyphs.checkpoint, Token.VIOLET), Piece(words)]
     if sound is not None:
-        line.append(Piece(", sound" if sound else ", not sound", Token.FG if sound else Token.BAD))
+        line.append(Piece(", verified" if sound else ", damaged", Token.FG if sound else Token.BAD))
     return tuple(line)

@@ -1,40 +1,248 @@
-"""The Metrics tab as lines: what stands where at which size."""
+"""The Metrics tab: the selected metric large, others small, a table of all, and facts; its layout and its lines."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from backprop_tui.domain.course import Course
+from backprop_tui.domain.metric_names import main_loss, validation_of
+from backprop_tui.domain.values import dataclass
+from backprop_tui.plotting.scale import Scale
 from backprop_tui.tui.charts.chart import Chart
-from backprop_tui.tui.charts.draw import draw_chart, filled
-from backprop_tui.tui.charts.metrics_plan import TABLE_COLUMNS, Plan, plan_for, wide_at
-from backprop_tui.tui.charts.metrics_view import MetricRow, MetricsView
+from backprop_tui.tui.charts.draw import draw_chart, padded
+from backprop_tui.tui.charts.facts import run_facts
+from backprop_tui.tui.charts.metric_charts import Plotter, large_chart, last_value_text, small_chart
 from backprop_tui.tui.drawing.lines import LineBuilder, width_of
 from backprop_tui.tui.neutral import neutral
+from backprop_tui.tui.snapshot import Moment
 from backprop_tui.tui.view.tokens import Line, Piece, Token
+from backprop_tui.tui.wording import numbers
 from backprop_tui.tui.wording.cells import left
 from backprop_tui.tui.wording.curves import trend
 from backprop_tui.tui.wording.glyphs import Glyphs
 
-_NAME, _FIGURE, _TREND = 10, 8, 8
+_TREND_POINTS = 64
+_MAX_CURSOR_ROWS = 64  # rows around the selected one whose value at the cursor is looked up
+
+_TABLE_COLUMNS = 46  # of the table at the right
+_TABLE_AT_RIGHT_FROM = 100  # columns
+_THREE_CHARTS_FROM, _TWO_CHARTS_FROM = 110, 70
+_SMALL_CHARTS_FROM = 24  # rows
+_GRID_COLUMNS, _GRID_ROWS = 38, 10  # the least size of a chart in the grid
+_MAX_GRID = 4  # charts per row and per column
+_NAME_WIDTH, _VALUE_WIDTH, _TREND_WIDTH = 10, 8, 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricRow:
+    """A row of the table; `token` is the colour of the metric's curve in the large chart, None if it has none there.
+
+    `at_cursor` is the value at the cursor, None without a cursor.
+    """
+
+    name: str
+    last: str
+    best: str
+    bad: bool  # the last value is NaN or infinite
+    trend: tuple[float, ...]
+    chosen: bool
+    token: Token | None
+    at_cursor: str | None = None
+
+    @property
+    def value(self) -> str:
+        """The value at the cursor, or the last."""
+        return self.last if self.at_cursor is None else self.at_cursor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsView:
+    """What the tab shows: the selected metric `large`, the following ones `small`, table `rows` and `facts`.
+
+    A grid consists of small charts only: the page that contains the selected one, starting with metric number `first`.
+    `whole` is the complete x range, of which the charts may show a part.
+    """
+
+    large: Chart
+    small: tuple[Chart, ...]
+    rows: tuple[MetricRow, ...]
+    facts: tuple[Line, ...]
+    whole: Scale = Scale(0.0, 1.0)
+    grid: bool = False
+    first: int = 0
+    note: str = ""
+
+    @property
+    def is_navigated(self) -> bool:
+        """Whether it is zoomed, has a cursor, or is filtered."""
+        return self.large.cursor is not None or self.large.x != self.whole or bool(self.note)
+
+    @property
+    def chosen_index(self) -> int:
+        """The index of the selected row; 0 if none is selected."""
+        return next((index for index, row in enumerate(self.rows) if row.chosen), 0)
+
+
+def metrics_view(plotter: Plotter, moment: Moment, glyphs: Glyphs, *, most: int = 3) -> MetricsView:
+    """The tab of one run, with room for `most` small charts."""
+    choices, metrics = plotter.choices, plotter.data.metrics
+    names = _loss_first(choices.matching(metrics), metrics)
+    chosen = names.index(plotter.name) if plotter.name in names else 0
+    if choices.grid:
+        first = chosen // most * most
+        small = names[first : first + most]
+    else:
+        first = 0
+        following = [*names[chosen + 1 :], *names[:chosen]]
+        small = [name for name in following if name not in (plotter.name, plotter.validation)][:most]
+    return MetricsView(
+        large=large_chart(plotter),
+        small=tuple(small_chart(plotter, metrics[name], in_grid=choices.grid) for name in small),
+        rows=tuple(_metric_rows(plotter, [metrics[name] for name in names], chosen)),
+        facts=tuple(line for line in run_facts(plotter, moment, glyphs) if line),
+        whole=plotter.whole,
+        grid=choices.grid and bool(names),
+        first=first,
+        note=f"{choices.filter_text} {len(names)} of {len(metrics)}" if choices.filter_text else "",
+    )
+
+
+def _loss_first(names: Sequence[str], metrics: Mapping[str, Course]) -> list[str]:
+    """The loss, the validation loss, then the others in their order."""
+    loss = main_loss(metrics)
+    first = (loss, None if loss is None else validation_of(loss, metrics))
+    return sorted(names, key=lambda name: first.index(name) if name in first else len(first))
+
+
+def _metric_rows(plotter: Plotter, series: Sequence[Course], chosen: int) -> list[MetricRow]:
+    near = range(chosen - _MAX_CURSOR_ROWS // 2, chosen + _MAX_CURSOR_ROWS // 2)
+    return [_metric_row(plotter, metric, look_up=index in near) for index, metric in enumerate(series)]
+
+
+def _metric_row(plotter: Plotter, series: Course, *, look_up: bool) -> MetricRow:
+    last, name, cursor = last_value_text(series), series.name, plotter.choices.cursor
+    token = Token.ACCENT if name == plotter.name else Token.WARN if name == plotter.validation else None
+    bucket = plotter.track(series).nearest(cursor) if look_up and cursor is not None else None
+    return MetricRow(
+        name=name,
+        last=last,
+        best="" if series.best is None else numbers.metric(series.best.value),
+        bad=last.lstrip("-") in ("NaN", "inf"),
+        trend=tuple(bucket.mean for bucket in series.buckets[:: max(1, len(series.buckets) // _TREND_POINTS)]),
+        chosen=name == plotter.name,
+        token=token,
+        at_cursor=None if bucket is None else numbers.metric(bucket.last),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsLayout:
+    """Where the parts of the tab are at a size.
+
+    The large chart starts at column 1 of row 0, and the small charts are below everything else. A grid has no large
+    chart.
+    """
+
+    large_columns: int
+    large_rows: int
+    small_rows: int
+    across: int
+    down: int
+    table_at_right: bool
+    table_rows: int = 0  # of a table below the large chart
+    summary_rows: int = 0  # of the lines that replace the table where there is no room for it
+
+    @property
+    def small(self) -> int:
+        """How many small charts there is room for."""
+        return self.across * self.down
+
+    def small_at(self, x: int, y: int, width: int) -> int | None:
+        """The index of the small chart at a cell."""
+        top = self.large_rows + self.table_rows + self.summary_rows
+        if y < top or self.small_rows <= 0:
+            return None
+        row, column = (y - top) // self.small_rows, min(self.across - 1, x * self.across // max(1, width))
+        return row * self.across + column if row < self.down else None
+
+
+def metrics_layout(width: int, height: int, *, grid: bool, rows: int = 0, facts: int = 0) -> MetricsLayout:
+    """The layout for a size; `rows` and `facts` are how many rows of the table and facts there are."""
+    if grid:
+        return _grid_layout(width, height)
+    small_rows = min(12, height * 3 // 10) if height >= _SMALL_CHARTS_FROM else 0
+    across = (3 if width >= _THREE_CHARTS_FROM else 2 if width >= _TWO_CHARTS_FROM else 1) if small_rows else 0
+    top = height - small_rows
+    if width >= _TABLE_AT_RIGHT_FROM:
+        return MetricsLayout(
+            large_columns=width - _TABLE_COLUMNS - 2,
+            large_rows=top,
+            small_rows=small_rows,
+            across=across,
+            down=1,
+            table_at_right=True,
+        )
+    table_rows = min(rows + facts + 2, top // 2) if top >= 24 else 0
+    summary_rows = 0 if table_rows else 2 if top >= 8 else 1 if top >= 6 else 0
+    return MetricsLayout(
+        large_columns=width - 2,
+        large_rows=top - table_rows - summary_rows,
+        small_rows=small_rows,
+        across=across,
+        down=1,
+        table_at_right=False,
+        table_rows=table_rows,
+        summary_rows=summary_rows,
+    )
+
+
+def _grid_layout(width: int, height: int) -> MetricsLayout:
+    down = max(1, min(_MAX_GRID, (height - 1) // _GRID_ROWS))
+    return MetricsLayout(
+        large_columns=0,
+        large_rows=0,
+        small_rows=max(1, (height - 1) // down),
+        across=max(1, min(_MAX_GRID, width // _GRID_COLUMNS)),
+        down=down,
+        table_at_right=False,
+        summary_rows=1,
+    )
+
+
+def layout_of_view(view: MetricsView, width: int, height: int) -> MetricsLayout:
+    """The layout for what there is to show; without other metrics the large chart gets all the room."""
+    layout = metrics_layout(width, height, grid=view.grid, rows=len(view.rows), facts=len(view.facts))
+    if view.grid or not layout.small_rows:
+        return layout
+    if view.small:
+        return replace(layout, across=min(layout.across, len(view.small)))
+    return replace(layout, large_rows=layout.large_rows + layout.small_rows, small_rows=0, across=0)
+
+
+def small_chart_columns(layout: MetricsLayout, width: int) -> int:
+    """The width of a small chart."""
+    return (width - 1) // max(1, layout.across) - 3
 
 
 def draw_metrics(view: MetricsView, width: int, height: int, glyphs: Glyphs) -> list[Line]:
-    """`height` lines."""
-    plan = plan_for(view, width, height)
+    """Draws the tab in `height` lines."""
+    layout = layout_of_view(view, width, height)
+    small = _draw_small_charts(view.small[: layout.small], layout, width, glyphs) if layout.small_rows else []
     if view.grid:
-        lines = [_grid_status(view, width), *_small(view.small[: plan.small], plan, width, glyphs)]
+        lines = [_grid_status(view, width), *small]
         return [*lines, *([()] * (height - len(lines)))][:height]
-    top = _top(view, width, plan, glyphs) if plan.beside else _narrow(view, width, plan, glyphs)
-    return [*top, *_small(view.small[: plan.small], plan, width, glyphs)] if plan.small_rows else top
+    draw_top = _draw_with_table_at_right if layout.table_at_right else _draw_with_table_below
+    return [*draw_top(view, width, layout, glyphs), *small]
 
 
-def _small(charts: Sequence[Chart], plan: Plan, width: int, glyphs: Glyphs) -> list[Line]:
-    """In rows of as many as stand beside each other; those that are missing leave their place empty."""
+def _draw_small_charts(charts: Sequence[Chart], layout: MetricsLayout, width: int, glyphs: Glyphs) -> list[Line]:
     lines: list[Line] = []
-    wide = wide_at(plan, width)
-    for start in range(0, len(charts), plan.across):
-        blocks = [draw_chart(one, wide, plan.small_rows, glyphs) for one in charts[start : start + plan.across]]
-        lines += side_by_side(blocks, [place * (wide + 3) for place in range(len(blocks))], width, glyphs)
+    columns = small_chart_columns(layout, width)
+    for start in range(0, len(charts), layout.across):
+        row = charts[start : start + layout.across]
+        blocks = [draw_chart(chart, columns, layout.small_rows, glyphs) for chart in row]
+        lines += side_by_side(blocks, [index * (columns + 3) for index in range(len(blocks))], width, glyphs)
     return lines
 
 
@@ -43,106 +251,106 @@ def _grid_status(view: MetricsView, width: int) -> Line:
     words = f" {view.first + 1}-{last} of {len(view.rows)} metrics  {view.note}".rstrip()
     fact = next((line for line in view.facts if line), ())
     room = width - len(words) - 4 > width_of(fact)
-    return filled((Piece(words, Token.MUTED), Piece("   "), *(fact if room else ())), width)
+    return padded((Piece(words, Token.MUTED), Piece("   "), *(fact if room else ())), width)
 
 
 def side_by_side(blocks: Sequence[Sequence[Line]], columns: Sequence[int], width: int, glyphs: Glyphs) -> list[Line]:
-    """Blocks of as many lines each, a divider between them; each begins one cell behind its column."""
+    """Joins blocks of lines horizontally with dividers at the given columns; a block starts next to its divider."""
     lines: list[Line] = []
-    for place in range(max(map(len, blocks))):
-        built = LineBuilder()
+    for row in range(max(map(len, blocks))):
+        builder = LineBuilder()
         for column, block in zip(columns, blocks, strict=True):
             if column:
-                built.at(column).put(glyphs.divider, Token.RULE)
-            built.at(column + (2 if column else 1))
-            for piece in block[place] if place < len(block) else ():
-                built.put(*piece[:2], bold=piece.bold, chosen=piece.chosen)
-        lines.append(filled(built.line(), width))
+                builder.at(column).put(glyphs.divider, Token.RULE)
+            builder.at(column + (2 if column else 1))
+            for piece in block[row] if row < len(block) else ():
+                builder.put(*piece[:2], bold=piece.bold, chosen=piece.chosen)
+        lines.append(padded(builder.line(), width))
     return lines
 
 
-def _top(view: MetricsView, width: int, plan: Plan, glyphs: Glyphs) -> list[Line]:
-    chart = draw_chart(view.large, plan.large_columns, plan.large_rows, glyphs)
-    column = draw_table(view, TABLE_COLUMNS - 2, plan.large_rows, glyphs)
-    return side_by_side([chart, column], [0, width - TABLE_COLUMNS], width, glyphs)
+def _draw_with_table_at_right(view: MetricsView, width: int, layout: MetricsLayout, glyphs: Glyphs) -> list[Line]:
+    chart = draw_chart(view.large, layout.large_columns, layout.large_rows, glyphs)
+    table = _draw_table(view, _TABLE_COLUMNS - 2, layout.large_rows, glyphs)
+    return side_by_side([chart, table], [0, width - _TABLE_COLUMNS], width, glyphs)
 
 
-def _narrow(view: MetricsView, width: int, plan: Plan, glyphs: Glyphs) -> list[Line]:
-    """Below the chart the table where there is room, else two lines of figures."""
-    chart = draw_chart(view.large, plan.large_columns, plan.large_rows, glyphs)
+def _draw_with_table_below(view: MetricsView, width: int, layout: MetricsLayout, glyphs: Glyphs) -> list[Line]:
+    """The table below the chart, or a summary where there is no room for the table."""
+    chart = draw_chart(view.large, layout.large_columns, layout.large_rows, glyphs)
     lines = [(Piece(" "), *line) for line in chart]
-    if plan.table_rows:
-        lines += [(Piece(" "), *line) for line in draw_table(view, width - 2, plan.table_rows, glyphs)]
-    said = _figures(view, width)[: plan.figures]
-    return [*lines, *said, *([()] * (plan.figures - len(said)))]
+    if layout.table_rows:
+        lines += [(Piece(" "), *line) for line in _draw_table(view, width - 2, layout.table_rows, glyphs)]
+    summary = _summary_lines(view, width)[: layout.summary_rows]
+    return [*lines, *summary, *([()] * (layout.summary_rows - len(summary)))]
 
 
 def metric_at(view: MetricsView, width: int, height: int, x: int, y: int) -> str | None:
-    """The metric whose row of the table or small chart is at a cell."""
-    plan = plan_for(view, width, height)
-    small = plan.small_at(x, y, width)
+    """The metric whose table row or small chart is at a cell."""
+    layout = layout_of_view(view, width, height)
+    small = layout.small_at(x, y, width)
     if small is not None:
         return view.small[small].name if small < len(view.small) else None
-    if not plan.beside or x < width - TABLE_COLUMNS:
+    if not layout.table_at_right or x < width - _TABLE_COLUMNS:
         return None
-    room = _table_room(view, plan.large_rows)
-    place = _table_start(view, room) + y - 1
-    return view.rows[place].name if 1 <= y <= room and place < len(view.rows) else None
+    room = _table_room(view, layout.large_rows)
+    index = _first_table_row(view, room) + y - 1
+    return view.rows[index].name if 1 <= y <= room and index < len(view.rows) else None
 
 
 def _table_room(view: MetricsView, height: int) -> int:
     return max(1, height - 2 - len(view.facts)) if height > len(view.facts) + 3 else max(0, height - 1)
 
 
-def _table_start(view: MetricsView, room: int) -> int:
-    """The chosen one is always among them."""
-    return max(0, min(view.chosen_place - room + 1, len(view.rows) - room))
+def _first_table_row(view: MetricsView, room: int) -> int:
+    """The index of the first visible row, so that the selected one is visible."""
+    return max(0, min(view.chosen_index - room + 1, len(view.rows) - room))
 
 
-def draw_table(view: MetricsView, width: int, height: int, glyphs: Glyphs) -> list[Line]:
-    """All metrics, then what is to say; the chosen one is always among them."""
+def _draw_table(view: MetricsView, width: int, height: int, glyphs: Glyphs) -> list[Line]:
+    """The table of all metrics, and the facts below it."""
     room = _table_room(view, height)
-    rows = list(view.rows)
-    start = _table_start(view, room)
-    last = "at cursor" if any(row.at is not None for row in rows) else "last"
-    name = min(24, max(_NAME, width - 2 * _FIGURE - _TREND - 6))
-    room_of_title = name + _FIGURE - len(last)
-    title = (view.note or "metric")[: room_of_title - 1]
-    head = f"   {title:<{room_of_title}}{last} {'best':>{_FIGURE}}  trend"
+    start = _first_table_row(view, room)
+    last = "at cursor" if any(row.at_cursor is not None for row in view.rows) else "last"
+    name_width = min(24, max(_NAME_WIDTH, width - 2 * _VALUE_WIDTH - _TREND_WIDTH - 6))
+    title_width = name_width + _VALUE_WIDTH - len(last)
+    title = (view.note or "metric")[: title_width - 1]
+    head = f"   {title:<{title_width}}{last} {'best':>{_VALUE_WIDTH}}  trend"
     lines: list[Line] = [(Piece(head, Token.MUTED),)]
-    lines += [_row(row, name, glyphs) for row in rows[start : start + room]]
+    lines += [_table_row(row, name_width, glyphs) for row in view.rows[start : start + room]]
     if height - len(lines) > len(view.facts):
         lines.append(())
     lines += [line for line in view.facts if line][: max(0, height - len(lines))]
-    return [filled(line, width) for line in lines[:height]]
+    return [padded(line, width) for line in lines[:height]]
 
 
-def _row(row: MetricRow, name: int, glyphs: Glyphs) -> Line:
-    built = LineBuilder()
-    built.put(glyphs.cursor if row.chosen else " ", Token.ACCENT)
-    built.put(glyphs.bar_full if row.token else " ", row.token or Token.FG).put(" ")
-    built.put(left(neutral(row.name), name, glyphs), bold=row.chosen)
-    built.put(f"{row.now:>{_FIGURE}}", Token.BAD if row.bad and row.at is None else Token.FG, bold=True)
-    built.put(f" {row.best:>{_FIGURE}}  ", Token.MUTED)
-    built.put(trend(row.trend, _TREND, glyphs.curves), row.token or Token.MUTED)
-    return built.line()
+def _table_row(row: MetricRow, name_width: int, glyphs: Glyphs) -> Line:
+    builder = LineBuilder()
+    builder.put(glyphs.cursor if row.chosen else " ", Token.ACCENT)
+    builder.put(glyphs.bar_full if row.token else " ", row.token or Token.FG).put(" ")
+    builder.put(left(neutral(row.name), name_width, glyphs), bold=row.chosen)
+    is_bad = row.bad and row.at_cursor is None
+    builder.put(f"{row.value:>{_VALUE_WIDTH}}", Token.BAD if is_bad else Token.FG, bold=True)
+    builder.put(f" {row.best:>{_VALUE_WIDTH}}  ", Token.MUTED)
+    builder.put(trend(row.trend, _TREND_WIDTH, glyphs.curves), row.token or Token.MUTED)
+    return builder.line()
 
 
-def _figures(view: MetricsView, width: int) -> list[Line]:
-    """What is to say in one line, the other metrics in another, as much as fits of each."""
+def _summary_lines(view: MetricsView, width: int) -> list[Line]:
+    """The facts in one line and the other metrics in another, as many of each as fit."""
     others = [row for row in view.rows if row.token is None]
-    figures = [(Piece(f"{neutral(row.name)} ", Token.MUTED), Piece(row.now, bold=True)) for row in others]
-    lines = [_one_line([line for line in view.facts if line], width), _one_line(figures, width)]
+    values = [(Piece(f"{neutral(row.name)} ", Token.MUTED), Piece(row.value, bold=True)) for row in others]
+    lines = [_join_fitting([line for line in view.facts if line], width), _join_fitting(values, width)]
     return [line for line in lines if line]
 
 
-def _one_line(parts: Sequence[Line], width: int) -> Line:
-    built = LineBuilder()
+def _join_fitting(parts: Sequence[Line], width: int) -> Line:
+    builder = LineBuilder()
     for part in parts:
-        between = " " if built.column == 0 else "   "
-        if built.column + len(between) + width_of(part) > width:
+        gap = " " if builder.column == 0 else "   "
+        if builder.column + len(gap) + width_of(part) > width:
             continue
-        built.put(between)
+        builder.put(gap)
         for piece in part:
-            built.put(piece.text, piece.token, bold=piece.bold)
-    return built.line()
+            builder.put(piece.text, piece.token, bold=piece.bold)
+    return builder.line()

@@ -1,47 +1,74 @@
-"""Where the figures of charts come from."""
+"""The data that charts are made from, and the interface of what reads them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import field
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from backprop_tui.tui.charts.figures import RunFigures
+from backprop_tui.domain.course import Course
+from backprop_tui.domain.run import Run
+from backprop_tui.domain.values import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceSample:
+    """What a run used at one moment; `time` in seconds since the epoch. A missing reading is None.
+
+    With several GPUs: the mean utilisation, the largest memory use on any of them, the highest temperature.
+    """
+
+    time: float
+    cpu_percent: float | None = None
+    ram_bytes: int | None = None
+    processes: int | None = None
+    utilization_percent: float | None = None
+    memory_bytes: int | None = None
+    temperature_celsius: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChartData:
+    """The metrics and resource samples of one run; `run` is None if only the index knows it.
+
+    While a large file is being read, `caught_up` is False and samples of the file represent it. `problem` says why
+    nothing can be read.
+    """
+
+    run_id: str
+    metrics: Mapping[str, Course] = field(default_factory=dict)
+    resources: tuple[ResourceSample, ...] = ()
+    run: Run | None = None
+    caught_up: bool = True
+    problem: str | None = None
 
 
 class ChartSource(Protocol):
-    """Never reads in the thread that paints."""
+    """Reads the data of charts; never in the thread that paints."""
 
-    async def read(self, run_ids: Sequence[str]) -> list[RunFigures]:
-        """The figures of each of these runs as they are now, in this order."""
+    async def read(self, run_ids: Sequence[str]) -> list[ChartData]:
+        """The current data of each of these runs, in this order."""
 
     async def export(self, run_id: str, path: str) -> str:
-        """Writes all metrics of a run as CSV to `path`, or one numbered after it where that exists; where it is.
+        """Writes all metrics of a run as CSV to `path`, numbered if that exists; returns the path written.
 
         Raises:
-            OSError: it could not be written.
+            OSError: the file cannot be written.
         """
 
     def close(self) -> None:
-        """Nothing is read any more."""
+        """Stops reading."""
 
 
 class NoCharts:
-    """Where there are no files: no run has figures."""
+    """A source without any files: no run has data."""
 
-    async def read(self, run_ids: Sequence[str]) -> list[RunFigures]:
-        """Nothing of each."""
-        from backprop_tui.tui.charts.figures import RunFigures
-
-        return [RunFigures(run_id=one) for one in run_ids]
+    async def read(self, run_ids: Sequence[str]) -> list[ChartData]:
+        return [ChartData(run_id=run_id) for run_id in run_ids]
 
     async def export(self, run_id: str, path: str) -> str:
-        """There is nothing to write.
-
-        Raises:
-            FileNotFoundError: always.
-        """
+        """Raises FileNotFoundError always."""
         raise FileNotFoundError(2, "this run has no metrics", path)
 
     def close(self) -> None:
-        """There is nothing to close."""
+        pass

@@ -1,1 +1,1 @@
-"""A log of any size, read in small parts: only what is shown, what is counted and what is searched at the moment."""
+"""The log pane: shows, counts and searches a file of any size by reading only small parts of it."""

@@ -1,7 +1,8 @@
-r"""A line of a log as spans of text with colours: of all escape sequences only SGR has an effect, none survives.
+r"""Parses a log line into spans of styled text: SGR sequences set the style, all other escapes are removed.
 
-Sequences are those of ECMA-48; `\b` moves the cursor back, tabs stand at each eighth column, and of the states that
-`\r` separates the last one is shown. Every line begins without attributes, whatever the line before left on.
+Sequences are those of ECMA-48. `\b` moves the cursor back, tab stops are at every eighth column, and of the states
+that `\r` separates only the last one is shown. Every line starts without attributes, even if the previous line did not
+reset them.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from backprop_tui.tui.neutral import neutral
 TAB_COLUMNS = 8
 TRUECOLOR = 1 << 24  # added to 0xRRGGBB; below are the 256 numbered colours
 
-# SGR first, then any CSI; the string sequences (OSC, DCS, SOS, PM, APC) up to their terminator or the end of the line;
-# the short ones. Each also by its one-byte introducer of the C1 set. What is cut off at the end is dropped as well.
+# SGR, then any other CSI; the string sequences (OSC, DCS, SOS, PM, APC) up to their terminator or the end of the line;
+# the short ones. Each may start with its one-byte introducer of the C1 set instead. A sequence that is cut off at the
+# end of the line is removed as well.
 _ESCAPES = re.compile(
     r"(?:\x1b\[|\x9b)(?P<sgr>[0-9;:]*)m"
     r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"
@@ -35,7 +37,7 @@ _FLAGS_OFF = {22: ("bold", "dim"), 23: ("italic",), 24: ("underline",), 27: ("re
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sgr:
-    """Attributes of text; a colour is 0 to 255, or `TRUECOLOR` + 0xRRGGBB, None is that of the terminal."""
+    """Attributes of text; a colour is 0 to 255, or `TRUECOLOR` + 0xRRGGBB; None is the terminal's default."""
 
     fg: int | None = None
     bg: int | None = None
@@ -51,38 +53,38 @@ PLAIN = Sgr()
 
 
 class Span(NamedTuple):
-    """Text of one look; `found` where a search is to show it."""
+    """Text of one style; `is_match` highlights it as the match of a search."""
 
     text: str
     sgr: Sgr = PLAIN
-    found: bool = False
+    is_match: bool = False
 
 
-def decoded(content: bytes, *, whole: bool) -> str:
-    """UTF-8 with replacement; where the line still grows, a character that is cut off at the end waits."""
+def decode_line(content: bytes, *, whole: bool) -> str:
+    """Decodes UTF-8 with replacement; unless the line is `whole`, an incomplete character at its end is left out."""
     if whole:
         return content.decode("utf-8", "replace")
     for cut in range(1, min(4, len(content) + 1)):
         lead = content[-cut]
         if lead >= 0xC0:
-            wanted = 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
-            return content[: -cut if cut < wanted else None].decode("utf-8", "replace")
+            length = 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
+            return content[: -cut if cut < length else None].decode("utf-8", "replace")
         if lead < 0x80:
             break
     return content.decode("utf-8", "replace")
 
 
-def spans_of(text: str) -> tuple[Span, ...]:
-    r"""A line without terminator, and without `\r`."""
+def parse_spans(text: str) -> tuple[Span, ...]:
+    r"""Parses a line without its terminator and without `\r`."""
     if _PLAIN.fullmatch(text):
         return (Span(text),) if text else ()
-    parts = list(_attributed(text))
+    parts = _split_by_style(text)
     if "\b" in text:
-        parts = _overwritten(parts)
+        parts = _apply_backspaces(parts)
     spans: list[Span] = []
     column = 0
     for raw, sgr in parts:
-        part = _harmless(raw, column)
+        part = _expand_tabs(raw, column)
         column += cell_len(part)
         if not part:
             continue
@@ -93,46 +95,46 @@ def spans_of(text: str) -> tuple[Span, ...]:
     return tuple(spans)
 
 
-def text_of(spans: tuple[Span, ...]) -> str:
-    """The letters alone."""
+def plain_text(spans: tuple[Span, ...]) -> str:
+    """The text of spans without styles."""
     return "".join(span.text for span in spans)
 
 
 def plain_lines(content: bytes) -> str:
-    r"""Many lines at once as they are shown, but for tabs and `\b`: each `\n` stays what it is."""
+    r"""The text of many lines at once, as it is shown except for tabs and `\b`; each `\n` remains."""
     if b"\r" in content:
         content = _OVERWRITTEN.sub(b"", content).replace(b"\r", b"")
     text = content.decode("utf-8", "replace")
     return text if text.isascii() and "\x1b" not in text else _ESCAPES.sub("", text)
 
 
-def _attributed(text: str) -> list[tuple[str, Sgr]]:
+def _split_by_style(text: str) -> list[tuple[str, Sgr]]:
     parts: list[tuple[str, Sgr]] = []
-    sgr, at = PLAIN, 0
-    for found in _ESCAPES.finditer(text):
-        if found.start() > at:
-            parts.append((text[at : found.start()], sgr))
-        at = found.end()
-        if found["sgr"] is not None:
-            sgr = _after(sgr, found["sgr"])
-    parts.append((text[at:], sgr))
+    sgr, position = PLAIN, 0
+    for match in _ESCAPES.finditer(text):
+        if match.start() > position:
+            parts.append((text[position : match.start()], sgr))
+        position = match.end()
+        if match["sgr"] is not None:
+            sgr = _apply_sgr(sgr, match["sgr"])
+    parts.append((text[position:], sgr))
     return parts
 
 
-def _harmless(text: str, column: int) -> str:
-    """Tabs widened from a column on, everything else that is no visible character neutralised."""
+def _expand_tabs(text: str, column: int) -> str:
+    """Expands tabs in text that starts at a column, and removes characters that are not visible."""
     if "\t" not in text:
         return neutral(text)
-    widened = ""
-    for place, part in enumerate(text.split("\t")):
-        if place:
-            widened += " " * (TAB_COLUMNS - (column + cell_len(widened)) % TAB_COLUMNS)
-        widened += neutral(part)
-    return widened
+    expanded = ""
+    for index, part in enumerate(text.split("\t")):
+        if index:
+            expanded += " " * (TAB_COLUMNS - (column + cell_len(expanded)) % TAB_COLUMNS)
+        expanded += neutral(part)
+    return expanded
 
 
-def _overwritten(parts: list[tuple[str, Sgr]]) -> list[tuple[str, Sgr]]:
-    r"""A `\b` erases nothing: what is not written over stays."""
+def _apply_backspaces(parts: list[tuple[str, Sgr]]) -> list[tuple[str, Sgr]]:
+    r"""Overwrites text after `\b`, which itself erases nothing."""
     written: list[tuple[str, Sgr]] = []
     cursor = 0
     for text, sgr in parts:
@@ -145,28 +147,28 @@ def _overwritten(parts: list[tuple[str, Sgr]]) -> list[tuple[str, Sgr]]:
     return written
 
 
-def _after(sgr: Sgr, parameters: str) -> Sgr:
-    """The attributes after one SGR sequence; parameters that mean nothing here are passed over."""
-    numbers = [[int(one or 0) for one in part[:64].split(":")] for part in parameters[:512].split(";")]
-    place = 0
-    while place < len(numbers):
-        code, *rest = numbers[place]
-        place += 1
+def _apply_sgr(sgr: Sgr, parameters: str) -> Sgr:
+    """The attributes after one SGR sequence; unknown parameters are ignored."""
+    groups = [[int(number or 0) for number in part[:64].split(":")] for part in parameters[:512].split(";")]
+    index = 0
+    while index < len(groups):
+        code, *rest = groups[index]
+        index += 1
         if code in (38, 48):
             if not rest:
-                rest = [group[0] for group in numbers[place : place + 4]]
-                place += {5: 2, 2: 4}.get(rest[0] if rest else 0, 0)
-                colour = _colour(rest)
+                rest = [group[0] for group in groups[index : index + 4]]
+                index += {5: 2, 2: 4}.get(rest[0] if rest else 0, 0)
+                colour = _extended_colour(rest)
             else:
-                colour = _colour([rest[0], *rest[-3:]] if rest[0] == 2 else rest)
+                colour = _extended_colour([rest[0], *rest[-3:]] if rest[0] == 2 else rest)
             if colour is not None:
                 sgr = replace(sgr, fg=colour) if code == 38 else replace(sgr, bg=colour)
         else:
-            sgr = _simple(sgr, code)
+            sgr = _apply_code(sgr, code)
     return sgr
 
 
-def _simple(sgr: Sgr, code: int) -> Sgr:
+def _apply_code(sgr: Sgr, code: int) -> Sgr:
     if code == 0:
         return PLAIN
     if code in _FLAGS:
@@ -182,8 +184,8 @@ def _simple(sgr: Sgr, code: int) -> Sgr:
     return replace(sgr, bg=None) if code == 49 else sgr
 
 
-def _colour(parameters: list[int]) -> int | None:
-    """The colour behind 38 or 48: 5 and its number, or 2 and red, green, blue."""
+def _extended_colour(parameters: list[int]) -> int | None:
+    """The colour given after 38 or 48: 5 and its number, or 2 and red, green, blue."""
     match parameters:
         case [5, number, *_] if number < 256:
             return number

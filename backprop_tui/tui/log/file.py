@@ -1,19 +1,22 @@
-"""A file that grows, as lines from any place on, forwards and backwards; nothing of it is kept."""
+"""A growing log file: its lines forwards and backwards from any position, and line numbers; nothing is kept of it."""
 
 from __future__ import annotations
 
 import os
+from array import array
 from collections.abc import Iterator
 from enum import Enum
 
 CHUNK_BYTES = 64 << 10
-MOST_CHUNK_BYTES = 1 << 20
+MAX_CHUNK_BYTES = 1 << 20
 LONGEST_SHOWN_BYTES = 32 << 10
-_PRINT_BYTES = 64
+_FINGERPRINT_BYTES = 64
+FIRST_STRIDE_BYTES = 256 << 10
+MAX_STRETCHES = 1 << 16  # beyond that the stride doubles: the memory stays below half a MB whatever the file's size
 
 
-class Change(Enum):
-    """What became of the file since the last look."""
+class FileChange(Enum):
+    """How the file changed since the last poll."""
 
     NONE = "none"
     GROWN = "grown"
@@ -21,11 +24,14 @@ class Change(Enum):
     GONE = "gone"
 
 
-Extent = tuple[int, int]  # bytes of a line: its begin, and just after its terminator
+Extent = tuple[int, int]  # of a line, in bytes: its start, and the position after its terminator
 
 
 class LogFile:
-    """Lines end with a line feed; the last one may stand without. Reads at the size of the last look."""
+    """A file of lines that end with a line feed, except perhaps the last one.
+
+    All reads are limited to the size at the last poll.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -34,48 +40,49 @@ class LogFile:
         self.problem: str | None = None
         self._descriptor = -1
         self._inode = (-1, -1)
-        self._print = b""  # the bytes before `size`, by which another content of more bytes is known
-        self._last_break = (0, 0)  # up to here it was looked for line feeds, and the last line begins there
+        self._fingerprint = b""  # the bytes before `size`, which reveal that a file was rewritten with more bytes
+        # Up to the first position line feeds were looked for; the last line starts at the second.
+        self._last_break = (0, 0)
 
     def close(self) -> None:
-        """Lets go of the file."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
             self._inode = (-1, -1)
 
-    def look(self) -> Change:
-        """Takes note of the size; why it cannot be read stands in `problem`."""
+    def poll(self) -> FileChange:
+        """Updates `size` and `written_at`; if the file cannot be read, `problem` says why."""
         try:
-            found = os.stat(self.path)
-            other = (found.st_dev, found.st_ino) != self._inode
-            if other:
+            status = os.stat(self.path)
+            is_other = (status.st_dev, status.st_ino) != self._inode
+            if is_other:
                 self.close()
                 self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-                self._inode = (found.st_dev, found.st_ino)
+                self._inode = (status.st_dev, status.st_ino)
             self.problem = None
-            if not other and found.st_size == self.size:
-                return Change.NONE
-            other = other or found.st_size < self.size or self._is_rewritten()
-            self.size, self.written_at = found.st_size, found.st_mtime
-            self._print = self._read_at(max(0, self.size - _PRINT_BYTES), min(self.size, _PRINT_BYTES))
+            if not is_other and status.st_size == self.size:
+                return FileChange.NONE
+            is_other = is_other or status.st_size < self.size or self._is_rewritten()
+            self.size, self.written_at = status.st_size, status.st_mtime
+            fingerprint_start = max(0, self.size - _FINGERPRINT_BYTES)
+            self._fingerprint = self._read_at(fingerprint_start, self.size - fingerprint_start)
         except OSError as error:
-            return self._gone(error)
-        if other:
+            return self._fail(error)
+        if is_other:
             self._last_break = (0, 0)
-        return Change.OTHER if other else Change.GROWN
+        return FileChange.OTHER if is_other else FileChange.GROWN
 
-    def _gone(self, error: OSError) -> Change:
+    def _fail(self, error: OSError) -> FileChange:
         problem = "the log is gone" if isinstance(error, FileNotFoundError) else str(error.strerror)
-        known = self.problem == problem
+        is_known = self.problem == problem
         self.problem = problem
-        return Change.NONE if known else Change.GONE
+        return FileChange.NONE if is_known else FileChange.GONE
 
     def _is_rewritten(self) -> bool:
-        return self._read_at(self.size - len(self._print), len(self._print)) != self._print
+        return self._read_at(self.size - len(self._fingerprint), len(self._fingerprint)) != self._fingerprint
 
     def read(self, start: int, end: int) -> bytes:
-        """The bytes between two places; fewer where the file became shorter meanwhile, or cannot be read."""
+        """The bytes between two positions; fewer if the file was truncated meanwhile or cannot be read."""
         try:
             return self._read_at(start, min(end, self.size) - start)
         except OSError:
@@ -93,61 +100,60 @@ class LogFile:
         return content
 
     def forward(self, start: int) -> Iterator[Extent]:
-        """The lines from the one that begins at `start`."""
+        """The lines from the one that starts at `start`."""
         position, chunk = start, CHUNK_BYTES
         while position < self.size:
             content = self.read(position, position + chunk)
             if not content:
                 break
-            at = 0
-            while (found := content.find(b"\n", at)) >= 0:
-                at = found + 1
-                yield start, position + at
-                start = position + at
+            offset = 0
+            while (feed := content.find(b"\n", offset)) >= 0:
+                offset = feed + 1
+                yield start, position + offset
+                start = position + offset
             position += len(content)
-            chunk = min(MOST_CHUNK_BYTES, chunk * 2)
+            chunk = min(MAX_CHUNK_BYTES, chunk * 2)
         if start < self.size:
             yield start, self.size
 
     def backward(self, end: int) -> Iterator[Extent]:
-        """The lines before `end`, which is the begin of a line or the end of the file; the nearest first."""
+        """The lines before `end`, the nearest first; `end` is the start of a line or the end of the file."""
         end = min(end, self.size)
         while end > 0:
             start = self._last_line_start() if end == self.size else self._line_start(end - 1, 0)
             yield start, end
             end = start
 
-    def line_start(self, place: int) -> int:
-        """Where the line begins that the byte at `place` belongs to."""
-        return self._line_start(min(place, self.size), 0)
+    def line_start(self, position: int) -> int:
+        """The start of the line that contains the byte at `position`."""
+        return self._line_start(min(position, self.size), 0)
 
-    def line_end(self, place: int) -> int:
-        """The end of the line that the byte at `place` belongs to."""
-        return next(self.forward(place), (place, self.size))[1]
+    def line_end(self, position: int) -> int:
+        """The end of the line that contains the byte at `position`."""
+        return next(self.forward(position), (position, self.size))[1]
 
     def _last_line_start(self) -> int:
-        """As `_line_start`, but bytes that were searched once are not searched again each time the file grows."""
-        seen, start = self._last_break
-        found = self._line_start(self.size - 1, seen)  # the last byte may be the terminator of the line itself
-        if found == seen:
-            found = start
-        self._last_break = (self.size - 1, found)
-        return found
+        """The start of the last line; bytes that were searched before are not searched again when the file grows."""
+        searched_to, known_start = self._last_break
+        start = self._line_start(self.size - 1, searched_to)  # the last byte may be the line's own terminator
+        if start == searched_to:
+            start = known_start
+        self._last_break = (self.size - 1, start)
+        return start
 
     def _line_start(self, end: int, floor: int) -> int:
-        """Just after the last line feed in the bytes from `floor` up to `end`; `floor` where there is none."""
+        """The position after the last line feed in the bytes from `floor` to `end`; `floor` if there is none."""
         chunk = CHUNK_BYTES
         while end > floor:
-            begin = max(floor, end - chunk)
-            content = self.read(begin, end)
-            found = content.rfind(b"\n")
-            if found >= 0:
-                return begin + found + 1
-            end, chunk = begin, min(MOST_CHUNK_BYTES, chunk * 2)
+            start = max(floor, end - chunk)
+            feed = self.read(start, end).rfind(b"\n")
+            if feed >= 0:
+                return start + feed + 1
+            end, chunk = start, min(MAX_CHUNK_BYTES, chunk * 2)
         return floor
 
     def shown_bytes(self, extent: Extent) -> tuple[bytes, bool]:
-        r"""What is shown of a line, from its last `\r` on, and whether that is all: a line may be endless."""
+        r"""The visible part of a line, after its last `\r`, and whether it is complete: a line may be endless."""
         start, end = extent
         if end - start <= LONGEST_SHOWN_BYTES:
             return last_state(self.read(start, end)), True
@@ -158,5 +164,59 @@ class LogFile:
 
 
 def last_state(line: bytes) -> bytes:
-    r"""What a line shows after its carriage returns; those at its end belong to the line's end, or wait for more."""
+    r"""What remains of a line after its carriage returns; trailing ones belong to the terminator or await more text."""
     return line.rstrip(b"\r\n").rpartition(b"\r")[2]
+
+
+class LineCounts:
+    """Line numbers of a file: line feeds up to each multiple of a stride, counted incrementally in bounded memory."""
+
+    def __init__(self, *, stride_bytes: int = FIRST_STRIDE_BYTES, max_stretches: int = MAX_STRETCHES) -> None:
+        self._stride = stride_bytes
+        self._max_stretches = max_stretches
+        self._before = array("Q", [0])  # line feeds before each stretch
+        self.counted_to = 0  # bytes
+        self._feeds = 0
+
+    def step(self, file: LogFile) -> bool:
+        """Counts the rest of a stretch; returns whether more is left."""
+        if self.counted_to >= file.size:
+            return False
+        stretch_end = len(self._before) * self._stride
+        content = file.read(self.counted_to, min(stretch_end, self.counted_to + FIRST_STRIDE_BYTES))
+        if not content:
+            return False
+        self._feeds += content.count(b"\n")
+        self.counted_to += len(content)
+        if self.counted_to == stretch_end:
+            self._before.append(self._feeds)
+            if len(self._before) > self._max_stretches:
+                self._before = self._before[::2]
+                self._stride *= 2
+        return self.counted_to < file.size
+
+    def before(self, position: int, file: LogFile) -> int | None:
+        """The number of lines that end before a position; None if it is not counted yet."""
+        if position > self.counted_to:
+            return None
+        if position == self.counted_to:
+            return self._feeds
+        stretch = position // self._stride
+        return self._before[stretch] + _count_feeds(file, stretch * self._stride, position)
+
+    def total(self, file: LogFile) -> int | None:
+        """The number of lines including an unfinished last one; None until all are counted."""
+        if self.counted_to < file.size:
+            return None
+        return self._feeds + int(file.size > 0 and file.read(file.size - 1, file.size) != b"\n")
+
+
+def _count_feeds(file: LogFile, start: int, end: int) -> int:
+    count = 0
+    while start < end:
+        content = file.read(start, min(end, start + FIRST_STRIDE_BYTES))
+        if not content:
+            break
+        count += content.count(b"\n")
+        start += len(content)
+    return count

@@ -1,42 +1,161 @@
-"""What a log shows at a moment: rows, and everything the status row tells."""
+"""What the log pane shows at a moment: rows of the log, and the status row below them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from rich.cells import cell_len
+
 from backprop_tui.domain.values import dataclass
-from backprop_tui.tui.log.rows import Row
+from backprop_tui.tui.log.rows import LogRow
+from backprop_tui.tui.neutral import neutral
+from backprop_tui.tui.view.tokens import Line, Piece, Token
+from backprop_tui.tui.wording import durations, numbers
+from backprop_tui.tui.wording.cells import clip, clip_middle
+from backprop_tui.tui.wording.glyphs import Glyphs
+
+_EXACT_SECONDS, _ROUNDED_SECONDS = 10, 5  # later ages are rounded, so that the row does not change every second
+
+_Part = tuple[Piece, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchState:
-    """A search that is on. `share` is how much of the file is searched, None when all is."""
+    """The current search; `share` is how much of the file was searched, None once all was."""
 
     expression: str
     count: int = 0
     ordinal: int | None = None
     share: float | None = None
-    problem: str | None = None  # no regular expression
+    problem: str | None = None  # why the expression is invalid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """`path` None: there is no log. Line numbers are from 1, None while they are being counted."""
+class LogPage:
+    """The content of the pane; `path` None means that there is no log.
+
+    Line numbers start at 1 and are None until the lines are counted. `target` is the start of the line that was
+    jumped to: a match or an error.
+    """
 
     path: str | None = None
-    is_read: bool = False  # else nothing is known of it so far
+    is_read: bool = False  # whether the file was looked at
     problem: str | None = None  # why it cannot be read
     size: int = 0
-    rows: tuple[Row, ...] = ()
-    live: bool = True  # more may be written
+    rows: tuple[LogRow, ...] = ()
+    live: bool = True  # whether more may be written
     following: bool = True
     wrap: bool = False
-    hit: int | None = None  # where the line begins that was sought
+    target: int | None = None
     first: int | None = None  # number of the first row's line
     last: int | None = None
-    hit_number: int | None = None
+    target_number: int | None = None
     total: int | None = None
-    counted: float = 1.0  # share
-    written_seconds: float | None = None  # ago
-    usual_seconds: float | None = None  # between two writes, where it is quiet for longer than is usual
+    counted: float = 1.0  # share of the file
+    idle_seconds: float | None = None  # since the last write
+    usual_gap_seconds: float | None = None  # between two writes; only set if it is quiet for much longer than that
     search: SearchState | None = None
     seeking: bool = False
     note: str = ""
+
+
+def draw_status(page: LogPage, width: int, glyphs: Glyphs) -> Line:
+    """Draws the status row: as many parts as fit, the most important first."""
+    line: list[Piece] = [Piece(" ")]
+    room = width - 1
+    for index, part in enumerate(_status_parts(page, width, glyphs)):
+        gap = "  " if index else ""
+        size = sum(cell_len(piece.text) for piece in part) + len(gap)
+        if size > room:
+            if index == 0:
+                line += [Piece(clip("".join(piece.text for piece in part), room, glyphs), part[0].token)]
+            break
+        line += [Piece(gap), *part]
+        room -= size
+    return tuple(line)
+
+
+def draw_search_input(expression: str, width: int, glyphs: Glyphs) -> Line:
+    """Draws the row in which a search is typed; its end is always visible."""
+    room = width - 4
+    shown = expression if cell_len(expression) <= room else expression[-room:]
+    hint = "  enter search, esc cancel, smart case"
+    typed = (Piece(" /", Token.ACCENT, bold=True), Piece(shown), Piece(" ", chosen=True))
+    return (*typed, Piece(clip(hint, width - 3 - cell_len(shown), glyphs), Token.MUTED))
+
+
+def _status_parts(page: LogPage, width: int, glyphs: Glyphs) -> Iterator[_Part]:
+    if page.problem is not None:
+        path = clip_middle(neutral(page.path or ""), max(8, width - len(page.problem) - 6), glyphs)
+        yield (Piece(page.problem, Token.WARN), Piece(f"  {path}", Token.MUTED))
+        return
+    if page.path is None:
+        yield (Piece("no log yet", Token.MUTED),)
+        return
+    if not page.is_read:
+        return
+    if not page.size:
+        yield (Piece("no output yet" if page.live else "no output", Token.MUTED),)
+        return
+    yield from _position_parts(page, glyphs)
+    if page.search is not None:
+        yield from _search_parts(page.search)
+    if page.seeking:
+        yield (Piece("searching", Token.INFO), Piece(" esc stops", Token.MUTED))
+    elif page.note:
+        yield (Piece(page.note, Token.WARN),)
+    yield from _activity_parts(page)
+
+
+def _position_parts(page: LogPage, glyphs: Glyphs) -> Iterator[_Part]:
+    mark = glyphs.state("stopped")
+    if page.following:
+        yield (Piece(f"{glyphs.following} following", Token.OK),) if page.live else (Piece(f"{mark} at the end"),)
+        yield (Piece(f"line {_line_number(page.total, page)}", Token.MUTED),)
+    elif page.target is not None:
+        where = f"at line {_line_number(page.target_number, page)}"
+        of = "" if page.total is None or page.target_number is None else f" of {numbers.thousands(page.total)}"
+        yield (Piece(f"{mark} {where}{of}"),)
+    elif page.first is None:
+        share = page.rows[0].start / page.size if page.rows else 0.0
+        yield (Piece(f"{mark} at {share * 100:.0f} %, {_line_number(None, page)} lines"),)
+    else:
+        below = "" if page.total is None or page.last is None else f", {page.total - page.last:,} below"
+        yield (Piece(f"{mark} at line {numbers.thousands(page.first)}{below}"),)
+
+
+def _search_parts(search: SearchState) -> Iterator[_Part]:
+    expression = Piece(f"/{neutral(search.expression)}", Token.ACCENT)
+    if search.problem is not None:
+        yield (expression, Piece(f"  invalid regular expression: {search.problem}", Token.WARN))
+        return
+    total = numbers.thousands(search.count)
+    count = total if search.ordinal is None else f"{numbers.thousands(search.ordinal)} of {total}"
+    progress = "" if search.share is None else f" after {search.share * 100:.0f} %"
+    yield (expression, Piece(f" {count}{progress}", Token.FG if search.count else Token.WARN))
+    yield (Piece("n", Token.ACCENT, bold=True), Piece(" next", Token.MUTED))
+
+
+def _activity_parts(page: LogPage) -> Iterator[_Part]:
+    """The size, when the log was last written, and keys that apply."""
+    if page.following:
+        yield (Piece(numbers.size(page.size), Token.MUTED),)
+    if page.usual_gap_seconds is not None:
+        usual = f"{page.usual_gap_seconds:.1f} s"
+        yield (Piece(f"quiet for {durations.length(page.idle_seconds)}, usually {usual}", Token.WARN),)
+    elif page.following and page.idle_seconds is not None:
+        yield (Piece(f"written {durations.ago(_rounded_age(page.idle_seconds))} ago", Token.MUTED),)
+    if page.target is not None:
+        yield (Piece("!", Token.ACCENT, bold=True), Piece(" next error", Token.MUTED))
+    if not page.following:
+        word = " follow" if page.live else " to the end"
+        yield (Piece("f", Token.ACCENT, bold=True), Piece(word, Token.MUTED))
+
+
+def _line_number(number: int | None, page: LogPage) -> str:
+    """A line number, or the progress of the counting."""
+    return f"counting {page.counted * 100:.0f} %" if number is None else numbers.thousands(number)
+
+
+def _rounded_age(seconds: float) -> float:
+    return seconds if seconds < _EXACT_SECONDS else seconds // _ROUNDED_SECONDS * _ROUNDED_SECONDS

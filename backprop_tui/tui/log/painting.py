@@ -1,115 +1,227 @@
-"""A row of a log as a strip of the screen: in the theme's colours, with what was found or sought picked out."""
+"""Paints a row of a log as a strip: in the theme's colours or the script's own, made readable, with matches marked."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from rich.cells import cell_len
+from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
 from backprop_tui.domain.values import dataclass
 from backprop_tui.tui.drawing.differences import changed_spans
-from backprop_tui.tui.log.colours import Palette, style_of
-from backprop_tui.tui.log.escapes import PLAIN, Span, text_of
-from backprop_tui.tui.log.kinds import Kind
-from backprop_tui.tui.log.page import Page
-from backprop_tui.tui.log.rows import Row
+from backprop_tui.tui.log.escapes import PLAIN, TRUECOLOR, Sgr, Span, plain_text
+from backprop_tui.tui.log.page import LogPage
+from backprop_tui.tui.log.rows import LineKind, LogRow
 from backprop_tui.tui.view.tokens import Piece, Token
 from backprop_tui.tui.wording.glyphs import Glyphs
 
-GUTTER_COLUMNS = 1  # for the mark of what was sought
-_TOKENS = {Kind.ERROR: Token.BAD, Kind.WARNING: Token.WARN, Kind.CHECKPOINT: Token.VIOLET, Kind.FRAME: Token.MUTED}
-# What stands for the colours 0 to 7; black and white are those of the theme, which can be read.
-_NAMED = (Token.MUTED, Token.BAD, Token.OK, Token.WARN, Token.ACCENT, Token.VIOLET, Token.INFO, Token.FG)
+GUTTER_COLUMNS = 1  # for the mark of the target line
+_TOKENS = {
+    LineKind.ERROR: Token.BAD,
+    LineKind.WARNING: Token.WARN,
+    LineKind.CHECKPOINT: Token.VIOLET,
+    LineKind.FRAME: Token.MUTED,
+}
+# The theme's substitutes for the colours 0 to 7; those for black and white are readable on its background.
+_NAMED_COLOURS = (Token.MUTED, Token.BAD, Token.OK, Token.WARN, Token.ACCENT, Token.VIOLET, Token.INFO, Token.FG)
 _YELLOW = 3
+MIN_CONTRAST = 4.5  # WCAG 2.2, for text; a colour with less contrast is mixed with black or white
+_MIXES = (0.2, 0.4, 0.6, 0.8)
+_CUBE = (0, 95, 135, 175, 215, 255)  # levels of xterm's colours 16 to 231
 
-Shown = tuple[Row | None, bool]  # a row, and whether it is of the line that was sought
-StyleOf = Callable[[Piece, bool], Style]  # of a piece, and whether its row is the cursor's
+RowOnPage = tuple[LogRow | None, bool]  # a row, and whether it belongs to the target line
+StyleOf = Callable[[Piece, bool], Style]  # the style of a piece, and whether its row is highlighted
+_Rgb = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Brush:
+class LogColours:
+    """The colours of a theme; `named` are the colours 0 to 15.
+
+    `is_native` leaves all colours to the terminal; their values are then unknown. `is_plain` uses no colours at all.
+    """
+
+    named: tuple[Color, ...]
+    foreground: Color | None
+    background: Color | None
+    is_native: bool = False
+    is_plain: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowPainter:
     """Paints rows in one theme."""
 
     style_of: StyleOf
-    palette: Palette
+    colours: LogColours
     glyphs: Glyphs
 
-    def strip(self, row: Row, *, left: int, width: int, is_hit: bool) -> Strip:
-        """A row from a column on; an ellipsis where there is more to its right."""
-        segments = [Segment(span.text, self._look(span, row, is_hit=is_hit)) for span in row.spans]
+    def strip(self, row: LogRow, *, left: int, width: int, is_target: bool) -> Strip:
+        """A row from column `left` on, with an ellipsis if there is more to its right."""
+        segments = [Segment(span.text, self._span_style(span, row, is_target=is_target)) for span in row.spans]
         room = width - GUTTER_COLUMNS
-        cells = cells_of(row)
-        beyond = cells - left > room or row.cut
-        content = Strip(segments, cells).crop(left, left + room - beyond)
-        shown = content.adjust_cell_length(room - beyond, self.style_of(Piece(""), is_hit))
-        ellipsis = Segment(self.glyphs.clipped, self.style_of(Piece("", Token.MUTED), is_hit))
-        return Strip([self._gutter(row, is_hit=is_hit), *shown, *([ellipsis] if beyond else [])])
+        cells = row_width(row)
+        is_clipped = cells - left > room or row.cut
+        content = Strip(segments, cells).crop(left, left + room - is_clipped)
+        visible = content.adjust_cell_length(room - is_clipped, self.style_of(Piece(""), is_target))
+        ellipsis = Segment(self.glyphs.clipped, self.style_of(Piece("", Token.MUTED), is_target))
+        return Strip([self._gutter(row, is_target=is_target), *visible, *([ellipsis] if is_clipped else [])])
 
-    def _gutter(self, row: Row, *, is_hit: bool) -> Segment:
-        mark = self.glyphs.state("failed" if row.kind is Kind.ERROR else "running")
-        style = self.style_of(Piece("", _TOKENS.get(row.kind, Token.ACCENT)), is_hit)
-        return Segment(mark if is_hit and row.part == 0 else " ", style)
+    def _gutter(self, row: LogRow, *, is_target: bool) -> Segment:
+        mark = self.glyphs.state("failed" if row.kind is LineKind.ERROR else "running")
+        style = self.style_of(Piece("", _TOKENS.get(row.kind, Token.ACCENT)), is_target)
+        return Segment(mark if is_target and row.part == 0 else " ", style)
 
-    def _look(self, span: Span, row: Row, *, is_hit: bool) -> Style:
-        if span.found:
-            return self._found()
+    def _span_style(self, span: Span, row: LogRow, *, is_target: bool) -> Style:
+        if span.is_match:
+            return self._match_style()
         token = _TOKENS.get(row.kind)
         if token is not None:
-            return self.style_of(Piece("", token, is_hit), is_hit)
-        if not is_hit:
-            return style_of(span.sgr, self.palette)
-        under = self.style_of(Piece(""), True)
-        if self.palette.is_plain or self.palette.is_native:
-            return under  # a colour of the script may vanish on the cursor's, and nobody can compute whether
-        return style_of(span.sgr, replace(self.palette, background=under.bgcolor))
+            return self.style_of(Piece("", token, is_target), is_target)
+        if not is_target:
+            return style_of_sgr(span.sgr, self.colours)
+        highlight = self.style_of(Piece(""), True)
+        if self.colours.is_plain or self.colours.is_native:
+            return highlight  # a colour of the script might be unreadable on it, and its value is unknown
+        return style_of_sgr(span.sgr, replace(self.colours, background=highlight.bgcolor))
 
-    def _found(self) -> Style:
-        if self.palette.is_plain or self.palette.is_native:
+    def _match_style(self) -> Style:
+        if self.colours.is_plain or self.colours.is_native:
             return Style(bold=True, reverse=True)
-        return Style(color=self.palette.background, bgcolor=self.palette.named[_YELLOW], bold=True)
+        return Style(color=self.colours.background, bgcolor=self.colours.named[_YELLOW], bold=True)
 
 
-def brush(style_of: StyleOf, glyphs: Glyphs, *, is_native: bool) -> Brush:
-    """The brush of the theme that gives these styles; without colours where it gives none."""
+def row_painter(style_of: StyleOf, glyphs: Glyphs, *, is_native: bool) -> RowPainter:
+    """The painter for the theme that provides these styles; it uses no colours if the styles have none."""
     plain = style_of(Piece(""), False)
-    named = tuple(colour for token in _NAMED if (colour := style_of(Piece("", token), False).color) is not None)
-    palette = Palette(
+    named = tuple(colour for token in _NAMED_COLOURS if (colour := style_of(Piece("", token), False).color) is not None)
+    colours = LogColours(
         named=named * 2,
         foreground=plain.color,
         background=plain.bgcolor,
         is_native=is_native,
-        is_plain=len(named) < len(_NAMED),
+        is_plain=len(named) < len(_NAMED_COLOURS),
     )
-    return Brush(style_of=style_of, palette=palette, glyphs=glyphs)
+    return RowPainter(style_of=style_of, colours=colours, glyphs=glyphs)
 
 
-def changed_cells(before: Shown, now: Shown, width: int) -> Sequence[tuple[int, int]]:
-    """Columns, from and up to, in which two rows that are not scrolled to the side differ, as far as that is simple."""
-    old, new = before[0], now[0]
-    if old is None or new is None or before[1] or now[1] or old.kind is not new.kind or not _is_plain(old, new):
+def changed_cells(before: RowOnPage, after: RowOnPage, width: int) -> Sequence[tuple[int, int]]:
+    """Ranges of columns in which two rows differ; the whole row if either is styled, clipped or highlighted.
+
+    Applies only to rows that are not scrolled sideways.
+    """
+    old, new = before[0], after[0]
+    if old is None or new is None or before[1] or after[1] or old.kind is not new.kind or not _is_plain(old, new):
         return ((0, width),)
-    if max(cells_of(old), cells_of(new)) > width - GUTTER_COLUMNS or old.cut or new.cut:
+    if max(row_width(old), row_width(new)) > width - GUTTER_COLUMNS or old.cut or new.cut:
         return ((0, width),)
-    spans = changed_spans((Piece(" " + text_of(old.spans)),), (Piece(" " + text_of(new.spans)),), width)
+    spans = changed_spans((Piece(" " + plain_text(old.spans)),), (Piece(" " + plain_text(new.spans)),), width)
     return spans or ((0, 1),)
 
 
-def _is_plain(*rows: Row) -> bool:
-    return all(span.sgr is PLAIN and not span.found for row in rows for span in row.spans)
+def _is_plain(*rows: LogRow) -> bool:
+    return all(span.sgr is PLAIN and not span.is_match for row in rows for span in row.spans)
 
 
-def cells_of(row: Row) -> int:
-    """Its width."""
+def row_width(row: LogRow) -> int:
+    """The width of a row in cells."""
     return sum(cell_len(span.text) for span in row.spans)
 
 
-def row_at(page: Page, y: int) -> Shown:
-    """A row, and whether it is of the line that was sought."""
+def row_at(page: LogPage, y: int) -> RowOnPage:
+    """The row at a line of the screen, and whether it belongs to the target line."""
     if y >= len(page.rows):
         return None, False
     row = page.rows[y]
-    return row, row.start == page.hit
+    return row, row.start == page.target
+
+
+@lru_cache(maxsize=512)
+def style_of_sgr(sgr: Sgr, colours: LogColours) -> Style:
+    """The style for the attributes of a span, readable in the theme."""
+    fg, bg = _text_colours(sgr, colours)
+    is_reversed = sgr.reverse and (colours.is_plain or colours.is_native)
+    return Style(
+        color=fg,
+        bgcolor=bg,
+        bold=sgr.bold or None,
+        dim=(sgr.dim and colours.is_native) or None,
+        italic=sgr.italic or None,
+        underline=sgr.underline or None,
+        strike=sgr.strike or None,
+        reverse=is_reversed or None,
+    )
+
+
+def _text_colours(sgr: Sgr, colours: LogColours) -> tuple[Color | None, Color | None]:
+    """The colours of text and background."""
+    if colours.is_plain:
+        return None, None
+    if colours.is_native:
+        fg = None if sgr.fg is None else _native_colour(sgr.fg)
+        return fg or colours.foreground, colours.background if sgr.bg is None else _native_colour(sgr.bg)
+    fg = colours.foreground if sgr.fg is None else _theme_colour(sgr.fg, colours)
+    if sgr.dim and sgr.fg is None:
+        fg = colours.named[8]
+    bg = colours.background if sgr.bg is None else _theme_colour(sgr.bg, colours)
+    if sgr.reverse and bg is not None:
+        fg, bg = bg, fg
+    return (fg if fg is None or bg is None else _readable(fg, bg)), bg
+
+
+def _native_colour(number: int) -> Color:
+    return Color.from_rgb(*_rgb(number)) if number >= TRUECOLOR else Color.from_ansi(number)
+
+
+def _theme_colour(number: int, colours: LogColours) -> Color:
+    return colours.named[number] if number < 16 else Color.from_rgb(*_rgb(number))
+
+
+def _rgb(number: int) -> _Rgb:
+    """The value of a colour other than the 16 named ones."""
+    if number >= TRUECOLOR:
+        return number >> 16 & 255, number >> 8 & 255, number & 255
+    if number >= 232:
+        grey = 8 + 10 * (number - 232)
+        return grey, grey, grey
+    index = number - 16
+    return _CUBE[index // 36 % 6], _CUBE[index // 6 % 6], _CUBE[index % 6]
+
+
+def _readable(fg: Color, bg: Color) -> Color:
+    """The text colour, or its first mixture with black or white that has enough contrast."""
+    text, background = _triplet(fg), _triplet(bg)
+    if contrast(text, background) >= MIN_CONTRAST:
+        return fg
+    extremes: tuple[_Rgb, _Rgb] = ((0, 0, 0), (255, 255, 255))
+    extreme = max(extremes, key=lambda colour: contrast(colour, background))
+    for share in _MIXES:
+        red, green, blue = (round(a + (b - a) * share) for a, b in zip(text, extreme, strict=True))
+        if contrast((red, green, blue), background) >= MIN_CONTRAST:
+            return Color.from_rgb(red, green, blue)
+    return Color.from_rgb(*extreme)
+
+
+def _triplet(colour: Color) -> _Rgb:
+    value = colour.get_truecolor()
+    return value.red, value.green, value.blue
+
+
+def contrast(first: _Rgb, second: _Rgb) -> float:
+    """The contrast ratio of two colours as defined by WCAG 2.2."""
+    lighter, darker = sorted((_luminance(first), _luminance(second)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(colour: _Rgb) -> float:
+    red, green, blue = (_linear(component / 255) for component in colour)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _linear(component: float) -> float:
+    return component / 12.92 if component <= 0.04045 else float(((component + 0.055) / 1.055) ** 2.4)

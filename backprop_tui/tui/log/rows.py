@@ -1,31 +1,80 @@
-"""Lines as rows of a screen: cut at its width, or one row each, and with what a search found picked out."""
+"""Rows of a log on the screen: lines cut or wrapped to its width, classified by their text, with matches marked."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from enum import Enum
 from typing import NamedTuple
 
 from rich.cells import cell_len, get_character_cell_size
 
 from backprop_tui.tui.log.escapes import Span
-from backprop_tui.tui.log.kinds import Kind
 
 Spans = tuple[Span, ...]
 
 
-class Row(NamedTuple):
+class LineKind(Enum):
+    """What a line is, judged by its text."""
+
+    PLAIN = "plain"
+    ERROR = "error"
+    WARNING = "warning"
+    CHECKPOINT = "checkpoint"
+    FRAME = "frame"  # between the head of a traceback and its error
+
+
+TRACEBACK = "Traceback (most recent call last)"
+
+ERROR_PATTERN = re.compile(
+    r"""
+    ^\s* Traceback\ \(most\ recent\ call\ last\)
+  | ^\s* (?:[A-Za-z_]\w*\.)* [A-Z]\w* (?:Error|Exception|Interrupt|Exit|Fault) (?:: | \s*$)   # torch.OutOfMemoryError:
+  | \b (?:ERROR|CRITICAL|FATAL) \b                                                  # levels of logging
+  | ^\s* (?i:error|fatal(?:\ error)?) :
+  | \b CUDA \ (?:out\ of\ memory | error)
+  | \b (?i:out\ of\ memory) \b
+  | \b NCCL \b .* \b (?i:error|timeout|timed\ out) \b
+  | ^ (?:Killed|Terminated|Aborted|Segmentation\ fault|Bus\ error|Floating\ point\ exception) \b
+  | (?i:no\ space\ left\ on\ device)
+  | (?i: \b loss \b \W{1,4} (?:nan|[-+]?inf) \b)
+  | (?i: \b (?:found|detected|encountered|got|is|contains) \s (?:an?\s)? (?:nan|inf(?:inity)?) \b)
+    """,
+    re.VERBOSE,
+)
+_WARNING_PATTERN = re.compile(r"\b(?:WARN|WARNING)\b|\b[A-Z]\w*Warning:|^\s*(?i:warning):")
+_CHECKPOINT_PATTERN = re.compile(
+    r"(?i:\b(?:sav(?:ing|ed)|wr(?:iting|ote)|stored)\b.*(?:\bcheckpoint|\bckpt|\.(?:pt|pth|ckpt|safetensors|keras)\b))"
+    r'|"event"\s*:\s*"checkpoint'
+)
+
+
+def classify_line(text: str) -> LineKind:
+    """Classifies a line by its own text, without its context."""
+    if ERROR_PATTERN.search(text):
+        return LineKind.ERROR
+    if _WARNING_PATTERN.search(text):
+        return LineKind.WARNING
+    return LineKind.CHECKPOINT if _CHECKPOINT_PATTERN.search(text) else LineKind.PLAIN
+
+
+def is_traceback_step(text: str, *, after_frame: bool) -> bool:
+    """Whether a line belongs to the frames of a traceback; `after_frame`: the previous line does, or is its head."""
+    return text.startswith('  File "') or (after_frame and text.startswith("  "))
+
+
+class LogRow(NamedTuple):
     """One row; `part` counts the rows of a wrapped line from 0."""
 
-    start: int  # where its line begins in the file
+    start: int  # of its line in the file, in bytes
     part: int
     spans: Spans
-    kind: Kind = Kind.PLAIN
-    cut: bool = False  # the line is longer than what is shown of it
+    kind: LineKind = LineKind.PLAIN
+    cut: bool = False  # the line is longer than what is read of it
 
 
-def wrapped(spans: Spans, width: int) -> list[Spans]:
-    """Rows of at most `width` cells; a character that is wider than that has a row of its own."""
+def wrap_spans(spans: Spans, width: int) -> list[Spans]:
+    """Wraps a line into rows of at most `width` cells; a character wider than that gets a row of its own."""
     if sum(cell_len(span.text) for span in spans) <= width:
         return [spans]
     rows: list[Spans] = []
@@ -34,7 +83,7 @@ def wrapped(spans: Spans, width: int) -> list[Spans]:
     for span in spans:
         text = span.text
         while text:
-            count, cells = _fitting(text, max(1, width) - column)
+            count, cells = _fitting_characters(text, max(1, width) - column)
             if count == 0 and column == 0:
                 count, cells = 1, width
             if count:
@@ -46,8 +95,8 @@ def wrapped(spans: Spans, width: int) -> list[Spans]:
     return [*rows, tuple(row)] if row or not rows else rows
 
 
-def _fitting(text: str, room: int) -> tuple[int, int]:
-    """How many characters fit, and their cells."""
+def _fitting_characters(text: str, room: int) -> tuple[int, int]:
+    """How many characters fit, and their width in cells."""
     if text.isascii():
         count = min(len(text), room)
         return count, count
@@ -60,27 +109,27 @@ def _fitting(text: str, room: int) -> tuple[int, int]:
     return len(text), cells
 
 
-def with_found(spans: Spans, pattern: re.Pattern[str]) -> Spans:
-    """The same text, what matches picked out."""
+def mark_matches(spans: Spans, pattern: re.Pattern[str]) -> Spans:
+    """Splits spans so that the matches of a pattern are spans of their own, marked as matches."""
     text = "".join(span.text for span in spans)
-    extents = [found.span() for found in pattern.finditer(text) if found.end() > found.start()]
-    return tuple(_divided(spans, extents)) if extents else spans
+    extents = [match.span() for match in pattern.finditer(text) if match.end() > match.start()]
+    return tuple(_split_at_matches(spans, extents)) if extents else spans
 
 
-def _divided(spans: Spans, extents: list[tuple[int, int]]) -> Iterator[Span]:
-    at = 0
+def _split_at_matches(spans: Spans, extents: list[tuple[int, int]]) -> Iterator[Span]:
+    span_start = 0
     for span in spans:
-        end = at + len(span.text)
-        place = at
-        for start, stop in extents:
-            if stop <= place or start >= end:
+        span_end = span_start + len(span.text)
+        position = span_start
+        for start, end in extents:
+            if end <= position or start >= span_end:
                 continue
-            if start > place:
-                yield span._replace(text=span.text[place - at : start - at])
-                place = start
-            last = min(stop, end)
-            yield span._replace(text=span.text[place - at : last - at], found=True)
-            place = last
-        if place < end:
-            yield span._replace(text=span.text[place - at :])
-        at = end
+            if start > position:
+                yield span._replace(text=span.text[position - span_start : start - span_start])
+                position = start
+            match_end = min(end, span_end)
+            yield span._replace(text=span.text[position - span_start : match_end - span_start], is_match=True)
+            position = match_end
+        if position < span_end:
+            yield span._replace(text=span.text[position - span_start :])
+        span_start = span_end

@@ -1,29 +1,28 @@
-"""One log as it is looked at: the file, the place, the search, and the work that is left; without threads or clocks."""
+"""The state of one opened log: file, position, search, and pending work; without threads or clocks."""
 
 from __future__ import annotations
 
 from collections import deque
 
-from backprop_tui.tui.log.counts import LineCounts
-from backprop_tui.tui.log.file import Change, LogFile
-from backprop_tui.tui.log.kinds import ERROR
-from backprop_tui.tui.log.page import Page, SearchState
-from backprop_tui.tui.log.search import MatchCounts, Matcher, Seek, compiled
+from backprop_tui.tui.log.file import FileChange, LineCounts, LogFile
+from backprop_tui.tui.log.page import LogPage, SearchState
+from backprop_tui.tui.log.rows import ERROR_PATTERN
+from backprop_tui.tui.log.search import MatchCounts, Matcher, MatchSearch, compile_pattern
 from backprop_tui.tui.log.viewport import Viewport
 
 ERROR_WITHIN_BYTES = 4 << 20  # of the end of a failed run's log
-QUIET_TIMES = 10  # longer than usual
+QUIET_FACTOR = 10  # times the usual gap between two writes
 QUIET_SECONDS = 10.0
-_GAPS = 32
-_FEWEST_GAPS = 5
-_ERRORS = Matcher(ERROR, one_by_one=False)
+_MAX_GAPS = 32
+_MIN_GAPS = 5
+_ERRORS = Matcher(ERROR_PATTERN, one_by_one=False)
 
 
 class LogSession:
-    """What is asked of a log, and what it shows; `work` does a small part of what takes longer."""
+    """Carries out the commands of the log pane and renders pages; `work` does a small part of the pending work."""
 
     def __init__(self, path: str | None, *, live: bool = True, failed: bool = False) -> None:
-        """`failed`: begins at the error that ended the run rather than at the end."""
+        """With `failed` it opens at the error that ended the run instead of the end."""
         self.live = live
         self._path = path
         self._file = LogFile(path or "")
@@ -33,26 +32,25 @@ class LogSession:
         self._expression = ""
         self._matcher: Matcher | None = None
         self._note = ""
-        self._gaps: deque[float] = deque(maxlen=_GAPS)
-        self._begin()
+        self._gaps: deque[float] = deque(maxlen=_MAX_GAPS)  # seconds between two writes
+        self._reset()
 
-    def _begin(self) -> None:
-        """The content is another one."""
+    def _reset(self) -> None:
+        """Forgets what is known about the content of the file."""
         self._counts = LineCounts()
         self._matches = MatchCounts(self._matcher) if self._matcher else None
-        self._seek: Seek | None = None
-        self._hit: int | None = None
+        self._seek: MatchSearch | None = None
+        self._target: int | None = None
         self._gaps.clear()
-        self._written: float | None = None
-        self._view.forget()
+        self._written_at: float | None = None
+        self._view.clear_cache()
 
     def close(self) -> None:
-        """Lets go of the file."""
         self._file.close()
 
     @property
     def has_work(self) -> bool:
-        """Whether something is being counted or sought."""
+        """Whether something is being counted or searched."""
         file = self._file
         if self._seek is not None or self._counts.counted_to < file.size:
             return True
@@ -60,137 +58,126 @@ class LogSession:
 
     @property
     def is_seeking(self) -> bool:
-        """Whether a line is being sought that the screen is to go to."""
+        """Whether it searches a line to jump to."""
         return self._seek is not None
 
-    def look(self) -> bool:
-        """Looks at the file; whether it is another one than before."""
+    def poll(self) -> bool:
+        """Checks the file for changes; returns whether there was one."""
         if self._path is None:
             return False
-        change = self._file.look()
-        if change is Change.OTHER:
-            self._begin()
+        change = self._file.poll()
+        if change is FileChange.OTHER:
+            self._reset()
             if self._to_error and self._file.size:
                 self.to_last_error()
             self._to_error = False
-        written = self._file.written_at
-        if change is Change.GROWN and written is not None:
-            if self._written is not None and written > self._written:
-                self._gaps.append(written - self._written)
-            self._written = written
-        return change is not Change.NONE
+        written_at = self._file.written_at
+        if change is FileChange.GROWN and written_at is not None:
+            if self._written_at is not None and written_at > self._written_at:
+                self._gaps.append(written_at - self._written_at)
+            self._written_at = written_at
+        return change is not FileChange.NONE
 
     def work(self) -> None:
-        """A part of what is to be done: what was asked for first, then the lines, then the matches."""
+        """Does a part of the pending work: first a jump, then the line numbers, then the matches."""
         file = self._file
         if self._seek is not None:
             if not self._seek.step(file):
-                self._sought(self._seek)
+                self._finish_seek(self._seek)
         elif self._counts.counted_to < file.size:
             before = self._counts.counted_to
             self._counts.step(file)
             if self._counts.counted_to == before:
-                file.look()  # it is shorter than it was
+                file.poll()  # the file was truncated
         elif self._matches is not None:
             self._matches.step(file)
 
-    def _sought(self, seek: Seek) -> None:
+    def _finish_seek(self, seek: MatchSearch) -> None:
         self._seek = None
-        if seek.found is None:
+        if seek.start is None:
             self._note = "no match" if self._matcher else "no error"
             return
-        self._note = "from the other end" if seek.went_around else ""
-        self._hit = seek.found
-        self._view.to_line(seek.found)
+        self._note = "wrapped" if seek.wrapped else ""
+        self._target = seek.start
+        self._view.to_line(seek.start)
 
-    def shape(self, width: int, height: int) -> None:
-        """Another size; a line that was sought and is on the screen stays on it."""
-        hit = self._hit
-        if hit is not None and all(row.start != hit for row in self._view.rows()):
-            hit = None
-        self._view.shape(width, height)
-        if hit is not None:
-            self._view.to_line(hit)
+    def resize(self, width: int, height: int) -> None:
+        """Changes the size of the pane; if the target line is visible it stays visible."""
+        target = self._target
+        if target is not None and all(row.start != target for row in self._view.rows()):
+            target = None
+        self._view.resize(width, height)
+        if target is not None:
+            self._view.to_line(target)
 
     def move(self, count: int) -> None:
-        """Scrolls."""
+        """Scrolls by rows."""
         self._note = ""
         self._view.move(count)
 
     def to_top(self) -> None:
-        """The first line."""
         self._note = ""
         self._view.to_top()
 
     def to_end(self) -> None:
-        """The end, and what will be added."""
-        self._note, self._hit = "", None
+        """Jumps to the end and follows."""
+        self._note, self._target = "", None
         self._view.to_end()
 
     def toggle_follow(self) -> None:
-        """Follows, or stays."""
         if self._view.following:
             self._view.stay()
         else:
             self.to_end()
 
     def toggle_wrap(self) -> None:
-        """Wraps long lines, or cuts them."""
         self._view.set_wrap(wrap=not self._view.wrap)
 
-    def to_number(self, number: int) -> None:
-        """A line by its number; nothing where it is not counted so far."""
-        start = self._counts.start_of(number, self._file)
-        if start is not None:
-            self._hit = start
-            self._view.to_line(start)
-
     def search(self, expression: str) -> None:
-        """A search is on, and goes to a match near here; none where the expression is empty."""
+        """Starts a search and jumps to a match nearby; an empty expression ends the search."""
         self._expression, self._search_problem, self._matcher = expression, None, None
-        found = compiled(expression) if expression else None
-        if isinstance(found, str):
-            self._search_problem = expression, found
-        elif found is not None:
-            self._matcher = Matcher(found)
+        pattern = compile_pattern(expression) if expression else None
+        if isinstance(pattern, str):
+            self._search_problem = expression, pattern
+        elif pattern is not None:
+            self._matcher = Matcher(pattern)
         self._matches = MatchCounts(self._matcher) if self._matcher else None
         self._view.pattern = self._matcher.pattern if self._matcher else None
-        self._view.forget()
-        self._seek, self._hit, self._note = None, None, ""
+        self._view.clear_cache()
+        self._seek, self._target, self._note = None, None, ""
         if self._matcher is not None:
-            # At the end it is the last one that is wanted, elsewhere the next one from what is shown on.
+            # At the end of the log the last match is of interest, elsewhere the next one from the first row.
             rows = self._view.rows()
-            place = self._file.size if self._view.following else rows[0].start - 1 if rows else -1
-            self._seek = Seek(self._matcher, place, forward=not self._view.following)
+            position = self._file.size if self._view.following else rows[0].start - 1 if rows else -1
+            self._seek = MatchSearch(self._matcher, position, forward=not self._view.following)
 
     def stop_seeking(self) -> None:
-        """What is being sought is given up."""
+        """Cancels a pending jump."""
         self._seek = None
 
     def to_last_error(self) -> None:
-        """The error that ended the run: the last one, if there is one near the end."""
+        """Jumps to the last error, if there is one near the end: it is what ended the run."""
         floor = max(0, self._file.size - ERROR_WITHIN_BYTES)
-        self._seek = Seek(_ERRORS, self._file.size, forward=False, floor=floor, around=False)
+        self._seek = MatchSearch(_ERRORS, self._file.size, forward=False, floor=floor, wrap=False)
 
     def next_match(self, *, forward: bool) -> None:
-        """The next match of the search that is on."""
+        """Jumps to the next match of the current search."""
         if self._matcher is not None:
             self._seek_from_here(self._matcher, forward=forward)
 
     def next_error(self) -> None:
-        """The next error or traceback below, then from the top."""
+        """Jumps to the next error or traceback below, after the end from the top."""
         self._seek_from_here(_ERRORS, forward=True)
 
     def _seek_from_here(self, matcher: Matcher, *, forward: bool) -> None:
         rows = self._view.rows()
-        shown = {row.start for row in rows}
-        place = self._hit if self._hit in shown and self._hit is not None else None
-        if place is None and rows:
-            place = rows[0].start - 1 if forward else rows[-1].start + 1
-        self._seek = Seek(matcher, -1 if place is None else place, forward=forward)
+        position = self._target if any(row.start == self._target for row in rows) else None
+        if position is None and rows:
+            position = rows[0].start - 1 if forward else rows[-1].start + 1
+        self._seek = MatchSearch(matcher, -1 if position is None else position, forward=forward)
 
-    def page(self, now: float) -> Page:
-        """What is shown; `now` in seconds since the epoch."""
+    def page(self, now: float) -> LogPage:
+        """Renders the page; `now` in seconds since the epoch."""
         file = self._file
         rows = self._view.rows()
         first = last = None
@@ -198,9 +185,9 @@ class LogSession:
             before = self._counts.before(rows[0].start, file)
             first = None if before is None else before + 1
             last = None if first is None else first + len({row.start for row in rows}) - 1
-        at = None if self._hit is None else self._counts.before(self._hit, file)
-        written = None if file.written_at is None else max(0.0, now - file.written_at)
-        return Page(
+        before_target = None if self._target is None else self._counts.before(self._target, file)
+        idle = None if file.written_at is None else max(0.0, now - file.written_at)
+        return LogPage(
             path=self._path,
             is_read=True,
             problem=file.problem,
@@ -209,32 +196,32 @@ class LogSession:
             live=self.live,
             following=self._view.following,
             wrap=self._view.wrap,
-            hit=self._hit,
+            target=self._target,
             first=first,
             last=last,
-            hit_number=None if at is None else at + 1,
+            target_number=None if before_target is None else before_target + 1,
             total=self._counts.total(file),
             counted=self._counts.counted_to / file.size if file.size else 1.0,
-            written_seconds=None if written is None else float(int(written)),
-            usual_seconds=self._usual(written),
+            idle_seconds=None if idle is None else float(int(idle)),
+            usual_gap_seconds=self._usual_gap(idle),
             search=self._search_state(),
             seeking=self._seek is not None,
             note=self._note,
         )
 
-    def _usual(self, written: float | None) -> float | None:
-        """The middle time between two writes, once the last one is much longer ago."""
-        if written is None or not self.live or len(self._gaps) < _FEWEST_GAPS:
+    def _usual_gap(self, idle: float | None) -> float | None:
+        """The median time between two writes, if the log has been idle for much longer than that."""
+        if idle is None or not self.live or len(self._gaps) < _MIN_GAPS:
             return None
         usual = sorted(self._gaps)[len(self._gaps) // 2]
-        return usual if written >= max(QUIET_SECONDS, QUIET_TIMES * usual) else None
+        return usual if idle >= max(QUIET_SECONDS, QUIET_FACTOR * usual) else None
 
     def _search_state(self) -> SearchState | None:
         if self._search_problem is not None:
             return SearchState(expression=self._search_problem[0], problem=self._search_problem[1])
         if self._matches is None:
             return None
-        ordinal = None if self._hit is None else self._matches.ordinal(self._hit, self._file)
+        ordinal = None if self._target is None else self._matches.ordinal(self._target, self._file)
         return SearchState(
             expression=self._expression,
             count=self._matches.count,

@@ -24,9 +24,8 @@ from backprop_tui.tui.widgets.selected import LOG, METRICS, RESOURCES, SelectedR
 
 if TYPE_CHECKING:
     from backprop_tui.plotting.track import Tracks
-    from backprop_tui.tui.charts.course_charts import Plotter
-    from backprop_tui.tui.charts.figures import RunFigures
-    from backprop_tui.tui.charts.source import ChartSource
+    from backprop_tui.tui.charts.metric_charts import Plotter
+    from backprop_tui.tui.charts.source import ChartData, ChartSource
 
 CHART_SECONDS = 5.0
 _CATCHING_UP_SECONDS = 0.05  # between two slices of a large file
@@ -41,7 +40,7 @@ class Charting:
         self._reader = reader
         self._wanted = asyncio.Event()
         self._shown: tuple[str | None, int] = (None, LOG)
-        self._figures: RunFigures | None = None
+        self._figures: ChartData | None = None
         self._tracks: Tracks | None = None
         self.choices = ChartChoices()
 
@@ -93,7 +92,7 @@ class Charting:
         now = (None if known is None else known.id, self._pane.tab)
         if now != self._shown:
             if now[0] != self._shown[0]:
-                self.choices.forget_places()
+                self.choices.reset_view()
                 self._figures = self._tracks = None
             self._shown = now
             self.paint()
@@ -117,8 +116,8 @@ class Charting:
         if known is None or figures is None:
             self._clear()
             return
-        from backprop_tui.tui.charts.course_charts import Plotter, large_chart
-        from backprop_tui.tui.charts.metrics_view import metrics_view
+        from backprop_tui.tui.charts.metric_charts import Plotter, large_chart
+        from backprop_tui.tui.charts.metrics_tab import metrics_view
 
         if pane.tab == LOG:
             chart = large_chart(Plotter(known, figures, ChartChoices()))
@@ -128,10 +127,10 @@ class Charting:
             most = tab.room(grid=self.choices.grid)
             tab.show_view(metrics_view(self._plotter(known, figures), moment, self._screen.glyphs, most=most))
         elif pane.tab == RESOURCES:
-            from backprop_tui.tui.charts.resources_view import resources_view
+            from backprop_tui.tui.charts.resources_tab import resources_view
 
             snapshot, going_on = self._screen.snapshot, known.status in ACTIVE
-            view_of = resources_view(snapshot, figures, self.choices.range_seconds, going_on=going_on)
+            view_of = resources_view(snapshot, figures, self.choices.range_seconds, active=going_on)
             pane.query_one(ResourcesTab).show_view(view_of)
 
     def _clear(self) -> None:
@@ -148,7 +147,7 @@ class Charting:
         view = self._pane.query_one(MetricsTab).view
         if view is not None and view.rows:
             self._pane.choose(METRICS)
-            self.choose_metric(view.rows[(view.chosen_place + 1) % len(view.rows)].name)
+            self.choose_metric(view.rows[(view.chosen_index + 1) % len(view.rows)].name)
 
     def _switch_grid(self) -> None:
         self._pane.choose(METRICS)
@@ -175,15 +174,15 @@ class Charting:
         known, figures = self._known, self._figures
         if known is None or figures is None:
             return
-        from backprop_tui.tui.charts.steering import Steering
+        from backprop_tui.tui.charts.choices import ChartNavigator
 
-        obey(message, Steering.of(self._plotter(known, figures)))
+        obey(message, ChartNavigator.of(self._plotter(known, figures)))
         self.paint()
         self._screen.paint_selected()
 
-    def _plotter(self, known: KnownRun, figures: RunFigures) -> Plotter:
+    def _plotter(self, known: KnownRun, figures: ChartData) -> Plotter:
         from backprop_tui.plotting.track import Tracks
-        from backprop_tui.tui.charts.course_charts import Plotter
+        from backprop_tui.tui.charts.metric_charts import Plotter
 
         self._tracks = self._tracks or Tracks()
         return Plotter(known, figures, self.choices, self._tracks)

@@ -12,12 +12,10 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from backprop_tui.plotting.track import Tracks
-from backprop_tui.tui.charts.choices import ChartChoices
+from backprop_tui.tui.charts.choices import ChartChoices, ChartNavigator
 from backprop_tui.tui.charts.compare_screen import draw_compare
 from backprop_tui.tui.charts.compare_view import MOST_RUNS, Compared, CompareView, compare_view
-from backprop_tui.tui.charts.figures import RunFigures
-from backprop_tui.tui.charts.source import ChartSource
-from backprop_tui.tui.charts.steering import Steering
+from backprop_tui.tui.charts.source import ChartData, ChartSource
 from backprop_tui.tui.screens.leave_once import LeaveOnce
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.widgets.chart_mouse import ZOOM, Steered, Zoomed, obey
@@ -67,7 +65,7 @@ class CompareScreen(LeaveOnce, Screen[None]):
         self._snapshot = snapshot
         self._charts = charts
         self._glyphs = glyphs
-        self._figures: dict[str, RunFigures] = {}
+        self._figures: dict[str, ChartData] = {}
         self._choices = ChartChoices()
         self._tracks = Tracks()
         self._all_options = False
@@ -145,13 +143,13 @@ class CompareScreen(LeaveOnce, Screen[None]):
         if self._choices.window is None and self._choices.cursor is None:
             self.dismiss()
             return
-        self._choices.forget_places()
+        self._choices.reset_view()
         self.paint()
 
     @on(Steered)
     def _steer(self, message: Steered) -> None:
         if self.view is not None:
-            obey(message, Steering(self._choices, self.view.chart.x, self.view.whole, self.view.places))
+            obey(message, ChartNavigator(self._choices, self.view.chart.x, self.view.whole, self.view.places))
             self.paint()
 
     def action_all_options(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backprop_tui.tui.reading.completion import Completions
+from backprop_tui.tui.new_run.paths import Completions
 
 
 class Completing:

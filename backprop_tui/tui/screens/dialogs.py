@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from backprop_tui.domain.governor.figures import counted
 from backprop_tui.tui.neutral import neutral
-from backprop_tui.tui.reading.example import example_script
+from backprop_tui.tui.new_run.paths import example_script
 from backprop_tui.tui.requests import Desk
 from backprop_tui.tui.screens.front import Front
 

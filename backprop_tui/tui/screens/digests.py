@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from backprop_tui.domain.governor.figures import counted
 from backprop_tui.domain.status import ENDED
-from backprop_tui.tui.recollection import Recollection
+from backprop_tui.tui.digest.history import AbsenceDigest
 from backprop_tui.tui.screens.front import Front
 from backprop_tui.tui.screens.run_actions import RunActions
 
@@ -22,15 +22,15 @@ class Digests:
         self._runs = runs
         self._told = False
 
-    def remembered(self, recollection: Recollection, *, opens: bool) -> None:
+    def remembered(self, digest: AbsenceDigest, *, opens: bool) -> None:
         """`opens`: a dialog may be shown now."""
         if not opens or self._screen.app.screen is not self._screen:
-            ends = sum(one.run.status in ENDED for one in recollection.runs)
+            ends = sum(one.run.status in ENDED for one in digest.runs)
             self._screen.tell(f"{counted(ends, 'run')} ended while you were away · D tells")
             return
         from backprop_tui.tui.view.digest import digest_view  # seldom needed, and not before the first paint
 
-        self._open(digest_view(recollection, self._screen.snapshot))
+        self._open(digest_view(digest, self._screen.snapshot))
 
     def _open(self, view: DigestView) -> None:
         from backprop_tui.tui.screens.digest import RETRY, SHOW, Digest

@@ -12,8 +12,8 @@ from textual.widgets import Input
 
 from backprop_tui.tui.drawing.new_run import draw_completions, draw_live
 from backprop_tui.tui.new_run.draft import COMMAND, MORE, is_empty, shell_line, words_of
+from backprop_tui.tui.new_run.paths import Completions, completions
 from backprop_tui.tui.new_run.verdict import Verdict, verdict_of
-from backprop_tui.tui.reading.completion import Completions, completions
 from backprop_tui.tui.requests import Desk, Said
 from backprop_tui.tui.screens.completing import Completing
 from backprop_tui.tui.screens.form import Field, Form

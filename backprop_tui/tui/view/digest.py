@@ -11,8 +11,8 @@ from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.domain.times import from_iso
 from backprop_tui.domain.values import dataclass
 from backprop_tui.store.fields import JsonObject
+from backprop_tui.tui.digest.history import AbsenceDigest, DigestRun
 from backprop_tui.tui.neutral import neutral
-from backprop_tui.tui.recollection import Recalled, Recollection
 from backprop_tui.tui.snapshot import KnownRun, Snapshot
 from backprop_tui.tui.view.causes import cause_words
 from backprop_tui.tui.view.states import DONE, PROBLEMS, WAITING, is_problem
@@ -46,23 +46,23 @@ class DigestView:
     retry: Sequence[str] = ()
 
 
-def digest_view(recollection: Recollection, snapshot: Snapshot) -> DigestView:
+def digest_view(digest: AbsenceDigest, snapshot: Snapshot) -> DigestView:
     """The digest; of runs that were resumed or removed meanwhile nothing can be retried."""
-    ended = [one for one in recollection.runs if one.run.status in ENDED]
+    ended = [one for one in digest.runs if one.run.status in ENDED]
     bad = sorted((one for one in ended if is_problem(one.run)), key=_severity)
     rows = [_failure(one.run) for one in bad[:MOST_FAILURES]]
     if len(bad) > MOST_FAILURES:
         rows.append(
             DigestRow(word="failed", subject=f"{len(bad) - MOST_FAILURES} more", story="! goes from one to the next")
         )
-    others = [*_done(ended), *_timeboxed(ended), *_went_on(recollection), *_stopped(ended)]
-    others += [*_paused(recollection), *_waited(recollection)]
-    if recollection.unread:
+    others = [*_done(ended), *_timeboxed(ended), *_went_on(digest), *_stopped(ended)]
+    others += [*_paused(digest), *_waited(digest)]
+    if digest.unread:
         story = "too many to look for pauses in them"
-        others.append(DigestRow(word="", subject=counted(recollection.unread, "run"), story=story))
+        others.append(DigestRow(word="", subject=counted(digest.unread, "run"), story=story))
     return DigestView(
-        title="The last day" if recollection.back_at is None else "While you were away",
-        when=_when(recollection),
+        title="The last day" if digest.back_at is None else "While you were away",
+        when=_when(digest),
         failures=tuple(rows),
         rows=tuple(others),
         first_failure=bad[0].run.id if bad else None,
@@ -70,21 +70,21 @@ def digest_view(recollection: Recollection, snapshot: Snapshot) -> DigestView:
     )
 
 
-def has_news(recollection: Recollection) -> bool:
+def has_news(digest: AbsenceDigest) -> bool:
     """Whether anything ended."""
-    return any(one.run.status in ENDED for one in recollection.runs)
+    return any(one.run.status in ENDED for one in digest.runs)
 
 
-def _when(recollection: Recollection) -> str:
-    since = durations.clock(recollection.since)
-    if durations.day(recollection.since) != durations.day(recollection.until):
-        since = f"{durations.day(recollection.since)} {since}"
-    if recollection.back_at is None:
+def _when(digest: AbsenceDigest) -> str:
+    since = durations.clock(digest.since)
+    if durations.day(digest.since) != durations.day(digest.until):
+        since = f"{durations.day(digest.since)} {since}"
+    if digest.back_at is None:
         return f"Since {since}"
-    return f"Away {durations.in_words(recollection.back_at - recollection.since)}, since {since}"
+    return f"Away {durations.in_words(digest.back_at - digest.since)}, since {since}"
 
 
-def _severity(one: Recalled) -> int:
+def _severity(one: DigestRun) -> int:
     """Failed, then lost, then what a guard stopped; the newest first, as they come."""
     return (Status.FAILED, Status.LOST, Status.STOPPED).index(one.run.status)
 
@@ -103,7 +103,7 @@ def _failure(run: KnownRun) -> DigestRow:
     )
 
 
-def _done(ended: Sequence[Recalled]) -> Iterable[DigestRow]:
+def _done(ended: Sequence[DigestRun]) -> Iterable[DigestRow]:
     done = [one for one in ended if one.run.status is Status.COMPLETED]
     if not done:
         return
@@ -116,7 +116,7 @@ def _done(ended: Sequence[Recalled]) -> Iterable[DigestRow]:
     yield DigestRow(word=DONE, subject=_subject([one.run for one in done]), story=story)
 
 
-def _timeboxed(ended: Sequence[Recalled]) -> Iterable[DigestRow]:
+def _timeboxed(ended: Sequence[DigestRun]) -> Iterable[DigestRow]:
     boxed = [one.run for one in ended if one.run.status is Status.TIMEBOXED]
     for run in boxed[:_MOST_TIMEBOXED]:
         saved = [one for one in run.record.get("checkpoints") or () if one.get("sound") is not False]
@@ -130,9 +130,9 @@ def _timeboxed(ended: Sequence[Recalled]) -> Iterable[DigestRow]:
         yield DigestRow(word="timeboxed", subject=f"{len(boxed) - _MOST_TIMEBOXED} more", story="r resumes each")
 
 
-def _went_on(recollection: Recollection) -> Iterable[DigestRow]:
+def _went_on(digest: AbsenceDigest) -> Iterable[DigestRow]:
     """Runs whose timebox came in that time, and that go on, or wait to, in another slice."""
-    found = [one.run for one in recollection.runs if one.run.status not in ENDED and _was_timeboxed(one, recollection)]
+    found = [one.run for one in digest.runs if one.run.status not in ENDED and _was_timeboxed(one, digest)]
     for run in found[:_MOST_TIMEBOXED]:
         which = run.record.get("slice") or {}
         number, of = which.get("number"), which.get("of")
@@ -142,13 +142,13 @@ def _went_on(recollection: Recollection) -> Iterable[DigestRow]:
         yield DigestRow(word="timeboxed", subject=f"{len(found) - _MOST_TIMEBOXED} more", story="went on in slices")
 
 
-def _was_timeboxed(one: Recalled, recollection: Recollection) -> bool:
+def _was_timeboxed(one: DigestRun, digest: AbsenceDigest) -> bool:
     attempts = one.run.record.get("attempts") or ()
     ends = [_moment(each, "ended_at") for each in attempts if each.get("status") == Status.TIMEBOXED]
-    return any(at is not None and recollection.since <= at <= recollection.until for at in ends)
+    return any(at is not None and digest.since <= at <= digest.until for at in ends)
 
 
-def _stopped(ended: Sequence[Recalled]) -> Iterable[DigestRow]:
+def _stopped(ended: Sequence[DigestRun]) -> Iterable[DigestRow]:
     stopped = [one.run for one in ended if one.run.status is Status.STOPPED and not is_problem(one.run)]
     if stopped:
         reasons = dict.fromkeys(neutral(str(one.record.get("reason") or "")) for one in stopped)
@@ -157,12 +157,12 @@ def _stopped(ended: Sequence[Recalled]) -> Iterable[DigestRow]:
         )
 
 
-def _paused(recollection: Recollection) -> Iterable[DigestRow]:
+def _paused(digest: AbsenceDigest) -> Iterable[DigestRow]:
     """Pauses for heat: how often, how long in all, where, and how hot."""
     count, seconds = 0, 0.0
     gpus: dict[str, None] = {}
     hottest: int | None = None
-    for one in recollection.runs:
+    for one in digest.runs:
         began: float | None = None
         for event in one.events:
             at = from_iso(event.get("time"))
@@ -176,7 +176,7 @@ def _paused(recollection: Recollection) -> Iterable[DigestRow]:
             elif began is not None and at is not None and kind in ("continued", "ended", "stopping"):
                 seconds, began = seconds + at - began, None
         if began is not None:
-            seconds += recollection.until - began
+            seconds += digest.until - began
     if count:
         clauses = [f"{durations.in_words(seconds)} in all"]
         clauses += [f"GPU {', '.join(sorted(gpus, key=int))}"] if gpus else []
@@ -185,9 +185,9 @@ def _paused(recollection: Recollection) -> Iterable[DigestRow]:
         yield DigestRow(word="paused", subject=f"{times} for heat", story=", ".join(clauses))
 
 
-def _waited(recollection: Recollection) -> Iterable[DigestRow]:
+def _waited(digest: AbsenceDigest) -> Iterable[DigestRow]:
     """The longest wait of a run that waits still or came from the queue meanwhile."""
-    waits = [(seconds, one) for one in recollection.runs if (seconds := _wait_seconds(one, recollection)) is not None]
+    waits = [(seconds, one) for one in digest.runs if (seconds := _wait_seconds(one, digest)) is not None]
     if not waits:
         return
     seconds, one = max(waits, key=lambda wait: wait[0])
@@ -198,13 +198,13 @@ def _waited(recollection: Recollection) -> Iterable[DigestRow]:
         yield DigestRow(word=WAITING, subject=_name(one.run), story=": ".join([story, *reasons[:1]]))
 
 
-def _wait_seconds(one: Recalled, recollection: Recollection) -> float | None:
+def _wait_seconds(one: DigestRun, digest: AbsenceDigest) -> float | None:
     created, started = _moment(one.run.record, "created_at"), _moment(one.run.record, "started_at")
-    if created is None or (started is not None and started < recollection.since):
+    if created is None or (started is not None and started < digest.since):
         return None
     if started is None and one.run.status in ENDED:
         return None
-    return (recollection.until if started is None else started) - created
+    return (digest.until if started is None else started) - created
 
 
 def _may_go_through(run: KnownRun, snapshot: Snapshot) -> bool:

@@ -9,9 +9,9 @@ from textual.message import Message
 
 if TYPE_CHECKING:
     from backprop_tui.tui.charts.chart import Chart
-    from backprop_tui.tui.charts.draw import Frame
-    from backprop_tui.tui.charts.metrics_view import MetricsView
-    from backprop_tui.tui.charts.steering import Steering
+    from backprop_tui.tui.charts.choices import ChartNavigator
+    from backprop_tui.tui.charts.draw import ChartFrame
+    from backprop_tui.tui.charts.metrics_tab import MetricsView
 
 ZOOM = 0.6  # a turn of the wheel
 _LEAST_DRAG = 2  # cells: less is a click
@@ -69,7 +69,7 @@ class RoomChanged(Steered):
     """Another number of charts fits."""
 
 
-def obey(message: Steered, steering: Steering) -> None:
+def obey(message: Steered, steering: ChartNavigator) -> None:
     """Does what one of these messages wants."""
     match message:
         case Moved(share=share):
@@ -89,7 +89,7 @@ def obey(message: Steered, steering: Steering) -> None:
 class ChartMouse:
     """Where a chart is drawn in a widget, and what the mouse does there."""
 
-    def __init__(self, chart: Chart, frame: Frame, *, left: int, top: int) -> None:
+    def __init__(self, chart: Chart, frame: ChartFrame, *, left: int, top: int) -> None:
         """`left` and `top` are where the chart begins, its title in the first row."""
         self._chart, self._frame = chart, frame
         self._left, self._top = left, top
@@ -121,12 +121,12 @@ class ChartMouse:
 
 def over_metrics(view: MetricsView, width: int, height: int) -> ChartMouse | None:
     """Over the chart that is read: the large one, in a grid the first; None where none is drawn."""
-    from backprop_tui.tui.charts.draw import frame_of
-    from backprop_tui.tui.charts.metrics_plan import plan_for, wide_at
+    from backprop_tui.tui.charts.draw import chart_frame
+    from backprop_tui.tui.charts.metrics_tab import layout_of_view, small_chart_columns
 
-    plan = plan_for(view, width, height)
+    plan = layout_of_view(view, width, height)
     if not view.grid:
-        frame = frame_of(view.large, plan.large_columns, plan.large_rows)
+        frame = chart_frame(view.large, plan.large_columns, plan.large_rows)
         return None if frame is None else ChartMouse(view.large, frame, left=1, top=0)
-    frame = frame_of(view.small[0], wide_at(plan, width), plan.small_rows) if view.small else None
+    frame = chart_frame(view.small[0], small_chart_columns(plan, width), plan.small_rows) if view.small else None
     return None if frame is None else ChartMouse(view.small[0], frame, left=1, top=1)

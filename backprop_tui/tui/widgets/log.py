@@ -11,11 +11,10 @@ from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 
-from backprop_tui.tui.log.escapes import text_of
-from backprop_tui.tui.log.page import Page
-from backprop_tui.tui.log.painting import GUTTER_COLUMNS, Brush, brush, cells_of, changed_cells, row_at
+from backprop_tui.tui.log.escapes import plain_text
+from backprop_tui.tui.log.page import LogPage, draw_search_input, draw_status
+from backprop_tui.tui.log.painting import GUTTER_COLUMNS, RowPainter, changed_cells, row_at, row_painter, row_width
 from backprop_tui.tui.log.session import LogSession
-from backprop_tui.tui.log.status import draw_question, draw_status
 from backprop_tui.tui.log.thread import LOOK_SECONDS, LogThread
 from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.view.tokens import Line
@@ -28,7 +27,7 @@ _ASIDE_COLUMNS = 8
 class PageRead(Message, bubble=False):
     """The thread has something else to show."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: LogPage) -> None:
         super().__init__()
         self.page = page
 
@@ -62,11 +61,11 @@ class LogView(Sheet):
     ) -> None:
         super().__init__(glyphs=glyphs, id=id)
         self.path = path
-        self.page_shown = Page(path=path)
+        self.page_shown = LogPage(path=path)
         self._session_of = (True, False)
         self._left = 0
         self._typed: str | None = None
-        self._brush: Brush | None = None
+        self._brush: RowPainter | None = None
         self._thread = LogThread(lambda page: self.post_message(PageRead(page)), look_seconds=look_seconds)
 
     def on_mount(self) -> None:
@@ -94,9 +93,9 @@ class LogView(Sheet):
             self._open(path)
         elif (live, failed) != self._session_of:
             if failed and not self._session_of[1] and self.page_shown.following:
-                self._thread.ask(LogSession.to_last_error)
+                self._thread.submit(LogSession.to_last_error)
             self._session_of = live, failed
-            self._thread.ask(lambda session: setattr(session, "live", live))
+            self._thread.submit(lambda session: setattr(session, "live", live))
 
     @property
     def is_searching(self) -> bool:
@@ -108,20 +107,16 @@ class LogView(Sheet):
 
     def move(self, rows: int) -> None:
         """Scrolls; from the last row on it follows."""
-        self._thread.ask(lambda session: session.move(rows))
+        self._thread.submit(lambda session: session.move(rows))
 
     def move_to(self, place: int) -> None:
         """The top, or the end."""
-        self._thread.ask(LogSession.to_end if place else LogSession.to_top)
-
-    def to_line(self, number: int) -> None:
-        """A line by its number, from 1."""
-        self._thread.ask(lambda session: session.to_number(number))
+        self._thread.submit(LogSession.to_end if place else LogSession.to_top)
 
     def paint(self) -> None:
         """Another size, perhaps."""
         width, height = self._room
-        self._thread.ask(lambda session: session.shape(width, height))
+        self._thread.submit(lambda session: session.resize(width, height))
         self._show_status()
 
     @property
@@ -133,16 +128,16 @@ class LogView(Sheet):
         live, failed = self._session_of
         self._left, self._typed = 0, None
         session = LogSession(path, live=live, failed=failed)
-        session.shape(*self._room)
+        session.resize(*self._room)
         self._thread.open(session)
-        self._show_page(Page(path=path, live=live))
+        self._show_page(LogPage(path=path, live=live))
 
     @on(PageRead)
     def _page_read(self, message: PageRead) -> None:
         if message.page.path == self.path or message.page.path is None:
             self._show_page(message.page)
 
-    def _show_page(self, page: Page) -> None:
+    def _show_page(self, page: LogPage) -> None:
         """Paints the rows that changed."""
         before, self.page_shown = self.page_shown, page
         most = max(len(before.rows), len(page.rows))
@@ -153,7 +148,7 @@ class LogView(Sheet):
             self.post_message(self.SearchTurned())
         self._show_status()
 
-    def _regions(self, before: Page, changed: list[int]) -> Iterator[Region]:
+    def _regions(self, before: LogPage, changed: list[int]) -> Iterator[Region]:
         """What to paint: few cells where it follows, for the line's sake; all at once for a key, for the eye's."""
         width, page = self.size.width, self.page_shown
         if self._left or not (before.following and page.following):
@@ -169,24 +164,26 @@ class LogView(Sheet):
 
     def _status(self, width: int) -> Line:
         if self._typed is not None:
-            return draw_question(self._typed, width, self.glyphs)
+            return draw_search_input(self._typed, width, self.glyphs)
         return draw_status(self.page_shown, width, self.glyphs)
 
     def line_text(self, row: int) -> str:
         """The letters of a row, as they are in the log, or of the status."""
         if row < len(self.page_shown.rows):
-            return " " + text_of(self.page_shown.rows[row].spans)
+            return " " + plain_text(self.page_shown.rows[row].spans)
         return super().line_text(row)
 
     def render_line(self, y: int) -> Strip:
         """One row, as Textual asks for it."""
-        row, is_hit = row_at(self.page_shown, y)
+        row, is_target = row_at(self.page_shown, y)
         if row is None or y >= self._room[1]:
             return super().render_line(y)
         if self._brush is None:
             native = bool(self.app.current_theme.ansi)
-            self._brush = brush(lambda piece, cursor: self._style(piece, cursor=cursor), self.glyphs, is_native=native)
-        return self._brush.strip(row, left=self._left, width=self.size.width, is_hit=is_hit)
+            self._brush = row_painter(
+                lambda piece, cursor: self._style(piece, cursor=cursor), self.glyphs, is_native=native
+            )
+        return self._brush.strip(row, left=self._left, width=self.size.width, is_target=is_target)
 
     def notify_style_update(self) -> None:
         """Another theme: other colours."""
@@ -205,25 +202,25 @@ class LogView(Sheet):
 
     def action_follow(self) -> None:
         """On and off."""
-        self._thread.ask(LogSession.toggle_follow)
+        self._thread.submit(LogSession.toggle_follow)
 
     def action_wrap(self) -> None:
         """On and off."""
         self._left = 0
-        self._thread.ask(LogSession.toggle_wrap)
+        self._thread.submit(LogSession.toggle_wrap)
 
     def action_match(self, forward: bool) -> None:  # noqa: FBT001 - Textual's actions take what stands in brackets
         """The next one, or the one before."""
-        self._thread.ask(lambda session: session.next_match(forward=forward))
+        self._thread.submit(lambda session: session.next_match(forward=forward))
 
     def action_error(self) -> None:
         """The next one below, then from the top."""
-        self._thread.ask(LogSession.next_error)
+        self._thread.submit(LogSession.next_error)
 
     def action_end_search(self) -> None:
         """Esc: what is being sought is given up, then the search."""
         seeking = self.page_shown.seeking
-        self._thread.ask(LogSession.stop_seeking if seeking else lambda session: session.search(""))
+        self._thread.submit(LogSession.stop_seeking if seeking else lambda session: session.search(""))
 
     def action_aside(self, steps: int) -> None:
         """Scrolls to the side."""
@@ -240,7 +237,7 @@ class LogView(Sheet):
     @property
     def _longest(self) -> int:
         """How far there is something to scroll to the side for."""
-        cells = max(map(cells_of, self.page_shown.rows), default=0)
+        cells = max(map(row_width, self.page_shown.rows), default=0)
         return max(0, cells - (self.size.width - GUTTER_COLUMNS))
 
     def _aside(self, left: int) -> None:
@@ -266,7 +263,7 @@ class LogView(Sheet):
         match event.key:
             case "enter":
                 typed, self._typed = self._typed, None
-                self._thread.ask(lambda session: session.search(typed))
+                self._thread.submit(lambda session: session.search(typed))
             case "escape":
                 self._typed = None
             case "backspace":

@@ -14,7 +14,7 @@ from backprop_tui.tui.widgets.chart_mouse import ChartMouse, Moved, RoomChanged,
 from backprop_tui.tui.widgets.sheet import Sheet
 
 if TYPE_CHECKING:
-    from backprop_tui.tui.charts.metrics_view import MetricsView
+    from backprop_tui.tui.charts.metrics_tab import MetricsView
 
 _PAGE_OF_METRICS = 3
 
@@ -49,9 +49,9 @@ class MetricsTab(Sheet):
 
     def room(self, *, grid: bool) -> int:
         """How many small charts fit."""
-        from backprop_tui.tui.charts.metrics_plan import plan_of
+        from backprop_tui.tui.charts.metrics_tab import metrics_layout
 
-        return max(1, plan_of(*self.size, grid=grid).small)
+        return max(1, metrics_layout(*self.size, grid=grid).small)
 
     def action_cursor(self, columns: int) -> None:
         """Reads values further left or right."""
@@ -60,7 +60,7 @@ class MetricsTab(Sheet):
 
     def action_leave_zoom(self) -> None:
         """Back to all of x; where that is shown, the key means what it means elsewhere."""
-        if self.view is None or not self.view.steered:
+        if self.view is None or not self.view.is_navigated:
             raise SkipAction
         self.post_message(Unzoomed())
 
@@ -99,12 +99,12 @@ class MetricsTab(Sheet):
     def move(self, rows: int) -> None:
         """The metric so many rows on."""
         if self.view is not None and self.view.rows:
-            place = max(0, min(self.view.chosen_place + rows, len(self.view.rows) - 1))
+            place = max(0, min(self.view.chosen_index + rows, len(self.view.rows) - 1))
             self.post_message(self.Chosen(self.view.rows[place].name))
 
     def move_to(self, place: int) -> None:
         """The metric in a row."""
-        self.move(0 if self.view is None else place - self.view.chosen_place)
+        self.move(0 if self.view is None else place - self.view.chosen_index)
 
     def page(self, share: float) -> None:
         """A few metrics on; in a grid a page."""

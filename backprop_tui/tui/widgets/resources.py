@@ -10,7 +10,7 @@ from backprop_tui.tui.view.tokens import Piece, Token
 from backprop_tui.tui.widgets.sheet import Sheet
 
 if TYPE_CHECKING:
-    from backprop_tui.tui.charts.resources_view import ResourcesView
+    from backprop_tui.tui.charts.resources_tab import ResourcesView
 
 
 class ResourcesTab(Sheet):

@@ -39,8 +39,8 @@ TENSORFLOW = (
 @pytest.mark.parametrize(
     ("error", "kind", "summary"),
     [
-        (TORCH_NEW, "cuda_oom", "CUDA out of memory: asked 2.50 GiB, 1.12 GiB free on GPU 0 (79.25 GiB)"),
-        (TORCH_OLD, "cuda_oom", "CUDA out of memory: asked 20.00 MiB, 12.44 MiB free on GPU 1 (10.76 GiB)"),
+        (TORCH_NEW, "cuda_oom", "CUDA out of memory: requested 2.50 GiB, 1.12 GiB free on GPU 0 (79.25 GiB)"),
+        (TORCH_OLD, "cuda_oom", "CUDA out of memory: requested 20.00 MiB, 12.44 MiB free on GPU 1 (10.76 GiB)"),
         (TENSORFLOW, "cuda_oom", "CUDA out of memory"),
         ("RuntimeError: CUDA error: out of memory\nCUDA kernel errors might be", "cuda_oom", "CUDA out of memory"),
         ("RuntimeError: CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling", "cuda_oom", "CUDA out of memory"),
@@ -49,14 +49,14 @@ TENSORFLOW = (
         (
             "numpy._core._exceptions._ArrayMemoryError: Unable to allocate 37.3 GiB for an array with shape (5,)",
             "host_oom",
-            "out of host memory: asked 37.3 GiB",
+            "out of host memory: requested 37.3 GiB",
         ),
         (
             TORCH_CPU,
             "host_oom",
-            "out of host memory: asked 4.00 GiB",
+            "out of host memory: requested 4.00 GiB",
         ),
-        (XLA, "host_oom", "out of host memory: asked 8.00 GiB"),  # no GPU was handed over
+        (XLA, "host_oom", "out of host memory: requested 8.00 GiB"),  # no GPU was handed over
         ("OSError: [Errno 12] Cannot allocate memory", "host_oom", "out of host memory"),
         ("OSError: [Errno 28] No space left on device", "disk_full", "disk full"),
         ("OSError: [Errno 122] Disk quota exceeded: 'out/a.pt'", "disk_full", "quota exceeded"),
@@ -118,7 +118,7 @@ def test_the_gpu_is_named_as_the_machine_counts_it() -> None:
     assert cause.summary is not None
     assert "on GPU 3" in cause.summary
     xla = cause_of(raised(XLA), gpu_indices=(0,))
-    assert (xla.kind, xla.summary) == ("cuda_oom", "CUDA out of memory: asked 8.00 GiB")
+    assert (xla.kind, xla.summary) == ("cuda_oom", "CUDA out of memory: requested 8.00 GiB")
 
 
 def test_advice_on_gpu_memory_looks_at_who_held_it() -> None:
@@ -157,7 +157,7 @@ def test_a_full_disk_is_named_with_what_is_left() -> None:
 def test_an_import_is_answered_with_how_to_install_it_and_where() -> None:
     log = raised("ModuleNotFoundError: No module named 'cv2.aruco'")
     assert (cause_of(log).advice or "").startswith("/w/.venv/bin/python -m pip install opencv-python")
-    assert "it was a .venv" in (cause_of(log, python_origin="a .venv beside it").advice or "")
+    assert "used: a .venv" in (cause_of(log, python_origin="a .venv beside it").advice or "")
     local = cause_of(raised("ModuleNotFoundError: No module named 'src'"), local_module=lambda _: "/w/lib")
     assert "PYTHONPATH=/w/lib" in (local.advice or "")
     module = cause_of("/usr/bin/python3: No module named trainer\n")

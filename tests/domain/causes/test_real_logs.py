@@ -15,7 +15,7 @@ LOGS = Path(__file__).parent / "logs"
 @pytest.mark.parametrize(
     ("name", "kind", "summary", "line"),
     [
-        ("alloc", "host_oom", "out of host memory: asked 128.00 TiB", 6),
+        ("alloc", "host_oom", "out of host memory: requested 128.00 TiB", 6),
         ("loader", "file_not_found", "FileNotFoundError: data/0.png", 27),
         ("killed", "killed_by_signal", "one of its processes was killed by SIGKILL (exit code 1)", 22),
         ("spawned", "python_error", "KeyError: 'shard'", 23),

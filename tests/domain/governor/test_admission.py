@@ -45,13 +45,13 @@ def test_a_held_run_names_every_reason_with_the_most_blocking_first() -> None:
     assert messages(decide(run, replace(machine, queue_held=True))) == [
         "queue held by you, nothing new starts",
         "after nano-lm-768",
-        "disk 0.5 GB free, keeps 1",
-        "2 runs active, at most 2",
+        "disk 0.5 GB free, needs 1",
+        "2 runs active (max_parallel 2)",
         "GPU 0: 0.9 GB free, needs 2.5",
-        "RAM 3.1 GB free, keeps 4",
-        "load 2.5 per core, waiting below 2",
-        "GPU 0 at 84 C, waiting below 82",
-        "next start in 0:41 (4 starts in 4 min)",
+        "RAM 3.1 GB free, needs 4",
+        "load 2.5 per core, starts below 2",
+        "GPU 0 too hot, 84 °C, starts below 82",
+        "start limit, next in 0:41 (starts_per_minute 1)",
     ]
 
 

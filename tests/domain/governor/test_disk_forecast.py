@@ -44,7 +44,7 @@ def saving(
 
 def test_a_disk_that_will_be_full_within_the_timebox_is_told_with_its_figures() -> None:
     (found,) = shortages([saving()], GIGABYTE)
-    assert found.message == "disk 38 GB free, nano-lm-768 writes 1.4 GB each 12 min: full in 5:17 h"
+    assert found.message == "disk 38 GB free, nano-lm-768 writes 1.4 GB every 12 min: full in 5:17 h"
 
 
 def test_what_fits_is_no_shortage() -> None:
@@ -60,7 +60,7 @@ def test_a_burst_of_small_saves_is_no_forecast_for_hours() -> None:
 def test_a_run_that_keeps_its_last_few_fills_nothing_but_needs_room_for_one_more() -> None:
     assert shortages([saving(grows=False)], GIGABYTE) == []
     (found,) = shortages([saving(grows=False, free=2.0)], GIGABYTE)
-    assert found.message == "disk 2 GB free, nano-lm-768 writes 1.4 GB each 12 min"
+    assert found.message == "disk 2 GB free, nano-lm-768 writes 1.4 GB every 12 min"
 
 
 def test_runs_on_one_disk_add_up_and_those_on_another_do_not() -> None:

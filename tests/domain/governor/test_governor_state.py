@@ -28,14 +28,14 @@ def clauses(machine: Snapshot, *queue: Candidate) -> tuple[str, tuple[str, ...]]
 
 
 def test_an_idle_machine_says_that_nothing_waits() -> None:
-    assert clauses(snapshot(limits=LIMITS, tokens=4.0)) == ("open", ("nothing waits",))
+    assert clauses(snapshot(limits=LIMITS, tokens=4.0)) == ("open", ("queue empty",))
 
 
 def test_an_open_one_says_what_room_is_left() -> None:
     machine = snapshot(limits=LIMITS, tokens=3.9, active=TWO_RUN)
-    assert clauses(machine) == ("open", ("3 starts free", "2 of 6 in parallel"))
+    assert clauses(machine) == ("open", ("2 of 6 slots used", "3 starts left"))
     unlimited = replace(machine, limits=MachineLimits(max_parallel=0, starts_per_minute=0.0))
-    assert clauses(unlimited) == ("open", ("2 in parallel",))
+    assert clauses(unlimited) == ("open", ("2 runs active",))
 
 
 @pytest.mark.parametrize(
@@ -43,10 +43,10 @@ def test_an_open_one_says_what_room_is_left() -> None:
     [
         (
             snapshot(gpu(1, celsius=84.0), active=(active_run("vit", 1, paused_by="heat"),)),
-            "GPU 1 at 84 C, waiting below 80",
+            "GPU 1 too hot, 84 °C, starts below 80",
         ),
-        (snapshot(host=replace(CALM_HOST, ram_available_bytes=gb(3.1))), "RAM 3.1 GB free, keeps 4"),
-        (snapshot(limits=LIMITS, tokens=1 - 41 / 60), "next start in 0:41 (4 starts in 4 min)"),
+        (snapshot(host=replace(CALM_HOST, ram_available_bytes=gb(3.1))), "RAM 3.1 GB free, needs 4"),
+        (snapshot(limits=LIMITS, tokens=1 - 41 / 60), "start limit, next in 0:41 (starts_per_minute 1)"),
         (
             snapshot(
                 gpu(3, used_gb=8),
@@ -70,19 +70,19 @@ def test_a_conservative_one_says_so_even_when_nothing_waits() -> None:
 
 def test_a_held_queue_says_by_whom_and_how_it_is_released() -> None:
     machine = replace(snapshot(active=(*TWO_RUN, active_run("c"))), queue_held=True)
-    assert clauses(machine, candidate()) == ("held by you", ("nothing new starts, 3 go on", "H releases"))
+    assert clauses(machine, candidate()) == ("held by you", ("nothing new starts, 3 continue", "H releases"))
     assert after_pass(machine).state is GovernorMode.HOLDING
     assert clauses(replace(machine, active=()))[1] == ("nothing new starts", "H releases")
 
 
 def test_no_supervisor_is_said_too() -> None:
     line = governor_line(None)
-    assert (line.word, line.clauses) == ("no supervisor", ("nothing starts; taking over",))
+    assert (line.word, line.clauses) == ("no supervisor", ("starting the background process …",))
 
 
 def test_a_run_that_waits_for_another_run_is_not_held_by_the_governor() -> None:
     waiting = candidate(awaited=(AwaitedRun(name="nano-lm", status="running"),))
-    assert clauses(snapshot(limits=LIMITS, tokens=4.0), waiting) == ("open", ("4 starts free", "0 of 6 in parallel"))
+    assert clauses(snapshot(limits=LIMITS, tokens=4.0), waiting) == ("open", ("0 of 6 slots used", "4 starts left"))
 
 
 def test_each_check_is_named_once_for_each_gpu_however_many_runs_it_holds() -> None:

@@ -19,7 +19,7 @@ class TestHeat:
         watch = Watch(active_run("vit", 0), active_run("lm", 0, 1), active_run("other", 1))
         assert watch.see(gpu(0, celsius=91.0), gpu(1)) == ()
         actions = watch.see(gpu(0, celsius=85.0), gpu(1))
-        reason = "GPU 0 at 85 C, limit 85, continues below 80"
+        reason = "GPU 0 at 85 °C, limit 85, continues below 80"
         assert requests(actions) == [
             ("vit", PauseRequest(by="heat", reason=reason)),
             ("lm", PauseRequest(by="heat", reason=reason)),
@@ -48,7 +48,7 @@ class TestHeat:
         watch = paused_for_heat()
         assert watch.see(gpu(celsius=80.0)) == ()
         assert requests(watch.see(gpu(celsius=79.0))) == [
-            ("vit", ContinueRequest(by="heat", reason="GPU 0 at 79 C, below 80"))
+            ("vit", ContinueRequest(by="heat", reason="GPU 0 at 79 °C, below 80"))
         ]
         assert watch.see(gpu(celsius=84.0)) == ()
 
@@ -77,7 +77,7 @@ class TestHeat:
     def test_on_overheat_stop_ends_it_resumably(self) -> None:
         watch = Watch(active_run("vit", 0, limits=RunLimits(on_overheat="stop")))
         watch.see(gpu(celsius=91.0))
-        reason = "GPU 0 at 91 C, limit 85"
+        reason = "GPU 0 at 91 °C, limit 85"
         assert requests(watch.see(gpu(celsius=91.0))) == [
             ("vit", StopRequest(by="heat", reason=reason, cause="overheated"))
         ]
@@ -85,7 +85,7 @@ class TestHeat:
     def test_on_overheat_warn_tells_once_until_it_has_cooled(self) -> None:
         watch = Watch(active_run("vit", 0, limits=RunLimits(on_overheat="warn")))
         told = [requests(watch.see(gpu(celsius=celsius))) for celsius in (91.0, 91.0, 91.0, 82.0, 91.0, 91.0)]
-        once = [("vit", TellRequest(message="GPU 0 at 91 C, limit 85"))]
+        once = [("vit", TellRequest(message="GPU 0 at 91 °C, limit 85"))]
         assert told == [[], once, [], [], [], []]
         again = [requests(watch.see(gpu(celsius=celsius))) for celsius in (79.0, 91.0, 91.0)]
         assert again == [[], [], once]

@@ -20,7 +20,7 @@ class TestRam:
     def test_the_youngest_pauses_with_figures(self) -> None:
         watch = Watch(*self.RUNS)
         actions = watch.see(ram_gb=0.94)
-        reason = "RAM 0.9 GB free, keeps 1, continues from 2"
+        reason = "RAM 0.9 GB free, limit 1, continues from 2"
         assert requests(actions) == [("young", PauseRequest(by="ram", reason=reason))]
         assert (actions[0].alarm, actions[0].figure, actions[0].limit) == (Alarm.RAM, gb(0.94), gb(1))
 

@@ -81,8 +81,8 @@ class TestWithoutGpus:
         assert indices(candidate(visible_gpus=hidden), snapshot(gpu(celsius=99.0))) is None
 
     def test_gpus_that_were_asked_for_and_are_not_there_are_waited_for(self) -> None:
-        assert reasons(candidate(gpus_wanted=2), snapshot()) == ["needs 2 GPUs, machine has none"]
-        assert reasons(candidate(gpus_wanted=2), snapshot(gpu())) == ["needs 2 GPUs, machine has 1"]
+        assert reasons(candidate(gpus_wanted=2), snapshot()) == ["can never start: needs 2 GPUs, machine has none"]
+        assert reasons(candidate(gpus_wanted=2), snapshot(gpu())) == ["can never start: needs 2 GPUs, machine has 1"]
 
 
 class TestChoice:
@@ -100,12 +100,14 @@ class TestChoice:
         assert indices(candidate(gpu_ids=(uuid_of(2), "gpu-0003")), self.MACHINE) == [2, 3]
 
     def test_an_unknown_one_is_named(self) -> None:
-        assert reasons(candidate(gpu_ids=("7",)), self.MACHINE) == ["needs 1 GPU, none of those chosen (7) here"]
+        assert reasons(candidate(gpu_ids=("7",)), self.MACHINE) == [
+            "can never start: needs 1 GPU, none of those chosen (7) here"
+        ]
 
     def test_cuda_visible_devices_restricts_the_choice(self) -> None:
         assert indices(candidate(visible_gpus=("3", "1")), self.MACHINE) == [1]
         assert reasons(candidate(visible_gpus=("1",), gpus_wanted=2), self.MACHINE) == [
-            "needs 2 GPUs, CUDA_VISIBLE_DEVICES shows 1"
+            "can never start: needs 2 GPUs, CUDA_VISIBLE_DEVICES shows 1"
         ]
 
     def test_an_entry_that_names_no_gpu_hides_those_after_it(self) -> None:
@@ -118,10 +120,10 @@ class TestUnfit:
     @pytest.mark.parametrize(
         ("unfit", "message"),
         [
-            (gpu(celsius=84.0), "GPU 0 at 84 C, waiting below 82"),
-            (gpu(celsius=82.0), "GPU 0 at 82 C, waiting below 82"),
+            (gpu(celsius=84.0), "GPU 0 too hot, 84 °C, starts below 82"),
+            (gpu(celsius=82.0), "GPU 0 too hot, 82 °C, starts below 82"),
             (gpu(used_gb=23.1), "GPU 0: 0.9 GB free, needs 2.5"),
-            (gpu(total_gb=2.0), "GPU 0 has 2 GB in all, needs 2.5"),
+            (gpu(total_gb=2.0), "GPU 0 has 2 GB in total, needs 2.5"),
             (
                 gpu(health=GpuHealth.LOST, problem="Xid 79, fallen off the bus"),
                 "GPU 0 lost: Xid 79, fallen off the bus",
@@ -143,7 +145,7 @@ class TestUnfit:
     def test_where_a_run_is_paused_for_heat_a_start_waits_as_it_does(self) -> None:
         paused = active_run("vit-b16", 0, paused_by="heat")
         assert reasons(candidate(), snapshot(gpu(celsius=81.0), active=(paused,))) == [
-            "GPU 0 at 81 C, waiting below 80"
+            "GPU 0 too hot, 81 °C, starts below 80"
         ]
         assert indices(candidate(), snapshot(gpu(celsius=81.0), active=(active_run("a", 0),))) == [0]
 
@@ -176,7 +178,7 @@ class TestUnfit:
         machine = snapshot(gpu(0, celsius=84.0), gpu(1, used_gb=23.1))
         assert reasons(candidate(gpus_wanted=2), machine) == [
             "needs 2 GPUs, 0 free",
-            "GPU 0 at 84 C, waiting below 82",
+            "GPU 0 too hot, 84 °C, starts below 82",
             "GPU 1: 0.9 GB free, needs 2.5",
         ]
 

@@ -28,7 +28,7 @@ def test_a_new_machine_starts_a_burst_and_then_one_a_minute() -> None:
 
 
 def test_a_start_that_is_not_free_is_a_callers_mistake() -> None:
-    with pytest.raises(ValueError, match="no start is free"):
+    with pytest.raises(ValueError, match="no start is allowed"):
         TokenBucket(tokens=0.9, as_of=0.0).take(FOUR_THEN_ONE_A_MINUTE)
 
 

@@ -1,1 +1,1 @@
-"""The dashboard as a person has it: a real process in a real pseudo-terminal."""
+"""The dashboard as a real process in a real pseudo-terminal."""

@@ -1,4 +1,4 @@
-"""Dashboards of a sandbox."""
+"""Fixtures: dashboards on the store of a sandbox."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Open = Callable[..., Terminal]
 
 @pytest.fixture
 def open_dashboard(sandbox: Sandbox) -> Iterator[Open]:
-    """Opens one with these arguments; what is open at the end of the test is killed."""
+    """Opens a dashboard with these arguments; it is killed at the end of the test."""
     with ExitStack() as stack:
 
         def opened(*arguments: str, size: tuple[int, int] = (120, 40), **variables: str) -> Terminal:

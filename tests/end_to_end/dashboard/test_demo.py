@@ -1,4 +1,4 @@
-"""The demo in a real terminal: alive within seconds, labelled, and gone without a trace however it is left."""
+"""The demo in a real terminal: running within seconds, labelled, and removed without a trace however it ends."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.dashboard.conftest import Open
-from tests.end_to_end.dashboard.scenes import leaves_a_clean_terminal
+from tests.end_to_end.dashboard.helpers import assert_terminal_restored
 from tests.support import processes
 from tests.support.sandbox import Sandbox
 from tests.support.terminal import Terminal
@@ -22,9 +22,9 @@ LIVELY_SECONDS = 60.0  # eleven runs are queued by commands, on a machine that m
 
 @pytest.fixture
 def temporary(home: Path) -> Path:
-    found = home / "tmp"
-    found.mkdir()
-    return found
+    folder = home / "tmp"
+    folder.mkdir()
+    return folder
 
 
 @pytest.fixture
@@ -32,14 +32,14 @@ def open_demo(open_dashboard: Open, temporary: Path) -> Callable[..., Terminal]:
     return lambda *arguments: open_dashboard(*arguments, TMPDIR=str(temporary))
 
 
-def nothing_is_left(temporary: Path) -> None:
+def assert_nothing_left(temporary: Path) -> None:
     def left() -> list[str]:
         return [*os.listdir(temporary), *map(processes.described, processes.knowing(str(temporary)))]
 
     wait_until(lambda: not left(), "nothing left of the demo", report=lambda: "\n".join(left()))
 
 
-def is_alive(screen: Terminal) -> None:
+def wait_until_demo_runs(screen: Terminal) -> None:
     screen.wait_for("SIMULATION")
     screen.wait_for("nano-lm-124m", seconds=LIVELY_SECONDS)
     wait_until(
@@ -50,46 +50,46 @@ def is_alive(screen: Terminal) -> None:
     )
 
 
-def test_it_lives_fails_somewhere_and_is_gone_when_it_is_left(
+def test_it_runs_has_a_failure_and_is_removed_when_it_is_left(
     sandbox: Sandbox, open_demo: Callable[..., Terminal], temporary: Path
 ) -> None:
     screen = open_demo("--demo")
-    is_alive(screen)
+    wait_until_demo_runs(screen)
     screen.wait_for("H100")
     screen.wait_for("CUDA out of memory", seconds=LIVELY_SECONDS)
     screen.type("q")
     assert screen.wait_for_exit() == 0
-    leaves_a_clean_terminal(screen)
-    nothing_is_left(temporary)
-    assert not os.listdir(sandbox.home.runs)  # the person's own store
+    assert_terminal_restored(screen)
+    assert_nothing_left(temporary)
+    assert not os.listdir(sandbox.home.runs)  # the user's own store
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_it_is_gone_too_when_the_dashboard_is_killed(
+def test_it_is_removed_when_the_dashboard_is_killed(
     open_demo: Callable[..., Terminal], temporary: Path, number: signal.Signals
 ) -> None:
     screen = open_demo("--demo")
-    is_alive(screen)
+    wait_until_demo_runs(screen)
     screen.signal(number)
     assert screen.wait_for_exit() == 128 + number
-    nothing_is_left(temporary)
+    assert_nothing_left(temporary)
 
 
-def test_it_is_gone_with_its_terminal(open_demo: Callable[..., Terminal], temporary: Path) -> None:
+def test_it_is_removed_when_its_terminal_closes(open_demo: Callable[..., Terminal], temporary: Path) -> None:
     screen = open_demo("--demo")
-    is_alive(screen)
+    wait_until_demo_runs(screen)
     screen.hang_up()
     screen.wait_for_exit()
-    nothing_is_left(temporary)
+    assert_nothing_left(temporary)
 
 
-def test_where_the_director_was_killed_too_the_next_demo_sweeps(
+def test_after_its_driver_was_killed_too_the_next_demo_cleans_up(
     open_demo: Callable[..., Terminal], temporary: Path
 ) -> None:
     screen = open_demo("--demo")
-    is_alive(screen)
+    wait_until_demo_runs(screen)
     (folder,) = os.listdir(temporary)
-    director = next(one for one in processes.knowing(str(temporary)) if "director" in processes.described(one))
+    director = next(pid for pid in processes.knowing(str(temporary)) if "director" in processes.described(pid))
     processes.kill(director)
     screen.signal(signal.SIGKILL)
     screen.wait_for_exit()
@@ -99,10 +99,10 @@ def test_where_the_director_was_killed_too_the_next_demo_sweeps(
     wait_until(lambda: not os.path.exists(temporary / folder), "the first one swept")
     second.type("q")
     assert second.wait_for_exit() == 0
-    nothing_is_left(temporary)
+    assert_nothing_left(temporary)
 
 
-def test_d_on_the_empty_screen_shows_it_and_leaving_it_comes_back(
+def test_d_on_the_empty_screen_starts_it_and_leaving_it_returns(
     open_demo: Callable[..., Terminal], temporary: Path
 ) -> None:
     screen = open_demo()
@@ -114,5 +114,5 @@ def test_d_on_the_empty_screen_shows_it_and_leaving_it_comes_back(
     assert not os.listdir(temporary)
     screen.type("q")
     assert screen.wait_for_exit() == 0
-    leaves_a_clean_terminal(screen)
-    nothing_is_left(temporary)
+    assert_terminal_restored(screen)
+    assert_nothing_left(temporary)

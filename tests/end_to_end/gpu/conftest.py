@@ -31,10 +31,10 @@ def configure(sandbox: Sandbox) -> Callable[..., None]:
 def gpus(home: Path, sandbox: Sandbox, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Gpus:
     """Two GPUs of 80 GB each, seen by NVML."""
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    made = Gpus(str(home), 2)
-    made.install(monkeypatch)
+    gpus = Gpus(str(home), 2)
+    gpus.install(monkeypatch)
     configure("nvml")
-    return made
+    return gpus
 
 
 @pytest.fixture

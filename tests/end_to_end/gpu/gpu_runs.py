@@ -1,4 +1,4 @@
-"""Runs that are given GPUs: what they may, what they were told, what became of them."""
+"""Runs on GPUs: their limits, the variables they get, and what happens to them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if os.fork() == 0:
 while True: time.sleep(0.01)
 """
 FOR_EVER = "import time\nwhile True: time.sleep(0.05)"
-# What it was told of GPUs, and no more.
+# Prints the variables about GPUs.
 TELLS = (
     "import os\n"
     "for name in ('CUDA_VISIBLE_DEVICES', 'CUDA_DEVICE_ORDER', 'ROCR_VISIBLE_DEVICES', 'XLA_CLIENT_MEM_FRACTION',\n"
@@ -31,7 +31,7 @@ TELLS = (
 
 
 def limits(**fields: Any) -> RunLimits:
-    """As of the sandbox, with the defaults of what concerns GPUs but for these."""
+    """The sandbox's limits, with the default GPU limits except for these."""
     return replace(NO_LIMITS, **fields)
 
 
@@ -41,18 +41,18 @@ def given(run: Submitted) -> tuple[Gpu, ...]:
 
 
 def indices(run: Submitted) -> tuple[int, ...]:
-    """Their numbers."""
+    """The indices of the GPUs of its newest attempt."""
     return tuple(gpu.index for gpu in given(run))
 
 
 def told(run: Submitted) -> dict[str, str]:
-    """What TELLS printed."""
+    """The output of the script TELLS."""
     run.wait_for_end()
     return dict(line.split("=", 1) for line in run.log().decode().splitlines())
 
 
 def ended(run: Submitted, *, seconds: float = 20.0) -> Ended:
-    """Its end, once it has ended."""
+    """Waits for its end."""
     state = run.wait_for_end(seconds=seconds).state
     assert isinstance(state, Ended)
     return state
@@ -64,9 +64,9 @@ def events(run: Submitted, kind: str) -> list[JsonObject]:
 
 
 def held(sandbox: Sandbox, run: Submitted) -> list[JsonObject]:
-    """Why it waits, by the last pass that was explained."""
-    found = read_object(sandbox.home.host_file("governor.json")) or {}
-    reasons: Any = found.get("held", {})
+    """Why it is held, according to governor.json."""
+    governor = read_object(sandbox.home.host_file("governor.json")) or {}
+    reasons: Any = governor.get("held", {})
     return list(reasons.get(run.id, []))
 
 
@@ -74,11 +74,10 @@ def held_by(sandbox: Sandbox, run: Submitted, check: str) -> JsonObject:
     """The first reason of this check, once there is one."""
 
     def reason() -> JsonObject | None:
-        return next((one for one in held(sandbox, run) if one["check"] == check), None)
+        return next((reason for reason in held(sandbox, run) if reason["check"] == check), None)
 
     return run.wait(reason, f"held by {check}")
 
 
 def gigabytes(count: float) -> int:
-    """In bytes."""
     return round(count * GIGABYTE)

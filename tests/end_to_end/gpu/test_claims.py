@@ -1,4 +1,4 @@
-"""VRAM that is promised and not yet allocated: claims, learned from earlier runs, given up when they are met."""
+"""VRAM claims: memory that a run is granted and has not allocated yet, estimated from earlier runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STAYS = python(FOR_EVER)
 
 
 def hold(gpus: Gpus, run: Submitted, count: float) -> None:
-    """The run's script allocates so many GB on each of its GPUs."""
+    """The run's script allocates this many GB on each of its GPUs."""
     script = run.wait(run.script, "its script's pid")
     for gpu in given(run):
         gpus.hold(gpu.index, script.pid, gigabytes(count))
@@ -46,13 +46,15 @@ def test_four_runs_queued_at_once_never_oversubscribe_one_of_two_gpus(sandbox: S
     assert all("claimed by" in message and "still loading" in message for message in messages)
 
 
-def test_a_claim_ends_when_the_use_has_reached_it(sandbox: Sandbox, gpus: Gpus) -> None:
+def test_a_claim_ends_when_the_memory_is_used(sandbox: Sandbox, gpus: Gpus) -> None:
     first = sandbox.submit(*STAYS, limits=limits(gpu_min_free_vram_bytes=gigabytes(60)), gpu_ids=("0",))
     first.wait_for(Status.RUNNING)
     second = sandbox.submit(*STAYS, limits=limits(gpu_min_free_vram_bytes=gigabytes(30)), gpu_ids=("0",))
     assert "claimed by" in str(held_by(sandbox, second, "gpu_memory")["message"])
     hold(gpus, first, 60)
-    second.wait(lambda: any("19.9 GB free" in str(one["message"]) for one in held(sandbox, second)), "held by the use")
+    second.wait(
+        lambda: any("19.9 GB free" in str(reason["message"]) for reason in held(sandbox, second)), "held by the use"
+    )
     hold(gpus, first, 40)
     second.wait_for(Status.RUNNING)
 
@@ -101,7 +103,7 @@ def test_the_measured_peak_of_a_run_is_the_claim_of_the_next_one_of_its_command(
     assert reason["limit"] == gigabytes(44)
 
 
-def test_the_share_of_a_run_is_recorded_and_shown(sandbox: Sandbox, gpus: Gpus) -> None:
+def test_the_gpu_share_of_a_run_is_recorded_and_shown(sandbox: Sandbox, gpus: Gpus) -> None:
     run = sandbox.submit(*STAYS, limits=limits(), gpus=2)
     hold(gpus, run, 7)
     gpus.set(1, celsius=66, watts=412.5, utilization=93)
@@ -111,8 +113,8 @@ def test_the_share_of_a_run_is_recorded_and_shown(sandbox: Sandbox, gpus: Gpus) 
         if not os.path.exists(path):
             return []
         with open(path, encoding="utf-8") as file:
-            lines = [json.loads(one)["gpus"] for one in file]
-        return next((one for one in lines if len(one) == 2 and one[1]["temperature_celsius"] == 66), [])
+            lines = [json.loads(line)["gpus"] for line in file]
+        return next((line for line in lines if len(line) == 2 and line[1]["temperature_celsius"] == 66), [])
 
     recorded = run.wait(line, "both GPUs in resources.jsonl")
     assert recorded[1] == {

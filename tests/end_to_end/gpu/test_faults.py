@@ -1,4 +1,4 @@
-"""GPUs that are lost, drivers that hang: what is measured fails, what runs and waits goes on."""
+"""Lost GPUs and hanging drivers: measuring fails, and runs and queue continue."""
 
 from __future__ import annotations
 
@@ -25,11 +25,17 @@ QUICK_SECONDS = 1.0
 
 
 def samplers(sandbox: Sandbox) -> list[Identity]:
-    return [one for one in processes.knowing(sandbox.home.root) if processes.comm(one.pid) == "bp-sampler"]
+    return [
+        identity for identity in processes.knowing(sandbox.home.root) if processes.comm(identity.pid) == "bp-sampler"
+    ]
 
 
 def smi_calls(sandbox: Sandbox) -> list[Identity]:
-    return [one for one in processes.knowing(sandbox.home.root) if "nvidia_smi.py" in processes.described(one)]
+    return [
+        identity
+        for identity in processes.knowing(sandbox.home.root)
+        if "nvidia_smi.py" in processes.described(identity)
+    ]
 
 
 def health_of(obey: Commands, index: int) -> str:
@@ -43,7 +49,7 @@ def asked_quickly(obey: Commands, *words: str) -> Any:
     return answer
 
 
-def test_a_gpu_lost_under_a_run_is_told_the_run_goes_on_and_others_go_elsewhere(
+def test_a_gpu_lost_during_a_run_is_reported_and_other_runs_use_another_gpu(
     sandbox: Sandbox, gpus: Gpus, obey: Commands
 ) -> None:
     run = sandbox.submit(*python(FOR_EVER), limits=limits(), gpu_ids=("0",))
@@ -73,7 +79,7 @@ def test_a_gpu_that_hangs_goes_stale_alone(sandbox: Sandbox, gpus: Gpus, obey: C
 
 
 @pytest.mark.parametrize(("probe", "seconds"), [("nvml", 30.0), ("nvidia-smi", 10.0)])
-def test_while_every_probe_hangs_everything_else_goes_on(
+def test_everything_else_works_while_every_probe_hangs(
     sandbox: Sandbox, gpus: Gpus, obey: Commands, configure: Callable[..., None], probe: str, seconds: float
 ) -> None:
     configure(probe)
@@ -102,7 +108,7 @@ def test_while_every_probe_hangs_everything_else_goes_on(
     sandbox.wait_until(lambda: not processes.knowing(sandbox.home.root), "nothing left behind")
 
 
-def test_what_hangs_ends_with_the_supervisor(sandbox: Sandbox, gpus: Gpus, configure: Callable[..., None]) -> None:
+def test_hanging_probes_end_with_the_supervisor(sandbox: Sandbox, gpus: Gpus, configure: Callable[..., None]) -> None:
     configure("nvidia-smi")
     gpus.hang_everything()
     run = sandbox.submit(*python(FOR_EVER), limits=limits(), gpus=0)
@@ -115,7 +121,7 @@ def test_what_hangs_ends_with_the_supervisor(sandbox: Sandbox, gpus: Gpus, confi
     run.wait(lambda: not any(map(is_alive, [*calls, sampler])), "sampler and nvidia-smi gone with it")
 
 
-def test_what_a_killed_sampler_called_goes_with_it_and_another_one_comes(
+def test_the_children_of_a_killed_sampler_are_killed_and_the_sampler_is_replaced(
     sandbox: Sandbox, gpus: Gpus, configure: Callable[..., None]
 ) -> None:
     configure("nvidia-smi")
@@ -129,7 +135,7 @@ def test_what_a_killed_sampler_called_goes_with_it_and_another_one_comes(
     run.wait(lambda: samplers(sandbox), "another sampler")
 
 
-def test_a_sampler_that_is_wedged_is_replaced_with_all_that_it_called(sandbox: Sandbox, gpus: Gpus) -> None:
+def test_a_hung_sampler_is_replaced_together_with_its_children(sandbox: Sandbox, gpus: Gpus) -> None:
     gpus.break_smi("hangs")
     process = SamplerProcess(home=sandbox.home, probe="nvidia-smi", interval_seconds=0.2)
     now = time.monotonic()
@@ -160,7 +166,7 @@ def holding(sandbox: Sandbox, gpus: Gpus, count: float, limit: MemoryLimit) -> S
     return run
 
 
-def test_a_run_above_its_memory_limit_is_told_and_then_ends_gracefully(sandbox: Sandbox, gpus: Gpus) -> None:
+def test_a_run_above_its_memory_limit_is_warned_and_then_stopped_gracefully(sandbox: Sandbox, gpus: Gpus) -> None:
     run = holding(sandbox, gpus, 41, MemoryLimit(fraction=0.5))
     end = ended(run)
     assert (end.status, end.reason) == (Status.STOPPED, "GPU 0: 41 GB used, limit 39.9")
@@ -174,7 +180,7 @@ def test_a_run_above_its_memory_limit_is_told_and_then_ends_gracefully(sandbox: 
     assert events(run, "stopping")[0]["signal"] == "SIGINT"
 
 
-def test_a_run_that_comes_back_below_its_limit_stays(sandbox: Sandbox, gpus: Gpus) -> None:
+def test_a_run_that_returns_below_its_memory_limit_continues(sandbox: Sandbox, gpus: Gpus) -> None:
     run = holding(sandbox, gpus, 9, MemoryLimit(bytes=gigabytes(8)))
     run.wait(lambda: events(run, "told"), "told")
     script = run.script()

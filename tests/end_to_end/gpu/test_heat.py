@@ -1,4 +1,4 @@
-"""A GPU that overheats under a run: paused, continued, stopped or told, as the run was queued."""
+"""A GPU that overheats during a run: the run is paused and continued, stopped or warned."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_heat_stops_every_process_until_the_gpu_is_cooler_by_the_margin(sandbox:
     assert continued["message"] == f"GPU 0 at {COOL} C, below 80"
 
 
-def test_a_run_may_be_told_and_left_alone(sandbox: Sandbox, gpus: Gpus) -> None:
+def test_on_overheat_warn_only_warns(sandbox: Sandbox, gpus: Gpus) -> None:
     run = sandbox.submit(*python(FOR_EVER), limits=limits(on_overheat="warn"))
     run.wait_for(Status.RUNNING)
     gpus.set(0, celsius=HOT)
@@ -71,7 +71,7 @@ def test_time_paused_for_heat_is_not_in_the_timebox(sandbox: Sandbox, gpus: Gpus
     assert 1.9 < attempt.running_seconds < 3.5
 
 
-def test_a_run_may_be_stopped_instead_and_be_resumed_later(sandbox: Sandbox, gpus: Gpus) -> None:
+def test_on_overheat_stop_stops_the_run_which_can_be_resumed_later(sandbox: Sandbox, gpus: Gpus) -> None:
     run = sandbox.submit(*python(FOR_EVER), limits=limits(on_overheat="stop"))
     run.wait_for(Status.RUNNING)
     gpus.set(0, celsius=HOT)
@@ -94,7 +94,7 @@ def test_a_pause_that_lasts_too_long_ends_the_run_resumably(sandbox: Sandbox, gp
 
 @pytest.mark.parametrize("first", ["person", "guard"])
 def test_the_guard_does_not_undo_a_persons_pause(sandbox: Sandbox, gpus: Gpus, first: str) -> None:
-    """Neither one that came first nor one that came while the guard had paused the run."""
+    """Neither an earlier pause nor one during a pause by the guard."""
     run = sandbox.submit(*python(FOR_EVER), limits=limits())
     witness = sandbox.submit(*python(FOR_EVER), limits=limits(), gpu_ids=("0",))
     run.wait_for(Status.RUNNING)
@@ -119,7 +119,7 @@ def test_the_guard_does_not_undo_a_persons_pause(sandbox: Sandbox, gpus: Gpus, f
 
 
 def test_stale_readings_lead_to_no_action(sandbox: Sandbox, gpus: Gpus) -> None:
-    """GPU 0 gets hot and hangs at once; what is seen to work on GPU 1 is not done on GPU 0."""
+    """GPU 0 gets hot and hangs at once, so the guard acts on GPU 1 only."""
     run = sandbox.submit(*python(FOR_EVER), limits=limits(), gpu_ids=("0",))
     other = sandbox.submit(*python(FOR_EVER), limits=limits(), gpu_ids=("1",))
     run.wait_for(Status.RUNNING)

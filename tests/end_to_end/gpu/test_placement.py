@@ -1,4 +1,4 @@
-"""Where runs are placed, and how their GPUs are handed over to them."""
+"""Where runs are placed, and the variables by which they get their GPUs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.gpus import ABSENT, MISMATCH, Gpus
 from tests.support.sandbox import Sandbox, python
 
 
-def test_a_run_goes_to_the_gpu_with_most_free_vram_and_is_told_its_uuid(sandbox: Sandbox, gpus: Gpus) -> None:
+def test_a_run_gets_the_gpu_with_most_free_vram_by_its_uuid(sandbox: Sandbox, gpus: Gpus) -> None:
     gpus.set(0, used=gigabytes(10))
     run = sandbox.submit(*python(TELLS), limits=limits())
     assert told(run)["CUDA_VISIBLE_DEVICES"] == gpus.uuid(1)
@@ -28,7 +28,7 @@ def test_a_run_that_asks_for_two_gets_both(sandbox: Sandbox, gpus: Gpus) -> None
 
 def test_a_run_that_asks_for_three_of_two_waits_and_says_so(sandbox: Sandbox, gpus: Gpus) -> None:
     run = sandbox.submit(*python(TELLS), limits=limits(), gpus=3)
-    assert held_by(sandbox, run, "gpu_count")["message"] == "needs 3 GPUs, machine has 2"
+    assert held_by(sandbox, run, "gpu_count")["message"] == "can never start: needs 3 GPUs, machine has 2"
 
 
 @pytest.mark.parametrize("by", ["index", "uuid"])
@@ -45,7 +45,9 @@ def test_an_inherited_choice_restricts_and_is_replaced_by_uuids(sandbox: Sandbox
     )
     assert told(run)["CUDA_VISIBLE_DEVICES"] == gpus.uuid(1)
     both = sandbox.submit(*python(TELLS), limits=limits(), visible_gpus=("1",), gpus=2)
-    assert held_by(sandbox, both, "gpu_count")["message"] == "needs 2 GPUs, CUDA_VISIBLE_DEVICES shows 1"
+    assert (
+        held_by(sandbox, both, "gpu_count")["message"] == "can never start: needs 2 GPUs, CUDA_VISIBLE_DEVICES shows 1"
+    )
 
 
 def test_a_run_without_a_gpu_never_waits_for_one_and_sees_none(sandbox: Sandbox, gpus: Gpus) -> None:
@@ -74,12 +76,12 @@ def test_nothing_starts_on_a_gpu_in_the_warning_band(sandbox: Sandbox, gpus: Gpu
     gpus.set(0, celsius=82)
     gpus.set(1, celsius=90)
     run = sandbox.submit(*python(TELLS), limits=limits())
-    assert held_by(sandbox, run, "gpu_temperature")["message"] == "GPU 0 at 82 C, waiting below 82"
+    assert held_by(sandbox, run, "gpu_temperature")["message"] == "GPU 0 too hot, 82 °C, starts below 82"
     gpus.set(0, celsius=81)
     assert told(run)["CUDA_VISIBLE_DEVICES"] == gpus.uuid(0)
 
 
-def test_a_memory_limit_is_told_as_frameworks_read_it(sandbox: Sandbox, gpus: Gpus) -> None:
+def test_a_memory_limit_is_passed_in_the_variables_of_the_frameworks(sandbox: Sandbox, gpus: Gpus) -> None:
     from backprop_tui.domain.limits import MemoryLimit
 
     share = limits(gpu_memory_limit=MemoryLimit(fraction=0.5))
@@ -91,9 +93,7 @@ def test_a_memory_limit_is_told_as_frameworks_read_it(sandbox: Sandbox, gpus: Gp
     assert told(sandbox.submit(*python(TELLS), limits=bytes_))["XLA_CLIENT_MEM_FRACTION"] == "0.1000"
 
 
-def test_where_the_library_is_missing_nvidia_smi_is_asked(
-    sandbox: Sandbox, gpus: Gpus, configure: Callable[..., None]
-) -> None:
+def test_without_the_library_nvidia_smi_is_used(sandbox: Sandbox, gpus: Gpus, configure: Callable[..., None]) -> None:
     configure("auto")
     gpus.break_nvml(ABSENT)
     gpus.set(0, used=gigabytes(10))
@@ -123,7 +123,7 @@ def test_the_probe_that_a_run_asks_for_is_used_for_it(
 
 
 @pytest.mark.parametrize("machine", ["none", "auto", "nvml"])
-def test_a_probe_that_a_run_asks_for_holds_whatever_the_machine_measures(
+def test_a_run_sees_only_the_gpus_of_its_own_probe(
     sandbox: Sandbox, gpus: Gpus, configure: Callable[..., None], machine: str
 ) -> None:
     configure(machine)
@@ -131,7 +131,7 @@ def test_a_probe_that_a_run_asks_for_holds_whatever_the_machine_measures(
     assert told(run)["CUDA_VISIBLE_DEVICES"].startswith("SIM-")
 
 
-def test_nobody_else_is_placed_on_simulated_gpus(sandbox: Sandbox, gpus: Gpus) -> None:
+def test_no_other_run_is_placed_on_simulated_gpus(sandbox: Sandbox, gpus: Gpus) -> None:
     simulated = sandbox.submit(*python(FOR_EVER), limits=limits(), gpu_probe="simulated")
     simulated.wait_for(Status.RUNNING)
     real = sandbox.submit(*python(TELLS), limits=limits())

@@ -1,4 +1,4 @@
-"""What `status`, `doctor` and `show` say of GPUs, and what the files keep."""
+"""What `status`, `doctor` and `show` report about GPUs, and what the files record."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_status_of_a_run_shows_its_gpus_and_their_peak(sandbox: Sandbox, gpus: G
     assert "66 C" in words
 
 
-def test_status_says_which_probe_was_picked_and_why_not_the_others(
+def test_status_says_which_probe_is_used_and_why_not_the_others(
     sandbox: Sandbox, gpus: Gpus, obey: Commands, configure: Callable[..., None]
 ) -> None:
     configure("auto")
@@ -57,7 +57,7 @@ def test_status_says_which_probe_was_picked_and_why_not_the_others(
     assert "not nvml: Python package nvidia-ml-py not installed" in words
 
 
-def test_a_queued_run_says_what_it_waits_for(sandbox: Sandbox, gpus: Gpus, obey: Commands) -> None:
+def test_status_of_a_queued_run_says_what_it_waits_for(sandbox: Sandbox, gpus: Gpus, obey: Commands) -> None:
     gpus.set(0, celsius=88)
     run = sandbox.submit(*python(FOR_EVER), limits=limits(), gpu_ids=("0",))
     held_by(sandbox, run, "gpu_temperature")
@@ -73,7 +73,7 @@ def test_a_queued_run_says_what_it_waits_for(sandbox: Sandbox, gpus: Gpus, obey:
         ("nvidia-smi", (None, "who knows"), 'nvidia-smi failed with exit code 255, "who knows"'),
     ],
 )
-def test_doctor_explains_a_broken_driver_and_says_how_to_mend_it(
+def test_doctor_explains_a_broken_driver_and_how_to_fix_it(
     sandbox: Sandbox,
     gpus: Gpus,
     obey: Commands,
@@ -88,12 +88,12 @@ def test_doctor_explains_a_broken_driver_and_says_how_to_mend_it(
         gpus.break_nvml(nvml)
     if smi is not None:
         gpus.break_smi(smi)
-    said = obey("doctor")
-    assert said.code != 0
-    lines = [line for line in said.lines if "gpu probe" in line]
+    result = obey("doctor")
+    assert result.code != 0
+    lines = [line for line in result.lines if "gpu probe" in line]
     assert lines[0].startswith("bad")
     assert says in lines[0]
-    assert "one run starts at a time" in said.out
+    assert "one run starts at a time" in result.out
 
 
 def test_doctor_shows_good_and_bad_gpus(sandbox: Sandbox, gpus: Gpus, obey: Commands) -> None:
@@ -109,11 +109,11 @@ def test_doctor_shows_good_and_bad_gpus(sandbox: Sandbox, gpus: Gpus, obey: Comm
 
 
 @pytest.mark.parametrize("asked", [(), ("--gpu-probe", "simulated")])
-def test_a_rehearsal_measures_where_nobody_else_does_and_leaves_no_record(
+def test_a_dry_run_measures_if_no_sampler_runs_and_leaves_no_record(
     sandbox: Sandbox, gpus: Gpus, obey: Commands, asked: tuple[str, ...]
 ) -> None:
-    said = obey("run", "--dry-run", "--json", *asked, "--", "true")
-    assert (said.code, said.json["verdict"]) == (0, "start")
+    result = obey("run", "--dry-run", "--json", *asked, "--", "true")
+    assert (result.code, result.json["verdict"]) == (0, "start")
     assert obey.json("list") == []
 
 
@@ -121,7 +121,7 @@ def test_a_rehearsal_measures_where_nobody_else_does_and_leaves_no_record(
 def test_no_wait_measures_too(sandbox: Sandbox, gpus: Gpus, obey: Commands, celsius: int, code: int) -> None:
     gpus.set(0, celsius=celsius)
     gpus.set(1, celsius=celsius)
-    said = obey("run", "--no-wait", "-d", "--", "true")
-    assert said.code == code
-    assert ("GPU 0 at 90 C, waiting below 82" in said.err) == (code == 75)
+    result = obey("run", "--no-wait", "-d", "--", "true")
+    assert result.code == code
+    assert ("GPU 0 too hot, 90 °C, starts below 82" in result.err) == (code == 75)
     assert len(obey.json("list")) == (0 if code else 1)

@@ -1,4 +1,4 @@
-"""Figures of runs for tests of charts."""
+"""Chart data of runs for tests."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from backprop_tui.domain.course import Course
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.times import iso
 from backprop_tui.store.metrics import SeriesBuilder
-from backprop_tui.tui.charts.figures import RunFigures, Used
+from backprop_tui.tui.charts.source import ChartData, ResourceSample
 from tests.tui.snapshots import NOW
 
 
-def course(
+def series(
     name: str, values: Iterable[float], *, every: int = 1, begun: float = NOW.wall - 60, first: int = 0
 ) -> Course:
-    """A value each second from `begun` on, `every` so many steps."""
-    series = SeriesBuilder(name)
+    """A metric with a value per second since `begun`, `every` so many steps."""
+    recorded = SeriesBuilder(name)
     for place, value in enumerate(values):
-        series.add(value, first + place * every, str(iso(begun + place)))
-    return series.snapshot()
+        recorded.add(value, first + place * every, str(iso(begun + place)))
+    return recorded.snapshot()
 
 
 def falling(count: int = 60, *, to: float = 2.0) -> list[float]:
@@ -28,15 +28,15 @@ def falling(count: int = 60, *, to: float = 2.0) -> list[float]:
     return [to + 5 * math.exp(-place / (count / 4)) for place in range(count)]
 
 
-def figures(run_id: str, metrics: Mapping[str, Course] | None = None, *, run: Run | None = None) -> RunFigures:
-    """What was read of a run: by default a loss, what it is on other data, and a learning rate."""
+def chart_data(run_id: str, metrics: Mapping[str, Course] | None = None, *, run: Run | None = None) -> ChartData:
+    """The data of a run: by default a loss, a validation loss, and a learning rate."""
     usual = {
-        "loss": course("loss", falling(), every=10),
-        "val_loss": course("val_loss", falling(6, to=2.3), every=100),
-        "lr": course("lr", [3e-4] * 60, every=10),
+        "loss": series("loss", falling(), every=10),
+        "val_loss": series("val_loss", falling(6, to=2.3), every=100),
+        "lr": series("lr", [3e-4] * 60, every=10),
     }
-    used = tuple(
-        Used(
+    samples = tuple(
+        ResourceSample(
             time=NOW.wall - 600 + 10 * place,
             cpu_percent=150.0,
             ram_bytes=21_400_000_000,
@@ -47,4 +47,4 @@ def figures(run_id: str, metrics: Mapping[str, Course] | None = None, *, run: Ru
         )
         for place in range(60)
     )
-    return RunFigures(run_id=run_id, metrics=usual if metrics is None else metrics, used=used, run=run)
+    return ChartData(run_id=run_id, metrics=usual if metrics is None else metrics, resources=samples, run=run)

@@ -11,7 +11,7 @@ from backprop_tui.tui.charts.compare_screen import draw_compare
 from backprop_tui.tui.charts.compare_view import Compared, CompareView, compare_view
 from backprop_tui.tui.drawing.lines import text_of, width_of
 from backprop_tui.tui.wording.glyphs import ASCII, UNICODE
-from tests.tui.charts.runs import course, falling, figures
+from tests.tui.charts.runs import chart_data, falling, series
 from tests.tui.snapshots import NOW, running
 
 
@@ -19,8 +19,8 @@ def _compared(run_id: str, lr: str, to: float, count: int = 40) -> Compared:
     plain = running(run_id, step=count)
     command = ["python", "train.py", "--lr", lr, "--opt", "adamw"]
     known = replace(plain, record={**plain.record, "command": command})
-    metrics = {"loss": course("loss", falling(count, to=to)), "acc": course("acc", [1 / to] * count)}
-    return Compared(known=known, figures=figures(run_id, metrics, run=known.run))
+    metrics = {"loss": series("loss", falling(count, to=to)), "acc": series("acc", [1 / to] * count)}
+    return Compared(known=known, figures=chart_data(run_id, metrics, run=known.run))
 
 
 RUNS = (_compared("one", "1e-3", 2.0), _compared("two", "3e-4", 1.0, 80), _compared("three", "1e-4", 3.0))

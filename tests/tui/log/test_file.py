@@ -1,4 +1,4 @@
-"""Lines of a growing file, their places and their numbers."""
+"""Lines of a growing file, their positions and their numbers."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backprop_tui.tui.log import file as file_module
-from backprop_tui.tui.log.counts import LineCounts
-from backprop_tui.tui.log.file import Change, LogFile
+from backprop_tui.tui.log.file import FileChange, LineCounts, LogFile
 
 CONTENT = st.lists(st.sampled_from([b"\n", b"a", b"bc\n", b"\r", b"long line " * 5]), max_size=60).map(b"".join)
 SAME_FIXTURE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
@@ -23,13 +22,13 @@ def log(tmp_path: Path) -> Path:
 
 
 def opened(path: Path) -> LogFile:
-    found = LogFile(str(path))
-    found.look()
-    return found
+    file = LogFile(str(path))
+    file.poll()
+    return file
 
 
 def lines_of(content: bytes) -> list[bytes]:
-    return [one for one in content.replace(b"\n", b"\n\0").split(b"\0") if one]
+    return [line for line in content.replace(b"\n", b"\n\0").split(b"\0") if line]
 
 
 @SAME_FIXTURE
@@ -55,9 +54,9 @@ def test_the_last_line_is_found_again_after_each_growth(log: Path, parts: list[b
         with log.open("ab") as end:
             end.write(part)
         whole += part
-        file.look()
-        found = next(file.backward(file.size), None)
-        assert (whole[found[0] :] if found else b"") == (lines_of(whole) or [b""])[-1]
+        file.poll()
+        extent = next(file.backward(file.size), None)
+        assert (whole[extent[0] :] if extent else b"") == (lines_of(whole) or [b""])[-1]
     file.close()
 
 
@@ -65,15 +64,14 @@ def test_the_last_line_is_found_again_after_each_growth(log: Path, parts: list[b
 @given(content=CONTENT, stride=st.integers(1, 9), most=st.integers(2, 5))
 def test_line_numbers_are_exact_whatever_the_stride(log: Path, content: bytes, stride: int, most: int) -> None:
     log.write_bytes(content)
-    file, counts = opened(log), LineCounts(stride_bytes=stride, most_stretches=most)
+    file, counts = opened(log), LineCounts(stride_bytes=stride, max_stretches=most)
     while counts.step(file):
         pass
     lines = lines_of(content)
     assert counts.total(file) == len(lines)
     start = 0
-    for number, line in enumerate(lines, 1):
-        assert counts.before(start, file) == number - 1
-        assert counts.start_of(number, file) == start
+    for index, line in enumerate(lines):
+        assert counts.before(start, file) == index
         start += len(line)
     file.close()
 
@@ -90,32 +88,32 @@ def test_numbers_are_none_until_they_are_counted(log: Path) -> None:
 def test_the_counts_of_a_huge_file_stay_small(log: Path) -> None:
     with log.open("wb") as file_:
         file_.truncate(64 << 20)
-    file, counts = opened(log), LineCounts(stride_bytes=1 << 10, most_stretches=64)
+    file, counts = opened(log), LineCounts(stride_bytes=1 << 10, max_stretches=64)
     while counts.step(file):
         pass
     assert len(counts._before) <= 64
     assert counts.total(file) == 1
 
 
-def test_growth_truncation_replacement_and_loss_are_told_apart(log: Path) -> None:
+def test_growth_truncation_replacement_and_removal_are_distinguished(log: Path) -> None:
     log.write_bytes(b"one\n")
     file = LogFile(str(log))
-    assert file.look() is Change.OTHER
-    assert file.look() is Change.NONE
+    assert file.poll() is FileChange.OTHER
+    assert file.poll() is FileChange.NONE
     with log.open("ab") as end:
         end.write(b"two\n")
-    assert file.look() is Change.GROWN
+    assert file.poll() is FileChange.GROWN
     os.truncate(log, 4)
-    assert file.look() is Change.OTHER
+    assert file.poll() is FileChange.OTHER
     log.write_bytes(b"something longer than before\n")
-    assert file.look() is Change.OTHER
+    assert file.poll() is FileChange.OTHER
     log.rename(log.with_name("old"))
     log.write_bytes(b"something longer than before\n")
-    assert file.look() is Change.OTHER
+    assert file.poll() is FileChange.OTHER
     log.unlink()
-    assert file.look() is Change.GONE
+    assert file.poll() is FileChange.GONE
     assert file.problem == "the log is gone"
-    assert file.look() is Change.NONE
+    assert file.poll() is FileChange.NONE
 
 
 def test_only_the_end_of_an_endless_progress_line_is_read(log: Path) -> None:
@@ -126,7 +124,7 @@ def test_only_the_end_of_an_endless_progress_line_is_read(log: Path) -> None:
     assert file.shown_bytes(extent) == (b" 99%", True)
 
 
-def test_of_an_endless_line_the_beginning_is_shown(log: Path) -> None:
+def test_an_endless_line_is_shown_from_its_start(log: Path) -> None:
     log.write_bytes(b"x" * 100_000 + b"\n")
     file = opened(log)
     content, complete = file.shown_bytes((0, file.size))

@@ -1,4 +1,4 @@
-"""The log in a screen, by its keys."""
+"""The log view in a screen, operated by keys."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.screen import Screen
 
-from backprop_tui.tui.theme import DARK, THEMES, of_any_theme
+from backprop_tui.tui.theme import DARK, THEMES, theme_colours
 from backprop_tui.tui.widgets.log import LogView
 from backprop_tui.tui.widgets.painted import COLOURS
 
@@ -23,7 +23,7 @@ LOOK_SECONDS = 0.02
 
 
 def in_a_loop(test: Callable[Given, Coroutine[Any, Any, None]]) -> Callable[Given, None]:
-    """A test that awaits."""
+    """Runs an asynchronous test."""
 
     @wraps(test)
     def run(*arguments: Given.args, **named: Given.kwargs) -> None:
@@ -49,7 +49,7 @@ class OneLog(App[None]):
 
     def get_css_variables(self) -> dict[str, str]:
         variables = super().get_css_variables()
-        return of_any_theme(variables) | variables
+        return theme_colours(variables) | variables
 
     def get_default_screen(self) -> Bare:
         return Bare()
@@ -81,7 +81,7 @@ async def until(pilot: Pilot[None], true: Callable[[], bool]) -> None:
 
 
 @in_a_loop
-async def test_keys_of_the_log(log: Path) -> None:
+async def test_keys_search_and_follow(log: Path) -> None:
     app = OneLog(log)
     async with app.run_test(size=(60, 12)) as pilot:
         view = app.log_view
@@ -101,7 +101,7 @@ async def test_keys_of_the_log(log: Path) -> None:
 
 
 @in_a_loop
-async def test_what_is_written_meanwhile_appears(log: Path) -> None:
+async def test_new_output_appears(log: Path) -> None:
     app = OneLog(log)
     async with app.run_test(size=(60, 12)) as pilot:
         await until(pilot, lambda: "line 100\n" in app.log_view.shown_text)
@@ -111,13 +111,13 @@ async def test_what_is_written_meanwhile_appears(log: Path) -> None:
 
 
 @in_a_loop
-async def test_nothing_is_read_while_nobody_sees_it(log: Path) -> None:
+async def test_nothing_is_read_while_it_is_hidden(log: Path) -> None:
     app = OneLog(log)
     async with app.run_test(size=(60, 12)) as pilot:
         await until(pilot, lambda: "line 100\n" in app.log_view.shown_text)
         app.log_view.display = False
         await until(pilot, lambda: app.log_view._thread._resting)
-        await pilot.pause(4 * LOOK_SECONDS)  # a look that had begun is over
+        await pilot.pause(4 * LOOK_SECONDS)  # so that a poll that had started is over
         known = app.log_view.page_shown.size
         with log.open("ab") as end:
             end.write(b"news\n")
@@ -128,7 +128,7 @@ async def test_nothing_is_read_while_nobody_sees_it(log: Path) -> None:
 
 
 @in_a_loop
-async def test_long_lines_are_scrolled_to_the_side(tmp_path: Path) -> None:
+async def test_long_lines_can_be_scrolled_sideways(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"begin " + b"x" * 100 + b" end\n")
     app = OneLog(path)

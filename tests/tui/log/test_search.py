@@ -1,4 +1,4 @@
-"""What a search finds, and what lines tell by themselves."""
+"""Searching a log, and classifying its lines."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from backprop_tui.tui.log import search as search_module
 from backprop_tui.tui.log.file import LogFile
-from backprop_tui.tui.log.kinds import ERROR, Kind, is_frame, kind_of
-from backprop_tui.tui.log.search import MatchCounts, Matcher, Seek, compiled
+from backprop_tui.tui.log.rows import ERROR_PATTERN, LineKind, classify_line, is_traceback_step
+from backprop_tui.tui.log.search import MatchCounts, Matcher, MatchSearch, compile_pattern
 
 LINE = st.sampled_from([b"loss 1", b"", b"\x1b[31mlo\x1b[0mss", b"other", b"a" * 40, b"loss\rgone", b"\rx\rloss"])
 
@@ -20,26 +20,26 @@ LINE = st.sampled_from([b"loss 1", b"", b"\x1b[31mlo\x1b[0mss", b"other", b"a" *
 def opened(path: Path, content: bytes) -> LogFile:
     path.write_bytes(content)
     file = LogFile(str(path))
-    file.look()
+    file.poll()
     return file
 
 
-def all_sought(matcher: Matcher, file: LogFile) -> list[int]:
-    found: list[int] = []
-    place = -1
+def all_matches(matcher: Matcher, file: LogFile) -> list[int]:
+    starts: list[int] = []
+    position = -1
     while True:
-        seek = Seek(matcher, place, forward=True, around=False)
+        seek = MatchSearch(matcher, position, forward=True, wrap=False)
         while seek.step(file):
             pass
-        if seek.found is None:
-            return found
-        place = seek.found
-        found.append(place)
+        if seek.start is None:
+            return starts
+        position = seek.start
+        starts.append(position)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=80)
 @given(lines=st.lists(LINE, max_size=30), end=st.sampled_from([b"", b"\n"]), stretch=st.integers(3, 50))
-def test_the_lines_found_are_those_that_show_a_match_however_the_file_is_divided(
+def test_all_lines_with_a_visible_match_are_found_whatever_the_stretch(
     tmp_path: Path, lines: list[bytes], end: bytes, stretch: int
 ) -> None:
     expected, start = [], 0
@@ -51,16 +51,16 @@ def test_the_lines_found_are_those_that_show_a_match_however_the_file_is_divided
     matcher = Matcher(re.compile("loss"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search_module, "STRETCH_BYTES", stretch)
-        assert all_sought(matcher, file) == expected
+        assert all_matches(matcher, file) == expected
         counts = MatchCounts(matcher)
         while counts.step(file):
             pass
         assert counts.count == len(expected)
-        assert [counts.ordinal(one, file) for one in expected] == list(range(1, len(expected) + 1))
+        assert [counts.ordinal(start, file) for start in expected] == list(range(1, len(expected) + 1))
     file.close()
 
 
-def test_matches_are_counted_on_when_the_file_grows_within_a_line(tmp_path: Path) -> None:
+def test_counting_matches_continues_when_the_file_grows_within_a_line(tmp_path: Path) -> None:
     path = tmp_path / "log"
     file = opened(path, b"loss\nlo")
     counts = MatchCounts(Matcher(re.compile("loss")))
@@ -68,27 +68,27 @@ def test_matches_are_counted_on_when_the_file_grows_within_a_line(tmp_path: Path
     assert counts.count == 1
     with path.open("ab") as end:
         end.write(b"ss\n")
-    file.look()
+    file.poll()
     assert counts.share(file) is not None
     counts.step(file)
     assert (counts.count, counts.share(file)) == (2, None)
 
 
-def test_a_search_backwards_goes_on_from_the_other_end(tmp_path: Path) -> None:
+def test_a_backward_search_wraps_to_the_other_end(tmp_path: Path) -> None:
     file = opened(tmp_path / "log", b"hit 1\nx\nhit 2\n")
     matcher = Matcher(re.compile("hit"))
-    back = Seek(matcher, 8, forward=False)
+    back = MatchSearch(matcher, 8, forward=False)
     while back.step(file):
         pass
-    assert (back.found, back.went_around) == (0, False)
-    around = Seek(matcher, 0, forward=False)
-    while around.step(file):
+    assert (back.start, back.wrapped) == (0, False)
+    wrapping = MatchSearch(matcher, 0, forward=False)
+    while wrapping.step(file):
         pass
-    assert (around.found, around.went_around) == (8, True)
+    assert (wrapping.start, wrapping.wrapped) == (8, True)
 
 
-def test_small_letters_find_capitals_and_capitals_only_themselves() -> None:
-    small, capital = compiled("error"), compiled("Error")
+def test_case_is_ignored_unless_the_expression_has_capitals() -> None:
+    small, capital = compile_pattern("error"), compile_pattern("Error")
     assert isinstance(small, re.Pattern)
     assert isinstance(capital, re.Pattern)
     assert small.search("ERROR")
@@ -101,52 +101,56 @@ def test_small_letters_find_capitals_and_capitals_only_themselves() -> None:
     ),
     lines=st.lists(st.text("abAB ", max_size=6), max_size=8),
 )
-def test_letters_that_are_sought_first_lose_no_match(expression: list[str], lines: list[str]) -> None:
-    pattern = compiled("".join(expression))
+def test_the_literal_prefix_rules_out_no_match(expression: list[str], lines: list[str]) -> None:
+    pattern = compile_pattern("".join(expression))
     assert isinstance(pattern, re.Pattern)
     content = "".join(f"{line}\n" for line in lines)
     if any(pattern.search(line) for line in lines):
         assert Matcher(pattern)._may_match(content)
 
 
-def test_what_is_no_regular_expression_says_why() -> None:
-    assert compiled("(") == "missing ), unterminated subpattern at position 0"
+def test_an_invalid_regular_expression_says_why() -> None:
+    assert compile_pattern("(") == "missing ), unterminated subpattern at position 0"
 
 
 @pytest.mark.parametrize(
     ("line", "kind"),
     [
-        ("Traceback (most recent call last):", Kind.ERROR),
-        ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.50 GiB.", Kind.ERROR),
-        ("KeyboardInterrupt", Kind.ERROR),
-        ("2026-01-01 12:00:00 ERROR worker died", Kind.ERROR),
-        ("RuntimeError: CUDA error: device-side assert triggered", Kind.ERROR),
-        ("Killed", Kind.ERROR),
-        ("iter 10: loss nan, time 12 ms", Kind.ERROR),
-        ("Loss is nan, stopping training", Kind.ERROR),
-        ("OSError: [Errno 28] No space left on device", Kind.ERROR),
-        ("x.py:3: UserWarning: deprecated", Kind.WARNING),
-        ("WARNING:root:slow", Kind.WARNING),
-        ("saving checkpoint to out/ckpt_1.pt", Kind.CHECKPOINT),
-        ("Saved model to best.safetensors", Kind.CHECKPOINT),
-        ('{"event": "checkpoint", "path": "a"}', Kind.CHECKPOINT),
-        ("iter 10: loss 2.1, mean absolute error 0.2", Kind.PLAIN),
-        ("val_error: 0.31 top-1 error: 0.2", Kind.PLAIN),
-        ("loading finances and banana data", Kind.PLAIN),
-        ("resuming from checkpoint ckpt.pt", Kind.PLAIN),
+        ("Traceback (most recent call last):", LineKind.ERROR),
+        ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.50 GiB.", LineKind.ERROR),
+        ("KeyboardInterrupt", LineKind.ERROR),
+        ("2026-01-01 12:00:00 ERROR worker died", LineKind.ERROR),
+        ("RuntimeError: CUDA error: device-side assert triggered", LineKind.ERROR),
+        ("Killed", LineKind.ERROR),
+        ("iter 10: loss nan, time 12 ms", LineKind.ERROR),
+        ("Loss is nan, stopping training", LineKind.ERROR),
+        ("OSError: [Errno 28] No space left on device", LineKind.ERROR),
+        ("x.py:3: UserWarning: deprecated", LineKind.WARNING),
+        ("WARNING:root:slow", LineKind.WARNING),
+        ("saving checkpoint to out/ckpt_1.pt", LineKind.CHECKPOINT),
+        ("Saved model to best.safetensors", LineKind.CHECKPOINT),
+        ('{"event": "checkpoint", "path": "a"}', LineKind.CHECKPOINT),
+        ("iter 10: loss 2.1, mean absolute error 0.2", LineKind.PLAIN),
+        ("val_error: 0.31 top-1 error: 0.2", LineKind.PLAIN),
+        ("loading finances and banana data", LineKind.PLAIN),
+        ("resuming from checkpoint ckpt.pt", LineKind.PLAIN),
     ],
 )
-def test_what_a_line_tells(line: str, kind: Kind) -> None:
-    assert kind_of(line) is kind
+def test_lines_are_classified_by_their_text(line: str, kind: LineKind) -> None:
+    assert classify_line(line) is kind
 
 
-def test_errors_are_found_many_lines_at_once_as_one_by_one(tmp_path: Path) -> None:
+def test_searching_errors_in_many_lines_at_once_finds_the_same_as_one_by_one(tmp_path: Path) -> None:
     content = b"fine\n  Killed\nKilled\n\nValueError: x\nloss\nnan\nno ERRORS\n"
     file = opened(tmp_path / "log", content)
-    assert all_sought(Matcher(ERROR, one_by_one=False), file) == all_sought(Matcher(ERROR), file) == [14, 22]
+    assert (
+        all_matches(Matcher(ERROR_PATTERN, one_by_one=False), file)
+        == all_matches(Matcher(ERROR_PATTERN), file)
+        == [14, 22]
+    )
 
 
-def test_only_what_is_indented_below_a_traceback_is_a_step_of_it() -> None:
-    assert is_frame('  File "a.py", line 1, in f', after_frame=False)
-    assert is_frame("    x = 1", after_frame=True)
-    assert not is_frame("    x = 1", after_frame=False)
+def test_only_indented_lines_below_a_traceback_are_steps_of_it() -> None:
+    assert is_traceback_step('  File "a.py", line 1, in f', after_frame=False)
+    assert is_traceback_step("    x = 1", after_frame=True)
+    assert not is_traceback_step("    x = 1", after_frame=False)

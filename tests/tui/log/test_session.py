@@ -1,4 +1,4 @@
-"""A log as it is looked at: places, scrolling, searches, words."""
+"""An opened log: position, scrolling, searches, status."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from backprop_tui.tui.log.escapes import text_of
-from backprop_tui.tui.log.page import Page
+from backprop_tui.tui.log.escapes import plain_text
+from backprop_tui.tui.log.page import LogPage, draw_status
 from backprop_tui.tui.log.session import LogSession
-from backprop_tui.tui.log.status import draw_status
 from backprop_tui.tui.wording.glyphs import UNICODE
 
 NOW = 2_000_000_000.0
@@ -26,23 +25,23 @@ def log(tmp_path: Path) -> Path:
 
 def opened(path: Path, *, failed: bool = False, live: bool = True, width: int = 40, height: int = 10) -> LogSession:
     session = LogSession(str(path), failed=failed, live=live)
-    session.shape(width, height)
+    session.resize(width, height)
     settled(session)
     return session
 
 
-def settled(session: LogSession) -> Page:
-    session.look()
+def settled(session: LogSession) -> LogPage:
+    session.poll()
     while session.has_work:
         session.work()
     return session.page(NOW)
 
 
-def texts(page: Page) -> list[str]:
-    return [text_of(row.spans) for row in page.rows]
+def texts(page: LogPage) -> list[str]:
+    return [plain_text(row.spans) for row in page.rows]
 
 
-def status(page: Page, width: int = 120) -> str:
+def status(page: LogPage, width: int = 120) -> str:
     return "".join(piece.text for piece in draw_status(page, width, UNICODE)).strip()
 
 
@@ -53,15 +52,15 @@ def grow(path: Path, content: bytes) -> None:
 
 def test_it_opens_at_the_end_before_anything_is_counted(log: Path) -> None:
     session = LogSession(str(log))
-    session.shape(40, 3)
-    session.look()
+    session.resize(40, 3)
+    session.poll()
     page = session.page(NOW)
     assert texts(page) == ["line 998", "line 999", "line 1000"]
     assert page.total is None
     assert "line counting 0 %" in status(page)
 
 
-def test_following_shows_what_is_added(log: Path) -> None:
+def test_following_shows_new_lines(log: Path) -> None:
     session = opened(log)
     grow(log, b"new\nlast")
     page = settled(session)
@@ -112,14 +111,14 @@ def test_wrapped_lines_are_scrolled_row_by_row(tmp_path: Path) -> None:
     assert texts(session.page(NOW)) == ["ab", "日本", "語"]
 
 
-def test_a_truncated_log_begins_anew(log: Path) -> None:
+def test_a_truncated_log_is_read_from_its_start(log: Path) -> None:
     session = opened(log)
     log.write_bytes(b"again\n")
     page = settled(session)
     assert (texts(page), page.total) == (["again"], 1)
 
 
-def test_a_log_that_is_gone_says_its_path(log: Path) -> None:
+def test_a_removed_log_shows_its_path(log: Path) -> None:
     session = opened(log)
     log.unlink()
     assert status(settled(session)) == f"the log is gone  {log}"
@@ -131,20 +130,20 @@ def test_a_search_goes_to_the_next_match_and_counts_all(log: Path) -> None:
     session.search("line 5.$")
     page = settled(session)
     assert page.search is not None
-    assert (page.hit_number, page.search.ordinal, page.search.count) == (50, 1, 10)
+    assert (page.target_number, page.search.ordinal, page.search.count) == (50, 1, 10)
     session.next_match(forward=True)
-    assert settled(session).hit_number == 51
+    assert settled(session).target_number == 51
     session.next_match(forward=False)
-    assert settled(session).hit_number == 50
+    assert settled(session).target_number == 50
     session.next_match(forward=False)
     page = settled(session)
-    assert page.hit_number == 59
-    assert "from the other end" in status(page)
+    assert page.target_number == 59
+    assert "wrapped" in status(page)
     assert "/line 5.$ " in status(page)
-    assert any(span.found for row in page.rows for span in row.spans)
+    assert any(span.is_match for row in page.rows for span in row.spans)
 
 
-def test_nothing_found_says_so_and_stays(log: Path) -> None:
+def test_a_search_without_a_match_says_so_and_stays(log: Path) -> None:
     session = opened(log)
     session.search("nowhere")
     page = settled(session)
@@ -152,38 +151,38 @@ def test_nothing_found_says_so_and_stays(log: Path) -> None:
     assert "no match" in status(page)
 
 
-def test_a_wrong_expression_says_why(log: Path) -> None:
+def test_an_invalid_expression_says_why(log: Path) -> None:
     session = opened(log)
     session.search("(")
-    assert "no regular expression: missing )" in status(settled(session))
+    assert "invalid regular expression: missing )" in status(settled(session))
 
 
 def test_a_failed_run_opens_at_the_last_error_of_its_log(log: Path) -> None:
     grow(log, b'Traceback (most recent call last):\n  File "a.py", line 1\nValueError: x\n' + b"after\n" * 100)
     page = opened(log, failed=True, live=False).page(NOW)
-    assert page.hit_number == 1003
+    assert page.target_number == 1003
     assert status(page).startswith("▪ at line 1,003 of 1,103")
 
 
-def test_the_error_stays_on_the_screen_when_there_is_less_room(log: Path) -> None:
+def test_the_error_stays_visible_when_the_pane_shrinks(log: Path) -> None:
     grow(log, b"Traceback (most recent call last):\n" + b"  frame\n" * 6 + b"ValueError: no\nbye\n")
     session = opened(log, failed=True, height=10)
     assert "ValueError: no" in texts(settled(session))
-    session.shape(40, 4)
+    session.resize(40, 4)
     assert "ValueError: no" in texts(settled(session))
     session.move(-20)
-    session.shape(40, 3)
+    session.resize(40, 3)
     assert "ValueError: no" not in texts(settled(session))
 
 
-def test_the_next_error_is_found_from_the_top_on(log: Path) -> None:
+def test_the_next_error_is_searched_from_the_top(log: Path) -> None:
     grow(log, b"Killed\nfine\nValueError: x\n")
     session = opened(log)
     session.to_top()
     numbers = []
     for _ in range(3):
         session.next_error()
-        numbers.append(settled(session).hit_number)
+        numbers.append(settled(session).target_number)
     assert numbers == [1001, 1003, 1001]
 
 
@@ -196,31 +195,23 @@ def test_it_is_quiet_only_after_ten_times_the_usual(log: Path) -> None:
     for second in range(8):
         grow(log, b"x\n")
         os.utime(log, (NOW + second * 1.2, NOW + second * 1.2))
-        session.look()
+        session.poll()
     last = NOW + 7 * 1.2
-    assert session.page(last + 11).usual_seconds is None
+    assert session.page(last + 11).usual_gap_seconds is None
     page = session.page(last + 372)
     assert "quiet for 6:12, usually 1.2 s" in status(page)
 
 
-def test_the_status_drops_whole_parts_where_it_is_narrow(log: Path) -> None:
+def test_a_narrow_status_row_drops_whole_parts(log: Path) -> None:
     page = opened(log).page(time.time())
     assert status(page, 20) == "▾ following"
     for width in range(1, 100):
         assert sum(len(piece.text) for piece in draw_status(page, width, UNICODE)) <= width
 
 
-def test_a_line_of_a_number_is_gone_to(log: Path) -> None:
-    session = opened(log)
-    session.to_number(500)
-    page = session.page(NOW)
-    assert page.hit_number == 500
-    assert "line 500" in texts(page)
-
-
-def test_a_search_at_the_end_begins_with_the_last_match(log: Path) -> None:
+def test_a_search_at_the_end_starts_with_the_last_match(log: Path) -> None:
     session = opened(log)
     session.search("line 5.$")
     page = settled(session)
     assert page.search is not None
-    assert (page.hit_number, page.search.ordinal, page.note) == (59, 10, "")
+    assert (page.target_number, page.search.ordinal, page.note) == (59, 10, "")

@@ -12,7 +12,7 @@ from textual import events
 from textual.pilot import Pilot
 
 from backprop_tui.tui.app import Dashboard
-from backprop_tui.tui.charts.figures import RunFigures
+from backprop_tui.tui.charts.source import ChartData
 from backprop_tui.tui.layout import Zoom
 from backprop_tui.tui.preferences import Preferences
 from backprop_tui.tui.screens.compare import CompareScreen
@@ -23,7 +23,7 @@ from backprop_tui.tui.widgets.loss_chart import LossChart
 from backprop_tui.tui.widgets.metrics import MetricsTab
 from backprop_tui.tui.widgets.resources import ResourcesTab
 from backprop_tui.tui.widgets.sheet import Sheet
-from tests.tui.charts.runs import figures
+from tests.tui.charts.runs import chart_data
 from tests.tui.doubles import FakeBridge, FakeDesk
 from tests.tui.snapshots import ended, gpu, running, sample, snapshot
 
@@ -38,9 +38,9 @@ class FakeCharts:
     read_of: list[tuple[str, ...]] = field(default_factory=list)
     exported: list[tuple[str, str]] = field(default_factory=list)
 
-    async def read(self, run_ids: Sequence[str]) -> list[RunFigures]:
+    async def read(self, run_ids: Sequence[str]) -> list[ChartData]:
         self.read_of.append(tuple(run_ids))
-        return [RunFigures(run_id=one) if one in self.bare else figures(one) for one in run_ids]
+        return [ChartData(run_id=one) if one in self.bare else chart_data(one) for one in run_ids]
 
     async def export(self, run_id: str, path: str) -> str:
         self.exported.append((run_id, path))
@@ -135,7 +135,7 @@ def test_the_metrics_tab_shows_the_selected_run_and_follows_the_cursor() -> None
             await stage.press("2")
             assert "val_loss" in stage.metrics.shown_text
             await stage.press("j")
-            assert "No figures yet" in stage.metrics.shown_text
+            assert "No metrics yet" in stage.metrics.shown_text
             assert stage.charts.read_of[-1] == ("vit",)
 
     asyncio.run(play())
@@ -341,7 +341,7 @@ def test_keys_that_arrive_together_find_the_pane_that_the_one_before_chose() -> 
                 stage.pilot.app.post_message(events.Key(key, letter))
             await stage.press()
             await stage.press()
-            assert stage.main.charting.choices.wanted == "v"
+            assert stage.main.charting.choices.name_filter == "v"
             assert stage.pilot.app.screen is stage.main
 
     asyncio.run(play())

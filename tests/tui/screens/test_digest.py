@@ -12,9 +12,9 @@ from textual.pilot import Pilot
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
 from backprop_tui.tui.app import Dashboard
-from backprop_tui.tui.bridge import Remembered
+from backprop_tui.tui.bridge import DigestReady
+from backprop_tui.tui.digest.history import AbsenceDigest, DigestRun
 from backprop_tui.tui.preferences import Preferences
-from backprop_tui.tui.recollection import Recalled, Recollection
 from backprop_tui.tui.screens.digest import Digest
 from backprop_tui.tui.screens.help import Help
 from backprop_tui.tui.screens.main import MainScreen
@@ -25,11 +25,11 @@ from tests.tui.snapshots import NOW, ended, running, snapshot
 
 KILLED = Cause(kind="killed_by_signal", evidence="SIGKILL", advice="look in dmesg", retryable=True)
 RUNS = (running("nano"), ended("bad", Status.FAILED, cause=KILLED, ago=600), ended("good", ago=300))
-MISSED = Recollection(
+MISSED = AbsenceDigest(
     since=NOW.wall - 4000,
     until=NOW.wall,
     back_at=NOW.wall,
-    runs=tuple(Recalled(run=one) for one in RUNS),
+    runs=tuple(DigestRun(run=one) for one in RUNS),
 )
 
 
@@ -42,7 +42,7 @@ class Stage:
     desk: FakeDesk
 
     async def remembers(self, *, opens: bool = True) -> None:
-        self.pilot.app.post_message(Remembered(MISSED, opens=opens))
+        self.pilot.app.post_message(DigestReady(MISSED, opens=opens))
         await self.pilot.pause()
 
     @property

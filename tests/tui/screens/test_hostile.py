@@ -19,11 +19,11 @@ from backprop_tui.domain.run import Cause, Checkpoint, Git
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess
 from backprop_tui.tui.app import Dashboard
-from backprop_tui.tui.charts.figures import RunFigures
+from backprop_tui.tui.charts.source import ChartData
 from backprop_tui.tui.preferences import Preferences
 from backprop_tui.tui.requests import Said
 from backprop_tui.tui.snapshot import KnownRun, OpenRun, Snapshot
-from tests.tui.charts.runs import course, falling, figures
+from tests.tui.charts.runs import chart_data, falling, series
 from tests.tui.doubles import FakeBridge, FakeDesk
 from tests.tui.snapshots import NOW, ended, governor, gpu, queued, running, sample, snapshot
 
@@ -58,9 +58,9 @@ SCREENS = (
 
 
 class HostileCharts:
-    async def read(self, run_ids: Sequence[str]) -> list[RunFigures]:
-        metrics = {name: course(name, falling()) for name in ("loss", HOSTILE)}
-        return [figures(one, metrics) for one in run_ids]
+    async def read(self, run_ids: Sequence[str]) -> list[ChartData]:
+        metrics = {name: series(name, falling()) for name in ("loss", HOSTILE)}
+        return [chart_data(one, metrics) for one in run_ids]
 
     async def export(self, run_id: str, path: str) -> str:
         return path

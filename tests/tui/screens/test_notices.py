@@ -10,14 +10,14 @@ from textual.events import AppBlur, AppFocus
 from backprop_tui.domain.status import Status
 from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.bridge import RunsEnded
-from backprop_tui.tui.notices.ends import End, ends_between
-from backprop_tui.tui.notices.terminal import TerminalNotices
+from backprop_tui.tui.notifications.run_ends import RunEnd, ends_between
+from backprop_tui.tui.notifications.terminal import TerminalNotifier
 from backprop_tui.tui.preferences import Preferences
 from tests.tui.doubles import FakeBridge, FakeDesk
 from tests.tui.snapshots import ended, running, snapshot
 
 
-def ends(*statuses: Status) -> tuple[End, ...]:
+def ends(*statuses: Status) -> tuple[RunEnd, ...]:
     ids = [f"run-{number}" for number in range(len(statuses))]
     after = [ended(one, status) for one, status in zip(ids, statuses, strict=True)]
     return ends_between(snapshot(*map(running, ids)), snapshot(*reversed(after)))
@@ -27,9 +27,9 @@ def shown(app: Dashboard) -> list[str]:
     return [one.message for one in app._notifications]
 
 
-async def told(found: tuple[End, ...], *, focused: bool | None, problem: str | None = None) -> tuple[list[str], str]:
+async def told(found: tuple[RunEnd, ...], *, focused: bool | None, problem: str | None = None) -> tuple[list[str], str]:
     """The toasts, and what was written to the terminal."""
-    app = Dashboard(FakeBridge(snapshot()), FakeDesk(), Preferences(notices=TerminalNotices(bell=True, osc=True)))
+    app = Dashboard(FakeBridge(snapshot()), FakeDesk(), Preferences(notices=TerminalNotifier(bell=True, osc=True)))
     written: list[str] = []
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         assert app._driver is not None

@@ -1,4 +1,4 @@
-"""The digest: what it tells of an absence, from a recollection made by the test."""
+"""The digest: what it tells of an absence, from a digest made by the test."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 from backprop_tui.domain.run import Cause, Checkpoint
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.times import iso
+from backprop_tui.tui.digest.history import AbsenceDigest, DigestRun
 from backprop_tui.tui.drawing.digest import draw_digest
 from backprop_tui.tui.drawing.lines import text_of
-from backprop_tui.tui.recollection import Recalled, Recollection
 from backprop_tui.tui.snapshot import KnownRun
 from backprop_tui.tui.view.digest import DigestView, digest_view
 from backprop_tui.tui.wording.glyphs import ASCII, UNICODE
@@ -29,11 +29,11 @@ def event(kind: str, *, ago: float, **figures: Any) -> dict[str, Any]:
     return {"time": iso(NOW.wall - ago), "event": kind, "message": "", **figures}
 
 
-def digest(*runs: Recalled | KnownRun, away: float = 6 * HOUR + 12 * MINUTE, **fields: Any) -> DigestView:
-    recalled = tuple(one if isinstance(one, Recalled) else Recalled(run=one) for one in runs)
+def digest(*runs: DigestRun | KnownRun, away: float = 6 * HOUR + 12 * MINUTE, **fields: Any) -> DigestView:
+    recalled = tuple(one if isinstance(one, DigestRun) else DigestRun(run=one) for one in runs)
     since = NOW.wall - away
     known: dict[str, Any] = {"since": since, "until": NOW.wall, "back_at": NOW.wall, "runs": recalled}
-    return digest_view(Recollection(**(known | fields)), snapshot(*(one.run for one in recalled)))
+    return digest_view(AbsenceDigest(**(known | fields)), snapshot(*(one.run for one in recalled)))
 
 
 def told(view: DigestView) -> dict[str, str]:
@@ -64,15 +64,15 @@ def test_failures_stand_before_the_lost_and_those_before_what_a_guard_stopped() 
 
 def test_what_is_done_is_told_with_the_best_loss_of_all() -> None:
     view = digest(
-        Recalled(run=ended("one"), best_loss=0.5),
-        Recalled(run=ended("two"), best_loss=0.3921),
-        Recalled(run=ended("x")),
+        DigestRun(run=ended("one"), best_loss=0.5),
+        DigestRun(run=ended("two"), best_loss=0.3921),
+        DigestRun(run=ended("x")),
     )
     assert told(view)["done"] == "3 runs: best loss 0.3921, two"
 
 
 def test_one_run_that_is_done_is_named_once() -> None:
-    assert told(digest(Recalled(run=ended("one"), best_loss=0.25)))["done"] == "one: best loss 0.2500"
+    assert told(digest(DigestRun(run=ended("one"), best_loss=0.25)))["done"] == "one: best loss 0.2500"
     assert told(digest(ended("one")))["done"] == "one: printed no loss"
 
 
@@ -100,7 +100,7 @@ def test_pauses_for_heat_are_counted_with_their_time_and_the_hottest() -> None:
         event("continued", ago=20 * MINUTE),
         event("paused", ago=4 * MINUTE, **hotter),
     )
-    view = digest(Recalled(run=running("a", seconds=9 * HOUR), events=story))
+    view = digest(DigestRun(run=running("a", seconds=9 * HOUR), events=story))
     assert told(view)["paused"] == "twice for heat: 14 min in all, GPU 1, hottest 87 C"
 
 
@@ -123,9 +123,9 @@ def test_only_what_a_retry_may_help_is_offered_for_one() -> None:
 
 
 def test_what_was_resumed_meanwhile_is_not_retried_again() -> None:
-    gone = Recalled(run=ended("gone", Status.LOST))
-    recollection = Recollection(since=NOW.wall - HOUR, until=NOW.wall, back_at=NOW.wall, runs=(gone,))
-    assert not digest_view(recollection, snapshot(running("gone"))).retry
+    gone = DigestRun(run=ended("gone", Status.LOST))
+    digest = AbsenceDigest(since=NOW.wall - HOUR, until=NOW.wall, back_at=NOW.wall, runs=(gone,))
+    assert not digest_view(digest, snapshot(running("gone"))).retry
 
 
 def test_it_says_how_long_the_absence_was() -> None:

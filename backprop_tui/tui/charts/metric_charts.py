@@ -1,0 +1,159 @@
+"""The charts of a run's metrics: the selected one large, with its validation curve, and small ones over the same x."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from backprop_tui.domain.attempts import Attempts
+from backprop_tui.domain.course import Course
+from backprop_tui.domain.metric_names import main_loss, validation_of
+from backprop_tui.plotting.axis import Axis
+from backprop_tui.plotting.by import By
+from backprop_tui.plotting.scale import Scale
+from backprop_tui.plotting.track import Track, Tracks, x_scale, y_scale
+from backprop_tui.tui.charts.chart import AxisUnit, Chart, ChartCurve
+from backprop_tui.tui.charts.choices import AXIS_WORDS, ChartChoices
+from backprop_tui.tui.charts.source import ChartData
+from backprop_tui.tui.neutral import neutral
+from backprop_tui.tui.snapshot import KnownRun
+from backprop_tui.tui.view.tokens import Token
+from backprop_tui.tui.wording import numbers
+
+NO_METRICS_YET = "No metrics yet. Understood: JSON, tqdm, HF, Lightning, Keras, timm, YOLO, loss: 0.5, …"
+X_UNITS = {By.STEP: AxisUnit.STEPS, By.TIME: AxisUnit.SECONDS, By.CLOCK: AxisUnit.SECONDS}
+
+
+class Plotter:
+    """What all charts of a run share; `name` is the selected metric, `validation` the same on validation data."""
+
+    def __init__(self, known: KnownRun, data: ChartData, choices: ChartChoices, tracks: Tracks | None = None) -> None:
+        """`tracks` is a cache that the caller keeps from one paint to the next."""
+        self._tracks = tracks or Tracks()
+        self.known, self.data, self.choices = known, data, choices
+        metrics = data.metrics
+        names = choices.matching(metrics) if choices.name_filter else metrics
+        chosen = choices.metric if choices.metric in names else None
+        self.name = chosen or main_loss(names) or next(iter(names), None)
+        self.validation = None if self.name is None else validation_of(self.name, metrics)
+        self.axis = Axis(attempts=Attempts.of(data.run), by=choices.by)
+        self.large = [self.track(metrics[name]) for name in (self.name, self.validation) if name is not None]
+        self.whole = x_scale(self.large, total=self._total_steps)
+
+    def track(self, series: Course) -> Track:
+        """A metric of the run on the selected x axis."""
+        return self._tracks.of(series, self.axis, run_id=self.data.run_id)
+
+    @property
+    def _total_steps(self) -> float | None:
+        live = self.known.live
+        total = live.total_steps if live is not None else self.known.record.get("total_steps")
+        return float(total) if total else None
+
+    @property
+    def x(self) -> Scale:
+        """The visible part of x."""
+        return self.whole if self.choices.window is None else Scale(*self.choices.window)
+
+    def y(self, tracks: Sequence[Track]) -> Scale:
+        """The y range of the visible part of these tracks."""
+        return y_scale(tracks, log=self.choices.log, window=self.choices.window)
+
+    def note(self) -> str:
+        """The choices that differ from the default, as text."""
+        words = [AXIS_WORDS[self.choices.by]] if self.choices.by is not By.STEP else []
+        words += ["log scale"] if self.choices.log else []
+        words += [self.choices.filter_text] if self.choices.filter_text else []
+        words += ["zoomed"] if self.choices.window is not None else []
+        words += [] if self.data.caught_up else ["reading"]
+        return ", ".join(words)
+
+    def checkpoints(self) -> Iterator[float]:
+        """The positions of the checkpoints on x."""
+        live, run = self.known.live, self.known.run
+        for checkpoint in live.checkpoints if live is not None else () if run is None else run.checkpoints:
+            if self.axis.by is not By.STEP:
+                yield self.axis.moment(checkpoint.saved_at)
+            elif checkpoint.step is not None:
+                yield float(checkpoint.step)
+
+
+def large_chart(plotter: Plotter) -> Chart:
+    """The chart of the selected metric and its validation curve."""
+    if plotter.name is None:
+        return Chart(title="metrics", empty_text=plotter.data.problem or NO_METRICS_YET)
+    tracks = plotter.large
+    gaps = sorted({plotter.axis.place(gap) for track in tracks for gap in track.course.holes})
+    return Chart(
+        title=neutral(plotter.name),
+        name=plotter.name,
+        value="" if len(tracks) > 1 else _current_value(plotter, tracks[0]),
+        note=plotter.note(),
+        curves=tuple(_train_and_validation_curves(plotter, tracks)),
+        x=plotter.x,
+        y=plotter.y(tracks),
+        x_unit=X_UNITS[plotter.axis.by],
+        checkpoints=tuple(plotter.checkpoints()),
+        restarts=plotter.axis.restarts(tracks[0].course),
+        gaps=tuple(gaps),
+        cursor=plotter.choices.cursor,
+        dragged=plotter.choices.dragged,
+        empty_text="no finite value",
+    )
+
+
+def _train_and_validation_curves(plotter: Plotter, tracks: Sequence[Track]) -> list[ChartCurve]:
+    has_both = len(tracks) > 1
+    names = (("train", "t"), ("val", "v")) if has_both else (("", "*"),)
+    curves: list[ChartCurve] = []
+    for track, (label, letter), token in zip(tracks, names, (Token.ACCENT, Token.WARN), strict=False):
+        value = _current_value(plotter, track)
+        template = ChartCurve(label=label, value=value, token=token, letter=letter, pieces=(), ends_in_letter=has_both)
+        is_validation = token is Token.WARN  # has few points, which need no smoothing
+        curves += metric_curves(track, template=template, stretches=0 if is_validation else plotter.choices.stretches)
+    return curves
+
+
+def small_chart(plotter: Plotter, series: Course, *, in_grid: bool) -> Chart:
+    """The chart of another metric; in a grid, the selected metric is one of the small charts and is highlighted."""
+    track = plotter.track(series)
+    template = ChartCurve(label="", token=Token.INFO, letter="*", pieces=())
+    return Chart(
+        title=neutral(series.name),
+        name=series.name,
+        value=_current_value(plotter, track),
+        curves=tuple(metric_curves(track, template=template, stretches=plotter.choices.stretches)),
+        x=plotter.x,
+        y=plotter.y([track]),
+        x_unit=X_UNITS[plotter.axis.by],
+        gaps=tuple(plotter.axis.place(gap) for gap in series.holes),
+        restarts=plotter.axis.restarts(series),
+        cursor=plotter.choices.cursor,
+        empty_text="no finite value",
+        chosen=in_grid and series.name == plotter.name,
+    )
+
+
+def metric_curves(track: Track, *, template: ChartCurve, stretches: int) -> list[ChartCurve]:
+    """The curve of a metric, last, and faint behind it the unsmoothed values and steps that were later repeated."""
+    drawn = track.drawn(stretches)
+    faint = replace(template, label="", value="", token=Token.FAINT, letter=".", faint=True, ends_in_letter=False)
+    behind = (*drawn.redone, *drawn.raw)
+    return [*([replace(faint, pieces=behind)] if behind else []), replace(template, pieces=drawn.pieces)]
+
+
+def _current_value(plotter: Plotter, track: Track) -> str:
+    """The value at the cursor, or the newest."""
+    place = plotter.choices.cursor
+    return last_value_text(track.course) if place is None else _value_text_at(track, place)
+
+
+def last_value_text(series: Course) -> str:
+    """The newest value of a metric."""
+    return numbers.metric(None if series.last is None else series.last.value)
+
+
+def _value_text_at(track: Track, place: float) -> str:
+    """The value nearest to a position on x."""
+    bucket = track.nearest(place)
+    return numbers.NOTHING if bucket is None else numbers.metric(bucket.last)

@@ -1,0 +1,230 @@
+"""Reads the runs of a store, and the loss curves of the running ones; a run is opened only after its files changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from datetime import datetime
+
+from backprop_tui.domain.errors import BrokenRecord
+from backprop_tui.domain.live import Live
+from backprop_tui.domain.metric_names import main_loss
+from backprop_tui.domain.queue_order import in_order
+from backprop_tui.domain.run import Run
+from backprop_tui.domain.status import ACTIVE, ENDED, Status
+from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.home import Home
+from backprop_tui.store.index import read_newest, read_recent
+from backprop_tui.store.records import public
+from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.run_view import marked_ids
+from backprop_tui.store.tail import JsonTail
+from backprop_tui.store.watched_file import Signature, WatchedFile, signature_of
+from backprop_tui.tui.snapshot import Curve, KnownRun
+
+Holds = Mapping[str, Sequence[JsonObject]]  # the reasons why runs are held, by id
+
+MAX_CURVE_POINTS = 240  # beyond that every second point is dropped
+FIRST_BYTES = 1 << 20  # of the end of a long metrics file, which are read first
+PACE_POINTS = 40
+
+
+class RunsReader:
+    """Reads all runs that the dashboard lists."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._marked: dict[str, _MarkedRun] = {}
+        self._recent_file = WatchedFile(home.recent)
+        self._index_file = WatchedFile(home.index)
+        self._indexed: dict[str, JsonObject] = {}
+        self._reads = 0
+        self._runs_folder = WatchedFile(home.runs)
+        self._directories = 0
+        self._ended_key: tuple[AbstractSet[str], Sequence[KnownRun]] | None = None
+        self._ended_runs: list[KnownRun] = []
+
+    def read(self, holds: Holds) -> list[KnownRun]:
+        """The admitted runs, oldest first, then the queue, then the ended runs, newest first.
+
+        Raises:
+            StorageFailed: the state directory cannot be read.
+        """
+        run_ids = marked_ids(self._home)
+        self._marked = {id_: self._marked.get(id_) or _MarkedRun(self._home.run_folder(id_)) for id_ in run_ids}
+        runs = [marked.read(holds.get(run_id, ())) for run_id, marked in self._marked.items()]
+        known = [run for run in runs if run is not None]
+        unfinished = [run for run in known if run.status not in ENDED]
+        unindexed = [run for run in known if run.status in ENDED]
+        return [*_in_display_order(unfinished), *self._ended(unfinished, unindexed)]
+
+    def total(self) -> int:
+        """The number of runs in the store."""
+        if self._runs_folder.changed():
+            try:
+                # Many file systems count the subdirectories in the link count, which saves listing them.
+                links = os.stat(self._home.runs).st_nlink
+                self._directories = links - 2 if links > 2 else len(os.listdir(self._home.runs))
+            except OSError:
+                self._directories = 0
+        return self._directories
+
+    def _ended(self, unfinished: Sequence[KnownRun], unindexed: Sequence[KnownRun]) -> list[KnownRun]:
+        """The ended runs; the same list while nothing changed: there may be a thousand, asked for every second."""
+        recent_changed = self._recent_file.changed()
+        is_second_read = self._reads == 1 and os.path.exists(self._home.index)
+        if self._index_file.changed() or recent_changed or is_second_read:
+            # Before the first paint only the newest runs are read, which have a file of their own.
+            self._indexed = read_newest(self._home) if self._reads else read_recent(self._home)
+            self._ended_key = None
+        self._reads += 1
+        key = {run.id for run in unfinished}, list(unindexed)
+        if self._ended_key != key:
+            self._ended_key = key
+            self._ended_runs = self._sort_ended(*key)
+        return self._ended_runs
+
+    def _sort_ended(self, unfinished: AbstractSet[str], unindexed: Sequence[KnownRun]) -> list[KnownRun]:
+        runs = {id_: KnownRun(record=record) for id_, record in self._indexed.items() if id_ not in unfinished}
+        runs |= {run.id: run for run in unindexed}
+        ended = [run for run in runs.values() if run.record["status"] in ENDED]
+        return sorted(ended, key=_ended_at, reverse=True)
+
+
+def _in_display_order(unfinished: Sequence[KnownRun]) -> list[KnownRun]:
+    """The admitted runs, oldest first; then the queued ones, each with its place in the queue."""
+    admitted = [run for run in unfinished if run.status is not Status.QUEUED]
+    queued = {run.id: run for run in unfinished if run.status is Status.QUEUED}
+    places: dict[str, int] = {}
+    queue = []
+    for run in in_order(known.run for known in queued.values() if known.run is not None):
+        places[run.host] = places.get(run.host, 0) + 1
+        queue.append(replace(queued[run.id], place=places[run.host]))
+    return [*sorted(admitted, key=_started_at), *queue]
+
+
+def _started_at(known: KnownRun) -> tuple[float, str]:
+    run = known.run
+    return (run.attempts[-1].started_at if run is not None and run.attempts else 0.0), known.id
+
+
+def _ended_at(known: KnownRun) -> tuple[str, str]:
+    return str(known.record.get("ended_at") or known.record.get("created_at") or ""), known.id
+
+
+class _MarkedRun:
+    """A run that has a marker, with its files as they were last read."""
+
+    __slots__ = ("_curve", "_directory", "_holds", "_known", "_live", "_run", "_signatures")
+
+    def __init__(self, folder: str) -> None:
+        self._directory = RunDirectory(folder)
+        self._signatures: tuple[Signature | None, Signature | None] | None = None
+        self._run: Run | None = None
+        self._live: Live | None = None
+        self._holds: Sequence[JsonObject] = ()
+        self._known: KnownRun | None = None
+        self._curve: CurveReader | None = None
+
+    def read(self, holds: Sequence[JsonObject]) -> KnownRun | None:
+        """The current run; None if it cannot be read, since the marker is older or younger than the record."""
+        signatures = signature_of(self._directory.record_path), signature_of(self._directory.live_path)
+        if signatures != self._signatures or holds != self._holds:
+            self._signatures, self._holds = signatures, holds
+            self._known = self._read_records(holds)
+        if self._known is None or self._known.status not in ACTIVE:
+            return self._known
+        return replace(self._known, curve=self._read_curve(), written_at=self._log_written_at())
+
+    def _read_records(self, holds: Sequence[JsonObject]) -> KnownRun | None:
+        try:
+            run = self._directory.read()
+        except BrokenRecord:
+            return None
+        live = self._directory.read_live() if run.status in ACTIVE else None
+        if live is not None and live.attempt != run.attempt.number:
+            live = None
+        return KnownRun(record=public(run, self._directory.path, live=live, holds=holds), run=run, live=live)
+
+    def _read_curve(self) -> Curve:
+        if self._curve is None:
+            self._curve = CurveReader(self._directory.metrics_path)
+        return self._curve.read()
+
+    def _log_written_at(self) -> float | None:
+        try:
+            status = os.stat(self._directory.log)
+        except OSError:
+            return None
+        return status.st_mtime if status.st_size else None
+
+
+class CurveReader:
+    """Reads the loss curve of one run from metrics.jsonl, continuing where it stopped."""
+
+    __slots__ = ("_count", "_name", "_pace", "_stride", "_tail", "_values")
+
+    def __init__(self, path: str) -> None:
+        self._tail = JsonTail(path, last_bytes=FIRST_BYTES)
+        self._name: str | None = None
+        self._values: list[float] = []
+        self._pace: list[tuple[float, int]] = []
+        self._stride, self._count = 1, 0
+
+    def read(self) -> Curve:
+        """The current curve."""
+        try:
+            lines = self._tail.read()
+        except OSError:
+            lines = []  # a run is shown without its curve rather than not at all
+        if self._tail.restarted:
+            self._values.clear()
+            self._pace.clear()
+            self._stride, self._count = 1, 0
+        for line in lines:
+            self._take_values(line)
+        return Curve(name=self._name, values=tuple(self._values), step_seconds=self._step_seconds())
+
+    def _take_values(self, line: JsonObject) -> None:
+        metrics = line.get("metrics")
+        if not isinstance(metrics, dict):
+            return
+        self._choose_metric([str(name) for name in metrics])
+        value = metrics.get(self._name)
+        if isinstance(value, int | float):
+            self._count += 1
+            if self._count % self._stride == 0:
+                self._values.append(float(value))
+            if len(self._values) > MAX_CURVE_POINTS:
+                del self._values[::2]
+                self._stride *= 2
+        self._take_pace(line)
+
+    def _choose_metric(self, names: list[str]) -> None:
+        """Switches to the training loss, even if the validation loss was printed first."""
+        name = main_loss([*([] if self._name is None else [self._name]), *names])
+        if name != self._name:
+            self._name = name
+            self._values.clear()
+            self._stride, self._count = 1, 0
+
+    def _take_pace(self, line: JsonObject) -> None:
+        step, text = line.get("step"), line.get("time")
+        if not isinstance(step, int) or not isinstance(text, str):
+            return
+        try:
+            time = datetime.fromisoformat(text).timestamp()
+        except ValueError:
+            return
+        if self._pace and step < self._pace[-1][1]:
+            self._pace.clear()  # resumed from an earlier checkpoint
+        self._pace.append((time, step))
+        del self._pace[:-PACE_POINTS]
+
+    def _step_seconds(self) -> float | None:
+        """The median time per step, so that a pause, an evaluation or a checkpoint does not count."""
+        pairs = zip(self._pace, self._pace[1:], strict=False)
+        paces = sorted((time - before) / (step - last) for (before, last), (time, step) in pairs if step > last)
+        return paces[len(paces) // 2] if paces and paces[len(paces) // 2] > 0 else None

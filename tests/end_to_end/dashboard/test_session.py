@@ -1,0 +1,124 @@
+"""Sessions at the dashboard: queueing, watching and stopping a real run, leaving, and resizing the window."""
+
+from __future__ import annotations
+
+import os
+
+from backprop_tui.domain.status import Status
+from tests.end_to_end.dashboard.conftest import Open
+from tests.end_to_end.dashboard.helpers import assert_terminal_restored, training, training_script
+from tests.support.sandbox import Sandbox
+from tests.support.terminal import ALTERNATE_SCREEN, CURSOR
+from tests.support.waiting import wait_until
+
+
+def test_a_run_is_queued_watched_and_stopped_and_the_terminal_is_restored(
+    sandbox: Sandbox, open_dashboard: Open
+) -> None:
+    training_script(sandbox)
+    screen = open_dashboard()
+    screen.wait_for("Nothing here yet")
+    assert ALTERNATE_SCREEN in screen.modes()
+    assert CURSOR not in screen.modes()
+    screen.type("n")
+    screen.wait_for("New run")
+    screen.type("train.py\r")
+    screen.wait_for("running")
+    screen.wait_for('"loss":')  # its log line
+    (run_id,) = os.listdir(sandbox.home.runs)
+    run = sandbox.submitted(run_id)
+    screen.type("s")
+    screen.wait_for("stop, with time to save")
+    screen.type("\r")
+    run.wait_for(Status.STOPPED)
+    screen.wait_for("stopped")
+    screen.type("q")
+    assert screen.wait_for_exit() == 0
+    assert_terminal_restored(screen)
+    sandbox.wait_until_all_is_indexed()
+
+
+def test_leaving_with_running_runs_says_so_and_they_continue(sandbox: Sandbox, open_dashboard: Open) -> None:
+    run = training(sandbox)
+    screen = open_dashboard()
+    screen.wait_for("running")
+    screen.type("q")
+    screen.wait_for("1 run goes on. They need no window.")
+    screen.type("\r")
+    assert screen.wait_for_exit() == 0
+    assert_terminal_restored(screen)
+    assert run.status() is Status.RUNNING
+
+
+def test_stop_all_and_leave_ends_the_runs_first(sandbox: Sandbox, open_dashboard: Open) -> None:
+    run = training(sandbox)
+    screen = open_dashboard()
+    screen.wait_for("running")
+    screen.type("q")
+    screen.wait_for("asks once more")
+    screen.type("S")
+    screen.wait_for("Stop 1 run, with time to save")
+    screen.type("y")
+    assert screen.wait_for_exit() == 0
+    assert run.status() is Status.STOPPED
+    assert os.path.exists(sandbox.home.host_file("queue-held"))
+    assert_terminal_restored(screen)
+
+
+def test_ctrl_c_twice_leaves_and_restores_the_terminal(sandbox: Sandbox, open_dashboard: Open) -> None:
+    screen = open_dashboard()
+    screen.wait_for("Nothing here yet")
+    screen.type("\x03")
+    screen.wait_for("q leaves, runs go on")
+    screen.type("\x03")
+    assert screen.wait_for_exit() == 0
+    assert_terminal_restored(screen)
+
+
+def test_the_window_can_shrink_to_one_cell_and_grow_again(sandbox: Sandbox, open_dashboard: Open) -> None:
+    run = training(sandbox)
+    screen = open_dashboard(COLUMNS="80", LINES="24")  # some shells export them, but the terminal's own size counts
+    screen.wait_for("running")
+    for columns, rows in ((20, 5), (80, 24), (10, 3), (200, 50), (1, 1), (120, 40)):
+        screen.resize(columns, rows)
+        if columns >= 20:
+            screen.wait_for("backprop")
+    screen.wait_for(run.id)
+    screen.wait_for('"loss":')
+    screen.type("q")
+    screen.wait_for("They need no window")
+    screen.type("\r")
+    assert screen.wait_for_exit() == 0
+
+
+def test_two_dashboards_show_the_same_and_do_not_interfere(sandbox: Sandbox, open_dashboard: Open) -> None:
+    run = training(sandbox)
+    first, second = open_dashboard(), open_dashboard(size=(80, 24))
+    first.wait_for("running")
+    second.wait_for("running")
+    first.type("p")
+    run.wait_for(Status.PAUSED)
+    second.wait_for("paused")
+    second.type("p")
+    run.wait_for(Status.RUNNING)
+    first.wait_for("running")
+    first.type("q")
+    first.wait_for("They need no window")
+    first.type("\r")
+    assert first.wait_for_exit() == 0
+    second.wait_for("running")
+    assert second.lives()
+
+
+def test_a_terminal_that_reports_its_size_within_the_input_is_restored_too(
+    sandbox: Sandbox, open_dashboard: Open
+) -> None:
+    screen = open_dashboard()
+    screen.wait_for("Nothing here yet")
+    screen.type(
+        "\x1b[?2048;2$y"
+    )  # the answer to whether it does: Textual then asks for it, and for the mouse in pixels
+    wait_until(lambda: 2048 in screen.modes(), "reports of its size", report=screen.state)
+    screen.type("q")
+    assert screen.wait_for_exit() == 0
+    assert_terminal_restored(screen)

@@ -1,0 +1,272 @@
+"""The Metrics tab: one metric large, all in a table, facts, cursor and zoom."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from backprop_tui.domain.course import Course
+from backprop_tui.domain.run import Attempt, Checkpoint
+from backprop_tui.domain.status import Status
+from backprop_tui.plotting.by import By
+from backprop_tui.tui.charts.chart import AxisUnit
+from backprop_tui.tui.charts.choices import ChartChoices, ChartNavigator
+from backprop_tui.tui.charts.metric_charts import Plotter
+from backprop_tui.tui.charts.metrics_tab import MetricsView, draw_metrics, metrics_view
+from backprop_tui.tui.charts.source import ChartData
+from backprop_tui.tui.drawing.lines import text_of, width_of
+from backprop_tui.tui.snapshot import Curve
+from backprop_tui.tui.view.tokens import Token
+from backprop_tui.tui.wording.glyphs import ASCII, UNICODE
+from tests.tui.charts.runs import chart_data, falling, series
+from tests.tui.snapshots import NOW, running
+
+KNOWN = running(
+    "nano",
+    step=590,
+    total_steps=1000,
+    metrics={"loss": 2.1},
+    curve=Curve(step_seconds=0.118),
+    checkpoints=(Checkpoint(path="/c/400", step=400, saved_at=NOW.wall - 65, sound=True),),
+)
+
+
+def _view(data: ChartData | None = None, choices: ChartChoices | None = None) -> MetricsView:
+    return metrics_view(Plotter(KNOWN, data or chart_data("nano"), choices or ChartChoices()), NOW, UNICODE)
+
+
+def _facts(view: MetricsView) -> list[str]:
+    return [text_of(line) for line in view.facts if line]
+
+
+def _twice(again_at: int, *, value: float = 0.0) -> tuple[dict[str, Course], ChartData]:
+    """A run that was resumed once, after 40 values, at the step `again_at`."""
+    assert KNOWN.run is not None
+    before = Attempt(number=1, started_at=NOW.wall - 60, boot_id="b", ended_at=NOW.wall - 20, status=Status.STOPPED)
+    run = replace(KNOWN.run, attempts=(before, replace(before, number=2, started_at=NOW.wall + 100, ended_at=None)))
+    losses = falling(60)
+    before_resume = series("loss", losses[:40], every=10)
+    after_resume = series(
+        "loss", [loss + value for loss in losses[40:]], every=10, first=again_at, begun=NOW.wall + 100
+    )
+    both = replace(
+        before_resume,
+        buckets=before_resume.buckets + after_resume.buckets,
+        last=after_resume.last,
+        count=60,
+    )
+    metrics = {"loss": both}
+    return metrics, chart_data("nano", metrics, run=run)
+
+
+def test_the_loss_is_large_together_with_the_validation_loss() -> None:
+    chart = _view().large
+    assert (chart.title, chart.x.high, chart.checkpoints) == ("loss", 1000.0, (400.0,))
+    assert [(curve.label, curve.token, curve.faint) for curve in chart.curves] == [
+        ("", Token.FAINT, True),
+        ("train", Token.ACCENT, False),
+        ("val", Token.WARN, False),
+    ]
+    assert [chart.title for chart in _view().small] == ["lr"]
+
+
+def test_a_few_points_are_not_smoothed() -> None:
+    chart = _view(chart_data("nano", {"loss": series("loss", falling(9))})).large
+    assert [curve.faint for curve in chart.curves] == [False]
+
+
+def test_the_steep_beginning_and_outliers_do_not_determine_the_range() -> None:
+    losses = [50.0, *falling(400)]
+    losses[200] = 1e6
+    chart = _view(chart_data("nano", {"loss": series("loss", losses)})).large
+    assert chart.y.high < 8
+
+
+def test_a_chosen_metric_is_large_and_the_loss_if_that_does_not_exist() -> None:
+    view = _view(choices=ChartChoices(metric="lr"))
+    assert view.large.title == "lr"
+    assert [row.name for row in view.rows if row.chosen] == ["lr"]
+    assert _view(choices=ChartChoices(metric="gone")).large.title == "loss"
+
+
+def test_rows_show_last_and_best() -> None:
+    metrics = {"acc": series("acc", [0.1, 0.9, 0.5]), "loss": series("loss", [3.0, 1.0, math.nan])}
+    rows = {row.name: row for row in _view(chart_data("nano", metrics)).rows}
+    assert (rows["acc"].last, rows["acc"].best, rows["acc"].bad) == ("0.5000", "0.9000", False)
+    assert (rows["loss"].last, rows["loss"].best, rows["loss"].bad) == ("NaN", "1.000", True)
+
+
+def test_facts_show_pace_checkpoints_and_the_newest_values() -> None:
+    facts = _facts(_view())
+    assert facts[0].startswith("newest step 590  2.0")
+    assert facts[1].startswith("pace 118 ms/step  ETA 50s, at")
+    assert facts[2] == "◆ 1 checkpoint, newest 1m ago, verified"
+
+
+def _navigator(choices: ChartChoices, data: ChartData | None = None) -> ChartNavigator:
+    return ChartNavigator.of(Plotter(KNOWN, data or chart_data("nano"), choices))
+
+
+def test_the_cursor_shows_the_values_of_all_metrics_at_its_position() -> None:
+    choices = ChartChoices()
+    _navigator(choices).move(-0.1)
+    assert choices.cursor == pytest.approx(490)
+    view = _view(choices=choices)
+    assert _facts(view)[0].startswith("at cursor step 490  2.19")
+    assert [(row.name, row.value) for row in view.rows] == [("loss", "2.191"), ("val_loss", "2.478"), ("lr", "3.00e-4")]
+    assert view.small[0].cursor == choices.cursor
+    _navigator(choices).move(-1)
+    assert choices.cursor == 0.0
+    _navigator(choices).move(1)
+    assert choices.cursor is None
+
+
+def test_the_cursor_shows_the_running_time_too() -> None:
+    _, data = _twice(400)
+    assert _facts(_view(data, ChartChoices(cursor=350.0)))[0].startswith("at cursor step 350  0:35  2.")
+    assert _facts(_view(data, ChartChoices(cursor=450.0)))[0].startswith("at cursor step 450  0:45  2.")
+
+
+def test_the_cursor_moves_at_least_to_the_next_point() -> None:
+    choices = ChartChoices(metric="val_loss")
+    for _ in range(2):
+        _navigator(choices).move(-0.001)
+    assert choices.cursor == 300
+
+
+def test_zoom_keeps_the_cursor_in_place_and_returns_to_the_whole_range() -> None:
+    choices = ChartChoices(cursor=200.0)
+    _navigator(choices).zoom(None, 0.5)
+    assert choices.window == (100.0, 600.0)
+    _navigator(choices).zoom(600.0, 0.5)
+    assert choices.window == (350.0, 600.0)
+    for _ in range(60):
+        _navigator(choices).zoom(400.0, 0.5)
+    assert choices.window is not None
+    assert choices.window[1] - choices.window[0] == pytest.approx(1000 / 128)
+    for _ in range(60):
+        _navigator(choices).zoom(None, 2.0)
+    assert choices.window is None
+
+
+def test_a_dragged_range_is_zoomed_into_once_the_button_is_released() -> None:
+    choices = ChartChoices()
+    _navigator(choices).drag(300.0, 100.0, done=False)
+    assert (choices.dragged, choices.window) == ((300.0, 100.0), None)
+    _navigator(choices).drag(300.0, 100.0, done=True)
+    assert (choices.dragged, choices.window) == (None, (100.0, 300.0))
+    chart = _view(choices=choices).large
+    assert (chart.x.low, chart.x.high, chart.note) == (100.0, 300.0, "zoomed")
+    assert chart.y.high < 7
+    choices.cursor = 290.0
+    _navigator(choices).move(0.5)
+    assert choices.window == (290.0, 490.0)  # it follows the cursor
+
+
+def test_small_charts_follow_the_chosen_metric_and_a_grid_has_pages_of_all() -> None:
+    many = chart_data("nano", {name: series(name, falling()) for name in ("loss", "val_loss", *"abcdefgh")})
+    assert [chart.title for chart in _view(many).small] == ["a", "b", "c"]
+    assert [chart.title for chart in _view(many, ChartChoices(metric="c")).small] == ["d", "e", "f"]
+    assert [chart.title for chart in _view(many, ChartChoices(metric="h")).small] == ["loss", "val_loss", "a"]
+    grid = metrics_view(Plotter(KNOWN, many, ChartChoices(metric="c", grid=True)), NOW, UNICODE, most=4)
+    assert [(chart.title, chart.chosen) for chart in grid.small] == [
+        ("c", True),
+        ("d", False),
+        ("e", False),
+        ("f", False),
+    ]
+    assert text_of(draw_metrics(grid, 120, 40, UNICODE)[0]).startswith(" 5-8 of 10 metrics")
+
+
+def test_metrics_are_filtered_by_an_expression_and_an_invalid_one_hides_none() -> None:
+    view = _view(choices=ChartChoices(name_filter="^l"))
+    assert [row.name for row in view.rows] == ["loss", "lr"]
+    assert [row.name for row in _view(choices=ChartChoices(name_filter="rate|lr")).rows] == ["lr"]
+    assert len(_view(choices=ChartChoices(name_filter="(")).rows) == 3
+    assert len(_view(choices=ChartChoices(name_filter="nothing")).rows) == 3
+
+
+def test_values_that_are_not_finite_interrupt_the_curve_and_are_marked_and_reported() -> None:
+    losses = falling(60)
+    losses[30:33] = [math.nan] * 3
+    view = _view(chart_data("nano", {"loss": series("loss", losses, every=10)}))
+    assert view.large.gaps == (300.0,)
+    assert [len(piece) for piece in view.large.curves[-1].pieces] == [30, 27]
+    assert "! loss not finite 3 times, first at 300" in _facts(view)
+
+
+def test_steps_that_a_later_attempt_repeated_are_faint() -> None:
+    _, data = _twice(300)
+    counts, faint = _view(data).large.curves[-1], _view(data).large.curves[0]
+    assert [(piece[0][0], piece[-1][0]) for piece in counts.pieces] == [(0.0, 300.0), (300.0, 490.0)]
+    assert faint.token is Token.FAINT
+    assert faint.pieces[0][0][0] == 310.0
+    assert max(bar[0] for piece in faint.pieces for bar in piece) == 490.0  # the raw curve is faint too
+
+
+def test_a_resume_is_marked_and_judged() -> None:
+    _, smooth = _twice(400)
+    assert _view(smooth).large.restarts == ((2, 400.0),)
+    assert "resumed once, no jump in loss" in _facts(_view(smooth))
+    _, jumped = _twice(400, value=4.0)
+    assert "resumed once, loss jumped at step 400" in _facts(_view(jumped))
+    _, again = _twice(0, value=4.0)
+    assert "resumed once, started over at step 0" in _facts(_view(again))
+    assert [piece[0][0] for piece in _view(again).large.curves[-1].pieces] == [0.0, 0.0]
+
+
+def test_the_guardians_resume_check_takes_precedence_over_the_curve() -> None:
+    _, data = _twice(400)
+    check = {"verdict": "restarted", "attempt": 2, "message": "started over at step 1 after 400"}
+    known = replace(KNOWN, record={**KNOWN.record, "resume_check": check})
+    view = metrics_view(Plotter(known, data, ChartChoices()), NOW, UNICODE)
+    line = next(line for line in view.facts if text_of(line).startswith("resume"))
+    assert text_of(line) == "resume attempt 2 started over at step 1 after 400"
+    assert line[1].token is Token.WARN
+
+
+def test_by_time_the_time_between_attempts_does_not_count() -> None:
+    _, data = _twice(400)
+    chart = _view(data, ChartChoices(by=By.TIME)).large
+    assert chart.x_unit is AxisUnit.SECONDS
+    assert chart.restarts == ((2, 40.0),)
+    assert chart.x.high == pytest.approx(59.0)
+    clock = _view(data, ChartChoices(by=By.CLOCK)).large
+    assert clock.restarts == ((2, 160.0),)
+    assert clock.x.high == pytest.approx(179.0)
+
+
+def test_a_log_scale_leaves_out_values_without_a_logarithm() -> None:
+    data = chart_data("nano", {"loss": series("loss", [0.0, *falling(50), -1.0])})
+    chart = _view(data, ChartChoices(log=True)).large
+    assert chart.y.is_log
+    assert chart.y.low > 1
+
+
+def test_without_metrics_it_says_which_formats_are_understood() -> None:
+    view = _view(chart_data("nano", {}))
+    assert view.large.empty_text.startswith("No metrics yet")
+    assert _view(ChartData(run_id="nano", problem="cannot be read")).large.empty_text == "cannot be read"
+
+
+@pytest.mark.parametrize("glyphs", [UNICODE, ASCII], ids=["unicode", "ascii"])
+@pytest.mark.parametrize(
+    "size", [(120, 36), (120, 13), (80, 21), (80, 6), (82, 38), (200, 45), (60, 6), (20, 2), (5, 1)]
+)
+def test_the_tab_fills_every_size(size: tuple[int, int], glyphs: object) -> None:
+    chosen = UNICODE if glyphs is UNICODE else ASCII
+    many = {name: series(name, falling()) for name in ("loss", "val_loss", *(f"metric-{place}" for place in range(30)))}
+    for data in (chart_data("nano"), chart_data("nano", many), chart_data("nano", {})):
+        view = metrics_view(Plotter(KNOWN, data, ChartChoices(metric="metric-29")), NOW, chosen)
+        lines = draw_metrics(view, *size, chosen)
+        assert len(lines) == size[1]
+        assert all(width_of(line) <= size[0] for line in lines)
+    if size[1] > 10:
+        text = "\n".join(map(text_of, draw_metrics(view_of(many), *size, chosen)))
+        assert "metric-29" in text
+
+
+def view_of(metrics: dict[str, Course]) -> MetricsView:
+    return _view(chart_data("nano", metrics), ChartChoices(metric="metric-29"))
