@@ -170,7 +170,7 @@ def test_a_sweep_is_rehearsed_with_its_own_runs_counted(session: Session, workpl
 
 def test_a_dry_run_that_would_be_held_is_75_and_says_why(session: Session, workplace: Path, capsys: Capture) -> None:
     assert run_program(["run", "--dry-run", "--min-free-ram", "100000", "--", "true"]) == 75
-    assert "keeps 100000" in capsys.readouterr().out
+    assert "needs 100000" in capsys.readouterr().out
     assert run_program(["run", "--dry-run", "--json", "--min-free-ram", "100000", "--", "true"]) == 75
     told = json.loads(capsys.readouterr().out)
     assert told["verdict"] == "held"

@@ -245,5 +245,5 @@ def test_goals_are_kept_each_once(session: ClientSession, script: Path) -> None:
 
 
 def test_a_goal_that_is_none_is_refused_with_what_would_do(session: ClientSession, script: Path) -> None:
-    with pytest.raises(UsageError, match=r"--until: 'loss<': a name, one of .* step=10000"):
+    with pytest.raises(UsageError, match=r"--until: 'loss<': write a name, one of .* step=10000"):
         _plan(session, "--until", "loss<")
