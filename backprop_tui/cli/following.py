@@ -19,7 +19,7 @@ from backprop_tui.cli.session import Session
 from backprop_tui.cli.story import ENDED, HELD, Event, Story
 from backprop_tui.cli.tails import ByteTail, From
 from backprop_tui.domain.errors import BackpropError
-from backprop_tui.domain.governor.figures import counted
+from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.status import Status
 from backprop_tui.store.fields import JsonObject

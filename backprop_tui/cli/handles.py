@@ -87,7 +87,8 @@ def _special(home: Home, handle: str) -> list[str]:
 
 def _best_of(session: Session, group: str) -> str:
     """The run of a group that did best by its loss, or by the first metric that it has."""
-    from backprop_tui.cli.measured import best_first, best_value, measured, metric_to_compare  # reads all they measured
+    from backprop_tui.cli.measured import measured, metric_to_compare  # reads all they measured
+    from backprop_tui.presentation.compare import best_first, best_value  # reads all they measured
 
     run_ids = resolve(session, group)
     if len(run_ids) == 1:

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from backprop_tui.cli import diagnostics, output
-from backprop_tui.cli.story import ENDED, HELD, PUBLIC_KINDS, Event, Story
-from backprop_tui.cli.words import event_words, status_words
+from backprop_tui.cli.story import ENDED, HELD, PROGRESS, PUBLIC_KINDS, Event, Story
+from backprop_tui.presentation.known_run import Moment
+from backprop_tui.presentation.run_line import end_line, event_line, following_line
 
 # So much of what was read may wait for a slow reader; then the log is left where it is.
 MOST_PENDING_BYTES = 1 << 20
@@ -106,7 +107,7 @@ class PlainOutput:
 
     def event(self, event: Event) -> None:
         """A line of ours, never in the middle of one of the script's."""
-        words = event_words(event)
+        words = _event_text(event)
         if words is None or (diagnostics.is_terminal() and event.kind not in _TOLD_ON_TERMINALS):
             return
         if self._line_open:
@@ -118,7 +119,17 @@ class PlainOutput:
         """The line at the bottom, a few times a second."""
         if now >= self._status_at and not self._line_open and diagnostics.is_terminal():
             self._status_at = now + STATUS_SECONDS
-            diagnostics.status(status_words(stories, now))
+            runs = [(story.run, story.live()) for story in stories]
+            diagnostics.status(following_line(runs, Moment.now()))
+
+
+def _event_text(event: Event) -> str | None:
+    """An event for people; None for one that they need not see."""
+    if event.kind in (PROGRESS, "admitted"):
+        return None
+    if event.kind == ENDED:
+        return end_line(event.figures["run"])
+    return event_line("waiting" if event.kind == HELD else event.kind, event.message)
 
 
 class PrefixedOutput(PlainOutput):

@@ -10,13 +10,14 @@ import shutil
 import time
 from collections.abc import Collection, Iterable, Sequence
 
-from backprop_tui.cli import diagnostics, figures, output
+from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.errors import BackpropError, StorageFailed, UsageError
-from backprop_tui.domain.governor.figures import counted
+from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.status import UNFINISHED
 from backprop_tui.domain.values import dataclass
+from backprop_tui.presentation import numbers
 from backprop_tui.store import index
 from backprop_tui.store.files import storage
 from backprop_tui.store.home import Home
@@ -143,7 +144,7 @@ def told(session: Session, runs: Sequence[Removable], size: int) -> int:
     done, freed = ("would be removed", "to free") if session.dry_run else ("removed", "freed")
     for run in runs:
         output.line(f"{run.run_id} {run.name}: {done}")
-    output.line(f"{counted(len(runs), 'run')} {done}, {figures.size(size)} {freed}")
+    output.line(f"{counted(len(runs), 'run')} {done}, {numbers.size(size)} {freed}")
     return OK
 
 

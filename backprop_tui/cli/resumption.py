@@ -13,7 +13,7 @@ from backprop_tui.cli.session import Session, here
 from backprop_tui.cli.specification import checkpoint_path, overlaid, working_directory
 from backprop_tui.cli.tails import From, known_so_far
 from backprop_tui.domain.errors import BrokenRecord, StorageFailed, UsageError
-from backprop_tui.domain.governor.figures import minutes
+from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.invocation import mentioned_flags
 from backprop_tui.domain.lifecycle import resume, used_seconds
 from backprop_tui.domain.resume_flags import resume_template

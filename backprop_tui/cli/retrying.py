@@ -13,7 +13,7 @@ from backprop_tui.cli.resumption import queue_again
 from backprop_tui.cli.session import Session
 from backprop_tui.cli.tails import From
 from backprop_tui.domain.errors import UsageError
-from backprop_tui.domain.governor.figures import counted
+from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.status import Status
 from backprop_tui.store.fields import JsonObject
 

@@ -9,15 +9,15 @@ from dataclasses import asdict
 from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.exit_codes import HELD, OK
 from backprop_tui.cli.session import Session
-from backprop_tui.cli.words import slice_words
+from backprop_tui.domain.formatting import duration, gigabytes_up, plain
 from backprop_tui.domain.governor.admission import Admit, Hold
-from backprop_tui.domain.governor.figures import duration, gigabytes_up, plain
 from backprop_tui.domain.invocation import arguments, environment
 from backprop_tui.domain.lifecycle import begin, timebox_seconds
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.slices import is_sliced
 from backprop_tui.domain.telemetry import Readings
 from backprop_tui.domain.times import iso
+from backprop_tui.presentation.run_line import slice_line
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.run_codec import public
 
@@ -111,7 +111,7 @@ def _show(session: Session, run: Run, found: Admit | Hold, given: Sequence[tuple
     rows += [("environment" if first else "", f"{name}={value}") for first, (name, value) in _marked(told)]
     rows.append(("timebox", _timebox(run)))
     if is_sliced(run.spec):
-        rows.append(("slice", slice_words(run)))
+        rows.append(("slice", slice_line(run)))
     rows.append(("starts when", _conditions(run)))
     rows.append(("verdict", _verdict(found)))
     for name, value in rows:

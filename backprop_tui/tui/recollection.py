@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from backprop_tui.domain.values import dataclass
+from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.tui.snapshot import KnownRun
 
 AWAY_SECONDS = 600.0  # a shorter absence needs no digest
 

@@ -10,10 +10,10 @@ import os
 from collections.abc import Sequence
 from typing import Protocol
 
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.values import dataclass
 from backprop_tui.launchers.own_command import own_command
 from backprop_tui.store.home import Home
-from backprop_tui.tui.neutral import neutral
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +51,10 @@ class CommandDesk:
         )
         output, errors = await process.communicate()
         done = process.returncode == 0
-        lines = tuple(neutral(line) for line in output.decode("utf-8", "replace").splitlines())
+        lines = tuple(sanitize(line) for line in output.decode("utf-8", "replace").splitlines())
         return Said(done=done, words=_line(output if done else errors or output), lines=lines)
 
 
 def _line(content: bytes) -> str:
     lines: Sequence[str] = content.decode("utf-8", "replace").strip().splitlines()
-    return neutral(lines[-1].removeprefix("backprop-tui: ")) if lines else ""
+    return sanitize(lines[-1].removeprefix("backprop-tui: ")) if lines else ""

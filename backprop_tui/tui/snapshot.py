@@ -7,53 +7,11 @@ from dataclasses import field
 
 from backprop_tui.domain.governor.governor_state import GovernorState
 from backprop_tui.domain.limits import MachineLimits
-from backprop_tui.domain.live import Live
-from backprop_tui.domain.run import Run
-from backprop_tui.domain.status import Status
 from backprop_tui.domain.values import dataclass
+from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.probes.logout import Logout
 from backprop_tui.probes.readings_codec import Sample
 from backprop_tui.store.fields import JsonObject
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
-    """Now: `wall` in seconds since the epoch, `monotonic` on CLOCK_MONOTONIC of boot `boot_id`."""
-
-    wall: float
-    monotonic: float
-    boot_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Curve:
-    """The course of a run's loss; `step_seconds` is its pace lately, None where it cannot be told."""
-
-    name: str | None = None
-    values: tuple[float, ...] = ()
-    step_seconds: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownRun:
-    """One run; `run` is None where only the index knows it, `written_at` is when its log last grew, a wall time."""
-
-    record: JsonObject
-    run: Run | None = None
-    live: Live | None = None
-    curve: Curve = field(default_factory=Curve)
-    written_at: float | None = None
-    place: int | None = None  # in the queue, 1 being the first
-
-    @property
-    def id(self) -> str:
-        """Its id."""
-        return str(self.record["id"])
-
-    @property
-    def status(self) -> Status:
-        """The status people see."""
-        return Status(self.record["status"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

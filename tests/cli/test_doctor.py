@@ -15,7 +15,7 @@ from backprop_tui.cli.doctor.sessions import look_at_sessions
 from backprop_tui.cli.doctor.state import file_system_of, look_at_locks, look_at_space, look_at_state
 from backprop_tui.cli.doctor.system import look_at_kernel, look_at_memory, look_at_python, look_at_shared_memory
 from backprop_tui.cli.doctor.work import look_at_index, look_at_settings, look_at_work
-from backprop_tui.cli.machine_view import MachineView
+from backprop_tui.cli.machine_view import MachineReadings
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading, Readings
 from backprop_tui.probes.cgroups import Cgroups
@@ -244,9 +244,9 @@ def test_colours_and_size_of_a_terminal_are_told() -> None:
     assert "size" not in levels(look_at_terminal({"TERM": "xterm"}, size=(0, 0)))
 
 
-def machine(*gpus: GpuReading, problem: str | None = None, known: bool = True) -> MachineView:
+def machine(*gpus: GpuReading, problem: str | None = None, known: bool = True) -> MachineReadings:
     readings = Readings(time=1.0, host=HostReading(), gpus=gpus, probe="nvml", probe_problem=problem)
-    return MachineView(readings=readings, gpus_known=known, passed_over={"amd": "no card"})
+    return MachineReadings(readings=readings, gpus_known=known, passed_over={"amd": "no card"})
 
 
 def gpu(health: GpuHealth, problem: str | None = None) -> GpuReading:

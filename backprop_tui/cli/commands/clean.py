@@ -7,15 +7,16 @@ import re
 import time
 from collections.abc import Iterator
 
-from backprop_tui.cli import diagnostics, figures
+from backprop_tui.cli import diagnostics
 from backprop_tui.cli.consent import consents
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.records import created
 from backprop_tui.cli.removal import Removable, leftovers, needed, removable, remove, size_of, sweep, told
 from backprop_tui.cli.session import Session
-from backprop_tui.domain.governor.figures import counted
+from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.status import ENDED, UNFINISHED
 from backprop_tui.domain.times import from_iso
+from backprop_tui.presentation import numbers
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.index import read_all
 from backprop_tui.store.views import marked
@@ -55,7 +56,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         return told(session, runs, size)
     if not runs and not rubbish:
         return told(session, runs, 0)
-    question = f"Remove {counted(len(runs), 'run')}, {figures.size(size)} of logs and figures?"
+    question = f"Remove {counted(len(runs), 'run')}, {numbers.size(size)} of logs and figures?"
     if not consents(question, given=arguments.yes):
         diagnostics.say("nothing was removed")
         return OK

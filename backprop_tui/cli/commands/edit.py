@@ -15,7 +15,7 @@ from backprop_tui.cli.session import Session
 from backprop_tui.cli.several import grant_each, rehearsed, reported, status_of
 from backprop_tui.cli.values import NoLimit
 from backprop_tui.domain.errors import UsageError
-from backprop_tui.domain.governor.figures import minutes
+from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.requests import EditRequest, TimeboxRequest
 from backprop_tui.domain.status import ENDED
 

@@ -20,7 +20,7 @@ from backprop_tui.cli.session import Session
 from backprop_tui.cli.several import chosen, grant_each, rehearsed, reported
 from backprop_tui.cli.waking import wake
 from backprop_tui.domain.errors import UsageError
-from backprop_tui.domain.governor.figures import counted
+from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.queue_order import moved
 from backprop_tui.domain.requests import EditRequest
 from backprop_tui.domain.run import Run

@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from backprop_tui.cli import diagnostics, figures
+from backprop_tui.cli import diagnostics
 from backprop_tui.cli.consent import consents
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.handles import HELP, resolve_all
 from backprop_tui.cli.removal import Removable, needed, removable, remove, told
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.errors import BrokenRecord
-from backprop_tui.domain.governor.figures import counted
+from backprop_tui.domain.formatting import counted
+from backprop_tui.presentation import numbers
 from backprop_tui.store.views import shown_run
 
 SUMMARY = "remove runs that have ended, with their logs and figures; their checkpoints stay"
@@ -31,7 +32,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     if session.dry_run:
         return told(session, runs, size)
     names = ", ".join(f"{run.run_id} ({run.name})" for run in runs[:5]) + (", ..." if len(runs) > 5 else "")
-    question = f"Remove {counted(len(runs), 'run')}, {figures.size(size)} of logs and figures: {names}?"
+    question = f"Remove {counted(len(runs), 'run')}, {numbers.size(size)} of logs and figures: {names}?"
     if not consents(question, given=arguments.yes):
         diagnostics.say("nothing was removed")
         return OK

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Iterable, Sequence
 
 from backprop_tui.cli import diagnostics, output, rows, tables
 from backprop_tui.cli.exit_codes import OK
-from backprop_tui.cli.governor_view import GovernorView, clauses, governor_view, machine_settings
+from backprop_tui.cli.governor_view import GovernorReport, governor_clauses, governor_report, machine_settings
 from backprop_tui.cli.handles import HELP, resolve
-from backprop_tui.cli.machine_view import GPU_COLUMNS, MachineProbe, MachineView, gpu_row, host_words
+from backprop_tui.cli.machine_view import GPU_COLUMNS, MachineProbe, MachineReadings, gpu_row
 from backprop_tui.cli.places import places
 from backprop_tui.cli.records import record_of, split
-from backprop_tui.cli.run_sheet import Line, sheet
 from backprop_tui.cli.session import Session
 from backprop_tui.cli.waking import wake
 from backprop_tui.domain.status import Status
 from backprop_tui.launchers.lease import is_signed_elsewhere, supervisor_pid
+from backprop_tui.presentation.known_run import KnownRun, Moment
+from backprop_tui.presentation.machine import host_line, no_gpu_note
+from backprop_tui.presentation.run_details import NamedValue, detail_sections
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.views import View, governor, shown_run, view
 
 SUMMARY = "show the machine, the governor and what is unfinished, or all that is known of one run"
 
-_MARGIN = 12
+_MARGIN = 13
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +49,7 @@ def _machine(session: Session) -> None:
     machine = probe.view()
     pid = supervisor_pid(session.home)
     said = governor(session.home) if pid is not None else None
-    found = governor_view(session.home, said, settings.limits)
+    found = governor_report(session.home, said, settings.limits)
     if session.json:
         output.json_value(_as_json(session, machine, found, pid, unfinished))
         return
@@ -58,7 +59,7 @@ def _machine(session: Session) -> None:
 
 
 def _as_json(
-    session: Session, machine: MachineView, found: GovernorView, pid: int | None, unfinished: Sequence[View]
+    session: Session, machine: MachineReadings, found: GovernorReport, pid: int | None, unfinished: Sequence[View]
 ) -> JsonObject:
     records = [record_of(session.home, one) for one in unfinished]
     return {
@@ -72,15 +73,15 @@ def _as_json(
 
 
 def _show(
-    session: Session, machine: MachineView, found: GovernorView, pid: int | None, unfinished: Sequence[View]
+    session: Session, machine: MachineReadings, found: GovernorReport, pid: int | None, unfinished: Sequence[View]
 ) -> None:
     active = [one for one in unfinished if one.status is not Status.QUEUED]
     queued = [one for one in unfinished if one.status is Status.QUEUED]
     here = sum(one.run.host == session.home.host for one in active)
-    _lines([("host", session.home.host), ("", host_words(machine.readings.host))])
+    _lines([("host", session.home.host), ("", host_line(machine.readings.host))])
     _show_gpus(session, machine, unfinished)
-    first, *reasons = clauses(found, here)
-    _lines([("governor", f"{found.state}: {first}"), *(("", reason) for reason in reasons)])
+    first, *reasons = governor_clauses(found, here)
+    _lines([("governor", first), *(("", reason) for reason in reasons)])
     _lines([("supervisor", _supervisor_words(session, pid, unfinished))])
     if active:
         output.line()
@@ -92,7 +93,7 @@ def _show(
         _show_queue(session, queued, unfinished)
 
 
-def _show_gpus(session: Session, machine: MachineView, unfinished: Sequence[View]) -> None:
+def _show_gpus(session: Session, machine: MachineReadings, unfinished: Sequence[View]) -> None:
     readings = machine.readings
     if readings.gpus:
         names = {one.run.id: one.run.name for one in unfinished}
@@ -100,10 +101,8 @@ def _show_gpus(session: Session, machine: MachineView, unfinished: Sequence[View
         tables.show(GPU_COLUMNS, [gpu_row(gpu, names) for gpu in readings.gpus])
         _lines([(f"GPU {gpu.index}", gpu.problem) for gpu in readings.gpus if gpu.problem is not None])
         output.line()
-    elif readings.probe_problem is not None:
-        _lines([("gpus", f"unknown: {readings.probe}: {readings.probe_problem}")])
     else:
-        _lines([("gpus", "none" if machine.gpus_known else "the driver has not answered yet")])
+        _lines([("gpus", no_gpu_note(readings, gpus_known=machine.gpus_known))])
     if session.verbose:
         over = (("", f"not {name}: {why}") for name, why in machine.passed_over.items())
         _lines([("gpu probe", readings.probe), *over])
@@ -141,17 +140,21 @@ def _runs(session: Session, run_ids: Sequence[str]) -> None:
         if number or len(records) > 1:
             output.line()
         run, live = (None, None) if one is None else (one.run, one.live)
-        _lines(sheet(record, run=run, live=live, place=numbers.get(run_id), now=time.time()))
+        _details(KnownRun(record=record, run=run, live=live, place=numbers.get(run_id)))
+
+
+def _details(run: KnownRun) -> None:
+    for number, section in enumerate(detail_sections(run, Moment.now())):
+        if number:
+            output.line()
+        output.line(section.title)
+        _lines((f"  {name}", text) for name, text in section.lines)
 
 
 def _group(session: Session, records: Sequence[JsonObject]) -> None:
     """How many of the runs stand where, and which did best."""
-    from backprop_tui.cli.measured import (  # reads what they measured
-        best_first,
-        best_words,
-        measured,
-        metric_to_compare,
-    )
+    from backprop_tui.cli.measured import measured, metric_to_compare
+    from backprop_tui.presentation.compare import best_first, best_text
 
     counted_as = [str(record["status"]) for record in records]
     groups = {record["group"] for record in records}
@@ -162,7 +165,7 @@ def _group(session: Session, records: Sequence[JsonObject]) -> None:
     _lines(
         [
             ("group", f"{name}  {len(records)} runs: {standing}"),
-            ("best", best_words(best_first(runs, metric)[0], metric)),
+            ("best", best_text(best_first(runs, metric)[0], metric)),
         ]
     )
 
@@ -177,6 +180,6 @@ def _view(session: Session, run_id: str, known: dict[str, View]) -> View | None:
         return None
 
 
-def _lines(lines: Iterable[Line]) -> None:
+def _lines(lines: Iterable[NamedValue]) -> None:
     for name, text in lines:
-        output.line(f"{name:<{_MARGIN}}{tables.one_line(text)}".rstrip())
+        output.line(f"{name:<{_MARGIN}} {tables.one_line(text)}".rstrip())

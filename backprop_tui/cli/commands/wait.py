@@ -12,8 +12,8 @@ from backprop_tui.cli.exit_codes import first_failure
 from backprop_tui.cli.handles import HELP, resolve_all
 from backprop_tui.cli.pacing import Pace
 from backprop_tui.cli.session import Session
-from backprop_tui.cli.words import end_words
 from backprop_tui.domain.errors import UsageError
+from backprop_tui.presentation.run_line import end_line
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.views import active
 
@@ -56,7 +56,7 @@ def _wait(session: Session, run_ids: Sequence[str]) -> dict[str, JsonObject]:
         for record in ends.look():
             pace.changed(now)
             if not session.json:
-                diagnostics.say(f"{record['id']} ({record['name']}): {end_words(record)}")
+                diagnostics.say(f"{record['id']} ({record['name']}): {end_line(record)}")
         if not ends.waiting:
             return ends.records
         if now >= ensure_at:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from backprop_tui.cli import figures
 from backprop_tui.cli.doctor.findings import Finding, bad, ok, warn
-from backprop_tui.cli.machine_view import MachineView
+from backprop_tui.cli.machine_view import MachineReadings
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
+from backprop_tui.presentation import numbers
 
 
-def look_at_gpus(machine: MachineView, configured: str) -> Iterator[Finding]:
+def look_at_gpus(machine: MachineReadings, configured: str) -> Iterator[Finding]:
     """The probe that was picked, why others were not, and each GPU; `configured` is `gpu.probe`."""
     readings = machine.readings
     over = "; ".join(f"{name}: {why}" for name, why in machine.passed_over.items())
@@ -37,7 +37,7 @@ def _look_at(gpu: GpuReading) -> Finding:
     if gpu.memory_total_bytes is not None and gpu.memory_used_bytes is not None:
         free = gpu.memory_total_bytes - gpu.memory_used_bytes
     celsius = "" if gpu.temperature_celsius is None else f", {gpu.temperature_celsius:.0f} C"
-    message = f"{gpu.name}, {figures.size(free)} of {figures.size(gpu.memory_total_bytes)} free{celsius}"
+    message = f"{gpu.name}, {numbers.size(free)} of {numbers.size(gpu.memory_total_bytes)} free{celsius}"
     problem = f"{message}: {gpu.health}" + (f", {gpu.problem}" if gpu.problem else "")
     match gpu.health:
         case GpuHealth.OK:

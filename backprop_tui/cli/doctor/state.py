@@ -8,9 +8,9 @@ import os
 import stat
 from collections.abc import Iterator
 
-from backprop_tui.cli import figures
 from backprop_tui.cli.doctor.findings import Finding, bad, ok, warn
 from backprop_tui.cli.machine_view import existing
+from backprop_tui.presentation import numbers
 
 _ELSEWHERE = "set BACKPROP_HOME to a directory on a local disk"
 _NETWORK = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "afs", "lustre", "ceph", "beegfs", "gpfs", "glusterfs")
@@ -124,10 +124,10 @@ def look_at_space(place: str, *, min_free_bytes: int) -> Iterator[Finding]:
     free = found.f_bavail * found.f_frsize
     if free < min_free_bytes:
         message = (
-            f"{figures.size(free)} free: runs wait, governor.min_free_disk_gb keeps {figures.size(min_free_bytes)}"
+            f"{numbers.size(free)} free: runs wait, governor.min_free_disk_gb keeps {numbers.size(min_free_bytes)}"
         )
         yield bad("disk", message, "backprop-tui clean --older-than 30d removes old runs; or free some space")
     else:
-        yield ok("disk", f"{figures.size(free)} free")
+        yield ok("disk", f"{numbers.size(free)} free")
     if found.f_files > 0 and found.f_favail < LEAST_FREE_FILES:
         yield warn("files", f"room for {found.f_favail} more files alone", "backprop-tui clean --older-than 30d")

@@ -8,12 +8,12 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 
-from backprop_tui.cli import figures
 from backprop_tui.cli.doctor.findings import Finding, bad, ok, warn
 from backprop_tui.cli.interpreter import usual_interpreter
 from backprop_tui.domain.errors import NotFound
-from backprop_tui.domain.governor.figures import plain
+from backprop_tui.domain.formatting import plain
 from backprop_tui.domain.telemetry import HostReading
+from backprop_tui.presentation import numbers
 from backprop_tui.probes.cgroups import Cgroups
 
 LEAST_KERNEL = (5, 4)  # pidfds that can be polled and waited for
@@ -75,8 +75,8 @@ def look_at_memory(host: HostReading, *, min_free_bytes: int, cgroups: Cgroups |
         yield warn("memory", "cannot be read", "runs start one at a time until /proc/meminfo can be read")
         return
     limited = " by the control group" if limits and min(limits) <= total else ""
-    message = f"{figures.size(free)} of {figures.size(total)} free{limited}"
-    keeps = f"min_free_ram_gb keeps {figures.size(min_free_bytes)}"
+    message = f"{numbers.size(free)} of {numbers.size(total)} free{limited}"
+    keeps = f"min_free_ram_gb keeps {numbers.size(min_free_bytes)}"
     lower = f"backprop-tui config set min_free_ram_gb {plain(total / 4e9)}"
     if 0 < total <= min_free_bytes:
         yield bad("memory", f"{message}: no run ever starts, {keeps}", lower)
@@ -101,6 +101,6 @@ def look_at_shared_memory(path: str = SHARED_MEMORY) -> Iterator[Finding]:
     total = shutil.disk_usage(path).total
     if total < LEAST_SHARED_BYTES:
         advice = "data loaders with workers may die of a bus error: a container needs --shm-size=8g or --ipc=host"
-        yield warn("shm", f"{path} has {figures.size(total)}", advice)
+        yield warn("shm", f"{path} has {numbers.size(total)}", advice)
     else:
-        yield ok("shm", f"{path} has {figures.size(total)}")
+        yield ok("shm", f"{path} has {numbers.size(total)}")

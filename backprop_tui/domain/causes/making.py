@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from backprop_tui.domain.neutral import neutral
 from backprop_tui.domain.run import Cause
+from backprop_tui.domain.sanitize import sanitize
 
 _LONGEST = 300
 NAN_ADVICE = "lower the learning rate, clip gradients, or use bf16 instead of fp16; resume from a checkpoint before it"
@@ -34,9 +34,9 @@ def made(
     said = evidence if at is None else at.text.strip()
     return Cause(
         kind=kind,
-        evidence=None if said is None else neutral(said)[:_LONGEST],
-        advice=neutral(advice)[:_LONGEST],
-        summary=neutral(summary)[:_LONGEST],
+        evidence=None if said is None else sanitize(said)[:_LONGEST],
+        advice=sanitize(advice)[:_LONGEST],
+        summary=sanitize(summary)[:_LONGEST],
         line=None if at is None else at.number,
         retryable=retryable,
     )

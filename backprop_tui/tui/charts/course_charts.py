@@ -7,17 +7,17 @@ from collections.abc import Iterator, Sequence
 from backprop_tui.domain.attempts import Attempts
 from backprop_tui.domain.course import Course
 from backprop_tui.domain.metric_names import main_loss, validation_of
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.plotting.axis import Axis
 from backprop_tui.plotting.by import By
 from backprop_tui.plotting.scale import Scale
 from backprop_tui.plotting.track import Track, Tracks, x_scale, y_scale
+from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.charts.chart import Chart, Curve, Unit
 from backprop_tui.tui.charts.choices import AXIS_WORDS, ChartChoices
 from backprop_tui.tui.charts.course_curves import curves_of, shown, value_at
 from backprop_tui.tui.charts.figures import RunFigures
-from backprop_tui.tui.neutral import neutral
-from backprop_tui.tui.snapshot import KnownRun
-from backprop_tui.tui.view.tokens import Token
+from backprop_tui.tui.tokens import Token
 
 NOTHING_YET = "No figures yet. Understood: JSON, tqdm, HF, Lightning, Keras, timm, YOLO, loss: 0.5, …"
 UNITS = {By.STEP: Unit.STEPS, By.TIME: Unit.SECONDS, By.CLOCK: Unit.SECONDS}
@@ -87,7 +87,7 @@ def large_chart(plotter: Plotter) -> Chart:
     tracks = plotter.large
     holes = sorted({plotter.axis.place(hole) for track in tracks for hole in track.course.holes})
     return Chart(
-        title=neutral(plotter.name),
+        title=sanitize(plotter.name),
         name=plotter.name,
         value="" if len(tracks) > 1 else _value(plotter, tracks[0]),
         note=plotter.note(),
@@ -127,7 +127,7 @@ def small_chart(plotter: Plotter, course: Course, *, among: bool) -> Chart:
     track = plotter.track(course)
     shape = Curve(label="", token=Token.INFO, letter="*", pieces=())
     return Chart(
-        title=neutral(course.name),
+        title=sanitize(course.name),
         name=course.name,
         value=_value(plotter, track),
         curves=tuple(curves_of(track, shape=shape, stretches=plotter.choices.stretches)),

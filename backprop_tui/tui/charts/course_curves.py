@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from backprop_tui.domain.course import Course
 from backprop_tui.plotting.track import Track
+from backprop_tui.presentation import numbers
 from backprop_tui.tui.charts.chart import Curve
-from backprop_tui.tui.view.tokens import Token
-from backprop_tui.tui.wording import numbers
+from backprop_tui.tui.tokens import Token
 
 
 def curves_of(track: Track, *, shape: Curve, stretches: int, redone: bool = True) -> list[Curve]:

@@ -8,12 +8,12 @@ from backprop_tui.domain.values import dataclass
 from backprop_tui.plotting.canvas import Canvas
 from backprop_tui.plotting.columns import covered
 from backprop_tui.plotting.overlay import mark_ends
+from backprop_tui.tui.cells import clip
 from backprop_tui.tui.charts.chart import Chart, Curve, Unit
 from backprop_tui.tui.charts.labels import labels
-from backprop_tui.tui.drawing.lines import LineBuilder, blank, ends, width_of
-from backprop_tui.tui.view.tokens import Line, Piece, Token
-from backprop_tui.tui.wording.cells import clip
-from backprop_tui.tui.wording.glyphs import Curves, Glyphs
+from backprop_tui.tui.glyphs import Curves, Glyphs
+from backprop_tui.tui.lines import LineBuilder, blank, ends, width_of
+from backprop_tui.tui.tokens import Line, Piece, Token
 
 _RESTART, _CURSOR = -1, -2  # owners of cells, beside the places of the curves
 _EACH_X, _EACH_Y = 11, 3  # cells that a label needs

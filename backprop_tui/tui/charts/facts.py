@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from backprop_tui.domain.resume_check import DOUBTFUL
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.times import from_iso
 from backprop_tui.plotting.axis import seconds_of
+from backprop_tui.presentation import durations, numbers
+from backprop_tui.presentation.known_run import KnownRun, Moment, eta_seconds
 from backprop_tui.tui.charts.course_charts import Plotter
 from backprop_tui.tui.charts.resumed import resume_words
-from backprop_tui.tui.neutral import neutral
-from backprop_tui.tui.snapshot import KnownRun, Moment
-from backprop_tui.tui.view.run_row import eta_seconds
-from backprop_tui.tui.view.tokens import Line, Piece, Token
-from backprop_tui.tui.wording import durations, numbers
-from backprop_tui.tui.wording.glyphs import Glyphs
+from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.tokens import Line, Piece, Token
 
 
 def facts_of(plotter: Plotter, moment: Moment, glyphs: Glyphs) -> Iterator[Line]:
@@ -40,7 +39,7 @@ def _at_cursor(plotter: Plotter) -> Line:
         if one is not None
     ]
     at = seconds_of(first.time)
-    time = f"  {durations.length(axis.attempts.elapsed(at))}" if at and axis.attempts.starts else ""
+    time = f"  {durations.elapsed(axis.attempts.elapsed(at))}" if at and axis.attempts.starts else ""
     words = Piece("newest " if place is None else "at cursor ", Token.MUTED)
     return words, Piece(f"step {numbers.count(first.step)}"), Piece(time, Token.MUTED), *values
 
@@ -49,7 +48,7 @@ def _resume_fact(plotter: Plotter) -> Line:
     """What the guardian found out of the newest resume, else what the curve shows; empty where there was none."""
     check = plotter.known.record.get("resume_check")
     if check:
-        words = f"attempt {check['attempt']} {neutral(str(check['message']))}"
+        words = f"attempt {check['attempt']} {sanitize(str(check['message']))}"
         return Piece("resume ", Token.MUTED), Piece(words, Token.WARN if check["verdict"] in DOUBTFUL else Token.FG)
     resumed = resume_words(plotter.large[0].course, plotter.axis.attempts)
     if resumed is None:
@@ -65,7 +64,7 @@ def _hole_fact(plotter: Plotter) -> Line:
         return ()
     times = "once" if course.not_finite == 1 else f"{numbers.count(course.not_finite)} times"
     where = f"first at {numbers.count(course.holes[0].step)}"
-    return Piece("!", Token.BAD), Piece(f" {neutral(course.name)} not finite {times}, {where}")
+    return Piece("!", Token.BAD), Piece(f" {sanitize(course.name)} not finite {times}, {where}")
 
 
 def pace_fact(known: KnownRun, moment: Moment) -> Line:
@@ -80,7 +79,7 @@ def pace_fact(known: KnownRun, moment: Moment) -> Line:
     left = None if known.live is None else eta_seconds(known, known.live)
     if left is not None and known.live is not None and known.live.total_steps:
         line += [
-            Piece(f"  {numbers.goal(known.live.total_steps)} in ", Token.MUTED),
+            Piece(f"  {numbers.compact_count(known.live.total_steps)} in ", Token.MUTED),
             Piece(durations.eta(left)),
             Piece(f"  {durations.clock(moment.wall + left)}"),
         ]
@@ -100,7 +99,7 @@ def checkpoint_fact(known: KnownRun, moment: Moment, glyphs: Glyphs) -> Line:
         count, sound, saved_at = len(records), newest.get("sound"), from_iso(newest.get("saved_at"))
     words = f" {count} checkpoint{'s' if count > 1 else ''}"
     if saved_at is not None:
-        words += f", newest {durations.ago(moment.wall - saved_at)} ago"
+        words += f", newest {durations.ago(moment.wall - saved_at)}"
     line = [Piece(glyphs.checkpoint, Token.VIOLET), Piece(words)]
     if sound is not None:
         line.append(Piece(", sound" if sound else ", not sound", Token.FG if sound else Token.BAD))

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from backprop_tui.plotting.scale import SEXAGESIMAL, Scale, ticks
+from backprop_tui.presentation import numbers
 from backprop_tui.tui.charts.chart import Unit
-from backprop_tui.tui.wording import numbers
 
 _MORE = 4
 _TIMES = (Unit.SECONDS, Unit.AGO, Unit.BEFORE_END)
@@ -34,7 +34,7 @@ def labels(scale: Scale, unit: Unit, most: int) -> list[tuple[float, str]]:
 
 def _words(places: Sequence[float], scale: Scale, unit: Unit) -> list[str]:
     if unit is Unit.STEPS:
-        return [numbers.goal(place) for place in places]
+        return [numbers.compact_count(place) for place in places]
     if unit in _TIMES:
         return [_ENDS[unit] if place == 0 and unit in _ENDS else span(place) for place in places]
     if unit is Unit.PERCENT:
@@ -68,7 +68,7 @@ def _short(place: float) -> str:
     if place == 0:
         return "0"
     if abs(place) >= 1e5 and abs(place) < 1e12:
-        return numbers.goal(place)
+        return numbers.compact_count(place)
     mantissa, exponent = f"{place:.1e}".split("e")
     return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.tui.cells import left
 from backprop_tui.tui.charts.chart import Chart
 from backprop_tui.tui.charts.draw import draw_chart, filled
 from backprop_tui.tui.charts.metrics_plan import TABLE_COLUMNS, Plan, plan_for, wide_at
 from backprop_tui.tui.charts.metrics_view import MetricRow, MetricsView
-from backprop_tui.tui.drawing.lines import LineBuilder, width_of
-from backprop_tui.tui.neutral import neutral
-from backprop_tui.tui.view.tokens import Line, Piece, Token
-from backprop_tui.tui.wording.cells import left
-from backprop_tui.tui.wording.curves import trend
-from backprop_tui.tui.wording.glyphs import Glyphs
+from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.lines import LineBuilder, width_of
+from backprop_tui.tui.sparklines import trend
+from backprop_tui.tui.tokens import Line, Piece, Token
 
 _NAME, _FIGURE, _TREND = 10, 8, 8
 
@@ -121,7 +121,7 @@ def _row(row: MetricRow, name: int, glyphs: Glyphs) -> Line:
     built = LineBuilder()
     built.put(glyphs.cursor if row.chosen else " ", Token.ACCENT)
     built.put(glyphs.bar_full if row.token else " ", row.token or Token.FG).put(" ")
-    built.put(left(neutral(row.name), name, glyphs), bold=row.chosen)
+    built.put(left(sanitize(row.name), name, glyphs), bold=row.chosen)
     built.put(f"{row.now:>{_FIGURE}}", Token.BAD if row.bad and row.at is None else Token.FG, bold=True)
     built.put(f" {row.best:>{_FIGURE}}  ", Token.MUTED)
     built.put(trend(row.trend, _TREND, glyphs.curves), row.token or Token.MUTED)
@@ -131,7 +131,7 @@ def _row(row: MetricRow, name: int, glyphs: Glyphs) -> Line:
 def _figures(view: MetricsView, width: int) -> list[Line]:
     """What is to say in one line, the other metrics in another, as much as fits of each."""
     others = [row for row in view.rows if row.token is None]
-    figures = [(Piece(f"{neutral(row.name)} ", Token.MUTED), Piece(row.now, bold=True)) for row in others]
+    figures = [(Piece(f"{sanitize(row.name)} ", Token.MUTED), Piece(row.now, bold=True)) for row in others]
     lines = [_one_line([line for line in view.facts if line], width), _one_line(figures, width)]
     return [line for line in lines if line]
 

@@ -8,14 +8,14 @@ from backprop_tui.domain.course import Course
 from backprop_tui.domain.metric_names import main_loss, validation_of
 from backprop_tui.domain.values import dataclass
 from backprop_tui.plotting.scale import Scale
+from backprop_tui.presentation import numbers
+from backprop_tui.presentation.known_run import Moment
 from backprop_tui.tui.charts.chart import Chart
 from backprop_tui.tui.charts.course_charts import Plotter, large_chart, small_chart
 from backprop_tui.tui.charts.course_curves import shown
 from backprop_tui.tui.charts.facts import facts_of
-from backprop_tui.tui.snapshot import Moment
-from backprop_tui.tui.view.tokens import Line, Token
-from backprop_tui.tui.wording import numbers
-from backprop_tui.tui.wording.glyphs import Glyphs
+from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.tokens import Line, Token
 
 _TREND_POINTS = 64
 _MOST_READ = 64  # rows whose value at the cursor is looked for, around the chosen one

@@ -6,9 +6,9 @@ from backprop_tui.tui.charts.chart import Chart
 from backprop_tui.tui.charts.draw import draw_chart, filled
 from backprop_tui.tui.charts.metrics_tab import side_by_side
 from backprop_tui.tui.charts.resources_view import ResourcesView
-from backprop_tui.tui.drawing.lines import LineBuilder
-from backprop_tui.tui.view.tokens import Line, Piece, Token
-from backprop_tui.tui.wording.glyphs import Glyphs
+from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.lines import LineBuilder
+from backprop_tui.tui.tokens import Line, Piece, Token
 
 _LEAST_WIDTH, _LEAST_ROWS = 34, 6  # of a chart
 

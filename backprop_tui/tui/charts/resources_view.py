@@ -9,12 +9,12 @@ from backprop_tui.domain.run import Run
 from backprop_tui.domain.values import dataclass
 from backprop_tui.plotting.columns import Bar
 from backprop_tui.plotting.scale import Scale
+from backprop_tui.presentation import numbers
 from backprop_tui.tui.charts.chart import Chart, Curve, Unit
 from backprop_tui.tui.charts.figures import RunFigures, Used
 from backprop_tui.tui.charts.labels import span
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.view.tokens import Token
-from backprop_tui.tui.wording import numbers
+from backprop_tui.tui.tokens import Token
 
 _GAP_SECONDS = 45.0  # without a sample: the curve is interrupted
 _ROOM = 1.1

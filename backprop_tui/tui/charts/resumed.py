@@ -6,9 +6,9 @@ from statistics import median
 
 from backprop_tui.domain.attempts import Attempts
 from backprop_tui.domain.course import Course
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.plotting.axis import around_restarts
 from backprop_tui.plotting.scale import middle_range
-from backprop_tui.tui.neutral import neutral
 
 _NEAR = 5  # buckets before and after
 _JUMP = 0.25  # of the range of the curve
@@ -27,5 +27,5 @@ def resume_words(course: Course, attempts: Attempts) -> tuple[str, bool] | None:
         before = median(one.mean for one in course.buckets[max(0, place - _NEAR) : place])
         after = median(one.mean for one in course.buckets[place : place + _NEAR])
         if abs(after - before) > _JUMP * (high - low):
-            return f"{times}, {neutral(course.name)} jumped at step {bucket.step:.0f}", True
-    return f"{times}, no jump in {neutral(course.name)}", False
+            return f"{times}, {sanitize(course.name)} jumped at step {bucket.step:.0f}", True
+    return f"{times}, no jump in {sanitize(course.name)}", False

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from rich.cells import cell_len
 
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.values import dataclass
-from backprop_tui.tui.neutral import neutral
 
 TAB_COLUMNS = 8
 TRUECOLOR = 1 << 24  # added to 0xRRGGBB; below are the 256 numbered colours
@@ -122,12 +122,12 @@ def _attributed(text: str) -> list[tuple[str, Sgr]]:
 def _harmless(text: str, column: int) -> str:
     """Tabs widened from a column on, everything else that is no visible character neutralised."""
     if "\t" not in text:
-        return neutral(text)
+        return sanitize(text)
     widened = ""
     for place, part in enumerate(text.split("\t")):
         if place:
             widened += " " * (TAB_COLUMNS - (column + cell_len(widened)) % TAB_COLUMNS)
-        widened += neutral(part)
+        widened += sanitize(part)
     return widened
 
 

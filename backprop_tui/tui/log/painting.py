@@ -11,14 +11,14 @@ from rich.style import Style
 from textual.strip import Strip
 
 from backprop_tui.domain.values import dataclass
-from backprop_tui.tui.drawing.differences import changed_spans
+from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.lines import changed_spans
 from backprop_tui.tui.log.colours import Palette, style_of
 from backprop_tui.tui.log.escapes import PLAIN, Span, text_of
 from backprop_tui.tui.log.kinds import Kind
 from backprop_tui.tui.log.page import Page
 from backprop_tui.tui.log.rows import Row
-from backprop_tui.tui.view.tokens import Piece, Token
-from backprop_tui.tui.wording.glyphs import Glyphs
+from backprop_tui.tui.tokens import Piece, Token
 
 GUTTER_COLUMNS = 1  # for the mark of what was sought
 _TOKENS = {Kind.ERROR: Token.BAD, Kind.WARNING: Token.WARN, Kind.CHECKPOINT: Token.VIOLET, Kind.FRAME: Token.MUTED}

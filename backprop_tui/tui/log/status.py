@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from rich.cells import cell_len
 
+from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.presentation import durations, numbers
+from backprop_tui.tui.cells import clip, clip_middle
+from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.log.page import Page, SearchState
-from backprop_tui.tui.neutral import neutral
-from backprop_tui.tui.view.tokens import Line, Piece, Token
-from backprop_tui.tui.wording import durations, numbers
-from backprop_tui.tui.wording.cells import clip, clip_middle
-from backprop_tui.tui.wording.glyphs import Glyphs
+from backprop_tui.tui.tokens import Line, Piece, Token
 
 _EXACT_SECONDS, _STEP_SECONDS = 10, 5  # so that it does not change each second for nothing
 
@@ -45,7 +45,7 @@ def draw_question(expression: str, width: int, glyphs: Glyphs) -> Line:
 
 def _parts(page: Page, width: int, glyphs: Glyphs) -> Iterator[Part]:
     if page.problem is not None:
-        path = clip_middle(neutral(page.path or ""), max(8, width - len(page.problem) - 6), glyphs)
+        path = clip_middle(sanitize(page.path or ""), max(8, width - len(page.problem) - 6), glyphs)
         yield (Piece(f"{page.problem}", Token.WARN), Piece(f"  {path}", Token.MUTED))
         return
     if page.path is None:
@@ -74,23 +74,23 @@ def _place(page: Page, glyphs: Glyphs) -> Iterator[Part]:
         yield (Piece(f"line {_number(page.total, page)}", Token.MUTED),)
     elif page.hit is not None:
         where = f"at line {_number(page.hit_number, page)}"
-        of = "" if page.total is None or page.hit_number is None else f" of {numbers.thousands(page.total)}"
+        of = "" if page.total is None or page.hit_number is None else f" of {numbers.count(page.total)}"
         yield (Piece(f"{stands} {where}{of}"),)
     elif page.first is None:
         share = page.rows[0].start / page.size if page.rows else 0.0
         yield (Piece(f"{stands} at {share * 100:.0f} %, {_number(None, page)} lines"),)
     else:
         below = "" if page.total is None or page.last is None else f", {page.total - page.last:,} below"
-        yield (Piece(f"{stands} at line {numbers.thousands(page.first)}{below}"),)
+        yield (Piece(f"{stands} at line {numbers.count(page.first)}{below}"),)
 
 
 def _search(search: SearchState) -> Iterator[Part]:
-    expression = Piece(f"/{neutral(search.expression)}", Token.ACCENT)
+    expression = Piece(f"/{sanitize(search.expression)}", Token.ACCENT)
     if search.problem is not None:
         yield (expression, Piece(f"  no regular expression: {search.problem}", Token.WARN))
         return
-    count = numbers.thousands(search.count)
-    found = count if search.ordinal is None else f"{numbers.thousands(search.ordinal)} of {count}"
+    count = numbers.count(search.count)
+    found = count if search.ordinal is None else f"{numbers.count(search.ordinal)} of {count}"
     more = "" if search.share is None else f" after {search.share * 100:.0f} %"
     yield (expression, Piece(f" {found}{more}", Token.FG if search.count else Token.WARN))
     yield (Piece("n", Token.ACCENT, bold=True), Piece(" next", Token.MUTED))
@@ -101,9 +101,9 @@ def _figures(page: Page) -> Iterator[Part]:
         yield (Piece(numbers.size(page.size), Token.MUTED),)
     if page.usual_seconds is not None:
         usual = f"{page.usual_seconds:.1f} s"
-        yield (Piece(f"quiet for {durations.length(page.written_seconds)}, usually {usual}", Token.WARN),)
+        yield (Piece(f"quiet for {durations.elapsed(page.written_seconds)}, usually {usual}", Token.WARN),)
     elif page.following and page.written_seconds is not None:
-        yield (Piece(f"written {durations.ago(_coarse(page.written_seconds))} ago", Token.MUTED),)
+        yield (Piece(f"written {durations.ago(_coarse(page.written_seconds))}", Token.MUTED),)
     if page.hit is not None:
         yield (Piece("!", Token.ACCENT, bold=True), Piece(" next error", Token.MUTED))
     if not page.following:
@@ -113,7 +113,7 @@ def _figures(page: Page) -> Iterator[Part]:
 
 def _number(value: int | None, page: Page) -> str:
     """A line number, or how far the counting is."""
-    return f"counting {page.counted * 100:.0f} %" if value is None else numbers.thousands(value)
+    return f"counting {page.counted * 100:.0f} %" if value is None else numbers.count(value)
 
 
 def _coarse(seconds: float) -> float:

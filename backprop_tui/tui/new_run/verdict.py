@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backprop_tui.domain.values import dataclass
-from backprop_tui.tui.wording.paths import with_tilde
+from backprop_tui.presentation.run_details import with_tilde
 
 _VERDICT, _INTERPRETER = "verdict", "interpreter"
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.values import dataclass
-from backprop_tui.tui.neutral import neutral
 
 BELL = "\x07"
 _TITLE = "backprop"
@@ -38,7 +38,7 @@ class TerminalNotices:
         return said + (BELL if self.bell and lines else "")
 
     def _notice(self, line: str) -> str:
-        text = neutral(line)[:_LETTERS].replace(";", ",")
+        text = sanitize(line)[:_LETTERS].replace(";", ",")
         # Ended by BEL: the usual ESC \ would end screen's wrapping too.
         sequence = f"{_ESCAPE}]777;notify;{_TITLE};{text}\x07" if self.uses_777 else f"{_ESCAPE}]9;{_TITLE}: {text}\x07"
         if self.in_tmux:

@@ -7,8 +7,8 @@ import os
 from datetime import datetime
 
 from backprop_tui.domain.metric_names import main_loss
+from backprop_tui.presentation.known_run import LossCurve
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.tui.snapshot import Curve
 
 MOST_POINTS = 240  # then every second one goes
 FIRST_BYTES = 1 << 20  # so much of a long file is read at first: its end
@@ -29,11 +29,11 @@ class CurveReader:
         self._pace: list[tuple[float, int]] = []
         self._stride, self._count = 1, 0
 
-    def read(self) -> Curve:
+    def read(self) -> LossCurve:
         """The curve as it is now."""
         for line in self._new_lines():
             self._take(line)
-        return Curve(name=self._name, values=tuple(self._values), step_seconds=self._step_seconds())
+        return LossCurve(name=self._name, values=tuple(self._values), step_seconds=self._step_seconds())
 
     def _new_lines(self) -> list[JsonObject]:
         try:

@@ -9,12 +9,13 @@ from backprop_tui.domain.errors import StorageFailed
 from backprop_tui.domain.metric_names import main_loss
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.domain.times import from_iso
+from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.metrics_file import history
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 from backprop_tui.tui.recollection import Recalled, Recollection
-from backprop_tui.tui.snapshot import KnownRun, Snapshot
+from backprop_tui.tui.snapshot import Snapshot
 
 MOST_STORIES = 300  # read; what else ended is told without the pauses and waits of it
 MOST_CURVES, MOST_BYTES = 50, 4 << 20  # read for their best loss

@@ -12,6 +12,7 @@ from backprop_tui.domain.live import Live
 from backprop_tui.domain.queue_order import in_order
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import ACTIVE, ENDED, Status
+from backprop_tui.presentation.known_run import KnownRun, LossCurve
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.index import read_newest, read_recent
@@ -20,7 +21,6 @@ from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.views import marked_ids
 from backprop_tui.tui.reading.curves import CurveReader
 from backprop_tui.tui.reading.watched_file import Mark, WatchedFile, mark_of
-from backprop_tui.tui.snapshot import Curve, KnownRun
 
 Holds = Mapping[str, Sequence[JsonObject]]  # of each held run
 
@@ -59,7 +59,7 @@ class _MarkedRun:
             live = None
         return KnownRun(record=public(run, self._directory.path, live=live, holds=holds), run=run, live=live)
 
-    def _read_curve(self) -> Curve:
+    def _read_curve(self) -> LossCurve:
         if self._curve is None:
             self._curve = CurveReader(self._directory.file("metrics.jsonl"))
         return self._curve.read()

@@ -9,6 +9,7 @@ from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.machine import machine_limits
 from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.launchers.lease import supervisor_pid
+from backprop_tui.presentation.known_run import Moment
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory, read_lines
@@ -16,7 +17,7 @@ from backprop_tui.tui.reading.governor import GovernorReader, is_held
 from backprop_tui.tui.reading.machine import MachineReader
 from backprop_tui.tui.reading.runs import RunsReader
 from backprop_tui.tui.reading.watched_file import WatchedFile
-from backprop_tui.tui.snapshot import Moment, OpenRun, Snapshot
+from backprop_tui.tui.snapshot import OpenRun, Snapshot
 
 
 class StoreReader:

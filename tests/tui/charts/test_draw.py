@@ -12,9 +12,9 @@ from backprop_tui.plotting.scale import Scale
 from backprop_tui.tui.charts.chart import Chart, Curve, Unit
 from backprop_tui.tui.charts.draw import draw_chart, frame_of
 from backprop_tui.tui.charts.labels import labels, span
-from backprop_tui.tui.drawing.lines import text_of, width_of
-from backprop_tui.tui.view.tokens import Token
-from backprop_tui.tui.wording.glyphs import ASCII, UNICODE
+from backprop_tui.tui.glyphs import ASCII, UNICODE
+from backprop_tui.tui.lines import text_of, width_of
+from backprop_tui.tui.tokens import Token
 
 LINE = tuple((float(x), float(x), float(x)) for x in range(101))
 CURVE = Curve(label="train", value="2.214", token=Token.ACCENT, letter="t", pieces=(LINE,), ends_in_letter=True)

@@ -11,6 +11,7 @@ from backprop_tui.domain.course import Course
 from backprop_tui.domain.run import Attempt, Checkpoint
 from backprop_tui.domain.status import Status
 from backprop_tui.plotting.by import By
+from backprop_tui.presentation.known_run import LossCurve
 from backprop_tui.tui.charts.chart import Unit
 from backprop_tui.tui.charts.choices import ChartChoices
 from backprop_tui.tui.charts.course_charts import Plotter
@@ -18,10 +19,9 @@ from backprop_tui.tui.charts.figures import RunFigures
 from backprop_tui.tui.charts.metrics_tab import draw_metrics
 from backprop_tui.tui.charts.metrics_view import MetricsView, metrics_view
 from backprop_tui.tui.charts.steering import Steering
-from backprop_tui.tui.drawing.lines import text_of, width_of
-from backprop_tui.tui.snapshot import Curve
-from backprop_tui.tui.view.tokens import Token
-from backprop_tui.tui.wording.glyphs import ASCII, UNICODE
+from backprop_tui.tui.glyphs import ASCII, UNICODE
+from backprop_tui.tui.lines import text_of, width_of
+from backprop_tui.tui.tokens import Token
 from tests.tui.charts.runs import course, falling, figures
 from tests.tui.snapshots import NOW, running
 
@@ -30,7 +30,7 @@ KNOWN = running(
     step=590,
     total_steps=1000,
     metrics={"loss": 2.1},
-    curve=Curve(step_seconds=0.118),
+    curve=LossCurve(step_seconds=0.118),
     checkpoints=(Checkpoint(path="/c/400", step=400, saved_at=NOW.wall - 65, sound=True),),
 )
 

@@ -10,8 +10,8 @@ from backprop_tui.domain.limits import MemoryLimit, RunLimits
 from backprop_tui.tui.charts.figures import RunFigures, Used
 from backprop_tui.tui.charts.resources_tab import draw_resources
 from backprop_tui.tui.charts.resources_view import ResourcesView, resources_view
-from backprop_tui.tui.drawing.lines import text_of, width_of
-from backprop_tui.tui.wording.glyphs import ASCII, UNICODE
+from backprop_tui.tui.glyphs import ASCII, UNICODE
+from backprop_tui.tui.lines import text_of, width_of
 from tests.tui.charts.runs import figures
 from tests.tui.snapshots import NOW, gpu, running, sample, snapshot
 

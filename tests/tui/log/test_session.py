@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from backprop_tui.tui.glyphs import UNICODE
 from backprop_tui.tui.log.escapes import text_of
 from backprop_tui.tui.log.page import Page
 from backprop_tui.tui.log.session import LogSession
 from backprop_tui.tui.log.status import draw_status
-from backprop_tui.tui.wording.glyphs import UNICODE
 
 NOW = 2_000_000_000.0
 

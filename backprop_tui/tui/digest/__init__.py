@@ -1,0 +1,1 @@
+"""The digest: what happened while nobody looked."""
