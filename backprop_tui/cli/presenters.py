@@ -129,7 +129,7 @@ def _event_text(event: Event) -> str | None:
         return None
     if event.kind == ENDED:
         return end_line(event.figures["run"])
-    return event_line("waiting" if event.kind == HELD else event.kind, event.message)
+    return event_line("waits" if event.kind == HELD else event.kind, event.message)
 
 
 class PrefixedOutput(PlainOutput):

@@ -18,8 +18,8 @@ def cause_text(record: JsonObject) -> str:
     if cause.get("summary"):
         return sanitize(str(cause["summary"]))
     evidence = cause.get("evidence")  # records written by versions before there was a summary
-    if cause.get("kind") == "cuda_oom" and evidence:
-        return _out_of_memory(sanitize(str(evidence)))
+    if cause.get("kind") == "cuda_oom" and evidence and (text := _out_of_memory(str(evidence))):
+        return text
     if cause.get("kind") not in _UNEXPLAINED and evidence:
         without_module = re.sub(r"^(?:\w+\.)+(?=\w*(?:Error|Exception)\b)", "", sanitize(str(evidence)))
         return re.sub(r"\[Errno 2\] No such file or directory: ", "", without_module)
@@ -44,10 +44,11 @@ def exit_text(record: JsonObject) -> str:
     return "" if record.get("exit_code") is None else f"exit code {record['exit_code']}"
 
 
-def _out_of_memory(evidence: str) -> str:
+def _out_of_memory(evidence: str) -> str | None:
+    """The requested and the free memory of PyTorch's message; None for another message."""
     asked = re.search(r"[Tt]ried to allocate ([\d.]+) ?([KMGT]i?B)", evidence)
     free = re.search(r"of which ([\d.]+) ?([KMGT]i?B) is free|([\d.]+) ?([KMGT]i?B) free", evidence)
     if asked is None:
-        return "CUDA out of memory"
+        return None
     text = f"CUDA out of memory: asked {asked[1]} {asked[2]}"
     return text if free is None else f"{text}, {free[1] or free[3]} {free[2] or free[4]} free"

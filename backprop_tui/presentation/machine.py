@@ -47,11 +47,11 @@ def foreign_process(process: GpuProcess) -> str:
 def host_line(host: HostReading) -> str:
     """The host in one line."""
     cores = "" if host.cores is None else f" on {plain(host.cores)} cores"
-    used = used_ram(host)
+    ram = "-" if host.ram_total_bytes is None else numbers.memory(used_ram(host), host.ram_total_bytes)
     parts = [
         f"CPU {numbers.percent(host.cpu_percent)}",
         f"load {load(host.load_1m)}{cores}",
-        f"RAM {numbers.memory(used, host.ram_total_bytes)}",
+        f"RAM {ram}",
         f"disk {numbers.size(host.disk_free_bytes)} free",
     ]
     return ", ".join(parts)

@@ -1,7 +1,7 @@
 """Numbers as text, `-` where there is no reading.
 
 Steps are exact with thousands separators (9,500) and become compact (38.4k) only on axes and where they do not fit.
-Metrics have four significant digits, sizes one decimal below 100.
+Metrics have four significant digits, sizes one decimal below 100 unless it is 0.
 """
 
 from __future__ import annotations
@@ -137,8 +137,8 @@ def size(value: float | None) -> str:
     if value is None:
         return NOTHING
     amount, unit = _scaled(value)
-    decimals = 1 if unit and abs(amount) < 99.95 else 0
-    return f"{amount:.{decimals}f} {unit}B"
+    text = f"{amount:.1f}" if unit and abs(amount) < 99.95 else f"{amount:.0f}"
+    return f"{text.removesuffix('.0')} {unit}B"
 
 
 def compact_size(value: float | None) -> str:

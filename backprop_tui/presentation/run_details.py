@@ -85,6 +85,9 @@ def _run(run: KnownRun, moment: Moment) -> Iterator[NamedValue]:
         at = from_iso(record.get(key))
         if at is not None:
             yield name, f"{durations.day(at)} {durations.clock_with_seconds(at)} ({durations.ago(moment.wall - at)})"
+    check = record.get("resume_check")
+    if check:
+        yield "resume", f"{'! ' if check['verdict'] in DOUBTFUL else ''}attempt {check['attempt']} {check['message']}"
     labels = (
         ("group", record["group"]),
         ("tags", " ".join(f"#{tag}" for tag in record["tags"])),
@@ -103,13 +106,11 @@ def _how(record: JsonObject) -> str:
 
 def _progress(run: KnownRun, moment: Moment) -> Iterator[NamedValue]:
     record, live = run.record, run.live
-    share = None
+    share = None if live is None else share_done(live)
     if live is None:
-        known = (record.get(key) for key in ("step", "total_steps", "epoch", "total_epochs"))
+        clauses = progress_clauses(*(record.get(key) for key in ("step", "total_steps", "epoch", "total_epochs")))
     else:
-        known = iter((live.step, live.total_steps, live.epoch, live.total_epochs))
-        share = share_done(live)
-    clauses = progress_clauses(*known)
+        clauses = progress_clauses(live.step, live.total_steps, live.epoch, live.total_epochs)
     if clauses and share is not None:
         clauses[0] += f" ({numbers.percent_done(share)})"
     eta = None if live is None else eta_seconds(run, live)
@@ -224,7 +225,6 @@ def _checkpoints(record: JsonObject, moment: Moment) -> Iterator[NamedValue]:
 
 
 def _attempts(record: JsonObject) -> Iterator[NamedValue]:
-    check = record.get("resume_check")
     for attempt in reversed(record["attempts"][-_SHOWN_ATTEMPTS:]):
         began, ended = from_iso(attempt.get("started_at")), from_iso(attempt.get("ended_at"))
         times = "-" if began is None else durations.clock(began)
@@ -233,8 +233,6 @@ def _attempts(record: JsonObject) -> Iterator[NamedValue]:
         status = (attempt.get("status") or "running") + (f" ({exited})" if exited else "")
         origin = f"  from {os.path.basename(attempt['resumed_from'])}" if attempt.get("resumed_from") else ""
         yield str(attempt["number"]), f"{times}  {status}{origin}"
-        if check and check["attempt"] == attempt["number"]:
-            yield "", f"{'! ' if check['verdict'] in DOUBTFUL else ''}{check['message']}"
 
 
 def _files(record: JsonObject) -> Iterator[NamedValue]:

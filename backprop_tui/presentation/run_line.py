@@ -149,9 +149,9 @@ def _stopping(run: KnownRun, moment: Moment) -> RunLine:
 def _postponed(postponed: Postponed, moment: Moment, *, same_boot: bool) -> RunLine:
     at_most = ""
     if same_boot:
-        at_most = f", at most {durations.remaining(max(0.0, postponed.deadline - moment.monotonic))}"
+        at_most = f", max {durations.remaining(max(0.0, postponed.deadline - moment.monotonic))}"
     by = sanitize(postponed.reason).removeprefix("stopped ")
-    return RunLine(clauses=(f"after the next checkpoint{at_most}", by), tone=Tone.WARNING)
+    return RunLine(clauses=(f"at the next checkpoint{at_most}", by), tone=Tone.WARNING)
 
 
 def _ended(run: KnownRun) -> RunLine:

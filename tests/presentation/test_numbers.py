@@ -1,4 +1,4 @@
-"""Figures as the dashboard shows them."""
+"""Numbers have one notation everywhere."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ from backprop_tui.presentation import numbers
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"),
+    ("value", "exact", "compact"),
     [
-        (0, "0"),
-        (950, "950"),
-        (1800, "1.80k"),
-        (9200, "9.20k"),
-        (38_400, "38.4k"),
-        (999_499, "999k"),
-        (1_250_000, "1.25M"),
+        (0, "0", "0"),
+        (950, "950", "950"),
+        (1800, "1,800", "1.8k"),
+        (38_400, "38,400", "38.4k"),
+        (60_000, "60,000", "60k"),
+        (999_499, "999,499", "999k"),
+        (1_250_000, "1,250,000", "1.25M"),
     ],
 )
-def test_a_step_has_three_significant_digits(value: int, shown: str) -> None:
-    assert numbers.count(value) == shown
+def test_a_step_is_exact_or_has_three_significant_digits(value: int, exact: str, compact: str) -> None:
+    assert (numbers.count(value), numbers.compact_count(value)) == (exact, compact)
 
 
-def test_a_total_has_no_decimals_that_say_nothing() -> None:
-    assert numbers.steps(38_400, 60_000) == "38.4k/60k"
-    assert numbers.compact_count(1_500_000) == "1.5M"
-    assert numbers.compact_count(100) == "100"
+def test_steps_are_compact_only_where_they_do_not_fit() -> None:
+    assert numbers.steps(9500, 10_000) == "9,500/10,000"
+    assert numbers.steps(38_400, 60_000, cells=13) == "38,400/60,000"
+    assert numbers.steps(384_000, 1_500_000, cells=13) == "384k/1.5M"
+    assert numbers.steps(None, 10) == "-"
 
 
 @pytest.mark.parametrize(
@@ -45,9 +46,11 @@ def test_a_total_has_no_decimals_that_say_nothing() -> None:
         (math.nan, "NaN"),
         (-math.inf, "-inf"),
         (None, "-"),
+        ("NaN", "NaN"),
+        ("-Infinity", "-inf"),
     ],
 )
-def test_a_metric_has_four_significant_digits(value: float | None, shown: str) -> None:
+def test_a_metric_has_four_significant_digits(value: float | str | None, shown: str) -> None:
     assert numbers.metric(value) == shown
 
 
@@ -67,6 +70,8 @@ def test_memory_has_one_decimal_below_100_gigabytes() -> None:
     assert numbers.used_gigabytes(118_000_000_000) == "118"
     assert numbers.compact_size(1_200_000_000_000) == "1.2T"
     assert numbers.size(1_200_000_000_000) == "1.2 TB"
+    assert numbers.size(999) == "999 B"
+    assert numbers.size(79_000_000_000) == "79 GB"
 
 
 def test_no_reading_is_never_a_zero() -> None:

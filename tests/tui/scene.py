@@ -225,7 +225,7 @@ def story() -> tuple[dict[str, Any], ...]:
         {"event": event, "time": iso(NOW.wall - ago), "message": message}
         for ago, event, message in (
             (2700, "queued", "queued by anna"),
-            (2660, "held", "held: next start in 0:41 (4 starts in 4 min)"),
+            (2660, "held", "held: next start in 41s (4 starts in 4 min)"),
             (2600, "admitted", "admitted: GPU 0 has 78.9 GB free, 41 C"),
             (2592, "started", "attempt 1 started on GPU 0"),
             (1400, "paused", "paused for heat: GPU 0 at 86 C"),

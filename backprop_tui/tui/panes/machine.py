@@ -132,7 +132,9 @@ def _gpu_row(gpu: GpuReading, active: Mapping[str, KnownRun], snapshot: Snapshot
 
 def _user(gpu: GpuReading, active: Mapping[str, KnownRun], snapshot: Snapshot) -> GpuUser:
     runs = [run for run in active.values() if _is_on(run, gpu)]
-    of_processes = [active[process.run] for process in gpu.processes if process.run in active]
+    of_processes = [
+        active[run_id] for process in gpu.processes if (run_id := process.run) is not None and run_id in active
+    ]
     runs += [run for run in of_processes if run not in runs]
     if runs:
         paused = runs[0].status is Status.PAUSED

@@ -51,7 +51,7 @@ def test_a_held_run_names_every_reason_with_the_most_blocking_first() -> None:
         "RAM 3.1 GB free, keeps 4",
         "load 2.5 per core, waiting below 2",
         "GPU 0 at 84 C, waiting below 82",
-        "next start in 0:41 (4 starts in 4 min)",
+        "next start in 41s (4 starts in 4 min)",
     ]
 
 

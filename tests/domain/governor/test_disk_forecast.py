@@ -44,7 +44,7 @@ def saving(
 
 def test_a_disk_that_will_be_full_within_the_timebox_is_told_with_its_figures() -> None:
     (found,) = shortages([saving()], GIGABYTE)
-    assert found.message == "disk 38 GB free, nano-lm-768 writes 1.4 GB each 12 min: full in 5:17 h"
+    assert found.message == "disk 38 GB free, nano-lm-768 writes 1.4 GB each 12 min: full in 5h17m"
 
 
 def test_what_fits_is_no_shortage() -> None:

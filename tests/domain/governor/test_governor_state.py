@@ -46,7 +46,7 @@ def test_an_open_one_says_what_room_is_left() -> None:
             "GPU 1 at 84 C, waiting below 80",
         ),
         (snapshot(host=replace(CALM_HOST, ram_available_bytes=gb(3.1))), "RAM 3.1 GB free, keeps 4"),
-        (snapshot(limits=LIMITS, tokens=1 - 41 / 60), "next start in 0:41 (4 starts in 4 min)"),
+        (snapshot(limits=LIMITS, tokens=1 - 41 / 60), "next start in 41s (4 starts in 4 min)"),
         (
             snapshot(
                 gpu(3, used_gb=8),

@@ -120,8 +120,8 @@ def test_the_cursor_reads_the_values_of_all_metrics_at_its_place() -> None:
 
 def test_the_cursor_tells_the_running_time_too() -> None:
     _, found = _twice(400)
-    assert _facts(_view(found, ChartChoices(cursor=350.0)))[0].startswith("at cursor step 350  0:35  2.")
-    assert _facts(_view(found, ChartChoices(cursor=450.0)))[0].startswith("at cursor step 450  0:45  2.")
+    assert _facts(_view(found, ChartChoices(cursor=350.0)))[0].startswith("at cursor step 350  35s  2.")
+    assert _facts(_view(found, ChartChoices(cursor=450.0)))[0].startswith("at cursor step 450  45s  2.")
 
 
 def test_the_cursor_moves_by_a_point_at_least_where_they_lie_far_apart() -> None:

@@ -36,7 +36,7 @@ def test_four_charts_with_limits_and_peaks() -> None:
     legends = [[f"{curve.label} {curve.value}".strip() for curve in one.curves if curve.label] for one in charts]
     assert legends == [
         ["mean 84%"],
-        ["limit 64.0 GB", "peak 61.2 GB"],
+        ["limit 64 GB", "peak 61.2 GB"],
         ["pauses at 85", "peak 76 C"],
         ["CPU of 32 cores", "peak 21.4 GB"],
     ]

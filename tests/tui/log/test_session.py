@@ -200,7 +200,7 @@ def test_it_is_quiet_only_after_ten_times_the_usual(log: Path) -> None:
     last = NOW + 7 * 1.2
     assert session.page(last + 11).usual_seconds is None
     page = session.page(last + 372)
-    assert "quiet for 6:12, usually 1.2 s" in status(page)
+    assert "quiet for 6m12s, usually 1.2 s" in status(page)
 
 
 def test_the_status_drops_whole_parts_where_it_is_narrow(log: Path) -> None:

@@ -15,7 +15,7 @@ OOM = Cause(kind="cuda_oom", evidence="CUDA out of memory")
 
 def test_an_end_is_told_once() -> None:
     before, after = snapshot(running("a"), queued("b")), snapshot(ended("a", ago=-5), queued("b"), moment=LATER)
-    assert [one.words for one in ends_between(before, after)] == ["a done"]
+    assert [one.words for one in ends_between(before, after)] == ["a completed"]
     assert not ends_between(after, after)
 
 
@@ -44,7 +44,7 @@ def test_many_ends_are_counted() -> None:
     runs = [running(f"r{number}") for number in range(9)]
     after = [ended(f"r{number}", Status.FAILED if number < 4 else Status.COMPLETED) for number in range(9)]
     lines = summarised(ends_between(snapshot(*runs), snapshot(*after, moment=LATER)), 3)
-    assert lines == ["r8 done", "r7 done", "7 more runs ended, 4 badly"]
+    assert lines == ["r8 completed", "r7 completed", "7 more runs ended, 4 badly"]
 
 
 def test_a_name_from_outside_is_harmless_and_not_endless() -> None:

@@ -37,15 +37,15 @@ def digest(*runs: Recalled | KnownRun, away: float = 6 * HOUR + 12 * MINUTE, **f
 
 def told(view: DigestView) -> dict[str, str]:
     """Subject and story of each row by its word."""
-    return {one.word: f"{one.subject}: {one.story}" for one in (*view.failures, *view.rows)}
+    return {one.state: f"{one.subject}: {one.story}" for one in (*view.failures, *view.rows)}
 
 
 def test_a_failure_comes_with_its_cause_its_advice_and_what_is_saved() -> None:
     saved = (Checkpoint(path="/c/2.pt", step=2, saved_at=NOW.wall - 100),)
     (row,) = digest(ended("vit", Status.FAILED, cause=OOM, checkpoints=saved)).failures
-    assert (row.word, row.subject) == ("failed", "vit")
+    assert (row.state, row.subject) == ("failed", "vit")
     assert row.story == "CUDA out of memory: asked 2.50 GiB, 1.12 GiB free"
-    assert row.advice == "use a smaller batch; saved at step 2"
+    assert row.advice == "use a smaller batch; checkpoint at step 2"
 
 
 def test_failures_stand_before_the_lost_and_those_before_what_a_guard_stopped() -> None:
@@ -58,7 +58,7 @@ def test_failures_stand_before_the_lost_and_those_before_what_a_guard_stopped() 
     )
     assert [one.subject for one in view.failures] == ["bad", "gone", "hot"]
     assert view.first_failure == "bad"
-    assert told(view)["stopped"] == "mine: by a person"
+    assert told(view)["stopped"] == "mine: by a user"
 
 
 def test_what_is_done_is_told_with_the_best_loss_of_all() -> None:
@@ -67,25 +67,25 @@ def test_what_is_done_is_told_with_the_best_loss_of_all() -> None:
         Recalled(run=ended("two"), best_loss=0.3921),
         Recalled(run=ended("x")),
     )
-    assert told(view)["done"] == "3 runs: best loss 0.3921, two"
+    assert told(view)["completed"] == "3 runs: best loss 0.3921, two"
 
 
 def test_one_run_that_is_done_is_named_once() -> None:
-    assert told(digest(Recalled(run=ended("one"), best_loss=0.25)))["done"] == "one: best loss 0.2500"
-    assert told(digest(ended("one")))["done"] == "one: printed no loss"
+    assert told(digest(Recalled(run=ended("one"), best_loss=0.25)))["completed"] == "one: best loss 0.2500"
+    assert told(digest(ended("one")))["completed"] == "one: no loss found"
 
 
 def test_a_timeboxed_run_says_whether_it_resumes() -> None:
     saved = (Checkpoint(path="/c/41.pt", step=41_000, saved_at=NOW.wall - 100),)
-    assert told(digest(ended("a", Status.TIMEBOXED, checkpoints=saved)))["timeboxed"] == "a: r resumes from step 41.0k"
-    assert "nothing is saved" in told(digest(ended("a", Status.TIMEBOXED)))["timeboxed"]
+    assert told(digest(ended("a", Status.TIMEBOXED, checkpoints=saved)))["timeboxed"] == "a: r resumes from step 41,000"
+    assert "no checkpoint" in told(digest(ended("a", Status.TIMEBOXED)))["timeboxed"]
 
 
 def test_a_run_that_went_on_in_its_next_slice_is_told_so() -> None:
     run = running("nano", seconds=30)
     boxed = [{"status": "timeboxed", "ended_at": iso(NOW.wall - HOUR)}, {"status": None, "ended_at": None}]
     sliced = replace(run, record=run.record | {"attempts": boxed, "slice": {"number": 3, "of": 12}})
-    assert told(digest(sliced))["timeboxed"] == "nano: went on in slice 3 of 12"
+    assert told(digest(sliced))["timeboxed"] == "nano: continued in slice 3 of 12"
     assert "timeboxed" not in told(digest(sliced, away=60.0))
 
 
@@ -100,7 +100,7 @@ def test_pauses_for_heat_are_counted_with_their_time_and_the_hottest() -> None:
         event("paused", ago=4 * MINUTE, **hotter),
     )
     view = digest(Recalled(run=running("a", seconds=9 * HOUR), events=story))
-    assert told(view)["paused"] == "twice for heat: 14 min in all, GPU 1, hottest 87 C"
+    assert told(view)["paused"] == "twice for heat: 14m in total, GPU 1, up to 87 C"
 
 
 def test_the_longest_wait_is_told_where_it_was_long() -> None:
@@ -109,8 +109,8 @@ def test_the_longest_wait_is_told_where_it_was_long() -> None:
         queued("long", created_at=NOW.wall - 2 * HOUR, holds=({"check": "ram", "message": "RAM 3.1 GB free"},)),
         running("ran", seconds=7 * HOUR, created_at=NOW.wall - 20 * HOUR),
     )
-    assert told(view)["waiting"] == "long: 2 h and waits still: RAM 3.1 GB free"
-    assert "waiting" not in told(digest(queued("new", created_at=NOW.wall - MINUTE)))
+    assert told(view)["waited"] == "long: waiting for 2h: RAM 3.1 GB free"
+    assert "waited" not in told(digest(queued("new", created_at=NOW.wall - MINUTE)))
 
 
 def test_only_what_a_retry_may_help_is_offered_for_one() -> None:
@@ -128,7 +128,7 @@ def test_what_was_resumed_meanwhile_is_not_retried_again() -> None:
 
 
 def test_it_says_how_long_the_absence_was() -> None:
-    assert digest().when.startswith("Away 6 h 12 min, since ")
+    assert digest().when.startswith("Away 6h12m, since ")
     assert digest(back_at=None).title == "The last day"
 
 

@@ -24,7 +24,7 @@ from tests.tui.snapshots import NOW, ended, governor, gpu, queued, running, samp
 
 def test_the_header_counts_what_there_is() -> None:
     view = header_view(snapshot(running("a"), queued("b"), queued("c"), ended("d", Status.FAILED)))
-    assert [(one.word, one.count) for one in view.counts] == [("running", 1), ("waiting", 2), ("failed", 1)]
+    assert [(count.state, count.count) for count in view.counts] == [("running", 1), ("queued", 2), ("failed", 1)]
 
 
 def test_ends_of_long_ago_are_not_counted() -> None:
@@ -102,8 +102,8 @@ def test_readings_that_are_old_are_not_shown_as_new() -> None:
 
 def test_memory_of_strangers_is_named() -> None:
     processes = (GpuProcess(pid=40412, owner="mika", memory_bytes=31_300_000_000),)
-    who = machine_view(snapshot(sample=sample(gpu(processes=processes)))).gpus[0].who
-    assert (who.words, who.token) == ("not ours: pid 40412 (mika) 31.3 GB", Token.WARN)
+    user = machine_view(snapshot(sample=sample(gpu(processes=processes)))).gpus[0].user
+    assert (user.text, user.token) == ("not ours: pid 40412 (mika) 31.3 GB", Token.WARN)
 
 
 def test_a_gpu_is_called_by_its_telling_word() -> None:
@@ -119,14 +119,14 @@ def test_the_governor_says_why_it_holds() -> None:
     state = governor(state=GovernorMode.HOLDING, reasons=reasons)
     view = governor_line_view(snapshot(queued("a"), governor=state, supervisor_pid=1))
     text = text_of(draw_governor(view, 120, UNICODE))
-    assert text.startswith(" ◌ holding  GPU 1 at 84 C, waiting below 80")
+    assert text.startswith(" ◌ waiting  GPU 1 at 84 C, waiting below 80")
     assert text.endswith("starts ▪▪▪▫ 3 of 4 ")
 
 
 def test_a_machine_without_work_needs_no_supervisor() -> None:
-    assert governor_line_view(snapshot()).word == "open"
-    assert governor_line_view(snapshot(queue_held=True)).word == "held by you"
-    assert governor_line_view(snapshot(queued("a"))).word == "no supervisor"
+    assert governor_line_view(snapshot()).line.title == "queue open"
+    assert governor_line_view(snapshot(queue_held=True)).line.title == "queue held"
+    assert governor_line_view(snapshot(queued("a"))).line.title == "starting"
 
 
 def test_the_problem_line_tells_the_newest_unseen_failure() -> None:
@@ -150,7 +150,7 @@ def test_the_details_tell_command_and_progress() -> None:
         lines = draw_details(view.sections, width, UNICODE).lines
         assert all(width_of(line) <= width for line in lines)
         text = "\n".join(map(text_of, lines))
-        assert "step 38.4k of 60k (64%)" in text
+        assert "step 38,400 of 60,000 (64%)" in text
         assert "python train.py" in text
 
 
@@ -181,7 +181,7 @@ def test_of_the_counts_what_failed_and_what_runs_stay_longest() -> None:
     runs = [*(running(f"r{place}") for place in range(2)), queued("q"), ended("f", Status.FAILED), ended("d")]
     view = header_view(snapshot(*runs))
     shown = {width: text_of(draw_header(view, width, UNICODE)).split() for width in (100, 40, 20, 18, 13)}
-    assert " ".join(shown[100][1:-1]) == "ada-gpu-07 ► 2 running ◌ 1 waiting ✗ 1 failed ✓ 1 done"
+    assert " ".join(shown[100][1:-1]) == "ada-gpu-07 ► 2 running ◌ 1 queued ✗ 1 failed ✓ 1 completed"
     assert shown[40][:-1] == ["backprop", "►", "2", "◌", "1", "✗", "1"]
     assert shown[20] == ["backprop", "►", "2", "✗", "1"]
     assert shown[18] == ["backprop", "►", "2", "✗", "1"]

@@ -12,6 +12,7 @@ from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.compare import member_names
 from backprop_tui.presentation.known_run import KnownRun, LossCurve
+from backprop_tui.presentation.run_line import Tone
 from backprop_tui.presentation.states import is_problem
 from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.lines import text_of, width_of
@@ -40,9 +41,9 @@ def test_a_running_run_shows_its_figures() -> None:
     curve = LossCurve(name="loss", values=(3.0, 2.5, 2.2), step_seconds=0.01)
     run = running("nano", step=38_400, total_steps=60_000, metrics={"loss": 2.214}, seconds=60, curve=curve)
     row = _row(run)
-    assert (row.progress, row.step, row.loss, row.left) == (0.64, "38.4k/60k", "2.214", "9:00")
+    assert (row.progress, row.step, row.loss, row.left) == (0.64, "38,400/60,000", "2.214", "9m")
     assert "64%" in _text(run)
-    assert row.sentence is None
+    assert row.line is None
 
 
 def test_an_eta_beyond_the_timebox_warns_where_no_slice_follows() -> None:
@@ -54,7 +55,7 @@ def test_an_eta_beyond_the_timebox_warns_where_no_slice_follows() -> None:
 
 
 def test_a_run_without_figures_says_how_long_it_has_been_silent() -> None:
-    assert "no output for 1:00" in _text(running("quiet"))
+    assert "no output for 1m" in _text(running("quiet"))
 
 
 def test_a_paused_run_keeps_its_progress_and_says_why() -> None:
@@ -69,7 +70,7 @@ def test_a_stopping_run_says_when_the_next_signal_comes() -> None:
     stopping = Stopping(
         status=Status.STOPPED, by="person", reason="stopped by you", since=0, stage=2, deadline=10_022.0
     )
-    assert _text(running("unet", step=1, stopping=stopping)).endswith("by you · kill in 0:22")
+    assert _text(running("unet", step=1, stopping=stopping)).endswith("by you · kill in 22s")
 
 
 def test_a_run_that_stops_at_its_next_checkpoint_says_so_at_any_width() -> None:
@@ -77,14 +78,16 @@ def test_a_run_that_stops_at_its_next_checkpoint_says_so_at_any_width() -> None:
         status=Status.STOPPED, by="person", reason="stopped by you", since=NOW.wall, deadline=NOW.monotonic + 21
     )
     run = running("rings", step=1, total_steps=10, postponed=postponed)
-    assert _text(run, width=200).endswith("at its next checkpoint, 0:21 at most · by you")
-    assert _text(run).endswith("at its next checkpoint, 0:21 at most")
-    assert _text(run, width=80).endswith("at its next checkpoint")
+    assert _text(run, width=200).endswith("at the next checkpoint, max 21s · by you")
+    assert _text(run).endswith("at the next checkpoint, max 21s")
+    assert _text(run, width=80).endswith("at the next checkpoint")
 
 
-def test_held_and_queued_are_told_apart_by_what_they_wait_for() -> None:
-    assert _row(queued("a", holds=(HELD,))).word == "held"
-    assert _row(queued("a", holds=(AFTER,))).word == "queued"
+def test_a_queued_run_says_what_it_waits_for() -> None:
+    held, after = _row(queued("a", holds=(HELD,))).line, _row(queued("a", holds=(AFTER,))).line
+    assert held is not None
+    assert after is not None
+    assert (held.tone, after.tone) == (Tone.INFO, Tone.MUTED)
     assert "behind 1 run" in _text(queued("a", place=2))
     assert "#3" in _text(queued("a", place=3, holds=(HELD,)))
 
@@ -180,7 +183,7 @@ def test_a_clock_of_another_boot_stands_still() -> None:
     run = running("a", seconds=60)
     assert run.live is not None
     clock = replace(run.live.clock, boot_id="another", mark=0.0)
-    assert _row(replace(run, live=replace(run.live, clock=clock))).left == "9:00"
+    assert _row(replace(run, live=replace(run.live, clock=clock))).left == "9m"
 
 
 def test_a_summary_of_the_cause_is_what_the_row_says() -> None:
@@ -200,7 +203,7 @@ def test_a_doubtful_resume_stands_in_the_row_of_an_ended_run() -> None:
     check = ResumeCheck(
         verdict=Verdict.RESTARTED, attempt=2, message="began again at step 1 after 400: loss 4, before 1"
     )
-    assert "! began again after the resume" in _text(ended("a", Status.TIMEBOXED, resume_check=check))
+    assert "! started over after the resume" in _text(ended("a", Status.TIMEBOXED, resume_check=check))
     fine = replace(check, verdict=Verdict.CONTINUED)
     assert "resume" not in _text(ended("a", Status.TIMEBOXED, resume_check=fine))
 
@@ -212,19 +215,18 @@ def test_the_details_and_the_card_tell_the_cause_with_its_line() -> None:
     view = selected_run_view(snapshot(ended("a", Status.FAILED, cause=cause)), "a")
     assert view is not None
     assert view.card is not None
-    assert ("evidence", "line 8,214  torch.OutOfMemoryError: x") in view.card.lines
+    assert ("evidence", "line 8,214: torch.OutOfMemoryError: x") in view.card.lines
     (section,) = [one for one in view.sections if one.title == "Cause"]
     assert section.lines == (
-        ("kind", "cuda oom"),
-        ("what", "CUDA out of memory"),
-        ("evidence", "line 8,214  torch.OutOfMemoryError: x"),
+        ("cause", "cuda oom: CUDA out of memory"),
+        ("evidence", "line 8,214: torch.OutOfMemoryError: x"),
         ("advice", "halve"),
     )
 
 
 def test_epochs_stand_where_nobody_says_how_many_steps_there_are() -> None:
     row = _row(running("vit", step=1200, epoch=28.5, total_epochs=90, metrics={"loss": 1.087}, eta_seconds=3600.0))
-    assert (row.step, row.eta) == ("ep 28/90", "1h00!")
+    assert (row.step, row.eta) == ("ep 28/90", "1h!")
     assert row.progress is not None
     assert 0.31 < row.progress < 0.32
     assert _row(running("keras", step=16, total_steps=64, epoch=1.0, total_epochs=4)).step == "16/64"

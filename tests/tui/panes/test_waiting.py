@@ -28,21 +28,21 @@ HOT = {
 COUNT = {"check": "gpu_count", "figure": 0, "limit": 2, "message": "needs 2 GPUs, 0 free"}
 
 
-def test_all_checks_are_told_and_those_that_say_no_come_first() -> None:
+def test_all_checks_are_listed_failing_ones_first() -> None:
     held = queued("big", place=3, holds=(COUNT, HOT))
     view = waiting_view(held, snapshot(held, sample=sample(gpu(0), gpu(1)), governor=governor()))
     assert view is not None
-    assert view.title == "waits for 2 things"
+    assert view.title == "Waiting on 2 checks"
     assert list(view.rows[:2]) == [
-        CheckRow(name="GPUs free", now="0 free", limit="needs 2", says_no=True),
-        CheckRow(name="GPU 1", now="84 C", limit="below 80 C", says_no=True),
+        CheckRow(name="GPUs free", now="0 free", limit="needs 2", is_failing=True),
+        CheckRow(name="GPU 1", now="84 C", limit="below 80 C", is_failing=True),
     ]
     passing = {row.name: (row.now, row.limit) for row in view.rows[2:]}
-    assert passing["starts"] == ("3 of 4 free", "needs 1")
+    assert passing["starts"] == ("3 of 4 left", "needs 1")
     assert passing["RAM free"] == ("134 GB", "keeps 4 GB")
     assert passing["GPU 0"] == ("71 C, 18.8 GB free", "needs 2.5 GB, below 82 C")
     assert "GPU 1" not in passing
-    assert not any(row.says_no for row in view.rows[2:])
+    assert not any(row.is_failing for row in view.rows[2:])
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_all_checks_are_told_and_those_that_say_no_come_first() -> None:
         ),
         (
             {"check": "parallel", "figure": 2, "limit": 2, "message": "2 active"},
-            "2 active",
+            "2 used",
             "at most 2",
         ),
         ({"check": "load", "figure": 2.5, "limit": 2.0, "message": "load"}, "2.50 per core", "below 2"),
@@ -78,10 +78,10 @@ def test_a_guess_says_whose_end_would_free_what_it_needs() -> None:
     late = running("late", seconds=0)
     view = waiting_view(held, snapshot(soon, late, held))
     assert view is not None
-    assert view.soonest.endswith("when soon and late end")
+    assert view.earliest.endswith("when soon and late end")
     alone = waiting_view(held, snapshot(soon, held))
     assert alone is not None
-    assert alone.soonest == ""
+    assert alone.earliest == ""
 
 
 def test_who_overtook_is_counted() -> None:
@@ -90,7 +90,7 @@ def test_who_overtook_is_counted() -> None:
         held, snapshot(running("a", created_at=NOW.wall - 900), running("b", created_at=NOW.wall - 1100), held)
     )
     assert view is not None
-    assert view.story.endswith("1 run overtook it")
+    assert view.note.endswith("1 later run started before it")
 
 
 def test_what_waits_only_for_its_turn_has_no_card() -> None:
@@ -106,7 +106,7 @@ def test_the_table_stands_above_the_details_and_fits(width: int) -> None:
     for glyphs in (UNICODE, ASCII):
         lines = draw_details((), width, glyphs, waiting=view).lines
         assert all(width_of(line) <= width for line in lines)
-        assert "waits for 2 things" in text_of(lines[0])
+        assert "Waiting on 2 checks" in text_of(lines[0])
         assert "GPUs free" in text_of(lines[3])
 
 
@@ -119,16 +119,16 @@ def test_a_pause_says_since_when_until_what_and_how_often() -> None:
     assert card.token is Token.WARN
     assert card.title == "Paused: hot: GPU 1 at 86 C, continues below 80"
     lines = dict(card.lines)
-    assert "2:10 so far, 2 times by now" in lines["since"]
+    assert "2m10s so far, 2 pauses so far" in lines["since"]
     assert "continues by itself below 80 C" in lines["limit"]
-    assert "1:00 h, then it is stopped" in lines["at most"]
+    assert "1h, then it is stopped" in lines["at most"]
 
 
 def test_what_a_person_paused_waits_for_a_person() -> None:
     run = running("a", pause=Pause(since=NOW.wall - 5, by="person", reason="paused by you"))
     card = card_of(run, snapshot(run))
     assert card is not None
-    assert dict(card.lines)["until"] == "p continues it; its timebox stands still"
+    assert dict(card.lines)["until"] == "p continues it; its timebox does not run"
 
 
 def test_a_bad_end_has_a_card_and_a_good_one_none() -> None:
