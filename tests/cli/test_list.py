@@ -61,7 +61,7 @@ def test_a_line_tells_how_far_a_run_is_and_why_it_ended(obey: Commands, runs: Ru
     assert lines["oom"].endswith("CUDA out of memory: asked 2.50 GB")
     assert lines["code"].endswith("exit code 7")
     assert lines["killed"].endswith("by SIGKILL")
-    assert "38.4k/60k  0.3529" in lines["busy"]
+    assert "38,400/60,000  0.3529" in lines["busy"]
     guardian.ends()
 
 

@@ -98,7 +98,7 @@ class TestHeat:
         watch = paused_for_heat(RunLimits(max_pause_seconds=3.0))
         assert [watch.see(gpu(celsius=84.0)) for _ in range(2)] == [()] * 2
         assert requests(watch.see(gpu(health=GpuHealth.STALE, celsius=84.0))) == [
-            ("vit", StopRequest(by="heat", reason="paused for heat for 0:03, at most 0:03", cause="overheated"))
+            ("vit", StopRequest(by="heat", reason="paused for heat for 3s, at most 3s", cause="overheated"))
         ]
 
     def test_a_longest_pause_of_zero_is_none(self) -> None:

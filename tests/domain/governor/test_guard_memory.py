@@ -52,7 +52,7 @@ class TestRam:
     def test_a_pause_for_ram_that_lasts_too_long_ends_the_run(self) -> None:
         watch = Watch(replace(self.RUNS[0], paused_by="ram", paused_seconds=3600.0))
         assert [action.request for action in watch.see(ram_gb=0.5)] == [
-            StopRequest(by="ram", reason="paused for ram for 1:00 h, at most 1:00 h", cause=None)
+            StopRequest(by="ram", reason="paused for ram for 1h, at most 1h", cause=None)
         ]
 
     def test_neither_pause_ends_into_the_other(self) -> None:

@@ -128,8 +128,8 @@ class TestUnfit:
                 gpu(health=GpuHealth.LOST, problem="Xid 79, fallen off the bus"),
                 "GPU 0 lost: Xid 79, fallen off the bus",
             ),
-            (gpu(health=GpuHealth.STALE, age_seconds=12.0), "GPU 0 not answering for 0:12"),
-            (gpu(age_seconds=3.5), "GPU 0 not answering for 0:04"),
+            (gpu(health=GpuHealth.STALE, age_seconds=12.0), "GPU 0 not answering for 12s"),
+            (gpu(age_seconds=3.5), "GPU 0 not answering for 4s"),
             (gpu(health=GpuHealth.UNKNOWN), "GPU 0 never answered"),
         ],
     )
