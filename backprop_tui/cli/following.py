@@ -13,7 +13,7 @@ from backprop_tui.cli.exit_codes import STOPPED, first_failure
 from backprop_tui.cli.presenters import PrefixedOutput, Presenter
 from backprop_tui.cli.queued import Interrupts
 from backprop_tui.cli.session import Session
-from backprop_tui.client.control import PERSON, Stop
+from backprop_tui.client.control import PERSON, StopControl
 from backprop_tui.client.file_sizes import FileSizes
 from backprop_tui.client.guardians import open_guardian
 from backprop_tui.domain.errors import BackpropError
@@ -100,7 +100,7 @@ class Following:
         self._handled_interrupts = 0
         self._withdraw: Callable[[str], bool] | None = None
         self._all_written = True
-        self._stops: list[Stop] = []
+        self._stops: list[StopControl] = []
         self._ensure_at = time.monotonic() + ENSURE_SECONDS
         self._complaints: set[str] = set()
         self.runs = [FollowedRun(session.home, run_id, presenter, start) for run_id, start in starts.items()]
@@ -160,7 +160,7 @@ class Following:
         if self._interrupts.count > self._handled_interrupts:
             self._handled_interrupts = self._interrupts.count
             request = StopRequest(by=PERSON, reason=STOPPED_BY_CTRL_C, kill=self._interrupts.count >= _KILL)
-            self._stops = [Stop(self._session, run.stream.run.id, request) for run in self._unfinished()]
+            self._stops = [StopControl(self._session, run.stream.run.id, request) for run in self._unfinished()]
             count = counted(len(self._stops), "run")
             diagnostics.say(f"killing {count}" if request.kill else f"stopping {count}; Ctrl-C again kills")
         for stop in [*self._stops]:

@@ -89,7 +89,7 @@ def _overview(session: Session) -> int:
 
     full_parser().print_help()
     output.line()
-    statuses = [run.status for run in unfinished_views(session.home)]
+    statuses = [view.status for view in unfinished_views(session.home)]
     waiting = statuses.count(Status.QUEUED)
     if statuses:
         output.line(f"{len(statuses) - waiting} active, {waiting} queued; for more: backprop-tui status")

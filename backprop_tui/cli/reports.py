@@ -19,7 +19,7 @@ from backprop_tui.domain.status import ENDED
 from backprop_tui.store.fields import JsonObject
 
 if TYPE_CHECKING:
-    from backprop_tui.client.control import Outcome, Refusal
+    from backprop_tui.client.control import ControlOutcome, Refusal
     from backprop_tui.client.dry_run import RunPreview
     from backprop_tui.client.remove import Removable
 
@@ -36,26 +36,26 @@ def print_would(session: Session, run_ids: Sequence[str], done: str) -> int:
 
 
 def print_outcomes(
-    session: Session, outcomes: Sequence[Outcome | Refusal], done: str, *, of_ended: str | None = None
+    session: Session, outcomes: Sequence[ControlOutcome | Refusal], done: str, *, of_ended: str | None = None
 ) -> int:
     """Says for each run that it is done, or why not; the exit code.
 
     `of_ended` is what was done to runs that have ended; None: nothing, their end is printed instead.
     """
-    from backprop_tui.client.control import Outcome
+    from backprop_tui.client.control import ControlOutcome
 
-    run_ids = [outcome.run.id for outcome in outcomes if isinstance(outcome, Outcome)]
+    run_ids = [outcome.run.id for outcome in outcomes if isinstance(outcome, ControlOutcome)]
     if session.json:
         output.json_value([current(session, run_id) for run_id in run_ids])
     for outcome in outcomes:
-        if not isinstance(outcome, Outcome):
+        if not isinstance(outcome, ControlOutcome):
             diagnostics.complain(str(outcome.error))
         elif not session.json:
             output.line(f"{outcome.run.id} {outcome.run.name}: {_outcome_words(outcome, done, of_ended)}")
     return OK if len(run_ids) == len(outcomes) else UsageError.exit_code
 
 
-def _outcome_words(outcome: Outcome, done: str, of_ended: str | None) -> str:
+def _outcome_words(outcome: ControlOutcome, done: str, of_ended: str | None) -> str:
     if outcome.run.status not in ENDED:
         return done
     if of_ended is not None:

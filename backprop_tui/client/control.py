@@ -48,7 +48,7 @@ RequestT = TypeVar("RequestT", bound=Request)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class ControlOutcome:
     """The run once the request is fulfilled; `had_ended` if there was nothing left to do."""
 
     run: Run
@@ -80,7 +80,7 @@ class ControlRequest(ABC, Generic[RequestT]):
         """Whether it was appended to the run's requests: from then on it is obeyed even if this process ends."""
         return self._asked_at is not None
 
-    def poll(self) -> Outcome | None:
+    def poll(self) -> ControlOutcome | None:
         """Takes one step: checks whether the request is fulfilled, and if not, asks in the way that is open now.
 
         Raises:
@@ -92,7 +92,7 @@ class ControlRequest(ABC, Generic[RequestT]):
         if run.status in ENDED:
             return self._apply_to_ended(run)
         if run.status is not Status.QUEUED and self.is_fulfilled(run, live):
-            return Outcome(run=run)
+            return ControlOutcome(run=run)
         lock = self.directory.try_lock()
         if lock is not None:
             with lock:
@@ -132,9 +132,9 @@ class ControlRequest(ABC, Generic[RequestT]):
         live = self.directory.read_live() if run.attempts else None
         return run, live if live is not None and live.attempt == run.attempt.number else None
 
-    def _apply_to_ended(self, run: Run) -> Outcome | None:
+    def _apply_to_ended(self, run: Run) -> ControlOutcome | None:
         if self.on_ended(run) is None:
-            return Outcome(run=run, had_ended=self._asked_at is None)
+            return ControlOutcome(run=run, had_ended=self._asked_at is None)
         lock = self.directory.try_lock()
         if lock is None:
             return None  # its guardian is just exiting, or a supervisor is adding it to the index
@@ -146,9 +146,9 @@ class ControlRequest(ABC, Generic[RequestT]):
             mark(self._session.home, run.id)  # so that the index is updated
             self.directory.write(changed, durable=True)
         self._session.supervisor.call()
-        return Outcome(run=changed, had_ended=True)
+        return ControlOutcome(run=changed, had_ended=True)
 
-    def _apply_to_queued(self, run: Run) -> Outcome:
+    def _apply_to_queued(self, run: Run) -> ControlOutcome:
         """Called under the run's lock. The write is durable if it ends the run, as for every end."""
         changed = self.on_queued(run)
         if isinstance(changed.state, Ended):
@@ -161,7 +161,7 @@ class ControlRequest(ABC, Generic[RequestT]):
             )
             self.directory.delete_environment()
         self._session.supervisor.call()
-        return Outcome(run=changed)
+        return ControlOutcome(run=changed)
 
     def _append(self, live: Live | None, now: float) -> None:
         if self._asked_at is not None and now - self._asked_at < ASK_AGAIN_SECONDS:
@@ -195,7 +195,7 @@ def _delay_reason(live: Live) -> str | None:
     return live.problem
 
 
-class Stop(ControlRequest[StopRequest]):
+class StopControl(ControlRequest[StopRequest]):
     """Fulfilled when the run has ended."""
 
     def is_fulfilled(self, run: Run, live: Live | None) -> bool:
@@ -208,7 +208,7 @@ class Stop(ControlRequest[StopRequest]):
         return run.to(Ended(at=time.time(), status=Status.STOPPED, reason=reason, cause=cause))
 
 
-class Pause(ControlRequest[PauseRequest]):
+class PauseControl(ControlRequest[PauseRequest]):
     """Fulfilled when a pause is recorded that no guard will end."""
 
     def is_fulfilled(self, run: Run, live: Live | None) -> bool:
@@ -223,7 +223,7 @@ class Pause(ControlRequest[PauseRequest]):
         raise UsageError(f"run {run.id} has ended ({run.status}); it cannot be paused")
 
 
-class Continue(ControlRequest[ContinueRequest]):
+class ContinueControl(ControlRequest[ContinueRequest]):
     """Fulfilled when no pause is recorded."""
 
     def is_fulfilled(self, run: Run, live: Live | None) -> bool:
@@ -238,7 +238,7 @@ class Continue(ControlRequest[ContinueRequest]):
         raise UsageError(f"run {run.id} has ended ({run.status}); to start it again: backprop-tui resume {run.id}")
 
 
-class SetTimebox(ControlRequest[TimeboxRequest]):
+class TimeboxControl(ControlRequest[TimeboxRequest]):
     """Fulfilled when the record has the new timebox."""
 
     def is_fulfilled(self, run: Run, live: Live | None) -> bool:
@@ -254,7 +254,7 @@ class SetTimebox(ControlRequest[TimeboxRequest]):
         )
 
 
-class Edit(ControlRequest[EditRequest]):
+class EditControl(ControlRequest[EditRequest]):
     """Fulfilled when the record has the given values; ended runs can be edited too."""
 
     def is_fulfilled(self, run: Run, live: Live | None) -> bool:
@@ -273,13 +273,13 @@ AnyControlRequest = ControlRequest[Any]
 
 def stop_requests(
     session: ClientSession, run_ids: Sequence[str], *, now: bool = False, after_checkpoint: bool = False
-) -> list[Stop]:
+) -> list[StopControl]:
     """Requests that stop runs by hand, those for queued runs first: none of them may start in a stopped one's place.
 
     A guardian that somebody stopped by a signal reads no requests, so it is woken.
     """
     request = StopRequest(by=PERSON, reason=STOPPED_BY_YOU, kill=now, after_checkpoint=after_checkpoint)
-    requests = [Stop(session, run_id, request) for run_id in run_ids]
+    requests = [StopControl(session, run_id, request) for run_id in run_ids]
     for stop in requests:
         live = stop.directory.read_live()
         if live is not None:
@@ -287,16 +287,16 @@ def stop_requests(
     return sorted(requests, key=lambda stop: status_of(session, stop.run_id) is not Status.QUEUED)
 
 
-def pause_requests(session: ClientSession, run_ids: Sequence[str]) -> list[Pause]:
+def pause_requests(session: ClientSession, run_ids: Sequence[str]) -> list[PauseControl]:
     """Requests that pause runs by hand."""
     request = PauseRequest(by=PERSON, reason="paused by you")
-    return [Pause(session, run_id, request) for run_id in run_ids]
+    return [PauseControl(session, run_id, request) for run_id in run_ids]
 
 
-def continue_requests(session: ClientSession, run_ids: Sequence[str]) -> list[Continue]:
+def continue_requests(session: ClientSession, run_ids: Sequence[str]) -> list[ContinueControl]:
     """Requests that continue runs by hand."""
     request = ContinueRequest(by=PERSON, reason="continued by you")
-    return [Continue(session, run_id, request) for run_id in run_ids]
+    return [ContinueControl(session, run_id, request) for run_id in run_ids]
 
 
 def edit_requests(
@@ -306,9 +306,9 @@ def edit_requests(
     requests: list[AnyControlRequest] = []
     for run_id in run_ids:
         if timebox is not None:
-            requests.append(SetTimebox(session, run_id, timebox))
+            requests.append(TimeboxControl(session, run_id, timebox))
         if edit is not None:
-            requests.append(Edit(session, run_id, edit))
+            requests.append(EditControl(session, run_id, edit))
     return requests
 
 
@@ -331,7 +331,7 @@ def edit_summary(edit: EditRequest | None, timebox: TimeboxRequest | None) -> st
 
 def wait_for_all(
     requests: Sequence[AnyControlRequest], *, on_recorded: Callable[[], None] | None = None
-) -> list[Outcome | Refusal]:
+) -> list[ControlOutcome | Refusal]:
     """Makes all requests at once and waits for their outcomes; a refusal of one does not keep back the others.
 
     Args:
@@ -344,7 +344,7 @@ def wait_for_all(
     Raises:
         StorageFailed: a request could not be written.
     """
-    outcomes: dict[int, Outcome | Refusal] = {}
+    outcomes: dict[int, ControlOutcome | Refusal] = {}
     while True:
         for number, request in enumerate(requests):
             if number not in outcomes and (outcome := _poll(request)) is not None:
@@ -359,7 +359,7 @@ def wait_for_all(
         time.sleep(POLL_SECONDS)
 
 
-def _poll(request: AnyControlRequest) -> Outcome | Refusal | None:
+def _poll(request: AnyControlRequest) -> ControlOutcome | Refusal | None:
     try:
         return request.poll()
     except UsageError as error:

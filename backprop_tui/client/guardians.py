@@ -16,14 +16,14 @@ from backprop_tui.store.run_view import RunView
 _STOPPED = (b"T", b"t")
 
 
-def guardian_problem(home: Home, run: RunView) -> str | None:
+def guardian_problem(home: Home, view: RunView) -> str | None:
     """Why nobody looks after the run, or what its guardian cannot do; None if all is well or nothing is known."""
-    live = run.live
-    if live is None or run.run.host != home.host or live.clock.boot_id != boot_id():
+    live = view.live
+    if live is None or view.run.host != home.host or live.clock.boot_id != boot_id():
         return None
-    lock = RunDirectory(home.run_folder(run.run.id)).lock_path
+    lock = RunDirectory(home.run_folder(view.run.id)).lock_path
     if state_of(live.runner_pid) in _STOPPED and holds_open(live.runner_pid, lock):
-        return f"guardian stopped, so its timebox is not enforced; backprop-tui continue {run.run.id} wakes it"
+        return f"guardian stopped, so its timebox is not enforced; backprop-tui continue {view.run.id} wakes it"
     return live.problem
 
 

@@ -40,7 +40,7 @@ def resolve(session: ClientSession, handle: str) -> list[str]:
         return _special(home, handle)
     if RUN_ID.fullmatch(handle) and os.path.exists(RunDirectory(home.run_folder(handle)).record_path):
         return [handle]
-    unfinished = {run.run.id: run.record for run in marked_views(home) if run.status in UNFINISHED}
+    unfinished = {view.run.id: view.record for view in marked_views(home) if view.status in UNFINISHED}
     return (
         _unfinished_by_name(unfinished, handle)
         or _group(home, unfinished, handle)
@@ -93,12 +93,12 @@ def resolve_one(session: ClientSession, handle: str, *, advice: str = "") -> str
 
 def _special(home: Home, handle: str) -> list[str]:
     if handle == LAST:
-        records = {run.run.id: run.record for run in unfinished_views(home)} | recent_records(home)
+        records = {view.run.id: view.record for view in unfinished_views(home)} | recent_records(home)
         if not records:
             raise UnknownRun("@last: there is no run yet")
         return [_newest(records.values())]
     if handle == RUNNING:
-        run_ids = [run.run.id for run in unfinished_views(home) if run.status in ACTIVE]
+        run_ids = [view.run.id for view in unfinished_views(home) if view.status in ACTIVE]
         if not run_ids:
             raise UnknownRun("@running: no run is running")
         return run_ids
@@ -131,7 +131,7 @@ def _group(home: Home, records: Records, handle: str) -> list[str]:
     """All runs of a group of which at least one is among `records`, oldest first."""
     if not any(record.get("group") == handle for record in records.values()):
         return []
-    known = read_all(home) | {run.run.id: run.record for run in marked_views(home)}
+    known = read_all(home) | {view.run.id: view.record for view in marked_views(home)}
     members = [record for record in known.values() if record.get("group") == handle]
     return [str(record["id"]) for record in sorted(members, key=_place_in_group)]
 
@@ -161,7 +161,7 @@ def _directories(home: Home) -> list[str]:
 def _refuse(home: Home, handle: str) -> list[str]:
     import difflib  # only needed to correct a mistake
 
-    records = recent_records(home) | {run.run.id: run.record for run in marked_views(home)}
+    records = recent_records(home) | {view.run.id: view.record for view in marked_views(home)}
     known = {str(record["name"]) for record in records.values()} | set(records)
     near = difflib.get_close_matches(handle, known, n=1)
     advice = f"did you mean {near[0]}?" if near else "backprop-tui list shows the newest"

@@ -25,7 +25,7 @@ WITHDRAW_SECONDS = 1.0  # how long a supervisor may hold the lock of a run that 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moved:
+class MovedRun:
     """A run that was moved, and its place in a queue of so many; the place is None if it has started meanwhile."""
 
     run: Run
@@ -35,13 +35,13 @@ class Moved:
 
 def queue_of(host: str, unfinished: Iterable[RunView]) -> list[Run]:
     """The runs that wait on a machine, in their order."""
-    return in_order(run.run for run in unfinished if run.run.host == host and run.status is Status.QUEUED)
+    return in_order(view.run for view in unfinished if view.run.host == host and view.status is Status.QUEUED)
 
 
 def queue_places(home: Home, unfinished: Iterable[RunView]) -> dict[str, int]:
     """The place of each queued run by its id, 1 being the first; each machine has a queue of its own."""
     views = list(unfinished)
-    hosts = {home.host, *(run.run.host for run in views)}
+    hosts = {home.host, *(view.run.host for view in views)}
     return {run.id: place for host in hosts for place, run in enumerate(queue_of(host, views), start=1)}
 
 
@@ -76,7 +76,7 @@ def _read_queued(directory: RunDirectory) -> Run:
     return run
 
 
-def move(session: ClientSession, run_id: str, place: int) -> Moved:
+def move(session: ClientSession, run_id: str, place: int) -> MovedRun:
     """Moves a queued run to a place in its queue, 1 being the first; it takes the priority it needs there.
 
     Raises:
@@ -84,7 +84,7 @@ def move(session: ClientSession, run_id: str, place: int) -> Moved:
     """
     run = edit_queued(session, run_id, lambda run: moved(run, waiting_runs(session, run.host), place))
     run_ids = [other.id for other in waiting_runs(session, run.host)]
-    return Moved(run=run, place=run_ids.index(run_id) + 1 if run_id in run_ids else None, queue_length=len(run_ids))
+    return MovedRun(run=run, place=run_ids.index(run_id) + 1 if run_id in run_ids else None, queue_length=len(run_ids))
 
 
 def is_queue_held(home: Home) -> bool:

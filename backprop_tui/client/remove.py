@@ -67,8 +67,8 @@ def removable_before(session: ClientSession, time_limit: float) -> Iterator[Remo
 def _ended_records(home: Home) -> list[JsonObject]:
     """Every run but the unfinished; the index may have an unfinished run as it was before it was resumed."""
     views = marked_views(home)
-    unfinished = {run.run.id for run in views if run.status in UNFINISHED}
-    known = read_all(home) | {run.run.id: run.record for run in views}
+    unfinished = {view.run.id for view in views if view.status in UNFINISHED}
+    known = read_all(home) | {view.run.id: view.record for view in views}
     return [record for run_id, record in known.items() if run_id not in unfinished]
 
 
@@ -84,21 +84,21 @@ def _removable(session: ClientSession, run_id: str, name: str, needed_by: str | 
     if needed_by is not None:
         return UsageError(f"run {run_id} cannot be removed: run {needed_by} waits for it")
     try:
-        run = read_view(home, run_id)
+        view = read_view(home, run_id)
     except FileNotFoundError:
         return Removable(run_id, name, 0)
     except BackpropError as error:  # a broken record can be removed like any other
         session.warn(str(error))
         return Removable(run_id, name, size_of(home.run_folder(run_id)))
-    if run.status in UNFINISHED:
-        return UsageError(f"run {run_id} is {run.status}; stop it first: backprop-tui stop {run_id}")
-    return Removable(run_id, run.run.name, size_of(home.run_folder(run_id)))
+    if view.status in UNFINISHED:
+        return UsageError(f"run {run_id} is {view.status}; stop it first: backprop-tui stop {run_id}")
+    return Removable(run_id, view.run.name, size_of(home.run_folder(run_id)))
 
 
 def _needed_runs(home: Home) -> dict[str, str]:
     """The runs that queued ones wait for, each with one of those that wait."""
-    waiting = (run for run in marked_views(home) if run.status in UNFINISHED)
-    return {dependency.run: run.run.id for run in waiting for dependency in run.run.spec.after}
+    waiting = (view for view in marked_views(home) if view.status in UNFINISHED)
+    return {dependency.run: view.run.id for view in waiting for dependency in view.run.spec.after}
 
 
 def remove(session: ClientSession, runs: Sequence[Removable]) -> int:

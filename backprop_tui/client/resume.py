@@ -102,8 +102,7 @@ def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Re
         git=commit,
         code=code,
     )
-    checkpoint = None if choice is None else choice.checkpoint
-    start = given if checkpoint is None else checkpoint.path
+    start = given if choice is None or choice.checkpoint is None else choice.checkpoint.path
     return Resumption(
         before=run,
         run=resume(changed, now=time.time(), resume_from=start),

@@ -21,7 +21,7 @@ Point = tuple[tuple[str, str], ...]  # one value for each key of a sweep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Axis:
+class SweepAxis:
     """One option of a sweep and the values it takes."""
 
     key: str
@@ -87,10 +87,10 @@ class RunRequest(RunOptions):
     run_id: str | None = None
     key: str | None = None
     group: str | None = None
-    sweep: tuple[Axis, ...] = ()
+    sweep: tuple[SweepAxis, ...] = ()
 
 
-def parse_axis(text: str) -> Axis:
+def parse_axis(text: str) -> SweepAxis:
     """KEY=V1,V2 or KEY=A..B, which are whole numbers including both ends.
 
     Raises:
@@ -102,7 +102,7 @@ def parse_axis(text: str) -> Axis:
     values = tuple(value for part in listed.split(",") for value in _axis_values(text, part.strip()))
     if len(set(values)) < len(values):
         raise ValueError(f"{text!r} has a value twice")
-    return Axis(key=key, values=values)
+    return SweepAxis(key=key, values=values)
 
 
 def _axis_values(text: str, part: str) -> Iterator[str]:
@@ -120,7 +120,7 @@ def _axis_values(text: str, part: str) -> Iterator[str]:
     yield from (str(value) for value in range(first, last + 1))
 
 
-def grid(axes: Sequence[Axis]) -> list[Point]:
+def grid(axes: Sequence[SweepAxis]) -> list[Point]:
     """Every combination, the last key changing fastest; one empty point if there is no axis.
 
     Raises:

@@ -16,8 +16,8 @@ from backprop_tui.store.run_view import RunView, marked_views, public_record, re
 def split(home: Home) -> tuple[list[RunView], list[RunView]]:
     """The marked runs: the unfinished ones in their order, and the ended ones that are not in the index yet."""
     views = marked_views(home)
-    unfinished = sorted_views(run for run in views if run.status in UNFINISHED)
-    return unfinished, [run for run in views if run.status not in UNFINISHED]
+    unfinished = sorted_views(view for view in views if view.status in UNFINISHED)
+    return unfinished, [view for view in views if view.status not in UNFINISHED]
 
 
 def status_of(session: ClientSession, run_id: str) -> Status | None:
@@ -28,10 +28,10 @@ def status_of(session: ClientSession, run_id: str) -> Status | None:
         return None
 
 
-def record_of(home: Home, run: RunView) -> JsonObject:
+def record_of(home: Home, view: RunView) -> JsonObject:
     """The public JSON of a run; a problem of its guardian is the reason if there is no other."""
-    record = run.record
-    return record if record["reason"] is not None else record | {"reason": guardian_problem(home, run)}
+    record = view.record
+    return record if record["reason"] is not None else record | {"reason": guardian_problem(home, view)}
 
 
 def current(session: ClientSession, run_id: str) -> JsonObject:
@@ -46,11 +46,11 @@ def ended_newest_first(
     indexed: Records, unfinished: Iterable[RunView], unindexed: Iterable[RunView]
 ) -> list[JsonObject]:
     """The ended runs of the index and those not in it yet, without the runs that were resumed since."""
-    resumed = {run.run.id for run in unfinished}
+    resumed = {view.run.id for view in unfinished}
     records = {
         run_id: record for run_id, record in indexed.items() if record["status"] in ENDED and run_id not in resumed
     }
-    records |= {run.run.id: run.record for run in unindexed}
+    records |= {view.run.id: view.record for view in unindexed}
     return sorted(records.values(), key=created, reverse=True)
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from backprop_tui.client.command_line import Program, command_program, script_program
 from backprop_tui.client.environment import GitQuery, captured_environment
 from backprop_tui.client.interpreters import AskedPython
-from backprop_tui.client.run_request import Point, RunRequest, arguments_at, grid, name_at
+from backprop_tui.client.run_request import RunRequest, arguments_at, grid, name_at
 from backprop_tui.client.session import ClientSession
 from backprop_tui.client.specification import (
     apply_options,
@@ -36,7 +36,7 @@ _POSITION_STEP = 1e-6  # seconds between the runs of a sweep, so that they keep 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class SubmissionPlan:
     """The runs to be queued, with the environment that all of them get; nothing is on disk yet."""
 
     runs: tuple[Run, ...]
@@ -45,7 +45,7 @@ class Plan:
     id_given: bool  # by --run-id, so that no other id will do
 
 
-def plan(session: ClientSession, request: RunRequest) -> Plan:
+def plan(session: ClientSession, request: RunRequest) -> SubmissionPlan:
     """The runs that a request would queue.
 
     Raises:
@@ -65,28 +65,39 @@ def plan(session: ClientSession, request: RunRequest) -> Plan:
     finally:
         commit = git.answer()
     now = time.time()
-    points = grid(request.sweep)
     name = request.name or program.name
-    group = request.group or (f"{name}-{new_run_id()[:4]}" if request.sweep else None)
-    runs = tuple(
-        Run(
+    first = Run(
+        id="",
+        name=name,
+        host=session.home.host,
+        created_at=now,
+        position=now,
+        spec=replace(spec, key=request.key),
+        state=Queued(since=now, resume_from=resume_from),
+        priority=request.priority or 0,
+        group=request.group or (f"{name}-{new_run_id()[:4]}" if request.sweep else None),
+        tags=tuple(dict.fromkeys(request.tags)),
+        note=request.note,
+        git=commit,
+        code=code,
+    )
+    runs = _runs_of_sweep(request, program, first)
+    return SubmissionPlan(runs=runs, environment=environment, program=program, id_given=request.run_id is not None)
+
+
+def _runs_of_sweep(request: RunRequest, program: Program, first: Run) -> tuple[Run, ...]:
+    """A run for each point of the sweep, or the only run, made from the first one without its id."""
+    points = grid(request.sweep)
+    return tuple(
+        replace(
+            first,
             id=run_id,
-            name=name_at(name, point),
-            host=session.home.host,
-            created_at=now,
-            position=now + number * _POSITION_STEP,
-            spec=replace(spec, key=request.key, command=_command(program, point)),
-            state=Queued(since=now, resume_from=resume_from),
-            priority=request.priority or 0,
-            group=group,
-            tags=tuple(dict.fromkeys(request.tags)),
-            note=request.note,
-            git=commit,
-            code=code,
+            name=name_at(first.name, point),
+            position=first.position + number * _POSITION_STEP,
+            spec=replace(first.spec, command=(*program.words, *arguments_at(program.arguments, point))),
         )
         for number, (run_id, point) in enumerate(zip(_run_ids(request, len(points)), points, strict=True))
     )
-    return Plan(runs=runs, environment=environment, program=program, id_given=request.run_id is not None)
 
 
 def _check(request: RunRequest) -> None:
@@ -104,10 +115,6 @@ def _program(request: RunRequest, cwd: str, environment: dict[str, str], python:
     if request.python is not None:
         raise UsageError("--python is for scripts; a command line names its program itself")
     return command_program(request.command or (), cwd=cwd, environment=environment)
-
-
-def _command(program: Program, point: Point) -> tuple[str, ...]:
-    return (*program.words, *arguments_at(program.arguments, point))
 
 
 def _run_ids(request: RunRequest, count: int) -> list[str]:
@@ -162,7 +169,7 @@ def submit(session: ClientSession, request: RunRequest) -> list[str]:
     return run_ids
 
 
-def queue_runs(session: ClientSession, planned: Plan, key: Submission | None) -> list[str]:
+def queue_runs(session: ClientSession, planned: SubmissionPlan, key: Submission | None) -> list[str]:
     """Queues planned runs and returns their ids; the caller must call a supervisor next.
 
     Raises:
@@ -178,7 +185,7 @@ def queue_runs(session: ClientSession, planned: Plan, key: Submission | None) ->
     return created
 
 
-def _create(session: ClientSession, run: Run, planned: Plan) -> str:
+def _create(session: ClientSession, run: Run, planned: SubmissionPlan) -> str:
     while True:
         try:
             create(session.home, run, planned.environment, time=time.time())

@@ -267,14 +267,14 @@ class CommandRunner:
         """Makes requests to runs and waits until they are fulfilled; `shows_end` says how those ended that have."""
 
         def work(on_recorded: Callable[[], None]) -> CommandResult:
-            from backprop_tui.client.control import Outcome, Refusal, wait_for_all
+            from backprop_tui.client.control import ControlOutcome, Refusal, wait_for_all
             from backprop_tui.domain.status import ENDED
 
             outcomes = wait_for_all(requests(), on_recorded=on_recorded)
             for outcome in outcomes:
                 if isinstance(outcome, Refusal):
                     return CommandResult(done=False, message=sanitize(str(outcome.error)))
-            fulfilled = {outcome.run.id: outcome for outcome in outcomes if isinstance(outcome, Outcome)}
+            fulfilled = {outcome.run.id: outcome for outcome in outcomes if isinstance(outcome, ControlOutcome)}
             message = done
             if len(fulfilled) == 1 and shows_end:
                 (outcome,) = fulfilled.values()

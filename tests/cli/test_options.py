@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.cli.parser import parse
-from backprop_tui.client.run_request import NO_LIMIT, Axis, WarningSignal
+from backprop_tui.client.run_request import NO_LIMIT, SweepAxis, WarningSignal
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.limits import MemoryLimit
 
@@ -37,8 +37,8 @@ GOOD: list[tuple[list[str], str, Any]] = [
     (["--env", "A=b=c", "--env", "D="], "env", [("A", "b=c"), ("D", "")]),
     (["--tag", "one", "--tag", "two"], "tags", ["one", "two"]),
     (["--resume-arg", "--resume={path}"], "resume_arg", None),
-    (["--sweep", "lr=1e-3,1e-4"], "sweep", [Axis(key="lr", values=("1e-3", "1e-4"))]),
-    (["--sweep", "seed=8..10"], "sweep", [Axis(key="seed", values=("8", "9", "10"))]),
+    (["--sweep", "lr=1e-3,1e-4"], "sweep", [SweepAxis(key="lr", values=("1e-3", "1e-4"))]),
+    (["--sweep", "seed=8..10"], "sweep", [SweepAxis(key="seed", values=("8", "9", "10"))]),
 ]
 
 BAD: list[tuple[str, str]] = [

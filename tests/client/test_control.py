@@ -13,9 +13,9 @@ from backprop_tui.client import control
 from backprop_tui.client.control import (
     PERSON,
     AnyControlRequest,
-    Outcome,
+    ControlOutcome,
     Refusal,
-    Stop,
+    StopControl,
     continue_requests,
     edit_requests,
     edit_summary,
@@ -34,7 +34,7 @@ from tests.support.runs import Guardian, Runs
 from tests.support.waiting import wait_until
 
 
-def _outcome(requests: Sequence[AnyControlRequest]) -> Outcome:
+def _outcome(requests: Sequence[AnyControlRequest]) -> ControlOutcome:
     """The outcome of one request; raises the error of a refusal."""
     (outcome,) = wait_for_all(requests)
     if isinstance(outcome, Refusal):
@@ -42,23 +42,23 @@ def _outcome(requests: Sequence[AnyControlRequest]) -> Outcome:
     return outcome
 
 
-def _stop(session: ClientSession, run_id: str, *, now: bool = False) -> Outcome:
+def _stop(session: ClientSession, run_id: str, *, now: bool = False) -> ControlOutcome:
     return _outcome(stop_requests(session, [run_id], now=now))
 
 
-def _pause(session: ClientSession, run_id: str) -> Outcome:
+def _pause(session: ClientSession, run_id: str) -> ControlOutcome:
     return _outcome(pause_requests(session, [run_id]))
 
 
-def _continue(session: ClientSession, run_id: str) -> Outcome:
+def _continue(session: ClientSession, run_id: str) -> ControlOutcome:
     return _outcome(continue_requests(session, [run_id]))
 
 
-def _edit(session: ClientSession, run_id: str, edit: EditRequest) -> Outcome:
+def _edit(session: ClientSession, run_id: str, edit: EditRequest) -> ControlOutcome:
     return _outcome(edit_requests(session, [run_id], edit, None))
 
 
-def _set_timebox(session: ClientSession, run_id: str, seconds: float | None) -> Outcome:
+def _set_timebox(session: ClientSession, run_id: str, seconds: float | None) -> ControlOutcome:
     return _outcome(edit_requests(session, [run_id], None, TimeboxRequest(max_run_seconds=seconds)))
 
 
@@ -114,7 +114,7 @@ def test_several_are_asked_at_once(session: ClientSession, runs: Runs) -> None:
 
     _meanwhile(end_when_both_are_asked)
     outcomes = wait_for_all(stop_requests(session, ["first", "second"]))
-    assert [outcome.run.id for outcome in outcomes if isinstance(outcome, Outcome)] == ["first", "second"]
+    assert [outcome.run.id for outcome in outcomes if isinstance(outcome, ControlOutcome)] == ["first", "second"]
 
 
 def test_a_stop_that_meets_the_next_slice_in_the_queue_ends_that_too(session: ClientSession, runs: Runs) -> None:
@@ -151,7 +151,7 @@ def test_a_run_without_a_guardian_is_left_to_a_supervisor(session: ClientSession
     """The test plays the supervisor, too: it recovers the run once the lock is free again."""
     guardian = runs.guarded("abc")
     guardian.dies()
-    stop = Stop(session, "abc", StopRequest(by=PERSON, reason="x"))
+    stop = StopControl(session, "abc", StopRequest(by=PERSON, reason="x"))
     assert stop.poll() is None
     assert guardian.asked() == []
     adopted = guardian.directory.try_lock()
@@ -248,7 +248,7 @@ def test_a_queued_run_that_a_supervisor_looks_at_is_edited_when_it_is_free(sessi
     directory = runs.queued("abc")
     lock = directory.try_lock()
     assert lock is not None
-    stop = Stop(session, "abc", StopRequest(by=PERSON, reason="x"))
+    stop = StopControl(session, "abc", StopRequest(by=PERSON, reason="x"))
     assert stop.poll() is None
     lock.close()
     assert stop.poll() is not None
@@ -266,7 +266,7 @@ def test_a_refusal_does_not_keep_back_the_other_requests(session: ClientSession,
     _obeys(guardian, lambda: guardian.says(pause=Pause(since=1.0, by=PERSON, reason="x")))
     refusal, outcome = wait_for_all(pause_requests(session, ["over", "abc"]))
     assert isinstance(refusal, Refusal)
-    assert isinstance(outcome, Outcome)
+    assert isinstance(outcome, ControlOutcome)
 
 
 def test_requests_are_reported_as_recorded_while_they_are_waited_for(session: ClientSession, runs: Runs) -> None:

@@ -6,18 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.client.run_request import Axis, arguments_at, grid, name_at, parse_axis
+from backprop_tui.client.run_request import SweepAxis, arguments_at, grid, name_at, parse_axis
 from backprop_tui.domain.errors import UsageError
 
 AXES = st.dictionaries(
     st.from_regex(r"[a-z]{1,6}", fullmatch=True),
     st.lists(st.from_regex(r"[0-9a-z.]{1,5}", fullmatch=True), min_size=1, max_size=4, unique=True),
     max_size=4,
-).map(lambda found: [Axis(key=key, values=tuple(values)) for key, values in found.items()])
+).map(lambda found: [SweepAxis(key=key, values=tuple(values)) for key, values in found.items()])
 
 
 @given(AXES)
-def test_the_grid_has_every_combination_once(axes: list[Axis]) -> None:
+def test_the_grid_has_every_combination_once(axes: list[SweepAxis]) -> None:
     points = grid(axes)
     count = 1
     for axis in axes:

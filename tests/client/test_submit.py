@@ -11,7 +11,7 @@ import pytest
 
 from backprop_tui.cli.commands.run import parse_request
 from backprop_tui.client.session import ClientSession
-from backprop_tui.client.submit import RUN_ID_LENGTH, Plan, new_run_id, plan, run_id_of_key, submit
+from backprop_tui.client.submit import RUN_ID_LENGTH, SubmissionPlan, new_run_id, plan, run_id_of_key, submit
 from backprop_tui.domain.errors import NotFound, UsageError
 from backprop_tui.domain.limits import GIGABYTE, MEGABYTE, MemoryLimit
 from backprop_tui.domain.run import Dependency, Queued, Run, StopPlan
@@ -29,7 +29,7 @@ def script(workplace: Path) -> Path:
     return path
 
 
-def _plan(session: ClientSession, *words: str) -> Plan:
+def _plan(session: ClientSession, *words: str) -> SubmissionPlan:
     return plan(session, parse_request(["--python", sys.executable, "train.py", *words]))
 
 

@@ -94,7 +94,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         ordered = [current(session, run_id) for run_id in resolve_all(session, arguments.runs)]
     else:
         records = read_all(session.home) | {
-            run.run.id: record_of(session.home, run) for run in marked_views(session.home)
+            view.run.id: record_of(session.home, view) for view in marked_views(session.home)
         }
         ordered = sorted(records.values(), key=created)
     if as_json:

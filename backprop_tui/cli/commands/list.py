@@ -133,7 +133,7 @@ def _print_handles(records: Sequence[JsonObject]) -> None:
 
 def _unfinished(home: Home, views: Sequence[RunView]) -> list[_Listed]:
     places = queue_places(home, views)
-    return [_Listed(record_of(home, run), places.get(run.run.id)) for run in views]
+    return [_Listed(record_of(home, view), places.get(view.run.id)) for view in views]
 
 
 def _indexed(arguments: argparse.Namespace, home: Home) -> dict[str, JsonObject]:

@@ -49,7 +49,7 @@ def _run_ids(arguments: argparse.Namespace, session: Session) -> list[str]:
     if not arguments.all and not arguments.runs:
         raise UsageError("RUN is missing; or --all for every unfinished run")
     return (
-        [run.run.id for run in unfinished_views(session.home)]
+        [view.run.id for view in unfinished_views(session.home)]
         if arguments.all
         else resolve_all(session, arguments.runs)
     )
@@ -139,7 +139,7 @@ class LogFollowing:
         if not self._discover:
             return
         self._discover_at = now + DISCOVER_SECONDS
-        unknown = [run.run for run in marked_views(self._session.home) if run.run.id not in self._streams]
+        unknown = [view.run for view in marked_views(self._session.home) if view.run.id not in self._streams]
         new = [run.id for run in unknown if run.status in UNFINISHED or run.created_at >= self._began]
         self._streams |= {run_id: LogStream(self._session, run_id, 0) for run_id in new}
         if new and isinstance(self._presenter, PrefixedOutput):

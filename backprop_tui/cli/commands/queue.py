@@ -49,7 +49,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 def _show(_arguments: argparse.Namespace, session: Session) -> int:
     unfinished, _ = split(session.home)
     session.ensure_supervisor(unfinished)
-    records = [record_of(session.home, run) for run in unfinished if run.status is Status.QUEUED]
+    records = [record_of(session.home, view) for view in unfinished if view.status is Status.QUEUED]
     if session.json:
         output.json_value(records)
         return OK

@@ -74,9 +74,9 @@ def _as_json(
 def _show(
     session: Session, machine: MachineReadings, governor: GovernorReport, pid: int | None, unfinished: Sequence[RunView]
 ) -> None:
-    active = [run for run in unfinished if run.status is not Status.QUEUED]
-    queued = [run for run in unfinished if run.status is Status.QUEUED]
-    here = sum(run.run.host == session.home.host for run in active)
+    active = [view for view in unfinished if view.status is not Status.QUEUED]
+    queued = [view for view in unfinished if view.status is Status.QUEUED]
+    here = sum(view.run.host == session.home.host for view in active)
     _lines([("host", session.home.host), ("", host_line(machine.readings.host))])
     _show_gpus(session, machine, unfinished)
     first, *reasons = governor_clauses(governor, here)
@@ -85,7 +85,7 @@ def _show(
     if active:
         output.line()
         output.line(f"active {len(active)}")
-        tables.show(rows.COLUMNS, [rows.row(record_of(session.home, run)) for run in active])
+        tables.show(rows.COLUMNS, [rows.row(record_of(session.home, view)) for view in active])
     if queued:
         output.line()
         output.line(f"queued {len(queued)}")
@@ -95,7 +95,7 @@ def _show(
 def _show_gpus(session: Session, machine: MachineReadings, unfinished: Sequence[RunView]) -> None:
     readings = machine.readings
     if readings.gpus:
-        names = {run.run.id: run.run.name for run in unfinished}
+        names = {view.run.id: view.run.name for view in unfinished}
         output.line()
         tables.show(GPU_COLUMNS, [gpu_row(gpu, names) for gpu in readings.gpus])
         _lines([(f"GPU {gpu.index}", gpu.problem) for gpu in readings.gpus if gpu.problem is not None])
@@ -117,19 +117,19 @@ def _supervisor_words(session: Session, pid: int | None, unfinished: Sequence[Ru
 
 def _show_queue(session: Session, queued: Sequence[RunView], unfinished: Sequence[RunView]) -> None:
     home, places = session.home, queue_places(session.home, unfinished)
-    cells = [rows.queue_row(record_of(home, run), places[run.run.id], home.host) for run in queued]
+    cells = [rows.queue_row(record_of(home, view), places[view.run.id], home.host) for view in queued]
     tables.show(rows.QUEUE_COLUMNS, cells)
 
 
 def _runs(session: Session, run_ids: Sequence[str]) -> None:
     unfinished, _ = split(session.home)
     session.ensure_supervisor(unfinished)
-    known = {run.run.id: run for run in unfinished}
+    known = {view.run.id: view for view in unfinished}
     places = queue_places(session.home, unfinished)
     views = [_view(session, run_id, known) for run_id in run_ids]
     records = [
-        public_record(session.home, run_id) if run is None else record_of(session.home, run)
-        for run, run_id in zip(views, run_ids, strict=True)
+        public_record(session.home, run_id) if view is None else record_of(session.home, view)
+        for view, run_id in zip(views, run_ids, strict=True)
     ]
     if session.json:
         output.json_value(records[0] if len(records) == 1 else records)

@@ -64,7 +64,7 @@ def _with_directory(session: Session, handles: Sequence[str]) -> list[str]:
 
 def _all(session: Session) -> list[str]:
     unfinished, _ = split(session.home)
-    run_ids = [run.run.id for run in unfinished if run.run.host == session.home.host]
+    run_ids = [view.run.id for view in unfinished if view.run.host == session.home.host]
     elsewhere = len(unfinished) - len(run_ids)
     if elsewhere:
         diagnostics.say(f"{elsewhere} on other machines continue; name them to stop them")

@@ -42,7 +42,7 @@ def _run_ids(arguments: argparse.Namespace, session: Session) -> list[str]:
     if arguments.all and arguments.runs:
         raise UsageError("--all waits for every run: give it or RUN, not both")
     if arguments.all:
-        return [run.run.id for run in unfinished_views(session.home)]
+        return [view.run.id for view in unfinished_views(session.home)]
     if not arguments.runs:
         raise UsageError("RUN is missing; or --all for every unfinished run")
     return resolve_all(session, arguments.runs)

@@ -31,21 +31,23 @@ def check_settings(user_file: str, directory: str, environment: Mapping[str, str
 def check_work(home: Home) -> Iterator[Finding]:
     """Checks the supervisor and the unfinished runs."""
     unfinished, _ = split(home)
-    here = [run for run in unfinished if run.run.host == home.host]
+    here = [view for view in unfinished if view.run.host == home.host]
     pid = supervisor_pid(home)
     waiting = counted(len(here), "unfinished run")
     if pid is not None:
         yield ok("supervisor", f"alive, pid {pid}, {waiting}")
     elif not here:
         yield ok("supervisor", "none, and nothing is unfinished; the next run starts one")
-    elif is_signed_elsewhere(home) and any(run.live is not None for run in here):
+    elif is_signed_elsewhere(home) and any(view.live is not None for view in here):
         yield _of_another_machine(home, waiting)
     else:
         yield warn("supervisor", f"none, and {waiting}", "backprop-tui status starts one")
-    for run in here:
-        problem = guardian_problem(home, run)
+    for view in here:
+        problem = guardian_problem(home, view)
         if problem is not None:
-            yield warn("guardian", f"{run.run.id} ({run.run.name}): {problem}", f"backprop-tui continue {run.run.id}")
+            yield warn(
+                "guardian", f"{view.run.id} ({view.run.name}): {problem}", f"backprop-tui continue {view.run.id}"
+            )
 
 
 def _of_another_machine(home: Home, waiting: str) -> Finding:
