@@ -6,6 +6,8 @@ Of two sizes in a sentence the available one is rounded down and the required on
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 TENTH_OF_A_GIGABYTE = 100_000_000
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
@@ -34,7 +36,7 @@ def plain(number: float) -> str:
 def duration(seconds: float) -> str:
     """A duration in its two largest units, fractions of a second rounded up: 41s, 22m04s, 1h16m, 2d4h."""
     whole = max(0, int(-(-seconds // 1)))
-    for (unit, size), (lesser_unit, lesser_size) in zip(_UNITS, _UNITS[1:], strict=False):
+    for (unit, size), (lesser_unit, lesser_size) in pairwise(_UNITS):
         if whole >= size:
             rest = whole % size // lesser_size
             padded = str(rest) if unit == "d" else f"{rest:02}"
