@@ -64,7 +64,7 @@ def track_of(course: Course, run: Run | None, by: By) -> Track:
 
 
 def plot(tracks: Sequence[Track], options: CurveOptions, *, rows: int = ROWS) -> None:
-    """Prints up to six curves, with a letter each if there are several; curves without points are left out."""
+    """Prints up to six curves, each with its letter where there are several; curves without points are skipped."""
     shown = [track for track in tracks if track.course.buckets]
     if not shown:
         return

@@ -31,8 +31,8 @@ def test_the_loss_is_plotted_and_every_metric_has_a_line(obey: Commands, runs: R
     assert "loss  last 1.500, best 1.000 at step 3" in text
     assert text.count("┤") == 8
     rows = [line.split() for line in text.splitlines() if line.startswith(("loss ", "val_acc "))]
-    assert rows[1][:6] == ["loss", "3", "1.5", "1", "3", "3"]
-    assert rows[2][:5] == ["val_acc", "0.5", "0.5", "0.5", "0.5"]
+    assert rows[1][:6] == ["loss", "3.000", "1.500", "1.000", "3.000", "3"]
+    assert rows[2][:5] == ["val_acc", "0.5000", "0.5000", "0.5000", "0.5000"]
 
 
 def test_it_fits_80_columns_and_can_do_with_ascii(obey: Commands, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:

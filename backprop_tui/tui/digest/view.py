@@ -272,8 +272,7 @@ def _draw_row(row: DigestRow, width: int, subject: int, glyphs: Glyphs) -> list[
     builder.put(left(row.subject, subject - 2, glyphs), bold=True).at(story_at)
     builder.put(clip(story[0], width - story_at - 1, glyphs))
     lines: list[Line] = [builder.line()]
-    rest = (clip(line.strip(), width - story_at - 1, glyphs) for line in story[1:])
-    lines += [(Piece(" " * story_at + text),) for text in rest]
+    lines += [(Piece(" " * story_at + clip(more.strip(), width - story_at - 1, glyphs)),) for more in story[1:]]
     if row.advice is not None:
         advice = wrapped(f"advice: {row.advice}", max(12, width - _STATE_CELLS - 2))
         lines += [(Piece(" " * (1 + _STATE_CELLS) + text, Token.MUTED),) for text in advice]

@@ -35,15 +35,15 @@ def draw_completions(paths: Sequence[str], chosen: int | None, width: int, glyph
 
 
 def draw_live(
-    *, same: str, verdict: Verdict | None, refusal: str, said: tuple[str, str], width: int, glyphs: Glyphs
+    *, same: str, verdict: Verdict | None, refusal: str, messages: tuple[str, str], width: int, glyphs: Glyphs
 ) -> list[Line]:
-    """The interpreter, the equivalent shell command, the verdict, and `said`: the last error and the last result."""
+    """The interpreter, the equivalent shell command, the verdict, and the last error or the last result."""
     room = width - len(_INDENT)
 
     def row(label: str, text: str, token: Token, *, bold: bool = False) -> Line:
         return Piece(f"{label:<13}", Token.MUTED), Piece(clip(text, room, glyphs), token, bold=bold)
 
-    error, done = said
+    error, done = messages
     last: Line = ()
     if error:
         last = (Piece(clip(f"{glyphs.state('failed')} {error}", width, glyphs), Token.BAD, bold=True),)

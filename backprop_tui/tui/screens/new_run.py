@@ -94,7 +94,7 @@ class NewRun(Form):
             same=same,
             verdict=self._verdict,
             refusal=refusal,
-            said=(self._error, "") if self._error else ("", "queuing" if self._busy else self._queued),
+            messages=(self._error, "") if self._error else ("", "queuing" if self._busy else self._queued),
             width=self.room,
             glyphs=self.glyphs,
         )
