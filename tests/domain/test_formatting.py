@@ -1,4 +1,4 @@
-"""Figures in sentences never contradict the decision they explain."""
+"""Figures in messages never contradict the decision they explain."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_gigabytes_have_a_decimal_only_where_it_says_something(count: int, down:
 
 
 @given(st.integers(0, 10**11 - 10**8), st.integers(1, 10**8))
-def test_what_is_too_little_is_shown_as_less(free: int, lacking: int) -> None:
+def test_a_shortage_is_never_rounded_away(free: int, lacking: int) -> None:
     assert float(gigabytes_down(free)) <= free / 1e9 < (free + lacking) / 1e9 <= float(gigabytes_up(free + lacking))
 
 
@@ -50,7 +50,7 @@ def test_durations_have_two_units_at_most(seconds: float, shown: str) -> None:
 @pytest.mark.parametrize(
     ("figure", "shown"), [(84.0, "84"), (2.25, "2.25"), (100.0, "100"), (0.0, "0"), (69.9, "69.9")]
 )
-def test_figures_drop_what_is_zero(figure: float, shown: str) -> None:
+def test_trailing_zeros_are_dropped(figure: float, shown: str) -> None:
     assert plain(figure) == shown
 
 
