@@ -1,11 +1,11 @@
-"""Curves of metrics in the terminal: the options that say how, and a plot with its axes."""
+"""Curves of metrics in the terminal: the options of `show` and `compare`, and a plot with its axes."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
 
-from backprop_tui.cli import figures, output, terminal
+from backprop_tui.cli import output, terminal
 from backprop_tui.domain.attempts import Attempts
 from backprop_tui.domain.course import Course
 from backprop_tui.domain.run import Run
@@ -16,6 +16,7 @@ from backprop_tui.plotting.canvas import Run as Cells
 from backprop_tui.plotting.overlay import overlay
 from backprop_tui.plotting.scale import Scale
 from backprop_tui.plotting.track import Track, x_scale, y_scale
+from backprop_tui.presentation import durations, numbers
 
 LETTERS = "ABCDEF"
 ROWS = 8
@@ -27,8 +28,8 @@ _SMOOTH_STRETCHES = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class How:
-    """What the axes are, and with which characters it is drawn."""
+class CurveOptions:
+    """The axes, the smoothing, and whether Unicode may be used."""
 
     by: By
     log: bool
@@ -37,19 +38,19 @@ class How:
 
 
 def add_curve_options(parser: argparse.ArgumentParser) -> None:
-    """How curves are drawn."""
+    """Adds the options that say how curves are drawn."""
     group = parser.add_argument_group("curves")
     group.add_argument(
-        "--by", choices=("step", "time"), default="step", help="x is the step, or the time the run was at work (step)"
+        "--by", choices=("step", "time"), default="step", help="x axis: the step, or the time the run was active (step)"
     )
-    group.add_argument("--log", action="store_true", help="y by its logarithm")
-    group.add_argument("--smooth", action="store_true", help="a moving mean instead of every value")
-    group.add_argument("--ascii", action="store_true", help="draw with ASCII alone")
+    group.add_argument("--log", action="store_true", help="logarithmic y axis")
+    group.add_argument("--smooth", action="store_true", help="a moving average instead of every value")
+    group.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
 
 
-def how(arguments: argparse.Namespace) -> How:
-    """As `add_curve_options` asked."""
-    return How(
+def curve_options(arguments: argparse.Namespace) -> CurveOptions:
+    """The values of the options of `add_curve_options`."""
+    return CurveOptions(
         by=By(arguments.by),
         log=arguments.log,
         stretches=_SMOOTH_STRETCHES if arguments.smooth else 0,
@@ -58,27 +59,27 @@ def how(arguments: argparse.Namespace) -> How:
 
 
 def track_of(course: Course, run: Run | None, by: By) -> Track:
-    """A metric of a run on an axis."""
+    """A metric of a run along the x axis."""
     return Track(course, Axis(attempts=Attempts.of(run), by=by))
 
 
-def plot(tracks: Sequence[Track], asked: How, *, rows: int = ROWS) -> None:
-    """Up to six curves, each with its letter where there are several; nothing is printed of what has no point."""
-    shown = [one for one in tracks if one.course.buckets]
+def plot(tracks: Sequence[Track], options: CurveOptions, *, rows: int = ROWS) -> None:
+    """Prints up to six curves, each with its letter where there are several; curves without points are skipped."""
+    shown = [track for track in tracks if track.course.buckets]
     if not shown:
         return
     width = max(_LEAST_WIDTH, (terminal.width() or _USUAL_WIDTH) - _LABEL - 2)
-    x, y = x_scale(shown), y_scale(shown, log=asked.log)
+    x, y = x_scale(shown), y_scale(shown, log=options.log)
     curves = [
-        (LETTERS[place] if len(tracks) > 1 else "*", one.drawn(asked.stretches).pieces)
-        for place, one in enumerate(tracks)
+        (LETTERS[place] if len(tracks) > 1 else "*", track.drawn(options.stretches).pieces)
+        for place, track in enumerate(tracks)
     ]
-    drawn = overlay(curves, x, y, width=width, height=rows, unicode=asked.unicode)
-    labels = {row: figures.measure(y.value(1 - (row + 0.5) / rows)) for row in (0, rows // 2, rows - 1)}
-    edge = "┤" if asked.unicode else "|"
+    drawn = overlay(curves, x, y, width=width, height=rows, unicode=options.unicode)
+    labels = {row: numbers.metric(y.value(1 - (row + 0.5) / rows)) for row in (0, rows // 2, rows - 1)}
+    edge = "┤" if options.unicode else "|"
     for number, cells in enumerate(drawn):
         output.line(f"{labels.get(number, ''):>{_LABEL}} {edge}{_coloured(cells, several=len(tracks) > 1)}".rstrip())
-    output.line(" " * (_LABEL + 2) + _x_labels(x, asked.by, width))
+    output.line(" " * (_LABEL + 2) + _x_labels(x, options.by, width))
 
 
 def _coloured(cells: Sequence[Cells], *, several: bool) -> str:
@@ -88,7 +89,7 @@ def _coloured(cells: Sequence[Cells], *, several: bool) -> str:
 
 
 def painted(text: str, place: int) -> str:
-    """In the colour of a curve, where stdout shows colours."""
+    """The text in the colour of a curve, where stdout shows colours."""
     return f"\x1b[{_COLOURS[place]}m{text}\x1b[0m" if terminal.shows_colour() else text
 
 
@@ -99,4 +100,4 @@ def _x_labels(x: Scale, by: By, width: int) -> str:
 
 
 def _x_label(value: float, by: By) -> str:
-    return figures.count(round(value)) if by is By.STEP else figures.seconds(value)
+    return numbers.compact_count(round(value)) if by is By.STEP else durations.elapsed(value)

@@ -17,7 +17,7 @@ from backprop_tui.client.control import PERSON, StopControl
 from backprop_tui.client.file_sizes import FileSizes
 from backprop_tui.client.guardians import open_guardian
 from backprop_tui.domain.errors import BackpropError
-from backprop_tui.domain.governor.figures import counted
+from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.status import Status
 from backprop_tui.store.fields import JsonObject

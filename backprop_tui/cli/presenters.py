@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from backprop_tui.cli import diagnostics, output
-from backprop_tui.cli.event_stream import ENDED, HELD, PUBLIC_KINDS, Event, EventStream
+from backprop_tui.cli.event_stream import ENDED, HELD, PROGRESS, PUBLIC_KINDS, Event, EventStream
 from backprop_tui.cli.session import Session
-from backprop_tui.cli.words import event_words, status_words
+from backprop_tui.presentation.known_run import Moment
+from backprop_tui.presentation.run_line import end_line, event_line, following_line
 from backprop_tui.store.run_directory import RunDirectory
 
 MOST_PENDING_BYTES = 1 << 20  # output that may wait for a slow reader; beyond that no more of the log is read
@@ -103,7 +104,7 @@ class PlainOutput:
 
     def event(self, event: Event) -> None:
         """A line of ours, never in the middle of one of the script's."""
-        words = event_words(event)
+        words = _event_text(event)
         if words is None or (diagnostics.is_terminal() and event.kind not in _SHOWN_ON_TERMINALS):
             return
         if self._line_open:
@@ -115,7 +116,17 @@ class PlainOutput:
         """The status line, a few times a second."""
         if now >= self._status_at and not self._line_open and diagnostics.is_terminal():
             self._status_at = now + STATUS_SECONDS
-            diagnostics.status(status_words(streams, now))
+            runs = [(stream.run, stream.live()) for stream in streams]
+            diagnostics.status(following_line(runs, Moment.now()))
+
+
+def _event_text(event: Event) -> str | None:
+    """An event for people; None for one that they need not see."""
+    if event.kind in (PROGRESS, "admitted"):
+        return None
+    if event.kind == ENDED:
+        return end_line(event.figures["run"])
+    return event_line("waits" if event.kind == HELD else event.kind, event.message)
 
 
 class PrefixedOutput(PlainOutput):

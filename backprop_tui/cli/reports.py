@@ -11,7 +11,7 @@ from backprop_tui.cli.exit_codes import HELD, OK
 from backprop_tui.cli.session import Session
 from backprop_tui.client.runs import current
 from backprop_tui.domain.errors import UsageError
-from backprop_tui.domain.governor.figures import counted, duration, gigabytes_up, plain
+from backprop_tui.domain.formatting import counted, duration, gigabytes_up, plain
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.slices import is_sliced
@@ -65,7 +65,7 @@ def _outcome_words(outcome: ControlOutcome, done: str, of_ended: str | None) -> 
 
 def print_removed(session: Session, runs: Sequence[Removable], size: int) -> int:
     """Says which runs were removed, or with --dry-run would be; the exit code."""
-    from backprop_tui.cli import figures
+    from backprop_tui.presentation import numbers
 
     if session.json:
         output.json_value({"removed": [run.run_id for run in runs], "bytes": size, "dry_run": session.dry_run})
@@ -73,7 +73,7 @@ def print_removed(session: Session, runs: Sequence[Removable], size: int) -> int
     done, freed = ("would be removed", "to free") if session.dry_run else ("removed", "freed")
     for run in runs:
         output.line(f"{run.run_id} {run.name}: {done}")
-    output.line(f"{counted(len(runs), 'run')} {done}, {figures.size(size)} {freed}")
+    output.line(f"{counted(len(runs), 'run')} {done}, {numbers.size(size)} {freed}")
     return OK
 
 
@@ -132,7 +132,7 @@ def _preview_json(session: Session, preview: RunPreview, captured: dict[str, str
 def _print_preview(session: Session, preview: RunPreview, added: Sequence[tuple[str, str]]) -> None:
     import shlex
 
-    from backprop_tui.cli.words import slice_words
+    from backprop_tui.presentation.run_line import slice_line
 
     run = preview.run
     rows = [("run", run.name + (f" in group {run.group}" if run.group else ""))]
@@ -145,7 +145,7 @@ def _print_preview(session: Session, preview: RunPreview, added: Sequence[tuple[
     rows[-len(variables)] = ("environment", rows[-len(variables)][1])
     rows.append(("timebox", _timebox(run)))
     if is_sliced(run.spec):
-        rows.append(("slice", slice_words(run)))
+        rows.append(("slice", slice_line(run)))
     rows.append(("starts when", _conditions(run)))
     rows.append(("verdict", _verdict(preview)))
     for name, value in rows:

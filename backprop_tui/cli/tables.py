@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backprop_tui.cli import output, terminal
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.values import dataclass
 
 GAP = "  "
@@ -87,10 +88,8 @@ def _fitting(text: str, width: int) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text as one printable line, whatever a script or a file name contains."""
-    if text.isprintable():
-        return text
-    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
+    """The text as one line, safe to print."""
+    return text if text.isprintable() else " ".join(sanitize(text).split())
 
 
 def columns_of(text: str) -> int:

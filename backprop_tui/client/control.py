@@ -20,7 +20,7 @@ from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.causes.ours import cause_of_stop
 from backprop_tui.domain.edits import edited, with_timebox
 from backprop_tui.domain.errors import StorageFailed, UnknownRun, UsageError
-from backprop_tui.domain.governor.figures import minutes
+from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.requests import (
     ContinueRequest,

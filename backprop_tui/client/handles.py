@@ -107,9 +107,10 @@ def _special(home: Home, handle: str) -> list[str]:
 
 def _best_of(session: ClientSession, group: str) -> str:
     """The run of a group with the best loss, or with the best value of the first metric if there is no loss."""
-    from backprop_tui.client.run_metrics import best_first, best_value, metric_to_compare, read_metrics
+    from backprop_tui.client.run_metrics import metric_to_compare, read_compared_run
+    from backprop_tui.presentation.compare import best_first, best_value
 
-    runs = [read_metrics(session, run_id) for run_id in resolve(session, group)]
+    runs = [read_compared_run(session, run_id) for run_id in resolve(session, group)]
     if len(runs) == 1 and runs[0].record["group"] != group:
         raise UnknownRun(f"{group}{BEST}: {group!r} is not a group but run {runs[0].record['id']}")
     metric = metric_to_compare(runs, None)

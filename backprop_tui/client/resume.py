@@ -15,7 +15,7 @@ from backprop_tui.client.run_request import RunOptions
 from backprop_tui.client.session import ClientSession
 from backprop_tui.client.specification import apply_options, asked_python, checkpoint_path, run_directory_path
 from backprop_tui.domain.errors import BrokenRecord, StorageFailed, UsageError
-from backprop_tui.domain.governor.figures import minutes
+from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.invocation import mentioned_flags
 from backprop_tui.domain.lifecycle import resume, used_seconds
 from backprop_tui.domain.resume_flags import resume_template

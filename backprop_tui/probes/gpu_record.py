@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 
 from backprop_tui.domain.governor.freshness import is_stale
+from backprop_tui.domain.governor.heat import is_hot
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
 from backprop_tui.domain.values import dataclass
@@ -129,8 +130,7 @@ class GpuRecord:
         if is_stale(now - self._measured_at, self._sample_seconds):
             return GpuHealth.STALE
         limits = [limit for limit in (DEFAULT_HOT_CELSIUS, self._last.hot_at_celsius) if limit is not None]
-        temperature = self._last.temperature_celsius
-        return GpuHealth.HOT if temperature is not None and temperature >= min(limits) else GpuHealth.OK
+        return GpuHealth.HOT if is_hot(self._last.temperature_celsius, min(limits)) else GpuHealth.OK
 
 
 def _describe_failures(failures: Mapping[str, str]) -> str | None:

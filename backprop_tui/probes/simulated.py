@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from backprop_tui.domain.governor.heat import is_hot
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
 from backprop_tui.probes.gpu_record import DEFAULT_HOT_CELSIUS
@@ -103,13 +104,12 @@ def _ambient_celsius(environment: Mapping[str, str]) -> float:
 
 def _simulated_reading(index: int, uuid: str, gpu: SimulatedGpu, loads: Sequence[SimulatedLoad]) -> GpuReading:
     celsius = float(round(gpu.celsius))
-    hot = celsius >= DEFAULT_HOT_CELSIUS
     fan = max(0.0, min(100.0, round((celsius - 40) * 2.2))) if gpu.model.has_fan else None
     return GpuReading(
         index=index,
         uuid=uuid,
         name=f"{gpu.model.name} (simulated)",
-        health=GpuHealth.HOT if hot else GpuHealth.OK,
+        health=GpuHealth.HOT if is_hot(celsius, DEFAULT_HOT_CELSIUS) else GpuHealth.OK,
         temperature_celsius=celsius,
         utilization_percent=gpu.utilization_percent,
         memory_total_bytes=gpu.model.memory_bytes,

@@ -11,7 +11,7 @@ from functools import partial
 
 from backprop_tui.domain.disk_use import DiskUse
 from backprop_tui.domain.errors import BackpropError, StorageFailed
-from backprop_tui.domain.governor.figures import minutes
+from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status

@@ -6,7 +6,7 @@ import time
 
 from backprop_tui.domain.edits import edited, with_timebox
 from backprop_tui.domain.errors import StorageFailed
-from backprop_tui.domain.governor.figures import minutes
+from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.live import Pause
 from backprop_tui.domain.requests import (
     ContinueRequest,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from backprop_tui.domain.governor.figures import duration
+from backprop_tui.domain.formatting import duration
 from backprop_tui.domain.live import Postponed
 from backprop_tui.domain.patience import patience_seconds
 from backprop_tui.domain.save_pace import SavePace

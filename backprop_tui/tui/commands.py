@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.errors import BackpropError, InternalError, StorageFailed, UsageError
-from backprop_tui.domain.governor.figures import counted
+from backprop_tui.domain.formatting import counted
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.values import dataclass
 from backprop_tui.store.home import Home
-from backprop_tui.tui.neutral import neutral
 from backprop_tui.tui.new_run.verdict import Verdict, verdict_from
 
 # The client's modules are loaded when they are first used, because the dashboard must start quickly.
@@ -273,7 +273,7 @@ class CommandRunner:
             outcomes = wait_for_all(requests(), on_recorded=on_recorded)
             for outcome in outcomes:
                 if isinstance(outcome, Refusal):
-                    return CommandResult(done=False, message=neutral(str(outcome.error)))
+                    return CommandResult(done=False, message=sanitize(str(outcome.error)))
             fulfilled = {outcome.run.id: outcome for outcome in outcomes if isinstance(outcome, ControlOutcome)}
             message = done
             if len(fulfilled) == 1 and shows_end:
@@ -281,7 +281,7 @@ class CommandRunner:
                 if outcome.run.status in ENDED:
                     message = f"had ended already: {outcome.run.status}" if outcome.had_ended else outcome.run.status
             names = [outcome.run.name for outcome in fulfilled.values()]
-            return CommandResult(done=True, message=neutral(f"{_named(names)}: {message}"))
+            return CommandResult(done=True, message=sanitize(f"{_named(names)}: {message}"))
 
         return await self._result(work)
 
@@ -292,7 +292,7 @@ class CommandRunner:
         try:
             return await self._in_thread(work)
         except BackpropError as error:
-            return CommandResult(done=False, message=neutral(str(error)))
+            return CommandResult(done=False, message=sanitize(str(error)))
 
     async def _in_thread(self, work: Callable[[Callable[[], None]], ResultT]) -> ResultT:
         """Runs in a daemon thread, which neither a waiting call nor a hanging disk can keep the dashboard waiting for.
@@ -343,8 +343,8 @@ def _set_error(future: asyncio.Future[ResultT], error: Exception) -> None:
 
 
 def _named(names: Sequence[str]) -> str:
-    return neutral(names[0]) if len(names) == 1 else counted(len(names), "run")
+    return sanitize(names[0]) if len(names) == 1 else counted(len(names), "run")
 
 
 def _lines(output: bytes) -> list[str]:
-    return [neutral(line) for line in output.decode("utf-8", "replace").splitlines()]
+    return [sanitize(line) for line in output.decode("utf-8", "replace").splitlines()]

@@ -9,10 +9,10 @@ from dataclasses import field, replace
 
 from backprop_tui.config.load import Settings, load
 from backprop_tui.domain.values import dataclass
+from backprop_tui.tui.glyphs import ASCII, UNICODE, Curves, Glyphs
 from backprop_tui.tui.notifications.terminal import TerminalNotifier, terminal_notifier
 from backprop_tui.tui.terminal_probe import NOTHING_KNOWN, POOR_TERMINALS, Terminal
 from backprop_tui.tui.theme import DARK, LIGHT, TERMINAL
-from backprop_tui.tui.wording.glyphs import ASCII, UNICODE, Curves, Glyphs
 
 _SHORT = ("dark", "light", "terminal")
 

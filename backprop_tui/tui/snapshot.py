@@ -7,55 +7,11 @@ from dataclasses import field
 
 from backprop_tui.domain.governor.governor_state import GovernorState
 from backprop_tui.domain.limits import MachineLimits
-from backprop_tui.domain.live import Live
-from backprop_tui.domain.run import Run
-from backprop_tui.domain.status import Status
 from backprop_tui.domain.values import dataclass
+from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.probes.logout import Logout
 from backprop_tui.probes.readings_codec import Sample
 from backprop_tui.store.fields import JsonObject
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
-    """A point in time: `wall` in seconds since the epoch, `monotonic` on CLOCK_MONOTONIC of boot `boot_id`."""
-
-    wall: float
-    monotonic: float
-    boot_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Curve:
-    """The loss of a run over time; `step_seconds` is its recent pace, None if unknown."""
-
-    name: str | None = None
-    values: tuple[float, ...] = ()
-    step_seconds: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownRun:
-    """A run and what was read about it.
-
-    `record` is its public JSON record. `run` is None if the run is only known from the index. `written_at` is the wall
-    time when its log last grew.
-    """
-
-    record: JsonObject
-    run: Run | None = None
-    live: Live | None = None
-    curve: Curve = field(default_factory=Curve)
-    written_at: float | None = None
-    place: int | None = None  # in the queue, 1 being the first
-
-    @property
-    def id(self) -> str:
-        return str(self.record["id"])
-
-    @property
-    def status(self) -> Status:
-        return Status(self.record["status"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,8 +74,8 @@ def test_status_tells_the_slice_and_what_it_is_trained_until(sandbox: Sandbox, o
     run = sandbox.submit(*script("obedient.py"), max_run_seconds=60.0, total_seconds=600.0, until=until)
     run.wait_for(Status.RUNNING)
     run.wait_until_it_says("begin")
-    (line,) = [line for line in obey("status", run.id).lines if line.startswith("slice")]
-    assert line.split(maxsplit=1)[1] == "1 of 10, 10:00 in all, until step=10000"
+    (line,) = [line for line in obey("status", run.id).lines if line.startswith("  slice ")]
+    assert line.split(maxsplit=1)[1] == "1 of 10, 10m total, until step=10000"
     shown = obey.json("status", run.id)
     assert (shown["slice"], shown["until"]) == ({"number": 1, "of": 10}, ["step=10000"])
     obey("stop", "--now", run.id)

@@ -13,7 +13,7 @@ from backprop_tui.cli.doctor.hardware import check_gpus, check_kernel, check_mem
 from backprop_tui.cli.doctor.session import check_logout, check_terminal, colours
 from backprop_tui.cli.doctor.state import check_locks, check_space, check_state, file_system_of
 from backprop_tui.cli.doctor.work import check_index, check_settings, check_work
-from backprop_tui.cli.machine_view import MachineView
+from backprop_tui.cli.machine_view import MachineReadings
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading, Readings
 from backprop_tui.probes.cgroups import Cgroups
@@ -242,9 +242,9 @@ def test_colours_and_size_of_a_terminal_are_told() -> None:
     assert "size" not in levels(check_terminal({"TERM": "xterm"}, size=(0, 0)))
 
 
-def machine(*gpus: GpuReading, problem: str | None = None, known: bool = True) -> MachineView:
+def machine(*gpus: GpuReading, problem: str | None = None, known: bool = True) -> MachineReadings:
     readings = Readings(time=1.0, host=HostReading(), gpus=gpus, probe="nvml", probe_problem=problem)
-    return MachineView(readings=readings, gpus_known=known, passed_over={"amd": "no card"})
+    return MachineReadings(readings=readings, gpus_known=known, passed_over={"amd": "no card"})
 
 
 def gpu(health: GpuHealth, problem: str | None = None) -> GpuReading:

@@ -96,7 +96,7 @@ def test_our_words_go_to_stderr_in_plain_lines(follower: Follower, runs: Runs, c
         "abc (train): queued",
         "abc (train): started: attempt 1",
         "abc (train): paused: GPU 0 at 91 C",
-        "abc (train): failed with exit code 3 after 0:00; ValueError: x; mend the script, then resume",
+        "abc (train): failed with exit code 3 after 0s; ValueError: x; mend the script, then resume",
     ]
 
 

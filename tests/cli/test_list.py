@@ -61,7 +61,7 @@ def test_a_line_tells_how_far_a_run_is_and_why_it_ended(obey: Commands, runs: Ru
     assert lines["oom"].endswith("CUDA out of memory: asked 2.50 GB")
     assert lines["code"].endswith("exit code 7")
     assert lines["killed"].endswith("by SIGKILL")
-    assert "38.4k/60k  0.3529" in lines["busy"]
+    assert "38,400/60,000  0.3529" in lines["busy"]
     guardian.ends()
 
 
@@ -160,7 +160,7 @@ def test_what_the_original_recorded_is_listed(obey: Commands, session: Session) 
     record = {"id": "run-1", "scriptPath": "t.py", "status": "completed", "lastLoss": 0.5, "startTime": 1.7e12}
     with open(session.home.index, "w", encoding="ascii") as file:
         json.dump({"run-1": record}, file)
-    assert obey("list").lines[1].split()[:5] == ["run-1", "completed", "run-1", "-", "0.5"]
+    assert obey("list").lines[1].split()[:5] == ["run-1", "completed", "run-1", "-", "0.5000"]
 
 
 def test_a_run_that_goes_on_again_is_listed_once(obey: Commands, runs: Runs, session: Session) -> None:

@@ -28,11 +28,11 @@ def measured(runs: Runs, run_id: str, *losses: float, accuracy: float = 0.5, **f
 def test_the_loss_is_plotted_and_every_metric_has_a_line(obey: Commands, runs: Runs) -> None:
     measured(runs, "a", 3.0, 2.0, 1.0, 1.5)
     text = obey("show", "a").out
-    assert "loss  last 1.5, best 1 at step 3" in text
+    assert "loss  last 1.500, best 1.000 at step 3" in text
     assert text.count("┤") == 8
     rows = [line.split() for line in text.splitlines() if line.startswith(("loss ", "val_acc "))]
-    assert rows[1][:6] == ["loss", "3", "1.5", "1", "3", "3"]
-    assert rows[2][:5] == ["val_acc", "0.5", "0.5", "0.5", "0.5"]
+    assert rows[1][:6] == ["loss", "3.000", "1.500", "1.000", "3.000", "3"]
+    assert rows[2][:5] == ["val_acc", "0.5000", "0.5000", "0.5000", "0.5000"]
 
 
 def test_it_fits_80_columns_and_can_do_with_ascii(obey: Commands, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,11 +79,11 @@ def test_only_what_differs_is_compared_and_the_best_is_marked(obey: Commands, ru
     table = {row[0]: row[1:] for row in cells if row}
     assert table["RUN"] == ["a", "b"]
     assert table["--lr"] == ["0.1", "0.2"]
-    assert table["--amp"] == ["-", "yes"]
+    assert table["--amp"] == ["not set", "yes"]
     assert "--wd" not in table
     assert "script" not in table
-    assert table["loss last"] == ["1 *", "2"]
-    assert table["val_acc best"] == ["0.5", "0.75 *"]
+    assert table["loss (last)"] == ["1.000 *", "2.000"]
+    assert table["val_acc (best)"] == ["0.5000 at 1", "0.7500 at 1 *"]
 
 
 def test_limits_that_differ_are_told(obey: Commands, runs: Runs) -> None:
@@ -171,7 +171,7 @@ def test_a_group_is_compared_best_first_and_only_its_best(obey: Commands, runs: 
     assert obey("compare", "sweep").lines[0].split() == ["RUN", "run3", "run1", "run2", "run0"]
     said = obey("compare", "sweep", "--top", "2")
     assert said.lines[0].split() == ["RUN", "run3", "run1"]
-    assert "the best 2 of 4 by loss" in said.err
+    assert "the 2 best of 4 by loss" in said.err
 
 
 def test_a_group_is_shown_as_a_ranking_and_the_curves_of_its_best(obey: Commands, runs: Runs) -> None:
@@ -180,9 +180,9 @@ def test_a_group_is_shown_as_a_ranking_and_the_curves_of_its_best(obey: Commands
     said = obey("show", "sweep")
     ranking = [line.split() for line in said.lines[1:5]]
     assert [(row[0], row[1], *row[-3:]) for row in ranking] == [
-        ("1", "run1", "1", "2", "1"),
-        ("2", "run0", "0.75", "2", "0.75"),
-        ("3", "run2", "0.5", "2", "0.5"),
+        ("1", "run1", "1.000", "2", "1.000"),
+        ("2", "run0", "0.7500", "2", "0.7500"),
+        ("3", "run2", "0.5000", "2", "0.5000"),
         ("-", "later", "-", "-", "-"),
     ]
     assert "run1  train:lr=1  completed" in said.out
@@ -196,8 +196,8 @@ def test_the_status_of_a_group_begins_with_how_it_stands_and_its_best(obey: Comm
     runs.queued("later", group="sweep")
     lines = obey("status", "sweep").lines
     assert lines[0].split(maxsplit=1) == ["group", "sweep  3 runs: 2 completed, 1 queued"]
-    assert lines[1].split(maxsplit=1) == ["best", "loss 1 at step 1: run1 train:lr=1"]
-    assert sum(line.startswith("run ") for line in lines) == 3
+    assert lines[1].split(maxsplit=1) == ["best", "loss 1.000 at step 1: run1 train:lr=1"]
+    assert sum(line.startswith("  id ") for line in lines) == 3
 
 
 def test_the_best_run_of_a_group_is_a_handle(obey: Commands, runs: Runs) -> None:
@@ -212,7 +212,7 @@ def test_the_best_run_of_a_group_is_a_handle(obey: Commands, runs: Runs) -> None
 
 def test_one_run_is_not_compared(obey: Commands, runs: Runs) -> None:
     runs.ended("a")
-    assert "two runs at least" in obey("compare", "a", "a").err
+    assert "at least two runs" in obey("compare", "a", "a").err
 
 
 def test_what_the_original_recorded_is_compared_by_its_last_values(

@@ -97,10 +97,10 @@ def test_gpus_are_those_of_fresh_readings(obey: Commands, session: Session, runs
     ]
     assert (shown["health"], shown["age_seconds"], shown["power_watts"]) == ("stale", 12.0, None)
     text = obey("status", "--verbose").out
-    assert "stale for 0:12" in text
+    assert "stale for 12s" in text
     assert "no answer to the temperature" in text
-    assert "61.0/80.0 GB" in text
-    assert "lm, 1 of others" in text
+    assert "61.0/80 GB" in text
+    assert "lm, not ours: pid 8" in text
     assert "not amd: no card" in text
     guardian.ends()
 
@@ -115,7 +115,7 @@ def test_what_the_governor_said_is_shown_with_every_reason(obey: Commands, sessi
         assert shown["governor"] == {"state": "holding", "reasons": reasons, "start_tokens": 2.5}
         assert shown["supervisor"] == {"alive": True, "pid": os.getpid()}
         text = obey("status").out
-    assert "holding: 0 of 3 in parallel, 2 of 4 starts free" in text
+    assert "waiting: 0 of 3 slots used, 2 starts left" in text
     assert "RAM 1 GB free, keeps 4" in text
     assert f"alive, pid {os.getpid()}" in text
 
@@ -153,7 +153,7 @@ def test_one_run_is_the_public_json_and_a_group_an_array(obey: Commands, runs: R
     runs.ended("b", group="sweep")
     assert obey.json("status", "a")["id"] == "a"
     assert [run["id"] for run in obey.json("status", "sweep")] == ["a", "b"]
-    assert obey("status", "sweep").out.count("\nstatus ") == 2
+    assert obey("status", "sweep").out.count("\n  status ") == 2
 
 
 def test_everything_about_a_run_is_readable(obey: Commands, runs: Runs) -> None:
@@ -176,15 +176,15 @@ def test_everything_about_a_run_is_readable(obey: Commands, runs: Runs) -> None:
     text = obey("status", "full").out
     for told in (
         *(
-            "full  lm",
+            "name        lm",
             "failed (exit code 3)",
             "python train.py --text 'two words'",
             "/data",
-            "a, b",
+            "#a #b",
             "try this",
             "sweep",
         ),
-        *("0123456789ab with changes", "step 5", "/ckpt/1.pt (not sound)", "failed (exit code 1)", "output.log"),
+        *("0123456789ab with changes", "step 5", "/ckpt/1.pt  damaged", "failed (exit code 1)", "output.log"),
     ):
         assert told in text
 
@@ -201,8 +201,8 @@ def test_why_it_failed_and_whether_its_resume_went_on_are_told(obey: Commands, r
         "cuda oom: asked 2",
         "line 8,214: torch.OutOfMemoryError",
         "halve it",
-        "--resume {path}, as its source says",
-        "look at it: attempt 2 the loss jumped at the resume: loss 3, before 1",
+        "--resume {path}, found in its source",
+        "! attempt 2 the loss jumped at the resume: loss 3, before 1",
     ):
         assert told in text
     record = obey.json("status", "oom")

@@ -64,7 +64,7 @@ def test_names_are_cut_in_the_middle_where_their_ends_tell_them_apart() -> None:
 
 
 def test_what_moves_a_cursor_is_taken_out() -> None:
-    assert one_line("a\x1b[31mb\nc\td\udcff") == "a?[31mb c d?"
+    assert one_line("a\x1b[31mb\nc\td\udcff") == "ab c d\ufffd"
 
 
 def test_wide_characters_count_twice_and_accents_not_at_all() -> None:

@@ -1,4 +1,4 @@
-"""A machine with settings, for every test of them."""
+"""Fixtures: a machine with settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of settings in the directory of a test, and what stands in them."""
+"""Settings files in the directory of a test."""
 
 from __future__ import annotations
 

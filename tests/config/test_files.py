@@ -1,4 +1,4 @@
-"""What is wrong with a file of settings is told with file, line, key and what may stand there."""
+"""Errors in settings files name file, line, key and allowed values."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _written(folder: Path, name: str, content: str) -> str:
     return str(path)
 
 
-def test_a_file_of_the_original_means_what_it_meant(tmp_path: Path) -> None:
+def test_a_file_of_the_original_tool_keeps_its_meaning(tmp_path: Path) -> None:
     path = _written(tmp_path, "backprop.config.json", ORIGINAL)
     found = read_file(path)
     assert {name: setting.value for name, setting in found.items()} == {
@@ -48,7 +48,7 @@ def test_a_file_of_the_original_means_what_it_meant(tmp_path: Path) -> None:
     assert arguments_in(path) == ["trainingScriptPath"]
 
 
-def test_what_the_originals_own_init_writes_is_understood(tmp_path: Path) -> None:
+def test_files_written_by_the_original_tools_init_are_understood(tmp_path: Path) -> None:
     path = _written(tmp_path, ".backprop.json", '{"trainingScriptPath": "t.py", "gpu": {"minFreeRamGB": 3}}')
     assert read_file(path)["min_free_ram_gb"].value == 3.0
 
@@ -110,7 +110,7 @@ def test_a_number_as_memory_limit_is_gigabytes_in_both_kinds_of_file(tmp_path: P
         ),
         (
             "[readers]\npatterns = ['loss .*']",
-            ":2: readers.patterns = ['loss .*']: 'loss .*' has no named group, such as (?P",
+            ":2: readers.patterns = ['loss .*']: 'loss .*' has no named group",
         ),
         ("gpu.max_temp_c = 'hot'", ":1: gpu.max_temp_c = 'hot': must be a number"),
         ("gpu = {max_temp_c = 'hot'}", ":1: gpu.max_temp_c = 'hot': must be a number"),
@@ -124,7 +124,7 @@ def test_a_number_as_memory_limit_is_gigabytes_in_both_kinds_of_file(tmp_path: P
         ("max_parallel = 1\nmax_parallel = 2", ":2: not valid TOML: Cannot overwrite a value"),
     ],
 )
-def test_what_is_wrong_is_told_with_line_key_and_remedy(machine: Machine, content: str, message: str) -> None:
+def test_errors_name_line_key_and_remedy(machine: Machine, content: str, message: str) -> None:
     machine.user_file.write_text(content)
     assert machine.refusal().startswith(f"{machine.user_file}{message}")
 
@@ -151,7 +151,7 @@ def test_the_same_goes_for_json_of_the_original(machine: Machine, content: str, 
     assert machine.refusal().startswith(f"{path}{message}")
 
 
-def test_a_file_that_is_no_text_or_cannot_be_read_is_named(machine: Machine) -> None:
+def test_a_file_that_is_not_text_or_unreadable_is_named(machine: Machine) -> None:
     machine.user_file.write_bytes(b"max_parallel = 2 # \xff")
     assert machine.refusal() == f"{machine.user_file}: not UTF-8 text: invalid start byte at byte 19"
     machine.user_file.unlink()
@@ -160,7 +160,7 @@ def test_a_file_that_is_no_text_or_cannot_be_read_is_named(machine: Machine) -> 
 
 
 @pytest.mark.parametrize("content", ["max_parallel = 1\nmax_parallel = 2", "[gpu]\n[gpu]"])
-def test_what_stands_in_toml_twice_is_called_so(machine: Machine, content: str) -> None:
+def test_duplicates_in_toml_are_reported_as_such(machine: Machine, content: str) -> None:
     machine.user_file.write_text(content)
     assert machine.refusal().endswith("; a key or a table is defined twice")
 
@@ -170,7 +170,7 @@ def test_a_byte_order_mark_does_no_harm(machine: Machine) -> None:
     assert machine.load()["max_parallel"] == 9
 
 
-def test_every_problem_of_a_file_is_found_not_the_first_alone(tmp_path: Path) -> None:
+def test_every_problem_of_a_file_is_reported(tmp_path: Path) -> None:
     path = _written(tmp_path, "config.toml", "max_parallel = -1\nframework = 'auto'\n[gpu]\nprobe = 1\nprob = 2\n")
     assert [error.where for error in problems_in(path)] == [f"{path}:1", f"{path}:4", f"{path}:5"]
     assert problems_in(str(tmp_path / "none.toml")) == []

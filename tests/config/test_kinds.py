@@ -1,4 +1,4 @@
-"""What each kind of value reads."""
+"""Kinds of setting values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ anything = st.one_of(
 
 
 @given(name=st.sampled_from(sorted(KEYS)), raw=anything)
-def test_a_key_refuses_what_it_cannot_read_and_reads_its_own_answer_again(name: str, raw: object) -> None:
+def test_a_key_rejects_invalid_values_and_reads_its_own_output(name: str, raw: object) -> None:
     kind = KEYS[name].kind
     try:
         value = kind.read(raw)
@@ -36,12 +36,12 @@ def test_every_default_is_a_value_of_its_own_kind(name: str) -> None:
 
 
 @pytest.mark.parametrize("word", ["INT", "SIGINT", "sigint", " int ", "2"])
-def test_a_signal_goes_by_its_name_its_short_name_and_its_number(word: str) -> None:
+def test_a_signal_is_read_by_name_short_name_or_number(word: str) -> None:
     assert parse_signal(word) == "SIGINT"
 
 
 @pytest.mark.parametrize("word", ["", "SIG", "0", "99", "HUPP", "__doc__", "_IGN"])
-def test_what_is_no_signal_is_refused(word: str) -> None:
+def test_unknown_signals_are_rejected(word: str) -> None:
     with pytest.raises(WrongValue):
         parse_signal(word)
 
@@ -79,11 +79,11 @@ def test_none_is_read_where_there_may_be_no_value() -> None:
 @pytest.mark.parametrize(
     ("word", "value"), [("1", True), ("yes", True), ("ON", True), ("0", False), ("no", False), ("Off", False)]
 )
-def test_switches_are_set_by_the_words_that_people_use(word: str, value: bool) -> None:  # noqa: FBT001 - a parameter
+def test_booleans_accept_common_words(word: str, value: bool) -> None:  # noqa: FBT001 - a parameter
     assert KEYS["notify.bell"].kind.read(word) is value
 
 
-def test_patterns_stand_one_a_line_in_a_variable_since_they_have_commas() -> None:
+def test_patterns_are_one_per_line_in_a_variable_since_they_contain_commas() -> None:
     assert KEYS["readers.patterns"].kind.read("a{1,2}(?P<loss>.)\n\n(?P<step>.)") == (
         "a{1,2}(?P<loss>.)",
         "(?P<step>.)",

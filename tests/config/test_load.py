@@ -1,4 +1,4 @@
-"""Which of several places that set a key is in force, and that its origin is told."""
+"""The precedence of the layers of settings, and the origin of each value."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from backprop_tui.domain.limits import MemoryLimit, RunLimits
 from tests.config.settings_files import Machine
 
 
-def test_without_any_file_every_key_has_its_default_and_says_so(machine: Machine) -> None:
+def test_without_any_file_every_key_has_its_default(machine: Machine) -> None:
     settings = machine.load()
     assert {name: settings[name] for name in KEYS} == {name: key.default for name, key in KEYS.items()}
     assert {settings.origin(name) for name in KEYS} == {DEFAULT}
 
 
-def test_each_place_beats_the_ones_below_it_and_is_named_as_the_origin(machine: Machine) -> None:
+def test_each_layer_overrides_those_below_it_and_is_named_as_the_origin(machine: Machine) -> None:
     machine.user_file.write_text(
         "max_parallel = 3\n[gpu]\nmax_temp_c = 70\nmin_free_vram_mb = 1\nresume_margin_c = 2\n"
     )
@@ -36,7 +36,7 @@ def test_each_place_beats_the_ones_below_it_and_is_named_as_the_origin(machine: 
 @pytest.mark.parametrize(
     ("first", "second"), [("backprop.toml", "backprop.config.json"), ("backprop.config.json", ".backprop.json")]
 )
-def test_of_several_project_files_the_first_kind_counts_alone(machine: Machine, first: str, second: str) -> None:
+def test_only_the_first_of_several_project_files_counts(machine: Machine, first: str, second: str) -> None:
     (machine.directory / first).write_text("max_parallel = 5" if first.endswith("toml") else '{"maxParallel": 5}')
     (machine.directory / second).write_text('{"maxParallel": 6, "maxRunMinutes": 3}')
     settings = machine.load()
@@ -49,17 +49,17 @@ def test_the_user_file_is_not_read_again_as_the_projects(machine: Machine) -> No
     assert beside.load().origin("max_parallel") == f"{beside.user_file}:1"
 
 
-def test_variables_that_name_no_key_are_for_scripts(machine: Machine) -> None:
+def test_variables_that_match_no_key_are_ignored(machine: Machine) -> None:
     environment = {"BACKPROP_RUN_ID": "x", "BACKPROP_DEADLINE": "1", "BACKPROP_MAX_PARALEL": "what"}
     assert {machine.load(environment).origin(name) for name in KEYS} == {DEFAULT}
 
 
-def test_an_empty_variable_says_nothing(machine: Machine) -> None:
+def test_an_empty_variable_is_ignored(machine: Machine) -> None:
     assert machine.load({"BACKPROP_MAX_PARALLEL": ""}).origin("max_parallel") == DEFAULT
     assert wrong_variables({"BACKPROP_MAX_PARALLEL": ""}) == []
 
 
-def test_a_wrong_variable_is_named_with_its_key_and_what_it_may_be(machine: Machine) -> None:
+def test_a_wrong_variable_is_named_with_its_key_and_allowed_values(machine: Machine) -> None:
     message = machine.refusal({"BACKPROP_MAX_PARALLEL": "many"})
     assert message == "environment BACKPROP_MAX_PARALLEL: max_parallel = 'many': must be a number"
 
@@ -75,7 +75,7 @@ def test_the_limits_of_a_run_are_the_defaults_of_the_domain(machine: Machine) ->
     assert run_limits(machine.load()) == RunLimits()
 
 
-def test_a_run_takes_its_thresholds_along(machine: Machine) -> None:
+def test_a_run_keeps_its_thresholds(machine: Machine) -> None:
     machine.user_file.write_text(
         'min_free_ram_gb = 1.5\ngpu_memory_limit = "80%"\n[governor]\non_nan = "stop"\nmax_pause_minutes = 2\n'
     )
@@ -90,7 +90,7 @@ def test_max_parallel_of_the_user_file_is_the_machines(machine: Machine) -> None
     assert run_limits(machine.load()).max_parallel is None
 
 
-def test_max_parallel_nearer_to_the_run_is_the_runs_own(machine: Machine) -> None:
+def test_max_parallel_outside_the_user_file_is_the_runs(machine: Machine) -> None:
     assert run_limits(machine.load({"BACKPROP_MAX_PARALLEL": "7"})).max_parallel == 7
     assert run_limits(machine.load(options={"max_parallel": ("8", "-p")})).max_parallel == 8
     (machine.directory / ".backprop.json").write_text('{"maxParallel": 9}')

@@ -1,4 +1,4 @@
-"""What the supervisor takes from the user's file."""
+"""The supervisor's settings from the user's file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_the_users_file_sets_the_limits_of_the_machine(tmp_path: Path) -> None:
     assert machine_probe(str(path)) == "none"
 
 
-def test_a_wrong_file_is_an_error_and_no_default(tmp_path: Path) -> None:
+def test_a_file_with_errors_does_not_fall_back_to_defaults(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text("max_parallel = -1")
     with pytest.raises(ConfigError, match="max_parallel = -1"):

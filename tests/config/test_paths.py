@@ -1,4 +1,4 @@
-"""State and settings lie where platformdirs says, without the time that importing it costs."""
+"""State and settings use the paths of platformdirs, without importing it."""
 
 from __future__ import annotations
 

@@ -29,12 +29,12 @@ def test_a_command_of_a_project_is_refused_with_file_and_advice(tmp_path: Path, 
     assert "notify.command may only be set in the user's config.toml" in str(refused.value)
 
 
-def test_the_user_and_the_environment_may_name_one(tmp_path: Path) -> None:
+def test_the_user_file_and_the_environment_may_set_one(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('[notify]\ncommand = "mine"\n')
     assert loaded(tmp_path)["notify.command"] == "mine"
     assert loaded(tmp_path, BACKPROP_NOTIFY_COMMAND="other")["notify.command"] == "other"
 
 
-def test_other_notices_may_be_a_projects_choice(tmp_path: Path) -> None:
+def test_other_notify_settings_may_be_set_by_a_project(tmp_path: Path) -> None:
     (tmp_path / "backprop.toml").write_text("[notify]\nbell = false\n")
     assert loaded(tmp_path)["notify.bell"] is False

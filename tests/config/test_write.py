@@ -1,4 +1,4 @@
-"""Settings that are written are read again, and what a person wrote around them stays."""
+"""Written settings are read again, and the rest of the file is kept."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def values_in(path: Path) -> dict[str, object]:
     return {name: setting.value for name, setting in read_file(str(path)).items()}
 
 
-def test_the_shipped_example_is_what_we_write() -> None:
+def test_the_shipped_example_is_up_to_date() -> None:
     assert EXAMPLE.read_text() == example()
 
 
-def test_the_example_says_every_key_with_its_default_and_changes_nothing(tmp_path: Path) -> None:
+def test_the_example_has_every_key_with_its_default(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     init(str(path))
     assert values_in(path) == {name: key.default for name, key in KEYS.items()}
@@ -55,7 +55,7 @@ def test_the_example_says_every_key_with_its_default_and_changes_nothing(tmp_pat
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=assignments, begun_with_example=st.booleans())
-def test_what_is_set_is_read_again_and_nothing_else_changes(
+def test_a_set_key_is_read_again_and_nothing_else_changes(
     tmp_path: Path,
     steps: list[tuple[str, str]],
     begun_with_example: bool,  # noqa: FBT001 - drawn by hypothesis
@@ -81,9 +81,7 @@ def test_what_is_set_is_read_again_and_nothing_else_changes(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(layout=st.sampled_from(LAYOUTS), name=st.sampled_from(sorted(KEYS)), word=words)
-def test_however_a_file_is_laid_out_its_other_keys_and_its_comments_stay(
-    tmp_path: Path, layout: str, name: str, word: str
-) -> None:
+def test_other_keys_and_comments_are_kept_in_any_layout(tmp_path: Path, layout: str, name: str, word: str) -> None:
     path = tmp_path / "config.toml"
     path.write_text(layout)
     before = values_in(path)
@@ -115,7 +113,7 @@ def test_a_key_is_set_in_the_way_the_file_is_written(
     assert changed in path.read_text()
 
 
-def test_a_form_that_cannot_be_changed_without_losing_comments_is_left_to_its_author(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_changed_without_losing_comments_is_left_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text("# mine\ngpu = {max_temp_c = 80}\n")
     for attempt in (set_key, checked):
@@ -124,14 +122,14 @@ def test_a_form_that_cannot_be_changed_without_losing_comments_is_left_to_its_au
     assert path.read_text() == "# mine\ngpu = {max_temp_c = 80}\n"
 
 
-def test_the_same_form_without_comments_is_written_anew(tmp_path: Path) -> None:
+def test_a_file_without_comments_is_rewritten(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text("gpu = {max_temp_c = 80, probe = 'amd'}\n")
     set_key(str(path), "gpu.max_temp_c", "70")
     assert values_in(path) == {"gpu.max_temp_c": 70.0, "gpu.probe": "amd"}
 
 
-def test_comments_and_order_of_a_persons_file_stay(tmp_path: Path) -> None:
+def test_comments_and_order_of_the_users_file_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text("# mine\nmax_parallel = 2  # two cards\n\n[gpu] # cards\nprobe = 'nvml' # quick\n")
     set_key(str(path), "max_parallel", "4")
@@ -152,7 +150,7 @@ def test_a_value_over_several_lines_is_replaced_too(tmp_path: Path) -> None:
     assert values_in(path) == {"run.checkpoint_globs": ("c",), "run.retries": 1}
 
 
-def test_the_file_is_for_its_owner_alone_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+def test_the_file_is_private_and_no_temporary_file_is_left(tmp_path: Path) -> None:
     path = tmp_path / "new" / "config.toml"
     set_key(str(path), "max_parallel", "3")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -184,7 +182,9 @@ def test_an_existing_file_is_not_overwritten_by_init(tmp_path: Path) -> None:
         ("run.python", "\udcff", "config set: run.python = '\\udcff': must be UTF-8 text"),
     ],
 )
-def test_what_cannot_be_set_is_refused_and_the_file_stays(tmp_path: Path, name: str, word: str, message: str) -> None:
+def test_invalid_values_are_rejected_and_the_file_is_unchanged(
+    tmp_path: Path, name: str, word: str, message: str
+) -> None:
     path = tmp_path / "config.toml"
     path.write_text("max_parallel = 2\n")
     for attempt in (set_key, checked):
@@ -194,7 +194,7 @@ def test_what_cannot_be_set_is_refused_and_the_file_stays(tmp_path: Path, name: 
     assert path.read_text() == "max_parallel = 2\n"
 
 
-def test_a_file_that_is_wrong_is_not_written_over(tmp_path: Path) -> None:
+def test_a_file_with_errors_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text("max_paralel = 2\n")
     with pytest.raises(ConfigError, match=r"config\.toml:1: unknown key 'max_paralel'"):
@@ -210,7 +210,7 @@ def test_json_of_the_original_is_only_read(tmp_path: Path) -> None:
     assert path.read_text() == '{"maxParallel": 2}'
 
 
-def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     path = tmp_path / "file" / "config.toml"
     with pytest.raises(ConfigError, match="cannot be") as caught:
@@ -218,7 +218,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     assert str(path) in str(caught.value)
 
 
-def test_a_full_disk_is_no_mistake_in_the_settings_and_the_file_stays(
+def test_a_full_disk_is_not_a_config_error_and_the_file_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(descriptor: int) -> None:

@@ -1,4 +1,4 @@
-"""The shipped example: the standard library alone, it learns, saves, goes on, and ends when it is asked to."""
+"""The shipped example: it uses only the standard library, learns, saves, resumes, and stops on request."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_it_learns(tmp_path: Path) -> None:
     assert lines[-1]["step"] == lines[-1]["total_steps"]
 
 
-def test_it_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
+def test_it_resumes_from_a_checkpoint(tmp_path: Path) -> None:
     printed(example(tmp_path, "--steps", 300))
     saved = tmp_path / "checkpoints" / "step-000200.json"
     again = [

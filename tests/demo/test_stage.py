@@ -1,4 +1,4 @@
-"""The demo's stage: what is left of one that nobody plays is swept, a living one and strangers' are left alone."""
+"""The demo's workspace: abandoned ones are removed; running ones and other users' files are left alone."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def player(stage: Workspace) -> subprocess.Popen[bytes]:
     return started
 
 
-def test_an_abandoned_demo_is_swept_with_its_processes() -> None:
+def test_an_abandoned_demo_is_removed_with_its_processes() -> None:
     stage, lock = create_workspace("here")
     with player(stage) as left:
         lock.close()
@@ -40,7 +40,7 @@ def test_an_abandoned_demo_is_swept_with_its_processes() -> None:
     assert not os.path.exists(stage.folder)
 
 
-def test_a_demo_that_is_played_is_left_alone() -> None:
+def test_a_running_demo_is_left_alone() -> None:
     stage, lock = create_workspace("here")
     with lock, player(stage) as plays:
         remove_abandoned()
@@ -69,13 +69,13 @@ def test_a_link_in_the_temporary_directory_is_not_followed(temporary: Path) -> N
     assert (precious / "file").exists()
 
 
-def test_the_store_is_for_its_owner_alone() -> None:
+def test_the_store_is_private() -> None:
     stage, lock = create_workspace("here")
     lock.close()
     assert os.stat(stage.folder).st_mode & 0o077 == 0
 
 
-def test_a_store_that_begins_alike_is_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_with_the_same_prefix_is_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
     stage, lock = create_workspace("here")
     with lock, player(Workspace(stage.folder + "x")) as stranger:
         assert not stages._processes_of(stage.home)

@@ -1,4 +1,4 @@
-"""Runs for tests of the domain and the store, with as little said as possible."""
+"""Minimal runs for tests of the domain and the store."""
 
 from __future__ import annotations
 

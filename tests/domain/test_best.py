@@ -1,4 +1,4 @@
-"""The best of each metric is kept, whichever way is better, and over all attempts."""
+"""The best value of each metric, in either direction and over all attempts."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from backprop_tui.domain.best import MOST_METRICS, improve, merge_best
 from backprop_tui.domain.course import Extreme
 
 
-def test_the_least_loss_and_the_most_accuracy_are_kept_with_their_steps() -> None:
+def test_the_lowest_loss_and_the_highest_accuracy_are_kept_with_their_steps() -> None:
     best: dict[str, Extreme] = {}
     for step, loss, accuracy in ((1, 3.0, 0.1), (2, 1.0, 0.7), (3, 2.0, 0.6), (4, 1.0, 0.7)):
         improve(best, {"loss": loss, "acc": accuracy, "lr": 0.1}, step)
     assert best == {"loss": Extreme(1.0, 2), "acc": Extreme(0.7, 2)}
 
 
-def test_what_is_no_number_is_never_the_best() -> None:
+def test_nan_is_never_the_best() -> None:
     best: dict[str, Extreme] = {}
     improve(best, {"loss": math.nan, "val_loss": -math.inf, "acc": math.inf}, 1)
     assert best == {}
@@ -27,7 +27,7 @@ def test_its_size_is_bounded() -> None:
     assert len(best) == MOST_METRICS
 
 
-def test_of_two_attempts_the_better_counts() -> None:
+def test_the_better_of_two_attempts_counts() -> None:
     earlier = {"loss": Extreme(1.0, 10), "acc": Extreme(0.5, 10)}
     later = {"loss": Extreme(2.0, 12), "acc": Extreme(0.75, 12)}
     assert merge_best(earlier, later) == {"loss": Extreme(1.0, 10), "acc": Extreme(0.75, 12)}

@@ -34,7 +34,7 @@ from backprop_tui.domain.checkpoint_names import named_checkpoint
         ("model_300.pt", "model_300.pt", None),
     ],
 )
-def test_what_frameworks_write_is_known_with_its_step(file: str, path: str, step: int | None) -> None:
+def test_checkpoints_of_frameworks_are_recognised_with_their_step(file: str, path: str, step: int | None) -> None:
     found = named_checkpoint(file)
     assert found is not None
     assert (found.path, found.step) == (path, step)
@@ -69,12 +69,12 @@ def test_a_number_at_the_end_may_be_a_step(file: str, number: int) -> None:
     assert found.number == number
 
 
-def test_the_best_is_known_as_such() -> None:
+def test_a_best_checkpoint_is_recognised() -> None:
     assert [bool(found and found.is_best) for found in map(named_checkpoint, ("best.pt", "last.pt"))] == [True, False]
 
 
 @given(st.text(max_size=60))
-def test_no_name_makes_it_raise_and_no_epoch_is_taken_for_a_step(text: str) -> None:
+def test_no_name_raises_and_no_epoch_is_taken_for_a_step(text: str) -> None:
     found = named_checkpoint(text)
     assert found is None or text.startswith(found.path)
 

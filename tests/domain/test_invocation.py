@@ -1,4 +1,4 @@
-"""What a script is started with and told."""
+"""The command line and environment of a script."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_resume_argument_keeps_a_path_with_a_space_in_one_word() -> None:
     assert arguments(run)[2:] == ("--init", "resume", "--ckpt=/a dir/c.pt")
 
 
-def test_a_first_attempt_is_told_of_no_checkpoint_whatever_the_shell_had() -> None:
+def test_a_first_attempt_gets_no_checkpoint_whatever_the_shell_has() -> None:
     assert "BACKPROP_RESUME_FROM" not in told(running())
 
 
@@ -52,7 +52,7 @@ def test_no_limit_has_no_deadline() -> None:
     assert not {"BACKPROP_DEADLINE", "BACKPROP_MAX_MINUTES"} & told(running(queued(max_run_seconds=None))).keys()
 
 
-def test_what_hands_over_the_gpus_beats_the_captured_environment() -> None:
+def test_gpu_variables_override_the_captured_environment() -> None:
     run = running()
     run = run.with_attempt(replace(run.attempt, variables={"CUDA_VISIBLE_DEVICES": "GPU-1"}))
     assert environment(run, "/r", {"CUDA_VISIBLE_DEVICES": "0"})["CUDA_VISIBLE_DEVICES"] == "GPU-1"

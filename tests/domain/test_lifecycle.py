@@ -1,4 +1,4 @@
-"""From attempt to attempt."""
+"""The lifecycle of a run from attempt to attempt."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def used(run: Run, seconds: float) -> Run:
     return run.with_attempt(replace(run.attempt, running_seconds=seconds))
 
 
-def test_a_start_is_an_attempt_from_the_checkpoint_its_place_in_the_queue_names() -> None:
+def test_a_start_is_an_attempt_from_the_queued_checkpoint() -> None:
     run = begin(queued(state=Queued(since=1.0, resume_from="/c.pt")), now=5.0, boot_id=BOOT)
     assert (run.status, run.attempt.number, run.attempt.resumed_from) == (Status.STARTING, 1, "/c.pt")
 
 
-def test_a_run_whose_script_never_started_goes_back_as_if_never_admitted() -> None:
+def test_a_run_whose_script_never_started_is_queued_as_before() -> None:
     before = queued(state=Queued(since=1.0, resume_from="/c.pt"))
     back = take_back(begin(before, now=5.0, boot_id=BOOT), now=6.0, reason="why")
     assert back.attempts == ()
@@ -39,7 +39,7 @@ def test_a_failure_without_retries_is_the_end() -> None:
     assert (run.status, run.state.exit_code, run.attempt.ended_at) == (Status.FAILED, 1, 200.0)
 
 
-def test_a_retry_waits_longer_each_time_and_goes_on_from_the_checkpoint() -> None:
+def test_a_retry_waits_longer_each_time_and_resumes_from_the_checkpoint() -> None:
     run = queued(retries=2)
     waits = []
     for _ in range(2):
@@ -80,7 +80,7 @@ def test_resume_goes_behind_the_others() -> None:
 
 
 @pytest.mark.parametrize("end", sorted(ENDED))
-def test_nothing_but_resume_leaves_an_end(end: Status) -> None:
+def test_only_resume_leaves_an_end_status(end: Status) -> None:
     ended = running().to(Ended(at=1.0, status=end))
     with pytest.raises(IllegalTransition):
         ended.to(Running(since=2.0))

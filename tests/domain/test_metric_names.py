@@ -1,4 +1,4 @@
-"""The name of a metric says what it is."""
+"""Classification of metrics by name."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_name_tells_which_way_is_better(name: str, less: bool | None) -> None:
     assert less_is_better(name) is less
 
 
-def test_the_loss_of_training_goes_before_others() -> None:
+def test_the_training_loss_is_preferred() -> None:
     assert main_loss(["lr", "val_loss", "loss"]) == "loss"
     assert main_loss(["lr", "val_loss"]) == "val_loss"
     assert main_loss(["lr", "Loss/train"]) == "Loss/train"
@@ -49,7 +49,7 @@ def test_the_loss_of_training_goes_before_others() -> None:
         ("loss", "loss_val"),
     ],
 )
-def test_a_metric_has_a_partner_on_data_that_is_not_trained_on(name: str, partner: str) -> None:
+def test_a_training_metric_has_a_validation_counterpart(name: str, partner: str) -> None:
     assert validation_of(name, ["lr", name, partner]) == partner
     assert validation_of("lr", ["lr", name, partner]) is None
     assert validation_of(partner, [name, partner]) is None

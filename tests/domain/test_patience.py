@@ -1,4 +1,4 @@
-"""How long an end waits for a checkpoint."""
+"""How long a stop waits for a checkpoint."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ seconds = st.floats(0, 1e5)
 EACH_MINUTE = SavePace(last_at=600.0, intervals=(60.0, 60.0))
 
 
-def test_one_that_is_due_within_the_grace_is_waited_for() -> None:
+def test_a_save_due_within_the_grace_is_waited_for() -> None:
     assert patience_seconds(EACH_MINUTE, 650.0, grace_seconds=30) >= 10
     assert patience_seconds(EACH_MINUTE, 610.0, grace_seconds=30) == 0
 
 
-def test_one_that_is_being_written_is_waited_for() -> None:
+def test_a_save_in_progress_is_waited_for() -> None:
     assert patience_seconds(SavePace(), 1.0, grace_seconds=30, is_saving=True) == 30
 
 
-def test_a_file_that_is_written_over_all_the_time_is_not_waited_for_through_the_grace() -> None:
+def test_a_file_that_is_overwritten_all_the_time_does_not_use_up_the_grace() -> None:
     often = SavePace(last_at=600.0, intervals=(0.5, 0.5), durations=(15.0,))
     assert 0 < patience_seconds(often, 600.1, grace_seconds=30, is_saving=True) <= 6
     assert patience_seconds(EACH_MINUTE, 610.0, grace_seconds=30, is_saving=True) == 30
 
 
-def test_who_asks_waits_for_the_next_whenever_it_comes() -> None:
+def test_a_requested_wait_lasts_until_the_next_save() -> None:
     assert patience_seconds(EACH_MINUTE, 601.0, grace_seconds=30, asked=True) > 60
     assert patience_seconds(SavePace(), 1.0, grace_seconds=30, asked=True) == REQUESTED_WAIT_SECONDS
 
 
 @given(st.lists(seconds, max_size=5), seconds, seconds, st.booleans())
-def test_unasked_it_is_never_longer_than_the_grace(
+def test_without_a_request_it_never_exceeds_the_grace(
     saves: list[float],
     at: float,
     grace: float,

@@ -22,9 +22,7 @@ def test_priority_goes_before_the_time_of_queueing() -> None:
 
 
 @given(queue=queues(), which=st.integers(0, 7), place=st.integers(-1, 12))
-def test_a_moved_run_stands_at_its_place_and_the_others_keep_their_order(
-    queue: list[Run], which: int, place: int
-) -> None:
+def test_a_moved_run_gets_its_place_and_the_others_keep_their_order(queue: list[Run], which: int, place: int) -> None:
     run = queue[which % len(queue)]
     after = in_order([*(other for other in queue if other is not run), moved(run, queue, place)])
     ids = [one.id for one in after]

@@ -1,4 +1,4 @@
-"""Whether a resumed script went on, by steps and loss; and that no honest one is suspected."""
+"""The resume check: by steps and loss, and without false alarms."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def renumbered(points: list[Point], begin: int = 0) -> list[Point]:
     return [Point(step=begin + 10 * place, loss=point.loss) for place, point in enumerate(points)]
 
 
-def test_steps_and_loss_that_go_on_are_told_as_soon_as_three_points_came() -> None:
+def test_continuing_steps_and_loss_are_recognised_after_three_points() -> None:
     before = after_a_run(saved=1900)
     assert verdict_on(before, curve(1910, 1930)) is None
     check = verdict_on(before, curve(1910, 1940))
@@ -44,7 +44,7 @@ def test_steps_and_loss_that_go_on_are_told_as_soon_as_three_points_came() -> No
     assert check.message.startswith("continued at step 1910, loss 0.5")
 
 
-def test_a_restart_from_the_beginning_is_told() -> None:
+def test_a_restart_from_the_beginning_is_detected() -> None:
     check = verdict_on(after_a_run(saved=1900), curve(0, 30))
     assert check is not None
     assert check.verdict is Verdict.RESTARTED
@@ -52,7 +52,7 @@ def test_a_restart_from_the_beginning_is_told() -> None:
     assert check.message == "restarted at step 0 after 1900: loss 3.914, before 0.5384"
 
 
-def test_a_counter_that_begins_anew_while_the_loss_goes_on_is_told_as_that() -> None:
+def test_a_counter_that_restarts_while_the_loss_continues_is_recounted() -> None:
     check = verdict_on(after_a_run(saved=1900), renumbered(curve(1900, 1940)))
     assert check is not None
     assert check.verdict is Verdict.RECOUNTED
@@ -84,7 +84,7 @@ def test_an_older_checkpoint_than_the_last_step_is_right() -> None:
     assert unknown.verdict is Verdict.CONTINUED
 
 
-def test_a_counter_that_falls_with_each_epoch_leaves_it_to_the_loss() -> None:
+def test_a_counter_that_restarts_with_each_epoch_leaves_the_verdict_to_the_loss() -> None:
     def epochs(number: int, level: float) -> list[Point]:
         return [Point(step=step, epoch=float(number), loss=level - step / 1000) for step in range(0, 100, 10)]
 
@@ -98,7 +98,7 @@ def test_a_counter_that_falls_with_each_epoch_leaves_it_to_the_loss() -> None:
     assert restarted.verdict is Verdict.RESTARTED
 
 
-def test_without_a_loss_steps_tell_unless_epochs_go_on() -> None:
+def test_without_a_loss_steps_decide_unless_epochs_continue() -> None:
     before = Before(first=[Point(step=0, epoch=0.0)], last=[Point(step=s, epoch=s / 100) for s in range(0, 1000, 10)])
     assert verdict_on(before, [Point(step=0)]) is None
     assert verdict_on(before, [Point(step=s, epoch=s / 100) for s in range(0, 90, 10)]) is None
@@ -110,7 +110,7 @@ def test_without_a_loss_steps_tell_unless_epochs_go_on() -> None:
     assert recounted.verdict is Verdict.RECOUNTED
 
 
-def test_a_bar_that_stands_at_0_until_it_is_told_where_it_is_has_not_begun_again() -> None:
+def test_a_bar_that_shows_0_before_it_is_advanced_is_not_a_restart() -> None:
     before = Before(first=[Point(step=0)], last=[Point(step=s) for s in range(0, 1000, 10)], saved_step=900)
     steps = (0, 0, 0, 0, 0, 901, 911)
     for count in range(len(steps)):
@@ -125,20 +125,20 @@ def test_a_bar_that_stands_at_0_until_it_is_told_where_it_is_has_not_begun_again
         assert check is None or not check.is_doubtful
 
 
-def test_a_run_that_had_hardly_begun_or_says_nothing_gives_no_verdict() -> None:
+def test_a_run_that_had_hardly_started_or_prints_nothing_gives_no_verdict() -> None:
     hardly = Before(first=curve(0, 30), last=curve(0, 30), saved_step=20)
     assert verdict_on(hardly, curve(0, 300), final=True) is None
     assert verdict_on(Before(first=(), last=()), [], final=True) is None
     assert verdict_on(after_a_run(), [], final=True) is None
 
 
-def test_a_checkpoint_that_counts_otherwise_than_the_lines_is_no_measure() -> None:
+def test_a_checkpoint_step_in_another_unit_is_ignored() -> None:
     epochs = [Point(step=step) for step in (1, 2, 3)]
     before = Before(first=epochs, last=epochs, saved_step=1500)
     assert verdict_on(before, [Point(step=3), Point(step=4), Point(step=5)], final=True) is None
 
 
-def test_a_loss_that_never_fell_does_not_speak_against_a_restart() -> None:
+def test_a_loss_that_never_fell_is_no_evidence_against_a_restart() -> None:
     flat = [Point(step=step, loss=2.3) for step in range(0, 1000, 10)]
     before = Before(first=flat[:20], last=flat, saved_step=900)
     again = verdict_on(before, flat[:10])
@@ -149,7 +149,7 @@ def test_a_loss_that_never_fell_does_not_speak_against_a_restart() -> None:
     assert on.verdict is Verdict.CONTINUED
 
 
-def test_a_loss_that_is_no_number_is_passed_over() -> None:
+def test_a_loss_that_is_nan_is_ignored() -> None:
     before = after_a_run(saved=1900)
     broken = [Point(step=1900 + 10 * place, loss=math.nan) for place in range(40)]
     check = verdict_on(before, broken, final=True)
@@ -159,7 +159,7 @@ def test_a_loss_that_is_no_number_is_passed_over() -> None:
 @given(
     seed=st.integers(0, 10_000), noise=st.sampled_from([0.0, 0.02, 0.1, 0.3]), saved=st.sampled_from([None, 1200, 1990])
 )
-def test_no_run_that_goes_on_is_suspected_however_noisy(seed: int, noise: float, saved: int | None) -> None:
+def test_no_continuing_run_is_suspected_however_noisy(seed: int, noise: float, saved: int | None) -> None:
     before = after_a_run(saved=saved, noise=noise)
     begin = 1990 if saved is None else saved
     after = curve(begin, begin + 300, noise=noise, seed=seed)
@@ -190,7 +190,7 @@ def test_any_figures_can_be_judged(points: list[Point], cut: int, *, final: bool
     assert check is None or check.message
 
 
-def test_a_short_run_that_begins_again_shows_the_loss_it_began_with() -> None:
+def test_a_short_run_that_restarts_shows_its_initial_loss() -> None:
     losses = [Point(step=step, loss=3 / step) for step in range(5, 100, 5)]
     check = verdict_on(Before(first=losses, last=losses, saved_step=80), losses, final=True)
     assert check is not None

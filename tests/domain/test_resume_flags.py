@@ -1,4 +1,4 @@
-"""How a script is told to go on, by its source: only a flag that it defines itself, or its framework for it."""
+"""Resume options found in a script's source: only those that it or its framework defines."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_command_line_names_its_script_or_its_program() -> None:
     assert template_of_program(("make",)) is None
 
 
-def test_a_resumed_attempt_gets_what_was_found_unless_another_was_asked_for() -> None:
+def test_a_resumed_attempt_gets_the_detected_argument_unless_one_was_given() -> None:
     state = Queued(since=1.0, resume_from="/a dir/c.pt")
     found = queued(state=state, found_resume_arg="--resume {path}", command=("python3", "t.py", "--resume", "old.pt"))
     assert arguments(running(found))[2:] == ("--resume", "old.pt", "--resume", "/a dir/c.pt")
@@ -83,18 +83,18 @@ def test_a_resumed_attempt_gets_what_was_found_unless_another_was_asked_for() ->
     assert arguments(running(queued(found_resume_arg="--resume {path}"))) == ("python3", "train.py")
 
 
-def test_a_checkpoint_given_by_hand_is_followed_by_the_newer_one() -> None:
+def test_a_newer_checkpoint_replaces_one_given_on_the_command_line() -> None:
     state = Queued(since=1.0, resume_from="/new.pt")
     run = queued(state=state, understood_flags=("--resume-from",), command=("python3", "t.py", "--resume-from=/old.pt"))
     assert arguments(running(run))[2:] == ("--resume-from=/old.pt", "--resume-from", "/new.pt")
 
 
 @given(st.text(alphabet="add_argument(click.option)'\"-, \n=resume", max_size=300))
-def test_no_source_whatever_makes_it_fail_or_hang(source: str) -> None:
+def test_no_source_makes_it_fail_or_hang(source: str) -> None:
     resume_template("add_argument(" * 30 + source)
 
 
-def test_a_source_that_is_no_source_takes_no_time() -> None:
+def test_garbage_source_takes_no_time() -> None:
     for source in ("x = 1\n" * 500_000, "add_argument('--a'" + " " * 500_000, "add_argument('--a', '--b" * 20_000):
         began = time.process_time()
         resume_template(source)

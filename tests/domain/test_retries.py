@@ -1,4 +1,4 @@
-"""When a failed attempt is tried again."""
+"""When a failed attempt is retried."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ def failed(*seconds: float) -> list[Attempt]:
     return [attempt(number, seconds=each) for number, each in enumerate(seconds, start=1)]
 
 
-def test_a_cause_that_would_come_back_is_not_tried_again_and_says_so() -> None:
+def test_a_cause_that_would_happen_again_is_not_retried() -> None:
     again = decide_retry(failed(60.0), IN_VAIN, retries=3)
     assert isinstance(again, NotAgain)
     assert "import error" in again.reason
     assert decide_retry(failed(60.0), HELPS, retries=3) == Again(1, 5.0)
 
 
-def test_where_nobody_knows_why_a_retry_may_help() -> None:
+def test_an_unknown_cause_is_retried() -> None:
     assert isinstance(decide_retry(failed(60.0), None, retries=1), Again)
 
 
-def test_two_quick_deaths_are_enough() -> None:
+def test_two_quick_failures_are_enough() -> None:
     assert isinstance(decide_retry(failed(1.0), HELPS, retries=9), Again)
     again = decide_retry(failed(1.0, 2.0), HELPS, retries=9)
     assert isinstance(again, NotAgain)
@@ -52,7 +52,7 @@ def test_two_quick_deaths_are_enough() -> None:
     assert isinstance(decide_retry(failed(1.0, 60.0, 1.0), HELPS, retries=9), Again)
 
 
-def test_who_resumes_a_run_has_all_its_retries_again() -> None:
+def test_a_resume_resets_the_retries() -> None:
     used_up = [*failed(1.0, 2.0), replace(attempt(3, seconds=1.0), by_request=True)]
     assert decide_retry(used_up, HELPS, retries=1) == Again(1, 5.0)
     assert isinstance(decide_retry([*used_up, attempt(4, seconds=1.0)], HELPS, retries=9), NotAgain)
@@ -62,12 +62,12 @@ def test_who_resumes_a_run_has_all_its_retries_again() -> None:
     assert take_back(again, now=302.0, reason="why").state == Queued(since=302.0, reason="why", by_request=True)
 
 
-def test_retries_that_are_used_up_or_were_never_given_need_no_words() -> None:
+def test_no_reason_is_given_if_retries_are_used_up_or_were_never_set() -> None:
     assert decide_retry(failed(60.0), IN_VAIN, retries=0) is None
     assert decide_retry(failed(60.0, 60.0), HELPS, retries=1) is None
 
 
-def test_the_end_says_why_it_was_not_tried_again() -> None:
+def test_the_end_says_why_it_was_not_retried() -> None:
     run = running(queued(retries=2))
     outcome = Outcome(status=Status.FAILED, exit_code=1, reason="no module torch", cause=IN_VAIN)
     ended = conclude(run, outcome, now=200.0, resume_from=None)
@@ -98,9 +98,7 @@ def test_retries_are_bounded_and_wait_longer_each_time(
 
 
 @given(retries=st.integers(0, 8), seconds=st.lists(st.floats(0.0, 100.0), min_size=9, max_size=9))
-def test_a_run_that_always_fails_starts_once_and_once_for_each_retry_at_most(
-    retries: int, seconds: list[float]
-) -> None:
+def test_a_run_that_always_fails_starts_at_most_once_plus_once_per_retry(retries: int, seconds: list[float]) -> None:
     run = queued(retries=retries)
     starts = 0
     while isinstance(run.state, Queued):

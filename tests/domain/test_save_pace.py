@@ -1,4 +1,4 @@
-"""How often a run saves, as it is learned."""
+"""The learned pace of checkpoints."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ def test_the_next_is_due_an_interval_after_the_last() -> None:
     assert after(10.0, 20.0).due_in(25.0) == 5.0
 
 
-def test_the_time_that_a_save_takes_is_added() -> None:
+def test_the_duration_of_a_save_is_added() -> None:
     assert after(10.0, 20.0).measured(growth_bytes=1, duration=2.0).due_in(25.0) == 7.0
 
 
-def test_a_late_one_is_due_now_and_one_that_is_far_too_late_is_given_up() -> None:
+def test_a_late_save_is_due_now_and_one_far_too_late_is_no_longer_expected() -> None:
     pace = after(10.0, 20.0)
     assert pace.due_in(31.0) == 0.0
     assert pace.due_in(30.1 + OVERDUE_SHARE * 10) is None
 
 
-def test_files_that_follow_at_once_are_of_one_save() -> None:
+def test_files_that_follow_at_once_belong_to_one_save() -> None:
     assert after(60.0, 120.0, 120.5, 180.0, 180.5).every_seconds == pytest.approx(59.5, abs=0.5)
 
 
-def test_the_next_attempt_knows_the_habit_and_waits_for_its_own_first_save() -> None:
+def test_the_next_attempt_keeps_the_interval_and_waits_for_its_own_first_save() -> None:
     pace = after(10.0, 20.0).next_attempt()
     assert pace.due_in(5.0) is None
     assert pace.saved(12.0).due_in(13.0) == pytest.approx(9.0)
@@ -55,7 +55,7 @@ def test_it_remembers_a_few_and_never_expects_in_the_past(times: list[float], at
 
 
 @given(st.lists(st.integers(-(10**12), 10**12), min_size=1, max_size=10))
-def test_what_a_save_adds_is_never_negative(growths: list[int]) -> None:
+def test_the_growth_of_a_save_is_never_negative(growths: list[int]) -> None:
     pace = SavePace()
     for growth in growths:
         pace = pace.measured(growth_bytes=growth, duration=None)

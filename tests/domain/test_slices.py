@@ -1,4 +1,4 @@
-"""Slices: when one follows, and when it is no use."""
+"""Slices: when another one follows, and when the run ends."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def ended(run: Run) -> Ended:
     return run.state
 
 
-def test_a_slice_goes_behind_the_others_from_its_checkpoint() -> None:
+def test_a_slice_is_queued_last_with_its_checkpoint() -> None:
     run = after_slice(sliced(600.0), 1, 10)
     assert isinstance(run.state, Queued)
     assert (run.state.resume_from, run.position) == ("/10", 160.0)
@@ -63,7 +63,7 @@ def test_a_slice_goes_behind_the_others_from_its_checkpoint() -> None:
         ("step=90", {"train_loss": 2.0}, "next slice"),
     ],
 )
-def test_a_goal_in_a_metric_that_is_not_printed_is_told(goal: str, printed: dict[str, float], reason: str) -> None:
+def test_a_goal_on_a_metric_that_is_not_printed_gives_a_hint(goal: str, printed: dict[str, float], reason: str) -> None:
     run = after_slice(replace(sliced(None, goal), metrics=printed), 1, 10)
     assert isinstance(run.state, Queued)
     assert run.state.reason == reason
@@ -75,25 +75,25 @@ def test_the_total_ends_it_and_says_so() -> None:
     assert ended(run).reason == "at its limit; its total of 2 minutes is used up"
 
 
-def test_without_a_checkpoint_it_ends_and_says_so() -> None:
+def test_without_a_checkpoint_the_run_ends_with_a_reason() -> None:
     assert "no sound checkpoint" in (ended(after_slice(sliced(600.0), 1, None)).reason or "")
 
 
-def test_until_alone_goes_on_without_a_total() -> None:
+def test_goals_alone_continue_without_a_total() -> None:
     run = sliced(None, "step=1000")
     for number in range(1, 30):
         run = after_slice(run, number, number * 10)
         assert isinstance(run.state, Queued)
 
 
-def test_what_reached_its_goal_has_no_further_slice() -> None:
+def test_a_run_that_reached_its_goal_has_no_further_slice() -> None:
     outcome = Outcome(status=Status.TIMEBOXED, reason="step 10 reached", is_final=True)
     run = after_slice(sliced(600.0, "step=10"), 1, 10, outcome)
     assert (ended(run).status, ended(run).reason) == (Status.TIMEBOXED, "step 10 reached")
 
 
 @pytest.mark.parametrize("again", [None, 10])
-def test_two_slices_in_a_row_that_save_nothing_new_are_the_last(again: int | None) -> None:
+def test_two_slices_without_a_new_checkpoint_end_the_run(again: int | None) -> None:
     """Nothing at all, or the same steps again because the script does not resume."""
     run = after_slice(sliced(None, "step=1000"), 1, 10)
     run = after_slice(run, 2, again)
@@ -102,7 +102,7 @@ def test_two_slices_in_a_row_that_save_nothing_new_are_the_last(again: int | Non
     assert "2 slices in a row saved nothing new" in (ended(run).reason or "")
 
 
-def test_one_that_saves_again_is_counted_anew() -> None:
+def test_a_slice_that_saves_again_resets_the_count() -> None:
     run = after_slice(sliced(None, "step=1000"), 1, 10)
     for number, step in enumerate([None, 20, None, 30, None], start=2):
         run = after_slice(run, number, step)
@@ -110,7 +110,7 @@ def test_one_that_saves_again_is_counted_anew() -> None:
 
 
 @given(st.lists(st.none() | st.integers(0, 100), min_size=1, max_size=30))
-def test_it_never_goes_on_for_ever_without_a_new_checkpoint(saved: list[int | None]) -> None:
+def test_it_never_continues_forever_without_a_new_checkpoint(saved: list[int | None]) -> None:
     run = sliced(None, "step=1000")
     idle = 0
     best: int | None = None
@@ -124,14 +124,14 @@ def test_it_never_goes_on_for_ever_without_a_new_checkpoint(saved: list[int | No
 
 
 @pytest.mark.parametrize(("done", "shown"), [(0, "1/3"), (1, "2/3"), (2, "3/3")])
-def test_the_slice_is_told_by_the_time_that_is_used(done: int, shown: str) -> None:
+def test_the_slice_number_follows_from_the_used_time(done: int, shown: str) -> None:
     run = sliced(150.0)
     for number in range(1, done + 1):
         run = after_slice(run, number, number)
     assert str(slice_number(run)) == shown
 
 
-def test_without_a_total_nobody_knows_how_many_there_will_be() -> None:
+def test_without_a_total_the_number_of_slices_is_unknown() -> None:
     run = after_slice(after_slice(sliced(None, "loss<0.1"), 1, 1), 2, 2)
     assert str(slice_number(run)) == "3"
 

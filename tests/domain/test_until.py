@@ -1,4 +1,4 @@
-"""What a run is trained until."""
+"""Goals of a run (--until)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def reached(text: str, step: int | None = None, epoch: float | None = None, **me
 
 
 @given(names, st.sampled_from(sorted(COMPARATORS)), st.integers(-(10**9), 10**9))
-def test_what_it_says_is_what_it_was(name: str, sign: str, value: int) -> None:
+def test_the_notation_parses_to_the_same_goal(name: str, sign: str, value: int) -> None:
     until = parse_until(f"{name} {sign} {value}")
     assert (until.name, until.sign, until.value) == (name, sign, value)
     assert parse_until(str(until)) == until
@@ -35,7 +35,7 @@ def test_a_metric_is_compared_as_the_sign_says(name: str, sign: str, value: floa
 
 
 @given(st.sampled_from(sorted(COMPARATORS)), figures)
-def test_nan_never_is(sign: str, value: float) -> None:
+def test_nan_never_reaches_a_goal(sign: str, value: float) -> None:
     assert Until(name="loss", sign=sign, value=value).reached(step=1, epoch=1, metrics={"loss": math.nan}) is None
 
 
@@ -46,13 +46,13 @@ def test_a_step_is_reached_by_a_later_one_too() -> None:
     assert reached("STEP>=5", step=5) == "step 5 reached"
 
 
-def test_a_metric_is_meant_by_its_own_name() -> None:
+def test_a_metric_is_matched_by_its_exact_name() -> None:
     assert reached("loss<0.1", step=3, val_loss=0.01) is None
     assert reached("loss<0.1", loss=0.0994) == "loss 0.0994 reached (loss<0.1)"
     assert reached("loss==0.5", loss=0.5) is not None
 
 
-def test_without_a_figure_nothing_is_reached() -> None:
+def test_without_a_value_nothing_is_reached() -> None:
     assert reached("step=1") is None
 
 
@@ -71,7 +71,7 @@ def test_without_a_figure_nothing_is_reached() -> None:
         ("a<b<c", "step=10000"),
     ],
 )
-def test_what_says_nothing_is_refused_with_what_would_do(text: str, told: str) -> None:
+def test_an_invalid_goal_is_rejected_with_an_example(text: str, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         parse_until(text)
 

@@ -1,4 +1,4 @@
-"""Values behave as the standard library's frozen slotted dataclasses."""
+"""Lazy dataclasses behave like the standard library's frozen slotted dataclasses."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ def test_fields_are_given_by_name_or_by_their_defaults() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{}, {"name": "x", "colour": 1}])
-def test_wrong_fields_are_refused(wrong: dict[str, Any]) -> None:
+def test_wrong_fields_are_rejected(wrong: dict[str, Any]) -> None:
     for _ in range(2):  # the first instance compiles __init__
         with pytest.raises(TypeError):
             Reading(**wrong)
 
 
-def test_a_keyword_field_is_not_taken_by_position() -> None:
+def test_keyword_fields_are_not_positional() -> None:
     with pytest.raises(TypeError):
         Reading("GPU 0")  # type: ignore[call-arg]
 
@@ -75,7 +75,7 @@ def test_equality_and_hash_follow_the_compared_fields() -> None:
     assert hash(One(1.0)) == hash((1.0,))
 
 
-def test_nothing_of_a_value_changes() -> None:
+def test_frozen_values_cannot_be_changed() -> None:
     pair = Pair(1)
     with pytest.raises(FrozenInstanceError, match="Pair is frozen: its field 'left'"):
         pair.left = 2  # type: ignore[misc]
@@ -86,7 +86,7 @@ def test_nothing_of_a_value_changes() -> None:
     assert not hasattr(pair, "__dict__")
 
 
-def test_the_standard_librarys_functions_know_it() -> None:
+def test_the_standard_librarys_functions_support_it() -> None:
     assert replace(Pair(1), right=5) == Pair(1, 5)
     assert asdict(Reading(name="a")) == {"name": "a", "celsius": None, "notes": {}, "read_at": 0.0}
     assert [one.name for one in fields(Pair)] == ["left", "right"]
@@ -96,7 +96,7 @@ def test_the_standard_librarys_functions_know_it() -> None:
             assert (left, right) == (1, 7)
 
 
-def test_it_shows_itself_as_it_is_written() -> None:
+def test_str_is_the_notation_of_the_option() -> None:
     assert repr(Pair(1)) == "Pair(left=1, right=2)"
     assert repr(Nothing()) == "Nothing()"
 
@@ -118,7 +118,7 @@ def test_a_method_of_the_class_itself_stays() -> None:
     assert repr(Named("a")) == "<a>"
 
 
-def test_what_is_not_frozen_changes() -> None:
+def test_mutable_dataclasses_stay_mutable() -> None:
     @dataclass(slots=True)
     class Standing:
         row: int = 0
@@ -128,7 +128,7 @@ def test_what_is_not_frozen_changes() -> None:
     assert standing == Standing(3)
 
 
-def test_a_prepared_class_has_nothing_left_to_make() -> None:
+def test_a_prepared_class_has_its_init_compiled() -> None:
     @dataclass(frozen=True, slots=True)
     class Fresh:
         value: int

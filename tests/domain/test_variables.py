@@ -1,4 +1,4 @@
-"""Values of variables that are secret by their name are not written down."""
+"""Values of variables with secret names are not stored."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from backprop_tui.domain.variables import is_secret, without_secrets
         ("CUDA_LAUNCH_BLOCKING", False),
     ],
 )
-def test_a_name_tells(name: str, secret: bool) -> None:  # noqa: FBT001
+def test_names_are_classified(name: str, secret: bool) -> None:  # noqa: FBT001
     assert is_secret(name) is secret
 
 
-def test_the_last_of_a_name_counts() -> None:
+def test_the_last_value_of_a_name_counts() -> None:
     assert without_secrets([("A", "1"), ("MY_TOKEN", "x"), ("A", "2")]) == (("A", "2"), ("MY_TOKEN", None))

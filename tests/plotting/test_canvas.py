@@ -1,4 +1,4 @@
-"""A canvas joins curves of one rank, and lets a higher rank stand alone in its cells."""
+"""A canvas merges curves of the same rank; a higher rank replaces a lower one."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def test_a_cell_of_blocks_has_four_quarters() -> None:
     assert canvas.text() == ["▞▌"]
 
 
-def test_curves_of_one_rank_share_a_cell_that_belongs_to_the_later_one() -> None:
+def test_curves_of_one_rank_share_a_cell_owned_by_the_later_one() -> None:
     canvas = Canvas(1, 1, unicode=True)
     canvas.draw({0: (0, 0)}, 0)
     canvas.draw({1: (3, 3)}, 1)
     assert canvas.runs() == [[("⡈", 1)]]
 
 
-def test_a_higher_rank_takes_the_place_of_a_lower_one_in_whatever_order() -> None:
+def test_a_higher_rank_replaces_a_lower_one_in_any_order() -> None:
     for order in ((0, 1), (1, 0)):
         canvas = Canvas(1, 1, unicode=True)
         for rank in order:
@@ -40,7 +40,7 @@ def test_ascii_draws_letters() -> None:
     assert canvas.text() == ["aa ", " ab"]
 
 
-def test_what_is_put_behind_covers_nothing() -> None:
+def test_letters_put_behind_cover_nothing() -> None:
     canvas = Canvas(2, 1, unicode=False)
     canvas.draw({0: (0, 0)}, 0, letter="a")
     canvas.put(0, 0, "|", -1, behind=True)

@@ -1,4 +1,4 @@
-"""Curves show where values rise and fall, whatever the values are."""
+"""Text plots show where values rise and fall, for any values."""
 
 from __future__ import annotations
 
@@ -40,5 +40,5 @@ def test_a_spike_between_two_columns_is_not_lost() -> None:
     assert "*" in plain.plot(points, width=20, height=5, unicode=False)[0]
 
 
-def test_a_level_curve_lies_in_the_middle() -> None:
+def test_a_constant_curve_is_drawn_in_the_middle() -> None:
     assert plain.plot([(0.0, 5.0), (9.0, 5.0)], width=4, height=3, unicode=False) == ["    ", "****", "    "]

@@ -1,4 +1,4 @@
-"""An axis maps values there and back, and is labelled at round ones."""
+"""Scales map values to shares and back, and have round ticks."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def test_a_logarithm_needs_values_above_zero() -> None:
     assert Scale(1, 100, log=True).share(-1) == float("-inf")
 
 
-def test_an_outlier_does_not_settle_the_range() -> None:
+def test_an_outlier_does_not_determine_the_range() -> None:
     assert middle_range([*(float(one) for one in range(200)), 1e9]) == (2.0, 198.0)
     assert middle_range([1.0, 2.0, 1e9]) == (1.0, 1e9)
 
 
 @given(low=st.floats(-1e308, 1e308), span=st.floats(0, 1e307))
-def test_a_range_has_room_and_an_extent(low: float, span: float) -> None:
+def test_a_range_is_padded_and_never_empty(low: float, span: float) -> None:
     bottom, top = padded_range(low, low + span)
     assert bottom <= low <= top
     assert bottom < top

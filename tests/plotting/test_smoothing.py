@@ -1,4 +1,4 @@
-"""Smoothing weighs by distance on x, begins without a bias, and goes on after a resume from where it went back to."""
+"""Smoothing weights by distance on x, starts without bias, and continues correctly after a resume."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from backprop_tui.plotting.smoothing import smoothed
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
 
-def test_it_begins_without_a_bias_and_follows_a_level() -> None:
+def test_it_starts_without_bias_and_follows_a_level() -> None:
     assert smoothed([(0, 5.0), (1, 5.0), (2, 5.0)], 10) == pytest.approx([5.0, 5.0, 5.0])
     assert smoothed([(0, 1.0), (1, 3.0)], 0) == [1.0, 3.0]
     assert smoothed([], 1) == []
@@ -21,7 +21,7 @@ def test_it_begins_without_a_bias_and_follows_a_level() -> None:
     assert all(0.4 < one < 0.6 for one in smoothed(noisy, 20)[50:])
 
 
-def test_what_is_further_back_on_x_counts_less_however_often_it_was_printed() -> None:
+def test_points_further_back_on_x_count_less_however_dense_they_are() -> None:
     last = smoothed([(0, 0.0), (10, 1.0)], 10)[-1]
     assert last == pytest.approx(1 / (1 + math.exp(-1)))
     assert smoothed([(0, 0.0), (1000, 1.0)], 10)[-1] == pytest.approx(1.0)
@@ -29,7 +29,7 @@ def test_what_is_further_back_on_x_counts_less_however_often_it_was_printed() ->
     assert dense == pytest.approx(9 / (9 + math.exp(-1)))
 
 
-def test_after_a_resume_it_goes_on_from_where_it_went_back_to() -> None:
+def test_after_a_resume_the_mean_continues_from_its_state_at_that_step() -> None:
     before = [(float(step), float(step)) for step in range(100)]
     again = [(float(step), float(step)) for step in range(50, 100)]
     straight = smoothed(before, 10)

@@ -1,4 +1,4 @@
-"""Ranks stop at the same step, whoever hears of the stop first."""
+"""Ranks stop at the same step, whichever rank sees the stop first."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def wishes(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     return answers
 
 
-def test_one_rank_asks_at_each_step(wishes: list[bool]) -> None:
+def test_a_single_rank_checks_at_each_step(wishes: list[bool]) -> None:
     alone = Agreement()
     assert not alone.reached()
     wishes[:] = [True]
@@ -66,7 +66,7 @@ def test_the_first_ranks_answer_counts_for_both(clock: Clock, wishes: list[bool]
     assert ranks.step() == (True, True)
 
 
-def test_a_quick_first_step_does_not_put_the_next_question_far_off(clock: Clock, wishes: list[bool]) -> None:
+def test_a_quick_first_step_does_not_delay_the_next_check(clock: Clock, wishes: list[bool]) -> None:
     ranks = Ranks()
     ranks.step()
     wishes[:] = [True]
@@ -77,7 +77,7 @@ def test_a_quick_first_step_does_not_put_the_next_question_far_off(clock: Clock,
 
 
 @pytest.mark.parametrize("step_seconds", [0.001, 0.02, 0.3, 5.0])
-def test_they_talk_about_once_a_second(clock: Clock, wishes: list[bool], step_seconds: float) -> None:
+def test_ranks_communicate_about_once_a_second(clock: Clock, wishes: list[bool], step_seconds: float) -> None:
     ranks = Ranks()
     steps = max(30, int(20 / step_seconds))
     for _ in range(steps):

@@ -1,4 +1,4 @@
-"""What a training script reports arrives as a reader of logs understands it, and outside a run nothing happens."""
+"""Reports of training scripts are understood by the log readers; outside a run nothing happens."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_it_needs_no_standard_output(folder: RunFolder) -> None:
     assert len(folder.values()) == 1
 
 
-def test_lines_of_many_writers_stay_whole(folder: RunFolder) -> None:
+def test_lines_of_many_writers_are_not_mixed(folder: RunFolder) -> None:
     code = """
 import os, sys
 children = [pid for pid in (os.fork() for _ in range(3))]
@@ -145,7 +145,7 @@ def test_only_the_first_rank_reports(folder: RunFolder, variable: str) -> None:
     assert len(folder.values()) == 2
 
 
-def test_a_full_disk_and_a_run_that_is_gone_end_no_training(folder: RunFolder) -> None:
+def test_a_full_disk_or_a_removed_run_does_not_end_the_training(folder: RunFolder) -> None:
     folder.log.unlink()
     folder.log.symlink_to("/dev/full")
     code = "report.step(1)\nreport.checkpoint('x')\nassert not report.should_stop()"
@@ -154,7 +154,7 @@ def test_a_full_disk_and_a_run_that_is_gone_end_no_training(folder: RunFolder) -
     assert folder.run(code).returncode == 0
 
 
-def test_a_record_that_is_none_asks_for_nothing(folder: RunFolder) -> None:
+def test_a_broken_record_requests_nothing(folder: RunFolder) -> None:
     for content in ("[]", "null", '"stopping"'):
         (folder.path / "live.json").write_text(content)
         assert folder.run("assert not report.should_stop()").returncode == 0
@@ -169,13 +169,13 @@ def test_a_record_that_is_none_asks_for_nothing(folder: RunFolder) -> None:
         ("report.step(10**400)", "step is of type int, not a number"),
     ],
 )
-def test_what_is_no_number_is_named(folder: RunFolder, call: str, words: str) -> None:
+def test_values_that_are_not_numbers_are_named(folder: RunFolder, call: str, words: str) -> None:
     done = folder.run(call)
     assert done.returncode == 1
     assert f"TypeError: report: {words}" in done.stderr
 
 
-def test_whom_nobody_asked_does_not_stop(folder: RunFolder) -> None:
+def test_a_run_without_a_stop_request_does_not_stop(folder: RunFolder) -> None:
     never = "assert not report.should_stop()"
     assert folder.run(never).returncode == 0
     folder.write_live(attempt=2, stopping=None)
@@ -187,7 +187,7 @@ def test_whom_nobody_asked_does_not_stop(folder: RunFolder) -> None:
     assert folder.run(never).returncode == 0
 
 
-def test_a_stop_is_heard_while_the_training_goes_on_and_stays(folder: RunFolder) -> None:
+def test_a_stop_is_seen_during_the_training_and_stays(folder: RunFolder) -> None:
     folder.write_live(attempt=2, stopping=None)
     code = f"""
 import json, os, time
@@ -206,7 +206,7 @@ assert report.should_stop()
     assert done.returncode == 0, done.stderr
 
 
-def test_asking_says_who_listens_once(folder: RunFolder) -> None:
+def test_polling_registers_the_process_once(folder: RunFolder) -> None:
     code = """
 import os, time
 for _ in range(3):
@@ -220,7 +220,7 @@ print(os.getpid())
     assert not anyone_listens(str(folder.path / "listeners"))
 
 
-def test_a_living_process_that_asked_listens(tmp_path: Path) -> None:
+def test_a_running_process_that_polled_counts_as_listening(tmp_path: Path) -> None:
     file = tmp_path / "listeners"
     assert not anyone_listens(str(file))
     me = identify(os.getpid())

@@ -16,8 +16,9 @@ from backprop_tui.domain.run import Cause, Checkpoint, Gpu
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
 from backprop_tui.domain.times import iso
+from backprop_tui.presentation.known_run import KnownRun, LossCurve
 from backprop_tui.tui.charts.source import ChartData
-from backprop_tui.tui.snapshot import Curve, KnownRun, OpenRun, Snapshot
+from backprop_tui.tui.snapshot import OpenRun, Snapshot
 from tests.tui.charts.runs import chart_data, series
 from tests.tui.snapshots import NOW, ended, governor, gpu, queued, running, sample, snapshot
 
@@ -63,8 +64,8 @@ def scene(*, gpus: int = 4, logs: Path | None = None, **fields: Any) -> Snapshot
 
 def active() -> list[KnownRun]:
     """What runs, and what is on its way there or away."""
-    curve = Curve(name="loss", values=tuple(_losses(120, 2.2)), step_seconds=0.036)
-    slow = Curve(name="loss", values=tuple(_losses(60, 0.5)), step_seconds=0.27)
+    curve = LossCurve(name="loss", values=tuple(_losses(120, 2.2)), step_seconds=0.036)
+    slow = LossCurve(name="loss", values=tuple(_losses(60, 0.5)), step_seconds=0.27)
     saved = Checkpoint(
         path="/home/anna/nanoGPT/out-lm-768/ckpt_38400.pt", step=38400, saved_at=NOW.wall - 70, size_bytes=1_400_000_000
     )
@@ -224,7 +225,7 @@ def story() -> tuple[dict[str, Any], ...]:
         {"event": event, "time": iso(NOW.wall - ago), "message": message}
         for ago, event, message in (
             (2700, "queued", "queued by anna"),
-            (2660, "held", "held: next start in 0:41 (4 starts in 4 min)"),
+            (2660, "held", "held: next start in 41s (4 starts in 4 min)"),
             (2600, "admitted", "admitted: GPU 0 has 78.9 GB free, 41 C"),
             (2592, "started", "attempt 1 started on GPU 0"),
             (1400, "paused", "paused for heat: GPU 0 at 86 C"),

@@ -11,9 +11,10 @@ from backprop_tui.domain.live import Clock, Live
 from backprop_tui.domain.run import Cause, Gpu, Queued, Run, Running, Spec
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.telemetry import GpuReading, HostReading, Readings
+from backprop_tui.presentation.known_run import KnownRun, LossCurve, Moment
 from backprop_tui.probes.readings_codec import Sample
 from backprop_tui.store.records import public
-from backprop_tui.tui.snapshot import Curve, KnownRun, Moment, Snapshot
+from backprop_tui.tui.snapshot import Snapshot
 
 NOW = Moment(wall=1_800_000_000.0, monotonic=10_000.0, boot_id="this-boot")
 HOST = "ada-gpu-07"
@@ -26,7 +27,7 @@ def queued(run_id: str, *, place: int = 1, holds: tuple[dict[str, Any], ...] = (
     return KnownRun(record=public(run, f"{FOLDER}/{run_id}", holds=list(holds)), run=run, place=place)
 
 
-def running(run_id: str, *, seconds: float = 60.0, curve: Curve | None = None, **given: Any) -> KnownRun:
+def running(run_id: str, *, seconds: float = 60.0, curve: LossCurve | None = None, **given: Any) -> KnownRun:
     """A run that goes on for so long; fields of Live and of Run may be given."""
     of_live = {name: given.pop(name) for name in tuple(given) if name in Live.__slots__}
     run = begin(_run(run_id, **given), now=NOW.wall - seconds, boot_id=NOW.boot_id, gpus=(Gpu(index=0, uuid="GPU-0"),))
@@ -34,7 +35,7 @@ def running(run_id: str, *, seconds: float = 60.0, curve: Curve | None = None, *
     clock = Clock(running_seconds=seconds, mark=NOW.monotonic, boot_id=NOW.boot_id)
     live = Live(attempt=1, runner_pid=1, script_pid=2, clock=clock, time=NOW.wall, **of_live)
     record = public(run, f"{FOLDER}/{run_id}", live=live)
-    return KnownRun(record=record, run=run, live=live, curve=curve or Curve())
+    return KnownRun(record=record, run=run, live=live, curve=curve or LossCurve())
 
 
 def ended(

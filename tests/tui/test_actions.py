@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from backprop_tui.domain.status import Status
 from backprop_tui.tui.actions import _TITLES, ACTIONS, BY_ID, by_shown, footer_keys
-from backprop_tui.tui.drawing.lines import text_of
+from backprop_tui.tui.glyphs import UNICODE
+from backprop_tui.tui.lines import text_of
 from backprop_tui.tui.screens.help import draw_help
-from backprop_tui.tui.wording.glyphs import UNICODE
 
 
 def test_no_key_does_two_things() -> None:

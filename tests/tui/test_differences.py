@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from textual._compositor import ChopsUpdate
 
 from backprop_tui.tui import textual_crop
-from backprop_tui.tui.drawing.differences import changed_spans
-from backprop_tui.tui.view.tokens import Line, Piece, Token
+from backprop_tui.tui.lines import changed_spans
+from backprop_tui.tui.tokens import Line, Piece, Token
 
 pieces = st.builds(Piece, st.text(alphabet="ab 日", max_size=6), st.sampled_from(Token), st.booleans())
 lines = st.lists(pieces, max_size=6).map(tuple)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from backprop_tui.tui.glyphs import ASCII, UNICODE, Curves
 from backprop_tui.tui.preferences import Preferences, preferences
 from backprop_tui.tui.terminal_probe import Terminal
 from backprop_tui.tui.theme import DARK, LIGHT, TERMINAL
-from backprop_tui.tui.wording.glyphs import ASCII, UNICODE, Curves
 
 
 @pytest.fixture(autouse=True)

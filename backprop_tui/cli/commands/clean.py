@@ -6,13 +6,14 @@ import argparse
 import re
 import time
 
-from backprop_tui.cli import diagnostics, figures
+from backprop_tui.cli import diagnostics
 from backprop_tui.cli.confirm import confirm
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.reports import print_removed
 from backprop_tui.cli.session import Session
 from backprop_tui.client.remove import Removable, delete, leftovers, removable_before, remove, size_of
-from backprop_tui.domain.governor.figures import counted
+from backprop_tui.domain.formatting import counted
+from backprop_tui.presentation import numbers
 
 SUMMARY = "remove all runs that ended longer ago than given, with their logs; their checkpoints are kept"
 
@@ -54,7 +55,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         return print_removed(session, runs, size)
     if not runs and not old_files:
         return print_removed(session, runs, 0)
-    question = f"Remove {counted(len(runs), 'run')}, {figures.size(size)} of logs and metrics?"
+    question = f"Remove {counted(len(runs), 'run')}, {numbers.size(size)} of logs and metrics?"
     if not confirm(question, yes=arguments.yes):
         diagnostics.say("nothing was removed")
         return OK

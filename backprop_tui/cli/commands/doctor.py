@@ -28,7 +28,7 @@ from backprop_tui.cli.session import Session
 from backprop_tui.client.session import current_directory
 from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.load import run_limits
-from backprop_tui.domain.governor.figures import counted
+from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.probes.logout import user_name
 

@@ -14,7 +14,7 @@ from backprop_tui.client.handles import HELP, resolve
 from backprop_tui.client.run_request import NO_LIMIT
 from backprop_tui.client.runs import status_of
 from backprop_tui.domain.errors import UsageError
-from backprop_tui.domain.governor.figures import minutes
+from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.requests import EditRequest, TimeboxRequest
 from backprop_tui.domain.status import ENDED
 

@@ -13,7 +13,7 @@ from backprop_tui.client.handles import HELP, resolve_in, resolve_one
 from backprop_tui.client.queueing import hold_queue, is_queue_held, move, queue_places, release_queue, waiting_runs
 from backprop_tui.client.runs import current, record_of, split
 from backprop_tui.domain.errors import UsageError
-from backprop_tui.domain.governor.figures import counted
+from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.status import UNFINISHED, Status
 
 SUMMARY = "show the queue, change its order, hold it or release it"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-from backprop_tui.cli import diagnostics, figures
+from backprop_tui.cli import diagnostics
 from backprop_tui.cli.confirm import confirm
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.reports import print_removed
 from backprop_tui.cli.session import Session
 from backprop_tui.client.handles import HELP, resolve_all
 from backprop_tui.client.remove import removable_runs, remove
-from backprop_tui.domain.governor.figures import counted
+from backprop_tui.domain.formatting import counted
+from backprop_tui.presentation import numbers
 
 SUMMARY = "remove ended runs with their logs and metrics; their checkpoints are kept"
 
@@ -32,7 +33,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         return print_removed(session, runs, size)
     names = ", ".join(f"{run.run_id} ({run.name})" for run in runs[:_MOST_NAMED])
     names += ", ..." if len(runs) > _MOST_NAMED else ""
-    question = f"Remove {counted(len(runs), 'run')}, {figures.size(size)} of logs and metrics: {names}?"
+    question = f"Remove {counted(len(runs), 'run')}, {numbers.size(size)} of logs and metrics: {names}?"
     if not confirm(question, yes=arguments.yes):
         diagnostics.say("nothing was removed")
         return OK

@@ -14,7 +14,7 @@ from backprop_tui.client.handles import HELP, resolve, resolve_one
 from backprop_tui.client.resume import plan_resumption, queue_again, read_resumable
 from backprop_tui.client.run_request import RunOptions
 from backprop_tui.domain.errors import UsageError
-from backprop_tui.domain.governor.figures import counted
+from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status
 

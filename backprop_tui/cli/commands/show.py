@@ -1,21 +1,24 @@
-"""`show`: the curves of a run in the terminal; of a group its runs, the best first, and the curves of the best."""
+"""`show`: the curves of a run in the terminal; for a group its runs, the best first, and the curves of the best."""
 
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Mapping, Sequence
 
-from backprop_tui.cli import curves, diagnostics, figures, output, rows, tables
+from backprop_tui.cli import curves, diagnostics, output, tables
 from backprop_tui.cli.exit_codes import OK
-from backprop_tui.cli.measured import Measured, best_first, best_value, encoded, measured, metric_to_compare
 from backprop_tui.cli.session import Session
 from backprop_tui.client.handles import HELP, resolve
+from backprop_tui.client.run_metrics import encode_extreme, metric_to_compare, read_compared_run
 from backprop_tui.domain.course import Course, Extreme
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.metric_names import main_loss
 from backprop_tui.domain.run import Run
 from backprop_tui.plotting import plain
+from backprop_tui.presentation import durations, numbers
+from backprop_tui.presentation.compare import ComparedRun, best_first, best_value
+from backprop_tui.presentation.known_run import KnownRun, Moment
+from backprop_tui.presentation.run_line import reason_text
 from backprop_tui.store.fields import JsonObject
 
 SUMMARY = "show the curves of a run's metrics in the terminal, or the runs of a group, the best first"
@@ -34,25 +37,23 @@ _COLUMNS = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """RUN, which metrics, how."""
     parser.add_argument("run", metavar="RUN", help=HELP)
     parser.add_argument(
         "--metric",
         metavar="NAME",
         action="append",
         default=[],
-        help="plot this one; repeatable (the loss); a group is ordered by the first",
+        help="plot this metric; repeatable (the loss); a group is ordered by the first",
     )
     curves.add_curve_options(parser)
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    """Prints what kind of curves there are, then the plots."""
-    found = [measured(session, run_id) for run_id in resolve(session, arguments.run)]
-    if len(found) == 1:
-        return _show_run(found[0], arguments, session)
-    metric = metric_to_compare(found, next(iter(arguments.metric), None))
-    ordered = best_first(found, metric)
+    runs = [read_compared_run(session, run_id) for run_id in resolve(session, arguments.run)]
+    if len(runs) == 1:
+        return _show_run(runs[0], arguments, session)
+    metric = metric_to_compare(runs, next(iter(arguments.metric), None))
+    ordered = best_first(runs, metric)
     if session.json:
         output.json_value(_group_json(ordered, metric))
         return OK
@@ -61,8 +62,8 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     return _show_run(ordered[0], arguments, session)
 
 
-def show_ranking(ordered: Sequence[Measured], metric: str | None) -> None:
-    """The runs of a group, a line each."""
+def show_ranking(ordered: Sequence[ComparedRun], metric: str | None) -> None:
+    """Prints the runs of a group, a line each."""
     columns = (
         tables.Column(title="", right=True),
         tables.Column(title="ID"),
@@ -72,115 +73,112 @@ def show_ranking(ordered: Sequence[Measured], metric: str | None) -> None:
         tables.Column(title="AT", right=True),
         tables.Column(title="LAST", right=True),
     )
-    tables.show(columns, [_ranked(place, one, metric) for place, one in enumerate(ordered, start=1)])
+    tables.show(columns, [_ranked(place, run, metric) for place, run in enumerate(ordered, start=1)])
 
 
-def _ranked(place: int, one: Measured, metric: str | None) -> tuple[str, ...]:
-    best = best_value(one, metric)
-    course = None if metric is None else one.metrics.get(metric)
+def _ranked(place: int, run: ComparedRun, metric: str | None) -> tuple[str, ...]:
+    best = best_value(run, metric)
+    course = None if metric is None else run.metrics.get(metric)
     return (
-        "-" if best is None else str(place),
-        one.record["id"],
-        one.record["status"],
-        one.record["name"],
+        tables.NOTHING if best is None else str(place),
+        run.record["id"],
+        run.known.status.value,
+        run.record["name"],
         _value(best),
-        figures.count(None if best is None else best.step),
+        numbers.count(None if best is None else best.step),
         _value(None if course is None else course.last),
     )
 
 
-def _group_json(ordered: Sequence[Measured], metric: str | None) -> JsonObject:
+def _group_json(ordered: Sequence[ComparedRun], metric: str | None) -> JsonObject:
     best = best_value(ordered[0], metric)
     return {
         "metric": metric,
         "best": None if best is None else ordered[0].record["id"],
-        "runs": [{"run": one.record["id"], "best": encoded(best_value(one, metric))} for one in ordered],
+        "runs": [{"run": run.record["id"], "best": encode_extreme(best_value(run, metric))} for run in ordered],
     }
 
 
-def _show_run(one: Measured, arguments: argparse.Namespace, session: Session) -> int:
-    run_id, found = one.record["id"], one.metrics
-    chosen = _chosen(found, arguments.metric, run_id)
+def _show_run(run: ComparedRun, arguments: argparse.Namespace, session: Session) -> int:
+    run_id, courses = run.record["id"], run.metrics
+    plotted = _plotted(courses, arguments.metric, run_id)
     if session.json:
-        output.json_value({"run": run_id, "metrics": {name: _as_json(course) for name, course in found.items()}})
+        output.json_value({"run": run_id, "metrics": {name: _as_json(course) for name, course in courses.items()}})
         return OK
-    output.line(_heading(one.record))
-    if not found:
-        diagnostics.say("it has printed no metrics that we can read; backprop-tui logs shows what it printed")
+    output.line(_heading(run.record))
+    if not courses:
+        diagnostics.say(f"no metrics were found in its output; backprop-tui logs {run_id} shows the output")
         return OK
-    asked = curves.how(arguments)
-    for series in chosen:
-        _plot(series, one.run, asked)
+    options = curves.curve_options(arguments)
+    for course in plotted:
+        _plot(course, run.run, options)
     output.line()
-    tables.show(_COLUMNS, [_row(series, unicode=asked.unicode) for series in found.values()])
+    tables.show(_COLUMNS, [_row(course, unicode=options.unicode) for course in courses.values()])
     return OK
 
 
 def _heading(record: JsonObject) -> str:
-    why = rows.why(record)
-    parts = [f"{record['id']}  {record['name']}  {record['status']}", figures.seconds(record["duration_seconds"])]
-    return tables.one_line("  ".join([*parts, *([why] if why else [])]))
+    run = KnownRun(record=record)
+    parts = [run.id, record["name"], run.status.value, durations.elapsed(record["duration_seconds"])]
+    return tables.one_line("  ".join(filter(None, [*parts, reason_text(run, Moment.now())])))
 
 
-def _chosen(found: Mapping[str, Course], names: Sequence[str], run_id: str) -> list[Course]:
-    """What is plotted large: what was asked for, else the loss, else the first.
+def _plotted(courses: Mapping[str, Course], names: Sequence[str], run_id: str) -> list[Course]:
+    """The metrics to plot: those that were asked for, else the loss, else the first.
 
     Raises:
         UsageError: there is no such metric.
     """
     for name in names:
-        if name not in found:
-            known = f"it has {', '.join(found)}" if found else "it has none"
+        if name not in courses:
+            known = f"it has {', '.join(courses)}" if courses else "it has none"
             raise UsageError(f"--metric {name}: run {run_id} has no such metric; {known}")
-    loss = main_loss(found)
-    usual = [loss] if loss is not None else list(found)[:1]
-    return [found[name] for name in (list(dict.fromkeys(names)) or usual)]
+    loss = main_loss(courses)
+    default = [loss] if loss is not None else list(courses)[:1]
+    return [courses[name] for name in (list(dict.fromkeys(names)) or default)]
 
 
-def _plot(series: Course, run: Run | None, asked: curves.How) -> None:
+def _plot(course: Course, run: Run | None, options: curves.CurveOptions) -> None:
     output.line()
-    if not series.buckets:
-        output.line(f"{series.name}: no finite value")
+    if not course.buckets:
+        output.line(f"{course.name}: no finite value")
         return
-    output.line(f"{tables.one_line(series.name)}  {_words(series)}")
-    curves.plot([curves.track_of(series, run, asked.by)], asked)
+    output.line(f"{tables.one_line(course.name)}  {_summary(course)}")
+    curves.plot([curves.track_of(course, run, options.by)], options)
 
 
-def _words(series: Course) -> str:
-    parts = [f"last {_value(series.last)}"]
-    if series.best is not None:
-        parts.append(f"best {_value(series.best)}" + _at(series.best))
-    if series.not_finite:
-        parts.append(f"{series.not_finite} not finite")
+def _summary(course: Course) -> str:
+    parts = [f"last {_value(course.last)}"]
+    if course.best is not None:
+        at = "" if course.best.step is None else f" at step {numbers.count(course.best.step)}"
+        parts.append(f"best {_value(course.best)}{at}")
+    if course.not_finite:
+        parts.append(f"{numbers.count(course.not_finite)} not finite")
     return ", ".join(parts)
 
 
 def _value(extreme: Extreme | None) -> str:
-    if extreme is None:
-        return tables.NOTHING
-    return figures.measure(extreme.value) if math.isfinite(extreme.value) else str(extreme.value)
+    return tables.NOTHING if extreme is None else numbers.metric(extreme.value)
 
 
-def _at(extreme: Extreme) -> str:
-    return "" if extreme.step is None else f" at step {extreme.step}"
-
-
-def _row(series: Course, *, unicode: bool) -> tuple[str, ...]:
-    points = series.drawn()
-    best = series.best
+def _row(course: Course, *, unicode: bool) -> tuple[str, ...]:
+    points = course.drawn()
+    best = course.best
     return (
-        series.name,
-        *(_value(one) for one in (series.first, series.last, series.least, series.most)),
-        figures.count(None if best is None else best.step),
+        course.name,
+        *(_value(extreme) for extreme in (course.first, course.last, course.least, course.most)),
+        numbers.count(None if best is None else best.step),
         plain.line(points, width=_LINE_WIDTH, unicode=unicode) if points else "",
     )
 
 
-def _as_json(series: Course) -> JsonObject:
+def _as_json(course: Course) -> JsonObject:
     return {
-        "count": series.count,
-        **{name: encoded(one) for name, one in (("first", series.first), ("last", series.last))},
-        **{name: encoded(one) for name, one in (("least", series.least), ("most", series.most))},
-        "best": encoded(series.best),
-        "points": [list(point) for point in series.drawn()],
+        "count": course.count,
+        "first": encode_extreme(course.first),
+        "last": encode_extreme(course.last),
+        "least": encode_extreme(course.least),
+        "most": encode_extreme(course.most),
+        "best": encode_extreme(course.best),
+        "points": [list(point) for point in course.drawn()],
     }

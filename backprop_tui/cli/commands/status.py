@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Iterable, Sequence
 
 from backprop_tui.cli import diagnostics, output, rows, tables
 from backprop_tui.cli.exit_codes import OK
-from backprop_tui.cli.governor_view import GovernorView, clauses, governor_view, machine_settings
-from backprop_tui.cli.machine_view import GPU_COLUMNS, MachineProbe, MachineView, gpu_row, host_words
-from backprop_tui.cli.run_sheet import Line, sheet
+from backprop_tui.cli.governor_view import GovernorReport, governor_clauses, governor_report, machine_settings
+from backprop_tui.cli.machine_view import GPU_COLUMNS, MachineProbe, MachineReadings, gpu_row
 from backprop_tui.cli.session import Session
 from backprop_tui.client.handles import HELP, resolve
 from backprop_tui.client.queueing import queue_places
 from backprop_tui.client.runs import record_of, split
 from backprop_tui.domain.status import Status
 from backprop_tui.launchers.lease import is_signed_elsewhere, supervisor_pid
+from backprop_tui.presentation.known_run import KnownRun, Moment
+from backprop_tui.presentation.machine import host_line, no_gpu_note
+from backprop_tui.presentation.run_details import NamedValue, detail_sections
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.run_view import RunView, governor_record, public_record, read_view
 
 SUMMARY = "show the machine, the governor and the unfinished runs, or everything about one run"
 
-_MARGIN = 12
+_MARGIN = 13
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,23 +48,23 @@ def _machine(session: Session) -> None:
     machine = probe.view()
     pid = supervisor_pid(session.home)
     written = governor_record(session.home) if pid is not None else None
-    state = governor_view(session.home, written, settings.limits)
+    governor = governor_report(session.home, written, settings.limits)
     if session.json:
-        output.json_value(_as_json(session, machine, state, pid, unfinished))
+        output.json_value(_as_json(session, machine, governor, pid, unfinished))
         return
     if settings.wrong is not None:
         diagnostics.complain(str(settings.wrong))
-    _show(session, machine, state, pid, unfinished)
+    _show(session, machine, governor, pid, unfinished)
 
 
 def _as_json(
-    session: Session, machine: MachineView, state: GovernorView, pid: int | None, unfinished: Sequence[RunView]
+    session: Session, machine: MachineReadings, governor: GovernorReport, pid: int | None, unfinished: Sequence[RunView]
 ) -> JsonObject:
     records = [record_of(session.home, run) for run in unfinished]
     return {
         "host": machine.host_json(),
         "gpus": machine.gpus_json(),
-        "governor": state.as_json(),
+        "governor": governor.as_json(),
         "supervisor": {"alive": pid is not None, "pid": pid},
         "active": [record for record in records if record["status"] != Status.QUEUED],
         "queued": [record for record in records if record["status"] == Status.QUEUED],
@@ -71,15 +72,15 @@ def _as_json(
 
 
 def _show(
-    session: Session, machine: MachineView, state: GovernorView, pid: int | None, unfinished: Sequence[RunView]
+    session: Session, machine: MachineReadings, governor: GovernorReport, pid: int | None, unfinished: Sequence[RunView]
 ) -> None:
     active = [view for view in unfinished if view.status is not Status.QUEUED]
     queued = [view for view in unfinished if view.status is Status.QUEUED]
     here = sum(view.run.host == session.home.host for view in active)
-    _lines([("host", session.home.host), ("", host_words(machine.readings.host))])
+    _lines([("host", session.home.host), ("", host_line(machine.readings.host))])
     _show_gpus(session, machine, unfinished)
-    first, *reasons = clauses(state, here)
-    _lines([("governor", f"{state.state}: {first}"), *(("", reason) for reason in reasons)])
+    first, *reasons = governor_clauses(governor, here)
+    _lines([("governor", first), *(("", reason) for reason in reasons)])
     _lines([("supervisor", _supervisor_words(session, pid, unfinished))])
     if active:
         output.line()
@@ -91,7 +92,7 @@ def _show(
         _show_queue(session, queued, unfinished)
 
 
-def _show_gpus(session: Session, machine: MachineView, unfinished: Sequence[RunView]) -> None:
+def _show_gpus(session: Session, machine: MachineReadings, unfinished: Sequence[RunView]) -> None:
     readings = machine.readings
     if readings.gpus:
         names = {view.run.id: view.run.name for view in unfinished}
@@ -99,10 +100,8 @@ def _show_gpus(session: Session, machine: MachineView, unfinished: Sequence[RunV
         tables.show(GPU_COLUMNS, [gpu_row(gpu, names) for gpu in readings.gpus])
         _lines([(f"GPU {gpu.index}", gpu.problem) for gpu in readings.gpus if gpu.problem is not None])
         output.line()
-    elif readings.probe_problem is not None:
-        _lines([("gpus", f"unknown: {readings.probe}: {readings.probe_problem}")])
     else:
-        _lines([("gpus", "none" if machine.gpus_known else "the driver has not answered yet")])
+        _lines([("gpus", no_gpu_note(readings, gpus_known=machine.gpus_known))])
     if session.verbose:
         others = (("", f"not {name}: {reason}") for name, reason in machine.passed_over.items())
         _lines([("gpu probe", readings.probe), *others])
@@ -137,24 +136,33 @@ def _runs(session: Session, run_ids: Sequence[str]) -> None:
         return
     if len(records) > 1:
         _group(session, records)
-    for number, (record, view) in enumerate(zip(records, views, strict=True)):
+    for number, (run_id, record, view) in enumerate(zip(run_ids, records, views, strict=True)):
         if number or len(records) > 1:
             output.line()
         run, live = (None, None) if view is None else (view.run, view.live)
-        _lines(sheet(record, run=run, live=live, place=places.get(run_ids[number]), now=time.time()))
+        _details(KnownRun(record=record, run=run, live=live, place=places.get(run_id)))
+
+
+def _details(run: KnownRun) -> None:
+    for number, section in enumerate(detail_sections(run, Moment.now())):
+        if number:
+            output.line()
+        output.line(section.title)
+        _lines((f"  {name}", text) for name, text in section.lines)
 
 
 def _group(session: Session, records: Sequence[JsonObject]) -> None:
-    """How many runs of a group are in which status, and which did best."""
-    from backprop_tui.cli.measured import best_first, best_words, measured, metric_to_compare
+    """How many runs of a group have which status, and which did best."""
+    from backprop_tui.client.run_metrics import metric_to_compare, read_compared_run
+    from backprop_tui.presentation.compare import best_first, best_text
 
     statuses = [str(record["status"]) for record in records]
     groups = {record["group"] for record in records}
     name = next(iter(groups)) if len(groups) == 1 and None not in groups else "several"
     counts = ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses))
-    runs = [measured(session, record["id"]) for record in records]
+    runs = [read_compared_run(session, record["id"]) for record in records]
     metric = metric_to_compare(runs, None)
-    best = best_words(best_first(runs, metric)[0], metric)
+    best = best_text(best_first(runs, metric)[0], metric)
     _lines([("group", f"{name}  {len(records)} runs: {counts}"), ("best", best)])
 
 
@@ -168,6 +176,6 @@ def _view(session: Session, run_id: str, known: dict[str, RunView]) -> RunView |
         return None
 
 
-def _lines(lines: Iterable[Line]) -> None:
+def _lines(lines: Iterable[NamedValue]) -> None:
     for name, text in lines:
-        output.line(f"{name:<{_MARGIN}}{tables.one_line(text)}".rstrip())
+        output.line(f"{name:<{_MARGIN}} {tables.one_line(text)}".rstrip())

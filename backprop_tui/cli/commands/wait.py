@@ -11,9 +11,9 @@ from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.event_stream import EventStream, Pace
 from backprop_tui.cli.exit_codes import first_failure
 from backprop_tui.cli.session import Session
-from backprop_tui.cli.words import end_words
 from backprop_tui.client.handles import HELP, resolve_all
 from backprop_tui.domain.errors import UsageError
+from backprop_tui.presentation.run_line import end_line
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_view import public_record, unfinished_views
@@ -60,7 +60,7 @@ def _wait(session: Session, run_ids: Sequence[str]) -> dict[str, JsonObject]:
             pace.changed(now)
             records[record["id"]] = record
             if not session.json:
-                diagnostics.say(f"{record['id']} ({record['name']}): {end_words(record)}")
+                diagnostics.say(f"{record['id']} ({record['name']}): {end_line(record)}")
         if not waiting:
             return records
         if now >= ensure_at:

@@ -8,13 +8,13 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 
-from backprop_tui.cli import figures
 from backprop_tui.cli.doctor.findings import Finding, bad, ok, warn
-from backprop_tui.cli.machine_view import MachineView
+from backprop_tui.cli.machine_view import MachineReadings
 from backprop_tui.client.interpreters import default_interpreter
 from backprop_tui.domain.errors import NotFound
-from backprop_tui.domain.governor.figures import plain
+from backprop_tui.domain.formatting import plain
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading
+from backprop_tui.presentation import numbers
 from backprop_tui.probes.cgroups import Cgroups
 
 LEAST_KERNEL = (5, 4)  # the first with pidfds that can be polled and waited for
@@ -74,8 +74,8 @@ def check_memory(host: HostReading, *, min_free_bytes: int, cgroups: Cgroups | N
         yield warn("memory", "cannot be read", "runs start one at a time until /proc/meminfo can be read")
         return
     limited = " by the control group" if limits and min(limits) <= total else ""
-    message = f"{figures.size(free)} of {figures.size(total)} free{limited}"
-    keeps = f"min_free_ram_gb keeps {figures.size(min_free_bytes)} free"
+    message = f"{numbers.size(free)} of {numbers.size(total)} free{limited}"
+    keeps = f"min_free_ram_gb keeps {numbers.size(min_free_bytes)} free"
     lower = f"backprop-tui config set min_free_ram_gb {plain(total / 4e9)}"
     if 0 < total <= min_free_bytes:
         yield bad("memory", f"{message}: no run ever starts, because {keeps}", lower)
@@ -104,12 +104,12 @@ def check_shared_memory(path: str = SHARED_MEMORY) -> Iterator[Finding]:
         advice = (
             "data loaders with workers may crash with a bus error: start the container with --shm-size=8g or --ipc=host"
         )
-        yield warn("shm", f"{path} has {figures.size(total)}", advice)
+        yield warn("shm", f"{path} has {numbers.size(total)}", advice)
     else:
-        yield ok("shm", f"{path} has {figures.size(total)}")
+        yield ok("shm", f"{path} has {numbers.size(total)}")
 
 
-def check_gpus(machine: MachineView, configured: str) -> Iterator[Finding]:
+def check_gpus(machine: MachineReadings, configured: str) -> Iterator[Finding]:
     """Checks the probe that was chosen, and each GPU; `configured` is the setting `gpu.probe`."""
     readings = machine.readings
     others = "; ".join(f"{name}: {reason}" for name, reason in machine.passed_over.items())
@@ -134,7 +134,7 @@ def _check_gpu(gpu: GpuReading) -> Finding:
     if gpu.memory_total_bytes is not None and gpu.memory_used_bytes is not None:
         free = gpu.memory_total_bytes - gpu.memory_used_bytes
     celsius = "" if gpu.temperature_celsius is None else f", {gpu.temperature_celsius:.0f} C"
-    message = f"{gpu.name}, {figures.size(free)} of {figures.size(gpu.memory_total_bytes)} free{celsius}"
+    message = f"{gpu.name}, {numbers.size(free)} of {numbers.size(gpu.memory_total_bytes)} free{celsius}"
     problem = f"{message}: {gpu.health}" + (f", {gpu.problem}" if gpu.problem else "")
     match gpu.health:
         case GpuHealth.OK:

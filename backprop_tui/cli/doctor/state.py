@@ -8,9 +8,9 @@ import os
 import stat
 from collections.abc import Iterator
 
-from backprop_tui.cli import figures
 from backprop_tui.cli.doctor.findings import Finding, bad, ok, warn
 from backprop_tui.cli.machine_view import existing
+from backprop_tui.presentation import numbers
 
 _ELSEWHERE = "set BACKPROP_HOME to a directory on a local disk"
 _NETWORK = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "afs", "lustre", "ceph", "beegfs", "gpfs", "glusterfs")
@@ -125,10 +125,10 @@ def check_space(place: str, *, min_free_bytes: int) -> Iterator[Finding]:
     disk = os.statvfs(place)
     free = disk.f_bavail * disk.f_frsize
     if free < min_free_bytes:
-        keeps = f"governor.min_free_disk_gb keeps {figures.size(min_free_bytes)} free"
+        keeps = f"governor.min_free_disk_gb keeps {numbers.size(min_free_bytes)} free"
         advice = "backprop-tui clean --older-than 30d removes old runs; or free some space"
-        yield bad("disk", f"{figures.size(free)} free: runs wait, because {keeps}", advice)
+        yield bad("disk", f"{numbers.size(free)} free: runs wait, because {keeps}", advice)
     else:
-        yield ok("disk", f"{figures.size(free)} free")
+        yield ok("disk", f"{numbers.size(free)} free")
     if disk.f_files > 0 and disk.f_favail < LEAST_FREE_FILES:
         yield warn("files", f"room for only {disk.f_favail} more files", "backprop-tui clean --older-than 30d")

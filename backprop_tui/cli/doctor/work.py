@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 
-from backprop_tui.cli import figures
 from backprop_tui.cli.doctor.findings import Finding, bad, ok, warn
 from backprop_tui.cli.settings_check import checked_layers
 from backprop_tui.client.guardians import guardian_problem
 from backprop_tui.client.runs import split
 from backprop_tui.domain.errors import BackpropError
-from backprop_tui.domain.governor.figures import counted
+from backprop_tui.domain.formatting import counted
 from backprop_tui.launchers.lease import is_signed_elsewhere, supervisor_pid
+from backprop_tui.presentation import numbers
 from backprop_tui.store.files import parse_object, read_bytes
 from backprop_tui.store.home import Home
 
@@ -65,4 +65,4 @@ def check_index(home: Home) -> Iterator[Finding]:
         yield warn("index", str(error), "nothing is lost: it is rebuilt when the next run ends")
         return
     size = 0 if content is None else len(content)
-    yield ok("index", "none yet" if content is None else f"{os.path.basename(home.index)}, {figures.size(size)}")
+    yield ok("index", "none yet" if content is None else f"{os.path.basename(home.index)}, {numbers.size(size)}")

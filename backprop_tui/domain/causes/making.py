@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from backprop_tui.domain.neutral import neutral
 from backprop_tui.domain.run import Cause
+from backprop_tui.domain.sanitize import sanitize
 
 _MAX_TEXT_LENGTH = 300
 NAN_ADVICE = "lower the learning rate, clip gradients, or use bf16 instead of fp16; resume from a checkpoint before it"
@@ -34,9 +34,9 @@ def made(
     text = evidence if at is None else at.text.strip()
     return Cause(
         kind=kind,
-        evidence=None if text is None else neutral(text)[:_MAX_TEXT_LENGTH],
-        advice=neutral(advice)[:_MAX_TEXT_LENGTH],
-        summary=neutral(summary)[:_MAX_TEXT_LENGTH],
+        evidence=None if text is None else sanitize(text)[:_MAX_TEXT_LENGTH],
+        advice=sanitize(advice)[:_MAX_TEXT_LENGTH],
+        summary=sanitize(summary)[:_MAX_TEXT_LENGTH],
         line=None if at is None else at.number,
         retryable=retryable,
     )

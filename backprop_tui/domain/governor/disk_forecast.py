@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from backprop_tui.domain.disk_use import needed_bytes, seconds_until_full
-from backprop_tui.domain.governor.figures import duration, gigabytes_down, gigabytes_up, plain
+from backprop_tui.domain.formatting import duration, gigabytes_down, gigabytes_up, plain
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.limits import GIGABYTE, MEGABYTE
 from backprop_tui.domain.live import Live

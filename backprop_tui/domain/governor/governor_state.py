@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
+from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.governor.admission import Hold, conservative_hold, conservative_reason
-from backprop_tui.domain.governor.figures import counted
 from backprop_tui.domain.governor.reasons import Check, HoldReason, most_blocking_first
 from backprop_tui.domain.governor.snapshot import Snapshot
 from backprop_tui.domain.governor.tokens import ROUNDING, is_limited

@@ -6,9 +6,9 @@ temperature. A GPU that does not answer is never suitable.
 
 from __future__ import annotations
 
+from backprop_tui.domain.formatting import duration, gigabytes_down, gigabytes_up, plain
 from backprop_tui.domain.governor.active import BY_HEAT
 from backprop_tui.domain.governor.claims import free_after_claims, outstanding_bytes
-from backprop_tui.domain.governor.figures import duration, gigabytes_down, gigabytes_up, plain
 from backprop_tui.domain.governor.heat import continue_below_celsius, start_below_celsius
 from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.governor.snapshot import Candidate, Snapshot

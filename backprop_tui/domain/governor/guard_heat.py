@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from backprop_tui.domain.formatting import plain
+from backprop_tui.domain.governor import heat
 from backprop_tui.domain.governor.active import BY_HEAT, ActiveRun
-from backprop_tui.domain.governor.figures import plain
 from backprop_tui.domain.governor.guard_view import READINGS_TO_ACT, Alarm, GuardAction, GuardView
 from backprop_tui.domain.governor.heat import continue_below_celsius
 from backprop_tui.domain.requests import PauseRequest, StopRequest, TellRequest
@@ -59,8 +60,7 @@ def _overheated_gpu(run: ActiveRun, view: GuardView) -> GpuReading | None:
 
 
 def _at_limit(run: ActiveRun, gpu: GpuReading) -> bool:
-    limit, celsius = run.limits.gpu_max_temp_celsius, gpu.temperature_celsius
-    return limit > 0 and celsius is not None and celsius >= limit
+    return heat.is_hot(gpu.temperature_celsius, run.limits.gpu_max_temp_celsius)
 
 
 def _overheat_request(run: ActiveRun, gpu: GpuReading) -> PauseRequest | StopRequest | TellRequest:

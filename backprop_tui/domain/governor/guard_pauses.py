@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from backprop_tui.domain.formatting import duration, gigabytes_down, gigabytes_up, plain
 from backprop_tui.domain.governor.active import BY_HEAT, BY_RAM
-from backprop_tui.domain.governor.figures import duration, gigabytes_down, gigabytes_up, plain
 from backprop_tui.domain.governor.guard_heat import hottest_gpu, is_cool, is_hot
 from backprop_tui.domain.governor.guard_ram import SETTLE_SECONDS, continue_ram_bytes, has_recovered, is_low
 from backprop_tui.domain.governor.guard_view import Alarm, GuardAction, GuardView

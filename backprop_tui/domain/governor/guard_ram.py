@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from backprop_tui.domain.formatting import gigabytes_down, gigabytes_up
 from backprop_tui.domain.governor.active import BY_RAM, ActiveRun
-from backprop_tui.domain.governor.figures import gigabytes_down, gigabytes_up
 from backprop_tui.domain.governor.guard_view import Alarm, GuardAction, GuardView
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.requests import PauseRequest

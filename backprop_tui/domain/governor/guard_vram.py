@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
+from backprop_tui.domain.formatting import gigabytes_down, gigabytes_up
 from backprop_tui.domain.governor.active import ActiveRun
 from backprop_tui.domain.governor.claims import own_use_bytes
-from backprop_tui.domain.governor.figures import gigabytes_down, gigabytes_up
 from backprop_tui.domain.governor.guard_view import READINGS_TO_ACT, READINGS_TO_STOP, Alarm, GuardAction, GuardView
 from backprop_tui.domain.limits import MemoryLimit
 from backprop_tui.domain.requests import StopRequest, TellRequest

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.governor.claims import free_after_claims
-from backprop_tui.domain.governor.figures import counted
 from backprop_tui.domain.governor.gpu_checks import unfit_reasons
 from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.governor.selection import eligible_gpus, required_gpu_count

@@ -7,7 +7,7 @@ from enum import StrEnum
 from backprop_tui.domain.values import dataclass
 from backprop_tui.plotting.columns import Bar
 from backprop_tui.plotting.scale import Scale
-from backprop_tui.tui.view.tokens import Token
+from backprop_tui.tui.tokens import Token
 
 _UNIT_SCALE = Scale(0.0, 1.0)
 

@@ -1,4 +1,4 @@
-"""The Compare screen as lines."""
+"""Draws the Compare screen."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from backprop_tui.domain.values import dataclass
+from backprop_tui.presentation import numbers
+from backprop_tui.presentation.compare import NOT_SET, ComparisonRow
+from backprop_tui.tui.cells import clip, clip_middle, left
 from backprop_tui.tui.charts.chart import Chart
-from backprop_tui.tui.charts.compare_view import Column, CompareView, Row
+from backprop_tui.tui.charts.compare_view import CompareColumn, CompareView
 from backprop_tui.tui.charts.draw import draw_chart, padded
-from backprop_tui.tui.drawing.lines import LineBuilder, heading, width_of
-from backprop_tui.tui.view.tokens import Line, Piece, Token
-from backprop_tui.tui.wording.cells import clip, clip_middle, left
-from backprop_tui.tui.wording.glyphs import Glyphs
+from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.lines import LineBuilder, heading, width_of
+from backprop_tui.tui.tokens import Line, Piece, Token
 
 _LABEL, _LABEL_NARROW = 18, 17
 _LEAST_CELL = 12
@@ -21,16 +23,16 @@ _LEAST_CURVE_ROWS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """The lines; the curves have `chart_rows` of them from `chart_top` on, a heading in the first."""
+class CompareLines:
+    """The lines; the chart, with its heading, takes `chart_rows` of them from `chart_top` on."""
 
     lines: tuple[Line, ...]
     chart_top: int = 0
     chart_rows: int = 0
 
 
-def draw_compare(view: CompareView, width: int, height: int, glyphs: Glyphs, *, all_options: bool) -> Page:
-    """Results, options, and below them the curves, in `height` lines; with all options there may be more."""
+def draw_compare(view: CompareView, width: int, height: int, glyphs: Glyphs, *, all_options: bool) -> CompareLines:
+    """Results, options, and below them the curves, in `height` lines; all options may take more lines."""
     lines = [_heading(view, width, glyphs), _names(view.columns, width, glyphs), _states(view.columns, width, glyphs)]
     lines += [_row(row, len(view.columns), width, glyphs) for row in view.results]
     options = [_row(row, len(view.columns), width, glyphs) for row in view.options]
@@ -41,12 +43,12 @@ def draw_compare(view: CompareView, width: int, height: int, glyphs: Glyphs, *, 
     if rows >= _LEAST_CURVE_ROWS:
         body = draw_chart(replace(view.chart, title="", note=""), width - 2, rows, glyphs)[1:]
         lines += [_chart_heading(view.chart, width, glyphs), *((Piece(" "), *line) for line in body)]
-        return Page(lines=tuple(padded(line, width) for line in lines), chart_top=top, chart_rows=rows)
-    return Page(lines=tuple(padded(line, width) for line in (lines if all_options else lines[:height])))
+        return CompareLines(lines=tuple(padded(line, width) for line in lines), chart_top=top, chart_rows=rows)
+    return CompareLines(lines=tuple(padded(line, width) for line in (lines if all_options else lines[:height])))
 
 
 def _fitting(options: list[Line], room: int, glyphs: Glyphs) -> list[Line]:
-    """So many of them as there is room for, and how many there are besides."""
+    """As many options as fit, and the number of the others."""
     if len(options) <= max(0, room):
         return options
     kept = options[: max(0, room - 1)]
@@ -63,9 +65,9 @@ def _heading(view: CompareView, width: int, glyphs: Glyphs) -> Line:
 
 def _options_heading(view: CompareView, width: int, glyphs: Glyphs, *, all_options: bool) -> Line:
     title = "All options" if all_options else "Options that differ"
-    said = f"{view.same} the same, hidden  " if view.same else ""
-    word = "differing alone" if all_options else "show all"
-    right = [Piece(said, Token.MUTED), Piece("a", Token.ACCENT, bold=True), Piece(f" {word}", Token.MUTED)]
+    hidden = f"{view.same} equal options hidden  " if view.same else ""
+    action = "differing only" if all_options else "show all"
+    right = [Piece(hidden, Token.MUTED), Piece("a", Token.ACCENT, bold=True), Piece(f" {action}", Token.MUTED)]
     return heading([(2, [Piece(title, bold=True)]), (width - width_of(right) - 3, right)], width, glyphs)
 
 
@@ -79,39 +81,41 @@ def _chart_heading(chart: Chart, width: int, glyphs: Glyphs) -> Line:
 
 
 def _places(count: int, width: int) -> tuple[int, list[int], int]:
-    """The room of the labels, the column of each run, and the room of its cells."""
+    """The width of the labels, the column of each run, and the width of its cells."""
     label = _LABEL if width >= 100 else _LABEL_NARROW
     each = max(_LEAST_CELL, min(26, (width - label - 1) // max(1, count)))
     return label, [label + 1 + place * each for place in range(count)], each
 
 
-def _names(columns: Sequence[Column], width: int, glyphs: Glyphs) -> Line:
+def _names(columns: Sequence[CompareColumn], width: int, glyphs: Glyphs) -> Line:
     _, places, each = _places(len(columns), width)
-    built = LineBuilder()
+    builder = LineBuilder()
     for place, column in zip(places, columns, strict=True):
-        built.at(place).put(f"{column.letter} ", column.token, bold=True)
+        builder.at(place).put(f"{column.letter} ", column.token, bold=True)
         if glyphs.unicode and each >= 20:
-            built.put(glyphs.bar_full * 2 + " ", column.token)
-        built.put(clip(column.name, max(1, place + each - 1 - built.column), glyphs), bold=True)
-    return built.line()
+            builder.put(glyphs.bar_full * 2 + " ", column.token)
+        builder.put(clip(column.name, max(1, place + each - 1 - builder.column), glyphs), bold=True)
+    return builder.line()
 
 
-def _states(columns: Sequence[Column], width: int, glyphs: Glyphs) -> Line:
+def _states(columns: Sequence[CompareColumn], width: int, glyphs: Glyphs) -> Line:
     label, places, each = _places(len(columns), width)
-    built = LineBuilder().put(left(" state", label, glyphs), Token.MUTED)
+    builder = LineBuilder().put(left(" state", label, glyphs), Token.MUTED)
     for place, column in zip(places, columns, strict=True):
-        built.at(place + 2).put(clip(f"{glyphs.state(column.word)} {column.word}", each - 3, glyphs), column.word_token)
-    return built.line()
+        builder.at(place + 2).put(
+            clip(f"{glyphs.state(column.state)} {column.state}", each - 3, glyphs), column.state_token
+        )
+    return builder.line()
 
 
-def _row(row: Row, count: int, width: int, glyphs: Glyphs) -> Line:
+def _row(row: ComparisonRow, count: int, width: int, glyphs: Glyphs) -> Line:
     label, places, each = _places(count, width)
-    built = LineBuilder().put(" " + left(row.label, label - 1, glyphs), Token.MUTED)
+    builder = LineBuilder().put(" " + left(row.label, label - 1, glyphs), Token.MUTED)
     for number, (place, cell) in enumerate(zip(places, row.cells, strict=True)):
         best = number in row.best
-        built.at(place).put(glyphs.best if best else " ", Token.OK)
-        token = Token.OK if best else Token.MUTED if cell in ("not set", "-") else Token.FG
+        builder.at(place).put(glyphs.best if best else " ", Token.OK)
+        token = Token.OK if best else Token.MUTED if cell in (NOT_SET, numbers.NOTHING) else Token.FG
         shown = cell if len(cell) <= each - 3 else cell.partition(" at ")[0]
         shown = clip_middle(shown, each - 3, glyphs) if "/" in shown else clip(shown, each - 3, glyphs)
-        built.at(place + 2).put(shown, token, bold=best)
-    return built.line()
+        builder.at(place + 2).put(shown, token, bold=best)
+    return builder.line()

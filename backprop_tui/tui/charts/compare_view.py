@@ -1,112 +1,104 @@
-"""Runs laid side by side: how they went, what was asked of them, and their curves in one chart."""
+"""The Compare screen: results and options of up to six runs side by side, and their curves in one chart."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from backprop_tui.domain.attempts import Attempts
-from backprop_tui.domain.course import Course, Extreme
+from backprop_tui.domain.course import Extreme
 from backprop_tui.domain.metric_names import less_is_better, main_loss
-from backprop_tui.domain.run import Run
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.values import dataclass
 from backprop_tui.plotting.axis import Axis
 from backprop_tui.plotting.by import By
 from backprop_tui.plotting.scale import Scale
 from backprop_tui.plotting.track import Track, Tracks, y_scale
-from backprop_tui.store.option_table import options_of
+from backprop_tui.presentation import numbers
+from backprop_tui.presentation.compare import (
+    ComparedRun,
+    ComparisonRow,
+    differing,
+    member_names,
+    metric_names,
+    metric_row,
+    metric_rows,
+    metric_to_compare,
+    option_rows,
+    outcome_rows,
+)
+from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.tui.charts.chart import Chart, ChartCurve
 from backprop_tui.tui.charts.choices import AXIS_WORDS, ChartChoices
 from backprop_tui.tui.charts.draw import axis_duration
 from backprop_tui.tui.charts.metric_charts import X_UNITS, last_value_text, metric_curves
 from backprop_tui.tui.charts.source import ChartData
-from backprop_tui.tui.neutral import neutral
-from backprop_tui.tui.snapshot import KnownRun, Moment
-from backprop_tui.tui.view.groups import member_names
-from backprop_tui.tui.view.run_row import running_seconds
-from backprop_tui.tui.view.states import TOKENS, word_of
-from backprop_tui.tui.view.tokens import Token
-from backprop_tui.tui.wording import durations, numbers
+from backprop_tui.tui.tokens import STATE_TOKENS, Token
 
 MOST_RUNS = 6
 COLOURS = (Token.ACCENT, Token.WARN, Token.VIOLET, Token.OK, Token.BAD, Token.INFO)
 LETTERS = "ABCDEF"
-NOT_SET = "not set"
-_RESULT_METRICS = 4  # with a row or two each
+_RESULT_METRICS = 4  # each takes a row or two
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
-    """A run and what was read of it; `figures` None until that was done."""
-
-    known: KnownRun
-    figures: ChartData | None
-
-    @property
-    def run(self) -> Run | None:
-        """Its record, where it could be read."""
-        return self.figures.run if self.figures is not None and self.figures.run is not None else self.known.run
-
-    @property
-    def metrics(self) -> Mapping[str, Course]:
-        """Its metrics."""
-        return self.figures.metrics if self.figures is not None else {}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class CompareColumn:
     """The heading of a run."""
 
     letter: str
     name: str
     token: Token
-    word: str
-    word_token: Token
+    state: str
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """A cell for each run; `best` are those that are no worse than any other, where that can be told."""
-
-    label: str
-    cells: tuple[str, ...]
-    best: frozenset[int] = frozenset()
+    @property
+    def state_token(self) -> Token:
+        return STATE_TOKENS.get(self.state, Token.FG)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompareView:
-    """`same` counts the options that are left out because all runs have them alike; `whole` is all of x."""
+    """`same` counts the options that are left out because all runs share them.
 
-    columns: tuple[Column, ...]
-    results: tuple[Row, ...]
-    options: tuple[Row, ...]
+    `whole` is the full range of x, `places` has the x of every point, in order.
+    """
+
+    columns: tuple[CompareColumn, ...]
+    results: tuple[ComparisonRow, ...]
+    options: tuple[ComparisonRow, ...]
     same: int
     chart: Chart
     metric: str | None
     metric_names: tuple[str, ...]
     whole: Scale
-    places: tuple[float, ...] = ()  # where points lie on x, in order
+    places: tuple[float, ...] = ()
+
+
+def compared_run(known: KnownRun, data: ChartData | None) -> ComparedRun:
+    """A run with what was read of it so far; None before it was read."""
+    if data is None:
+        return ComparedRun(known=known, metrics={})
+    return ComparedRun(known=replace(known, run=data.run or known.run), metrics=data.metrics)
 
 
 def compare_view(
-    runs: Sequence[Compared],
+    runs: Sequence[ComparedRun],
     choices: ChartChoices,
     moment: Moment,
     *,
     all_options: bool,
     tracks: Tracks | None = None,
 ) -> CompareView:
-    """The screen of up to six runs; `tracks` are kept from paint to paint."""
-    known = tuple(dict.fromkeys(name for one in runs for name in one.metrics))
+    """The screen; `tracks` keeps the curves that were computed for earlier calls."""
+    known = metric_names(runs)
     names = tuple(choices.matching(known))
-    metric = choices.metric if choices.metric in names else main_loss(names) or next(iter(names), None)
+    metric = choices.metric if choices.metric in names else metric_to_compare(names)
     overlay = _Overlay.of(runs, metric, choices, tracks or Tracks())
-    options = _options(runs)
-    different = tuple(row for row in options if len(set(row.cells)) > 1)
+    options = option_rows(runs)
+    different = differing(options)
     return CompareView(
         columns=_columns(runs),
-        results=(*_at_cursor(overlay, metric, choices, len(runs)), *_results(runs, known, metric, moment)),
-        options=tuple(options) if all_options else different,
+        results=(*_cursor_row(overlay, metric, choices, len(runs)), *_results(runs, known, metric, moment)),
+        options=tuple(options if all_options else different),
         same=0 if all_options else len(options) - len(different),
         chart=_chart(overlay, metric, choices),
         metric=metric,
@@ -116,98 +108,46 @@ def compare_view(
     )
 
 
-def _columns(runs: Sequence[Compared]) -> tuple[Column, ...]:
-    """Named by what tells them apart."""
-    names = member_names([str(one.known.record["name"]) for one in runs])
-    return tuple(_column(place, one.known, name) for place, (one, name) in enumerate(zip(runs, names, strict=True)))
-
-
-def _column(place: int, known: KnownRun, name: str) -> Column:
-    word = word_of(known)
-    return Column(
-        letter=LETTERS[place],
-        name=neutral(name),
-        token=COLOURS[place],
-        word=word,
-        word_token=TOKENS.get(word, Token.FG),
+def _columns(runs: Sequence[ComparedRun]) -> tuple[CompareColumn, ...]:
+    names = member_names([str(run.record["name"]) for run in runs])
+    return tuple(
+        CompareColumn(letter=LETTERS[place], name=sanitize(name), token=COLOURS[place], state=run.known.status.value)
+        for place, (run, name) in enumerate(zip(runs, names, strict=True))
     )
 
 
-def _results(runs: Sequence[Compared], names: Sequence[str], metric: str | None, moment: Moment) -> Iterator[Row]:
-    """The chosen metric first, then the loss and other scores."""
-    loss = main_loss(names)
-    scored = [name for name in names if less_is_better(name) is not None]
-    first = [one for one in (metric, loss) if one is not None]
-    for name in list(dict.fromkeys([*first, *scored]))[:_RESULT_METRICS]:
-        courses = [one.metrics.get(name) for one in runs]
-        if name in first or less_is_better(name) is None:
-            yield _metric_row(name, "last", [None if one is None else one.last for one in courses], at=False)
-        if less_is_better(name) is not None:
-            yield _metric_row(name, "best", [None if one is None else one.best for one in courses], at=True)
-    yield Row(label="step", cells=tuple(_step(one.known) for one in runs))
-    yield Row(label="time running", cells=tuple(_running(one, moment) for one in runs))
-    peaks = [None if one.run is None else one.run.peak.vram_bytes for one in runs]
-    if any(peaks):
-        yield Row(label="peak VRAM", cells=tuple(numbers.size(peak) for peak in peaks))
-
-
-def _metric_row(name: str, which: str, extremes: Sequence[Extreme | None], *, at: bool) -> Row:
-    finite = {place: one.value for place, one in enumerate(extremes) if one is not None and math.isfinite(one.value)}
-    best: frozenset[int] = frozenset()
-    less = less_is_better(name)
-    if less is not None and len(set(finite.values())) > 1:
-        winner = min(finite.values()) if less else max(finite.values())
-        best = frozenset(place for place, value in finite.items() if value == winner)
-    return Row(label=f"{neutral(name)} ({which})", cells=tuple(_value(one, at=at) for one in extremes), best=best)
-
-
-def _value(extreme: Extreme | None, *, at: bool) -> str:
-    if extreme is None:
-        return numbers.NOTHING
-    where = f" at {numbers.count(extreme.step)}" if at and extreme.step is not None else ""
-    return numbers.metric(extreme.value) + where
-
-
-def _step(known: KnownRun) -> str:
-    live = known.live
-    if live is not None:
-        return numbers.steps(live.step, live.total_steps)
-    return numbers.steps(known.record.get("step"), known.record.get("total_steps"))
-
-
-def _running(one: Compared, moment: Moment) -> str:
-    if one.known.live is not None:
-        return durations.length(running_seconds(one.known.live, moment))
-    return durations.length(one.known.record.get("duration_seconds"))
-
-
-def _options(runs: Sequence[Compared]) -> list[Row]:
-    asked = [options_of(one.known.record, one.run) for one in runs]
-    names = dict.fromkeys(name for one in asked for name in one)
-    return [Row(label=neutral(name), cells=tuple(neutral(one.get(name, NOT_SET)) for one in asked)) for name in names]
+def _results(
+    runs: Sequence[ComparedRun], names: Sequence[str], metric: str | None, moment: Moment
+) -> Iterator[ComparisonRow]:
+    """The chosen metric, the loss, other metrics with a better direction, then the outcomes."""
+    first = [name for name in (metric, main_loss(names)) if name is not None]
+    rated = [name for name in names if less_is_better(name) is not None]
+    for name in list(dict.fromkeys([*first, *rated]))[:_RESULT_METRICS]:
+        yield from metric_rows(runs, name, last=name in first)
+    yield from outcome_rows(runs, moment)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Overlay:
-    """The metric of each run that has it, with the place of the run."""
+    """The curves of the metric, each with the place of its run, and the full range of x."""
 
     tracks: Sequence[tuple[int, Track]]
     whole: Scale
 
     @classmethod
-    def of(cls, runs: Sequence[Compared], metric: str | None, choices: ChartChoices, tracks: Tracks) -> _Overlay:
-        found = []
-        for place, one in enumerate(runs):
-            course = None if metric is None else one.metrics.get(metric)
+    def of(cls, runs: Sequence[ComparedRun], metric: str | None, choices: ChartChoices, tracks: Tracks) -> _Overlay:
+        drawn = []
+        for place, run in enumerate(runs):
+            course = None if metric is None else run.metrics.get(metric)
             if course is not None and course.buckets:
-                axis = Axis(attempts=Attempts.of(one.run), by=choices.by)
-                found.append((place, tracks.of(course, axis, run_id=one.known.id)))
-        return cls(tracks=found, whole=Scale(0.0, max([1.0, *(max(track.places) for _, track in found)])))
+                axis = Axis(attempts=Attempts.of(run.run), by=choices.by)
+                drawn.append((place, tracks.of(course, axis, run_id=run.known.id)))
+        return cls(tracks=drawn, whole=Scale(0.0, max([1.0, *(max(track.places) for _, track in drawn)])))
 
 
 def _chart(overlay: _Overlay, metric: str | None, choices: ChartChoices) -> Chart:
     if metric is None:
-        return Chart(title="curves", empty_text="no figures are known of these runs")
+        return Chart(title="curves", empty_text="these runs have no metrics")
     curves: list[ChartCurve] = []
     for place, track in overlay.tracks:
         letter, value = LETTERS[place], last_value_text(track.course)
@@ -216,7 +156,7 @@ def _chart(overlay: _Overlay, metric: str | None, choices: ChartChoices) -> Char
     words = [AXIS_WORDS[choices.by], *(["log scale"] if choices.log else [])]
     words += ["zoomed"] if choices.window is not None else []
     return Chart(
-        title=neutral(metric),
+        title=sanitize(metric),
         note=", ".join(words),
         curves=tuple(curves),
         x=overlay.whole if choices.window is None else Scale(*choices.window),
@@ -228,15 +168,15 @@ def _chart(overlay: _Overlay, metric: str | None, choices: ChartChoices) -> Char
     )
 
 
-def _at_cursor(overlay: _Overlay, metric: str | None, choices: ChartChoices, count: int) -> Iterator[Row]:
-    """What each curve is where the cursor stands, while it is not behind its end."""
+def _cursor_row(overlay: _Overlay, metric: str | None, choices: ChartChoices, count: int) -> Iterator[ComparisonRow]:
+    """The value of each curve at the cursor, up to the end of the curve."""
     place = choices.cursor
     if place is None or metric is None:
         return
     values: list[Extreme | None] = [None] * count
     for number, track in overlay.tracks:
-        found = track.nearest(place)
-        if found is not None and place <= max(track.places):
-            values[number] = Extreme(found.last, None)
+        bucket = track.nearest(place)
+        if bucket is not None and place <= max(track.places):
+            values[number] = Extreme(bucket.last, None)
     where = numbers.count(place) if choices.by is By.STEP else axis_duration(place)
-    yield _metric_row(metric, f"at {where}", values, at=False)
+    yield metric_row(metric, f"at {where}", values)

@@ -11,12 +11,12 @@ from backprop_tui.plotting.canvas import Canvas
 from backprop_tui.plotting.columns import covered
 from backprop_tui.plotting.overlay import mark_ends
 from backprop_tui.plotting.scale import SEXAGESIMAL, Scale, ticks
+from backprop_tui.presentation import numbers
+from backprop_tui.tui.cells import clip
 from backprop_tui.tui.charts.chart import AxisUnit, Chart, ChartCurve
-from backprop_tui.tui.drawing.lines import LineBuilder, blank, ends, width_of
-from backprop_tui.tui.view.tokens import Line, Piece, Token
-from backprop_tui.tui.wording import numbers
-from backprop_tui.tui.wording.cells import clip
-from backprop_tui.tui.wording.glyphs import Curves, Glyphs
+from backprop_tui.tui.glyphs import Curves, Glyphs
+from backprop_tui.tui.lines import LineBuilder, blank, ends, width_of
+from backprop_tui.tui.tokens import Line, Piece, Token
 
 _RESTART, _CURSOR = -1, -2  # owners of canvas cells, besides the indices of the curves
 _COLUMNS_PER_LABEL, _ROWS_PER_LABEL = 11, 3
@@ -218,7 +218,7 @@ def tick_labels(scale: Scale, unit: AxisUnit, most: int) -> list[tuple[float, st
 
 def _tick_texts(places: Sequence[float], scale: Scale, unit: AxisUnit) -> list[str]:
     if unit is AxisUnit.STEPS:
-        return [numbers.goal(place) for place in places]
+        return [numbers.compact_count(place) for place in places]
     if unit in _TIME_UNITS:
         return [_ZERO_LABELS[unit] if place == 0 and unit in _ZERO_LABELS else axis_duration(place) for place in places]
     if unit is AxisUnit.PERCENT:
@@ -252,7 +252,7 @@ def _abbreviated(value: float) -> str:
     if value == 0:
         return "0"
     if 1e5 <= abs(value) < 1e12:
-        return numbers.goal(value)
+        return numbers.compact_count(value)
     mantissa, exponent = f"{value:.1e}".split("e")
     return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
 

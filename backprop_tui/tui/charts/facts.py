@@ -8,16 +8,15 @@ from statistics import median
 from backprop_tui.domain.attempts import Attempts
 from backprop_tui.domain.course import Course
 from backprop_tui.domain.resume_check import DOUBTFUL
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.times import from_iso
 from backprop_tui.plotting.axis import around_restarts, seconds_of
 from backprop_tui.plotting.scale import middle_range
+from backprop_tui.presentation import durations, numbers
+from backprop_tui.presentation.known_run import KnownRun, Moment, eta_seconds
 from backprop_tui.tui.charts.metric_charts import Plotter
-from backprop_tui.tui.neutral import neutral
-from backprop_tui.tui.snapshot import KnownRun, Moment
-from backprop_tui.tui.view.run_row import eta_seconds
-from backprop_tui.tui.view.tokens import Line, Piece, Token
-from backprop_tui.tui.wording import durations, numbers
-from backprop_tui.tui.wording.glyphs import Glyphs
+from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.tokens import Line, Piece, Token
 
 _NEARBY_BUCKETS = 5  # compared before and after a resume
 _JUMP = 0.25  # of the range of the curve
@@ -46,7 +45,7 @@ def _values_at_cursor(plotter: Plotter) -> Line:
         if bucket is not None
     ]
     time = seconds_of(first.time)
-    elapsed = f"  {durations.length(attempts.elapsed(time))}" if time and attempts.starts else ""
+    elapsed = f"  {durations.elapsed(attempts.elapsed(time))}" if time and attempts.starts else ""
     words = Piece("newest " if cursor is None else "at cursor ", Token.MUTED)
     return words, Piece(f"step {numbers.count(first.step)}"), Piece(elapsed, Token.MUTED), *values
 
@@ -55,7 +54,7 @@ def _resume_line(plotter: Plotter) -> Line:
     """What the guardian found out about the newest resume, else what the curve shows; empty without a resume."""
     check = plotter.known.record.get("resume_check")
     if check:
-        words = f"attempt {check['attempt']} {neutral(str(check['message']))}"
+        words = f"attempt {check['attempt']} {sanitize(str(check['message']))}"
         return Piece("resume ", Token.MUTED), Piece(words, Token.WARN if check["verdict"] in DOUBTFUL else Token.FG)
     resumes = _describe_resumes(plotter.large[0].course, plotter.axis.attempts)
     if resumes is None:
@@ -77,8 +76,8 @@ def _describe_resumes(series: Course, attempts: Attempts) -> tuple[str, bool] | 
         before = median(near.mean for near in series.buckets[max(0, index - _NEARBY_BUCKETS) : index])
         after = median(near.mean for near in series.buckets[index : index + _NEARBY_BUCKETS])
         if abs(after - before) > _JUMP * (high - low):
-            return f"{times}, {neutral(series.name)} jumped at step {bucket.step:.0f}", True
-    return f"{times}, no jump in {neutral(series.name)}", False
+            return f"{times}, {sanitize(series.name)} jumped at step {bucket.step:.0f}", True
+    return f"{times}, no jump in {sanitize(series.name)}", False
 
 
 def _gap_line(plotter: Plotter) -> Line:
@@ -88,7 +87,7 @@ def _gap_line(plotter: Plotter) -> Line:
         return ()
     times = "once" if series.not_finite == 1 else f"{numbers.count(series.not_finite)} times"
     where = f"first at {numbers.count(series.holes[0].step)}"
-    return Piece("!", Token.BAD), Piece(f" {neutral(series.name)} not finite {times}, {where}")
+    return Piece("!", Token.BAD), Piece(f" {sanitize(series.name)} not finite {times}, {where}")
 
 
 def _pace_line(known: KnownRun, moment: Moment) -> Line:
@@ -124,7 +123,7 @@ def _checkpoint_line(known: KnownRun, moment: Moment, glyphs: Glyphs) -> Line:
         count, sound, saved_at = len(records), newest.get("sound"), from_iso(newest.get("saved_at"))
     words = f" {count} checkpoint{'s' if count > 1 else ''}"
     if saved_at is not None:
-        words += f", newest {durations.ago(moment.wall - saved_at)} ago"
+        words += f", newest {durations.ago(moment.wall - saved_at)}"
     line = [Piece(glyphs.checkpoint, Token.VIOLET), Piece(words)]
     if sound is not None:
         line.append(Piece(", verified" if sound else ", damaged", Token.FG if sound else Token.BAD))

@@ -8,17 +8,17 @@ from dataclasses import replace
 from backprop_tui.domain.attempts import Attempts
 from backprop_tui.domain.course import Course
 from backprop_tui.domain.metric_names import main_loss, validation_of
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.plotting.axis import Axis
 from backprop_tui.plotting.by import By
 from backprop_tui.plotting.scale import Scale
 from backprop_tui.plotting.track import Track, Tracks, x_scale, y_scale
+from backprop_tui.presentation import numbers
+from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.charts.chart import AxisUnit, Chart, ChartCurve
 from backprop_tui.tui.charts.choices import AXIS_WORDS, ChartChoices
 from backprop_tui.tui.charts.source import ChartData
-from backprop_tui.tui.neutral import neutral
-from backprop_tui.tui.snapshot import KnownRun
-from backprop_tui.tui.view.tokens import Token
-from backprop_tui.tui.wording import numbers
+from backprop_tui.tui.tokens import Token
 
 NO_METRICS_YET = "No metrics yet. Understood: JSON, tqdm, HF, Lightning, Keras, timm, YOLO, loss: 0.5, …"
 X_UNITS = {By.STEP: AxisUnit.STEPS, By.TIME: AxisUnit.SECONDS, By.CLOCK: AxisUnit.SECONDS}
@@ -85,7 +85,7 @@ def large_chart(plotter: Plotter) -> Chart:
     tracks = plotter.large
     gaps = sorted({plotter.axis.place(gap) for track in tracks for gap in track.course.holes})
     return Chart(
-        title=neutral(plotter.name),
+        title=sanitize(plotter.name),
         name=plotter.name,
         value="" if len(tracks) > 1 else _current_value(plotter, tracks[0]),
         note=plotter.note(),
@@ -119,7 +119,7 @@ def small_chart(plotter: Plotter, series: Course, *, in_grid: bool) -> Chart:
     track = plotter.track(series)
     template = ChartCurve(label="", token=Token.INFO, letter="*", pieces=())
     return Chart(
-        title=neutral(series.name),
+        title=sanitize(series.name),
         name=series.name,
         value=_current_value(plotter, track),
         curves=tuple(metric_curves(track, template=template, stretches=plotter.choices.stretches)),

@@ -7,20 +7,20 @@ from dataclasses import replace
 
 from backprop_tui.domain.course import Course
 from backprop_tui.domain.metric_names import main_loss, validation_of
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.values import dataclass
 from backprop_tui.plotting.scale import Scale
+from backprop_tui.presentation import numbers
+from backprop_tui.presentation.known_run import Moment
+from backprop_tui.tui.cells import left
 from backprop_tui.tui.charts.chart import Chart
 from backprop_tui.tui.charts.draw import draw_chart, padded
 from backprop_tui.tui.charts.facts import run_facts
 from backprop_tui.tui.charts.metric_charts import Plotter, large_chart, last_value_text, small_chart
-from backprop_tui.tui.drawing.lines import LineBuilder, width_of
-from backprop_tui.tui.neutral import neutral
-from backprop_tui.tui.snapshot import Moment
-from backprop_tui.tui.view.tokens import Line, Piece, Token
-from backprop_tui.tui.wording import numbers
-from backprop_tui.tui.wording.cells import left
-from backprop_tui.tui.wording.curves import trend
-from backprop_tui.tui.wording.glyphs import Glyphs
+from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.lines import LineBuilder, width_of
+from backprop_tui.tui.sparklines import trend
+from backprop_tui.tui.tokens import Line, Piece, Token
 
 _TREND_POINTS = 64
 _MAX_CURSOR_ROWS = 64  # rows around the selected one whose value at the cursor is looked up
@@ -328,7 +328,7 @@ def _table_row(row: MetricRow, name_width: int, glyphs: Glyphs) -> Line:
     builder = LineBuilder()
     builder.put(glyphs.cursor if row.chosen else " ", Token.ACCENT)
     builder.put(glyphs.bar_full if row.token else " ", row.token or Token.FG).put(" ")
-    builder.put(left(neutral(row.name), name_width, glyphs), bold=row.chosen)
+    builder.put(left(sanitize(row.name), name_width, glyphs), bold=row.chosen)
     is_bad = row.bad and row.at_cursor is None
     builder.put(f"{row.value:>{_VALUE_WIDTH}}", Token.BAD if is_bad else Token.FG, bold=True)
     builder.put(f" {row.best:>{_VALUE_WIDTH}}  ", Token.MUTED)
@@ -339,7 +339,7 @@ def _table_row(row: MetricRow, name_width: int, glyphs: Glyphs) -> Line:
 def _summary_lines(view: MetricsView, width: int) -> list[Line]:
     """The facts in one line and the other metrics in another, as many of each as fit."""
     others = [row for row in view.rows if row.token is None]
-    values = [(Piece(f"{neutral(row.name)} ", Token.MUTED), Piece(row.value, bold=True)) for row in others]
+    values = [(Piece(f"{sanitize(row.name)} ", Token.MUTED), Piece(row.value, bold=True)) for row in others]
     lines = [_join_fitting([line for line in view.facts if line], width), _join_fitting(values, width)]
     return [line for line in lines if line]
 

@@ -9,15 +9,15 @@ from backprop_tui.domain.run import Run
 from backprop_tui.domain.values import dataclass
 from backprop_tui.plotting.columns import Bar
 from backprop_tui.plotting.scale import Scale
+from backprop_tui.presentation import numbers
 from backprop_tui.tui.charts.chart import AxisUnit, Chart, ChartCurve
 from backprop_tui.tui.charts.draw import axis_duration, draw_chart, padded
 from backprop_tui.tui.charts.metrics_tab import side_by_side
 from backprop_tui.tui.charts.source import ChartData, ResourceSample
-from backprop_tui.tui.drawing.lines import LineBuilder
+from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.lines import LineBuilder
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.view.tokens import Line, Piece, Token
-from backprop_tui.tui.wording import numbers
-from backprop_tui.tui.wording.glyphs import Glyphs
+from backprop_tui.tui.tokens import Line, Piece, Token
 
 _GAP_SECONDS = 45.0  # without a sample, after which the curve is interrupted
 _HEADROOM = 1.1  # above the peak

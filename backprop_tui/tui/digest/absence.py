@@ -78,7 +78,7 @@ class AbsenceTracker:
         self._last_seen.note_each_minute(now)
         if last is None or now - last < AWAY_SECONDS:
             return None
-        from backprop_tui.tui.view.digest import has_news  # rarely needed, and not before the first paint
+        from backprop_tui.tui.digest.view import has_news  # rarely needed, and not before the first paint
 
         self._away_from, self._back_at = last, now
         digest = self.request_digest(snapshot)

@@ -10,11 +10,12 @@ from backprop_tui.domain.metric_names import main_loss
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.domain.times import from_iso
 from backprop_tui.domain.values import dataclass
+from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.metrics import read_metrics
 from backprop_tui.store.run_directory import RunDirectory, read_lines
-from backprop_tui.tui.snapshot import KnownRun, Snapshot
+from backprop_tui.tui.snapshot import Snapshot
 
 MAX_RUNS_WITH_EVENTS = 300  # other runs are in the digest without their pauses and waits
 MAX_RUNS_WITH_LOSS, MAX_METRICS_BYTES = 50, 4 << 20  # whose metrics are read for the best loss

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from rich.cells import cell_len
 
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.values import dataclass
-from backprop_tui.tui.neutral import neutral
 
 TAB_COLUMNS = 8
 TRUECOLOR = 1 << 24  # added to 0xRRGGBB; below are the 256 numbered colours
@@ -124,12 +124,12 @@ def _split_by_style(text: str) -> list[tuple[str, Sgr]]:
 def _expand_tabs(text: str, column: int) -> str:
     """Expands tabs in text that starts at a column, and removes characters that are not visible."""
     if "\t" not in text:
-        return neutral(text)
+        return sanitize(text)
     expanded = ""
     for index, part in enumerate(text.split("\t")):
         if index:
             expanded += " " * (TAB_COLUMNS - (column + cell_len(expanded)) % TAB_COLUMNS)
-        expanded += neutral(part)
+        expanded += sanitize(part)
     return expanded
 
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from rich.cells import cell_len
 
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.values import dataclass
+from backprop_tui.presentation import durations, numbers
+from backprop_tui.tui.cells import clip, clip_middle
+from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.log.rows import LogRow
-from backprop_tui.tui.neutral import neutral
-from backprop_tui.tui.view.tokens import Line, Piece, Token
-from backprop_tui.tui.wording import durations, numbers
-from backprop_tui.tui.wording.cells import clip, clip_middle
-from backprop_tui.tui.wording.glyphs import Glyphs
+from backprop_tui.tui.tokens import Line, Piece, Token
 
 _EXACT_SECONDS, _ROUNDED_SECONDS = 10, 5  # later ages are rounded, so that the row does not change every second
 
@@ -86,7 +86,7 @@ def draw_search_input(expression: str, width: int, glyphs: Glyphs) -> Line:
 
 def _status_parts(page: LogPage, width: int, glyphs: Glyphs) -> Iterator[_Part]:
     if page.problem is not None:
-        path = clip_middle(neutral(page.path or ""), max(8, width - len(page.problem) - 6), glyphs)
+        path = clip_middle(sanitize(page.path or ""), max(8, width - len(page.problem) - 6), glyphs)
         yield (Piece(page.problem, Token.WARN), Piece(f"  {path}", Token.MUTED))
         return
     if page.path is None:
@@ -114,23 +114,23 @@ def _position_parts(page: LogPage, glyphs: Glyphs) -> Iterator[_Part]:
         yield (Piece(f"line {_line_number(page.total, page)}", Token.MUTED),)
     elif page.target is not None:
         where = f"at line {_line_number(page.target_number, page)}"
-        of = "" if page.total is None or page.target_number is None else f" of {numbers.thousands(page.total)}"
+        of = "" if page.total is None or page.target_number is None else f" of {numbers.count(page.total)}"
         yield (Piece(f"{mark} {where}{of}"),)
     elif page.first is None:
         share = page.rows[0].start / page.size if page.rows else 0.0
         yield (Piece(f"{mark} at {share * 100:.0f} %, {_line_number(None, page)} lines"),)
     else:
         below = "" if page.total is None or page.last is None else f", {page.total - page.last:,} below"
-        yield (Piece(f"{mark} at line {numbers.thousands(page.first)}{below}"),)
+        yield (Piece(f"{mark} at line {numbers.count(page.first)}{below}"),)
 
 
 def _search_parts(search: SearchState) -> Iterator[_Part]:
-    expression = Piece(f"/{neutral(search.expression)}", Token.ACCENT)
+    expression = Piece(f"/{sanitize(search.expression)}", Token.ACCENT)
     if search.problem is not None:
         yield (expression, Piece(f"  invalid regular expression: {search.problem}", Token.WARN))
         return
-    total = numbers.thousands(search.count)
-    count = total if search.ordinal is None else f"{numbers.thousands(search.ordinal)} of {total}"
+    total = numbers.count(search.count)
+    count = total if search.ordinal is None else f"{numbers.count(search.ordinal)} of {total}"
     progress = "" if search.share is None else f" after {search.share * 100:.0f} %"
     yield (expression, Piece(f" {count}{progress}", Token.FG if search.count else Token.WARN))
     yield (Piece("n", Token.ACCENT, bold=True), Piece(" next", Token.MUTED))
@@ -142,9 +142,9 @@ def _activity_parts(page: LogPage) -> Iterator[_Part]:
         yield (Piece(numbers.size(page.size), Token.MUTED),)
     if page.usual_gap_seconds is not None:
         usual = f"{page.usual_gap_seconds:.1f} s"
-        yield (Piece(f"quiet for {durations.length(page.idle_seconds)}, usually {usual}", Token.WARN),)
+        yield (Piece(f"quiet for {durations.elapsed(page.idle_seconds)}, usually {usual}", Token.WARN),)
     elif page.following and page.idle_seconds is not None:
-        yield (Piece(f"written {durations.ago(_rounded_age(page.idle_seconds))} ago", Token.MUTED),)
+        yield (Piece(f"written {durations.ago(_rounded_age(page.idle_seconds))}", Token.MUTED),)
     if page.target is not None:
         yield (Piece("!", Token.ACCENT, bold=True), Piece(" next error", Token.MUTED))
     if not page.following:
@@ -154,7 +154,7 @@ def _activity_parts(page: LogPage) -> Iterator[_Part]:
 
 def _line_number(number: int | None, page: LogPage) -> str:
     """A line number, or the progress of the counting."""
-    return f"counting {page.counted * 100:.0f} %" if number is None else numbers.thousands(number)
+    return f"counting {page.counted * 100:.0f} %" if number is None else numbers.count(number)
 
 
 def _rounded_age(seconds: float) -> float:

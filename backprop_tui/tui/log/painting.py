@@ -13,12 +13,12 @@ from rich.style import Style
 from textual.strip import Strip
 
 from backprop_tui.domain.values import dataclass
-from backprop_tui.tui.drawing.differences import changed_spans
+from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.lines import changed_spans
 from backprop_tui.tui.log.escapes import PLAIN, TRUECOLOR, Sgr, Span, plain_text
 from backprop_tui.tui.log.page import LogPage
 from backprop_tui.tui.log.rows import LineKind, LogRow
-from backprop_tui.tui.view.tokens import Piece, Token
-from backprop_tui.tui.wording.glyphs import Glyphs
+from backprop_tui.tui.tokens import Piece, Token
 
 GUTTER_COLUMNS = 1  # for the mark of the target line
 _TOKENS = {

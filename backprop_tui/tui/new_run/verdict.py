@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.values import dataclass
-from backprop_tui.tui.neutral import neutral
-from backprop_tui.tui.wording.paths import with_tilde
+from backprop_tui.presentation.run_details import with_tilde
 
 if TYPE_CHECKING:
     from backprop_tui.client.command_line import Program
@@ -43,8 +43,8 @@ def verdict_from(program: Program, previews: Sequence[RunPreview]) -> Verdict:
     return Verdict(
         starts=len(previews) - len(held),
         runs=len(previews),
-        words=neutral(words),
-        python=None if python is None else neutral(python),
+        words=sanitize(words),
+        python=None if python is None else sanitize(python),
     )
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.domain.times import from_iso
 from backprop_tui.domain.values import dataclass
-from backprop_tui.tui.neutral import neutral
-from backprop_tui.tui.snapshot import KnownRun, Snapshot
-from backprop_tui.tui.view.causes import cause_words
-from backprop_tui.tui.view.states import is_problem, word_of
+from backprop_tui.presentation.causes import cause_text
+from backprop_tui.presentation.known_run import KnownRun
+from backprop_tui.presentation.states import is_problem
+from backprop_tui.tui.snapshot import Snapshot
 
 _MAX_NAME_LETTERS = 60
 
@@ -55,10 +56,10 @@ def _is_new_end(run: KnownRun, status_before: Status | None, before: Snapshot) -
 def _describe_end(run: KnownRun) -> RunEnd:
     return RunEnd(
         run_id=run.id,
-        name=neutral(str(run.record["name"])),
+        name=sanitize(str(run.record["name"])),
         status=run.status.value,
-        word=word_of(run),
-        cause=cause_words(run.record) if is_problem(run) else "",
+        word=run.status.value,
+        cause=cause_text(run.record) if is_problem(run) else "",
         at=str(run.record.get("ended_at")),
         is_problem=is_problem(run),
         stopped_by_user=run.status is Status.STOPPED and not is_problem(run),

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.values import dataclass
-from backprop_tui.tui.neutral import neutral
 
 BELL = "\x07"
 _TITLE = "backprop"
@@ -37,7 +37,7 @@ class TerminalNotifier:
         return notifications + (BELL if self.bell and lines else "")
 
     def _notification(self, line: str) -> str:
-        text = neutral(line)[:_MAX_LETTERS].replace(";", ",")
+        text = sanitize(line)[:_MAX_LETTERS].replace(";", ",")
         # Terminated by BEL: the usual ESC \ would also terminate the wrapping for screen.
         sequence = f"{_ESCAPE}]777;notify;{_TITLE};{text}\x07" if self.uses_777 else f"{_ESCAPE}]9;{_TITLE}: {text}\x07"
         if self.in_tmux:

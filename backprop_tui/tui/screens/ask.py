@@ -11,11 +11,11 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from backprop_tui.domain.values import dataclass
+from backprop_tui.tui.cells import clip, clip_with_path, wrapped
+from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.screens.leave_once import LeaveOnce
-from backprop_tui.tui.view.tokens import Line, Piece, Token
+from backprop_tui.tui.tokens import Line, Piece, Token
 from backprop_tui.tui.widgets.painted import COLOURS, Painted
-from backprop_tui.tui.wording.cells import clip, clip_with_path, wrapped
-from backprop_tui.tui.wording.glyphs import Glyphs
 
 STAY = "stay"
 _WIDTH = 66

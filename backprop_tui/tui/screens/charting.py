@@ -12,10 +12,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from backprop_tui.domain.status import ACTIVE
+from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.charts.choices import AXIS_WORDS, ChartChoices
+from backprop_tui.tui.panes.run_order import best_first
 from backprop_tui.tui.screens.front import Front
-from backprop_tui.tui.snapshot import KnownRun
-from backprop_tui.tui.view.groups import best_first
 from backprop_tui.tui.widgets.chart_mouse import ZOOM, Steered, Zoomed, obey
 from backprop_tui.tui.widgets.loss_chart import LossChart
 from backprop_tui.tui.widgets.metrics import MetricsTab

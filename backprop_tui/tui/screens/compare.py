@@ -14,15 +14,15 @@ from textual.screen import Screen
 from backprop_tui.plotting.track import Tracks
 from backprop_tui.tui.charts.choices import ChartChoices, ChartNavigator
 from backprop_tui.tui.charts.compare_screen import draw_compare
-from backprop_tui.tui.charts.compare_view import MOST_RUNS, Compared, CompareView, compare_view
+from backprop_tui.tui.charts.compare_view import MOST_RUNS, CompareView, compare_view, compared_run
 from backprop_tui.tui.charts.source import ChartData, ChartSource
+from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.screens.leave_once import LeaveOnce
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.widgets.chart_mouse import ZOOM, Steered, Zoomed, obey
 from backprop_tui.tui.widgets.compare import ComparePage
 from backprop_tui.tui.widgets.footer import Footer
 from backprop_tui.tui.widgets.painted import COLOURS
-from backprop_tui.tui.wording.glyphs import Glyphs
 
 CHART_SECONDS = 5.0
 _CATCHING_UP_SECONDS = 0.05
@@ -99,7 +99,7 @@ class CompareScreen(LeaveOnce, Screen[None]):
         """Everything; what is as before is not sent again."""
         now = self._snapshot()
         known = [one for one in map(now.find, self._run_ids) if one is not None]
-        runs = [Compared(known=one, figures=self._figures.get(one.id)) for one in known]
+        runs = [compared_run(one, self._figures.get(one.id)) for one in known]
         self.view = compare_view(runs, self._choices, now.moment, all_options=self._all_options, tracks=self._tracks)
         width, height = self.size
         page = draw_compare(self.view, width, max(1, height - 1), self._glyphs, all_options=self._all_options)

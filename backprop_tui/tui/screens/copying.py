@@ -6,10 +6,10 @@ import os
 import shlex
 from collections.abc import Callable, Iterator
 
-from backprop_tui.tui.neutral import neutral
+from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.screens.ask import STAY, Answer, Question
 from backprop_tui.tui.screens.front import Front
-from backprop_tui.tui.snapshot import KnownRun
 from backprop_tui.tui.widgets.details import DetailsTab
 
 
@@ -40,7 +40,7 @@ class Copying:
         answers = [
             Answer(key=key, shown=key, means=key, words=f"{name:<10} {value}") for key, (name, value) in found.items()
         ]
-        title = neutral(str(run.record["name"]))
+        title = sanitize(str(run.record["name"]))
         answer = await self._screen.question(Question(title="Copy", lines=(title,), answers=answers))
         if answer != STAY:
             self._take(*found[answer])
@@ -54,16 +54,16 @@ def _values(run: KnownRun) -> Iterator[tuple[str, str, str]]:
     """Key, name and value of what there is."""
     record = run.record
     yield "y", "id", run.id
-    yield "n", "name", neutral(str(record["name"]))
+    yield "n", "name", sanitize(str(record["name"]))
     if record.get("log_path"):
-        yield "l", "log", neutral(str(record["log_path"]))
-        yield "f", "folder", neutral(os.path.dirname(str(record["log_path"])))
+        yield "l", "log", sanitize(str(record["log_path"]))
+        yield "f", "folder", sanitize(os.path.dirname(str(record["log_path"])))
     if record["command"]:
-        yield "c", "command", neutral(shlex.join(record["command"]))
+        yield "c", "command", sanitize(shlex.join(record["command"]))
     if record.get("cwd"):
-        yield "w", "directory", neutral(str(record["cwd"]))
+        yield "w", "directory", sanitize(str(record["cwd"]))
     evidence = (record.get("cause") or {}).get("evidence")
     if evidence:
-        yield "e", "error", neutral(str(evidence))
+        yield "e", "error", sanitize(str(evidence))
     if record.get("checkpoints"):
-        yield "k", "checkpoint", neutral(str(record["checkpoints"][-1]["path"]))
+        yield "k", "checkpoint", sanitize(str(record["checkpoints"][-1]["path"]))

@@ -8,8 +8,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping
 
-from backprop_tui.domain.governor.figures import counted
-from backprop_tui.tui.neutral import neutral
+from backprop_tui.domain.formatting import counted
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.new_run.paths import example_script
 from backprop_tui.tui.requests import Desk
 from backprop_tui.tui.screens.front import Front
@@ -40,7 +40,7 @@ class Dialogs:
         from backprop_tui.tui.new_run.command_line import joined
         from backprop_tui.tui.new_run.draft import COMMAND
 
-        line = neutral(joined(text)).strip()
+        line = sanitize(joined(text)).strip()
         if line:
             self._open({COMMAND: line}, keep=True)
 

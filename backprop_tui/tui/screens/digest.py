@@ -9,12 +9,11 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
-from backprop_tui.tui.drawing.digest import draw_digest, draw_digest_keys
+from backprop_tui.tui.digest.view import DigestView, draw_digest, draw_digest_keys
+from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.screens.leave_once import LeaveOnce
-from backprop_tui.tui.view.digest import DigestView
 from backprop_tui.tui.widgets.painted import COLOURS, Painted
 from backprop_tui.tui.widgets.sheet import Sheet
-from backprop_tui.tui.wording.glyphs import Glyphs
 
 SHOW, RETRY, CLOSE = "show", "retry", "close"
 _WIDTH = 92

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backprop_tui.domain.governor.figures import counted
+from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.status import ENDED
 from backprop_tui.tui.digest.history import AbsenceDigest
 from backprop_tui.tui.screens.front import Front
 from backprop_tui.tui.screens.run_actions import RunActions
 
 if TYPE_CHECKING:
-    from backprop_tui.tui.view.digest import DigestView
+    from backprop_tui.tui.digest.view import DigestView
 
 
 class Digests:
@@ -28,7 +28,7 @@ class Digests:
             ends = sum(one.run.status in ENDED for one in digest.runs)
             self._screen.tell(f"{counted(ends, 'run')} ended while you were away · D tells")
             return
-        from backprop_tui.tui.view.digest import digest_view  # seldom needed, and not before the first paint
+        from backprop_tui.tui.digest.view import digest_view  # seldom needed, and not before the first paint
 
         self._open(digest_view(digest, self._screen.snapshot))
 

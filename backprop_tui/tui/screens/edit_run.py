@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from textual import on
 from textual.widgets import Input
 
-from backprop_tui.domain.governor.figures import counted
+from backprop_tui.domain.formatting import counted
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED
-from backprop_tui.tui.neutral import neutral
+from backprop_tui.presentation.known_run import KnownRun
+from backprop_tui.tui.cells import clip
+from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.requests import Desk
 from backprop_tui.tui.screens.form import Field, Form
-from backprop_tui.tui.snapshot import KnownRun
-from backprop_tui.tui.view.tokens import Line, Piece, Token
-from backprop_tui.tui.wording.cells import clip
-from backprop_tui.tui.wording.glyphs import Glyphs
+from backprop_tui.tui.tokens import Line, Piece, Token
 
 _NAME = Field(name="name", label="Name")
 _TAGS = Field(name="tags", label="Tags", placeholder="words to find it by")
@@ -53,7 +53,7 @@ class EditRun(Form):
 
     def live(self) -> Sequence[Line]:
         """Whom it is about, and what went wrong."""
-        name = neutral(str(self._runs[0].record["name"]))
+        name = sanitize(str(self._runs[0].record["name"]))
         whom = f"{name}  {self._runs[0].id}" if len(self._runs) == 1 else counted(len(self._runs), "run")
         said = Piece(clip(self._error, self.room, self.glyphs), Token.BAD if self._error != _UNCHANGED else Token.MUTED)
         return [(), (Piece(clip(whom, self.room, self.glyphs), Token.MUTED),), (said,)]
@@ -102,7 +102,7 @@ class EditRun(Form):
 
 def _shared(runs: Sequence[KnownRun]) -> dict[str, str]:
     """What stands in the fields: that in which all of the runs agree."""
-    values = [{name: neutral(value) for name, value in _values(one).items()} for one in runs]
+    values = [{name: sanitize(value) for name, value in _values(one).items()} for one in runs]
     return {name: value for name, value in values[0].items() if all(each[name] == value for each in values)}
 
 

@@ -12,14 +12,14 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label
 
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.values import dataclass
-from backprop_tui.tui.neutral import neutral
+from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.new_run.command_line import joined
 from backprop_tui.tui.screens.leave_once import LeaveOnce
-from backprop_tui.tui.view.tokens import Line
+from backprop_tui.tui.tokens import Line
 from backprop_tui.tui.widgets.line_input import LineInput
 from backprop_tui.tui.widgets.painted import COLOURS, Painted
-from backprop_tui.tui.wording.glyphs import Glyphs
 
 _WIDEST, _MARGIN, _LABEL = 92, 4, 12
 _FULL_BELOW = 70  # columns: then the dialog takes all of them
@@ -44,7 +44,7 @@ class FieldInput(LineInput):
         """In place of what is selected."""
         event.prevent_default()
         event.stop()
-        self.replace(neutral(joined(event.text)), *self.selection)
+        self.replace(sanitize(joined(event.text)), *self.selection)
 
 
 class Form(LeaveOnce, ModalScreen[tuple[str, ...] | None]):
@@ -67,7 +67,7 @@ class Form(LeaveOnce, ModalScreen[tuple[str, ...] | None]):
     def __init__(self, rows: Sequence[Sequence[Field]], values: Mapping[str, str], *, glyphs: Glyphs) -> None:
         super().__init__()
         self._rows = rows
-        self._values = {name: neutral(value) for name, value in values.items()}
+        self._values = {name: sanitize(value) for name, value in values.items()}
         self.glyphs = glyphs
 
     def compose(self) -> ComposeResult:
@@ -136,7 +136,7 @@ class Form(LeaveOnce, ModalScreen[tuple[str, ...] | None]):
         for row in self._rows:
             for field in row:
                 entry = self.field(field.name)
-                entry.value = neutral(values.get(field.name, ""))
+                entry.value = sanitize(values.get(field.name, ""))
                 entry.cursor_position = len(entry.value)
 
     def live(self) -> Sequence[Line]:

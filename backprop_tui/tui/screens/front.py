@@ -9,13 +9,13 @@ from textual.geometry import Offset
 from textual.screen import Screen
 from textual.widget import Widget
 
+from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.layout import Layout
 from backprop_tui.tui.screens.ask import Question
 from backprop_tui.tui.screens.standing import Standing
 from backprop_tui.tui.screens.wanted import Wanted
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.widgets.painted import Painted
-from backprop_tui.tui.wording.glyphs import Glyphs
 
 
 class Front(Screen[None]):

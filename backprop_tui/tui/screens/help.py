@@ -10,18 +10,17 @@ from textual.binding import BindingType
 from textual.screen import Screen
 from textual.widgets import Input
 
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.actions import ACTIONS, ANYWHERE, DIALOGS, GROUP, LOG, METRICS, MOVE, RUNS, Action
-from backprop_tui.tui.drawing.footer import draw_footer
-from backprop_tui.tui.drawing.lines import LineBuilder, heading
-from backprop_tui.tui.neutral import neutral
+from backprop_tui.tui.cells import clip
+from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.lines import LineBuilder, heading
+from backprop_tui.tui.panes.footer import draw_footer
 from backprop_tui.tui.screens.leave_once import LeaveOnce
-from backprop_tui.tui.view.states import TOKENS
-from backprop_tui.tui.view.tokens import Line, Piece, Token
+from backprop_tui.tui.tokens import STATE_TOKENS, Line, Piece, Token
 from backprop_tui.tui.widgets.line_input import LineInput
 from backprop_tui.tui.widgets.painted import COLOURS, Painted
 from backprop_tui.tui.widgets.sheet import Sheet
-from backprop_tui.tui.wording.cells import clip
-from backprop_tui.tui.wording.glyphs import Glyphs
 
 _COLUMNS = ((ANYWHERE,), (RUNS, GROUP, DIALOGS), (MOVE, LOG, METRICS))
 _STATES = (
@@ -120,7 +119,7 @@ def draw_help(width: int, glyphs: Glyphs, *, wanted: str = "") -> list[Line]:
     lines: list[Line] = [heading(top, width, glyphs, focused=True), ()]
     actions = [one for one in ACTIONS if one.built and _is_wanted(one, wanted)]
     if not actions:
-        return [*lines, (Piece(clip(f"  No key has {neutral(wanted)}.", width, glyphs), Token.MUTED),)]
+        return [*lines, (Piece(clip(f"  No key has {sanitize(wanted)}.", width, glyphs), Token.MUTED),)]
     count = 3 if width >= 110 else 2 if width >= 76 else 1
     each = width // count
     columns: list[list[Line]] = [[] for _ in range(count)]
@@ -160,5 +159,5 @@ def _legend(width: int, glyphs: Glyphs) -> list[Line]:
         if built.column + len(word) + 3 > width:
             lines.append(built.line())
             built = LineBuilder().put("  ")
-        built.put(f"{glyphs.state(word)} {word}", TOKENS[word]).put("  ")
+        built.put(f"{glyphs.state(word)} {word}", STATE_TOKENS[word]).put("  ")
     return [*lines, built.line()]

@@ -12,15 +12,15 @@ from textual.app import SuspendNotSupported
 from textual.widgets import Input
 
 from backprop_tui.domain.status import Status
+from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.actions import BY_ID, Action
 from backprop_tui.tui.layout import Zoom
+from backprop_tui.tui.panes.governor import unseen_problems
+from backprop_tui.tui.panes.run_list import OLDER
+from backprop_tui.tui.panes.run_rows import GROUP
 from backprop_tui.tui.screens.front import Front
 from backprop_tui.tui.screens.run_actions import SET, RunActions
-from backprop_tui.tui.snapshot import KnownRun
 from backprop_tui.tui.theme import DARK, LIGHT, TERMINAL
-from backprop_tui.tui.view.groups import GROUP
-from backprop_tui.tui.view.problem import unseen_problems
-from backprop_tui.tui.view.runs import OLDER
 from backprop_tui.tui.widgets.log import LogView
 from backprop_tui.tui.widgets.runs import RunsTable
 from backprop_tui.tui.widgets.selected import DETAILS, LOG, SelectedRun

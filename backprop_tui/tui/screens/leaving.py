@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backprop_tui.domain.governor.figures import counted
+from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.status import ACTIVE, Status
+from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.probes.logout import Logout
 from backprop_tui.tui.screens.ask import STAY, Answer, Note, Question
 from backprop_tui.tui.screens.front import Front
 from backprop_tui.tui.screens.run_actions import RunActions
-from backprop_tui.tui.snapshot import KnownRun, Snapshot
-from backprop_tui.tui.view.tokens import Token
+from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.tokens import Token
 
 
 async def may_leave(screen: Front, runs: RunActions) -> None:

@@ -11,10 +11,19 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.widgets import Input
 
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.actions import ACTIONS, BY_ID, beginning_keys, by_shown, footer_keys
 from backprop_tui.tui.charts.source import ChartSource, NoCharts
+from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.layout import Layout, layout
-from backprop_tui.tui.neutral import neutral
+from backprop_tui.tui.panes.beginning import beginning_view
+from backprop_tui.tui.panes.governor import governor_line_view, problem_view
+from backprop_tui.tui.panes.header import header_view
+from backprop_tui.tui.panes.machine import machine_view
+from backprop_tui.tui.panes.run_list import OLDER, run_list_view
+from backprop_tui.tui.panes.run_order import RunFilter
+from backprop_tui.tui.panes.run_rows import GROUP
+from backprop_tui.tui.panes.selected_run import selected_run_view
 from backprop_tui.tui.requests import Desk
 from backprop_tui.tui.screens.ask import Ask, Question
 from backprop_tui.tui.screens.charting import Charting
@@ -27,15 +36,6 @@ from backprop_tui.tui.screens.run_actions import RunActions
 from backprop_tui.tui.screens.standing import Standing
 from backprop_tui.tui.screens.viewing import Viewing
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.view.beginning import beginning_view
-from backprop_tui.tui.view.filtering import Filter
-from backprop_tui.tui.view.governor import governor_line_view
-from backprop_tui.tui.view.groups import GROUP
-from backprop_tui.tui.view.header import header_view
-from backprop_tui.tui.view.machine import machine_view
-from backprop_tui.tui.view.problem import problem_view
-from backprop_tui.tui.view.runs import OLDER, runs_view
-from backprop_tui.tui.view.selected import selected_run_view
 from backprop_tui.tui.widgets.chart_mouse import Steered
 from backprop_tui.tui.widgets.footer import Footer
 from backprop_tui.tui.widgets.governor import Governor
@@ -48,7 +48,6 @@ from backprop_tui.tui.widgets.painted import COLOURS
 from backprop_tui.tui.widgets.problem import Problem
 from backprop_tui.tui.widgets.runs import RunsTable
 from backprop_tui.tui.widgets.selected import SelectedHeading, SelectedRun
-from backprop_tui.tui.wording.glyphs import Glyphs
 
 _BINDINGS: list[BindingType] = [
     Binding(",".join(one.keys), f"press('{one.id}')", one.word, show=False, id=one.id, tooltip=one.help)
@@ -124,7 +123,7 @@ class MainScreen(Front):
 
     def fail(self, words: str) -> None:
         """The store cannot be read: what was known stays, and the header says so."""
-        self.snapshot = replace(self.snapshot, problem=neutral(words))
+        self.snapshot = replace(self.snapshot, problem=sanitize(words))
         self.paint()
 
     @on(events.Paste)
@@ -145,7 +144,7 @@ class MainScreen(Front):
         self.query_one(Governor).show_view(governor_line_view(now), width)
         self.query_one(Problem).show_view(problem_view(now, standing.seen), width)
         beginning = beginning_view(now, example=self.dialogs.example is not None)
-        self.query_one(RunsTable).show_view(runs_view(now, standing.choices(now)), beginning)
+        self.query_one(RunsTable).show_view(run_list_view(now, standing.choices(now)), beginning)
         self.paint_selected()
 
     def paint_selected(self) -> None:
@@ -288,7 +287,7 @@ class MainScreen(Front):
 
     @on(Input.Changed, "#filter")
     def _filter_changed(self, message: Input.Changed) -> None:
-        self.standing.filter = Filter.parse(message.value)
+        self.standing.filter = RunFilter.parse(message.value)
         self.paint()
 
     @on(Input.Submitted, "#filter")

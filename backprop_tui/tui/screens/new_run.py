@@ -10,16 +10,16 @@ from textual import on, work
 from textual.binding import BindingType
 from textual.widgets import Input
 
-from backprop_tui.tui.drawing.new_run import draw_completions, draw_live
+from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.new_run.draft import COMMAND, MORE, is_empty, shell_line, words_of
 from backprop_tui.tui.new_run.paths import Completions, completions
 from backprop_tui.tui.new_run.verdict import Verdict, verdict_of
+from backprop_tui.tui.panes.new_run import draw_completions, draw_live
 from backprop_tui.tui.requests import Desk, Said
 from backprop_tui.tui.screens.completing import Completing
 from backprop_tui.tui.screens.form import Field, Form
-from backprop_tui.tui.view.tokens import Line
+from backprop_tui.tui.tokens import Line
 from backprop_tui.tui.widgets.painted import Painted
-from backprop_tui.tui.wording.glyphs import Glyphs
 
 DEBOUNCE_SECONDS = 0.35
 _RESUME = "resume"
@@ -94,7 +94,7 @@ class NewRun(Form):
             same=same,
             verdict=self._verdict,
             refusal=refusal,
-            said=(self._error, "") if self._error else ("", "queuing" if self._busy else self._queued),
+            messages=(self._error, "") if self._error else ("", "queuing" if self._busy else self._queued),
             width=self.room,
             glyphs=self.glyphs,
         )

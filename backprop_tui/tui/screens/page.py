@@ -10,12 +10,12 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import Screen
 
-from backprop_tui.tui.drawing.lines import heading
+from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.lines import heading
 from backprop_tui.tui.screens.leave_once import LeaveOnce
-from backprop_tui.tui.view.tokens import Line, Piece, Token
+from backprop_tui.tui.tokens import Line, Piece, Token
 from backprop_tui.tui.widgets.painted import COLOURS
 from backprop_tui.tui.widgets.sheet import Sheet
-from backprop_tui.tui.wording.glyphs import Glyphs
 
 
 class Page(LeaveOnce, Screen[None]):

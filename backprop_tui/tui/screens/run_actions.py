@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from backprop_tui.domain.governor.figures import counted
+from backprop_tui.domain.formatting import counted
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED, Status
-from backprop_tui.tui.neutral import neutral
+from backprop_tui.presentation import durations
+from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.requests import Desk, Said
 from backprop_tui.tui.screens.ask import STAY, Answer, Question
-from backprop_tui.tui.snapshot import KnownRun
-from backprop_tui.tui.wording import durations
 
 SET = "set"
 _STOP_OPTIONS = {"stop": (), "checkpoint": ("--after-checkpoint",), "kill": ("--now",)}
@@ -150,7 +150,7 @@ def _in(runs: Iterable[KnownRun], statuses: Iterable[Status]) -> list[KnownRun]:
 
 
 def _named(runs: Sequence[KnownRun]) -> str:
-    return neutral(str(runs[0].record["name"])) if len(runs) == 1 else counted(len(runs), "run")
+    return sanitize(str(runs[0].record["name"])) if len(runs) == 1 else counted(len(runs), "run")
 
 
 def _stop_question(wanted: Sequence[KnownRun]) -> Question:
@@ -180,7 +180,7 @@ def _stakes(runs: Sequence[KnownRun]) -> list[str]:
         newest = live.checkpoints[-1]
         at_step = "" if newest.step is None else f", step {newest.step:,}"
         ago = durations.ago(live.time - newest.saved_at)
-        lines.append(f"Saved: {neutral(newest.path.rpartition('/')[2])}{at_step}, {ago} ago.")
+        lines.append(f"Saved: {sanitize(newest.path.rpartition('/')[2])}{at_step}, {ago} ago.")
         if newest.step is not None and live.step is not None and live.step > newest.step:
             lines.append(f"The {live.step - newest.step:,} steps since are lost unless it saves when it is stopped.")
     else:

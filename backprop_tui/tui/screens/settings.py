@@ -13,18 +13,23 @@ from textual.widgets import Input
 
 from backprop_tui.config.keys import KEYS
 from backprop_tui.config.kinds import WrongValue
-from backprop_tui.domain.governor.figures import counted
-from backprop_tui.tui.drawing.footer import draw_footer
-from backprop_tui.tui.drawing.settings import draw_settings, draw_settings_heading
-from backprop_tui.tui.neutral import neutral
+from backprop_tui.domain.formatting import counted
+from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.tui.cells import clip
+from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.panes.footer import draw_footer
+from backprop_tui.tui.panes.settings import (
+    SettingRow,
+    default_text,
+    draw_settings,
+    draw_settings_heading,
+    settings_rows,
+)
 from backprop_tui.tui.requests import Desk
 from backprop_tui.tui.screens.leave_once import LeaveOnce
-from backprop_tui.tui.view.settings import SettingRow, default_word, settings_rows
-from backprop_tui.tui.view.tokens import Line, Piece, Token
+from backprop_tui.tui.tokens import Line, Piece, Token
 from backprop_tui.tui.widgets.line_input import LineInput
 from backprop_tui.tui.widgets.painted import COLOURS, Painted
-from backprop_tui.tui.wording.cells import clip
-from backprop_tui.tui.wording.glyphs import Glyphs
 
 _KEYS = (("enter", "change"), ("del", "default"), ("ctrl+s", "write config.toml"), ("esc", "back"))
 _KEYS_OF_ENTRY = (("enter", "change"), ("esc", "leave as it is"))
@@ -137,7 +142,7 @@ class Settings(LeaveOnce, Screen[None]):
     def action_default(self) -> None:
         """Its default, once it is written."""
         if self._row is not None:
-            self._change(self._row, default_word(self._row.key))
+            self._change(self._row, default_text(self._row.key))
 
     def action_back(self) -> None:
         """Out of the line, else out of the settings; what is not written is not dropped unsaid."""
@@ -167,7 +172,7 @@ class Settings(LeaveOnce, Screen[None]):
         try:
             KEYS[row.key].kind.read(word)
         except WrongValue as error:
-            self._said = Piece(f"{self._glyphs.state('failed')} {row.key} = {neutral(word)}: {error}", Token.BAD)
+            self._said = Piece(f"{self._glyphs.state('failed')} {row.key} = {sanitize(word)}: {error}", Token.BAD)
             self._draw()
             return
         self._warned = False

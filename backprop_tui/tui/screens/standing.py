@@ -6,13 +6,13 @@ from dataclasses import field
 
 from backprop_tui.domain.status import ACTIVE
 from backprop_tui.domain.values import dataclass
+from backprop_tui.presentation.known_run import KnownRun
+from backprop_tui.presentation.states import is_problem
 from backprop_tui.tui.layout import Zoom
-from backprop_tui.tui.snapshot import KnownRun, Snapshot
-from backprop_tui.tui.view.filtering import Filter
-from backprop_tui.tui.view.groups import GROUP, members_of
-from backprop_tui.tui.view.runs import OLDER, Choices
-from backprop_tui.tui.view.sorting import Sort, sorted_runs
-from backprop_tui.tui.view.states import is_problem
+from backprop_tui.tui.panes.run_list import OLDER, RunListOptions
+from backprop_tui.tui.panes.run_order import RunFilter, RunSort, sorted_runs
+from backprop_tui.tui.panes.run_rows import GROUP, members_of
+from backprop_tui.tui.snapshot import Snapshot
 
 LOOKED_AT_SECONDS = 2.0  # a run that was selected for so long has been seen
 
@@ -23,7 +23,7 @@ class Standing:
 
     row: str | None = None
     row_since: float = 0.0
-    filter: Filter = field(default_factory=Filter)
+    filter: RunFilter = field(default_factory=RunFilter)
     folded: set[str] = field(default_factory=set)
     marked: set[str] = field(default_factory=set)
     seen: set[str] = field(default_factory=set)
@@ -31,18 +31,18 @@ class Standing:
     older: bool = False
     zoom: Zoom = Zoom.NONE
     opened: bool = False
-    sort: Sort | None = None
+    sort: RunSort | None = None
     hidden: set[str] = field(default_factory=set)  # columns
-    _sorted_as: tuple[Sort | None, frozenset[tuple[str, str]]] = (None, frozenset())
+    _sorted_as: tuple[RunSort | None, frozenset[tuple[str, str]]] = (None, frozenset())
     _order: tuple[str, ...] = ()
 
-    def choices(self, snapshot: Snapshot) -> Choices:
+    def choices(self, snapshot: Snapshot) -> RunListOptions:
         """As the rows need them. What is sorted moves when a run changes its state, not with each of its figures."""
         now = self.sort, frozenset((one.id, one.status.value) for one in snapshot.runs)
         if self.sort is not None and now != self._sorted_as:
             self._sorted_as = now
             self._order = tuple(one.id for one in sorted_runs(snapshot.runs, self.sort, snapshot.moment))
-        return Choices(
+        return RunListOptions(
             folded=frozenset(self.folded),
             marked=frozenset(self.marked),
             seen=frozenset(self.seen),

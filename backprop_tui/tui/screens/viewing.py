@@ -8,18 +8,16 @@ from typing import Any
 
 from textual.widgets import Input
 
-from backprop_tui.domain.governor.figures import counted
+from backprop_tui.domain.formatting import counted
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import Status
-from backprop_tui.tui.drawing.run_columns import HIDEABLE
-from backprop_tui.tui.neutral import neutral
+from backprop_tui.presentation.states import is_held_back
+from backprop_tui.tui.panes.run_columns import HIDEABLE
+from backprop_tui.tui.panes.run_order import NEWEST, SORTS, RunFilter, RunSort, best_of, next_sort
 from backprop_tui.tui.requests import Desk
 from backprop_tui.tui.screens.ask import STAY, Answer, Question
 from backprop_tui.tui.screens.front import Front
-from backprop_tui.tui.view.filtering import Filter
-from backprop_tui.tui.view.groups import best_of
-from backprop_tui.tui.view.sorting import NEWEST, SORTS, Sort, clicked
-from backprop_tui.tui.view.states import HELD, word_of
-from backprop_tui.tui.view.tokens import Line, Piece, Token
+from backprop_tui.tui.tokens import Line, Piece, Token
 from backprop_tui.tui.widgets.runs import RunsTable
 from backprop_tui.tui.widgets.selected import DETAILS, SelectedRun
 
@@ -46,14 +44,14 @@ class Viewing:
     def _work(self, coroutine: Coroutine[Any, Any, None]) -> None:
         self._screen.work(coroutine)
 
-    def sort(self, sort: Sort | None) -> None:
+    def sort(self, sort: RunSort | None) -> None:
         """The rows in that order; the cursor stays with its run."""
         self._screen.standing.sort = sort
         self._screen.paint()
 
     def head_clicked(self, head: str) -> None:
         """Sorted by that column, the other way round, and as it was."""
-        self.sort(clicked(self._screen.standing.sort, head))
+        self.sort(next_sort(self._screen.standing.sort, head))
 
     async def _view(self) -> None:
         """Asks until it is answered by leaving, so that several columns can be chosen."""
@@ -66,7 +64,7 @@ class Viewing:
                 self._screen.standing.hidden ^= {what}
                 self._screen.paint()
                 continue
-            return self.sort(Sort.by(what) if what else None)
+            return self.sort(RunSort.by(what) if what else None)
 
     def _question(self) -> Question:
         standing, chosen = self._screen.standing, self._screen.glyphs.state("done")
@@ -101,7 +99,7 @@ class Viewing:
 
     def why(self) -> None:
         """To the first run that is held, and the table of what holds it."""
-        held = next((one for one in self._screen.snapshot.runs if word_of(one) == HELD), None)
+        held = next((one for one in self._screen.snapshot.runs if is_held_back(one)), None)
         if held is None:
             self._screen.tell("The governor holds no run")
             return
@@ -115,8 +113,8 @@ class Viewing:
         if found is None:
             return
         standing.folded.discard(str(found.record.get("group")))
-        if standing.filter and not standing.filter.matches(found, word_of(found)):
-            standing.filter = Filter()
+        if standing.filter and not standing.filter.matches(found):
+            standing.filter = RunFilter()
             self._screen.query_one("#filter", Input).value = ""
         self._screen.paint()
         table = self._screen.query_one(RunsTable)
@@ -130,15 +128,15 @@ class Viewing:
         snapshot = self._screen.snapshot
         for key in (*SORTS, NEWEST):
             words = _SORT_WORDS.get(key, key)
-            yield f"Sort by {words}", "order of the runs", partial(self.sort, Sort.by(key))
+            yield f"Sort by {words}", "order of the runs", partial(self.sort, RunSort.by(key))
         yield "Sort as they live", "active, waiting, ended; groups together", partial(self.sort, None)
         failed = sum(one.status is Status.FAILED for one in snapshot.runs)
         yield "Show only failed", f"{counted(failed, 'run')} failed", self._only_failed
         yield "Copy status as JSON", "as backprop-tui status --json", lambda: self._work(self._copy_status())
         yield "Doctor", "checks the machine and says how to mend it", lambda: self._work(self._doctor())
         for one in snapshot.runs[:_MOST_NAMED]:
-            name = neutral(str(one.record["name"]))
-            yield f"Go to run {name}", f"{word_of(one)}  {one.id}", partial(self.go_to, one.id)
+            name = sanitize(str(one.record["name"]))
+            yield f"Go to run {name}", f"{one.status.value}  {one.id}", partial(self.go_to, one.id)
 
     def _only_failed(self) -> None:
         self._screen.query_one("#filter", Input).value = _FAILED

@@ -9,11 +9,12 @@ from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.machine import machine_limits
 from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.launchers.lease import supervisor_pid
+from backprop_tui.presentation.known_run import Moment
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 from backprop_tui.store.watched_file import WatchedFile
-from backprop_tui.tui.snapshot import Moment, OpenRun, Snapshot
+from backprop_tui.tui.snapshot import OpenRun, Snapshot
 from backprop_tui.tui.store_reader.machine import GovernorReader, MachineReader, is_queue_held
 from backprop_tui.tui.store_reader.runs import RunsReader
 

@@ -14,6 +14,7 @@ from backprop_tui.domain.metric_names import main_loss
 from backprop_tui.domain.queue_order import in_order
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import ACTIVE, ENDED, Status
+from backprop_tui.presentation.known_run import KnownRun, LossCurve
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.index import read_newest, read_recent
@@ -22,7 +23,6 @@ from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.run_view import marked_ids
 from backprop_tui.store.tail import JsonTail
 from backprop_tui.store.watched_file import Signature, WatchedFile, signature_of
-from backprop_tui.tui.snapshot import Curve, KnownRun
 
 Holds = Mapping[str, Sequence[JsonObject]]  # the reasons why runs are held, by id
 
@@ -148,7 +148,7 @@ class _MarkedRun:
             live = None
         return KnownRun(record=public(run, self._directory.path, live=live, holds=holds), run=run, live=live)
 
-    def _read_curve(self) -> Curve:
+    def _read_curve(self) -> LossCurve:
         if self._curve is None:
             self._curve = CurveReader(self._directory.metrics_path)
         return self._curve.read()
@@ -173,7 +173,7 @@ class CurveReader:
         self._pace: list[tuple[float, int]] = []
         self._stride, self._count = 1, 0
 
-    def read(self) -> Curve:
+    def read(self) -> LossCurve:
         """The current curve."""
         try:
             lines = self._tail.read()
@@ -185,7 +185,7 @@ class CurveReader:
             self._stride, self._count = 1, 0
         for line in lines:
             self._take_values(line)
-        return Curve(name=self._name, values=tuple(self._values), step_seconds=self._step_seconds())
+        return LossCurve(name=self._name, values=tuple(self._values), step_seconds=self._step_seconds())
 
     def _take_values(self, line: JsonObject) -> None:
         metrics = line.get("metrics")

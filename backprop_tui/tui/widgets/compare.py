@@ -8,7 +8,7 @@ from textual import events, on
 from textual.binding import Binding, BindingType
 
 from backprop_tui.tui.charts.chart import Chart
-from backprop_tui.tui.charts.compare_screen import Page
+from backprop_tui.tui.charts.compare_screen import CompareLines
 from backprop_tui.tui.charts.draw import chart_frame
 from backprop_tui.tui.widgets.chart_mouse import ChartMouse, Moved
 from backprop_tui.tui.widgets.sheet import Sheet
@@ -26,7 +26,7 @@ class ComparePage(Sheet):
     _mouse: ChartMouse | None = None
     _pressed_at: int | None = None
 
-    def show_page(self, page: Page, chart: Chart) -> None:
+    def show_page(self, page: CompareLines, chart: Chart) -> None:
         """Other lines, from the same row on."""
         frame = chart_frame(chart, self.size.width - 2, page.chart_rows) if page.chart_rows else None
         self._mouse = None if frame is None else ChartMouse(chart, frame, left=1, top=page.chart_top)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from textual import events, on
 
-from backprop_tui.tui.drawing.details import DrawnDetails, draw_details
-from backprop_tui.tui.view.selected import SelectedRunView
+from backprop_tui.tui.panes.run_details import DrawnDetails, draw_details
+from backprop_tui.tui.panes.selected_run import SelectedRunView
 from backprop_tui.tui.widgets.sheet import Sheet
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from textual import events, on
 from textual.message import Message
 
-from backprop_tui.tui.drawing.footer import draw_footer, key_at
+from backprop_tui.tui.panes.footer import draw_footer, key_at
 from backprop_tui.tui.widgets.painted import Painted
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from textual import events, on
 from textual.message import Message
 
-from backprop_tui.tui.drawing.governor import draw_governor
-from backprop_tui.tui.view.governor import GovernorLineView
+from backprop_tui.tui.panes.governor import GovernorLineView, draw_governor
 from backprop_tui.tui.widgets.painted import Painted
 
 

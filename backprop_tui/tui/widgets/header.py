@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from backprop_tui.tui.drawing.header import draw_header
-from backprop_tui.tui.view.header import HeaderView
+from backprop_tui.tui.panes.header import HeaderView, draw_header
 from backprop_tui.tui.widgets.painted import Painted
 
 

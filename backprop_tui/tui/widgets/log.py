@@ -11,15 +11,15 @@ from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 
+from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.tui.glyphs import UNICODE, Glyphs
 from backprop_tui.tui.log.escapes import plain_text
 from backprop_tui.tui.log.page import LogPage, draw_search_input, draw_status
 from backprop_tui.tui.log.painting import GUTTER_COLUMNS, RowPainter, changed_cells, row_at, row_painter, row_width
 from backprop_tui.tui.log.session import LogSession
 from backprop_tui.tui.log.thread import LOOK_SECONDS, LogThread
-from backprop_tui.tui.neutral import neutral
-from backprop_tui.tui.view.tokens import Line
+from backprop_tui.tui.tokens import Line
 from backprop_tui.tui.widgets.sheet import Sheet
-from backprop_tui.tui.wording.glyphs import UNICODE, Glyphs
 
 _ASIDE_COLUMNS = 8
 
@@ -278,7 +278,7 @@ class LogView(Sheet):
     def _pasted(self, event: events.Paste) -> None:
         if self._typed is not None:
             event.stop()
-            self._typed += neutral(event.text)
+            self._typed += sanitize(event.text)
             self._show_status()
 
     @on(events.Blur)

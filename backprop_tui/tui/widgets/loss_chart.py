@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from textual import events, on
 
 from backprop_tui.tui.layout import Layout
-from backprop_tui.tui.view.tokens import Line, Piece, Token
+from backprop_tui.tui.tokens import Line, Piece, Token
 from backprop_tui.tui.widgets.painted import Painted
 
 if TYPE_CHECKING:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from textual import events, on
 
-from backprop_tui.tui.drawing.machine import draw_machine
 from backprop_tui.tui.layout import Layout
-from backprop_tui.tui.view.machine import MachineView
-from backprop_tui.tui.view.tokens import Line
+from backprop_tui.tui.panes.machine import MachineView, draw_machine
+from backprop_tui.tui.tokens import Line
 from backprop_tui.tui.widgets.painted import Painted
 
 

@@ -9,7 +9,7 @@ from textual.actions import SkipAction
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from backprop_tui.tui.view.tokens import Piece, Token
+from backprop_tui.tui.tokens import Piece, Token
 from backprop_tui.tui.widgets.chart_mouse import ChartMouse, Moved, RoomChanged, Sought, Unzoomed, over_metrics
 from backprop_tui.tui.widgets.sheet import Sheet
 

@@ -11,9 +11,9 @@ from textual.selection import Selection
 from textual.strip import Strip
 from textual.widget import Widget
 
-from backprop_tui.tui.drawing.differences import changed_spans
-from backprop_tui.tui.view.tokens import Line, Piece, Token
-from backprop_tui.tui.wording.glyphs import UNICODE, Glyphs
+from backprop_tui.tui.glyphs import UNICODE, Glyphs
+from backprop_tui.tui.lines import changed_spans
+from backprop_tui.tui.tokens import Line, Piece, Token
 
 _CURSOR, _CHOSEN = "bp--cursor", "bp--chosen"
 # Of every screen with painted widgets, not of each widget: Textual matches the stylesheet against each of them.

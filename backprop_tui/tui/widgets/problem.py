@@ -5,8 +5,7 @@ from __future__ import annotations
 from textual import events, on
 from textual.message import Message
 
-from backprop_tui.tui.drawing.governor import draw_problem
-from backprop_tui.tui.view.problem import ProblemView
+from backprop_tui.tui.panes.governor import ProblemView, draw_problem
 from backprop_tui.tui.widgets.painted import Painted
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from textual import events, on
 
-from backprop_tui.tui.view.tokens import Piece, Token
+from backprop_tui.tui.tokens import Piece, Token
 from backprop_tui.tui.widgets.sheet import Sheet
 
 if TYPE_CHECKING:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from textual import events, on
 from textual.message import Message
 
-from backprop_tui.tui.drawing.beginning import draw_beginning, draw_no_match
-from backprop_tui.tui.drawing.run_columns import run_columns
-from backprop_tui.tui.drawing.runs import draw_run, draw_runs_heading, head_at
-from backprop_tui.tui.neutral import neutral
-from backprop_tui.tui.view.beginning import BeginningView
-from backprop_tui.tui.view.runs import RunsView
-from backprop_tui.tui.view.tokens import Line
+from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.panes.beginning import BeginningView, draw_beginning, draw_no_match
+from backprop_tui.tui.panes.run_columns import run_columns
+from backprop_tui.tui.panes.run_list import RunListView
+from backprop_tui.tui.panes.run_table import draw_run, draw_runs_heading, head_at
+from backprop_tui.tui.tokens import Line
 from backprop_tui.tui.widgets.painted import Painted
-from backprop_tui.tui.wording.glyphs import Glyphs
 
 _WHEEL_ROWS = 3
 
@@ -23,7 +22,7 @@ class RunsTable(Painted, can_focus=True):
 
     def __init__(self, *, glyphs: Glyphs, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(glyphs=glyphs, id=id)
-        self.view = RunsView(rows=(), shown=0, total=0)
+        self.view = RunListView(rows=(), shown=0, total=0)
         self.beginning: BeginningView | None = None
         self.selected: str | None = None
         self._place = 0  # where the selected row was, for when it vanishes
@@ -66,7 +65,7 @@ class RunsTable(Painted, can_focus=True):
             self._filtering = event.key not in ("enter", "escape")
             self.post_message(self.Typed(event.key, event.character))
 
-    def show_view(self, view: RunsView, beginning: BeginningView | None = None) -> None:
+    def show_view(self, view: RunListView, beginning: BeginningView | None = None) -> None:
         """Other rows; the cursor stays with its run, and where that vanished, with its place."""
         self.view, self.beginning = view, beginning
         ids = [row.run_id for row in view.rows]
@@ -132,7 +131,7 @@ class RunsTable(Painted, can_focus=True):
         """What stands where no run does."""
         if self.beginning is not None:
             return draw_beginning(self.beginning, width, self.glyphs)
-        return draw_no_match(neutral(self.view.filter), width) if self.view.filter else []
+        return draw_no_match(sanitize(self.view.filter), width) if self.view.filter else []
 
     @on(events.Resize)
     def _resized(self) -> None:

@@ -9,14 +9,10 @@ from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 from textual.message import Message
 
-from backprop_tui.tui.drawing.selected import (
-    TABS,
-    draw_card,
-    draw_events,
-    draw_selected_heading,
-    tab_at,
-)
-from backprop_tui.tui.view.selected import SelectedRunView
+from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.panes.card import draw_card
+from backprop_tui.tui.panes.events import draw_events
+from backprop_tui.tui.panes.selected_run import TABS, SelectedRunView, draw_selected_heading, tab_at
 from backprop_tui.tui.widgets.details import DetailsTab
 from backprop_tui.tui.widgets.log import LogView
 from backprop_tui.tui.widgets.loss_chart import LossChart
@@ -24,7 +20,6 @@ from backprop_tui.tui.widgets.metrics import MetricsTab
 from backprop_tui.tui.widgets.painted import Painted
 from backprop_tui.tui.widgets.resources import ResourcesTab
 from backprop_tui.tui.widgets.sheet import Sheet
-from backprop_tui.tui.wording.glyphs import Glyphs
 
 _SEARCH_KEYS = (("n", "next match"), ("N", "previous match"), ("/", "another search"), ("esc", "end search"))
 LOG, METRICS, RESOURCES, DETAILS, EVENTS = range(len(TABS))

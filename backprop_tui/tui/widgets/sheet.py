@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from textual import events, on
 
-from backprop_tui.tui.view.tokens import Line
+from backprop_tui.tui.tokens import Line
 from backprop_tui.tui.widgets.painted import Painted
 
 _WHEEL_ROWS = 3

@@ -1,4 +1,4 @@
-"""Ends of logs for the tests of causes, and the shortest way from one to its cause."""
+"""Log excerpts for the tests of causes, and helpers to get their cause."""
 
 from __future__ import annotations
 

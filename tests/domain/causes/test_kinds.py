@@ -1,4 +1,4 @@
-"""Which kind an end is, by what frameworks, libraries and shells really print."""
+"""Kinds of causes, by real output of frameworks, libraries and shells."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ TENSORFLOW = (
         ("KeyboardInterrupt", "killed_by_signal", "interrupted by SIGINT"),
     ],
 )
-def test_an_exception_names_its_kind(error: str, kind: str, summary: str | None) -> None:
+def test_exceptions_are_classified(error: str, kind: str, summary: str | None) -> None:
     cause = cause_of("epoch 1\n" + raised(error))
     assert cause.kind == kind, cause
     assert summary is None or cause.summary == summary
@@ -106,14 +106,14 @@ def test_an_exception_names_its_kind(error: str, kind: str, summary: str | None)
     assert cause.line >= 5
 
 
-def test_the_evidence_is_the_line_that_says_it_with_its_number() -> None:
+def test_the_evidence_is_the_log_line_with_its_number() -> None:
     cause = cause_of("epoch 1\n" + raised(TENSORFLOW))
     assert cause.line == 7
     assert cause.evidence is not None
     assert cause.evidence.startswith("OOM when allocating tensor")
 
 
-def test_the_gpu_is_named_as_the_machine_counts_it() -> None:
+def test_the_gpu_is_named_by_the_machines_index() -> None:
     cause = cause_of(raised(TORCH_NEW), gpu_indices=(3,))
     assert cause.summary is not None
     assert "on GPU 3" in cause.summary
@@ -121,7 +121,7 @@ def test_the_gpu_is_named_as_the_machine_counts_it() -> None:
     assert (xla.kind, xla.summary) == ("cuda_oom", "CUDA out of memory: requested 8.00 GiB")
 
 
-def test_advice_on_gpu_memory_looks_at_who_held_it() -> None:
+def test_advice_on_gpu_memory_names_other_processes() -> None:
     alone = cause_of(raised(TORCH_NEW), command=("python3", "train.py", "--batch-size=24"))
     assert alone.advice is not None
     assert "halve --batch-size (24)" in alone.advice
@@ -137,7 +137,7 @@ def test_advice_on_gpu_memory_looks_at_who_held_it() -> None:
     assert "expandable_segments" in (cause_of(raised(TORCH_FRAGMENTED)).advice or "")
 
 
-def test_a_full_disk_is_named_with_what_is_left() -> None:
+def test_a_full_disk_is_named_with_its_free_space() -> None:
     asked: list[str] = []
 
     def there(path: str) -> FileSystem:
@@ -154,7 +154,7 @@ def test_a_full_disk_is_named_with_what_is_left() -> None:
     assert cause_of(shm, file_system=there).summary == "/dev/shm is full: 4 MB free"
 
 
-def test_an_import_is_answered_with_how_to_install_it_and_where() -> None:
+def test_a_failed_import_comes_with_install_instructions() -> None:
     log = raised("ModuleNotFoundError: No module named 'cv2.aruco'")
     assert (cause_of(log).advice or "").startswith("/w/.venv/bin/python -m pip install opencv-python")
     assert "used: a .venv" in (cause_of(log, python_origin="a .venv beside it").advice or "")
@@ -164,7 +164,7 @@ def test_an_import_is_answered_with_how_to_install_it_and_where() -> None:
     assert (module.kind, module.summary) == ("import_error", "no module trainer in /w/.venv/bin/python")
 
 
-def test_a_missing_file_says_where_it_was_looked_for() -> None:
+def test_a_missing_file_names_the_expected_path() -> None:
     log = raised("FileNotFoundError: [Errno 2] No such file or directory: 'data/a.bin'")
     assert "/w/data/a.bin" in (cause_of(log).advice or "")
     script = cause_of("python3: can't open file '/w/trian.py': [Errno 2] No such file or directory\n", exit_code=2)
@@ -173,7 +173,7 @@ def test_a_missing_file_says_where_it_was_looked_for() -> None:
     assert (shell.kind, shell.summary) == ("file_not_found", "command not found: torchrum")
 
 
-def test_refused_arguments_are_told_and_never_tried_again() -> None:
+def test_rejected_arguments_are_shown_and_never_retried() -> None:
     usage = "usage: train.py [-h] [--lr LR]\ntrain.py: error: unrecognized arguments: --foo 3\n"
     cause = cause_of(usage, exit_code=2)
     assert (cause.kind, cause.summary) == ("python_error", "wrong arguments: unrecognized arguments: --foo 3")
@@ -182,14 +182,14 @@ def test_refused_arguments_are_told_and_never_tried_again() -> None:
     assert click.summary == "wrong arguments: No such option: --foo"
 
 
-def test_a_script_that_cannot_be_read_has_no_head_of_a_traceback() -> None:
+def test_a_syntax_error_has_no_traceback_header() -> None:
     log = "  File \"/w/train.py\", line 7\n    x = (1,\n        ^\nSyntaxError: '(' was never closed\n"
     cause = cause_of(log)
     assert cause.summary == "SyntaxError: '(' was never closed in /w/train.py line 7"
     assert not cause.retryable
 
 
-def test_a_script_that_gave_up_over_nan_is_told_by_its_last_words_or_its_last_loss() -> None:
+def test_a_script_that_ended_over_nan_is_recognised_by_its_last_lines_or_loss() -> None:
     said = cause_of("step 9 loss 2.1\nLoss is nan, stopping training\n")
     assert (said.kind, said.evidence, said.line) == ("nan_loss", "Loss is nan, stopping training", 2)
     known = "loss is nan at step 9"
@@ -201,7 +201,7 @@ def test_a_script_that_gave_up_over_nan_is_told_by_its_last_words_or_its_last_lo
     assert cause_of(raised("RuntimeError: shape mismatch"), nan_loss=known).kind == "python_error"
 
 
-def test_a_gpu_that_was_lost_explains_what_speaks_of_cuda_and_nothing_else() -> None:
+def test_a_lost_gpu_explains_only_cuda_errors() -> None:
     trouble = "GPU 1 lost: Xid 79: fallen off the bus"
     cause = cause_of(raised("RuntimeError: CUDA error: unknown error"), gpu_trouble=trouble)
     assert (cause.kind, cause.summary) == ("gpu_lost", trouble)
@@ -209,7 +209,7 @@ def test_a_gpu_that_was_lost_explains_what_speaks_of_cuda_and_nothing_else() -> 
     assert cause_of(raised("KeyError: 'x'"), gpu_trouble=trouble).kind == "python_error"
 
 
-def test_a_bare_kill_is_a_signal_and_evidence_makes_it_memory() -> None:
+def test_a_bare_kill_is_a_signal_unless_there_is_evidence_of_memory() -> None:
     bare = cause_of("loss 0.1\nCUDA out of memory\n", signal="SIGKILL", exit_code=None)
     assert (bare.kind, bare.evidence) == ("killed_by_signal", "SIGKILL")
     assert "dmesg" in (bare.advice or "")
@@ -225,7 +225,7 @@ def test_a_bare_kill_is_a_signal_and_evidence_makes_it_memory() -> None:
     assert cause_of(raised("KeyError: 1"), memory_kill=words).kind == "python_error"
 
 
-def test_a_loaders_worker_that_was_killed_needs_the_same_evidence() -> None:
+def test_a_killed_loader_worker_needs_the_same_evidence() -> None:
     log = raised("RuntimeError: DataLoader worker (pid 4711) is killed by signal: Killed. ")
     assert cause_of(log).kind == "killed_by_signal"
     assert cause_of(log, memory_kill="oom_kill went from 0 to 1").kind == "host_oom"
@@ -242,7 +242,7 @@ def test_a_shell_names_the_child_that_was_killed() -> None:
     assert (cause.kind, cause.line) == ("killed_by_signal", 2)
 
 
-def test_a_watchdog_that_gave_up_is_told_apart_from_broken_code() -> None:
+def test_a_watchdog_timeout_is_told_apart_from_a_crash() -> None:
     log = (
         "[rank0]:[E1126 ProcessGroupNCCL.cpp:616] [Rank 0] Watchdog caught collective operation timeout: WorkNCCL(9)\n"
     )
@@ -261,13 +261,13 @@ def test_each_signal_has_its_advice(name: str, word: str) -> None:
     assert word in (cause.advice or "")
 
 
-def test_a_bus_error_looks_at_shared_memory() -> None:
+def test_a_bus_error_checks_shared_memory() -> None:
     full = FileSystem(mount="/dev/shm", free_bytes=3_000_000)
     cause = cause_of("", signal="SIGBUS", exit_code=None, file_system=lambda _: full)
     assert "/dev/shm has 3 MB free" in (cause.advice or "")
 
 
-def test_native_code_that_gives_up_says_why_before_its_signal() -> None:
+def test_native_code_that_aborts_prints_its_reason_before_the_signal() -> None:
     log = "terminate called after throwing an instance of 'c10::Error'\n  what():  CUDA error: out of memory\n"
     assert cause_of(log, signal="SIGABRT", exit_code=None).kind == "cuda_oom"
     fatal = cause_of("Fatal Python error: Segmentation fault\n\nCurrent thread\n", signal="SIGSEGV", exit_code=None)
@@ -278,7 +278,7 @@ def test_native_code_that_gives_up_says_why_before_its_signal() -> None:
     )
 
 
-def test_a_silent_failure_is_unknown_with_its_code_and_a_line_that_sounds_like_a_reason() -> None:
+def test_a_silent_failure_is_unknown_with_its_code_and_the_likeliest_line() -> None:
     silent = cause_of("", exit_code=7)
     assert (silent.kind, silent.evidence, silent.line) == ("unknown", "exit code 7", None)
     spoken = cause_of("step 9\nthe learning rate must be positive\n\n", exit_code=1)

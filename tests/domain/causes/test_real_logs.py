@@ -1,4 +1,4 @@
-"""Logs of real scripts with torch 2 on a CPU: their loaders, launchers and savers at their worst."""
+"""Causes in logs of real scripts with torch 2 on a CPU: failing loaders, launchers and saves."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOGS = Path(__file__).parent / "logs"
         ("enospc", "python_error", "RuntimeError: basic_ios::clear: iostream error", 6),
     ],
 )
-def test_the_root_is_found_with_its_line(name: str, kind: str, summary: str, line: int) -> None:
+def test_the_root_exception_is_reported_with_its_line(name: str, kind: str, summary: str, line: int) -> None:
     cause = cause_of((LOGS / f"{name}.log").read_bytes())
     assert (cause.kind, cause.summary, cause.line) == (kind, summary, line)
 
@@ -46,7 +46,7 @@ def test_a_torn_save_is_a_full_disk_where_the_disk_is_full() -> None:
     assert (cause.kind, cause.summary) == ("disk_full", "disk full: /ckpt, 0 MB free now")
 
 
-def test_a_message_of_several_lines_is_told_with_what_it_announces() -> None:
+def test_a_multi_line_message_includes_the_line_it_announces() -> None:
     cause = cause_of((LOGS / "statedict.log").read_bytes())
     assert cause.summary is not None
     assert cause.summary.startswith("RuntimeError: Error(s) in loading state_dict for Linear: size mismatch for weight")

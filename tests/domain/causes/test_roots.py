@@ -1,4 +1,4 @@
-"""The root counts: in chains of exceptions, among ranks, behind bars and colours; a traceback that was survived not."""
+"""The root exception: in chains, among ranks, behind bars and colours; survived tracebacks do not count."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_first_exception_of_a_chain_is_the_root() -> None:
     assert (cause.summary, cause.line) == ("KeyError: 'lr'", 4)
 
 
-def test_what_was_raised_from_the_root_says_it_in_its_own_words_before_it() -> None:
+def test_an_exception_raised_from_the_root_is_shown_before_it() -> None:
     cause = cause_of(raised("KeyError: 'lr'") + DIRECT + raised("my.ConfigError: config.yaml has no lr"))
     assert cause.summary == "ConfigError: config.yaml has no lr (KeyError: 'lr')"
     assert (cause.evidence, cause.line) == ("KeyError: 'lr'", 4)
@@ -47,12 +47,12 @@ def test_what_was_raised_from_the_root_says_it_in_its_own_words_before_it() -> N
     assert same.summary == "KeyError: 3"
 
 
-def test_what_ran_out_explains_a_chain_wherever_it_stands_in_it() -> None:
+def test_an_exhausted_resource_explains_a_chain_from_any_position() -> None:
     log = raised("KeyError: 'x'") + DURING + raised("OSError: [Errno 28] No space left on device") + DURING
     assert cause_of(log + raised("RuntimeError: cannot close")).kind == "disk_full"
 
 
-def test_a_workers_exception_is_the_root_of_the_one_that_reports_it() -> None:
+def test_a_workers_exception_is_the_root_of_the_exception_that_reports_it() -> None:
     reported = raised("RuntimeError: Caught FileNotFoundError in DataLoader worker process 0.") + (
         "Original "
         + raised("FileNotFoundError: [Errno 2] No such file or directory: 'data/7.png'", path="/w/data.py", line=12)
@@ -67,13 +67,13 @@ def test_a_workers_exception_is_the_root_of_the_one_that_reports_it() -> None:
     assert cause_of(remote + raised("KeyError: 3", path="/w/other.py")).line == 6
 
 
-def test_among_ranks_the_one_that_the_launcher_names_is_asked() -> None:
+def test_among_ranks_the_one_named_by_the_launcher_counts() -> None:
     log = rank(0, raised("RuntimeError: bad batch")) + rank(1, raised("ValueError: rank 1 broke"))
     log += CHILD_FAILED.format(rank=1, code=1)
     assert cause_of(log).summary == "ValueError: rank 1 broke"
 
 
-def test_interleaved_ranks_are_read_apart_and_consequences_are_passed_over() -> None:
+def test_interleaved_ranks_are_parsed_separately_and_consequences_are_skipped() -> None:
     one = rank(1, raised("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.")).splitlines()
     lost = "torch.distributed.DistBackendError: NCCL error: remote process exited"
     other = rank(0, raised(lost)).splitlines()
@@ -87,7 +87,7 @@ def test_a_rank_that_was_killed_is_a_signal() -> None:
     assert cause_of(log, memory_kill="oom_kill went from 0 to 1").kind == "host_oom"
 
 
-def test_a_traceback_that_was_survived_is_not_why() -> None:
+def test_a_traceback_that_was_survived_is_not_the_cause() -> None:
     log = raised("torch.OutOfMemoryError: CUDA out of memory.") + "".join(f"step {n} loss 1\n" for n in range(200))
     assert cause_of(log, exit_code=3).kind == "unknown"
     assert cause_of(log + raised("KeyError: 'x'")).summary == "KeyError: 'x'"
@@ -117,7 +117,7 @@ def test_advice_names_the_persons_own_line_not_a_librarys() -> None:
     assert "/w/train.py line 3" in (cause_of(log).advice or "")
 
 
-def test_what_comes_from_the_log_is_harmless_and_bounded() -> None:
+def test_text_from_the_log_is_sanitised_and_bounded() -> None:
     cause = cause_of(raised("ValueError: \x1b]0;owned\x07 \u202ebad " + "x" * 5000))
     for text in (cause.summary, cause.evidence, cause.advice):
         assert text is not None
@@ -154,7 +154,7 @@ WORDS = st.sampled_from(
     exit_code=st.one_of(st.none(), st.integers(0, 255)),
     signal=st.sampled_from([None, None, "SIGKILL", "SIGABRT"]),
 )
-def test_no_log_whatever_is_without_a_cause(log: bytes, exit_code: int | None, signal: str | None) -> None:
+def test_every_log_has_a_cause(log: bytes, exit_code: int | None, signal: str | None) -> None:
     cause = cause_of_failure(clues_of(log, exit_code=exit_code, signal=signal))
     assert cause.kind
     assert cause.evidence is not None
@@ -162,11 +162,11 @@ def test_no_log_whatever_is_without_a_cause(log: bytes, exit_code: int | None, s
     assert cause.line is None or 1 <= cause.line <= log.count(b"\n") + 1
 
 
-def test_numbers_go_on_from_that_of_the_first_line() -> None:
+def test_line_numbers_continue_from_the_first_one() -> None:
     assert [(line.number, line.text) for line in lines_of(b"a\nb\rc\nd", 7)] == [(7, "a"), (8, "b"), (8, "c"), (9, "d")]
 
 
-def test_a_log_that_is_made_to_be_slow_is_not() -> None:
+def test_a_malicious_log_is_not_slow() -> None:
     words = ("loss ", "nan ", "CUDA ", "RESOURCE_EXHAUSTED: ", "a.", "add: ", "Error ", "OOM when allocating [1,2] ")
     for word in words:
         line = word * (8000 // len(word))

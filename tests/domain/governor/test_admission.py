@@ -1,4 +1,4 @@
-"""A run starts when every check agrees, and is told of each that does not."""
+"""A run starts if every check passes; otherwise each failed check is a reason."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def checks(decision: Decision) -> list[Check]:
     return [reason.check for reason in decision.reasons] if isinstance(decision, Hold) else []
 
 
-def test_a_calm_machine_admits() -> None:
+def test_a_machine_with_free_resources_admits() -> None:
     admitted = decide(candidate(), snapshot(gpu()))
     assert admitted == Admit(placement=Placement(gpus=(Gpu(index=0, uuid=uuid_of(0)),), claim_bytes=gb(2.5)))
 
@@ -77,7 +77,7 @@ def test_zero_switches_a_check_off(host: HostReading, check: Check) -> None:
     assert decide(candidate(limits=off), snapshot(host=host)) == NO_PLACE
 
 
-def test_exactly_what_must_be_kept_is_enough() -> None:
+def test_exactly_the_reserve_is_enough() -> None:
     host = replace(CALM_HOST, ram_available_bytes=gb(4), disk_free_bytes=gb(1), load_1m=15.99)
     assert decide(candidate(), snapshot(host=host)) == NO_PLACE
 
@@ -104,7 +104,7 @@ def test_the_parallel_limit_is_the_runs_own_or_the_machines(
     assert checks(decision) == ([Check.PARALLEL] if held else [])
 
 
-def test_without_spacing_of_starts_an_empty_bucket_holds_nobody() -> None:
+def test_without_a_start_limit_an_empty_bucket_holds_no_run() -> None:
     machine = snapshot(limits=MachineLimits(starts_per_minute=0.0), tokens=0.0)
     assert decide(candidate(), machine) == NO_PLACE
 
@@ -127,7 +127,7 @@ class TestConservativeMode:
         decision = decide(candidate(), replace(machine, active=(active_run("a"),)))
         assert checks(decision) == [Check.PROBE]
 
-    def test_it_says_what_is_broken_and_since_when(self) -> None:
+    def test_the_message_says_what_is_broken_and_since_when(self) -> None:
         machine = snapshot(active=(active_run("a"),), probe_problem="driver mismatch")
         assert messages(decide(candidate(), replace(machine, probe_broken_since="14:02"))) == [
             "GPU probe broken since 14:02 (nvml: driver mismatch), one run at a time"

@@ -1,4 +1,4 @@
-"""What holds of admission for any machine and any run."""
+"""Properties of admission for any machine and any run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RANKS = list(Check)
 
 @settings(max_examples=300)
 @given(candidates, snapshots())
-def test_a_held_run_has_reasons_in_order_each_with_words(run: Candidate, machine: Snapshot) -> None:
+def test_a_held_run_has_ordered_reasons_each_with_a_message(run: Candidate, machine: Snapshot) -> None:
     decision = decide(run, machine)
     if isinstance(decision, Hold):
         assert decision.reasons
@@ -54,7 +54,7 @@ def test_an_admitted_run_breaks_no_limit_of_the_host(run: Candidate, machine: Sn
 
 @settings(max_examples=300)
 @given(candidates, snapshots())
-def test_an_admitted_run_gets_as_many_gpus_as_it_wants_and_only_fit_ones(run: Candidate, machine: Snapshot) -> None:
+def test_an_admitted_run_gets_the_requested_number_of_suitable_gpus(run: Candidate, machine: Snapshot) -> None:
     decision = decide(run, machine)
     if isinstance(decision, Hold):
         return
@@ -176,7 +176,7 @@ def test_a_freer_machine_never_holds_what_a_busier_one_admits(
 @pytest.mark.parametrize("relieve", RELIEFS)
 @settings(max_examples=60)
 @given(run=candidates, machine=snapshots())
-def test_no_relief_adds_a_kind_of_reason(
+def test_more_free_resources_never_add_a_kind_of_reason(
     relieve: Callable[[Snapshot], Snapshot], run: Candidate, machine: Snapshot
 ) -> None:
     before, after = decide(run, machine), decide(run, relieve(machine))

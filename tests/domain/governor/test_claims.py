@@ -1,4 +1,4 @@
-"""Claims bridge the time between a start and its allocations, so that no GPU is promised twice."""
+"""Claims cover the time between a start and its allocations, so that no GPU is overcommitted."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_claim_is_the_larger_of_the_smallest_free_vram_and_the_learned_peak_wi
     assert claim_bytes(limits, 10 * gb(1) + 1) == gb(11) + 2
 
 
-def test_what_the_run_already_uses_is_not_counted_twice() -> None:
+def test_memory_that_the_run_already_uses_is_not_counted_twice() -> None:
     loading = gpu(used_gb=6, processes=(process(RUN.id, 4), process("other", 2, pid=8)))
     assert free_after_claims(loading, [claim(RUN, 10)]) == gb(24 - 6 - 6)
 
@@ -54,7 +54,7 @@ def test_a_gpu_without_memory_figures_has_no_free_memory_to_count() -> None:
     assert free_after_claims(gpu(total_gb=None, used_gb=None), [claim(RUN, 10)]) is None
 
 
-def test_a_claim_once_reached_does_not_come_back_when_memory_is_released() -> None:
+def test_a_fulfilled_claim_does_not_return_when_memory_is_released() -> None:
     claims = (claim(RUN, 10),)
     below = settle(claims, [gpu(used_gb=9, processes=(process(RUN.id, 9),))], {RUN.id}, now=1.0)
     assert below == claims
@@ -62,7 +62,7 @@ def test_a_claim_once_reached_does_not_come_back_when_memory_is_released() -> No
     assert reached == ()
 
 
-def test_a_claim_is_reached_on_each_gpu_for_itself() -> None:
+def test_a_claim_is_fulfilled_per_gpu() -> None:
     run = active_run("ddp", 0, 1)
     claims = tuple(claims_of(run, gb(10), since=0.0))
     loaded = [gpu(0, used_gb=10, processes=(process("ddp", 10),)), gpu(1, used_gb=1, processes=(process("ddp", 1),))]
@@ -83,7 +83,7 @@ class TestUnseen:
     CLAIMS = (claim(RUN, 4), claim(active_run("other", 0), 4))
     ACTIVE = frozenset({RUN.id, "other"})
 
-    def test_after_ten_minutes_memory_of_nobody_known_is_taken_for_the_runs(self) -> None:
+    def test_after_ten_minutes_unattributed_memory_is_assumed_to_be_the_runs(self) -> None:
         full = gpu(used_gb=8.5)
         assert settle(self.CLAIMS, [full], self.ACTIVE, now=599.0) == self.CLAIMS
         assert settle(self.CLAIMS, [full], self.ACTIVE, now=600.0) == ()
@@ -118,9 +118,7 @@ queues = st.lists(
 
 
 @given(snapshots(), queues)
-def test_whatever_is_admitted_one_after_another_no_gpu_is_promised_more_than_it_has(
-    machine: Snapshot, queue: list[Candidate]
-) -> None:
+def test_no_sequence_of_admissions_overcommits_a_gpu(machine: Snapshot, queue: list[Candidate]) -> None:
     after = admit_in_turn(machine, queue)
     for reading in machine.readings.gpus:
         before_free = free_after_claims(reading, machine.claims)
@@ -130,7 +128,7 @@ def test_whatever_is_admitted_one_after_another_no_gpu_is_promised_more_than_it_
 
 
 @given(st.integers(1, 4), queues)
-def test_on_a_roomy_machine_no_gpu_is_promised_more_than_it_has(count: int, queue: list[Candidate]) -> None:
+def test_on_a_large_machine_no_gpu_is_overcommitted(count: int, queue: list[Candidate]) -> None:
     after = admit_in_turn(snapshot(*(gpu(index, total_gb=16) for index in range(count)), limits=ROOMY), queue)
     for index in range(count):
         assert sum(claim.bytes for claim in after.claims if claim.gpu_uuid == uuid_of(index)) <= gb(16)

@@ -42,12 +42,12 @@ def saving(
     )
 
 
-def test_a_disk_that_will_be_full_within_the_timebox_is_told_with_its_figures() -> None:
+def test_a_disk_that_will_be_full_within_the_timebox_is_reported_with_figures() -> None:
     (found,) = shortages([saving()], GIGABYTE)
     assert found.message == "disk 38 GB free, nano-lm-768 writes 1.4 GB every 12 min: full in 5:17 h"
 
 
-def test_what_fits_is_no_shortage() -> None:
+def test_a_disk_that_is_large_enough_is_no_shortage() -> None:
     assert shortages([saving(left=4 * HOUR)], GIGABYTE) == []
     assert shortages([saving(left=5.2 * HOUR)], GIGABYTE) != []
 
@@ -57,7 +57,7 @@ def test_a_burst_of_small_saves_is_no_forecast_for_hours() -> None:
     assert shortages([replace(saving(free=74), pace=burst)], GIGABYTE) == []
 
 
-def test_a_run_that_keeps_its_last_few_fills_nothing_but_needs_room_for_one_more() -> None:
+def test_a_run_that_keeps_its_last_checkpoints_needs_space_for_one_more() -> None:
     assert shortages([saving(grows=False)], GIGABYTE) == []
     (found,) = shortages([saving(grows=False, free=2.0)], GIGABYTE)
     assert found.message == "disk 2 GB free, nano-lm-768 writes 1.4 GB every 12 min"
@@ -70,13 +70,13 @@ def test_runs_on_one_disk_add_up_and_those_on_another_do_not() -> None:
     assert shortages([one, replace(one, mount="/home")], GIGABYTE) == []
 
 
-def test_without_a_limit_half_a_day_is_looked_ahead() -> None:
+def test_without_a_timebox_the_forecast_covers_half_a_day() -> None:
     assert shortages([saving(left=None)], GIGABYTE) != []
     assert shortages([saving(left=None, free=100.0)], GIGABYTE) == []
 
 
 @pytest.mark.parametrize(("mount", "held"), [("/data", True), (None, True), ("/home", False)])
-def test_what_writes_to_that_disk_is_held(mount: str | None, *, held: bool) -> None:
+def test_a_run_that_writes_to_that_disk_is_held(mount: str | None, *, held: bool) -> None:
     machine = replace(snapshot(), saving=(saving(),))
     decision = decide(replace(candidate(), mount=mount), machine)
     assert isinstance(decision, Hold if held else Admit)
@@ -111,6 +111,6 @@ def test_it_is_full_when_so_many_saves_are_written(growth: int, every: float, fr
     assert full == pytest.approx(free / growth * every)
 
 
-def test_nobody_knows_before_it_saved_twice() -> None:
+def test_the_interval_is_unknown_before_two_saves() -> None:
     assert seconds_until_full(SavePace(), 1, 0) is None
     assert needed_bytes(SavePace(), 7, 1e9) == 7

@@ -1,4 +1,4 @@
-"""The governor says in one line whether runs start, and if not, why."""
+"""The line that says whether runs start, and if not, why."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def clauses(machine: Snapshot, *queue: Candidate) -> tuple[str, tuple[str, ...]]
     return line.word, line.clauses
 
 
-def test_an_idle_machine_says_that_nothing_waits() -> None:
+def test_an_idle_machine_shows_an_empty_queue() -> None:
     assert clauses(snapshot(limits=LIMITS, tokens=4.0)) == ("open", ("queue empty",))
 
 
-def test_an_open_one_says_what_room_is_left() -> None:
+def test_an_open_governor_shows_free_slots_and_starts() -> None:
     machine = snapshot(limits=LIMITS, tokens=3.9, active=TWO_RUN)
     assert clauses(machine) == ("open", ("2 of 6 slots used", "3 starts left"))
     unlimited = replace(machine, limits=MachineLimits(max_parallel=0, starts_per_minute=0.0))
@@ -57,25 +57,25 @@ def test_an_open_one_says_what_room_is_left() -> None:
         ),
     ],
 )
-def test_a_holding_one_says_thing_figure_and_need(machine: Snapshot, clause: str) -> None:
+def test_a_holding_governor_names_the_resource_with_figure_and_limit(machine: Snapshot, clause: str) -> None:
     assert clauses(machine, candidate()) == ("holding", (clause,))
 
 
-def test_a_conservative_one_says_so_even_when_nothing_waits() -> None:
+def test_conservative_mode_is_shown_even_with_an_empty_queue() -> None:
     machine = replace(snapshot(probe_problem="driver mismatch"), probe_broken_since="14:02")
     expected = ("GPU probe broken since 14:02 (nvml: driver mismatch), one run at a time",)
     assert clauses(machine) == ("conservative", expected)
     assert clauses(replace(machine, active=TWO_RUN), candidate()) == ("conservative", expected)
 
 
-def test_a_held_queue_says_by_whom_and_how_it_is_released() -> None:
+def test_a_held_queue_shows_how_to_release_it() -> None:
     machine = replace(snapshot(active=(*TWO_RUN, active_run("c"))), queue_held=True)
     assert clauses(machine, candidate()) == ("held by you", ("nothing new starts, 3 continue", "H releases"))
     assert after_pass(machine).state is GovernorMode.HOLDING
     assert clauses(replace(machine, active=()))[1] == ("nothing new starts", "H releases")
 
 
-def test_no_supervisor_is_said_too() -> None:
+def test_a_missing_supervisor_is_shown() -> None:
     line = governor_line(None)
     assert (line.word, line.clauses) == ("no supervisor", ("starting the background process …",))
 

@@ -1,4 +1,4 @@
-"""The guard acts on what lasts, once, and undoes only what it did itself."""
+"""The guard acts once on lasting conditions, and only undoes its own pauses."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class TestHeat:
             (Alarm.OVERHEATED, 85.0, 85.0),
         ]
 
-    def test_one_hot_reading_between_cool_ones_is_nothing(self) -> None:
+    def test_one_hot_reading_between_cool_ones_is_ignored(self) -> None:
         watch = Watch(active_run("vit", 0))
         assert [watch.see(gpu(celsius=celsius)) for celsius in (90.0, 84.0, 90.0, 84.0)] == [()] * 4
 
@@ -40,7 +40,7 @@ class TestHeat:
         assert watch.see(gpu(celsius=91.0)) == ()
         assert len(watch.see(gpu(celsius=91.0))) == 1
 
-    def test_where_it_is_sampled_more_often_than_looked_at_two_looks_are_two_readings(self) -> None:
+    def test_with_faster_sampling_two_steps_of_the_guard_are_two_readings(self) -> None:
         watch = Watch(active_run("vit", 0), sample_seconds=0.2)
         assert [len(watch.see(gpu(celsius=91.0))) for _ in range(2)] == [0, 1]
 
@@ -61,20 +61,20 @@ class TestHeat:
         assert watch.see(gpu(0, celsius=70.0), gpu(1, celsius=None)) == ()
         assert len(watch.see(gpu(0, celsius=70.0), gpu(1, celsius=79.0))) == 1
 
-    def test_a_margin_of_zero_does_not_make_it_flap(self) -> None:
+    def test_a_margin_of_zero_does_not_cause_flapping(self) -> None:
         watch = paused_for_heat(RunLimits(gpu_resume_margin_celsius=0.0))
         assert watch.see(gpu(celsius=84.0)) == ()
         assert len(watch.see(gpu(celsius=83.9))) == 1
 
-    def test_what_a_person_paused_is_left_to_the_person(self) -> None:
+    def test_a_persons_pause_is_left_alone(self) -> None:
         watch = Watch(active_run("vit", 0, paused_by="anna", paused_seconds=1e6))
         assert [watch.see(gpu(celsius=celsius)) for celsius in (91.0, 91.0, 91.0, 40.0, 40.0)] == [()] * 5
 
-    def test_a_run_that_is_stopping_is_left_to_its_end(self) -> None:
+    def test_a_stopping_run_is_left_alone(self) -> None:
         watch = Watch(active_run("vit", 0, stopping=True))
         assert [watch.see(gpu(celsius=91.0)) for _ in range(3)] == [()] * 3
 
-    def test_on_overheat_stop_ends_it_resumably(self) -> None:
+    def test_on_overheat_stop_ends_the_run_resumably(self) -> None:
         watch = Watch(active_run("vit", 0, limits=RunLimits(on_overheat="stop")))
         watch.see(gpu(celsius=91.0))
         reason = "GPU 0 at 91 °C, limit 85"
@@ -82,7 +82,7 @@ class TestHeat:
             ("vit", StopRequest(by="heat", reason=reason, cause="overheated"))
         ]
 
-    def test_on_overheat_warn_tells_once_until_it_has_cooled(self) -> None:
+    def test_on_overheat_warn_reports_once_until_it_has_cooled(self) -> None:
         watch = Watch(active_run("vit", 0, limits=RunLimits(on_overheat="warn")))
         told = [requests(watch.see(gpu(celsius=celsius))) for celsius in (91.0, 91.0, 91.0, 82.0, 91.0, 91.0)]
         once = [("vit", TellRequest(message="GPU 0 at 91 °C, limit 85"))]
@@ -98,10 +98,10 @@ class TestHeat:
         watch = paused_for_heat(RunLimits(max_pause_seconds=3.0))
         assert [watch.see(gpu(celsius=84.0)) for _ in range(2)] == [()] * 2
         assert requests(watch.see(gpu(health=GpuHealth.STALE, celsius=84.0))) == [
-            ("vit", StopRequest(by="heat", reason="paused for heat for 0:03, at most 0:03", cause="overheated"))
+            ("vit", StopRequest(by="heat", reason="paused for heat for 3s, at most 3s", cause="overheated"))
         ]
 
-    def test_a_longest_pause_of_zero_is_none(self) -> None:
+    def test_a_max_pause_of_zero_means_no_limit(self) -> None:
         watch = paused_for_heat(RunLimits(max_pause_seconds=0.0))
         assert [watch.see(gpu(celsius=84.0)) for _ in range(10)] == [()] * 10
 
@@ -151,13 +151,13 @@ class TestStaleReadings:
 class TestLostGpu:
     """A lost GPU is told and nobody is killed."""
 
-    def test_it_is_told_once(self) -> None:
+    def test_it_is_reported_once(self) -> None:
         watch = Watch(active_run("lm", 0, 1), active_run("other", 1))
         lost = gpu(0, health=GpuHealth.LOST, celsius=99.0, problem="Xid 79")
         told = [requests(watch.see(lost, gpu(1))) for _ in range(3)]
         assert told == [[("lm", TellRequest(message="GPU 0 lost: Xid 79, the run is left alone"))], [], []]
 
-    def test_it_is_told_again_when_it_was_back_between(self) -> None:
+    def test_it_is_reported_again_after_a_recovery(self) -> None:
         watch = Watch(active_run("lm", 0))
         lost = gpu(health=GpuHealth.LOST)
         assert [len(watch.see(reading)) for reading in (lost, gpu(), lost)] == [1, 0, 1]

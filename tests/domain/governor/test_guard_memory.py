@@ -1,4 +1,4 @@
-"""The guard keeps RAM from running out and each run to its own VRAM limit."""
+"""The guard prevents RAM from running out and enforces each run's VRAM limit."""
 
 from __future__ import annotations
 
@@ -40,22 +40,22 @@ class TestRam:
         watch = Watch(self.RUNS[0], replace(self.RUNS[1], paused_by="ram"))
         assert [watch.see(ram_gb=ram) for ram in (1.0, 1.5, 1.9)] == [()] * 3
 
-    def test_a_run_that_keeps_no_ram_is_not_paused(self) -> None:
+    def test_a_run_without_a_ram_limit_is_not_paused(self) -> None:
         careless = replace(self.RUNS[1], limits=RunLimits(min_free_ram_bytes=0))
         assert [action.run_id for action in Watch(self.RUNS[0], careless).see(ram_gb=0.1)] == ["old"]
         assert Watch(careless).see(ram_gb=0.0) == ()
 
-    def test_unreadable_ram_pauses_and_continues_nobody(self) -> None:
+    def test_unreadable_ram_pauses_and_continues_no_run(self) -> None:
         assert Watch(*self.RUNS).see(ram_gb=None) == ()
         assert Watch(replace(self.RUNS[0], paused_by="ram")).see(ram_gb=None) == ()
 
     def test_a_pause_for_ram_that_lasts_too_long_ends_the_run(self) -> None:
         watch = Watch(replace(self.RUNS[0], paused_by="ram", paused_seconds=3600.0))
         assert [action.request for action in watch.see(ram_gb=0.5)] == [
-            StopRequest(by="ram", reason="paused for ram for 1:00 h, at most 1:00 h", cause=None)
+            StopRequest(by="ram", reason="paused for ram for 1h, at most 1h", cause=None)
         ]
 
-    def test_neither_pause_ends_into_the_other(self) -> None:
+    def test_a_pause_does_not_end_while_the_other_condition_holds(self) -> None:
         cooled = Watch(active_run("vit", 0, paused_by="heat"))
         assert cooled.see(gpu(celsius=50.0), ram_gb=0.5) == ()
         hot = Watch(active_run("vit", 0, paused_by="ram"))
@@ -70,14 +70,14 @@ class TestMemoryLimit:
     def uses(self, count: float | None) -> GpuReading:
         return gpu(used_gb=20, processes=(process("lm", count), process("other", 11, pid=8)))
 
-    def test_told_after_two_readings_and_ended_after_two_more(self) -> None:
+    def test_a_run_is_warned_after_two_readings_and_stopped_after_two_more(self) -> None:
         watch = Watch(self.RUN)
         words = "GPU 0: 9.1 GB used, limit 8"
         told = ("lm", TellRequest(message=f"{words}, stopped if it stays above"))
         ended = ("lm", StopRequest(by="memory_limit", reason=words, cause="memory_limit"))
         assert [requests(watch.see(self.uses(9.1))) for _ in range(5)] == [[], [told], [], [ended], []]
 
-    def test_a_reading_seen_again_neither_counts_nor_breaks_the_row(self) -> None:
+    def test_a_repeated_reading_neither_counts_nor_breaks_the_history(self) -> None:
         watch = Watch(self.RUN)
         ages = (0.0, 0.0, 1.05, 0.0, 0.0)
         kinds = [[type(action.request) for action in watch.see(self.uses(9), age=age)] for age in ages]
@@ -87,12 +87,12 @@ class TestMemoryLimit:
         watch = Watch(self.RUN)
         assert [watch.see(self.uses(8)) for _ in range(5)] == [()] * 5
 
-    def test_a_run_that_mends_itself_goes_on_and_is_told_again_next_time(self) -> None:
+    def test_a_run_that_gets_below_its_limit_continues_and_is_warned_again_next_time(self) -> None:
         watch = Watch(self.RUN)
         kinds = [[type(action.request) for action in watch.see(self.uses(used))] for used in (9, 9, 9, 7, 9, 9, 9)]
         assert kinds == [[], [TellRequest], [], [], [], [TellRequest], []]
 
-    def test_what_was_told_stands_while_the_gpu_is_silent(self) -> None:
+    def test_an_alarm_continues_while_the_gpu_does_not_answer(self) -> None:
         watch = Watch(self.RUN)
         silent = replace(self.uses(9), health=GpuHealth.STALE)
         seen = [self.uses(9), self.uses(9), silent, self.uses(9), self.uses(9)]
@@ -103,11 +103,11 @@ class TestMemoryLimit:
         assert [len(watch.see(self.uses(12))) for _ in range(3)] == [0, 0, 0]
         assert [len(watch.see(self.uses(12.1))) for _ in range(2)] == [0, 1]
 
-    def test_a_use_that_nobody_measured_is_not_above_anything(self) -> None:
+    def test_an_unmeasured_use_is_not_above_the_limit(self) -> None:
         watch = Watch(self.RUN)
         assert [watch.see(self.uses(None)) for _ in range(5)] == [()] * 5
 
-    def test_a_new_supervisor_tells_before_it_ends(self) -> None:
+    def test_a_new_supervisor_warns_before_it_stops_a_run(self) -> None:
         watch = Watch()
         for _ in range(6):
             watch.see(self.uses(9.1))

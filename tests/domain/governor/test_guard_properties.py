@@ -1,4 +1,4 @@
-"""What holds of the guard for any weather: it never acts blindly, never flaps, and leaves people's pauses alone."""
+"""Properties of the guard: it never acts on missing readings, never flaps, and leaves people's pauses alone."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_stale_readings_never_lead_to_an_action(moments: list[Moment]) -> None:
 
 @settings(max_examples=300)
 @given(weather)
-def test_a_run_that_moves_is_never_touched_because_of_a_gpu_that_does_not_answer(moments: list[Moment]) -> None:
+def test_a_running_run_is_never_touched_because_of_a_gpu_that_does_not_answer(moments: list[Moment]) -> None:
     for second in days(moments):
         for action in second.actions:
             moves = second.before[action.run_id].paused_by is None
@@ -135,7 +135,7 @@ def test_a_run_that_moves_is_never_touched_because_of_a_gpu_that_does_not_answer
 
 @settings(max_examples=300)
 @given(weather)
-def test_commands_fit_the_state_of_the_run_and_a_persons_pause_is_left_alone(moments: list[Moment]) -> None:
+def test_commands_match_the_state_of_the_run_and_a_persons_pause_is_left_alone(moments: list[Moment]) -> None:
     for second in days(moments):
         commanded = [
             action.run_id
@@ -169,7 +169,7 @@ def test_heat_pauses_only_what_stays_at_the_limit_and_continues_only_what_has_co
 
 @settings(max_examples=300)
 @given(fair_weather)
-def test_a_run_is_not_paused_again_before_heat_has_lasted_again_or_ram_has_gone_again(moments: list[Moment]) -> None:
+def test_a_run_is_not_paused_again_before_heat_or_low_ram_has_lasted_again(moments: list[Moment]) -> None:
     continued_at: dict[str, int] = {}
     for second in days(moments):
         for action in second.actions:
@@ -198,7 +198,7 @@ def test_ram_has_hysteresis_and_time_to_settle(moments: list[Moment]) -> None:
 
 @settings(max_examples=300)
 @given(weather)
-def test_no_run_ends_for_its_memory_that_was_not_told_before(moments: list[Moment]) -> None:
+def test_no_run_is_stopped_for_its_memory_without_a_warning(moments: list[Moment]) -> None:
     told: set[str] = set()
     for second in days(moments):
         for action in second.actions:
@@ -212,7 +212,7 @@ def test_no_run_ends_for_its_memory_that_was_not_told_before(moments: list[Momen
 
 @settings(max_examples=300)
 @given(weather)
-def test_every_action_says_why_in_words(moments: list[Moment]) -> None:
+def test_every_action_has_a_reason(moments: list[Moment]) -> None:
     for second in days(moments):
         for action in second.actions:
             request = action.request

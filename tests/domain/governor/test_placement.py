@@ -1,4 +1,4 @@
-"""Each GPU is judged for itself; a run goes to the fit ones that fewest share, and of those to most free VRAM."""
+"""Placement: each GPU is checked on its own; the least shared ones come first, then those with most free VRAM."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_an_idle_gpu_comes_before_a_larger_one_that_is_used() -> None:
     assert indices(candidate(), snapshot(*sizes, active=(active_run("a", 0),))) == [1]
 
 
-def test_a_gpu_that_serves_somebody_else_comes_after_one_that_is_free() -> None:
+def test_a_gpu_with_foreign_processes_comes_after_a_free_one() -> None:
     stranger = GpuProcess(pid=40412, memory_bytes=gb(20), owner="mika")
     used = gpu(0, total_gb=80, used_gb=20, processes=(stranger,))
     assert indices(candidate(), snapshot(used, gpu(1, total_gb=24))) == [1]
@@ -62,7 +62,7 @@ def test_runs_that_claim_nothing_spread_over_gpus_without_memory_figures() -> No
     assert indices(candidate(), snapshot(*unified, active=(active_run("a", 0),))) == [1]
 
 
-def test_several_gpus_are_distinct_and_told_by_index() -> None:
+def test_several_gpus_are_distinct_and_ordered_by_index() -> None:
     machine = snapshot(gpu(0, used_gb=9), gpu(1, used_gb=2), gpu(2, used_gb=12), gpu(3, used_gb=1))
     assert indices(candidate(gpus_wanted=3), machine) == [0, 1, 3]
 
@@ -80,7 +80,7 @@ class TestWithoutGpus:
     def test_gpus_hidden_by_the_environment_are_not_waited_for(self, hidden: tuple[str, ...]) -> None:
         assert indices(candidate(visible_gpus=hidden), snapshot(gpu(celsius=99.0))) is None
 
-    def test_gpus_that_were_asked_for_and_are_not_there_are_waited_for(self) -> None:
+    def test_requested_gpus_that_are_missing_are_waited_for(self) -> None:
         assert reasons(candidate(gpus_wanted=2), snapshot()) == ["can never start: needs 2 GPUs, machine has none"]
         assert reasons(candidate(gpus_wanted=2), snapshot(gpu())) == ["can never start: needs 2 GPUs, machine has 1"]
 
@@ -93,10 +93,10 @@ class TestChoice:
     def test_chosen_gpus_are_all_taken(self) -> None:
         assert indices(candidate(gpu_ids=("2", "3")), self.MACHINE) == [2, 3]
 
-    def test_fewer_may_be_wanted_than_chosen(self) -> None:
+    def test_fewer_gpus_may_be_requested_than_chosen(self) -> None:
         assert indices(candidate(gpu_ids=("2", "3"), gpus_wanted=1), self.MACHINE) == [2]
 
-    def test_a_uuid_or_its_beginning_names_a_gpu(self) -> None:
+    def test_a_uuid_or_its_prefix_selects_a_gpu(self) -> None:
         assert indices(candidate(gpu_ids=(uuid_of(2), "gpu-0003")), self.MACHINE) == [2, 3]
 
     def test_an_unknown_one_is_named(self) -> None:
@@ -128,12 +128,12 @@ class TestUnfit:
                 gpu(health=GpuHealth.LOST, problem="Xid 79, fallen off the bus"),
                 "GPU 0 lost: Xid 79, fallen off the bus",
             ),
-            (gpu(health=GpuHealth.STALE, age_seconds=12.0), "GPU 0 not answering for 0:12"),
-            (gpu(age_seconds=3.5), "GPU 0 not answering for 0:04"),
+            (gpu(health=GpuHealth.STALE, age_seconds=12.0), "GPU 0 not answering for 12s"),
+            (gpu(age_seconds=3.5), "GPU 0 not answering for 4s"),
             (gpu(health=GpuHealth.UNKNOWN), "GPU 0 never answered"),
         ],
     )
-    def test_it_is_said_in_words(self, unfit: GpuReading, message: str) -> None:
+    def test_the_reason_is_a_readable_message(self, unfit: GpuReading, message: str) -> None:
         assert reasons(candidate(), snapshot(unfit)) == [message]
         assert indices(candidate(), snapshot(unfit, gpu(1, used_gb=20))) == [1]
 
@@ -142,7 +142,7 @@ class TestUnfit:
         assert indices(candidate(limits=RunLimits(gpu_max_temp_celsius=90.0)), machine) == [0]
         assert indices(candidate(limits=RunLimits(gpu_max_temp_celsius=0.0)), machine) == [0]
 
-    def test_where_a_run_is_paused_for_heat_a_start_waits_as_it_does(self) -> None:
+    def test_a_start_waits_for_the_same_temperature_as_a_run_paused_for_heat(self) -> None:
         paused = active_run("vit-b16", 0, paused_by="heat")
         assert reasons(candidate(), snapshot(gpu(celsius=81.0), active=(paused,))) == [
             "GPU 0 too hot, 81 °C, starts below 80"
@@ -162,12 +162,12 @@ class TestUnfit:
             gpus=(Gpu(index=0, uuid=uuid_of(0)),), claim_bytes=gb(1)
         )
 
-    def test_a_claim_in_the_way_is_named(self) -> None:
+    def test_a_blocking_claim_is_named(self) -> None:
         loading, other = active_run("wav2vec-ft", 0), active_run("tiny", 0)
         machine = snapshot(gpu(used_gb=8), active=(loading, other), claims=(claim(other, 1), claim(loading, 15)))
         assert reasons(candidate(), machine) == ["GPU 0 claimed by wav2vec-ft, still loading"]
 
-    def test_somebody_elses_process_is_named_by_pid_and_owner(self) -> None:
+    def test_a_foreign_process_is_named_by_pid_and_owner(self) -> None:
         foreign = GpuProcess(pid=40412, memory_bytes=gb(21.3), owner="mika")
         ours = process("a", 2.0)
         assert reasons(candidate(), snapshot(gpu(used_gb=23.3, processes=(ours, foreign)))) == [
@@ -199,7 +199,7 @@ class TestReserved:
             (Check.GPU_COUNT, "GPU 1 kept for qwen-sft-2gpu"),
         ]
 
-    def test_the_run_itself_does_not(self) -> None:
+    def test_the_reserved_run_itself_does_not_wait(self) -> None:
         assert indices(candidate("big", gpus_wanted=2), self.MACHINE) == [0, 1]
 
 
@@ -213,11 +213,11 @@ class TestLearnedPeak:
         assert isinstance(placement, Placement)
         assert placement.claim_bytes == gb(22)
 
-    def test_beside_another_run_the_margin_must_be_free_too(self) -> None:
+    def test_next_to_another_run_the_margin_must_be_free_too(self) -> None:
         machine = snapshot(gpu(used_gb=2.5), active=(active_run("a", 0),))
         assert reasons(self.RUN, machine) == ["GPU 0: 21.5 GB free, needs 22"]
 
-    def test_a_run_that_once_filled_a_gpu_starts_again_on_one_of_its_own(self) -> None:
+    def test_a_run_that_once_filled_a_gpu_can_start_again_on_an_empty_one(self) -> None:
         placement = place(candidate(learned_peak_bytes=gb(23)), snapshot(gpu(used_gb=0.5)))
         assert isinstance(placement, Placement)
         assert placement.claim_bytes == gb(23.5)

@@ -1,4 +1,4 @@
-"""A big run at the head of the queue gets its GPUs in the end, and an impossible one takes nobody's."""
+"""A big run at the head of the queue gets its GPUs eventually; an impossible one reserves none."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ def test_it_stays_the_head_until_another_waits_before_it() -> None:
     assert head_of_queue(head, [bigger, BIG], later) == HeadOfQueue(run_id="bigger", since=100.0)
 
 
-def test_nothing_is_kept_before_five_minutes() -> None:
+def test_nothing_is_reserved_before_five_minutes() -> None:
     just_under = HeadOfQueue(run_id="big", since=-RESERVE_AFTER_SECONDS + 1)
     assert kept([BIG], BUSY, just_under) is None
     assert kept([BIG], BUSY) is not None
 
 
-def test_the_fit_gpus_are_kept_first_and_then_the_freest() -> None:
+def test_suitable_gpus_are_reserved_first_and_then_the_freest() -> None:
     assert kept([BIG], BUSY) == {uuid_of(1), uuid_of(2)}
 
 
-def test_a_run_that_waits_for_another_run_keeps_no_gpus() -> None:
+def test_a_run_that_waits_for_another_run_reserves_no_gpus() -> None:
     assert kept([replace(BIG, awaited=(AwaitedRun(name="a", status="running"),))], BUSY) is None
 
 
@@ -68,11 +68,11 @@ def test_a_run_that_waits_for_another_run_keeps_no_gpus() -> None:
         replace(BIG, visible_gpus=("0",)),
     ],
 )
-def test_a_run_that_the_machine_cannot_hold_keeps_no_gpus(impossible: Candidate) -> None:
+def test_a_run_too_large_for_the_machine_reserves_no_gpus(impossible: Candidate) -> None:
     assert kept([impossible], BUSY) is None
 
 
-def test_lost_gpus_and_those_that_strangers_fill_are_not_counted_on() -> None:
+def test_lost_gpus_and_those_full_of_foreign_processes_do_not_count() -> None:
     stranger = GpuProcess(pid=1, memory_bytes=gb(10), owner="mika")
     beside_ours = gpu(1, used_gb=16, processes=(process("b", 6), stranger))
     active = BUSY.active
@@ -81,7 +81,7 @@ def test_lost_gpus_and_those_that_strangers_fill_are_not_counted_on() -> None:
     assert kept([BIG], snapshot(gpu(0, used_gb=12), gpu(1, used_gb=12), active=active[:1])) is None
 
 
-def test_a_run_that_only_other_things_hold_keeps_no_gpus() -> None:
+def test_a_run_held_for_other_reasons_reserves_no_gpus() -> None:
     free = snapshot(gpu(0), gpu(1))
     assert kept([BIG], replace(free, queue_held=True)) is None
 
@@ -140,14 +140,14 @@ def test_small_runs_that_never_stop_coming_do_not_starve_a_big_one(lengths: list
     assert machine.now <= 10 + RESERVE_AFTER_SECONDS + 600.0 + 20.0
 
 
-def test_before_it_keeps_gpus_the_small_runs_overtake() -> None:
+def test_small_runs_overtake_before_gpus_are_reserved() -> None:
     machine = Machine(lengths=cycle([600.0]))
     machine.pass_over([candidate("first", limits=RunLimits(gpu_min_free_vram_bytes=gb(10)))])
     machine.pass_over([BIG, SMALL])
     assert set(machine.running) == {"first", "small"}
 
 
-def test_claims_of_runs_that_still_load_are_waited_for_too() -> None:
+def test_claims_of_loading_runs_count_for_reservations() -> None:
     loading = active_run("a", 0)
     machine = snapshot(gpu(0), gpu(1), active=(loading,), claims=(claim(loading, 10),))
     assert kept([BIG], machine) == {uuid_of(0), uuid_of(1)}

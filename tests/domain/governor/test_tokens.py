@@ -1,4 +1,4 @@
-"""Starts are spaced by a bucket that never holds more than its burst and never loses a fraction."""
+"""The token bucket never holds more than its burst and never loses a fraction."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def test_a_new_machine_starts_a_burst_and_then_one_a_minute() -> None:
     assert bucket.refilled(19.0, FOUR_THEN_ONE_A_MINUTE).seconds_to_next(FOUR_THEN_ONE_A_MINUTE) == pytest.approx(41.0)
 
 
-def test_a_start_that_is_not_free_is_a_callers_mistake() -> None:
+def test_taking_a_token_that_is_not_there_raises() -> None:
     with pytest.raises(ValueError, match="no start is allowed"):
         TokenBucket(tokens=0.9, as_of=0.0).take(FOUR_THEN_ONE_A_MINUTE)
 
 
 @pytest.mark.parametrize("limits", [MachineLimits(starts_per_minute=0.0), MachineLimits(start_burst=0)])
-def test_a_rate_or_burst_of_zero_limits_nothing(limits: MachineLimits) -> None:
+def test_a_rate_or_burst_of_zero_means_no_limit(limits: MachineLimits) -> None:
     bucket = TokenBucket(tokens=0.0, as_of=0.0)
     assert bucket.seconds_to_next(limits) == 0.0
     assert bucket.take(limits) == bucket
 
 
-def test_a_clock_that_begins_anew_after_a_boot_gives_nothing_and_goes_on() -> None:
+def test_a_clock_that_restarts_at_boot_adds_nothing() -> None:
     before = TokenBucket(tokens=0.5, as_of=90_000.0)
     after = before.refilled(10.0, FOUR_THEN_ONE_A_MINUTE)
     assert after == TokenBucket(tokens=0.5, as_of=10.0)
@@ -62,9 +62,7 @@ def test_many_small_refills_give_as_much_as_one(tokens: float, limits: MachineLi
 
 
 @given(st.floats(0.0, 20.0), rates)
-def test_a_start_is_free_after_the_seconds_that_were_promised_and_not_before(
-    tokens: float, limits: MachineLimits
-) -> None:
+def test_a_start_is_allowed_exactly_after_the_announced_seconds(tokens: float, limits: MachineLimits) -> None:
     bucket = TokenBucket(tokens=tokens, as_of=0.0)
     seconds = bucket.seconds_to_next(limits)
     then = bucket.refilled(seconds, limits)

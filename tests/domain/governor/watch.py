@@ -1,4 +1,4 @@
-"""The guard under test: a machine that is looked at once a second."""
+"""A harness for the guard: a machine that it checks once a second."""
 
 from __future__ import annotations
 

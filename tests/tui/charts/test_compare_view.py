@@ -6,21 +6,22 @@ from dataclasses import replace
 
 import pytest
 
+from backprop_tui.presentation.compare import ComparedRun
 from backprop_tui.tui.charts.choices import ChartChoices
 from backprop_tui.tui.charts.compare_screen import draw_compare
-from backprop_tui.tui.charts.compare_view import Compared, CompareView, compare_view
-from backprop_tui.tui.drawing.lines import text_of, width_of
-from backprop_tui.tui.wording.glyphs import ASCII, UNICODE
+from backprop_tui.tui.charts.compare_view import CompareView, compare_view, compared_run
+from backprop_tui.tui.glyphs import ASCII, UNICODE
+from backprop_tui.tui.lines import text_of, width_of
 from tests.tui.charts.runs import chart_data, falling, series
 from tests.tui.snapshots import NOW, running
 
 
-def _compared(run_id: str, lr: str, to: float, count: int = 40) -> Compared:
+def _compared(run_id: str, lr: str, to: float, count: int = 40) -> ComparedRun:
     plain = running(run_id, step=count)
     command = ["python", "train.py", "--lr", lr, "--opt", "adamw"]
     known = replace(plain, record={**plain.record, "command": command})
     metrics = {"loss": series("loss", falling(count, to=to)), "acc": series("acc", [1 / to] * count)}
-    return Compared(known=known, figures=chart_data(run_id, metrics, run=known.run))
+    return compared_run(known, chart_data(run_id, metrics, run=known.run))
 
 
 RUNS = (_compared("one", "1e-3", 2.0), _compared("two", "3e-4", 1.0, 80), _compared("three", "1e-4", 3.0))
@@ -56,7 +57,7 @@ def test_curves_are_overlaid_with_a_colour_and_a_letter_each() -> None:
 
 
 def test_a_run_that_is_not_read_yet_has_a_column() -> None:
-    view = compare_view([RUNS[0], Compared(known=RUNS[1].known, figures=None)], ChartChoices(), NOW, all_options=False)
+    view = compare_view([RUNS[0], compared_run(RUNS[1].known, None)], ChartChoices(), NOW, all_options=False)
     assert {row.label: row.cells for row in view.results}["loss (last)"][1] == "-"
 
 

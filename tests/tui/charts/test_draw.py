@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from backprop_tui.plotting.scale import Scale
 from backprop_tui.tui.charts.chart import AxisUnit, Chart, ChartCurve
 from backprop_tui.tui.charts.draw import axis_duration, chart_frame, draw_chart, tick_labels
-from backprop_tui.tui.drawing.lines import text_of, width_of
-from backprop_tui.tui.view.tokens import Token
-from backprop_tui.tui.wording.glyphs import ASCII, UNICODE
+from backprop_tui.tui.glyphs import ASCII, UNICODE
+from backprop_tui.tui.lines import text_of, width_of
+from backprop_tui.tui.tokens import Token
 
 LINE = tuple((float(x), float(x), float(x)) for x in range(101))
 CURVE = ChartCurve(label="train", value="2.214", token=Token.ACCENT, letter="t", pieces=(LINE,), ends_in_letter=True)

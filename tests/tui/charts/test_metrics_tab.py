@@ -11,15 +11,15 @@ from backprop_tui.domain.course import Course
 from backprop_tui.domain.run import Attempt, Checkpoint
 from backprop_tui.domain.status import Status
 from backprop_tui.plotting.by import By
+from backprop_tui.presentation.known_run import LossCurve
 from backprop_tui.tui.charts.chart import AxisUnit
 from backprop_tui.tui.charts.choices import ChartChoices, ChartNavigator
 from backprop_tui.tui.charts.metric_charts import Plotter
 from backprop_tui.tui.charts.metrics_tab import MetricsView, draw_metrics, metrics_view
 from backprop_tui.tui.charts.source import ChartData
-from backprop_tui.tui.drawing.lines import text_of, width_of
-from backprop_tui.tui.snapshot import Curve
-from backprop_tui.tui.view.tokens import Token
-from backprop_tui.tui.wording.glyphs import ASCII, UNICODE
+from backprop_tui.tui.glyphs import ASCII, UNICODE
+from backprop_tui.tui.lines import text_of, width_of
+from backprop_tui.tui.tokens import Token
 from tests.tui.charts.runs import chart_data, falling, series
 from tests.tui.snapshots import NOW, running
 
@@ -28,7 +28,7 @@ KNOWN = running(
     step=590,
     total_steps=1000,
     metrics={"loss": 2.1},
-    curve=Curve(step_seconds=0.118),
+    curve=LossCurve(step_seconds=0.118),
     checkpoints=(Checkpoint(path="/c/400", step=400, saved_at=NOW.wall - 65, sound=True),),
 )
 

@@ -9,8 +9,8 @@ import pytest
 from backprop_tui.domain.limits import MemoryLimit, RunLimits
 from backprop_tui.tui.charts.resources_tab import ResourcesView, draw_resources, resources_view
 from backprop_tui.tui.charts.source import ChartData, ResourceSample
-from backprop_tui.tui.drawing.lines import text_of, width_of
-from backprop_tui.tui.wording.glyphs import ASCII, UNICODE
+from backprop_tui.tui.glyphs import ASCII, UNICODE
+from backprop_tui.tui.lines import text_of, width_of
 from tests.tui.charts.runs import chart_data
 from tests.tui.snapshots import NOW, gpu, running, sample, snapshot
 
@@ -35,7 +35,7 @@ def test_four_charts_with_limits_and_peaks() -> None:
     legends = [[f"{curve.label} {curve.value}".strip() for curve in chart.curves if curve.label] for chart in charts]
     assert legends == [
         ["mean 84%"],
-        ["limit 64.0 GB", "peak 61.2 GB"],
+        ["limit 64 GB", "peak 61.2 GB"],
         ["pauses at 85", "peak 76 C"],
         ["CPU of 32 cores", "peak 21.4 GB"],
     ]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from backprop_tui.tui.glyphs import UNICODE
 from backprop_tui.tui.log.escapes import plain_text
 from backprop_tui.tui.log.page import LogPage, draw_status
 from backprop_tui.tui.log.session import LogSession
-from backprop_tui.tui.wording.glyphs import UNICODE
 
 NOW = 2_000_000_000.0
 
@@ -199,7 +199,7 @@ def test_it_is_quiet_only_after_ten_times_the_usual(log: Path) -> None:
     last = NOW + 7 * 1.2
     assert session.page(last + 11).usual_gap_seconds is None
     page = session.page(last + 372)
-    assert "quiet for 6:12, usually 1.2 s" in status(page)
+    assert "quiet for 6m12s, usually 1.2 s" in status(page)
 
 
 def test_a_narrow_status_row_drops_whole_parts(log: Path) -> None:

@@ -15,7 +15,7 @@ OOM = Cause(kind="cuda_oom", evidence="CUDA out of memory")
 
 def test_an_end_is_reported_once() -> None:
     before, after = snapshot(running("a"), queued("b")), snapshot(ended("a", ago=-5), queued("b"), moment=LATER)
-    assert [end.words for end in ends_between(before, after)] == ["a done"]
+    assert [one.words for one in ends_between(before, after)] == ["a completed"]
     assert not ends_between(after, after)
 
 
@@ -40,11 +40,11 @@ def test_a_failure_has_its_cause_and_a_stop_by_the_user_is_no_problem() -> None:
     assert (mine.is_problem, mine.stopped_by_user) == (False, True)
 
 
-def test_many_ends_are_summarised() -> None:
+def test_many_ends_are_summarize_ends() -> None:
     runs = [running(f"r{number}") for number in range(9)]
     after = [ended(f"r{number}", Status.FAILED if number < 4 else Status.COMPLETED) for number in range(9)]
     lines = summarize_ends(ends_between(snapshot(*runs), snapshot(*after, moment=LATER)), 3)
-    assert lines == ["r8 done", "r7 done", "7 more runs ended, 4 with problems"]
+    assert lines == ["r8 completed", "r7 completed", "7 more runs ended, 4 with problems"]
 
 
 def test_a_name_is_sanitised_and_shortened() -> None:

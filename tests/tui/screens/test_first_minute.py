@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
+from backprop_tui.tui.panes.beginning import beginning_view
 from backprop_tui.tui.screens.new_run import NewRun
-from backprop_tui.tui.view.beginning import beginning_view
 from backprop_tui.tui.widgets.machine import Machine
 from tests.tui.screens.test_main import staged
 from tests.tui.screens.test_new_run import Answering, dialog

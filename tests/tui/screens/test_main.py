@@ -18,6 +18,7 @@ from backprop_tui.domain.status import Status
 from backprop_tui.tui.actions import ACTIONS
 from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.bridge import StoreFailed, StoreRead
+from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.preferences import Preferences
 from backprop_tui.tui.screens.ask import Ask
 from backprop_tui.tui.screens.edit_run import EditRun
@@ -28,7 +29,6 @@ from backprop_tui.tui.widgets.header import Header
 from backprop_tui.tui.widgets.painted import Painted
 from backprop_tui.tui.widgets.runs import RunsTable
 from backprop_tui.tui.widgets.selected import SelectedRun
-from backprop_tui.tui.wording.glyphs import ASCII, UNICODE
 from tests.tui.doubles import FakeBridge, FakeDesk
 from tests.tui.snapshots import NOW, ended, gpu, queued, running, sample, snapshot
 

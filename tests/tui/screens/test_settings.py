@@ -10,10 +10,10 @@ import pytest
 from textual import events
 
 from backprop_tui.config.keys import KEYS
+from backprop_tui.tui.panes.settings import default_text, settings_rows, value_text
 from backprop_tui.tui.requests import Said
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.settings import Settings
-from backprop_tui.tui.view.settings import default_word, settings_rows, word_of
 from backprop_tui.tui.widgets.painted import Painted
 from tests.tui.doubles import FakeDesk
 from tests.tui.screens.test_main import Stage, staged
@@ -194,8 +194,8 @@ def test_the_cursor_is_always_to_be_seen(size: tuple[int, int]) -> None:
 
 def test_every_default_is_a_word_that_config_set_takes() -> None:
     for name, key in KEYS.items():
-        assert key.kind.read(default_word(name)) == key.default
-    assert word_of(["a", "b"]) == "a,b"
+        assert key.kind.read(default_text(name)) == key.default
+    assert value_text(["a", "b"]) == "a,b"
 
 
 def test_what_is_no_object_is_refused() -> None:

@@ -1,0 +1,55 @@
+"""Numbers, sizes and durations as text for sentences, in the one notation that the whole program uses.
+
+Of two sizes in a sentence the available one is rounded down and the required one up, so that a sentence never says
+"4 GB free, keeps 4" when slightly less than 4 GB is free.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+TENTH_OF_A_GIGABYTE = 100_000_000
+_UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+
+
+def gigabytes_down(count_bytes: int) -> str:
+    """Bytes in GB without the unit, rounded down: 3.1, 134."""
+    return _gigabytes(count_bytes // TENTH_OF_A_GIGABYTE)
+
+
+def gigabytes_up(count_bytes: int) -> str:
+    """Bytes in GB without the unit, rounded up: 2.5, 70."""
+    return _gigabytes(-(-count_bytes // TENTH_OF_A_GIGABYTE))
+
+
+def _gigabytes(tenths: int) -> str:
+    """One decimal, unless it is 0 or the size is 100 GB or more."""
+    whole, decimal = divmod(tenths, 10)
+    return str(whole) if decimal == 0 or whole >= 100 else f"{whole}.{decimal}"
+
+
+def plain(number: float) -> str:
+    """A number with at most two decimals and without trailing zeros: 84, 2.25."""
+    return f"{number:.2f}".rstrip("0").rstrip(".")
+
+
+def duration(seconds: float) -> str:
+    """A duration in its two largest units, fractions of a second rounded up: 41s, 22m04s, 1h16m, 2d4h."""
+    whole = max(0, int(-(-seconds // 1)))
+    for (unit, size), (lesser_unit, lesser_size) in pairwise(_UNITS):
+        if whole >= size:
+            rest = whole % size // lesser_size
+            padded = str(rest) if unit == "d" else f"{rest:02}"
+            return f"{whole // size}{unit}" + (f"{padded}{lesser_unit}" if rest else "")
+    return f"{whole}s"
+
+
+def minutes(seconds: float) -> str:
+    """Seconds as minutes without the unit, with as many decimals as short ones need: 90, 12.5, 0.051."""
+    number = seconds / 60
+    return f"{round(number, 3 if number < 1 else 2):.15g}"
+
+
+def counted(count: int, noun: str) -> str:
+    """A count with its noun: 1 run, 2 runs."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,0 +1,40 @@
+"""Removes escape sequences, control characters and direction marks from foreign text before a terminal shows it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# ECMA-48: CSI, then the string sequences (OSC, DCS, SOS, PM, APC) up to their terminator or the end, then the others;
+# each may also start with its one-byte introducer from the C1 set.
+_ESCAPES = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"
+    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c|$)?"
+    r"|\x1b[ -/]*[0-~]?"
+)
+_PRINTABLE_ASCII = re.compile(r"[\x20-\x7e]*")
+_SPACES = {"\t": " ", "\n": " ", "\r": " ", "\x0b": " ", "\x0c": " ", "\x85": " ", "\u2028": " ", "\u2029": " "}
+# Cc controls, Cf formats (direction marks, zero widths), Co private use, Cs lone surrogates, Cn unassigned.
+_HARMFUL = frozenset({"Cc", "Cf", "Co", "Cs", "Cn"})
+_REPLACEMENT = "\ufffd"
+
+
+def sanitize(text: str) -> str:
+    """One line of text without anything that a terminal would interpret."""
+    if _PRINTABLE_ASCII.fullmatch(text):
+        return text
+    return "".join(map(_sanitized_character, _ESCAPES.sub("", text)))
+
+
+def _sanitized_character(character: str) -> str:
+    if character in _SPACES:
+        return _SPACES[character]
+    category = unicodedata.category(character)
+    if category not in _HARMFUL:
+        return character
+    return "" if category == "Cf" else _REPLACEMENT
+
+
+def sanitize_optional(text: object) -> str | None:
+    """As `sanitize`, for a field that may be missing."""
+    return None if text is None else sanitize(str(text))

@@ -1,0 +1,154 @@
+"""Runs side by side: their results, the options they were started with, and which of them is best."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+from backprop_tui.domain.course import Course, Extreme
+from backprop_tui.domain.metric_names import less_is_better, main_loss
+from backprop_tui.domain.run import Run
+from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.domain.values import dataclass
+from backprop_tui.presentation import durations, numbers
+from backprop_tui.presentation.known_run import KnownRun, Moment, running_seconds, step_text
+from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.option_table import options_of
+
+NOT_SET = "not set"
+_NAME_SEPARATORS = ":, "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedRun:
+    """A run with the metrics it has measured."""
+
+    known: KnownRun
+    metrics: Mapping[str, Course]
+
+    @property
+    def run(self) -> Run | None:
+        """None where only the index knows it."""
+        return self.known.run
+
+    @property
+    def record(self) -> JsonObject:
+        return self.known.record
+
+
+ComparedRunT = TypeVar("ComparedRunT", bound=ComparedRun)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonRow:
+    """A labelled cell for each run; `best` has the places of the best values where that can be told."""
+
+    label: str
+    cells: tuple[str, ...]
+    best: frozenset[int] = frozenset()
+
+
+def metric_names(runs: Iterable[ComparedRun]) -> tuple[str, ...]:
+    """The names of all metrics of the runs, in order of appearance."""
+    return tuple(dict.fromkeys(name for run in runs for name in run.metrics))
+
+
+def metric_to_compare(names: Iterable[str]) -> str | None:
+    """The loss, else the first metric; None where there is none."""
+    known = list(names)
+    return main_loss(known) or next(iter(known), None)
+
+
+def best_value(run: ComparedRun, metric: str | None) -> Extreme | None:
+    """The best value of the metric, or its last where its name does not tell which direction is better."""
+    course = None if metric is None else run.metrics.get(metric)
+    if course is None:
+        return None
+    value = course.last if less_is_better(course.name) is None else course.best
+    return value if value is not None and math.isfinite(value.value) else None
+
+
+def best_first(runs: Sequence[ComparedRunT], metric: str | None) -> list[ComparedRunT]:
+    """The runs by their best value, lowest first where the direction is unknown; those without a value last."""
+    sign = -1.0 if metric is not None and less_is_better(metric) is False else 1.0
+    rated = [(sign * value.value, run) for run in runs if (value := best_value(run, metric)) is not None]
+    unrated = [run for run in runs if best_value(run, metric) is None]
+    return [*(run for _, run in sorted(rated, key=lambda pair: pair[0])), *unrated]
+
+
+def best_text(run: ComparedRun, metric: str | None) -> str:
+    """`loss 0.3921 at step 2,338: abc train:lr=3e-4`; `-` where nothing was measured."""
+    best = best_value(run, metric)
+    if best is None or metric is None:
+        return numbers.NOTHING
+    where = "" if best.step is None else f" at step {numbers.count(best.step)}"
+    return f"{sanitize(metric)} {numbers.metric(best.value)}{where}: {run.known.id} {run.record['name']}"
+
+
+def outcome_rows(runs: Sequence[ComparedRun], moment: Moment) -> Iterator[ComparisonRow]:
+    """How far each run came, in which time, with how much VRAM."""
+    yield ComparisonRow(label="step", cells=tuple(step_text(run.known) or numbers.NOTHING for run in runs))
+    yield ComparisonRow(label="time running", cells=tuple(_running_time(run.known, moment) for run in runs))
+    peaks = [None if run.run is None else run.run.peak.vram_bytes for run in runs]
+    if any(peaks):
+        yield ComparisonRow(label="peak VRAM", cells=tuple(numbers.size(peak) for peak in peaks))
+
+
+def _running_time(run: KnownRun, moment: Moment) -> str:
+    if run.live is not None:
+        return durations.elapsed(running_seconds(run.live, moment))
+    return durations.elapsed(run.record.get("duration_seconds"))
+
+
+def metric_rows(runs: Sequence[ComparedRun], name: str, *, last: bool = True) -> Iterator[ComparisonRow]:
+    """The last values of a metric, and its best ones where its name tells which direction is better."""
+    courses = [run.metrics.get(name) for run in runs]
+    is_rated = less_is_better(name) is not None
+    if last or not is_rated:
+        yield metric_row(name, "last", [None if course is None else course.last for course in courses])
+    if is_rated:
+        yield metric_row(name, "best", [None if course is None else course.best for course in courses], with_step=True)
+
+
+def metric_row(name: str, kind: str, values: Sequence[Extreme | None], *, with_step: bool = False) -> ComparisonRow:
+    """One kind of value of a metric for each run, with the best of them, unless all are equal."""
+    finite = {
+        place: value.value for place, value in enumerate(values) if value is not None and math.isfinite(value.value)
+    }
+    best: frozenset[int] = frozenset()
+    less = less_is_better(name)
+    if less is not None and len(set(finite.values())) > 1:
+        winner = min(finite.values()) if less else max(finite.values())
+        best = frozenset(place for place, value in finite.items() if value == winner)
+    cells = tuple(_value_text(value, with_step=with_step) for value in values)
+    return ComparisonRow(label=f"{sanitize(name)} ({kind})", cells=cells, best=best)
+
+
+def _value_text(value: Extreme | None, *, with_step: bool) -> str:
+    if value is None:
+        return numbers.NOTHING
+    where = f" at {numbers.count(value.step)}" if with_step and value.step is not None else ""
+    return numbers.metric(value.value) + where
+
+
+def option_rows(runs: Sequence[ComparedRun]) -> list[ComparisonRow]:
+    """Every option that any of the runs was started with."""
+    options = [options_of(run.record, run.run) for run in runs]
+    return [
+        ComparisonRow(label=sanitize(name), cells=tuple(sanitize(of_run.get(name, NOT_SET)) for of_run in options))
+        for name in dict.fromkeys(name for of_run in options for name in of_run)
+    ]
+
+
+def differing(rows: Iterable[ComparisonRow]) -> list[ComparisonRow]:
+    """The rows whose cells are not all the same."""
+    return [row for row in rows if len(set(row.cells)) > 1]
+
+
+def member_names(names: Sequence[str]) -> list[str]:
+    """Names without the beginning that all of them share, cut at a separator."""
+    first, last = min(names), max(names)  # what these two share, all names between them share
+    size = next((place for place, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), 0)
+    cut = max((first.rfind(separator, 0, size) for separator in _NAME_SEPARATORS), default=-1) + 1
+    return [name[cut:].replace(",", " ") or name for name in names]

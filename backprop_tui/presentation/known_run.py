@@ -1,0 +1,133 @@
+"""One run as the front ends know it, at one moment, and what can be computed from that."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import field
+
+from backprop_tui.domain.lifecycle import timebox_seconds
+from backprop_tui.domain.live import Live
+from backprop_tui.domain.metric_names import main_loss
+from backprop_tui.domain.run import Run
+from backprop_tui.domain.slices import slice_number
+from backprop_tui.domain.status import Status
+from backprop_tui.domain.values import dataclass
+from backprop_tui.presentation import numbers
+from backprop_tui.processes.linux import boot_id
+from backprop_tui.store.fields import JsonObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """Now: `wall` in seconds since the epoch, `monotonic` on CLOCK_MONOTONIC of boot `boot_id`."""
+
+    wall: float
+    monotonic: float
+    boot_id: str
+
+    @classmethod
+    def now(cls) -> Moment:
+        return cls(wall=time.time(), monotonic=time.monotonic(), boot_id=boot_id())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossCurve:
+    """The loss of a run so far; `step_seconds` is its recent pace, None where that is unknown."""
+
+    name: str | None = None
+    values: tuple[float, ...] = ()
+    step_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownRun:
+    """One run; `record` is its public JSON, `run` is None where only the index knows it.
+
+    `written_at` is the wall time at which its log last grew, `place` its place in the queue from 1 on.
+    """
+
+    record: JsonObject
+    run: Run | None = None
+    live: Live | None = None
+    curve: LossCurve = field(default_factory=LossCurve)
+    written_at: float | None = None
+    place: int | None = None
+
+    @property
+    def id(self) -> str:
+        return str(self.record["id"])
+
+    @property
+    def status(self) -> Status:
+        """The public status, which includes paused and stopping."""
+        return Status(self.record["status"])
+
+
+def running_seconds(live: Live, moment: Moment) -> float:
+    """How long the attempt has run so far. After a reboot its clock stays at the last recorded value."""
+    if live.clock.boot_id != moment.boot_id:
+        return live.clock.running_seconds
+    return live.clock.at(moment.monotonic, paused=live.pause is not None).running_seconds
+
+
+def limit_seconds(run: KnownRun) -> float | None:
+    """The timebox of the attempt; None where there is none."""
+    if run.run is not None:
+        return timebox_seconds(run.run)
+    minutes = run.record.get("max_run_minutes")
+    return None if minutes is None else float(minutes) * 60
+
+
+def share_done(live: Live) -> float | None:
+    """How much of its steps, else of its epochs, is done; None where the script does not tell their number."""
+    if live.step is not None and live.total_steps:
+        return min(1.0, live.step / live.total_steps)
+    if live.epoch is not None and live.total_epochs:
+        return min(1.0, live.epoch / live.total_epochs)
+    return None
+
+
+def eta_seconds(run: KnownRun, live: Live) -> float | None:
+    """The time to the last step at the recent pace, else the script's own estimate; None where there is neither."""
+    pace = run.curve.step_seconds
+    if pace is None or live.step is None or not live.total_steps:
+        return live.eta_seconds
+    return max(0.0, (live.total_steps - live.step) * pace)
+
+
+def step_text(run: KnownRun, *, cells: int | None = None) -> str:
+    """`9,500/10,000`, or `ep 28/90` where only the number of epochs is known; empty without progress."""
+    source = run.record
+    if run.live is not None:
+        live = run.live
+        step, total, epoch, epochs = live.step, live.total_steps, live.epoch, live.total_epochs
+    else:
+        step, total, epoch, epochs = (source.get(key) for key in ("step", "total_steps", "epoch", "total_epochs"))
+    if epoch is not None and (step is None or (epochs is not None and total is None)):
+        return numbers.epochs(epoch, epochs)
+    return "" if step is None else numbers.steps(step, total, cells=cells)
+
+
+def last_loss(run: KnownRun) -> float | None:
+    """The newest value of the main loss, which may be NaN or infinite; None where it has none."""
+    metrics = run.live.metrics if run.live is not None else run.record.get("metrics") or {}
+    name = main_loss([str(key) for key in metrics])
+    return None if name is None else float(metrics[name])
+
+
+def finite_loss(run: KnownRun) -> float | None:
+    """As `last_loss`; None too where it is not finite."""
+    value = last_loss(run)
+    return value if value is not None and math.isfinite(value) else None
+
+
+def usable_checkpoints(record: JsonObject) -> list[JsonObject]:
+    """The checkpoints that are not known to be damaged, oldest first."""
+    return [checkpoint for checkpoint in record.get("checkpoints") or () if checkpoint.get("sound") is not False]
+
+
+def slice_text(run: Run) -> str:
+    """`3/12`, the slice it is in and of how many where that is known; empty where it is not trained in slices."""
+    number = slice_number(run)
+    return "" if number is None else str(number)

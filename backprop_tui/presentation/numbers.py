@@ -1,0 +1,149 @@
+"""Numbers as text, `-` where there is no reading.
+
+Steps are exact with thousands separators (9,500) and become compact (38.4k) only on axes and where they do not fit.
+Metrics have four significant digits, sizes one decimal below 100 unless it is 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+NOTHING = "-"
+METRIC_CELLS = 7
+_UNITS = ("", "k", "M", "G", "T")
+_SMALL, _LARGE = 1e-3, 1e5
+
+
+def count(value: float | None) -> str:
+    """A step, a line number or another whole number: 950, 9,500, 1,250,000."""
+    return NOTHING if value is None else f"{value:,.0f}"
+
+
+def compact_count(value: float) -> str:
+    """Three significant digits without trailing zeros: 950, 1.8k, 38.4k, 60k, 1.25M."""
+    amount, unit = _scaled(value)
+    if not unit:
+        return f"{amount:.0f}"
+    decimals = 2 if abs(amount) < 9.995 else 1 if abs(amount) < 99.95 else 0
+    text = f"{amount:.{decimals}f}"
+    return (text.rstrip("0").rstrip(".") if decimals else text) + unit
+
+
+def _scaled(value: float) -> tuple[float, str]:
+    amount, unit = float(value), 0
+    while abs(amount) >= 999.5 and unit < len(_UNITS) - 1:
+        amount, unit = amount / 1000, unit + 1
+    return amount, _UNITS[unit]
+
+
+def steps(step: float | None, total: float | None, *, cells: int | None = None) -> str:
+    """Progress in steps: 38,400/60,000, or 38.4k/60k where that takes more than `cells`."""
+    if step is None:
+        return NOTHING
+    exact = count(step) if total is None else f"{count(step)}/{count(total)}"
+    if cells is None or len(exact) <= cells:
+        return exact
+    return compact_count(step) if total is None else f"{compact_count(step)}/{compact_count(total)}"
+
+
+def epochs(epoch: float, total: int | None) -> str:
+    """The epoch that is being trained, of how many: ep 28/90."""
+    return f"ep {math.floor(epoch)}" + ("" if total is None else f"/{total}")
+
+
+def metric(value: object) -> str:
+    """Four significant digits, at most seven cells: 2.214, 0.3921, 3.41e-4.
+
+    Takes a number, or "NaN", "Infinity" or "-Infinity" as the public JSON has them.
+    """
+    if not isinstance(value, int | float | str):
+        return NOTHING
+    number = float(value)
+    if math.isnan(number):
+        return "NaN"
+    if math.isinf(number):
+        return "inf" if number > 0 else "-inf"
+    if number == 0:
+        return "0"
+    size_of_number = abs(number)
+    if size_of_number < _SMALL or size_of_number >= _LARGE:
+        return _fitting(number, 2, _scientific)
+    if size_of_number >= 1:
+        decimals = max(0, 3 - math.floor(math.log10(size_of_number)))
+    else:
+        decimals = 4 if size_of_number >= 0.1 else 5
+    return _fitting(number, decimals, lambda shown, digits: f"{shown:.{digits}f}")
+
+
+def _fitting(value: float, decimals: int, as_text: Callable[[float, int], str]) -> str:
+    """The text with the most decimals that fits the column."""
+    texts = (as_text(value, digits) for digits in range(decimals, 0, -1))
+    return next((text for text in texts if len(text) <= METRIC_CELLS), as_text(value, 0))
+
+
+def _scientific(value: float, decimals: int) -> str:
+    mantissa, exponent = f"{value:.{decimals}e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def percent_done(fraction: float | None) -> str:
+    """Rounded down, so that 100% means finished."""
+    if fraction is None:
+        return NOTHING
+    return f"{max(0, min(100, math.floor(fraction * 100 + 1e-9)))}%"
+
+
+def percent(value: float | None) -> str:
+    """A reading in percent, as a whole number."""
+    return NOTHING if value is None else f"{value:.0f}%"
+
+
+def whole(value: float | None) -> str:
+    """A reading rounded to a whole number, without its unit: degrees, watts."""
+    return NOTHING if value is None else f"{value:.0f}"
+
+
+def celsius(value: float | None) -> str:
+    """A temperature: 71 C."""
+    return NOTHING if value is None else f"{value:.0f} C"
+
+
+def watts(value: float | None) -> str:
+    """Power: 412 W."""
+    return NOTHING if value is None else f"{value:.0f} W"
+
+
+def used_gigabytes(used: int | None) -> str:
+    """Used memory without its unit, one decimal below 100 GB: 61.2, 118."""
+    if used is None:
+        return NOTHING
+    amount = used / 1e9
+    return f"{amount:.1f}" if amount < 99.95 else f"{amount:.0f}"
+
+
+def total_gigabytes(total: int | None) -> str:
+    """A memory's capacity without its unit and without decimals."""
+    return NOTHING if total is None else f"{total / 1e9:.0f}"
+
+
+def memory(used: int | None, total: int | None) -> str:
+    """Used memory of its capacity: 61.2/80 GB."""
+    return f"{used_gigabytes(used)}/{total_gigabytes(total)} GB"
+
+
+def size(value: float | None) -> str:
+    """Bytes, one decimal below 100 of a unit: 512 B, 1.4 GB, 412 GB, 1.2 TB."""
+    if value is None:
+        return NOTHING
+    amount, unit = _scaled(value)
+    text = f"{amount:.1f}" if unit and abs(amount) < 99.95 else f"{amount:.0f}"
+    return f"{text.removesuffix('.0')} {unit}B"
+
+
+def compact_size(value: float | None) -> str:
+    """Bytes where there is little room: 61G, 1.2T."""
+    if value is None:
+        return NOTHING
+    number, unit = size(value).split(" ")
+    return f"{float(number):.0f}G" if unit == "GB" else f"{number}{unit[0]}"

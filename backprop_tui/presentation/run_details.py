@@ -1,0 +1,248 @@
+"""Everything that is known about one run, as sections of named values."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+from backprop_tui.domain.invocation import resume_arg
+from backprop_tui.domain.live import Live
+from backprop_tui.domain.resume_check import DOUBTFUL
+from backprop_tui.domain.run import Run
+from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.domain.slices import is_sliced
+from backprop_tui.domain.status import ENDED, Status
+from backprop_tui.domain.times import from_iso
+from backprop_tui.domain.until import never_told
+from backprop_tui.domain.values import dataclass
+from backprop_tui.presentation import durations, numbers
+from backprop_tui.presentation.causes import cause_text, evidence_text, exit_text
+from backprop_tui.presentation.known_run import (
+    KnownRun,
+    Moment,
+    eta_seconds,
+    limit_seconds,
+    running_seconds,
+    share_done,
+)
+from backprop_tui.presentation.run_line import progress_clauses, slice_line
+from backprop_tui.store.fields import JsonObject
+
+NamedValue = tuple[str, str]
+_SHOWN_CHECKPOINTS = _SHOWN_ATTEMPTS = 5
+_NO_MODELS: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetailSection:
+    """Named values under a title; an empty name continues the value before."""
+
+    title: str
+    lines: tuple[NamedValue, ...]
+
+
+def detail_sections(
+    run: KnownRun, moment: Moment, *, gpu_models: Mapping[str, str] = _NO_MODELS
+) -> Iterator[DetailSection]:
+    """The sections that have content, the run itself first; `gpu_models` has the name of each GPU by its UUID."""
+    record = run.record
+    sections = (
+        ("Run", _run(run, moment)),
+        ("Cause", _cause(record)),
+        ("Queue", _queue(run)),
+        ("Command", _command(record, run.run)),
+        ("Hardware", _hardware(run, gpu_models)),
+        ("Checkpoints", _checkpoints(record, moment)),
+        ("Attempts", _attempts(record)),
+        ("Files", _files(record)),
+    )
+    for title, values in sections:
+        lines = tuple((name, sanitize(value)) for name, value in values)
+        if lines:
+            yield DetailSection(title=title, lines=lines)
+
+
+def _run(run: KnownRun, moment: Moment) -> Iterator[NamedValue]:
+    record = run.record
+    yield "name", record["name"]
+    yield "id", run.id
+    yield "status", run.status.value + _how(record)
+    yield from _progress(run, moment)
+    if run.run is not None and run.status not in ENDED:
+        yield from _plan(run, run.run, moment)
+    if run.live is not None and run.live.disk_warning is not None:
+        yield "warning", run.live.disk_warning
+    if run.live is None and record["duration_seconds"] is not None:
+        paused = record["paused_seconds"]
+        yield (
+            "time",
+            durations.elapsed(record["duration_seconds"])
+            + (f", {durations.elapsed(paused)} of it paused" if paused else ""),
+        )
+    for name, key in (("queued", "created_at"), ("started", "started_at"), ("ended", "ended_at")):
+        at = from_iso(record.get(key))
+        if at is not None:
+            yield name, f"{durations.day(at)} {durations.clock_with_seconds(at)} ({durations.ago(moment.wall - at)})"
+    check = record.get("resume_check")
+    if check:
+        yield "resume", f"{'! ' if check['verdict'] in DOUBTFUL else ''}attempt {check['attempt']} {check['message']}"
+    labels = (
+        ("group", record["group"]),
+        ("tags", " ".join(f"#{tag}" for tag in record["tags"])),
+        ("note", record["note"]),
+        ("priority", record["priority"]),
+    )
+    yield from ((name, str(value)) for name, value in labels if value)
+
+
+def _how(record: JsonObject) -> str:
+    """The reason for the status, or else the exit code, in brackets; a cause has a section of its own."""
+    exited = exit_text(record) if record.get("exit_code") != 0 else ""
+    reason = record.get("reason") if not record.get("cause") and not record["hold_reasons"] else None
+    return f" ({exited or reason})" if exited or reason else ""
+
+
+def _progress(run: KnownRun, moment: Moment) -> Iterator[NamedValue]:
+    record, live = run.record, run.live
+    share = None if live is None else share_done(live)
+    if live is None:
+        clauses = progress_clauses(*(record.get(key) for key in ("step", "total_steps", "epoch", "total_epochs")))
+    else:
+        clauses = progress_clauses(live.step, live.total_steps, live.epoch, live.total_epochs)
+    if clauses and share is not None:
+        clauses[0] += f" ({numbers.percent_done(share)})"
+    eta = None if live is None else eta_seconds(run, live)
+    if clauses and eta is not None:
+        clauses.append(f"ETA {durations.eta(eta)}, at {durations.clock(moment.wall + eta)}")
+    if clauses:
+        yield "progress", ", ".join(clauses)
+    metrics = live.metrics if live is not None else record["metrics"]
+    if metrics:
+        yield "metrics", "  ".join(f"{name} {numbers.metric(value)}" for name, value in metrics.items())
+
+
+def _plan(run: KnownRun, record: Run, moment: Moment) -> Iterator[NamedValue]:
+    limit = limit_seconds(run)
+    used = None if run.live is None else running_seconds(run.live, moment)
+    if limit is None:
+        yield "timebox", "none" + ("" if used is None else f", {durations.elapsed(used)} so far")
+    elif used is None:
+        yield "timebox", durations.elapsed(limit)
+    else:
+        left = durations.remaining(max(0.0, limit - used))
+        yield "timebox", f"{durations.elapsed(used)} of {durations.elapsed(limit)}, {left} left{_paused(run.live)}"
+    if is_sliced(record.spec):
+        yield "slice", slice_line(record)
+    doubt = never_told(record.spec.until, run.record["metrics"])
+    if doubt is not None:
+        yield "warning", doubt
+
+
+def _paused(live: Live | None) -> str:
+    seconds = 0.0 if live is None else live.clock.paused_seconds
+    return f", paused for {durations.elapsed(seconds)}" if seconds else ""
+
+
+def _cause(record: JsonObject) -> Iterator[NamedValue]:
+    cause = record.get("cause") or {}
+    if not cause:
+        return
+    text, evidence = cause_text(record), evidence_text(record)
+    kind = str(cause["kind"]).replace("_", " ")
+    yield "cause", f"{kind}: {text}" if text else kind
+    if evidence and cause.get("evidence") != text:
+        yield "evidence", evidence
+    if cause.get("advice"):
+        yield "advice", str(cause["advice"])
+    if record.get("reason") and record["reason"] != text:
+        yield "reason", str(record["reason"])
+
+
+def _queue(run: KnownRun) -> Iterator[NamedValue]:
+    if run.status is not Status.QUEUED:
+        return
+    if run.place is not None:
+        yield "place", f"#{run.place} in the queue of {run.record['host']}"
+    for number, reason in enumerate(run.record["hold_reasons"]):
+        yield "" if number else "waits for", str(reason["message"])
+
+
+def _command(record: JsonObject, run: Run | None) -> Iterator[NamedValue]:
+    if record["command"]:
+        yield "command", shlex.join(record["command"])
+    if record["cwd"]:
+        yield "directory", with_tilde(str(record["cwd"]))
+    if run is not None and run.spec.python_origin:
+        yield "python", run.spec.python_origin
+    template = None if run is None else resume_arg(run.spec)
+    if run is not None and template is not None and run.spec.resume_arg is None:
+        yield "resumes by", f"{template}, found in its source"
+    git = record["git"]
+    if git:
+        yield "git", git["commit"][:12] + (" with changes" if git["dirty"] else "")
+    changes = record["attempts"][-1].get("code_changes") if record["attempts"] else None
+    if changes:
+        yield "warning", str(changes)
+
+
+def _hardware(run: KnownRun, gpu_models: Mapping[str, str]) -> Iterator[NamedValue]:
+    record, live = run.record, run.live
+    for gpu in record.get("gpus") or ():
+        yield "GPU", "  ".join(filter(None, (str(gpu["index"]), gpu_models.get(gpu["uuid"]), gpu["uuid"])))
+    peak = record["peak"]
+    for name, now, highest in (
+        ("VRAM", None if live is None else live.vram_bytes, peak["vram_bytes"]),
+        ("RAM", None if live is None else live.ram_bytes, peak["ram_bytes"]),
+    ):
+        values = [numbers.size(now)] if now is not None else []
+        values += [f"peak {numbers.size(highest)}"] if highest is not None else []
+        if values:
+            yield name, ", ".join(values)
+    if live is not None and live.cpu_percent is not None:
+        yield "CPU", f"{live.cpu_percent / 100:.1f} cores"
+    now_celsius = None if live is None else live.temperature_celsius
+    temperatures = [numbers.celsius(now_celsius)] if now_celsius is not None else []
+    if peak["temperature_celsius"] is not None:
+        temperatures.append(f"peak {numbers.celsius(peak['temperature_celsius'])}")
+    if temperatures:
+        yield "temperature", ", ".join(temperatures)
+    yield "host", str(record["host"])
+
+
+def _checkpoints(record: JsonObject, moment: Moment) -> Iterator[NamedValue]:
+    checkpoints = record.get("checkpoints") or ()
+    for checkpoint in reversed(checkpoints[-_SHOWN_CHECKPOINTS:]):
+        saved_at = from_iso(checkpoint.get("saved_at"))
+        step = "" if checkpoint.get("step") is None else f"step {numbers.count(checkpoint['step'])}  "
+        size = "" if checkpoint.get("size_bytes") is None else f"  {numbers.size(checkpoint['size_bytes'])}"
+        verdict = {True: "  verified", False: "  damaged"}.get(checkpoint.get("sound"), "")
+        when = "-" if saved_at is None else durations.ago(moment.wall - saved_at)
+        yield when, f"{step}{with_tilde(str(checkpoint['path']))}{size}{verdict}"
+    if len(checkpoints) > _SHOWN_CHECKPOINTS:
+        yield "", f"and {len(checkpoints) - _SHOWN_CHECKPOINTS} older"
+
+
+def _attempts(record: JsonObject) -> Iterator[NamedValue]:
+    for attempt in reversed(record["attempts"][-_SHOWN_ATTEMPTS:]):
+        began, ended = from_iso(attempt.get("started_at")), from_iso(attempt.get("ended_at"))
+        times = "-" if began is None else durations.clock(began)
+        times += "" if ended is None else f" - {durations.clock(ended)}"
+        exited = exit_text(attempt) if attempt.get("exit_code") != 0 else ""
+        status = (attempt.get("status") or "running") + (f" ({exited})" if exited else "")
+        origin = f"  from {os.path.basename(attempt['resumed_from'])}" if attempt.get("resumed_from") else ""
+        yield str(attempt["number"]), f"{times}  {status}{origin}"
+
+
+def _files(record: JsonObject) -> Iterator[NamedValue]:
+    log = record.get("log_path")
+    if log:
+        yield "log", with_tilde(log)
+        yield "folder", with_tilde(os.path.dirname(log))
+
+
+def with_tilde(path: str) -> str:
+    """The path with `~` for the home directory of the current user."""
+    home = os.path.expanduser("~")
+    return "~" + path[len(home) :] if home != "/" and (path == home or path.startswith(home + "/")) else path

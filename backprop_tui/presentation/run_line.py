@@ -1,0 +1,303 @@
+"""One line about a run: why it waits, what it is doing, or how it ended; and one line about each of its events."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from enum import StrEnum
+
+from backprop_tui.domain.formatting import counted, duration
+from backprop_tui.domain.governor.active import BY_HEAT
+from backprop_tui.domain.lifecycle import timebox_seconds
+from backprop_tui.domain.live import Live, Postponed, shown_status
+from backprop_tui.domain.metric_names import main_loss
+from backprop_tui.domain.resume_check import DOUBTFUL, Verdict
+from backprop_tui.domain.run import Queued, Run
+from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.domain.status import ENDED, Status
+from backprop_tui.domain.times import from_iso
+from backprop_tui.domain.values import dataclass
+from backprop_tui.presentation import durations, numbers
+from backprop_tui.presentation.causes import cause_text
+from backprop_tui.presentation.known_run import (
+    KnownRun,
+    Moment,
+    last_loss,
+    limit_seconds,
+    running_seconds,
+    slice_text,
+    usable_checkpoints,
+)
+from backprop_tui.presentation.states import is_held_back, is_problem
+from backprop_tui.store.fields import JsonObject
+
+_NEXT_SIGNALS = ("stop signal", "TERM", "kill")  # by the stage of the stop sequence
+_STATUS_LINE_METRICS = 3
+
+
+class Tone(StrEnum):
+    """How much a line matters."""
+
+    PLAIN = "plain"
+    MUTED = "muted"
+    INFO = "info"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunLine:
+    """Clauses, the most important first; where there is no room whole clauses are dropped from the end."""
+
+    clauses: tuple[str, ...]
+    tone: Tone = Tone.MUTED
+
+
+def run_line(run: KnownRun, moment: Moment) -> RunLine | None:
+    """Why the run waits, what it is doing or how it ended; None where its progress and metrics say it all."""
+    match run.status:
+        case Status.QUEUED:
+            return _queued(run, moment)
+        case Status.STARTING:
+            return RunLine(clauses=("starting",))
+        case Status.RUNNING:
+            return _running(run, moment)
+        case Status.PAUSED:
+            return _paused(run)
+        case Status.STOPPING:
+            return _stopping(run, moment)
+        case _:
+            return _ended(run)
+
+
+def reason_text(run: KnownRun, moment: Moment) -> str:
+    """Why the run waits, is paused, is being stopped or ended, in one clause; empty where there is no such reason.
+
+    The same words as in `run_line`, for where progress and results have columns of their own.
+    """
+    match run.status:
+        case Status.QUEUED:
+            clauses = _queued(run, moment).clauses
+            place = "" if run.place is None else f"#{run.place} "
+            more = f" (+{len(clauses) - 1} more)" if len(clauses) > 1 else ""
+            return f"{place}{clauses[0]}{more}"
+        case Status.PAUSED:
+            return ", ".join(_paused(run).clauses)
+        case Status.STOPPING:
+            return ", ".join(_stopping(run, moment).clauses)
+        case Status.STARTING | Status.RUNNING:
+            return sanitize(str(run.record.get("reason") or ""))
+        case _:
+            return _end_reason(run)
+
+
+def _queued(run: KnownRun, moment: Moment) -> RunLine:
+    reasons = tuple(sanitize(str(reason.get("message", ""))) for reason in run.record["hold_reasons"])
+    if reasons:
+        return RunLine(clauses=reasons, tone=Tone.INFO if is_held_back(run) else Tone.MUTED)
+    state = None if run.run is None else run.run.state
+    reason = sanitize(str(run.record.get("reason") or ""))
+    if isinstance(state, Queued):
+        reason = sanitize(state.reason or "")
+        if state.not_before is not None and state.not_before > moment.wall:
+            reason = f"{reason or 'starts'} in {durations.remaining(state.not_before - moment.wall)}"
+    ahead = ""
+    if run.place is not None:
+        ahead = f"behind {counted(run.place - 1, 'run')}" if run.place > 1 else "starts next"
+    return RunLine(clauses=(", ".join(filter(None, (reason, ahead))) or "waiting",))
+
+
+def _running(run: KnownRun, moment: Moment) -> RunLine | None:
+    live = run.live
+    if live is not None and live.problem is not None:
+        return RunLine(clauses=(sanitize(live.problem),), tone=Tone.WARNING)
+    if live is not None and (live.step is not None or main_loss(list(live.metrics)) is not None):
+        return None
+    attempt = run.run.attempts[-1] if run.run is not None and run.run.attempts else None
+    changes = None if attempt is None else attempt.code_changes
+    clauses, tone = ((), Tone.MUTED) if changes is None else ((sanitize(changes),), Tone.WARNING)
+    if run.written_at is None:
+        silence = "" if attempt is None else f" for {durations.elapsed(moment.wall - attempt.started_at)}"
+        return RunLine(clauses=(*clauses, f"no output{silence}"), tone=tone)
+    last_output = f"last output {durations.ago(moment.wall - run.written_at)}"
+    return RunLine(clauses=(*clauses, "no metrics yet", last_output), tone=tone)
+
+
+def _paused(run: KnownRun) -> RunLine:
+    pause = None if run.live is None else run.live.pause
+    reason = sanitize(pause.reason if pause is not None else str(run.record.get("reason") or "paused"))
+    # The limit is left out: the line has room for the reading and for what ends the pause.
+    text = ", ".join(part for part in reason.split(", ") if not part.startswith("limit "))
+    if pause is None or pause.by == BY_HEAT:
+        text = re.sub(r"^GPU \d+ at ", "too hot, ", text)  # the GPU is named beside the line
+    return RunLine(clauses=(text,), tone=Tone.WARNING)
+
+
+def _stopping(run: KnownRun, moment: Moment) -> RunLine:
+    live = run.live
+    stopping = None if live is None else live.stopping
+    if live is not None and stopping is None and live.postponed is not None:
+        return _postponed(live.postponed, moment, same_boot=live.clock.boot_id == moment.boot_id)
+    if live is None or stopping is None:
+        return RunLine(clauses=(sanitize(str(run.record.get("reason") or "stopping")),), tone=Tone.WARNING)
+    clauses = [sanitize(stopping.reason).removeprefix("stopped ")]
+    if stopping.stage < len(_NEXT_SIGNALS) and live.clock.boot_id == moment.boot_id:
+        until = max(0.0, stopping.deadline - moment.monotonic)
+        clauses.append(f"{_NEXT_SIGNALS[stopping.stage]} in {durations.remaining(until)}")
+    return RunLine(clauses=tuple(clauses), tone=Tone.WARNING)
+
+
+def _postponed(postponed: Postponed, moment: Moment, *, same_boot: bool) -> RunLine:
+    at_most = ""
+    if same_boot:
+        at_most = f", max {durations.remaining(max(0.0, postponed.deadline - moment.monotonic))}"
+    by = sanitize(postponed.reason).removeprefix("stopped ")
+    return RunLine(clauses=(f"at the next checkpoint{at_most}", by), tone=Tone.WARNING)
+
+
+def _ended(run: KnownRun) -> RunLine:
+    record = run.record
+    reason = _end_reason(run)
+    if is_problem(run):
+        return RunLine(clauses=(reason or run.status.value,), tone=Tone.PLAIN)
+    clauses = [reason] if reason else []
+    check = record.get("resume_check")
+    if check and check["verdict"] in DOUBTFUL:
+        restarted = check["verdict"] == Verdict.RESTARTED
+        clauses.append("! started over after the resume" if restarted else "! loss jumped at the resume")
+    clauses += _results(run)
+    changes = record["attempts"][-1].get("code_changes") if record["attempts"] else None
+    clauses += [sanitize(str(changes))] if changes else []
+    return RunLine(clauses=tuple(clauses) or ("no metrics",))
+
+
+def _end_reason(run: KnownRun) -> str:
+    """Why the run ended, where its status does not say it all."""
+    if is_problem(run):
+        return cause_text(run.record)
+    if run.status is Status.TIMEBOXED:
+        limit = limit_seconds(run)
+        return "reached its limit" + (f" of {durations.elapsed(limit)}" if limit is not None else "")
+    if run.status is Status.STOPPED:
+        return sanitize(str(run.record.get("reason") or "")).removeprefix("stopped ")
+    return ""
+
+
+def _results(run: KnownRun) -> list[str]:
+    """Where a resume would continue comes first; for a completed run its metrics come first."""
+    record = run.record
+    checkpoints = [] if run.status is Status.COMPLETED else usable_checkpoints(record)
+    step = [f"step {numbers.count(record['step'])}"] if record.get("step") is not None else []
+    if not checkpoints:
+        return [*_losses(run), *step]
+    at = checkpoints[-1].get("step")
+    checkpoint = "checkpoint" + ("" if at is None else f" {numbers.count(at)}")
+    return [*step, checkpoint, "r resume", *_losses(run)]
+
+
+def _losses(run: KnownRun) -> list[str]:
+    name = main_loss(list(run.record.get("metrics") or {}))
+    if name is None:
+        return []
+    last = numbers.metric(last_loss(run))
+    best = (run.record.get("best") or {}).get(name)
+    best_value = last if best is None else numbers.metric(best["value"])
+    if best is None or best_value == last:
+        return [f"loss {last}"]
+    return [
+        f"loss {last}",
+        f"best {best_value}" + ("" if best["step"] is None else f" at {numbers.count(best['step'])}"),
+    ]
+
+
+def end_facts(run: KnownRun, moment: Moment) -> str:
+    """How long an ended run took and when it ended: `1h16m · 3m ago`."""
+    ended = from_iso(run.record.get("ended_at"))
+    parts = []
+    if run.record.get("duration_seconds") is not None:
+        parts.append(durations.elapsed(run.record["duration_seconds"]))
+    if ended is not None:
+        parts.append(durations.ago(moment.wall - ended))
+    return " · ".join(parts)
+
+
+def event_line(kind: str, message: str) -> str:
+    """One event of a run: `paused: GPU 0 at 91 C`."""
+    message, name = sanitize(message), sanitize(kind.replace("_", " "))
+    if not message or message.startswith(name):
+        return message or name
+    return f"{name}: {message}"
+
+
+def end_line(record: JsonObject) -> str:
+    """How a run ended, why, and what to do: `failed with exit code 3 after 12m04s at step 9,500; ValueError: x`."""
+    words = [str(record["status"])]
+    if record["status"] == Status.FAILED:
+        words.append(_exit_clause(record))
+    if record.get("duration_seconds") is not None:
+        words.append(f"after {durations.elapsed(record['duration_seconds'])}")
+    if record.get("step") is not None:
+        words.append(f"at step {numbers.count(record['step'])}")
+    cause = record.get("cause") or {}
+    reasons = [str(reason) for reason in (record.get("reason"), cause.get("advice")) if reason]
+    return "; ".join([" ".join(words), *reasons])
+
+
+def _exit_clause(record: JsonObject) -> str:
+    if record.get("signal") is not None:
+        return f"by {record['signal']}"
+    return "before it started" if record.get("exit_code") is None else f"with exit code {record['exit_code']}"
+
+
+def following_line(runs: Sequence[tuple[Run, Live | None]], moment: Moment) -> str:
+    """The status line while runs are followed: everything about a single run, else how many are in which state."""
+    if len(runs) == 1:
+        return _followed(*runs[0], moment)
+    statuses = [shown_status(run, live) for run, live in runs]
+    unfinished = [status for status in dict.fromkeys(statuses) if status not in ENDED]
+    counts = [f"{statuses.count(status)} {status}" for status in unfinished]
+    ended = sum(status in ENDED for status in statuses)
+    return "  ".join([counted(len(runs), "run"), *counts, *([f"{ended} ended"] if ended else [])])
+
+
+def _followed(run: Run, live: Live | None, moment: Moment) -> str:
+    parts = [run.name, str(shown_status(run, live))]
+    if isinstance(run.state, Queued):
+        parts.append(durations.elapsed(max(0.0, moment.wall - run.state.since)))
+    elif live is not None:
+        limit = timebox_seconds(run)
+        time_used = durations.elapsed(running_seconds(live, moment))
+        parts.append(time_used + ("" if limit is None else f" of {durations.elapsed(limit)}"))
+        parts += progress_clauses(live.step, live.total_steps, live.epoch, live.total_epochs)[:1]
+        parts += [
+            f"{name} {numbers.metric(value)}" for name, value in list(live.metrics.items())[:_STATUS_LINE_METRICS]
+        ]
+        if live.stopping is not None:
+            parts.append(live.stopping.reason)
+        elif live.postponed is not None:
+            parts.append(f"{live.postponed.reason}, after the next checkpoint")
+        elif live.pause is not None:
+            parts.append(live.pause.reason)
+        parts += [] if live.problem is None else [live.problem]
+    return "  ".join(parts)
+
+
+def progress_clauses(
+    step: float | None, total_steps: float | None, epoch: float | None, total_epochs: float | None
+) -> list[str]:
+    """`step 9,500 of 10,000` and `epoch 1.5 of 3`, as far as they are known."""
+    clauses = []
+    if step is not None:
+        clauses.append(f"step {numbers.count(step)}" + (f" of {numbers.count(total_steps)}" if total_steps else ""))
+    if epoch is not None:
+        clauses.append(f"epoch {epoch:.4g}" + (f" of {total_epochs}" if total_epochs is not None else ""))
+    return clauses
+
+
+def slice_line(run: Run) -> str:
+    """`2 of 12, 2h total, until step=10000`: the plan of a run that is trained in slices."""
+    clauses = [slice_text(run).replace("/", " of ")] if slice_text(run) else []
+    if run.spec.total_seconds is not None:
+        clauses.append(f"{duration(run.spec.total_seconds)} total")
+    if run.spec.until:
+        clauses.append(f"until {' or '.join(map(str, run.spec.until))}")
+    return ", ".join(clauses)

@@ -1,0 +1,298 @@
+"""The digest as it is shown: what ended and how, what was paused for heat, and the longest wait."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from rich.cells import cell_len
+
+from backprop_tui.domain.formatting import counted
+from backprop_tui.domain.governor.active import BY_HEAT
+from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.domain.status import ENDED, Status
+from backprop_tui.domain.times import from_iso
+from backprop_tui.domain.values import dataclass
+from backprop_tui.presentation import durations, numbers
+from backprop_tui.presentation.causes import cause_text
+from backprop_tui.presentation.known_run import KnownRun, usable_checkpoints
+from backprop_tui.presentation.states import PROBLEM_STATUSES, is_problem
+from backprop_tui.store.fields import JsonObject
+from backprop_tui.tui.cells import clip, left, wrapped
+from backprop_tui.tui.digest.history import AbsenceDigest, DigestRun
+from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.lines import LineBuilder
+from backprop_tui.tui.panes.events import event_time
+from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.tokens import STATE_TOKENS, Line, Piece, Token
+
+MOST_FAILURES = 12
+_MOST_TIMEBOXED = 3
+LONG_WAIT_SECONDS = 600.0  # shorter waits are left out
+_WAITED = "waited"
+_STATE_CELLS = 12
+_SUBJECT_LEAST, _SUBJECT_MOST = 12, 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigestRow:
+    """What happened to a run or to several; `state` chooses the glyph, `advice` says what to do."""
+
+    state: str
+    subject: str
+    story: str
+    advice: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigestView:
+    """Failures first, then everything else; `retry` has the runs that may succeed when they are retried."""
+
+    title: str
+    when: str
+    failures: Sequence[DigestRow] = ()
+    rows: Sequence[DigestRow] = ()
+    first_failure: str | None = None
+    retry: Sequence[str] = ()
+
+
+def digest_view(digest: AbsenceDigest, snapshot: Snapshot) -> DigestView:
+    """The digest; runs that were resumed or removed since are not offered for a retry."""
+    ended = [recalled for recalled in digest.runs if recalled.run.status in ENDED]
+    problems = sorted((recalled.run for recalled in ended if is_problem(recalled.run)), key=_severity)
+    failures = [_failure(run) for run in problems[:MOST_FAILURES]]
+    if len(problems) > MOST_FAILURES:
+        more = f"{len(problems) - MOST_FAILURES} more"
+        failures.append(DigestRow(state="failed", subject=more, story="! goes from one to the next"))
+    rows = [*_completed(ended), *_timeboxed(ended), *_continued(digest), *_stopped(ended)]
+    rows += [*_paused(digest), *_longest_wait(digest)]
+    if digest.unread:
+        story = "too many runs to look for pauses"
+        rows.append(DigestRow(state="", subject=counted(digest.unread, "run"), story=story))
+    return DigestView(
+        title="The last day" if digest.back_at is None else "While you were away",
+        when=_when(digest),
+        failures=tuple(failures),
+        rows=tuple(rows),
+        first_failure=problems[0].id if problems else None,
+        retry=tuple(run.id for run in problems if _may_succeed(run, snapshot)),
+    )
+
+
+def has_news(digest: AbsenceDigest) -> bool:
+    """Whether any run has ended."""
+    return any(recalled.run.status in ENDED for recalled in digest.runs)
+
+
+def _when(digest: AbsenceDigest) -> str:
+    since = durations.clock(digest.since)
+    if durations.day(digest.since) != durations.day(digest.until):
+        since = f"{durations.day(digest.since)} {since}"
+    if digest.back_at is None:
+        return f"Since {since}"
+    return f"Away {durations.elapsed(digest.back_at - digest.since)}, since {since}"
+
+
+def _severity(run: KnownRun) -> int:
+    """Failed runs before lost ones, then those that a guard stopped."""
+    return (Status.FAILED, Status.LOST, Status.STOPPED).index(run.status)
+
+
+def _failure(run: KnownRun) -> DigestRow:
+    cause = run.record.get("cause") or {}
+    advice = [] if cause.get("advice") is None else [sanitize(str(cause["advice"]))]
+    checkpoints = usable_checkpoints(run.record)
+    if checkpoints and checkpoints[-1].get("step") is not None:
+        advice.append(f"checkpoint at step {numbers.count(checkpoints[-1]['step'])}")
+    return DigestRow(
+        state=run.status.value,
+        subject=_name(run),
+        story=cause_text(run.record) or run.status.value,
+        advice="; ".join(advice) or None,
+    )
+
+
+def _completed(ended: Sequence[DigestRun]) -> Iterator[DigestRow]:
+    completed = [recalled for recalled in ended if recalled.run.status is Status.COMPLETED]
+    if not completed:
+        return
+    with_loss = [recalled for recalled in completed if recalled.best_loss is not None]
+    best = min(with_loss, key=lambda recalled: recalled.best_loss or 0.0, default=None)
+    story = "no loss found"
+    if best is not None:
+        name = f", {_name(best.run)}" if len(completed) > 1 else ""
+        story = f"best loss {numbers.metric(best.best_loss)}{name}"
+    yield DigestRow(state="completed", subject=_subject([recalled.run for recalled in completed]), story=story)
+
+
+def _timeboxed(ended: Sequence[DigestRun]) -> Iterator[DigestRow]:
+    runs = [recalled.run for recalled in ended if recalled.run.status is Status.TIMEBOXED]
+    for run in runs[:_MOST_TIMEBOXED]:
+        checkpoints = usable_checkpoints(run.record)
+        step = checkpoints[-1].get("step") if checkpoints else None
+        story = "no checkpoint, r starts over"
+        if checkpoints:
+            story = "r resumes" + ("" if step is None else f" from step {numbers.count(step)}")
+        yield DigestRow(state="timeboxed", subject=_name(run), story=story)
+    if len(runs) > _MOST_TIMEBOXED:
+        yield DigestRow(state="timeboxed", subject=f"{len(runs) - _MOST_TIMEBOXED} more", story="r resumes each")
+
+
+def _continued(digest: AbsenceDigest) -> Iterator[DigestRow]:
+    """Runs that reached their timebox and continue, or wait to continue, in another slice."""
+    runs = [
+        recalled.run
+        for recalled in digest.runs
+        if recalled.run.status not in ENDED and _was_timeboxed(recalled, digest)
+    ]
+    for run in runs[:_MOST_TIMEBOXED]:
+        its_slice = run.record.get("slice") or {}
+        number, total = its_slice.get("number"), its_slice.get("of")
+        story = "continued in another slice" if number is None else f"continued in slice {number}"
+        yield DigestRow(state="timeboxed", subject=_name(run), story=story + ("" if total is None else f" of {total}"))
+    if len(runs) > _MOST_TIMEBOXED:
+        more = f"{len(runs) - _MOST_TIMEBOXED} more"
+        yield DigestRow(state="timeboxed", subject=more, story="continued in slices")
+
+
+def _was_timeboxed(recalled: DigestRun, digest: AbsenceDigest) -> bool:
+    attempts = recalled.run.record.get("attempts") or ()
+    ends = [_moment(attempt, "ended_at") for attempt in attempts if attempt.get("status") == Status.TIMEBOXED]
+    return any(at is not None and digest.since <= at <= digest.until for at in ends)
+
+
+def _stopped(ended: Sequence[DigestRun]) -> Iterator[DigestRow]:
+    runs = [
+        recalled.run for recalled in ended if recalled.run.status is Status.STOPPED and not is_problem(recalled.run)
+    ]
+    if runs:
+        reasons = dict.fromkeys(sanitize(str(run.record.get("reason") or "")) for run in runs)
+        story = ", ".join(filter(None, reasons)) or "by a user"
+        yield DigestRow(state="stopped", subject=_subject(runs), story=story)
+
+
+def _paused(digest: AbsenceDigest) -> Iterator[DigestRow]:
+    """Pauses for heat: how often, for how long in total, on which GPUs, and the highest temperature."""
+    count, seconds = 0, 0.0
+    gpus: dict[str, None] = {}
+    hottest: int | None = None
+    for recalled in digest.runs:
+        paused_at: float | None = None
+        for event in recalled.events:
+            at, kind = event_time(event), event.get("event")
+            if kind == "paused" and event.get("by") == BY_HEAT:
+                count, paused_at = count + 1, at
+                match = re.search(r"GPU (\d+) at (\d+) C", str(event.get("message")))
+                if match is not None:
+                    gpus[match[1]] = None
+                    hottest = max(hottest or 0, int(match[2]))
+            elif paused_at is not None and at is not None and kind in ("continued", "ended", "stopping"):
+                seconds, paused_at = seconds + at - paused_at, None
+        if paused_at is not None:
+            seconds += digest.until - paused_at
+    if count:
+        clauses = [f"{durations.elapsed(seconds)} in total"]
+        clauses += [f"GPU {', '.join(sorted(gpus, key=int))}"] if gpus else []
+        clauses += [] if hottest is None else [f"up to {hottest} C"]
+        times = "once" if count == 1 else "twice" if count == 2 else f"{count} times"
+        yield DigestRow(state="paused", subject=f"{times} for heat", story=", ".join(clauses))
+
+
+def _longest_wait(digest: AbsenceDigest) -> Iterator[DigestRow]:
+    """The longest wait among runs that are still queued or were started meanwhile."""
+    waits = [
+        (seconds, recalled.run) for recalled in digest.runs if (seconds := _wait_seconds(recalled, digest)) is not None
+    ]
+    if not waits:
+        return
+    seconds, run = max(waits, key=lambda wait: wait[0])
+    if seconds < LONG_WAIT_SECONDS:
+        return
+    reasons = [sanitize(str(reason.get("message", ""))) for reason in run.record.get("hold_reasons") or ()]
+    story = f"waiting for {durations.elapsed(seconds)}"
+    if run.status is not Status.QUEUED:
+        story = f"{durations.elapsed(seconds)}, then started"
+    yield DigestRow(state=_WAITED, subject=_name(run), story=": ".join([story, *reasons[:1]]))
+
+
+def _wait_seconds(recalled: DigestRun, digest: AbsenceDigest) -> float | None:
+    created, started = _moment(recalled.run.record, "created_at"), _moment(recalled.run.record, "started_at")
+    if created is None or (started is not None and started < digest.since):
+        return None
+    if started is None and recalled.run.status in ENDED:
+        return None
+    return (digest.until if started is None else started) - created
+
+
+def _may_succeed(run: KnownRun, snapshot: Snapshot) -> bool:
+    """Whether a retry may help: the run is still failed, and for a reason that can pass."""
+    current = snapshot.find(run.id)
+    if current is None or current.status not in PROBLEM_STATUSES:
+        return False
+    return run.status is Status.LOST or bool((run.record.get("cause") or {}).get("retryable"))
+
+
+def _subject(runs: Sequence[KnownRun]) -> str:
+    return _name(runs[0]) if len(runs) == 1 else counted(len(runs), "run")
+
+
+def _name(run: KnownRun) -> str:
+    return sanitize(str(run.record["name"]))
+
+
+def _moment(record: JsonObject, key: str) -> float | None:
+    try:
+        return from_iso(record.get(key))
+    except (TypeError, ValueError):
+        return None
+
+
+def draw_digest(view: DigestView, width: int, glyphs: Glyphs) -> list[Line]:
+    """Everything but the keys; long stories are wrapped, names are clipped."""
+    every = [*view.failures, *view.rows]
+    longest = max((cell_len(row.subject) for row in every), default=0)
+    subject = max(_SUBJECT_LEAST, min(_SUBJECT_MOST, longest, width // 3)) + 2
+    lines: list[Line] = [(Piece(f" {view.when}", Token.MUTED),), ()]
+    if not every:
+        lines.append((Piece(" No run ended or was paused.", Token.MUTED),))
+    for rows in (view.failures, view.rows):
+        for row in rows:
+            lines += _draw_row(row, width, subject, glyphs)
+        if rows:
+            lines.append(())
+    return lines[:-1] if every else lines
+
+
+def _draw_row(row: DigestRow, width: int, subject: int, glyphs: Glyphs) -> list[Line]:
+    token = Token.OK if row.state == Status.COMPLETED else STATE_TOKENS.get(row.state, Token.MUTED)
+    story_at = 1 + _STATE_CELLS + subject
+    story = wrapped(row.story, max(12, width - story_at - 1))
+    glyph = glyphs.state("waiting" if row.state == _WAITED else row.state)
+    builder = LineBuilder().put(f" {glyph} ", token).put(row.state, token, bold=True).at(1 + _STATE_CELLS)
+    builder.put(left(row.subject, subject - 2, glyphs), bold=True).at(story_at)
+    builder.put(clip(story[0], width - story_at - 1, glyphs))
+    lines: list[Line] = [builder.line()]
+    lines += [(Piece(" " * story_at + clip(more.strip(), width - story_at - 1, glyphs)),) for more in story[1:]]
+    if row.advice is not None:
+        advice = wrapped(f"advice: {row.advice}", max(12, width - _STATE_CELLS - 2))
+        lines += [(Piece(" " * (1 + _STATE_CELLS) + text, Token.MUTED),) for text in advice]
+    return lines
+
+
+def digest_keys(view: DigestView) -> list[tuple[str, str]]:
+    """The keys that apply, with what they do."""
+    keys = [("enter", "open the first failure")] if view.first_failure is not None else []
+    keys += [("R", f"retry {len(view.retry)} of them")] if view.retry else []
+    return [*keys, ("esc", "close")]
+
+
+def draw_digest_keys(view: DigestView, width: int, *, scrolls: bool) -> Line:
+    builder = LineBuilder().put(" ")
+    keys = digest_keys(view)
+    if scrolls:
+        keys.insert(-1, ("j k", "scroll"))
+    for key, text in keys:
+        fits = builder.column == 1 or builder.column + len(key) + len(text) + 2 <= width
+        builder.put(key, Token.ACCENT, bold=True).put(f" {text if fits else text.split(' ')[0]}", Token.MUTED)
+        builder.put("    " if width >= 80 else "  ")
+    return builder.line()

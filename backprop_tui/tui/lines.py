@@ -1,0 +1,111 @@
+"""Builds lines of coloured pieces, and finds the cells in which two lines differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.cells import cell_len, get_character_cell_size
+
+from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.tokens import Line, Piece, Token
+
+# Moving the cursor and setting a colour costs as many bytes as some ten letters.
+WORTH_CELLS = 10
+_Cell = tuple[str, Token, bool, bool]
+_BLANK_CELL: _Cell = (" ", Token.FG, False, False)
+
+
+def width_of(pieces: Iterable[Piece]) -> int:
+    """The width in cells."""
+    return sum(cell_len(piece.text) for piece in pieces)
+
+
+def blank(width: int) -> Piece:
+    return Piece(" " * max(0, width))
+
+
+def text_of(line: Line) -> str:
+    """The text without colours."""
+    return "".join(piece.text for piece in line)
+
+
+class LineBuilder:
+    """Puts pieces at columns; a piece whose column is already taken follows the one before."""
+
+    def __init__(self) -> None:
+        self._pieces: list[Piece] = []
+        self.column = 0
+
+    def put(self, text: str, token: Token = Token.FG, *, bold: bool = False, chosen: bool = False) -> LineBuilder:
+        if text:
+            self._pieces.append(Piece(text, token, bold, chosen))
+            self.column += cell_len(text)
+        return self
+
+    def at(self, column: int) -> LineBuilder:
+        """Fills up with blanks to a column."""
+        if column > self.column:
+            self.put(" " * (column - self.column))
+        return self
+
+    def line(self) -> Line:
+        return tuple(self._pieces)
+
+
+def ends(left: Sequence[Piece], right: Sequence[Piece], width: int) -> Line:
+    """A row with one part at its left end and the other at its right end."""
+    return (*left, blank(width - width_of(left) - width_of(right)), *right)
+
+
+def heading(parts: Sequence[tuple[int, Sequence[Piece]]], width: int, glyphs: Glyphs, *, focused: bool = False) -> Line:
+    """A rule over the whole width with pieces in it at given columns, a blank before and after each."""
+    rule = glyphs.rule_focused if focused else glyphs.rule
+    token = Token.ACCENT if focused else Token.RULE
+    built = LineBuilder()
+    for column, pieces in parts:
+        start = max(column, built.column)
+        if start + width_of(pieces) > width:
+            continue
+        if start - 1 > built.column:
+            built.put(rule * (start - 1 - built.column), token)
+        built.at(start)
+        for piece in pieces:
+            built.put(piece.text, piece.token, bold=piece.bold, chosen=piece.chosen)
+        built.put(" " if built.column < width else "")
+    built.put(rule * (width - built.column), token)
+    return built.line()
+
+
+def changed_spans(before: Line, now: Line, width: int) -> list[tuple[int, int]]:
+    """The ranges of columns in which two rows differ, near ones joined; blanks are equal in every colour."""
+    old, new = _cells(before, width), _cells(now, width)
+    spans: list[tuple[int, int]] = []
+    for column in range(width):
+        if old[column] == new[column]:
+            continue
+        start = column
+        while start > 0 and not (old[start][0] and new[start][0]):
+            start -= 1  # never start at the second half of a wide character
+        if spans and start - spans[-1][1] < WORTH_CELLS:
+            spans[-1] = (spans[-1][0], column + 1)
+        else:
+            spans.append((start, column + 1))
+    return [(start, _end_of_character(end, old, new, width)) for start, end in spans]
+
+
+def _end_of_character(end: int, old: list[_Cell], new: list[_Cell], width: int) -> int:
+    while end < width and not (old[end][0] and new[end][0]):
+        end += 1
+    return end
+
+
+def _cells(line: Line, width: int) -> list[_Cell]:
+    """A cell for each column; the second half of a wide character is an empty text."""
+    cells: list[_Cell] = []
+    for piece in line:
+        for character in piece.text:
+            is_blank = character == " " and not piece.chosen
+            cells.append(_BLANK_CELL if is_blank else (character, piece.token, piece.bold, piece.chosen))
+            cells += [("", piece.token, piece.bold, piece.chosen)] * (get_character_cell_size(character) - 1)
+    cells += [_BLANK_CELL] * (width - len(cells))
+    return cells[:width]

@@ -1,0 +1,117 @@
+"""The card above the tabs of the selected run: why it failed, or why it is paused."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from backprop_tui.domain.formatting import counted, duration, plain
+from backprop_tui.domain.governor.active import BY_HEAT, BY_RAM
+from backprop_tui.domain.governor.heat import continue_below_celsius
+from backprop_tui.domain.limits import RunLimits
+from backprop_tui.domain.live import Live, Pause
+from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.domain.status import Status
+from backprop_tui.domain.times import from_iso
+from backprop_tui.domain.values import dataclass
+from backprop_tui.presentation import durations, numbers
+from backprop_tui.presentation.causes import cause_text, evidence_text
+from backprop_tui.presentation.known_run import KnownRun, usable_checkpoints
+from backprop_tui.presentation.states import is_problem
+from backprop_tui.store.fields import JsonObject
+from backprop_tui.tui.cells import clip, clip_with_path
+from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.tokens import Line, Piece, Token
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """A title and named lines: evidence and advice, or the times and limits of a pause."""
+
+    title: str
+    lines: tuple[tuple[str, str], ...] = ()
+    token: Token = Token.BAD
+
+
+def card_of(run: KnownRun, snapshot: Snapshot) -> Card | None:
+    """None where the run neither failed nor is paused."""
+    if is_problem(run):
+        return _failure_card(run)
+    if run.status is Status.PAUSED and run.live is not None and run.live.pause is not None:
+        return _pause_card(run, run.live, run.live.pause, snapshot)
+    return None
+
+
+def _failure_card(run: KnownRun) -> Card:
+    record = run.record
+    cause = record.get("cause") or {}
+    title = cause_text(record) or run.status.value
+    evidence = evidence_text(record)
+    lines = [("evidence", evidence)] if evidence and evidence != title else []
+    if cause.get("advice"):
+        lines.append(("advice", sanitize(str(cause["advice"]))))
+    lines.append(("resume", _resume_text(record)))
+    return Card(title=title, lines=tuple(lines))
+
+
+def _resume_text(record: JsonObject) -> str:
+    """What a resume continues from, and how much work it repeats."""
+    usable = usable_checkpoints(record)
+    if not usable:
+        return "no checkpoint: r starts over, N edits and reruns"
+    newest = usable[-1]
+    step = newest.get("step")
+    name = sanitize(os.path.basename(str(newest["path"]))) if step is None else f"step {numbers.count(step)}"
+    verified = ", verified" if newest.get("sound") else ""
+    saved, ended = from_iso(newest.get("saved_at")), from_iso(record.get("ended_at"))
+    lost = "" if saved is None or ended is None else f", {durations.age(ended - saved)} of work lost"
+    return f"from {name}{verified}{lost} · r resumes, N edits and reruns"
+
+
+def _pause_card(run: KnownRun, live: Live, pause: Pause, snapshot: Snapshot) -> Card:
+    since = max(0.0, snapshot.moment.wall - pause.since)
+    so_far = f"{durations.clock_with_seconds(pause.since)}, {durations.elapsed(since)} so far"
+    limits = RunLimits() if run.run is None else run.run.spec.limits
+    lines = [("since", ", ".join((so_far, *_pause_totals(run, live, snapshot)))), *_pause_end(pause, limits)]
+    reason = sanitize(pause.reason)
+    title = reason.capitalize() if reason.startswith("paused") else f"Paused: {reason}"
+    return Card(title=title, lines=tuple(lines), token=Token.WARN)
+
+
+def _pause_totals(run: KnownRun, live: Live, snapshot: Snapshot) -> Iterator[str]:
+    opened = snapshot.opened
+    events = opened.events if opened is not None and opened.run_id == run.id else ()
+    times = sum(event.get("event") == "paused" for event in events)
+    if times > 1:
+        yield f"{counted(times, 'pause')} so far"
+    if live.clock.paused_seconds:
+        yield f"paused for {durations.elapsed(live.clock.paused_seconds)} in total"
+
+
+def _pause_end(pause: Pause, limits: RunLimits) -> Iterator[tuple[str, str]]:
+    if pause.by not in (BY_HEAT, BY_RAM):
+        yield "until", "p continues it; its timebox does not run"
+        return
+    if pause.by == BY_HEAT:
+        below = plain(continue_below_celsius(limits))
+        yield (
+            "limit",
+            f"{plain(limits.gpu_max_temp_celsius)} C, continues by itself below {below} C; p continues it now",
+        )
+    else:
+        yield "limit", "continues by itself when enough RAM is free; p continues it now"
+    if limits.max_pause_seconds > 0:
+        yield "at most", f"{duration(limits.max_pause_seconds)}, then it is stopped and can be resumed"
+
+
+def draw_card(card: Card | None, width: int, glyphs: Glyphs) -> list[Line]:
+    """The card with a bar of its colour at the left; nothing where there is no card."""
+    if card is None:
+        return []
+    bar = Piece(f" {glyphs.cursor}", card.token)
+    lines: list[Line] = [(bar, Piece(f" {clip(card.title, width - 5, glyphs)}", card.token, bold=True))]
+    for name, text in card.lines:
+        value = Piece(clip_with_path(text, width - 14, glyphs))
+        lines.append((bar, Piece(f" {name:<10}", Token.MUTED), value))
+    return lines

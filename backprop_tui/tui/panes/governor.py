@@ -1,0 +1,140 @@
+"""The governor line, which says whether runs may start, and the problem line, which shows the newest failure."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+
+from rich.cells import cell_len
+
+from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.domain.status import UNFINISHED
+from backprop_tui.domain.times import from_iso
+from backprop_tui.domain.values import dataclass
+from backprop_tui.presentation import durations, governor
+from backprop_tui.presentation.causes import cause_text
+from backprop_tui.presentation.known_run import KnownRun
+from backprop_tui.presentation.states import is_problem
+from backprop_tui.tui.cells import clip, joined_clauses, shortened
+from backprop_tui.tui.glyphs import Glyphs, start_tokens
+from backprop_tui.tui.lines import LineBuilder, ends, width_of
+from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.tokens import Line, Piece, Token
+
+RECENT_SECONDS = 86400.0
+_TOKENS = {
+    governor.OPEN: Token.OK,
+    governor.WAITING: Token.INFO,
+    governor.CONSERVATIVE: Token.WARN,
+    governor.HELD: Token.WARN,
+    governor.STARTING: Token.INFO,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartTokens:
+    """The starts that are left, of how many."""
+
+    left: float
+    burst: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GovernorLineView:
+    """`starts` is None where starts are not limited, or not known."""
+
+    line: governor.GovernorLine
+    starts: StartTokens | None = None
+
+    @property
+    def token(self) -> Token:
+        return _TOKENS.get(self.line.state, Token.INFO)
+
+
+def governor_line_view(snapshot: Snapshot) -> GovernorLineView:
+    """The line. A machine without unfinished runs needs no supervisor: there the queue is open or held."""
+    state = snapshot.governor
+    if state is None and not _has_unfinished_runs(snapshot):
+        if snapshot.queue_held:
+            return GovernorLineView(line=governor.held_line(0))
+        return GovernorLineView(line=governor.GovernorLine(state=governor.OPEN, clauses=("nothing is waiting",)))
+    if state is None or state.start_tokens is None:
+        return GovernorLineView(line=governor.governor_line(state))
+    starts = StartTokens(left=state.start_tokens, burst=state.start_burst)
+    return GovernorLineView(line=governor.governor_line(state), starts=starts)
+
+
+def _has_unfinished_runs(snapshot: Snapshot) -> bool:
+    return any(run.status in UNFINISHED and run.record["host"] == snapshot.host for run in snapshot.runs)
+
+
+def draw_governor(view: GovernorLineView, width: int, glyphs: Glyphs) -> Line:
+    """The state, as many clauses as fit, and the start tokens at the right end."""
+    line = view.line
+    builder = LineBuilder()
+    builder.put(f" {glyphs.state(line.state)} ", view.token).put(line.title, view.token, bold=True).put("  ")
+    right = _starts(view, glyphs)
+    room = width - builder.column - width_of(right) - 2
+    text, more = joined_clauses(line.clauses, room, glyphs, wide=width >= 100)
+    builder.put(text).put(f"  {more}" if more else "", Token.MUTED)
+    return ends(builder.line(), right, width)
+
+
+def _starts(view: GovernorLineView, glyphs: Glyphs) -> list[Piece]:
+    if view.starts is None:
+        return []
+    left, spent = start_tokens(view.starts.left, view.starts.burst, glyphs)
+    count = f" {int(view.starts.left + 1e-9)} of {view.starts.burst} "
+    return [Piece("starts ", Token.MUTED), Piece(left, Token.OK), Piece(spent, Token.MUTED), Piece(count, Token.MUTED)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProblemView:
+    """The newest failure that nobody has looked at; `more` counts the other ones."""
+
+    run_id: str
+    name: str
+    state: str
+    age: str
+    cause: str
+    more: int = 0
+
+
+def unseen_problems(snapshot: Snapshot, seen: AbstractSet[str]) -> list[KnownRun]:
+    """The runs of the last day that failed and have not been looked at, newest first."""
+    return [run for run in snapshot.runs if is_problem(run) and run.id not in seen and _ended_recently(run, snapshot)]
+
+
+def _ended_recently(run: KnownRun, snapshot: Snapshot) -> bool:
+    ended = from_iso(run.record.get("ended_at"))
+    return ended is not None and snapshot.moment.wall - ended < RECENT_SECONDS
+
+
+def problem_view(snapshot: Snapshot, seen: AbstractSet[str]) -> ProblemView | None:
+    """None where there is no such failure."""
+    unseen = unseen_problems(snapshot, seen)
+    if not unseen:
+        return None
+    newest = unseen[0]
+    ended = from_iso(newest.record.get("ended_at"))
+    return ProblemView(
+        run_id=newest.id,
+        name=sanitize(str(newest.record["name"])),
+        state=newest.status.value,
+        age=durations.age(None if ended is None else snapshot.moment.wall - ended),
+        cause=cause_text(newest.record),
+        more=len(unseen) - 1,
+    )
+
+
+def draw_problem(view: ProblemView | None, width: int, glyphs: Glyphs) -> Line:
+    if view is None:
+        return ()
+    builder = LineBuilder()
+    builder.put(f" {glyphs.state(view.state)} {clip(view.name, width // 3, glyphs)} {view.state}", Token.BAD, bold=True)
+    builder.put(f" {view.age} ago: ", Token.MUTED)
+    more = f"  +{view.more} more" if view.more else ""
+    right = [Piece(more + "  ", Token.MUTED), Piece("!", Token.ACCENT, bold=True), Piece(" show ", Token.MUTED)]
+    room = width - builder.column - width_of(right)
+    cause = view.cause if cell_len(view.cause) <= room else view.cause.replace("out of memory", "OOM")
+    builder.put(shortened(cause, room, glyphs))
+    return ends(builder.line(), right, width)

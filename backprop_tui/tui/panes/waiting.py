@@ -1,0 +1,226 @@
+"""Why a run waits: every check of the governor with its current value and its limit, failing checks first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from backprop_tui.domain.formatting import counted, gigabytes_down, gigabytes_up, plain
+from backprop_tui.domain.governor.heat import start_below_celsius
+from backprop_tui.domain.governor.reasons import Check
+from backprop_tui.domain.limits import RunLimits
+from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.domain.status import ACTIVE, Status
+from backprop_tui.domain.telemetry import GpuHealth, GpuReading
+from backprop_tui.domain.times import from_iso
+from backprop_tui.domain.values import dataclass
+from backprop_tui.presentation import durations, numbers
+from backprop_tui.presentation.known_run import KnownRun, eta_seconds, limit_seconds, running_seconds
+from backprop_tui.store.fields import JsonObject
+from backprop_tui.tui.cells import clip
+from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.lines import LineBuilder
+from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.tokens import Line, Piece, Token
+
+_PASS_WHEN_RUNS_END = frozenset({Check.GPU_COUNT, Check.PARALLEL, Check.GPU_MEMORY})
+_NAMES = {
+    Check.QUEUE_HELD: "queue",
+    Check.DEPENDENCY: "after",
+    Check.PROBE: "GPU probe",
+    Check.GPU_COUNT: "GPUs free",
+    Check.DISK: "disk free",
+    Check.PARALLEL: "slots",
+    Check.RAM: "RAM free",
+    Check.LOAD: "CPU load",
+    Check.STARTS: "starts",
+}
+_NAME_AT, _NOW_AT, _LIMIT_AT = 4, 18, 42
+_NARROW = 70  # below this width the limits move to the left
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRow:
+    """One check: its name, the current value and the limit."""
+
+    name: str
+    now: str
+    limit: str
+    is_failing: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingView:
+    """`note` says since when it is queued and at which place; `earliest` is an estimate, empty if there is none."""
+
+    title: str
+    note: str
+    rows: Sequence[CheckRow]
+    earliest: str = ""
+
+
+def waiting_view(run: KnownRun, snapshot: Snapshot) -> WaitingView | None:
+    """None where the run only waits for its turn."""
+    reasons = run.record["hold_reasons"]
+    if run.status is not Status.QUEUED or not reasons:
+        return None
+    failing = {(reason.get("check"), reason.get("gpu")) for reason in reasons}
+    return WaitingView(
+        title=f"Waiting on {counted(len(reasons), 'check')}",
+        note=", ".join(_note(run, snapshot)),
+        rows=(*map(_failing_check, reasons), *_passing_checks(run, snapshot, failing)),
+        earliest=_earliest_start(reasons, snapshot),
+    )
+
+
+def _note(run: KnownRun, snapshot: Snapshot) -> Iterator[str]:
+    queued_at = from_iso(run.record.get("created_at"))
+    if queued_at is not None:
+        yield f"queued {durations.ago(snapshot.moment.wall - queued_at)}"
+    if run.place is not None:
+        yield "first in line" if run.place == 1 else f"number {run.place} in line"
+    overtaken_by = sum(_has_overtaken(other, run, queued_at) for other in snapshot.runs)
+    if overtaken_by:
+        yield f"{counted(overtaken_by, 'later run')} started before it"
+
+
+def _has_overtaken(other: KnownRun, waiting: KnownRun, queued_at: float | None) -> bool:
+    other_queued_at = from_iso(other.record.get("created_at"))
+    if other.record["host"] != waiting.record["host"] or queued_at is None or other_queued_at is None:
+        return False
+    return other_queued_at > queued_at and other.record.get("started_at") is not None
+
+
+def _failing_check(reason: JsonObject) -> CheckRow:
+    """With value and limit where the check has them, else with the governor's message."""
+    message = sanitize(str(reason.get("message", "")))
+    try:
+        check = Check(str(reason.get("check")))
+    except ValueError:
+        return CheckRow(name="check", now=message, limit="", is_failing=True)  # written by a later version
+    gpu = reason.get("gpu")
+    name = f"GPU {gpu}" if gpu is not None else _NAMES.get(check, check.value)
+    values = _value_and_limit(check, reason.get("figure"), reason.get("limit"))
+    if values is None or (check is Check.GPU_MEMORY and "claimed" in message):
+        text = message.removeprefix(name).lstrip(" :")
+        return CheckRow(name=name, now=text or message, limit="", is_failing=True)
+    return CheckRow(name=name, now=values[0], limit=values[1], is_failing=True)
+
+
+def _value_and_limit(check: Check, value: object, limit: object) -> tuple[str, str] | None:
+    if not isinstance(value, int | float) or not isinstance(limit, int | float):
+        return None
+    match check:
+        case Check.GPU_TEMPERATURE:
+            return f"{plain(value)} C", f"below {plain(limit)} C"
+        case Check.GPU_MEMORY:
+            return f"{gigabytes_down(int(value))} GB free", f"needs {gigabytes_up(int(limit))} GB"
+        case Check.GPU_COUNT:
+            return f"{value:.0f} free", f"needs {limit:.0f}"
+        case Check.PARALLEL:
+            return f"{value:.0f} used", f"at most {limit:.0f}"
+        case Check.RAM | Check.DISK:
+            return f"{gigabytes_down(int(value))} GB", f"keeps {gigabytes_up(int(limit))} GB"
+        case Check.LOAD:
+            return f"{value:.2f} per core", f"below {plain(limit)}"
+        case _:
+            return None
+
+
+def _passing_checks(run: KnownRun, snapshot: Snapshot, failing: set[tuple[object, object]]) -> Iterator[CheckRow]:
+    """The other checks with the newest readings."""
+    limits = RunLimits() if run.run is None else run.run.spec.limits
+    failing_checks = {check for check, _ in failing}
+    governor, sample = snapshot.governor, snapshot.sample
+    if governor is not None and governor.start_tokens is not None and Check.STARTS not in failing_checks:
+        tokens = f"{int(governor.start_tokens)} of {governor.start_burst} left"
+        yield CheckRow(name="starts", now=tokens, limit="needs 1")
+    if governor is not None and governor.max_parallel > 0 and Check.PARALLEL not in failing_checks:
+        yield CheckRow(name="slots", now=f"{governor.active} used", limit=f"at most {governor.max_parallel}")
+    if sample is None:
+        return
+    host = sample.readings.host
+    if host.ram_available_bytes is not None and limits.min_free_ram_bytes > 0 and Check.RAM not in failing_checks:
+        free = gigabytes_down(host.ram_available_bytes)
+        yield CheckRow(name="RAM free", now=f"{free} GB", limit=f"keeps {gigabytes_up(limits.min_free_ram_bytes)} GB")
+    if host.load_1m is not None and host.cores and limits.max_load_per_core > 0 and Check.LOAD not in failing_checks:
+        load = f"{host.load_1m / host.cores:.2f} per core"
+        yield CheckRow(name="CPU load", now=load, limit=f"below {plain(limits.max_load_per_core)}")
+    if host.disk_free_bytes is not None and limits.min_free_disk_bytes > 0 and Check.DISK not in failing_checks:
+        keeps = f"keeps {gigabytes_up(limits.min_free_disk_bytes)} GB"
+        yield CheckRow(name="disk free", now=numbers.size(host.disk_free_bytes), limit=keeps)
+    failing_gpus = {gpu for _, gpu in failing}
+    for gpu in sample.readings.gpus:
+        if gpu.index not in failing_gpus and _is_answering(gpu):
+            yield _gpu_check(gpu, limits)
+
+
+def _is_answering(gpu: GpuReading) -> bool:
+    return gpu.health in (GpuHealth.OK, GpuHealth.HOT) and gpu.temperature_celsius is not None
+
+
+def _gpu_check(gpu: GpuReading, limits: RunLimits) -> CheckRow:
+    readings, needs = [f"{plain(gpu.temperature_celsius or 0.0)} C"], []
+    if gpu.memory_total_bytes is not None and gpu.memory_used_bytes is not None:
+        readings.append(f"{gigabytes_down(gpu.memory_total_bytes - gpu.memory_used_bytes)} GB free")
+        needs.append(f"needs {gigabytes_up(limits.gpu_min_free_vram_bytes)} GB")
+    if limits.gpu_max_temp_celsius > 0:
+        needs.append(f"below {plain(start_below_celsius(limits))} C")
+    return CheckRow(name=f"GPU {gpu.index}", now=", ".join(readings), limit=", ".join(needs))
+
+
+def _earliest_start(reasons: Sequence[JsonObject], snapshot: Snapshot) -> str:
+    """When enough of the active runs will have ended, at their pace or at their limit."""
+    if not any(reason.get("check") in _PASS_WHEN_RUNS_END for reason in reasons):
+        return ""
+    missing = max((_missing(reason) for reason in reasons), default=1)
+    estimates = [(_seconds_to_end(run, snapshot), sanitize(str(run.record["name"]))) for run in snapshot.runs]
+    ends = sorted((seconds, name) for seconds, name in estimates if seconds is not None)
+    if len(ends) < missing:
+        return ""
+    names = [name for _, name in ends[:missing]]
+    subject = " and ".join(names) if len(names) < 3 else counted(missing, "run")
+    at = durations.clock(snapshot.moment.wall + ends[missing - 1][0])
+    return f"about {at}, when {subject} {'ends' if missing == 1 else 'end'}"
+
+
+def _missing(reason: JsonObject) -> int:
+    """How many GPUs, or slots, have to become free."""
+    free, needed = reason.get("figure"), reason.get("limit")
+    if reason.get("check") == Check.GPU_COUNT and isinstance(free, int | float) and isinstance(needed, int | float):
+        return max(1, int(needed - free))
+    return 1
+
+
+def _seconds_to_end(run: KnownRun, snapshot: Snapshot) -> float | None:
+    if run.status not in ACTIVE or run.live is None or run.run is None:
+        return None
+    limit, eta = limit_seconds(run), eta_seconds(run, run.live)
+    left = None if limit is None else max(0.0, limit - running_seconds(run.live, snapshot.moment))
+    estimates = [seconds for seconds in (left, eta) if seconds is not None]
+    return min(estimates) if estimates else None
+
+
+def draw_waiting(view: WaitingView, width: int, glyphs: Glyphs) -> list[Line]:
+    """The table of the checks."""
+    title = Piece(f" {glyphs.state('waiting')} {view.title}", Token.INFO, bold=True)
+    lines: list[Line] = [(title, Piece(clip(f"   {view.note}", width - len(view.title) - 4, glyphs), Token.MUTED)), ()]
+    head = LineBuilder().at(_NAME_AT).put("check", Token.MUTED).at(_NOW_AT).put("now", Token.MUTED)
+    limit_at = _LIMIT_AT if width >= _NARROW else max(_NOW_AT + 8, width * 11 // 20)
+    lines.append(head.at(limit_at).put("limit", Token.MUTED).line())
+    for row in view.rows:
+        token = Token.FG if row.is_failing else Token.MUTED
+        glyph, colour = ("failed", Token.INFO) if row.is_failing else ("completed", Token.OK)
+        builder = LineBuilder().at(2).put(f"{glyphs.state(glyph)} ", colour).put(row.name, token, bold=row.is_failing)
+        builder.at(_NOW_AT - 1).put(" ")
+        if row.limit:
+            builder.put(clip(row.now, limit_at - _NOW_AT - 1, glyphs), token).at(limit_at)
+            builder.put(clip(row.limit, width - limit_at, glyphs), token)
+        else:
+            builder.put(clip(row.now, width - _NOW_AT - 1, glyphs), token)
+        lines.append(builder.line())
+    if view.earliest:
+        lines += [
+            (),
+            (Piece("  Earliest start ", Token.MUTED), Piece(view.earliest), Piece(" (estimate)", Token.MUTED)),
+        ]
+    return lines

@@ -1,0 +1,79 @@
+"""Numbers have one notation everywhere."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backprop_tui.presentation import numbers
+
+
+@pytest.mark.parametrize(
+    ("value", "exact", "compact"),
+    [
+        (0, "0", "0"),
+        (950, "950", "950"),
+        (1800, "1,800", "1.8k"),
+        (38_400, "38,400", "38.4k"),
+        (60_000, "60,000", "60k"),
+        (999_499, "999,499", "999k"),
+        (1_250_000, "1,250,000", "1.25M"),
+    ],
+)
+def test_a_step_is_exact_or_has_three_significant_digits(value: int, exact: str, compact: str) -> None:
+    assert (numbers.count(value), numbers.compact_count(value)) == (exact, compact)
+
+
+def test_steps_are_compact_only_where_they_do_not_fit() -> None:
+    assert numbers.steps(9500, 10_000) == "9,500/10,000"
+    assert numbers.steps(38_400, 60_000, cells=13) == "38,400/60,000"
+    assert numbers.steps(384_000, 1_500_000, cells=13) == "384k/1.5M"
+    assert numbers.steps(None, 10) == "-"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (2.214, "2.214"),
+        (0.3921, "0.3921"),
+        (14.21, "14.21"),
+        (3.41e-4, "3.41e-4"),
+        (123456.0, "1.23e5"),
+        (0.0, "0"),
+        (math.nan, "NaN"),
+        (-math.inf, "-inf"),
+        (None, "-"),
+        ("NaN", "NaN"),
+        ("-Infinity", "-inf"),
+    ],
+)
+def test_a_metric_has_four_significant_digits(value: float | str | None, shown: str) -> None:
+    assert numbers.metric(value) == shown
+
+
+@given(st.floats(allow_nan=True, allow_infinity=True))
+def test_a_metric_is_never_wider_than_its_column(value: float) -> None:
+    assert len(numbers.metric(value)) <= numbers.METRIC_CELLS
+
+
+@given(st.floats(min_value=0, max_value=1, exclude_max=True))
+def test_only_what_is_done_says_100_percent(fraction: float) -> None:
+    assert numbers.percent_done(min(fraction, 0.999_999)) != "100%"
+    assert numbers.percent_done(1.0) == "100%"
+
+
+def test_memory_has_one_decimal_below_100_gigabytes() -> None:
+    assert numbers.used_gigabytes(61_200_000_000) == "61.2"
+    assert numbers.used_gigabytes(118_000_000_000) == "118"
+    assert numbers.compact_size(1_200_000_000_000) == "1.2T"
+    assert numbers.size(1_200_000_000_000) == "1.2 TB"
+    assert numbers.size(999) == "999 B"
+    assert numbers.size(79_000_000_000) == "79 GB"
+
+
+def test_no_reading_is_never_a_zero() -> None:
+    for shown in (numbers.percent, numbers.watts, numbers.celsius, numbers.used_gigabytes, numbers.size, numbers.count):
+        assert shown(None) == "-"

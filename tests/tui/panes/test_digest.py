@@ -1,0 +1,154 @@
+"""The digest: what it tells of an absence, from a digest made by the test."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from backprop_tui.domain.run import Cause, Checkpoint
+from backprop_tui.domain.status import Status
+from backprop_tui.domain.times import iso
+from backprop_tui.presentation.known_run import KnownRun
+from backprop_tui.tui.digest.history import AbsenceDigest, DigestRun
+from backprop_tui.tui.digest.view import DigestView, digest_view, draw_digest
+from backprop_tui.tui.glyphs import ASCII, UNICODE
+from backprop_tui.tui.lines import text_of
+from tests.tui.snapshots import NOW, ended, queued, running, snapshot
+
+OOM = Cause(
+    kind="cuda_oom",
+    evidence="torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of "
+    "79.15 GiB of which 1.12 GiB is free.",
+    advice="use a smaller batch",
+)
+MINUTE, HOUR = 60.0, 3600.0
+
+
+def event(kind: str, *, ago: float, **figures: Any) -> dict[str, Any]:
+    return {"time": iso(NOW.wall - ago), "event": kind, "message": "", **figures}
+
+
+def digest(*runs: DigestRun | KnownRun, away: float = 6 * HOUR + 12 * MINUTE, **fields: Any) -> DigestView:
+    recalled = tuple(one if isinstance(one, DigestRun) else DigestRun(run=one) for one in runs)
+    since = NOW.wall - away
+    known: dict[str, Any] = {"since": since, "until": NOW.wall, "back_at": NOW.wall, "runs": recalled}
+    return digest_view(AbsenceDigest(**(known | fields)), snapshot(*(one.run for one in recalled)))
+
+
+def told(view: DigestView) -> dict[str, str]:
+    """Subject and story of each row by its word."""
+    return {one.state: f"{one.subject}: {one.story}" for one in (*view.failures, *view.rows)}
+
+
+def test_a_failure_comes_with_its_cause_its_advice_and_what_is_saved() -> None:
+    saved = (Checkpoint(path="/c/2.pt", step=2, saved_at=NOW.wall - 100),)
+    (row,) = digest(ended("vit", Status.FAILED, cause=OOM, checkpoints=saved)).failures
+    assert (row.state, row.subject) == ("failed", "vit")
+    assert row.story == "CUDA out of memory: asked 2.50 GiB, 1.12 GiB free"
+    assert row.advice == "use a smaller batch; checkpoint at step 2"
+
+
+def test_failures_stand_before_the_lost_and_those_before_what_a_guard_stopped() -> None:
+    heat = Cause(kind="overheated", evidence="GPU 1 at 91 C")
+    view = digest(
+        ended("hot", Status.STOPPED, cause=heat),
+        ended("gone", Status.LOST),
+        ended("bad", Status.FAILED, cause=OOM),
+        ended("mine", Status.STOPPED),
+    )
+    assert [one.subject for one in view.failures] == ["bad", "gone", "hot"]
+    assert view.first_failure == "bad"
+    assert told(view)["stopped"] == "mine: by a user"
+
+
+def test_what_is_done_is_told_with_the_best_loss_of_all() -> None:
+    view = digest(
+        DigestRun(run=ended("one"), best_loss=0.5),
+        DigestRun(run=ended("two"), best_loss=0.3921),
+        DigestRun(run=ended("x")),
+    )
+    assert told(view)["completed"] == "3 runs: best loss 0.3921, two"
+
+
+def test_one_run_that_is_done_is_named_once() -> None:
+    assert told(digest(DigestRun(run=ended("one"), best_loss=0.25)))["completed"] == "one: best loss 0.2500"
+    assert told(digest(ended("one")))["completed"] == "one: no loss found"
+
+
+def test_a_timeboxed_run_says_whether_it_resumes() -> None:
+    saved = (Checkpoint(path="/c/41.pt", step=41_000, saved_at=NOW.wall - 100),)
+    assert told(digest(ended("a", Status.TIMEBOXED, checkpoints=saved)))["timeboxed"] == "a: r resumes from step 41,000"
+    assert "no checkpoint" in told(digest(ended("a", Status.TIMEBOXED)))["timeboxed"]
+
+
+def test_a_run_that_went_on_in_its_next_slice_is_told_so() -> None:
+    run = running("nano", seconds=30)
+    boxed = [{"status": "timeboxed", "ended_at": iso(NOW.wall - HOUR)}, {"status": None, "ended_at": None}]
+    sliced = replace(run, record=run.record | {"attempts": boxed, "slice": {"number": 3, "of": 12}})
+    assert told(digest(sliced))["timeboxed"] == "nano: continued in slice 3 of 12"
+    assert "timeboxed" not in told(digest(sliced, away=60.0))
+
+
+def test_pauses_for_heat_are_counted_with_their_time_and_the_hottest() -> None:
+    hot = {"by": "heat", "message": "GPU 1 at 86 C, limit 85, continues below 80"}
+    hotter = hot | {"message": "GPU 1 at 87 C, limit 85, continues below 80"}
+    story = (
+        event("paused", ago=60 * MINUTE, **hot),
+        event("continued", ago=50 * MINUTE),
+        event("paused", ago=30 * MINUTE, by="person"),
+        event("continued", ago=20 * MINUTE),
+        event("paused", ago=4 * MINUTE, **hotter),
+    )
+    view = digest(DigestRun(run=running("a", seconds=9 * HOUR), events=story))
+    assert told(view)["paused"] == "twice for heat: 14m in total, GPU 1, up to 87 C"
+
+
+def test_the_longest_wait_is_told_where_it_was_long() -> None:
+    view = digest(
+        queued("short", created_at=NOW.wall - HOUR),
+        queued("long", created_at=NOW.wall - 2 * HOUR, holds=({"check": "ram", "message": "RAM 3.1 GB free"},)),
+        running("ran", seconds=7 * HOUR, created_at=NOW.wall - 20 * HOUR),
+    )
+    assert told(view)["waited"] == "long: waiting for 2h: RAM 3.1 GB free"
+    assert "waited" not in told(digest(queued("new", created_at=NOW.wall - MINUTE)))
+
+
+def test_only_what_a_retry_may_help_is_offered_for_one() -> None:
+    killed = Cause(kind="killed_by_signal", evidence="SIGKILL", retryable=True)
+    view = digest(
+        ended("oom", Status.FAILED, cause=OOM), ended("killed", Status.FAILED, cause=killed), ended("gone", Status.LOST)
+    )
+    assert list(view.retry) == ["killed", "gone"]
+
+
+def test_what_was_resumed_meanwhile_is_not_retried_again() -> None:
+    gone = DigestRun(run=ended("gone", Status.LOST))
+    digest = AbsenceDigest(since=NOW.wall - HOUR, until=NOW.wall, back_at=NOW.wall, runs=(gone,))
+    assert not digest_view(digest, snapshot(running("gone"))).retry
+
+
+def test_it_says_how_long_the_absence_was() -> None:
+    assert digest().when.startswith("Away 6h12m, since ")
+    assert digest(back_at=None).title == "The last day"
+
+
+def test_nothing_from_outside_reaches_the_terminal_as_a_command() -> None:
+    evil = ended(
+        "a", Status.FAILED, name="x\x1b]0;owned\x07y", cause=Cause(kind="python_error", evidence="E\x1b[2J: z")
+    )
+    lines = draw_digest(digest(evil), 88, UNICODE)
+    assert not any("\x1b" in text_of(line) or "\x07" in text_of(line) for line in lines)
+
+
+def test_it_fits_a_narrow_screen_and_ascii() -> None:
+    for glyphs in (UNICODE, ASCII):
+        for width in (16, 36, 76, 88):
+            for line in draw_digest(digest(ended("vit-l16-384", Status.FAILED, cause=OOM), queued("q")), width, glyphs):
+                assert len(text_of(line)) <= max(width, 36)
+
+
+def test_what_is_too_much_is_counted() -> None:
+    failed = [ended(f"run-{number}", Status.FAILED, cause=OOM) for number in range(20)]
+    view = digest(*failed, unread=3)
+    assert view.failures[-1].subject == "8 more"
+    assert view.rows[-1].subject == "3 runs"

@@ -1,0 +1,188 @@
+"""Header, gauges, governor, problem and details."""
+
+from __future__ import annotations
+
+from backprop_tui.domain.governor.governor_state import GovernorMode
+from backprop_tui.domain.governor.reasons import Check, HoldReason
+from backprop_tui.domain.run import Cause
+from backprop_tui.domain.status import Status
+from backprop_tui.domain.telemetry import GpuHealth, GpuProcess
+from backprop_tui.presentation.machine import short_gpu_model
+from backprop_tui.tui.glyphs import ASCII, UNICODE
+from backprop_tui.tui.layout import layout
+from backprop_tui.tui.lines import text_of, width_of
+from backprop_tui.tui.panes.events import draw_events
+from backprop_tui.tui.panes.governor import draw_governor, draw_problem, governor_line_view, problem_view
+from backprop_tui.tui.panes.header import draw_header, header_view
+from backprop_tui.tui.panes.machine import draw_machine, machine_view
+from backprop_tui.tui.panes.run_details import draw_details
+from backprop_tui.tui.panes.selected_run import TABS, draw_selected_heading, selected_run_view, tab_at
+from backprop_tui.tui.snapshot import OpenRun
+from backprop_tui.tui.tokens import Token
+from tests.tui.snapshots import NOW, ended, governor, gpu, queued, running, sample, snapshot
+
+
+def test_the_header_counts_what_there_is() -> None:
+    view = header_view(snapshot(running("a"), queued("b"), queued("c"), ended("d", Status.FAILED)))
+    assert [(count.state, count.count) for count in view.counts] == [("running", 1), ("queued", 2), ("failed", 1)]
+
+
+def test_ends_of_long_ago_are_not_counted() -> None:
+    assert header_view(snapshot(ended("d", Status.FAILED, ago=100_000))).counts == ()
+
+
+def test_a_simulation_is_labelled_at_every_width() -> None:
+    view = header_view(snapshot(running("a"), sample=sample(gpu(), probe="simulated")))
+    for width in range(20, 200):
+        line = draw_header(view, width, UNICODE)
+        assert "SIM" in text_of(line)
+        assert width_of(line) <= width
+
+
+def test_a_gpu_row_has_all_figures() -> None:
+    view = machine_view(snapshot(running("nano"), sample=sample(gpu())))
+    found = layout(120, 40, gpus=1)
+    lines = draw_machine(view, found.machine_form, 120, UNICODE, heading_row=True, host_row=True)
+    text = text_of(lines[1])
+    for part in ("GPU 0 H100", "87%", "61.2/80 GB", "71 C", "412 W", "38%", "nano"):
+        assert part in text
+    assert "118/252 GB" in text_of(lines[2])
+    assert "1.2 TB free" in text_of(lines[2])
+
+
+def test_what_was_not_measured_is_a_dash_and_no_zero() -> None:
+    bare = gpu(
+        temperature_celsius=None, utilization_percent=None, memory_used_bytes=None, power_watts=None, fan_percent=None
+    )
+    view = machine_view(snapshot(sample=sample(bare)))
+    text = text_of(
+        draw_machine(view, layout(120, 40, gpus=1).machine_form, 120, UNICODE, heading_row=False, host_row=False)[0]
+    )
+    assert text.count(" -") >= 5
+    assert " 0%" not in text
+
+
+def test_gauges_fit_every_width_and_number_of_gpus() -> None:
+    for count in (0, 1, 2, 8, 16, 64):
+        view = machine_view(snapshot(running("nano" * 20), sample=sample(*(gpu(index) for index in range(count)))))
+        for width in range(60, 240, 3):
+            for height in (12, 24, 40):
+                found = layout(width, height, gpus=count)
+                for glyphs in (UNICODE, ASCII):
+                    lines = draw_machine(
+                        view,
+                        found.machine_form,
+                        width,
+                        glyphs,
+                        heading_row=found.machine_heading,
+                        host_row=found.host_row,
+                    )
+                    assert all(width_of(line) <= width for line in lines), (count, width, found.machine_form)
+
+
+def test_a_hot_gpu_has_a_mark_and_a_too_hot_one_is_bad() -> None:
+    rows = machine_view(
+        snapshot(sample=sample(*(gpu(at, temperature_celsius=heat) for at, heat in enumerate((79, 80, 85)))))
+    ).gpus
+    assert [(row.hot, row.heat_token) for row in rows] == [(False, Token.FG), (True, Token.WARN), (True, Token.BAD)]
+
+
+def test_a_gpu_that_does_not_answer_gives_its_row_to_the_reason() -> None:
+    lost = gpu(health=GpuHealth.LOST, age_seconds=60.0, problem="Xid 79, fallen off the bus")
+    row = machine_view(snapshot(sample=sample(lost))).gpus[0]
+    assert row.problem is not None
+    assert row.problem.startswith("not answering since")
+    assert "Xid 79" in row.problem
+
+
+def test_readings_that_are_old_are_not_shown_as_new() -> None:
+    row = machine_view(snapshot(sample=sample(gpu(), time=NOW.wall - 60))).gpus[0]
+    assert row.problem is not None
+
+
+def test_memory_of_nonchilds_is_named() -> None:
+    processes = (GpuProcess(pid=40412, owner="mika", memory_bytes=31_300_000_000),)
+    user = machine_view(snapshot(sample=sample(gpu(processes=processes)))).gpus[0].user
+    assert (user.text, user.token) == ("not ours: pid 40412 (mika) 31.3 GB", Token.WARN)
+
+
+def test_a_gpu_is_called_by_its_telling_word() -> None:
+    assert short_gpu_model("NVIDIA H100 80GB HBM3") == "H100"
+    assert short_gpu_model("NVIDIA GeForce RTX 4090") == "4090"
+    assert short_gpu_model("RTX4090 24GB") == "4090"
+    assert short_gpu_model("AMD Instinct MI300X") == "MI300X"
+    assert short_gpu_model("NVIDIA A100-SXM4-80GB") == "A100"
+
+
+def test_the_governor_says_why_it_holds() -> None:
+    reasons = (HoldReason(check=Check.GPU_TEMPERATURE, message="GPU 1 at 84 C, waiting below 80", gpu=1),)
+    state = governor(state=GovernorMode.HOLDING, reasons=reasons)
+    view = governor_line_view(snapshot(queued("a"), governor=state, supervisor_pid=1))
+    text = text_of(draw_governor(view, 120, UNICODE))
+    assert text.startswith(" ◌ waiting  GPU 1 at 84 C, waiting below 80")
+    assert text.endswith("starts ▪▪▪▫ 3 of 4 ")
+
+
+def test_a_machine_without_work_needs_no_supervisor() -> None:
+    assert governor_line_view(snapshot()).line.title == "queue open"
+    assert governor_line_view(snapshot(queue_held=True)).line.title == "queue held"
+    assert governor_line_view(snapshot(queued("a"))).line.title == "starting"
+
+
+def test_the_problem_line_tells_the_newest_unseen_failure() -> None:
+    runs = (
+        ended("new", Status.FAILED, ago=240, cause=Cause(kind="import_error", evidence="ImportError: torch")),
+        ended("old", Status.LOST),
+    )
+    view = problem_view(snapshot(*runs), frozenset())
+    assert view is not None
+    text = text_of(draw_problem(view, 100, UNICODE))
+    assert "✗ new failed 4m ago: ImportError: torch" in text
+    assert "+1 more" in text
+    assert problem_view(snapshot(*runs), {"new", "old"}) is None
+
+
+def test_the_details_tell_command_and_progress() -> None:
+    run = running("nano", step=38_400, total_steps=60_000, metrics={"loss": 2.2})
+    view = selected_run_view(snapshot(run), "nano")
+    assert view is not None
+    for width in (60, 80, 120, 200):
+        lines = draw_details(view.sections, width, UNICODE).lines
+        assert all(width_of(line) <= width for line in lines)
+        text = "\n".join(map(text_of, lines))
+        assert "step 38,400 of 60,000 (64%)" in text
+        assert "python train.py" in text
+
+
+def test_events_stand_newest_first() -> None:
+    events = (
+        {"time": "2027-01-14T08:00:00.000Z", "event": "queued", "message": "queued"},
+        {"time": "2027-01-15T07:59:00.000Z", "event": "started", "message": "attempt 1"},
+    )
+    view = selected_run_view(snapshot(running("a"), opened=OpenRun(run_id="a", events=events)), "a")
+    assert view is not None
+    text = [text_of(line) for line in draw_events(view.events, 80, UNICODE)]
+    assert "attempt 1" in text[0]
+    assert "2027-01-14" in text[1]
+    assert "queued" in text[2]
+
+
+def test_each_tab_is_found_where_it_is_drawn() -> None:
+    view = selected_run_view(snapshot(running("nano")), "nano")
+    for width in (62, 80, 120):
+        for tab in range(len(TABS)):
+            text = text_of(draw_selected_heading(view, tab, width, UNICODE, focused=True))
+            assert len(text) == width
+            for place in range(len(TABS)):
+                assert tab_at(view, tab, text.index(f" {place + 1}") + 1, width, UNICODE) == place
+
+
+def test_of_the_counts_what_failed_and_what_runs_stay_longest() -> None:
+    runs = [*(running(f"r{place}") for place in range(2)), queued("q"), ended("f", Status.FAILED), ended("d")]
+    view = header_view(snapshot(*runs))
+    shown = {width: text_of(draw_header(view, width, UNICODE)).split() for width in (100, 40, 20, 18, 13)}
+    assert " ".join(shown[100][1:-1]) == "ada-gpu-07 ► 2 running ◌ 1 queued ✗ 1 failed ✓ 1 completed"
+    assert shown[40][:-1] == ["backprop", "►", "2", "◌", "1", "✗", "1"]
+    assert shown[20] == ["backprop", "►", "2", "✗", "1"]
+    assert shown[18] == ["backprop", "►", "2", "✗", "1"]
+    assert shown[13] == ["backprop", "✗", "1"]

@@ -1,0 +1,139 @@
+"""Why a run waits and why one stands still, in full."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from backprop_tui.domain.live import Pause
+from backprop_tui.domain.status import Status
+from backprop_tui.presentation.known_run import LossCurve
+from backprop_tui.tui.glyphs import ASCII, UNICODE
+from backprop_tui.tui.lines import text_of, width_of
+from backprop_tui.tui.panes.card import card_of
+from backprop_tui.tui.panes.run_details import draw_details
+from backprop_tui.tui.panes.waiting import CheckRow, waiting_view
+from backprop_tui.tui.snapshot import OpenRun
+from backprop_tui.tui.tokens import Token
+from tests.tui.snapshots import NOW, ended, governor, gpu, queued, running, sample, snapshot
+
+HOT = {
+    "check": "gpu_temperature",
+    "figure": 84.0,
+    "limit": 80.0,
+    "gpu": 1,
+    "message": "GPU 1 at 84 C, waiting below 80",
+}
+COUNT = {"check": "gpu_count", "figure": 0, "limit": 2, "message": "needs 2 GPUs, 0 free"}
+
+
+def test_all_checks_are_listed_failing_ones_first() -> None:
+    held = queued("big", place=3, holds=(COUNT, HOT))
+    view = waiting_view(held, snapshot(held, sample=sample(gpu(0), gpu(1)), governor=governor()))
+    assert view is not None
+    assert view.title == "Waiting on 2 checks"
+    assert list(view.rows[:2]) == [
+        CheckRow(name="GPUs free", now="0 free", limit="needs 2", is_failing=True),
+        CheckRow(name="GPU 1", now="84 C", limit="below 80 C", is_failing=True),
+    ]
+    passing = {row.name: (row.now, row.limit) for row in view.rows[2:]}
+    assert passing["starts"] == ("3 of 4 left", "needs 1")
+    assert passing["RAM free"] == ("134 GB", "keeps 4 GB")
+    assert passing["GPU 0"] == ("71 C, 18.8 GB free", "needs 2.5 GB, below 82 C")
+    assert "GPU 1" not in passing
+    assert not any(row.is_failing for row in view.rows[2:])
+
+
+@pytest.mark.parametrize(
+    ("reason", "now", "limit"),
+    [
+        (
+            {"check": "ram", "figure": 3.1e9, "limit": 4e9, "message": "RAM is short"},
+            "3.1 GB",
+            "keeps 4 GB",
+        ),
+        (
+            {"check": "parallel", "figure": 2, "limit": 2, "message": "2 active"},
+            "2 used",
+            "at most 2",
+        ),
+        ({"check": "load", "figure": 2.5, "limit": 2.0, "message": "load"}, "2.50 per core", "below 2"),
+        ({"check": "starts", "figure": 0.4, "limit": 1, "message": "next start in 0:41"}, "next start in 0:41", ""),
+        ({"check": "queue_held", "message": "queue held by you"}, "held by you", ""),
+        ({"check": "of_the_future", "message": "who knows"}, "who knows", ""),
+        ({"check": "gpu_memory", "figure": "much", "limit": 1, "gpu": 0, "message": "GPU 0 is full"}, "is full", ""),
+    ],
+)
+def test_a_check_is_told_in_figures_or_in_the_governors_words(reason: dict[str, Any], now: str, limit: str) -> None:
+    held = queued("a", holds=(reason,))
+    view = waiting_view(held, snapshot(held))
+    assert view is not None
+    assert (view.rows[0].now, view.rows[0].limit) == (now, limit)
+
+
+def test_a_guess_says_whose_end_would_free_what_it_needs() -> None:
+    held = queued("big", holds=(COUNT,))
+    soon = running("soon", seconds=300, step=90, total_steps=100, curve=LossCurve(name="loss", step_seconds=12.0))
+    late = running("late", seconds=0)
+    view = waiting_view(held, snapshot(soon, late, held))
+    assert view is not None
+    assert view.earliest.endswith("when soon and late end")
+    alone = waiting_view(held, snapshot(soon, held))
+    assert alone is not None
+    assert alone.earliest == ""
+
+
+def test_who_overtook_is_counted() -> None:
+    held = queued("big", holds=(COUNT,), created_at=NOW.wall - 1000)
+    view = waiting_view(
+        held, snapshot(running("a", created_at=NOW.wall - 900), running("b", created_at=NOW.wall - 1100), held)
+    )
+    assert view is not None
+    assert view.note.endswith("1 later run started before it")
+
+
+def test_what_waits_only_for_its_turn_has_no_card() -> None:
+    one = queued("a", place=2)
+    assert waiting_view(one, snapshot(one)) is None
+    assert card_of(one, snapshot(one)) is None
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
+def test_the_table_stands_above_the_details_and_fits(width: int) -> None:
+    held = queued("big", place=3, holds=(COUNT, HOT))
+    view = waiting_view(held, snapshot(held, sample=sample(gpu(0), gpu(1)), governor=governor()))
+    for glyphs in (UNICODE, ASCII):
+        lines = draw_details((), width, glyphs, waiting=view).lines
+        assert all(width_of(line) <= width for line in lines)
+        assert "Waiting on 2 checks" in text_of(lines[0])
+        assert "GPUs free" in text_of(lines[3])
+
+
+def test_a_pause_says_since_when_until_what_and_how_often() -> None:
+    pause = Pause(since=NOW.wall - 130, by="heat", reason="hot: GPU 1 at 86 C, continues below 80")
+    run = running("a", pause=pause)
+    told = tuple({"event": kind} for kind in ("started", "paused", "continued", "paused"))
+    card = card_of(run, snapshot(run, opened=OpenRun(run_id="a", events=told)))
+    assert card is not None
+    assert card.token is Token.WARN
+    assert card.title == "Paused: hot: GPU 1 at 86 C, continues below 80"
+    lines = dict(card.lines)
+    assert "2m10s so far, 2 pauses so far" in lines["since"]
+    assert "continues by itself below 80 C" in lines["limit"]
+    assert "1h, then it is stopped" in lines["at most"]
+
+
+def test_what_a_person_paused_waits_for_a_person() -> None:
+    run = running("a", pause=Pause(since=NOW.wall - 5, by="person", reason="paused by you"))
+    card = card_of(run, snapshot(run))
+    assert card is not None
+    assert dict(card.lines)["until"] == "p continues it; its timebox does not run"
+
+
+def test_a_bad_end_has_a_card_and_a_good_one_none() -> None:
+    bad, good = ended("a", Status.FAILED), ended("b")
+    card = card_of(bad, snapshot(bad))
+    assert card is not None
+    assert card.token is Token.BAD
+    assert card_of(good, snapshot(good)) is None

@@ -1,0 +1,45 @@
+"""Text measured in cells."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from backprop_tui.tui.cells import clip, clip_middle, clip_with_path, joined_clauses, left, right, shortened, wrapped
+from backprop_tui.tui.glyphs import UNICODE
+
+texts = st.text(alphabet=st.characters(codec="utf-8", categories=("L", "N", "P", "Zs")), max_size=40)
+
+
+@given(texts, st.integers(min_value=1, max_value=30))
+def test_columns_keep_their_width_with_letters_of_any_width(text: str, width: int) -> None:
+    assert cell_len(left(text, width, UNICODE)) == width
+    assert cell_len(right(text, width, UNICODE)) == width
+    assert cell_len(clip(text, width, UNICODE)) <= width
+
+
+def test_a_path_loses_its_middle() -> None:
+    assert clip_middle("/home/anna/runs/7f3a2c/output.log", 20, UNICODE) == "/home/a…c/output.log"
+
+
+def test_a_sentence_that_ends_in_a_path_keeps_the_name_of_the_file() -> None:
+    said = "checkpoint at step 500: /home/anna/runs/7f3a2c/step-000500.json"
+    assert clip_with_path(said, 50, UNICODE) == "checkpoint at step 500: /home/ann…step-000500.json"
+    assert clip_with_path(said, 100, UNICODE) == said
+    assert clip_with_path("a sentence without one", 10, UNICODE) == "a sentenc…"
+
+
+def test_a_sentence_loses_whole_clauses_and_says_how_many() -> None:
+    clauses = ("GPU 1 at 84 C, waiting below 80", "RAM 3.1 GB free, keeps 4", "2 runs active, at most 2")
+    assert joined_clauses(clauses, 60, UNICODE) == ("GPU 1 at 84 C, waiting below 80", "+2 more")
+    assert joined_clauses(clauses, 200, UNICODE)[1] == ""
+    assert joined_clauses((), 20, UNICODE) == ("", "")
+
+
+def test_a_cause_drops_what_stands_behind_its_last_comma() -> None:
+    assert shortened("asked 2.50 GB, 1.12 GB free", 20, UNICODE) == "asked 2.50 GB"
+
+
+def test_a_long_command_goes_on_in_the_next_row() -> None:
+    assert wrapped("python train.py --lr 3e-4", 16) == ["python train.py", "  --lr 3e-4"]
