@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from backprop_tui.cli import output, terminal
+from backprop_tui.cli import output
 from backprop_tui.domain.attempts import Attempts
 from backprop_tui.domain.course import Course
 from backprop_tui.domain.run import Run
@@ -54,7 +54,7 @@ def curve_options(arguments: argparse.Namespace) -> CurveOptions:
         by=By(arguments.by),
         log=arguments.log,
         stretches=_SMOOTH_STRETCHES if arguments.smooth else 0,
-        unicode=terminal.shows_unicode() and not arguments.ascii,
+        unicode=output.shows_unicode() and not arguments.ascii,
     )
 
 
@@ -68,7 +68,7 @@ def plot(tracks: Sequence[Track], options: CurveOptions, *, rows: int = ROWS) ->
     shown = [track for track in tracks if track.course.buckets]
     if not shown:
         return
-    width = max(_LEAST_WIDTH, (terminal.width() or _USUAL_WIDTH) - _LABEL - 2)
+    width = max(_LEAST_WIDTH, (output.width() or _USUAL_WIDTH) - _LABEL - 2)
     x, y = x_scale(shown), y_scale(shown, log=options.log)
     curves = [
         (LETTERS[place] if len(tracks) > 1 else "*", track.drawn(options.stretches).pieces)
@@ -83,14 +83,14 @@ def plot(tracks: Sequence[Track], options: CurveOptions, *, rows: int = ROWS) ->
 
 
 def _coloured(cells: Sequence[Cells], *, several: bool) -> str:
-    if not several or not terminal.shows_colour():
+    if not several or not output.shows_colour():
         return "".join(text for text, _ in cells).rstrip()
     return "".join(text if owner is None else painted(text, owner) for text, owner in cells)
 
 
 def painted(text: str, place: int) -> str:
     """The text in the colour of a curve, where stdout shows colours."""
-    return f"\x1b[{_COLOURS[place]}m{text}\x1b[0m" if terminal.shows_colour() else text
+    return f"\x1b[{_COLOURS[place]}m{text}\x1b[0m" if output.shows_colour() else text
 
 
 def _x_labels(x: Scale, by: By, width: int) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from backprop_tui.domain.errors import UsageError
+
 PROGRAM = "backprop-tui"
 _USUAL_WIDTH = 80
 _ERASE_LINE = "\r\x1b[K"
@@ -21,10 +23,19 @@ def complain(text: str) -> None:
     say(f"{PROGRAM}: {text}")
 
 
-def ask(question: str) -> None:
-    """Writes a question that is answered on the same line."""
+def confirm(question: str, *, yes: bool) -> bool:
+    """Whether to go ahead: `--yes` was given, or the user answers yes.
+
+    Raises:
+        UsageError: there is no terminal to ask on.
+    """
+    if yes:
+        return True
+    if sys.stdin is None or not sys.stdin.isatty() or not is_terminal():
+        raise UsageError(f"{question} There is no terminal to ask on: give --yes, or --dry-run to see what would go")
     clear_status()
-    _write(question)
+    _write(f"{question} [y/N] ")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def is_terminal() -> bool:

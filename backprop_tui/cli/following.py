@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.event_stream import ENDED, HELD, LONGEST_WAIT_SECONDS, Event, EventStream, Pace
 from backprop_tui.cli.exit_codes import HELD as HELD_CODE
 from backprop_tui.cli.exit_codes import STOPPED, first_failure
-from backprop_tui.cli.presenters import PrefixedOutput, Presenter
-from backprop_tui.cli.queued import Interrupts
-from backprop_tui.cli.session import Session
+from backprop_tui.cli.presenters import PrefixedOutput, Presenter, presenter_for
+from backprop_tui.cli.session import Interrupts, Session
 from backprop_tui.client.control import PERSON, StopControl
 from backprop_tui.client.file_sizes import FileSizes
 from backprop_tui.client.guardians import open_guardian
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.requests import StopRequest
+from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
@@ -28,6 +28,34 @@ ENSURE_SECONDS = 2.0
 URGENT_FOR_SECONDS = 1.0  # after a run was queued or admitted
 STOPPED_BY_CTRL_C = "stopped by Ctrl-C"
 _KILL, _LEAVE = 2, 3  # how often Ctrl-C was pressed
+
+
+def follow(
+    session: Session,
+    run_ids: Sequence[str],
+    interrupts: Interrupts,
+    *,
+    starts: Mapping[str, FileSizes] | None = None,
+    before: Run | None = None,
+    wait_when_held: bool = True,
+) -> int:
+    """Follows runs to their ends; the exit code of the first that did not end well.
+
+    Args:
+        session: This invocation.
+        run_ids: The runs that it queued.
+        interrupts: Ctrl-C.
+        starts: How much of each run's files is old; None: nothing.
+        before: The record of the one run before it was resumed; None if it is new.
+        wait_when_held: If not, a run that is held is taken out of the queue again, exit code 75.
+    """
+    starts = {run_id: FileSizes() for run_id in run_ids} if starts is None else starts
+    following = Following(session, starts, presenter_for(session, run_ids), interrupts)
+    if not wait_when_held:
+        from backprop_tui.client.queueing import withdraw
+
+        following.withdraw_when_held(lambda run_id: withdraw(session, run_id, before))
+    return following.to_the_end()
 
 
 class FollowedRun:

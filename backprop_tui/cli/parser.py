@@ -10,7 +10,7 @@ import importlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 
-from backprop_tui.cli import output, terminal
+from backprop_tui.cli import output
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.values import dataclass
 
@@ -97,7 +97,7 @@ class _HelpFormatter(argparse.HelpFormatter):
     """As wide as the terminal; argparse would load shutil for that, and creates one for each argument added."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, width=(terminal.width() or terminal.USUAL_WIDTH) - _MARGIN)
+        super().__init__(prog, width=(output.width() or output.USUAL_WIDTH) - _MARGIN)
 
 
 class CommandParser(argparse.ArgumentParser):

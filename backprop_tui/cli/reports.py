@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.exit_codes import HELD, OK
 from backprop_tui.cli.session import Session
-from backprop_tui.client.runs import current
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.formatting import counted, duration, gigabytes_up, plain
 from backprop_tui.domain.lifecycle import timebox_seconds
@@ -17,6 +16,7 @@ from backprop_tui.domain.run import Run
 from backprop_tui.domain.slices import is_sliced
 from backprop_tui.domain.status import ENDED
 from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.run_directory import RunDirectory
 
 if TYPE_CHECKING:
     from backprop_tui.client.control import ControlOutcome, Refusal
@@ -24,8 +24,21 @@ if TYPE_CHECKING:
     from backprop_tui.client.remove import Removable
 
 
+def print_ids(session: Session, run_ids: Sequence[str], *, as_array: bool) -> int:
+    """`--detach`: the ids, one a line; with --json the run, or an array of several."""
+    if session.json:
+        records = [RunDirectory(session.home.run_folder(run_id)).shown() for run_id in run_ids]
+        output.json_value(records if as_array else records[0])
+    else:
+        for run_id in run_ids:
+            output.line(run_id)
+    return OK
+
+
 def print_would(session: Session, run_ids: Sequence[str], done: str) -> int:
     """`--dry-run`: names each run and what would be done to it; the exit code."""
+    from backprop_tui.client.runs import current
+
     records = [current(session, run_id) for run_id in run_ids]
     if session.json:
         output.json_value(records)
@@ -43,6 +56,7 @@ def print_outcomes(
     `of_ended` is what was done to runs that have ended; None: nothing, their end is printed instead.
     """
     from backprop_tui.client.control import ControlOutcome
+    from backprop_tui.client.runs import current
 
     run_ids = [outcome.run.id for outcome in outcomes if isinstance(outcome, ControlOutcome)]
     if session.json:

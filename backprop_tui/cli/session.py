@@ -1,10 +1,12 @@
-"""One invocation of the program: the client's session with the global options."""
+"""One invocation of the program: the client's session with the global options, and Ctrl-C."""
 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from backprop_tui.cli import diagnostics
 from backprop_tui.client.session import ClientSession
@@ -57,3 +59,23 @@ def open_session(*, config: str | None, open_dashboard: Dashboard | None = None,
     home = Home(str(state_directory()), host_name())
     path = os.path.abspath(config) if config is not None else user_config_path()
     return Session(home=home, config_path=path, config_named=config is not None, open_dashboard=open_dashboard, **flags)
+
+
+class Interrupts:
+    """Counts SIGINT while entered: the first stops the runs, the second kills them, the third leaves them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._before: Any = signal.SIG_DFL
+
+    def __enter__(self) -> Self:
+        self._before = signal.signal(signal.SIGINT, self._handle)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+        self.count += 1

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backprop_tui.cli import output, terminal
+from backprop_tui.cli import output
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.values import dataclass
+from backprop_tui.presentation import durations, numbers
+from backprop_tui.presentation.known_run import KnownRun, Moment, last_loss, step_text
+from backprop_tui.presentation.run_line import reason_text
+from backprop_tui.store.fields import JsonObject
 
 GAP = "  "
 NOTHING = "-"
@@ -25,11 +29,29 @@ class Column:
     middle: bool = False
 
 
+RUN_COLUMNS = (
+    Column(title="ID"),
+    Column(title="STATE"),
+    Column(title="NAME", least=12, middle=True),
+    Column(title="STEP", right=True),
+    Column(title="LOSS", right=True),
+    Column(title="TIME", right=True),
+    Column(title="WHY", least=12),
+)
+QUEUE_COLUMNS = (
+    Column(title="#", right=True),
+    Column(title="ID"),
+    Column(title="NAME", least=12, middle=True),
+    Column(title="PRIORITY", right=True),
+    Column(title="WAITS FOR", least=12),
+)
+
+
 def show(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, indent: str = "") -> None:
     """Prints a table that is at most as wide as the terminal; uncut if stdout is not a terminal."""
-    width = terminal.width()
+    width = output.width()
     room = None if width is None else width - len(indent)
-    for line in lines(columns, rows, width=room, mark="…" if terminal.shows_unicode() else "~"):
+    for line in lines(columns, rows, width=room, mark="…" if output.shows_unicode() else "~"):
         output.line(indent + line)
 
 
@@ -99,3 +121,24 @@ def columns_of(text: str) -> int:
     from unicodedata import combining, east_asian_width  # only if a name needs it
 
     return sum(0 if combining(letter) else 2 if east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def run_row(record: JsonObject, *, place: int | None = None) -> tuple[str, ...]:
+    """The cells of a run; `place` is its place in the queue."""
+    run = KnownRun(record=record, place=place)
+    return (
+        run.id,
+        run.status.value,
+        record["name"],
+        step_text(run) or NOTHING,
+        numbers.metric(last_loss(run)),
+        durations.elapsed(record["duration_seconds"]),
+        reason_text(run, Moment.now()),
+    )
+
+
+def queue_row(record: JsonObject, place: int, this_host: str) -> tuple[str, ...]:
+    """The cells of a queued run, with every reason that holds it."""
+    reasons = "; ".join(str(reason["message"]) for reason in record["hold_reasons"]) or record["reason"] or ""
+    elsewhere = "" if record["host"] == this_host else f" (on {record['host']})"
+    return str(place), record["id"], record["name"], str(record["priority"]), reasons + elsewhere

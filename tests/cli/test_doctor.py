@@ -8,12 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from backprop_tui.cli.doctor.findings import Finding, Level
-from backprop_tui.cli.doctor.hardware import check_gpus, check_kernel, check_memory, check_python, check_shared_memory
-from backprop_tui.cli.doctor.session import check_logout, check_terminal, colours
+from backprop_tui.cli.doctor import Finding, Level
+from backprop_tui.cli.doctor.machine import (
+    check_gpus,
+    check_kernel,
+    check_logout,
+    check_memory,
+    check_python,
+    check_shared_memory,
+    check_terminal,
+    colours,
+)
 from backprop_tui.cli.doctor.state import check_locks, check_space, check_state, file_system_of
 from backprop_tui.cli.doctor.work import check_index, check_settings, check_work
-from backprop_tui.cli.machine_view import MachineReadings
+from backprop_tui.cli.machine import MachineReadings
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading, Readings
 from backprop_tui.probes.cgroups import Cgroups

@@ -15,8 +15,7 @@ from backprop_tui.cli import diagnostics
 from backprop_tui.cli.event_stream import Pace
 from backprop_tui.cli.following import Following
 from backprop_tui.cli.presenters import presenter_for
-from backprop_tui.cli.queued import Interrupts
-from backprop_tui.cli.session import Session
+from backprop_tui.cli.session import Interrupts, Session
 from backprop_tui.client.file_sizes import FileSizes, current_sizes
 from backprop_tui.domain.lifecycle import resume
 from backprop_tui.domain.requests import StopRequest

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from backprop_tui.cli import terminal
+from backprop_tui.cli import output
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
@@ -106,7 +106,7 @@ def test_queued_runs_say_their_place_and_what_they_wait_for(obey: Commands, runs
 def test_80_columns_hold_every_line_and_whole_ids(obey: Commands, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     runs.queued("a" * 24, name="a-name-that-is-long-enough-to-be-cut:lr=0.001")
     runs.guarded("b").ends(Status.FAILED, exit_code=1, cause=Cause(kind="python_error", evidence="E: " + "x" * 200))
-    monkeypatch.setattr(terminal, "width", lambda: 80)
+    monkeypatch.setattr(output, "width", lambda: 80)
     lines = obey("list").lines
     assert all(len(line) <= 80 for line in lines)
     assert {line.split()[0] for line in lines} == {"ID", "a" * 24, "b"}

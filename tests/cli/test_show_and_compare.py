@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.cli import terminal
+from backprop_tui.cli import output
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.run import Code
@@ -37,7 +37,7 @@ def test_the_loss_is_plotted_and_every_metric_has_a_line(obey: Commands, runs: R
 
 def test_it_fits_80_columns_and_can_do_with_ascii(obey: Commands, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     measured(runs, "a", *(1 / step for step in range(1, 200)), name="n" * 70)
-    monkeypatch.setattr(terminal, "width", lambda: 80)
+    monkeypatch.setattr(output, "width", lambda: 80)
     said = obey("show", "a", "--ascii", "--metric", "val_acc", "--metric", "loss")
     assert said.out.isascii()
     assert all(len(line) <= 80 for line in said.lines[1:])
@@ -125,7 +125,7 @@ def test_many_runs_stand_below_each_other_where_they_do_not_fit(
 ) -> None:
     for number in range(7):
         measured(runs, f"run{number}", float(number + 1), group="sweep", spec=asked("--lr", str(number)))
-    monkeypatch.setattr(terminal, "width", lambda: 80)
+    monkeypatch.setattr(output, "width", lambda: 80)
     lines = obey("compare", "sweep").lines
     assert all(len(line) <= 80 for line in lines)
     assert sum(line.startswith("RUN ") for line in lines) == 3
@@ -154,7 +154,7 @@ def test_colours_are_for_terminals_that_take_them(obey: Commands, runs: Runs, mo
     measured(runs, "a", 2.0, 1.0)
     measured(runs, "b", 2.0, 1.5)
     assert "\x1b" not in obey("compare", "a", "b").out
-    monkeypatch.setattr(terminal, "shows_colour", lambda: True)
+    monkeypatch.setattr(output, "shows_colour", lambda: True)
     assert "\x1b[36mA a\x1b[0m" in obey("compare", "a", "b").out
 
 

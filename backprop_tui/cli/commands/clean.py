@@ -7,7 +7,6 @@ import re
 import time
 
 from backprop_tui.cli import diagnostics
-from backprop_tui.cli.confirm import confirm
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.reports import print_removed
 from backprop_tui.cli.session import Session
@@ -56,7 +55,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     if not runs and not old_files:
         return print_removed(session, runs, 0)
     question = f"Remove {counted(len(runs), 'run')}, {numbers.size(size)} of logs and metrics?"
-    if not confirm(question, yes=arguments.yes):
+    if not diagnostics.confirm(question, yes=arguments.yes):
         diagnostics.say("nothing was removed")
         return OK
     return print_removed(session, runs, remove(session, runs) + delete(old_files))

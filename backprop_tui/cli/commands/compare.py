@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
 
-from backprop_tui.cli import curves, diagnostics, output, tables, terminal, values
+from backprop_tui.cli import curves, diagnostics, output, tables, values
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.session import Session
 from backprop_tui.client.handles import HELP, resolve
@@ -125,7 +125,7 @@ def _show_curves(compared: Sequence[ComparedRun], metric: str, options: curves.C
 
 def _chunks(count: int) -> Iterator[tuple[int, int]]:
     """The runs that fit beside each other, as ranges."""
-    width = terminal.width()
+    width = output.width()
     fit = count if width is None else max(1, (width - _LABEL) // _CELL)
     yield from ((begin, min(begin + fit, count)) for begin in range(0, count, fit))
 

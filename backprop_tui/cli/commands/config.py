@@ -9,8 +9,8 @@ from collections.abc import Callable
 from backprop_tui.cli import output, tables
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.session import Session
-from backprop_tui.cli.settings_check import checked_layers
 from backprop_tui.client.session import current_directory
+from backprop_tui.config.check import CheckedLayer, checked_layers
 from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.keys import KEYS
 from backprop_tui.config.kinds import NONE, Value
@@ -123,9 +123,17 @@ def _check(_arguments: argparse.Namespace, session: Session) -> int:
         output.json_value({"ok": not problems, "problems": [_as_json(problem) for problem in problems]})
     else:
         for layer in layers:
-            for line in layer.lines():
-                output.line(line)
+            _print_layer(layer)
     return ConfigError.exit_code if problems else OK
+
+
+def _print_layer(layer: CheckedLayer) -> None:
+    for problem in layer.problems:
+        output.line(f"bad   {problem}")
+    for remark in layer.remarks:
+        output.line(f"warn  {layer.name}: {remark}")
+    if not layer.problems:
+        output.line(f"ok    {layer.name}")
 
 
 def _as_json(problem: ConfigError) -> dict[str, str]:

@@ -8,22 +8,23 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from backprop_tui.cli import output, tables, terminal
-from backprop_tui.cli.doctor.findings import Finding, Level
-from backprop_tui.cli.doctor.hardware import (
+from backprop_tui.cli import output, tables
+from backprop_tui.cli.doctor import Finding, Level
+from backprop_tui.cli.doctor.machine import (
     check_cores,
     check_gpus,
     check_kernel,
+    check_logout,
     check_memory,
     check_python,
     check_shared_memory,
+    check_terminal,
+    terminal_size,
 )
-from backprop_tui.cli.doctor.session import check_logout, check_terminal, terminal_size
 from backprop_tui.cli.doctor.state import check_state
 from backprop_tui.cli.doctor.work import check_index, check_settings, check_work
 from backprop_tui.cli.exit_codes import OK
-from backprop_tui.cli.governor_view import machine_settings
-from backprop_tui.cli.machine_view import MachineProbe
+from backprop_tui.cli.machine import MachineProbe, machine_settings
 from backprop_tui.cli.session import Session
 from backprop_tui.client.session import current_directory
 from backprop_tui.config.errors import ConfigError
@@ -94,7 +95,7 @@ def _show(finding: Finding) -> None:
 
 def _lines(begin: str, text: str) -> list[str]:
     """Wrapped to the width of the terminal and indented by the length of `begin`; one line if there is no terminal."""
-    width = terminal.width()
+    width = output.width()
     whole = tables.one_line(begin + text)
     if width is None or len(whole) <= width:
         return [whole]

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from backprop_tui.cli import diagnostics, output, rows, tables, values
+from backprop_tui.cli import diagnostics, output, tables, values
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.session import Session
 from backprop_tui.client.handles import BEST, HELP, LAST, RUNNING, resolve_all
@@ -112,7 +112,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         output.json_value([run.record for run in chosen])
         return OK
     if chosen:
-        tables.show(rows.COLUMNS, [rows.row(run.record, place=run.place) for run in chosen])
+        tables.show(tables.RUN_COLUMNS, [tables.run_row(run.record, place=run.place) for run in chosen])
     elif not runs:
         diagnostics.say("no runs yet; backprop-tui run train.py queues one")
     elif arguments.all or arguments.runs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from backprop_tui.cli import diagnostics, output, rows, tables, values
+from backprop_tui.cli import diagnostics, output, tables, values
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.reports import print_outcomes, print_would
 from backprop_tui.cli.session import Session
@@ -55,9 +55,8 @@ def _show(_arguments: argparse.Namespace, session: Session) -> int:
         return OK
     places = queue_places(session.home, unfinished)
     if records:
-        tables.show(
-            rows.QUEUE_COLUMNS, [rows.queue_row(record, places[record["id"]], session.home.host) for record in records]
-        )
+        rows = [tables.queue_row(record, places[record["id"]], session.home.host) for record in records]
+        tables.show(tables.QUEUE_COLUMNS, rows)
     else:
         diagnostics.say("the queue is empty")
     if is_queue_held(session.home):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 
 from backprop_tui.cli import diagnostics
-from backprop_tui.cli.confirm import confirm
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.reports import print_removed
 from backprop_tui.cli.session import Session
@@ -34,7 +33,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     names = ", ".join(f"{run.run_id} ({run.name})" for run in runs[:_MOST_NAMED])
     names += ", ..." if len(runs) > _MOST_NAMED else ""
     question = f"Remove {counted(len(runs), 'run')}, {numbers.size(size)} of logs and metrics: {names}?"
-    if not confirm(question, yes=arguments.yes):
+    if not diagnostics.confirm(question, yes=arguments.yes):
         diagnostics.say("nothing was removed")
         return OK
     return print_removed(session, runs, remove(session, runs))

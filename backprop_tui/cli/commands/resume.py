@@ -7,8 +7,8 @@ import argparse
 from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.options import add_run_options, run_options
-from backprop_tui.cli.queued import Interrupts, follow, print_ids
-from backprop_tui.cli.session import Session
+from backprop_tui.cli.reports import print_held, print_ids, print_previews, print_would
+from backprop_tui.cli.session import Interrupts, Session
 from backprop_tui.client.file_sizes import FileSizes
 from backprop_tui.client.handles import HELP, resolve, resolve_one
 from backprop_tui.client.resume import plan_resumption, queue_again, read_resumable
@@ -50,6 +50,8 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         if arguments.detach:
             return print_ids(session, [run.id], as_array=False)
         if session.dashboard is None or arguments.no_wait:
+            from backprop_tui.cli.following import follow  # loaded while the supervisor starts the run
+
             return follow(
                 session,
                 [run.id],
@@ -65,7 +67,6 @@ def _preview(session: Session, run: Run, options: RunOptions, *, no_wait: bool) 
     """The exit code if nothing is to be queued: with --dry-run, or if it would be held and must not wait."""
     if not session.dry_run and not no_wait:
         return None
-    from backprop_tui.cli.reports import print_held, print_previews
     from backprop_tui.client.dry_run import preview_runs
 
     resumption = plan_resumption(session, run, options)
@@ -81,7 +82,6 @@ def _resume_failed(session: Session, arguments: argparse.Namespace) -> int:
     Raises:
         UsageError: an option is for one run only, or a run cannot be resumed; those before it are queued.
     """
-    from backprop_tui.cli.reports import print_would
     from backprop_tui.client.runs import current
 
     if arguments.resume_from is not None or arguments.name is not None:
@@ -109,5 +109,7 @@ def _resume_failed(session: Session, arguments: argparse.Namespace) -> int:
         if arguments.detach:
             return print_ids(session, run_ids, as_array=True)
         if session.dashboard is None:
+            from backprop_tui.cli.following import follow  # loaded while the supervisor starts the run
+
             return follow(session, run_ids, interrupts, starts=starts)
     return session.dashboard(session.home, session.config_path, run_ids[0])

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from backprop_tui.cli import diagnostics
 from backprop_tui.cli.options import add_identity_options, add_run_options, run_request
-from backprop_tui.cli.queued import Interrupts, follow, print_ids
-from backprop_tui.cli.session import Session
+from backprop_tui.cli.reports import print_held, print_ids, print_previews
+from backprop_tui.cli.session import Interrupts, Session
 from backprop_tui.client.run_request import RunRequest
 from backprop_tui.client.submit import plan, queue_runs, submission_key
 from backprop_tui.domain.errors import UsageError
@@ -55,12 +55,13 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         if arguments.detach:
             return print_ids(session, run_ids, as_array=bool(request.sweep))
         if session.dashboard is None or arguments.no_wait:
+            from backprop_tui.cli.following import follow  # loaded while the supervisor starts the run
+
             return follow(session, run_ids, interrupts, wait_when_held=not arguments.no_wait)
     return session.dashboard(session.home, session.config_path, run_ids[0])
 
 
 def _dry_run(session: Session, request: RunRequest) -> int:
-    from backprop_tui.cli.reports import print_previews
     from backprop_tui.client.dry_run import preview_runs
 
     planned = plan(session, request)
@@ -74,7 +75,6 @@ def _queue(session: Session, request: RunRequest, *, wait: bool) -> list[str] | 
         if not run_ids:
             planned = plan(session, request)
             if not wait:
-                from backprop_tui.cli.reports import print_held
                 from backprop_tui.client.dry_run import preview_runs
 
                 (preview,) = preview_runs(session, planned.runs)

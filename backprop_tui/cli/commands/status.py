@@ -5,10 +5,18 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Sequence
 
-from backprop_tui.cli import diagnostics, output, rows, tables
+from backprop_tui.cli import diagnostics, output, tables
 from backprop_tui.cli.exit_codes import OK
-from backprop_tui.cli.governor_view import GovernorReport, governor_clauses, governor_report, machine_settings
-from backprop_tui.cli.machine_view import GPU_COLUMNS, MachineProbe, MachineReadings, gpu_row
+from backprop_tui.cli.machine import (
+    GPU_COLUMNS,
+    GovernorReport,
+    MachineProbe,
+    MachineReadings,
+    governor_clauses,
+    governor_report,
+    gpu_row,
+    machine_settings,
+)
 from backprop_tui.cli.session import Session
 from backprop_tui.client.handles import HELP, resolve
 from backprop_tui.client.queueing import queue_places
@@ -85,7 +93,7 @@ def _show(
     if active:
         output.line()
         output.line(f"active {len(active)}")
-        tables.show(rows.COLUMNS, [rows.row(record_of(session.home, view)) for view in active])
+        tables.show(tables.RUN_COLUMNS, [tables.run_row(record_of(session.home, view)) for view in active])
     if queued:
         output.line()
         output.line(f"queued {len(queued)}")
@@ -117,8 +125,8 @@ def _supervisor_words(session: Session, pid: int | None, unfinished: Sequence[Ru
 
 def _show_queue(session: Session, queued: Sequence[RunView], unfinished: Sequence[RunView]) -> None:
     home, places = session.home, queue_places(session.home, unfinished)
-    cells = [rows.queue_row(record_of(home, view), places[view.run.id], home.host) for view in queued]
-    tables.show(rows.QUEUE_COLUMNS, cells)
+    cells = [tables.queue_row(record_of(home, view), places[view.run.id], home.host) for view in queued]
+    tables.show(tables.QUEUE_COLUMNS, cells)
 
 
 def _runs(session: Session, run_ids: Sequence[str]) -> None:

@@ -8,8 +8,8 @@ import os
 import stat
 from collections.abc import Iterator
 
-from backprop_tui.cli.doctor.findings import Finding, bad, ok, warn
-from backprop_tui.cli.machine_view import existing
+from backprop_tui.cli.doctor import Finding, bad, ok, warn
+from backprop_tui.cli.machine import existing
 from backprop_tui.presentation import numbers
 
 _ELSEWHERE = "set BACKPROP_HOME to a directory on a local disk"

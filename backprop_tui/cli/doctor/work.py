@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 
-from backprop_tui.cli.doctor.findings import Finding, bad, ok, warn
-from backprop_tui.cli.settings_check import checked_layers
+from backprop_tui.cli.doctor import Finding, bad, ok, warn
 from backprop_tui.client.guardians import guardian_problem
 from backprop_tui.client.runs import split
+from backprop_tui.config.check import checked_layers
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.formatting import counted
 from backprop_tui.launchers.lease import is_signed_elsewhere, supervisor_pid

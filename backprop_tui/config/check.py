@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.files import arguments_in, problems_in, read_file
@@ -12,46 +12,41 @@ from backprop_tui.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class CheckedLayer:
     """One place, its errors, and remarks about it."""
 
     name: str
     problems: Sequence[ConfigError]
     remarks: Sequence[str] = ()
 
-    def lines(self) -> Iterator[str]:
-        """The lines to print about it."""
-        yield from (f"bad   {problem}" for problem in self.problems)
-        yield from (f"warn  {self.name}: {remark}" for remark in self.remarks)
-        if not self.problems:
-            yield f"ok    {self.name}"
 
-
-def checked_layers(user_file: str, directory: str, environment: Mapping[str, str], *, named: bool) -> list[Layer]:
+def checked_layers(
+    user_file: str, directory: str, environment: Mapping[str, str], *, named: bool
+) -> list[CheckedLayer]:
     """The user's file, the project's file if there is one, and the variables; `named`: by --config."""
     layers = [_user_layer(user_file, named=named)]
     project = project_file(directory)
     if project is not None and project != os.path.abspath(user_file):
         layers.append(_project_layer(project))
-    layers.append(Layer("environment", wrong_variables(environment)))
+    layers.append(CheckedLayer("environment", wrong_variables(environment)))
     return layers
 
 
-def _user_layer(path: str, *, named: bool) -> Layer:
+def _user_layer(path: str, *, named: bool) -> CheckedLayer:
     if os.path.exists(path):
         return _file_layer(path)
     if named:
-        return Layer(path, [ConfigError(f"--config {path}", "there is no such file")])
-    return Layer(f"{path} (there is none, so the defaults apply)", ())
+        return CheckedLayer(path, [ConfigError(f"--config {path}", "there is no such file")])
+    return CheckedLayer(f"{path} (there is none, so the defaults apply)", ())
 
 
-def _project_layer(path: str) -> Layer:
+def _project_layer(path: str) -> CheckedLayer:
     layer = _file_layer(path)
-    return layer if layer.problems else Layer(path, refused_in_project(read_file(path)), layer.remarks)
+    return layer if layer.problems else CheckedLayer(path, refused_in_project(read_file(path)), layer.remarks)
 
 
-def _file_layer(path: str) -> Layer:
+def _file_layer(path: str) -> CheckedLayer:
     problems = problems_in(path)
     ignored = [] if problems else arguments_in(path)
     remarks = [f"{', '.join(ignored)}: not a setting; give it to `run`"] if ignored else []
-    return Layer(path, problems, remarks)
+    return CheckedLayer(path, problems, remarks)
