@@ -1,4 +1,4 @@
-"""Textual's command palette, for screens of any size and for quick fingers."""
+"""Textual's command palette without two crashes: on a tiny screen, and when it is closed early. No issue is known."""
 
 from __future__ import annotations
 
@@ -8,21 +8,18 @@ from textual import work
 from textual.command import CommandList, CommandPalette
 from textual.css.query import NoMatches
 
-from backprop_tui.tui.screens.leave_once import LeaveOnce
+from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 
-# What is wrapped is not part of Textual's interface; the exact version that is required has it.
+# The wrapped method is private to Textual; the exact version that is required has it.
 _gather = inspect.unwrap(CommandPalette._gather_commands)  # noqa: SLF001
 _GROUP = CommandPalette._GATHER_COMMANDS_GROUP  # noqa: SLF001
 
 
-class Palette(LeaveOnce, CommandPalette):
-    """Does nothing in two places where Textual 8.2.8 fails.
-
-    Its list turns no page where it has no row; and what is still gathered when it is left has no list to go to.
-    """
+class Palette(DismissOnce, CommandPalette):
+    """The command palette; it may be closed while it still gathers commands."""
 
     def _action_command_list(self, action: str) -> None:
-        if self.query_one(CommandList).scrollable_content_region:
+        if self.query_one(CommandList).scrollable_content_region:  # paging a list without rows divides by zero
             super()._action_command_list(action)
 
     @work(exclusive=True, group=_GROUP)
@@ -30,4 +27,4 @@ class Palette(LeaveOnce, CommandPalette):
         try:
             await _gather(self, search_value)
         except NoMatches:
-            return  # it was left meanwhile
+            return  # closed meanwhile: there is no list to add to
