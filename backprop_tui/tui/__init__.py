@@ -80,29 +80,29 @@ def dashboard(
     import sys
     from dataclasses import replace
 
-    from backprop_tui.tui import terminal_input, textual_crop, textual_driver
     from backprop_tui.tui.app import Dashboard
-    from backprop_tui.tui.attention import Attention
     from backprop_tui.tui.bridge import Bridge
+    from backprop_tui.tui.focus import WindowFocus
     from backprop_tui.tui.notices.command import EndCommand
     from backprop_tui.tui.notices.terminal import TerminalNotices
-    from backprop_tui.tui.preferences import preferences
+    from backprop_tui.tui.preferences import load_preferences
     from backprop_tui.tui.reading.metrics_file import ChartReader
     from backprop_tui.tui.requests import CommandDesk
-    from backprop_tui.tui.terminal_probe import NOTHING_KNOWN
+    from backprop_tui.tui.terminal_probe import UNKNOWN_TERMINAL
+    from backprop_tui.tui.textual_patches import driver, input_parser, partial_updates
 
     # A key goes through four threads until it is painted; while another one works, each waits this long for its turn.
     sys.setswitchinterval(SWITCH_SECONDS)
-    textual_crop.apply()
-    textual_driver.apply()
-    terminal = NOTHING_KNOWN if probe is None else probe.answer()
-    terminal_input.apply(terminal.typed)
-    settled = preferences(looks_of or config_path, os.environ, terminal)
+    partial_updates.apply()
+    driver.apply()
+    terminal = UNKNOWN_TERMINAL if probe is None else probe.answer()
+    input_parser.apply(terminal.typed)
+    settled = load_preferences(looks_of or config_path, os.environ, terminal)
     if is_demo:  # nothing in it is worth calling anybody
         settled = replace(settled, notices=TerminalNotices(), end_command=None)
     home.prepare()
-    attention = Attention()
+    focus = WindowFocus()
     end_command = EndCommand(home, settled.end_command)
-    bridge = Bridge(home, config_path, settled.refresh_seconds, attention, is_demo=is_demo, end_command=end_command)
+    bridge = Bridge(home, config_path, settled.refresh_seconds, focus, is_demo=is_demo, end_command=end_command)
     desk = CommandDesk(home, config_path)
-    return Dashboard(bridge, desk, settled, charts=ChartReader(home), selected_run=selected_run, attention=attention)
+    return Dashboard(bridge, desk, settled, charts=ChartReader(home), selected_run=selected_run, focus=focus)

@@ -43,7 +43,7 @@ class Action:
         shown: The keys as people read them; the first word stands in the footer.
         short: Text in the footer.
         help: Text on the help page; empty: not listed there.
-        title: Text in the command palette; empty: not offered there.
+        title: Text in the command palette, by default the help text; empty: not offered there.
         section: Where the help page lists it.
         method: Textual's action string; None: the id.
         statuses: Statuses of the runs it applies to; None: it is not about runs, or applies to all.
@@ -70,8 +70,8 @@ class Action:
         return self.method or self.id
 
     @property
-    def footer_key(self) -> str:
-        return self.shown.partition(" ")[0]
+    def keys_in_footer(self) -> str:
+        return self.shown if self.scope is Scope.METRICS else self.shown.partition(" ")[0]
 
     @property
     def binding(self) -> Binding:
@@ -85,7 +85,7 @@ def _action(
     shown: str,
     short: str,
     help: str = "",  # noqa: A002 - the field's name
-    title: str = "",
+    title: str | None = None,
     **fields: object,
 ) -> Action:
     return Action(
@@ -94,7 +94,7 @@ def _action(
         shown=shown,
         short=short,
         help=help,
-        title=title,
+        title=help[:1].upper() + help[1:] if title is None else title,
         **fields,  # type: ignore[arg-type] # the other fields of Action
     )
 
@@ -106,10 +106,16 @@ def _group(section: str, *actions: Action, scope: Scope = Scope.MAIN) -> tuple[A
 _ANYWHERE = _group(
     ANYWHERE,
     _action("help", "question_mark", "?", "all keys", "this page", "Show all keys"),
-    _action("palette", "ctrl+p colon", "ctrl+p :", "commands", "command palette", method="app.command_palette"),
+    _action("palette", "ctrl+p colon", "ctrl+p :", "commands", "command palette", "", method="app.command_palette"),
     _action("next_pane", "tab", "tab", "pane", "next pane", "Go to the next pane", method="other_pane"),
     _action(
-        "previous_pane", "shift+tab", "shift+tab", "pane", "previous pane", "Go to the previous pane", method="other_pane"
+        "previous_pane",
+        "shift+tab",
+        "shift+tab",
+        "pane",
+        "previous pane",
+        "Go to the previous pane",
+        method="other_pane",
     ),
     _action("tab_1", "1", "1", "log", "tab: log", "Show the log", method="tab(0)"),
     _action("tab_2", "2", "2", "metrics", "tab: metrics", "Show metrics", method="tab(1)"),
@@ -126,18 +132,18 @@ _ANYWHERE = _group(
         "Show the previous tab",
         method="turn_tab(-1)",
     ),
-    _action("zoom", "plus", "+", "zoom", "zoom the pane", "Zoom the pane"),
+    _action("zoom", "plus", "+", "zoom", "zoom the pane"),
     _action("unzoom", "underscore", "_", "unzoom", "unzoom", "Unzoom the pane"),
-    _action("filter", "slash", "/", "filter", "filter the runs", "Filter the runs"),
+    _action("filter", "slash", "/", "filter", "filter the runs"),
     _action("back", "escape", "esc", "back", "back, clear", "Go back, clear"),
     _action("problem", "exclamation_mark", "!", "next problem", "next problem", "Go to the next problem"),
-    _action("hold", "H", "H", "hold queue", "hold or release the queue", "Hold or release the queue"),
+    _action("hold", "H", "H", "hold queue", "hold or release the queue"),
     _action("digest", "D", "D", "digest", "while you were away", "Show what happened while you were away"),
     _action("settings", "comma", ",", "settings", "settings", "Change settings"),
     _action("theme", "T", "T", "theme", "next theme", "Use the next theme"),
-    _action("redraw", "ctrl+l", "ctrl+l", "redraw", "redraw the screen", "Redraw the screen"),
+    _action("redraw", "ctrl+l", "ctrl+l", "redraw", "redraw the screen"),
     _action("suspend", "ctrl+z", "ctrl+z", "suspend", "suspend", "Suspend the dashboard", method="app.suspend_process"),
-    _action("leave", "q", "q", "leave", "leave, runs continue", "Leave, runs continue"),
+    _action("leave", "q", "q", "leave", "leave, runs continue"),
 )
 _MOVE = _group(
     MOVE,
@@ -145,38 +151,25 @@ _MOVE = _group(
     _action("up", "k up", "k", "up", "line up", "Go a line up", method="move(-1)"),
     _action("top", "g home", "g", "top", "top", "Go to the top"),
     _action("end", "G end", "G", "end", "end", "Go to the end"),
-    _action("half_down", "ctrl+d", "ctrl+d", "half a page", "half a page down", "Go half a page down", method="page(0.5)"),
+    _action(
+        "half_down", "ctrl+d", "ctrl+d", "half a page", "half a page down", "Go half a page down", method="page(0.5)"
+    ),
     _action("half_up", "ctrl+u", "ctrl+u", "half a page", "half a page up", "Go half a page up", method="page(-0.5)"),
     _action("page_down", "pagedown", "pgdn", "page", "page down", "Go a page down", method="page(0.9)"),
     _action("page_up", "pageup", "pgup", "page", "page up", "Go a page up", method="page(-0.9)"),
-    _action("fold", "h left", "h", "fold", "fold the group", "Fold the group"),
-    _action("unfold", "l right", "l", "unfold", "unfold the group", "Unfold the group"),
+    _action("fold", "h left", "h", "fold", "fold the group", method="fold(True)"),
+    _action("unfold", "l right", "l", "unfold", "unfold the group", method="fold(False)"),
     _action("open", "enter", "enter", "open", "into the run, and back", "Open the run, or go back"),
 )
+_ON_UNFINISHED = {"statuses": UNFINISHED, "refusal": "Nothing selected is running or waiting"}
+_ON_QUEUED = {"statuses": {Status.QUEUED}, "refusal": "Only a waiting run can be moved"}
+_ON_ENDED = {"statuses": ENDED, "refusal": "Stop it first"}
 _RUNS = _group(
     RUNS,
     _action("new", "n", "n", "new", "new run", "Start a new run"),
     _action("copy_as_new", "N", "N", "copy as new", "new run like this one", "Start a new run like this one"),
-    _action(
-        "stop",
-        "s",
-        "s",
-        "stop",
-        "stop, saving first",
-        "Stop the run, saving first",
-        statuses=UNFINISHED,
-        refusal="Nothing selected is running or waiting",
-    ),
-    _action(
-        "kill",
-        "S",
-        "S",
-        "kill",
-        "kill now",
-        "Kill the run now",
-        statuses=UNFINISHED,
-        refusal="Nothing selected is running or waiting",
-    ),
+    _action("stop", "s", "s", "stop", "stop, saving first", "Stop the run, saving first", **_ON_UNFINISHED),
+    _action("kill", "S", "S", "kill", "kill now", "Kill the run now", **_ON_UNFINISHED),
     _action(
         "pause",
         "p",
@@ -187,16 +180,7 @@ _RUNS = _group(
         statuses=ACTIVE - {Status.STOPPING},
         refusal="Only running runs can be paused",
     ),
-    _action(
-        "resume",
-        "r",
-        "r",
-        "resume",
-        "resume or retry",
-        "Resume or retry the run",
-        statuses=ENDED,
-        refusal="Stop it first",
-    ),
+    _action("resume", "r", "r", "resume", "resume or retry", "Resume or retry the run", **_ON_ENDED),
     _action(
         "time",
         "t",
@@ -216,8 +200,7 @@ _RUNS = _group(
         "later in the queue",
         "Move the run later in the queue",
         method="move_in_queue(1)",
-        statuses={Status.QUEUED},
-        refusal="Only a waiting run can be moved",
+        **_ON_QUEUED,
     ),
     _action(
         "sooner",
@@ -227,26 +210,15 @@ _RUNS = _group(
         "sooner in the queue",
         "Move the run sooner in the queue",
         method="move_in_queue(-1)",
-        statuses={Status.QUEUED},
-        refusal="Only a waiting run can be moved",
+        **_ON_QUEUED,
     ),
-    _action(
-        "remove",
-        "d",
-        "d",
-        "remove",
-        "remove ended runs",
-        "Remove ended runs",
-        statuses=ENDED,
-        refusal="Stop it first",
-        with_runs=True,
-    ),
+    _action("remove", "d", "d", "remove", "remove ended runs", **_ON_ENDED, with_runs=True),
     _action("mark", "space", "space", "mark", "mark", "Mark the run"),
-    _action("compare", "c", "c", "compare", "compare marked runs", "Compare marked runs"),
-    _action("copy", "y", "y", "copy", "copy id, path, command", "Copy id, path, command"),
+    _action("compare", "c", "c", "compare", "compare marked runs"),
+    _action("copy", "y", "y", "copy", "copy id, path, command"),
     _action("pager", "o", "o", "pager", "log in $PAGER", "Open the log in $PAGER"),
     _action("view", "v", "v", "view", "view: sort, columns", "Change order and columns"),
-    _action("older", "a", "a", "older", "show or hide older runs", "Show or hide older runs"),
+    _action("older", "a", "a", "older", "show or hide older runs"),
 )
 _EMPTY = _group(
     "",  # shown on the main screen itself
@@ -271,7 +243,7 @@ _LOG_FOLLOW = _action("follow", "f", "f", "follow", "follow", "Follow the log")
 _LOG_WRAP = _action("wrap", "w", "w", "wrap", "wrap", "Wrap the log")
 _CHARTS = _group(
     METRICS,
-    _action("next_metric", "m", "m", "metrics", "choose metrics", "Choose metrics"),
+    _action("next_metric", "m", "m", "metrics", "choose metrics"),
     _action("axis", "x", "x", "by time", "step, run time or clock", "Change the x axis: step, run time or clock"),
     _action("log_scale", "L", "L", "log scale", "logarithmic scale", "Switch the logarithmic scale"),
     _action("smooth", "z", "z", "smooth", "smoothing", "Change the smoothing"),

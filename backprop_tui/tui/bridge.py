@@ -20,7 +20,7 @@ from backprop_tui.launchers.sampler_process import SamplerProcess
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.probes.logout import Logout, user_name, what_logout_does
 from backprop_tui.store.home import Home
-from backprop_tui.tui.attention import Attention
+from backprop_tui.tui.focus import WindowFocus
 from backprop_tui.tui.looking_back import LookingBack
 from backprop_tui.tui.notices.command import EndCommand
 from backprop_tui.tui.notices.ends import End, ends_between
@@ -77,13 +77,13 @@ class Bridge:
         home: Home,
         config_path: str,
         seconds: float,
-        attention: Attention | None = None,
+        attention: WindowFocus | None = None,
         *,
         is_demo: bool = False,
         end_command: EndCommand | None = None,
     ) -> None:
         """Looks every so many `seconds`."""
-        self._attention = attention or Attention()
+        self._attention = attention or WindowFocus()
         self._looking_back = LookingBack(home, self._attention)
         self._end_command = end_command
         self._recalls = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backprop_tui.store.home import Home
-from backprop_tui.tui.attention import Attention
+from backprop_tui.tui.focus import WindowFocus
 from backprop_tui.tui.reading.attendance import Attendance
 from backprop_tui.tui.recollection import AWAY_SECONDS, Recollection
 from backprop_tui.tui.snapshot import Snapshot
@@ -14,7 +14,7 @@ _A_DAY = 86400.0
 class LookingBack:
     """The first look of a dashboard is a return, too."""
 
-    def __init__(self, home: Home, attention: Attention) -> None:
+    def __init__(self, home: Home, attention: WindowFocus) -> None:
         self._home = home
         self._attention = attention
         self._attendance = Attendance(home)

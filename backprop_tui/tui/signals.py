@@ -26,7 +26,7 @@ def ended_by_signals(
     attributes: Sequence[Any] | None = None,
     patience_seconds: float = PATIENCE_SECONDS,
 ) -> Iterator[None]:
-    """Within the context, call `leave` from the main thread with 128 + the number of a signal that would end the process.
+    """Call `leave` from the main thread with 128 + the number of a signal that would end the process.
 
     When the application has not ended after `patience_seconds`, restore the terminal as far as it accepts output, its
     settings to `attributes` (None: to what they are now), and exit.

@@ -18,8 +18,8 @@ from backprop_tui.domain.values import dataclass
 
 LIMIT_SECONDS = 0.15  # little more than loading Textual takes, so a silent terminal costs little
 BASIC_TERMINALS = frozenset({"linux", "dumb", "vt100", "vt220"})  # by TERM: sixteen colours, few glyphs, no answers
-# On the alternate screen, so that it leaves no trace: a horizontal line and the cursor position after it (CPR); then the
-# background (OSC 11), and the device attributes (DA1), which almost every terminal answers: the last answer to wait for.
+# On the alternate screen, so that it leaves no trace: a horizontal line and the cursor position after it (CPR); then
+# the background (OSC 11); last the device attributes (DA1), which almost every terminal answers.
 QUESTION = b"\x1b[?1049h\x1b[1;1H\xe2\x94\x80\x1b[6n\r \r\x1b[?1049l\x1b]11;?\x1b\\\x1b[c"
 
 _POSITION = re.compile(rb"\x1b\[(\d+);(\d+)R")

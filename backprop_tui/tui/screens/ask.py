@@ -91,8 +91,8 @@ class Ask(DismissOnce, ModalScreen[str]):
                 lines.append((Piece(f" {clipped}", Token.MUTED if number else Token.FG, bold=not number),))
         lines.append(())
         for answer in self._question.answers:
-            text = Piece(clip_with_path(answer.text, width - 9, self._glyphs))
-            lines.append((Piece(f"  {answer.shown:<6}", Token.ACCENT, bold=True), text))
+            key = Piece(f"  {answer.shown:<6}", Token.ACCENT, bold=True)
+            lines.append((key, Piece(clip_with_path(answer.text, width - 9, self._glyphs))))
         lines.append((Piece(f"  {'esc':<6}", Token.ACCENT, bold=True), Piece("cancel", Token.MUTED)))
         lines += [()] if self._question.notes else []
         for note in self._question.notes:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from math import inf, isinf
 from typing import TYPE_CHECKING, Protocol
 
-from backprop_tui.domain.governor.figures import counted
 from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.governor.figures import counted
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.values import dataclass
 from backprop_tui.tui.actions import BY_ID
@@ -51,9 +51,7 @@ class Commands:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    async def stop(
-        self, run_ids: Sequence[str], *, now: bool = False, after_checkpoint: bool = False
-    ) -> CommandResult:
+    async def stop(self, run_ids: Sequence[str], *, now: bool = False, after_checkpoint: bool = False) -> CommandResult:
         return await self.output_of(
             "stop", *run_ids, *(["--now"] if now else []), *(["--after-checkpoint"] if after_checkpoint else [])
         )

@@ -1,4 +1,4 @@
-"""A page of text with a title, which is read and left."""
+"""A screen of text with a title, to read and close."""
 
 from __future__ import annotations
 
@@ -10,43 +10,36 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import Screen
 
+from backprop_tui.tui.actions import TEXT_ACTIONS, bindings
 from backprop_tui.tui.drawing.lines import heading
-from backprop_tui.tui.screens.leave_once import LeaveOnce
+from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.view.tokens import Line, Piece, Token
-from backprop_tui.tui.widgets.painted import COLOURS
-from backprop_tui.tui.widgets.sheet import Sheet
+from backprop_tui.tui.widgets.line_widget import COLOURS
+from backprop_tui.tui.widgets.scroll_view import ScrollView
 from backprop_tui.tui.wording.glyphs import Glyphs
 
 
-class Page(LeaveOnce, Screen[None]):
-    """Scrolled where it is longer than the screen."""
+class TextScreen(DismissOnce, Screen[None]):
+    """Scrolls when the text is longer than the screen."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
-    BINDINGS: ClassVar[list[BindingType]] = [
-        ("escape,q", "dismiss", "back"),
-        ("j,down", "scroll(1)", "down"),
-        ("k,up", "scroll(-1)", "up"),
-        ("ctrl+d,pagedown", "scroll(12)", "down"),
-        ("ctrl+u,pageup", "scroll(-12)", "up"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(TEXT_ACTIONS)
 
-    def __init__(self, title: str, lines: Sequence[Line], *, glyphs: Glyphs, token: Token = Token.FG) -> None:
+    def __init__(self, title: str, lines: Sequence[Line], *, glyphs: Glyphs, token: Token = Token.ACCENT) -> None:
         super().__init__()
-        self._title = Piece(title, token if token is not Token.FG else Token.ACCENT, bold=True)
+        self._title = Piece(title, token, bold=True)
         self._lines = lines
         self._glyphs = glyphs
 
     def compose(self) -> ComposeResult:
-        """One sheet."""
-        yield Sheet(glyphs=self._glyphs, id="page")
+        yield ScrollView(glyphs=self._glyphs, id="page")
 
     def on_resize(self, event: events.Resize) -> None:
-        """The heading has the width of the screen."""
+        """Draw the heading as wide as the screen."""
         width = event.size.width
         back = [Piece("esc", Token.ACCENT, bold=True), Piece(" back", Token.MUTED)]
         top = heading([(2, [self._title]), (max(8, width - 11), back)], width, self._glyphs, focused=True)
-        self.query_one(Sheet).show_sheet([top, *self._lines])
+        self.query_one(ScrollView).show_content([top, *self._lines])
 
     def action_scroll(self, rows: int) -> None:
-        """Scrolls."""
-        self.query_one(Sheet).move(rows)
+        self.query_one(ScrollView).move(rows)

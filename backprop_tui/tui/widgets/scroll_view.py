@@ -1,61 +1,61 @@
-"""Lines that are longer than the pane and are scrolled: details, events."""
+"""Lines that may be longer than the pane and are scrolled."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from textual import events, on
 
 from backprop_tui.tui.view.tokens import Line
-from backprop_tui.tui.widgets.painted import Painted
-
-_WHEEL_ROWS = 3
+from backprop_tui.tui.widgets.line_widget import LineWidget
 
 
-class Sheet(Painted, can_focus=True):
-    """Scrolled by keys and wheel; a refresh leaves it where it is."""
+class ScrollView(LineWidget, can_focus=True):
+    """Scrolled by keys and wheel; new lines leave the position as it is."""
 
-    _all: Sequence[Line] = ()
+    WHEEL_ROWS: ClassVar[int] = 3
+    _content: Sequence[Line] = ()
     _top = 0
 
-    def show_sheet(self, lines: Sequence[Line]) -> None:
-        """Other lines, from the same row on."""
-        self._all = lines
+    def show_content(self, lines: Sequence[Line]) -> None:
+        """Replace the lines, keeping the position."""
+        self._content = lines
         self.paint()
 
     def to_top(self) -> None:
-        """Another run: from the beginning."""
+        """Go to the first line with the next paint."""
         self._top = 0
 
     def move(self, rows: int) -> None:
-        """Scrolls."""
+        """Scroll by rows."""
         self._top += rows
         self.paint()
 
     def move_to(self, place: int) -> None:
-        """Scrolls to a line."""
+        """Scroll to a line."""
         self._top = place
         self.paint()
 
     def page(self, share: float) -> None:
-        """Scrolls by a share of what is shown."""
+        """Scroll by a share of the visible rows."""
         self.move(int(self.size.height * share))
 
     def paint(self) -> None:
-        """Paints what changed."""
-        self._top = max(0, min(self._top, len(self._all) - self.size.height))
-        self.show(self._all[self._top : self._top + self.size.height])
+        """Paint what changed."""
+        self._top = max(0, min(self._top, len(self._content) - self.size.height))
+        self.show(self._content[self._top : self._top + self.size.height])
 
     @on(events.Resize)
-    def _resized(self) -> None:
+    def _repaint(self) -> None:
         self.paint()
 
     @on(events.MouseScrollDown)
     def _wheel_down(self, event: events.MouseScrollDown) -> None:
         event.stop()
-        self.move(_WHEEL_ROWS)
+        self.move(self.WHEEL_ROWS)
 
     @on(events.MouseScrollUp)
     def _wheel_up(self, event: events.MouseScrollUp) -> None:
         event.stop()
-        self.move(-_WHEEL_ROWS)
+        self.move(-self.WHEEL_ROWS)

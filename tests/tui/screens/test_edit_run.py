@@ -7,7 +7,7 @@ import asyncio
 from backprop_tui.tui.requests import Said
 from backprop_tui.tui.screens.edit_run import EditRun
 from backprop_tui.tui.screens.main import MainScreen
-from backprop_tui.tui.widgets.painted import Painted
+from backprop_tui.tui.widgets.line_widget import LineWidget
 from tests.tui.screens.test_main import Stage, staged
 from tests.tui.screens.test_new_run import Answering, until
 from tests.tui.snapshots import ended, queued, snapshot
@@ -53,7 +53,7 @@ def test_a_refusal_is_said_in_the_dialog() -> None:
             await stage.pilot.press("e")
             dialog(stage).field("priority").value = "x"
             await stage.pilot.press("enter")
-            await until(stage, lambda: "✗ --priority: 'x'" in dialog(stage).query_one("#live", Painted).shown_text)
+            await until(stage, lambda: "✗ --priority: 'x'" in dialog(stage).query_one("#live", LineWidget).shown_text)
 
     asyncio.run(play())
 
@@ -63,7 +63,7 @@ def test_enter_without_a_change_asks_nothing() -> None:
         desk = Answering()
         async with staged(snapshot(*RUNS), desk=desk) as stage:
             await stage.pilot.press("e", "enter")
-            assert "nothing is changed" in dialog(stage).query_one("#live", Painted).shown_text
+            assert "nothing is changed" in dialog(stage).query_one("#live", LineWidget).shown_text
             assert desk.asked == []
 
     asyncio.run(play())

@@ -14,7 +14,7 @@ from backprop_tui.tui.requests import Said
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.settings import Settings
 from backprop_tui.tui.view.settings import default_word, settings_rows, word_of
-from backprop_tui.tui.widgets.painted import Painted
+from backprop_tui.tui.widgets.line_widget import LineWidget
 from tests.tui.doubles import FakeDesk
 from tests.tui.screens.test_main import Stage, staged
 from tests.tui.screens.test_new_run import until
@@ -52,7 +52,7 @@ class ConfigDesk(FakeDesk):
 
 
 def shown(stage: Stage, name: str = "settings") -> str:
-    return stage.pilot.app.screen.query_one(f"#{name}", Painted).shown_text
+    return stage.pilot.app.screen.query_one(f"#{name}", LineWidget).shown_text
 
 
 async def opened(stage: Stage) -> Settings:
