@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from enum import StrEnum
+from typing import Any
 
 from textual.binding import Binding, BindingType
 
@@ -86,7 +87,7 @@ def _action(
     short: str,
     help: str = "",  # noqa: A002 - the field's name
     title: str | None = None,
-    **fields: object,
+    **fields: Any,  # noqa: ANN401 - the other fields of Action
 ) -> Action:
     return Action(
         id=id,
@@ -95,7 +96,7 @@ def _action(
         short=short,
         help=help,
         title=help[:1].upper() + help[1:] if title is None else title,
-        **fields,  # type: ignore[arg-type] # the other fields of Action
+        **fields,
     )
 
 
@@ -161,9 +162,9 @@ _MOVE = _group(
     _action("unfold", "l right", "l", "unfold", "unfold the group", method="fold(False)"),
     _action("open", "enter", "enter", "open", "into the run, and back", "Open the run, or go back"),
 )
-_ON_UNFINISHED = {"statuses": UNFINISHED, "refusal": "Nothing selected is running or waiting"}
-_ON_QUEUED = {"statuses": {Status.QUEUED}, "refusal": "Only a waiting run can be moved"}
-_ON_ENDED = {"statuses": ENDED, "refusal": "Stop it first"}
+_ON_UNFINISHED: dict[str, Any] = {"statuses": UNFINISHED, "refusal": "Nothing selected is running or waiting"}
+_ON_QUEUED: dict[str, Any] = {"statuses": {Status.QUEUED}, "refusal": "Only a waiting run can be moved"}
+_ON_ENDED: dict[str, Any] = {"statuses": ENDED, "refusal": "Stop it first"}
 _RUNS = _group(
     RUNS,
     _action("new", "n", "n", "new", "new run", "Start a new run"),
@@ -402,6 +403,8 @@ def footer_actions(status: Status | None, *, group: bool = False, empty: bool = 
         empty: Whether the store has no run at all.
     """
     actions = [BY_ID[action_id] for action_id in _footer_ids(status, group=group, empty=empty)]
+    if not group and not empty:
+        actions = [action for action in actions if action.statuses is None or status in action.statuses]
     if status is Status.PAUSED:
         return [replace(action, short="continue") if action.id == "pause" else action for action in actions]
     return actions

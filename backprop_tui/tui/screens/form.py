@@ -20,6 +20,7 @@ from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.textual_patches.line_input import LineInput
 from backprop_tui.tui.view.tokens import Line
 from backprop_tui.tui.widgets.line_widget import COLOURS, LineWidget
+from backprop_tui.tui.wording.cells import clip
 from backprop_tui.tui.wording.glyphs import Glyphs
 
 _MAX_WIDTH, _MARGIN, _LABEL_WIDTH = 92, 4, 12
@@ -69,7 +70,6 @@ class Form(DismissOnce, ModalScreen[tuple[str, ...] | None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="form") as box:
             box.border_title = f" {self.HEADING} "
-            box.border_subtitle = f" {self.KEYS.replace('·', self.glyphs.between)} "
             with Vertical(id="fields"):
                 for number, row in enumerate(self._rows):
                     yield self._row(row)
@@ -105,6 +105,8 @@ class Form(DismissOnce, ModalScreen[tuple[str, ...] | None]):
         width, height = self.app.size
         box = self.query_one("#form")
         box.styles.width = width if width < _FULL_WIDTH_BELOW else min(_MAX_WIDTH, width - _MARGIN)
+        keys = clip(self.KEYS.replace("·", self.glyphs.between), self.text_width - 2, self.glyphs)
+        box.border_subtitle = f" {keys} "
         box.styles.height = min(len(self._rows) + self.HAS_HINT + self.STATUS_ROWS + _FRAME_ROWS, height)
         status = self.query_one("#status")
         status.styles.height = max(1, min(self.STATUS_ROWS, height - _FRAME_ROWS - 3))

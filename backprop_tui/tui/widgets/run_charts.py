@@ -48,7 +48,7 @@ class RunCharts:
 
     def show(self, run: KnownRun | None, widget: LineWidget | None, snapshot: Snapshot, layout: Layout) -> None:
         """Draw charts of this run into this widget; None: no chart is visible."""
-        run_changed = (None if self._run is None else self._run.id) != (None if run is None else run.id)
+        run_changed = self._run_id != (None if run is None else run.id)
         changed = run_changed or widget is not self._widget
         laid_out = layout != self._layout
         self._run, self._widget, self._snapshot, self._layout = run, widget, snapshot, layout
@@ -59,6 +59,10 @@ class RunCharts:
             self.paint()
         if changed:
             self._read_now.set()
+
+    @property
+    def _run_id(self) -> str | None:
+        return None if self._run is None else self._run.id
 
     async def follow(self) -> None:
         """Read until cancelled."""
@@ -75,7 +79,7 @@ class RunCharts:
         if self._run is None or self._widget is None:
             return True
         figures = (await self._source.read([self._run.id]))[0]
-        if self._run is not None and self._run.id == figures.run_id:
+        if self._run_id == figures.run_id:  # still the same run
             self._figures = figures
             self.paint()
         return figures.caught_up

@@ -318,7 +318,7 @@ def test_of_many_runs_the_best_are_compared() -> None:
         many = [ended(f"run{number}", group="sweep", metrics={"loss": 1.0 + number}) for number in range(9)]
         async with staged(now=snapshot(*reversed(many))) as stage:
             await stage.press("c")
-            assert "The best 6 of 9 runs are compared" in stage.said
+            assert "Showing the 6 best of 9" in stage.said
             screen = stage.pilot.app.screen
             assert isinstance(screen, CompareScreen)
             assert stage.charts.read_of[-1] == tuple(f"run{number}" for number in range(6))

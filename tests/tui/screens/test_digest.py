@@ -109,7 +109,7 @@ def test_it_interrupts_nobody_who_is_at_something_else_or_came_back_by_a_key() -
             await stage.remembers()
             assert isinstance(stage.pilot.app.screen, Help)
             assert [one.message for one in stage.pilot.app._notifications] == [
-                "2 runs ended while you were away · D tells"
+                "2 runs ended while you were away. D shows them"
             ] * 2
 
     asyncio.run(play())

@@ -170,7 +170,7 @@ def test_a_timebox_is_extended_or_lifted(key: str, minutes: str) -> None:
             await stage.pilot.pause()
             await stage.pilot.press(key)
             await stage.pilot.pause()
-            assert stage.desk.asked == [("edit", "nano", "--max-minutes", minutes)]
+            assert stage.desk.asked == [("edit", "nano", f"--max-minutes={minutes}")]
 
     asyncio.run(play())
 
@@ -194,7 +194,7 @@ def test_stopping_what_waits_takes_it_out_of_the_queue_and_says_so() -> None:
             await stage.pilot.press("j", "j", "s")
             await stage.pilot.pause()
             said = stage.pilot.app.screen.query_one("#question", LineWidget).shown_text
-            assert "wait-1 waits: out of the queue?" in said
+            assert "Take wait-1 out of the queue?" in said
             assert "kill" not in said
             await stage.pilot.press("enter")
             await stage.pilot.pause()
@@ -448,7 +448,7 @@ def test_the_help_finds_a_key_by_a_word_and_esc_shows_all_again() -> None:
             await stage.pilot.press("question_mark", "slash", *"checkpoint")
             await stage.pilot.pause()
             page = stage.pilot.app.screen.query_one("#help", LineWidget)
-            assert "No key has checkpoint" in page.shown_text
+            assert "No key matches checkpoint" in page.shown_text
             await stage.pilot.press("ctrl+u", *"queue")
             await stage.pilot.pause()
             assert "hold or release the queue" in page.shown_text

@@ -52,7 +52,7 @@ def dialog(stage: Stage) -> NewRun:
 
 
 def live(stage: Stage) -> str:
-    return dialog(stage).query_one("#live", LineWidget).shown_text
+    return dialog(stage).query_one("#status", LineWidget).shown_text
 
 
 def submitted(desk: FakeDesk) -> list[tuple[str, ...]]:
@@ -180,7 +180,7 @@ def test_tab_completes_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     async def play() -> None:
         async with staged(desk=Answering()) as stage:
             await stage.pilot.press("n", *"tr")
-            offered = dialog(stage).query_one("#below-first", LineWidget)
+            offered = dialog(stage).query_one("#hint", LineWidget)
             await until(stage, lambda: "train_a.py" in offered.shown_text)
             assert "other" not in offered.shown_text
             for expected in ("train_", "train_a.py", "train_b.py", "train_a.py"):
