@@ -79,13 +79,13 @@ class PathCompletion:
             return None
         return word
 
-    def show(self, found: Completions) -> None:
+    def show(self, new: Completions) -> None:
         """Offer completions of another path; keep the candidates that tab is cycling through."""
         paths = self._completions.paths
-        if self.chosen is not None and found.typed == paths[self.chosen] and len(paths) > 1:
-            self.typed = found.typed
+        if self.chosen is not None and new.typed == paths[self.chosen] and len(paths) > 1:
+            self.typed = new.typed
             return
-        self._completions, self.chosen, self.typed = found, None, found.typed
+        self._completions, self.chosen, self.typed = new, None, new.typed
 
     def next_path(self) -> str:
         """Return the path that tab replaces the typed one with."""

@@ -43,7 +43,7 @@ def test_leaving_with_work_left_says_so_and_the_run_goes_on(sandbox: Sandbox, op
     screen = open_dashboard()
     screen.wait_for("running")
     screen.type("q")
-    screen.wait_for("1 run goes on. They need no window.")
+    screen.wait_for("1 running. It continues when this window closes.")
     screen.type("\r")
     assert screen.wait_for_exit() == 0
     leaves_a_clean_terminal(screen)
@@ -69,7 +69,7 @@ def test_ctrl_c_twice_leaves_and_restores_the_terminal(sandbox: Sandbox, open_da
     screen = open_dashboard()
     screen.wait_for("Nothing here yet")
     screen.type("\x03")
-    screen.wait_for("q leaves, runs go on")
+    screen.wait_for("q leaves, runs continue")
     screen.type("\x03")
     assert screen.wait_for_exit() == 0
     leaves_a_clean_terminal(screen)
@@ -86,7 +86,7 @@ def test_the_window_shrinks_to_nothing_and_grows_again(sandbox: Sandbox, open_da
     screen.wait_for(run.id)
     screen.wait_for('"loss":')
     screen.type("q")
-    screen.wait_for("They need no window")
+    screen.wait_for("when this window closes")
     screen.type("\r")
     assert screen.wait_for_exit() == 0
 
@@ -105,7 +105,7 @@ def test_two_dashboards_beside_each_other_show_the_same_and_do_not_disturb_each_
     run.wait_for(Status.RUNNING)
     one.wait_for("running")
     one.type("q")
-    one.wait_for("They need no window")
+    one.wait_for("when this window closes")
     one.type("\r")
     assert one.wait_for_exit() == 0
     other.wait_for("running")
