@@ -88,20 +88,21 @@ def _action(
     help: str = "",  # noqa: A002 - the field's name
     title: str | None = None,
     **fields: Any,  # noqa: ANN401 - the other fields of Action
-) -> Action:
-    return Action(
-        id=id,
-        keys=tuple(keys.split()),
-        shown=shown,
-        short=short,
-        help=help,
-        title=help[:1].upper() + help[1:] if title is None else title,
-        **fields,
-    )
+) -> dict[str, Any]:
+    """Return the fields of an action; `_group` adds section and scope."""
+    title = help[:1].upper() + help[1:] if title is None else title
+    return fields | {
+        "id": id,
+        "keys": tuple(keys.split()),
+        "shown": shown,
+        "short": short,
+        "help": help,
+        "title": title,
+    }
 
 
-def _group(section: str, *actions: Action, scope: Scope = Scope.MAIN) -> tuple[Action, ...]:
-    return tuple(replace(action, section=section, scope=scope) for action in actions)
+def _group(section: str, *actions: dict[str, Any], scope: Scope = Scope.MAIN) -> tuple[Action, ...]:
+    return tuple(Action(section=section, scope=scope, **fields) for fields in actions)
 
 
 _ANYWHERE = _group(
@@ -240,8 +241,11 @@ _GROUP = _group(
     ),
     _action("best", "b", "b", "best", "go to its best run", "Go to the best run of the group"),
 )
-_LOG_FOLLOW = _action("follow", "f", "f", "follow", "follow", "Follow the log")
-_LOG_WRAP = _action("wrap", "w", "w", "wrap", "wrap", "Wrap the log")
+_LOG = _group(
+    LOG,
+    _action("follow", "f", "f", "follow", "follow", "Follow the log"),
+    _action("wrap", "w", "w", "wrap", "wrap", "Wrap the log"),
+)
 _CHARTS = _group(
     METRICS,
     _action("next_metric", "m", "m", "metrics", "choose metrics"),
@@ -259,14 +263,14 @@ MAIN_ACTIONS = (
     *_RUNS,
     *_EMPTY,
     *_GROUP,
-    *_group(LOG, _LOG_FOLLOW, _LOG_WRAP),
+    *_LOG,
     *_CHARTS,
 )
 
 LOG_ACTIONS = _group(
     LOG,
-    replace(_LOG_FOLLOW, help=""),
-    replace(_LOG_WRAP, help=""),
+    _action("follow", "f", "f", "follow"),
+    _action("wrap", "w", "w", "wrap"),
     _action("next_match", "n", "n N", "next match", "next, previous match", method="match(True)"),
     _action("previous_match", "N", "N", "previous match", method="match(False)"),
     _action("search", "slash", "/", "another search"),
@@ -375,8 +379,8 @@ ACTIONS = (
     *FORM_ACTIONS,
 )
 BY_ID = {action.id: action for action in MAIN_ACTIONS}
-_LOG_BY_ID = {action.id: action for action in LOG_ACTIONS}
-LOG_SEARCH_FOOTER = tuple(_LOG_BY_ID[id] for id in ("next_match", "previous_match", "search", "end_search"))  # noqa: A001
+_SEARCH_IDS = ("next_match", "previous_match", "search", "end_search")
+LOG_SEARCH_FOOTER = tuple(action for action in LOG_ACTIONS if action.id in _SEARCH_IDS)
 
 _COMMON = ("mark", "compare", "filter", "zoom", "copy", "pager", "hold", "view", "palette", "leave")
 _NOTHING_SELECTED = ("new", "hold", "settings", "palette", "leave")
