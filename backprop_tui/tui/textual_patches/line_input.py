@@ -1,4 +1,8 @@
-"""A line of text whose keys work in the order in which they came."""
+"""Textual's Input with editing keys that work in the order in which they were typed. No issue is known.
+
+Keys may arrive together over a slow line. Textual inserts letters when they reach the input, but runs bindings such as
+backspace only after the key has bubbled to the application, that is after the letters behind it.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +26,12 @@ _ACTIONS = {
 
 
 class LineInput(Input):
-    """Over a slow line keys arrive together, and Textual looks for bindings only after the letters behind them."""
+    """A line of text that is edited in key order."""
 
     def on_mount(self) -> None:
-        """Nothing blinks: over a slow line that is traffic, and to some people a nuisance."""
-        self.cursor_blink = False
+        self.cursor_blink = False  # blinking is traffic over a slow line
 
     async def on_key(self, event: events.Key) -> None:
-        """What is no letter is done at once too."""
         action = _ACTIONS.get(event.key)
         if action is not None:
             event.stop()

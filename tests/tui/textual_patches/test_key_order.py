@@ -13,7 +13,7 @@ from backprop_tui.tui.screens.ask import Ask
 from backprop_tui.tui.screens.edit_run import EditRun
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.new_run import NewRun
-from backprop_tui.tui.screens.palette import Palette
+from backprop_tui.tui.textual_patches.command_palette import Palette
 from tests.tui.screens.test_main import staged
 
 

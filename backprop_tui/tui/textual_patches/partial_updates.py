@@ -1,21 +1,21 @@
-"""A patch of Textual 8.2.8: a partial update sends the changed cells alone, not all from the widget's left edge on.
+"""Send only the changed cells of a partial update, not everything from the widget's left edge on.
 
-`ChopsUpdate.render_segments` crops what it sends at the right end only. A row with figures at its right end would be
-sent as a whole each second. A test fails where Textual changes the method, so that this file can go or follow.
+Textual crops what it sends at the right end only (since its pull request #2318; no issue is known). A row whose last
+column changes each second would be sent as a whole each second. A test fails when Textual changes the method.
 """
 
 from __future__ import annotations
 
 from rich.console import Console
 from rich.control import Control
-from textual._compositor import ChopsUpdate  # the patch is for what is behind the public interface
+from textual._compositor import ChopsUpdate  # the method to patch is private to Textual
 
-# Of the source of the method that is replaced (SHA-256), for the test that watches it.
+# SHA-256 of the source of the method that is replaced, for the test that watches it.
 REPLACED_SOURCE = "4c1cdb567e0b8354bd70cb129da78a42314c39eb8aacd5bf21951cbd5aaba0ef"
 
 
 def render_segments(self: ChopsUpdate, console: Console) -> str:
-    """The escape sequences of an update, each span cropped at both ends."""
+    """Return the escape sequences of an update, each span cropped at both ends."""
     sequences: list[str] = []
     last_y = self.spans[-1][0]
     for y, x1, x2 in self.spans:
@@ -32,5 +32,5 @@ def render_segments(self: ChopsUpdate, console: Console) -> str:
 
 
 def apply() -> None:
-    """From now on, in this process."""
+    """Patch Textual in this process."""
     ChopsUpdate.render_segments = render_segments  # type: ignore[method-assign]
