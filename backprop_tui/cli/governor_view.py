@@ -10,8 +10,8 @@ from dataclasses import asdict, replace
 from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.machine import machine_limits, machine_probe
 from backprop_tui.domain.governor.reasons import Check, HoldReason
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.limits import MachineLimits
-from backprop_tui.domain.values import dataclass
 from backprop_tui.presentation.governor import room_clauses, state_title
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
@@ -63,7 +63,7 @@ def _from_file(written: JsonObject, limits: MachineLimits) -> GovernorReport:
 
 def _without_supervisor(home: Home, limits: MachineLimits) -> GovernorReport:
     from backprop_tui.domain.governor.tokens import is_limited
-    from backprop_tui.engine.tokens_file import read_tokens
+    from backprop_tui.engine.start_tokens import read_tokens
 
     now = time.monotonic()
     tokens = read_tokens(home, now, limits).refilled(now, limits).tokens if is_limited(limits) else None

@@ -8,14 +8,12 @@ from dataclasses import asdict, field, replace
 
 from backprop_tui.cli.tables import Column
 from backprop_tui.client.own_sampler import OwnSampler
-from backprop_tui.domain.governor.freshness import STALE_AFTER_SAMPLES
-from backprop_tui.domain.telemetry import GpuHealth, GpuReading, Readings
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.telemetry import STALE_AFTER_SAMPLES, GpuHealth, GpuReading, Readings
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.machine import foreign_process
 from backprop_tui.probes.host import HostProbe
-from backprop_tui.probes.readings_codec import Sample
-from backprop_tui.probes.readings_file import read_sample
+from backprop_tui.probes.readings import Sample, read_sample
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backprop_tui.cli import output, terminal
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.values import dataclass
 
 GAP = "  "
 NOTHING = "-"

@@ -10,8 +10,8 @@ from typing import Any
 
 from textual.binding import Binding, BindingType
 
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED, Status
-from backprop_tui.domain.values import dataclass
 
 # Sections of the help page.
 ANYWHERE, MOVE, RUNS, GROUP, LOG, METRICS = "Anywhere", "Move", "Selected or marked runs", "Group row", "Log", "Metrics"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.lazy_dataclass import dataclass
 
 MACHINE_ROWS_DIVISOR = 4  # the machine takes at most a quarter of the rows
 SELECTED_SHARE = 0.45

@@ -14,7 +14,7 @@ import termios
 import time
 from typing import Any
 
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.lazy_dataclass import dataclass
 
 LIMIT_SECONDS = 0.15  # little more than loading Textual takes, so a silent terminal costs little
 BASIC_TERMINALS = frozenset({"linux", "dumb", "vt100", "vt220"})  # by TERM: sixteen colours, few glyphs, no answers

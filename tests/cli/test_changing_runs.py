@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from backprop_tui.domain.goals import parse_until
 from backprop_tui.domain.run import Ended
 from backprop_tui.domain.status import Status
-from backprop_tui.domain.until import parse_until
 from backprop_tui.processes.identity import send_signal, state_of
 from tests.support.commands import Commands
 from tests.support.sandbox import HOST, Sandbox, Submitted, script

@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from backprop_tui.cli.session import Session
-from backprop_tui.domain.edits import edited, with_timebox
 from backprop_tui.domain.requests import EditRequest, TimeboxRequest
+from backprop_tui.domain.run import edited, with_timebox
 from tests.support.commands import Commands
 from tests.support.runs import Guardian, Runs
 from tests.support.waiting import wait_until

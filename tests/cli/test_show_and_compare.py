@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from backprop_tui.cli import terminal
 from backprop_tui.cli.session import Session
+from backprop_tui.domain.goals import parse_until
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.run import Code
-from backprop_tui.domain.until import parse_until
 from backprop_tui.store.option_table import is_option, named_arguments
 from tests.support.commands import Commands
 from tests.support.runs import Runs

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from backprop_tui.cli.session import Session
+from backprop_tui.domain.goals import parse_until
 from backprop_tui.domain.resume_check import ResumeCheck, Verdict
 from backprop_tui.domain.run import Attempt, Cause, Checkpoint, Git
 from backprop_tui.domain.status import Status
-from backprop_tui.domain.until import parse_until
 from backprop_tui.processes.linux import boot_id
 from tests.support.commands import Commands
 from tests.support.indexed import index_all

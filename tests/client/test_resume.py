@@ -14,11 +14,11 @@ from backprop_tui.cli.parser import parse
 from backprop_tui.client.resume import Resumption, queue_again
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.errors import NotFound, UsageError
+from backprop_tui.domain.goals import parse_until
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.run import Checkpoint, Dependency, Queued, Run
 from backprop_tui.domain.status import Status
-from backprop_tui.domain.until import parse_until
 from backprop_tui.store.run_directory import RunDirectory
 from tests.support.runs import Runs
 

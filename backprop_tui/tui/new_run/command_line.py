@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Sequence
 from urllib.parse import unquote
 
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.lazy_dataclass import dataclass
 
 _PROMPT = re.compile(r"^\s*[$>%#]\s+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.tui.cells import clip, clip_with_path, wrapped
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce

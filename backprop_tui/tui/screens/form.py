@@ -12,8 +12,8 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label
 
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.values import dataclass
 from backprop_tui.tui.actions import FORM_ACTIONS, bindings
 from backprop_tui.tui.cells import clip
 from backprop_tui.tui.glyphs import Glyphs

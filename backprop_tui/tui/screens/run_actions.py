@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.formatting import counted
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.status import Status
-from backprop_tui.domain.values import dataclass
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.actions import BY_ID
 from backprop_tui.tui.new_run.verdict import Verdict, verdict_of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import field
 
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.status import ACTIVE
-from backprop_tui.domain.values import dataclass
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.states import is_problem
 from backprop_tui.tui.layout import Zoom
