@@ -21,11 +21,13 @@ from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 
-from backprop_tui.tui import SWITCH_SECONDS, textual_crop
+from backprop_tui import tui
+from backprop_tui.tui import SWITCH_SECONDS
 from backprop_tui.tui.log.file import LineCounts, LogFile
+from backprop_tui.tui.textual_patches import partial_updates
 from backprop_tui.tui.theme import DARK, THEMES, theme_colours
+from backprop_tui.tui.widgets.line_widget import COLOURS
 from backprop_tui.tui.widgets.log import LogView
-from backprop_tui.tui.widgets.painted import COLOURS
 from benchmarks.clock import MILLISECONDS
 from benchmarks.figures import Figure, figure_of
 from benchmarks.plan import Plan
@@ -57,7 +59,7 @@ class Bare(Screen[None]):
 class OneLog(App[None]):
     """The view in the dashboard's theme."""
 
-    CSS_PATH = os.path.join(os.path.dirname(textual_crop.__file__), "dashboard.tcss")
+    CSS_PATH = os.path.join(os.path.dirname(tui.__file__), "dashboard.tcss")
     CSS = "LogView { height: 1fr; }"
 
     def __init__(self, path: str) -> None:
@@ -196,7 +198,7 @@ def _one(name: str, value: float, unit: str, *, goal: float | None = None, remar
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--view"]:
-        textual_crop.apply()
+        partial_updates.apply()
         sys.setswitchinterval(SWITCH_SECONDS)
         OneLog(sys.argv[2]).run()
     else:

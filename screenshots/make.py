@@ -181,7 +181,7 @@ async def shoot(app: Dashboard, pilot: Pilot[int], shot: Shot) -> None:
     save(app, shot)
     while app.screen is not main_screen:
         app.pop_screen()
-    main_screen.standing.marked.clear()
+    main_screen.state.marked.clear()
     for key in ("underscore", "1"):
         await pilot.press(key)
     main_screen.query_one(RunsTable).focus()

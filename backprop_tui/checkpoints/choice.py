@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from backprop_tui.checkpoints.judging import Unsound, judged_newest_first
+from backprop_tui.checkpoints.soundness import Unsound, judged_newest_first
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.run import Checkpoint
-from backprop_tui.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,14 +7,12 @@ from collections.abc import Sequence
 
 from backprop_tui.cli import output
 from backprop_tui.domain.attempts import Attempts
-from backprop_tui.domain.course import Course
+from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.metric_series import Course
 from backprop_tui.domain.run import Run
-from backprop_tui.domain.values import dataclass
-from backprop_tui.plotting.axis import Axis
-from backprop_tui.plotting.by import By
+from backprop_tui.plotting.axes import Axis, By, Scale
 from backprop_tui.plotting.canvas import Run as Cells
-from backprop_tui.plotting.overlay import overlay
-from backprop_tui.plotting.scale import Scale
+from backprop_tui.plotting.plots import overlay
 from backprop_tui.plotting.track import Track, x_scale, y_scale
 from backprop_tui.presentation import durations, numbers
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import field
 
 from backprop_tui.domain.errors import UnknownRun
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Ended, Run
 from backprop_tui.domain.status import Status
-from backprop_tui.domain.values import dataclass
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.records import public

@@ -12,17 +12,15 @@ from backprop_tui.client.own_sampler import OwnSampler
 from backprop_tui.client.queueing import is_queue_held
 from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.machine import machine_limits, machine_probe
-from backprop_tui.domain.governor.freshness import STALE_AFTER_SAMPLES
 from backprop_tui.domain.governor.reasons import Check, HoldReason
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.limits import MachineLimits
-from backprop_tui.domain.telemetry import GpuHealth, GpuReading, Readings
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.telemetry import STALE_AFTER_SAMPLES, GpuHealth, GpuReading, Readings
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.governor import room_clauses, state_title
 from backprop_tui.presentation.machine import foreign_process
 from backprop_tui.probes.host import HostProbe
-from backprop_tui.probes.readings_codec import Sample
-from backprop_tui.probes.readings_file import read_sample
+from backprop_tui.probes.readings import Sample, read_sample
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 
@@ -177,7 +175,7 @@ def _from_file(written: JsonObject, limits: MachineLimits) -> GovernorReport:
 
 def _without_supervisor(home: Home, limits: MachineLimits) -> GovernorReport:
     from backprop_tui.domain.governor.tokens import is_limited
-    from backprop_tui.engine.tokens_file import read_tokens
+    from backprop_tui.engine.start_tokens import read_tokens
 
     now = time.monotonic()
     tokens = read_tokens(home, now, limits).refilled(now, limits).tokens if is_limited(limits) else None

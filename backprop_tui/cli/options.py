@@ -10,8 +10,8 @@ from typing import Any
 from backprop_tui.cli import values
 from backprop_tui.client.run_request import NO_LIMIT, RunOptions, RunRequest, WarningSignal, parse_axis
 from backprop_tui.config.kinds import number, parse_memory_limit, parse_signal, parse_warning, signal_name, warning
+from backprop_tui.domain.goals import parse_until
 from backprop_tui.domain.limits import GIGABYTE, MEGABYTE
-from backprop_tui.domain.until import parse_until
 
 FRAMEWORKS = ("auto", "pytorch", "tensorflow")
 PROBES = ("auto", "nvml", "nvidia-smi", "amd", "simulated", "none")

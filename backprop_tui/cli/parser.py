@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 
 from backprop_tui.cli import output
 from backprop_tui.domain.errors import UsageError
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from backprop_tui.cli.session import Session

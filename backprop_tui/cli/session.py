@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from backprop_tui.cli import diagnostics
 from backprop_tui.client.session import ClientSession
 from backprop_tui.config.paths import state_directory, user_config_path
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.store.home import Home
 
 if TYPE_CHECKING:

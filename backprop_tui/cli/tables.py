@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backprop_tui.cli import output
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.values import dataclass
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, Moment, last_loss, step_text
 from backprop_tui.presentation.run_line import reason_text

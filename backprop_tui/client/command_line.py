@@ -14,9 +14,8 @@ from backprop_tui.client.interpreters import (
     path_folders,
 )
 from backprop_tui.domain.errors import NotFound, UsageError
-from backprop_tui.domain.invocation import mentioned_flags
-from backprop_tui.domain.resume_flags import resume_template, script_among, template_of_program
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.invocation import mentioned_flags, resume_template, script_among, template_of_program
+from backprop_tui.domain.lazy_dataclass import dataclass
 
 LONGEST_SOURCE_BYTES = 4 << 20
 SHELL = "bash"

@@ -17,10 +17,10 @@ from typing import Any, Generic, TypeVar
 from backprop_tui.client.guardians import terminate, wake_guardian
 from backprop_tui.client.runs import status_of
 from backprop_tui.client.session import ClientSession
-from backprop_tui.domain.causes.ours import cause_of_stop
-from backprop_tui.domain.edits import edited, with_timebox
+from backprop_tui.domain.causes.stops import cause_of_stop
 from backprop_tui.domain.errors import StorageFailed, UnknownRun, UsageError
 from backprop_tui.domain.formatting import minutes
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.requests import (
     ContinueRequest,
@@ -30,9 +30,8 @@ from backprop_tui.domain.requests import (
     StopRequest,
     TimeboxRequest,
 )
-from backprop_tui.domain.run import Ended, Queued, Run
+from backprop_tui.domain.run import Ended, Queued, Run, edited, with_timebox
 from backprop_tui.domain.status import ENDED, Status
-from backprop_tui.domain.values import dataclass
 from backprop_tui.store.creation import mark
 from backprop_tui.store.run_directory import RunDirectory
 

@@ -1,4 +1,4 @@
-"""What the governor would decide now about runs that are not queued: for --dry-run, --no-wait and the dashboard."""
+"""What the governor would decide now about runs that are not queued. Import this lazily: it loads the engine."""
 
 from __future__ import annotations
 
@@ -6,12 +6,44 @@ import time
 from collections.abc import Sequence
 
 from backprop_tui.client.session import ClientSession
-from backprop_tui.domain.governor.admission import Admit, Hold
+from backprop_tui.domain.governor.admission import Admit, Decision, Hold, decide
+from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.invocation import arguments, environment
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.lifecycle import begin
+from backprop_tui.domain.queue_order import in_order
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.telemetry import Readings
-from backprop_tui.domain.values import dataclass
+from backprop_tui.engine.candidates import snapshot_for
+from backprop_tui.engine.capacity import Capacity
+from backprop_tui.engine.readings import ReadingsSource
+from backprop_tui.engine.scheduler import UnmetDependency, pending_dependencies
+from backprop_tui.engine.unfinished_runs import UnfinishedRuns
+from backprop_tui.store.home import Home
+
+
+def _decide(home: Home, config_path: str, runs: Sequence[Run], readings: Readings | None) -> tuple[Decision, ...]:
+    """The decisions that one pass over the queue would make about these runs, in their order. Changes nothing.
+
+    Runs that are ahead in the queue, queued ones and those of `runs`, are assumed to start where they may. `readings`
+    are fresh ones; None means those of the running sampler.
+    """
+    unfinished = UnfinishedRuns(home)
+    unfinished.refresh()
+    capacity = Capacity(home, config_path, ReadingsSource(home, readings))
+    snapshot = capacity.snapshot(unfinished.active())
+    decisions: dict[int, Decision] = {}
+    for run in in_order([*unfinished.queued(), *runs]):
+        dependencies = pending_dependencies(run, unfinished)
+        if isinstance(dependencies, UnmetDependency):
+            decisions[id(run)] = Hold(reasons=(HoldReason(check=Check.DEPENDENCY, message=dependencies.reason),))
+            continue
+        candidate = capacity.candidate(run, dependencies)
+        decision = decide(candidate, snapshot_for(run, snapshot, capacity.probe))
+        decisions[id(run)] = decision
+        if not isinstance(decision, Hold):
+            snapshot = snapshot.with_started(candidate, decision.placement)
+    return tuple(decisions[id(run)] for run in runs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +90,7 @@ def preview_runs(session: ClientSession, runs: Sequence[Run]) -> list[RunPreview
     Raises:
         ConfigError: the limits of the machine are wrong.
     """
-    from backprop_tui.engine.preview import preview  # the engine is not loaded for anything else
-
-    decisions = preview(session.home, session.config_path, runs, _measure(session, runs[0]))
+    decisions = _decide(session.home, session.config_path, runs, _measure(session, runs[0]))
     return [RunPreview(run=run, decision=decision) for run, decision in zip(runs, decisions, strict=True)]
 
 
@@ -68,8 +98,8 @@ def _measure(session: ClientSession, run: Run) -> Readings | None:
     """Readings taken now with the probe that the run asks for; None if a sampler is alive or the probe fails."""
     from backprop_tui.client.own_sampler import OwnSampler
     from backprop_tui.config.machine import machine_limits, machine_probe
-    from backprop_tui.domain.governor.freshness import is_stale
-    from backprop_tui.probes.readings_file import read_readings
+    from backprop_tui.domain.telemetry import is_stale
+    from backprop_tui.probes.readings import read_readings
 
     probe = machine_probe(session.config_path) if run.spec.gpu_probe == "auto" else run.spec.gpu_probe
     seconds = machine_limits(session.config_path).sample_seconds

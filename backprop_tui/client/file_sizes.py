@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.tail import size_of
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 
 from backprop_tui.domain.errors import NotFound, UsageError
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.lazy_dataclass import dataclass
 
 _VENV = ".venv"
 

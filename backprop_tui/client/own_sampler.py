@@ -6,8 +6,7 @@ import os
 import time
 
 from backprop_tui.launchers.sampler_process import SamplerProcess
-from backprop_tui.probes.readings_codec import Sample
-from backprop_tui.probes.readings_file import read_sample
+from backprop_tui.probes.readings import Sample, read_sample
 from backprop_tui.store.home import Home
 
 TIMEOUT_SECONDS = 2.5  # how long a driver may take to list its GPUs

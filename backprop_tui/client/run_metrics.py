@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from backprop_tui.client.runs import current
 from backprop_tui.client.session import ClientSession
-from backprop_tui.domain.course import Course, Extreme
 from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.metric_series import Course, Extreme
 from backprop_tui.presentation import compare
 from backprop_tui.presentation.compare import ComparedRun
 from backprop_tui.presentation.known_run import KnownRun

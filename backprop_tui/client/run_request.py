@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 
 from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.goals import Until
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.limits import MemoryLimit
-from backprop_tui.domain.until import Until
-from backprop_tui.domain.values import dataclass
 
 NO_LIMIT = math.inf  # a timebox that never ends; None is a timebox that was not given
 MOST_RUNS = 10_000

@@ -8,7 +8,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from backprop_tui.domain.errors import BackpropError, UsageError
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.store.home import Home
 

@@ -21,8 +21,8 @@ from backprop_tui.client.specification import (
     spec_from_settings,
 )
 from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.run import Queued, Run
-from backprop_tui.domain.values import dataclass
 from backprop_tui.store.code_state import code_of
 from backprop_tui.store.creation import IdTaken, Submission, create
 from backprop_tui.store.home import check_run_id

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.files import arguments_in, problems_in, read_file
 from backprop_tui.config.load import project_file, refused_in_project, wrong_variables
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backprop_tui.config import kinds
 from backprop_tui.config.kinds import Kind, Value
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,8 @@ import re
 import signal
 from collections.abc import Callable, Sequence
 
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.limits import GIGABYTE, MemoryLimit
-from backprop_tui.domain.values import dataclass
 
 NONE = "none"
 MAX_PATTERN_LENGTH = 1000

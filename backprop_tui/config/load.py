@@ -9,8 +9,8 @@ from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.files import PROJECT_FILES, Setting, read_file
 from backprop_tui.config.keys import KEYS
 from backprop_tui.config.kinds import Value, WrongValue, parse_memory_limit
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.limits import GIGABYTE, MEGABYTE, RunLimits
-from backprop_tui.domain.values import dataclass
 
 DEFAULT = "default"
 

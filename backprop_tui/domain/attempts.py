@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.run import Run
-from backprop_tui.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from posixpath import basename, dirname
 
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.lazy_dataclass import dataclass
 
 MAX_PART_DEPTH = 4  # directory levels between a checkpoint directory and its parts
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.lazy_dataclass import dataclass
 
 GIGABYTE = 1_000_000_000
 MEGABYTE = 1_000_000

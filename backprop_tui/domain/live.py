@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
-from backprop_tui.domain.course import Extreme
-from backprop_tui.domain.disk_use import DiskUse
+from backprop_tui.domain.checkpoint_pace import SavePace
+from backprop_tui.domain.disk_usage import DiskUse
+from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.resume_check import ResumeCheck
 from backprop_tui.domain.run import Checkpoint, Peak, Run
-from backprop_tui.domain.save_pace import SavePace
 from backprop_tui.domain.status import Status
-from backprop_tui.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

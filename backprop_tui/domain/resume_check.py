@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from itertools import pairwise
 
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.lazy_dataclass import dataclass
 
 MIN_POINTS = 3  # points needed to estimate a level
 SETTLING_POINTS = 20  # a loss still high after so many points is not just a transient of the resume

@@ -1,17 +1,18 @@
-"""The record of a run: its specification, its state and its attempts."""
+"""One run: what was requested, its state, its attempts, and what people may edit."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field, replace
 
-from backprop_tui.domain.course import Extreme
+from backprop_tui.domain.environment import RunVariables
+from backprop_tui.domain.goals import Until
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.limits import RunLimits
+from backprop_tui.domain.metric_series import Extreme
+from backprop_tui.domain.requests import EditRequest, TimeboxRequest
 from backprop_tui.domain.resume_check import ResumeCheck
 from backprop_tui.domain.status import Status, check_transition
-from backprop_tui.domain.until import Until
-from backprop_tui.domain.values import dataclass
-from backprop_tui.domain.variables import RunVariables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,3 +266,19 @@ class Run:
         """Returns the run with the attempt added, or replacing the newest one of the same number."""
         kept = tuple(old for old in self.attempts if old.number < attempt.number)
         return replace(self, attempts=(*kept, attempt))
+
+
+def edited(run: Run, request: EditRequest) -> Run:
+    """Returns the run with the given fields changed; an empty note removes the note."""
+    return replace(
+        run,
+        name=run.name if request.name is None else request.name,
+        tags=run.tags if request.tags is None else request.tags,
+        note=run.note if request.note is None else request.note or None,
+        priority=run.priority if request.priority is None else request.priority,
+    )
+
+
+def with_timebox(run: Run, request: TimeboxRequest) -> Run:
+    """Returns the run with another timebox; running time already used counts towards it."""
+    return replace(run, spec=replace(run.spec, max_run_seconds=request.max_run_seconds))

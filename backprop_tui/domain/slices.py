@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from backprop_tui.domain.formatting import minutes
+from backprop_tui.domain.goals import never_told
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.run import Attempt, Queued, Run, Spec
 from backprop_tui.domain.status import Status
-from backprop_tui.domain.until import never_told
-from backprop_tui.domain.values import dataclass
 
 MIN_SLICE_SHARE = 0.05  # of a timebox: a shorter rest of the total is not worth a start
 MAX_IDLE_SLICES = 2  # slices in a row without a new checkpoint

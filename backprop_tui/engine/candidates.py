@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from backprop_tui.domain.governor.active import ActiveRun
-from backprop_tui.domain.governor.snapshot import Snapshot
+from backprop_tui.domain.governor.snapshot import ActiveRun, Snapshot
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run
 

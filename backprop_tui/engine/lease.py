@@ -8,13 +8,13 @@ import sys
 import time
 
 from backprop_tui.domain.errors import BackpropError
-from backprop_tui.engine.bell import Bell
-from backprop_tui.engine.book import UnfinishedRuns
-from backprop_tui.engine.guarding import Guard
-from backprop_tui.engine.machine import Capacity
-from backprop_tui.engine.measuring import ReadingsSource
-from backprop_tui.engine.queue_keeper import PassResult, Scheduler
-from backprop_tui.engine.sampling import SamplerKeeper
+from backprop_tui.engine.capacity import Capacity
+from backprop_tui.engine.guard import Guard
+from backprop_tui.engine.readings import ReadingsSource
+from backprop_tui.engine.sampler_keeper import SamplerKeeper
+from backprop_tui.engine.scheduler import PassResult, Scheduler
+from backprop_tui.engine.unfinished_runs import UnfinishedRuns
+from backprop_tui.engine.wakeup import Bell
 from backprop_tui.launchers.launcher import LaunchFailed, LocalLauncher
 from backprop_tui.launchers.lease import sign_lease
 from backprop_tui.launchers.supervisor_process import INHERITED_LOCK, SupervisorProcess

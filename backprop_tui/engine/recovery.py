@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from backprop_tui.checkpoints.judging import newest_sound
-from backprop_tui.domain.causes.ours import cause_of_doubt, cause_of_our_stop, cause_of_restart
+from backprop_tui.checkpoints.soundness import newest_sound
+from backprop_tui.domain.causes.stops import cause_of_doubt, cause_of_our_stop, cause_of_restart
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.lifecycle import Outcome, conclude, fold, take_back
 from backprop_tui.domain.run import Cause, Run
 from backprop_tui.domain.status import Status
-from backprop_tui.domain.values import dataclass
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.locks import try_lock
 from backprop_tui.store.run_directory import RunDirectory

@@ -1,4 +1,4 @@
-"""The supervisor's event loop: keeps the queue of one host from the first pass until no run is unfinished."""
+"""The supervisor: owns the queue of one host until nothing is left to do."""
 
 from __future__ import annotations
 
@@ -6,23 +6,72 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 
 from backprop_tui.domain.errors import BackpropError
+from backprop_tui.domain.governor.governor_state import governor_state
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import ENDED
-from backprop_tui.engine.bell import Bell
-from backprop_tui.engine.governor_file import write_governor
-from backprop_tui.engine.guarding import Guard
-from backprop_tui.engine.indexing import index_runs
-from backprop_tui.engine.machine import Capacity
-from backprop_tui.engine.queue_keeper import PassResult, Scheduler
-from backprop_tui.engine.sampling import SamplerKeeper
-from backprop_tui.engine.strangers import OrphanReaper
+from backprop_tui.domain.times import iso
+from backprop_tui.engine.capacity import Capacity
+from backprop_tui.engine.guard import Guard
+from backprop_tui.engine.sampler_keeper import SamplerKeeper
+from backprop_tui.engine.scheduler import PassResult, Scheduler
+from backprop_tui.engine.unfinished_runs import index_runs
+from backprop_tui.engine.wakeup import Bell
 from backprop_tui.launchers.launcher import GuardianHandle
 from backprop_tui.processes.detached_log import note
-from backprop_tui.processes.identity import identify, open_pidfd
+from backprop_tui.processes.identity import DEAD_STATES, identify, open_pidfd, state_of
+from backprop_tui.processes.tree import children
+from backprop_tui.store.files import dump, write_atomically
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
+
+REAP_DELAY_SECONDS = 2.0
+
+
+class OrphanReaper:
+    """Remembers since when each zombie has been dead."""
+
+    __slots__ = ("_dead_since",)
+
+    def __init__(self) -> None:
+        self._dead_since: dict[int, float] = {}
+
+    def reap(self) -> None:
+        """Reaps the zombies that have been dead for two seconds."""
+        now = time.monotonic()
+        zombies = [pid for pid in children(os.getpid()) if state_of(pid) in DEAD_STATES]
+        self._dead_since = {pid: self._dead_since.get(pid, now) for pid in zombies}
+        for pid, since in list(self._dead_since.items()):
+            if now - since >= REAP_DELAY_SECONDS:
+                os.waitpid(pid, os.WNOHANG)
+                del self._dead_since[pid]
+
+
+def write_governor(home: Home, result: PassResult, time: float) -> None:
+    """Writes what the last pass decided.
+
+    Raises:
+        StorageFailed: for example, the disk is full; the previous file stays.
+    """
+    state = governor_state(result.snapshot, result.holds.values(), waiting=len(result.queue_positions))
+    content = {
+        "time": iso(time),
+        "pid": os.getpid(),
+        "state": state.state,
+        "reasons": [asdict(reason) for reason in state.reasons],
+        "start_tokens": state.start_tokens,
+        "start_burst": state.start_burst,
+        "max_parallel": state.max_parallel,
+        "active": state.active,
+        "waiting": state.waiting,
+        "queue_held": state.queue_held,
+        "held": {run_id: [asdict(reason) for reason in hold.reasons] for run_id, hold in result.holds.items()},
+        "places": result.queue_positions,
+    }
+    write_atomically(home.governor, dump(content), durable=False)
+
 
 FIRST_READINGS_SECONDS = 0.05  # between two passes until the GPUs are known for the first time
 PASS_SECONDS = 1.0  # between two passes when nothing wakes the supervisor

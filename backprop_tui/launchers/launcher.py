@@ -6,7 +6,7 @@ import json
 import socket
 from typing import Protocol
 
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.store.locks import Lock
 
 ANSWER_SECONDS = 10.0

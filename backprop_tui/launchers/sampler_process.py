@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.processes.identity import Identity, identify, is_alive, send_signal
 from backprop_tui.store.home import Home
 

@@ -1,18 +1,39 @@
-"""A metric series on an axis: its positions, its raw and smoothed curves, and the scales that fit it."""
+"""A metric on an axis: smoothed and raw segments, and the axis ranges it needs."""
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from backprop_tui.domain.course import Bucket, Course
-from backprop_tui.domain.values import dataclass
-from backprop_tui.plotting.axis import Axis, around_restarts
-from backprop_tui.plotting.by import By
-from backprop_tui.plotting.columns import Bar
-from backprop_tui.plotting.scale import Scale, middle_range, padded_range
-from backprop_tui.plotting.smoothing import smoothed
+from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.metric_series import Bucket, Course
+from backprop_tui.plotting.axes import Axis, By, Scale, around_restarts, middle_range, padded_range
+from backprop_tui.plotting.canvas import Bar
+
+
+def smoothed(points: Iterable[tuple[float, float]], reach: float) -> list[float]:
+    """Returns the moving average at each point; weights fall by a factor of e per `reach` on x.
+
+    This is an exponential mean weighted by distance ("time-weighted EMA") without a bias towards 0 at the start, so
+    values printed at uneven steps are smoothed evenly. Where x goes back, as after a resume from an earlier checkpoint,
+    the mean continues from its state at that x. A `reach` of 0 leaves the values unchanged.
+    """
+    means: list[float] = []
+    states: list[tuple[float, float, float]] = []  # x, mean and weight; later ones are dropped when x goes back
+    previous_x = -math.inf
+    for x, value in points:
+        while x < previous_x and states and states[-1][0] >= x:
+            states.pop()
+        previous_x = x
+        last_x, mean, weight = states[-1] if states else (x, value, 0.0)
+        weight = weight * (math.exp((last_x - x) / reach) if reach > 0 else 0.0) + 1.0
+        mean = mean * (1.0 - 1.0 / weight) + value / weight  # always between the two, so nothing overflows
+        states.append((x, mean, weight))
+        means.append(mean)
+    return means
+
 
 _IGNORED_START = 0.02  # share of a curve: its steep start does not count for the range of y
 _MIN_SMOOTHED_POINTS = 24

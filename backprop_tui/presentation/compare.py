@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from backprop_tui.domain.course import Course, Extreme
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.metric_names import less_is_better, main_loss
+from backprop_tui.domain.metric_series import Course, Extreme
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.values import dataclass
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, Moment, running_seconds, step_text
 from backprop_tui.store.fields import JsonObject

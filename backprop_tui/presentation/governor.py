@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.governor.governor_state import GovernorMode, GovernorState
 from backprop_tui.domain.governor.tokens import ROUNDING
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.values import dataclass
 
 OPEN, WAITING, CONSERVATIVE, HELD, STARTING = "open", "waiting", "conservative", "held", "starting"
 _STATES = {

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from backprop_tui.domain.formatting import counted, duration
-from backprop_tui.domain.governor.active import BY_HEAT
+from backprop_tui.domain.governor.snapshot import BY_HEAT
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.live import Live, Postponed, shown_status
 from backprop_tui.domain.metric_names import main_loss
@@ -16,7 +17,6 @@ from backprop_tui.domain.run import Queued, Run
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.domain.times import from_iso
-from backprop_tui.domain.values import dataclass
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.causes import cause_text
 from backprop_tui.presentation.known_run import (

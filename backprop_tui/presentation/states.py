@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backprop_tui.domain.causes.ours import WISHED
+from backprop_tui.domain.causes.stops import WISHED
 from backprop_tui.domain.governor.reasons import Check
 from backprop_tui.domain.status import Status
 

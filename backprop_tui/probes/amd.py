@@ -1,16 +1,177 @@
-"""GPU probe for AMD cards, which reads the amdgpu driver's files in sysfs."""
+"""AMD GPUs through the amdgpu driver's files in sysfs."""
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 
-from backprop_tui.domain.telemetry import GpuReading
-from backprop_tui.probes.amd_card import AmdCard
-from backprop_tui.probes.amd_processes import AmdProcesses, read_text
+from backprop_tui.domain.telemetry import GpuProcess, GpuReading
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
-from backprop_tui.probes.gpu_record import GpuRecord
-from backprop_tui.probes.gpu_watch import GpuPoller, poll_all
+from backprop_tui.probes.gpu_record import GpuAnswer, GpuLost, GpuOutcome, GpuPoller, GpuRecord, poll_all
+
+
+class AmdProcesses:
+    """Maps cards to the GPU ids of kfd, whose topology names the render node of each id."""
+
+    def __init__(self, sys_root: str) -> None:
+        self._kfd = os.path.join(sys_root, "class/kfd/kfd")
+        self._gpu_ids: dict[str, int] = {}
+
+    def on_device(self, device: str) -> tuple[GpuProcess, ...]:
+        """The processes on the card with this device directory; empty if kfd does not know the card."""
+        gpu_id = self._gpu_ids.get(device) or self._gpu_id(device)
+        if gpu_id is None:
+            return ()
+        self._gpu_ids[device] = gpu_id
+        memory = {pid: self._number(f"proc/{pid}/vram_{gpu_id}") for pid in self._names("proc") if pid.isdecimal()}
+        return tuple(
+            GpuProcess(pid=int(pid), memory_bytes=memory[pid])
+            for pid in sorted(memory, key=int)
+            if memory[pid]  # every process that opened kfd is listed for every GPU
+        )
+
+    def _gpu_id(self, device: str) -> int | None:
+        minors = {
+            name.removeprefix("renderD")
+            for name in _list_directory(os.path.join(device, "drm"))
+            if name.startswith("renderD")
+        }
+        for node in self._names("topology/nodes"):
+            properties = read_text(self._kfd, f"topology/nodes/{node}/properties").split()
+            minor = dict(zip(properties[::2], properties[1::2], strict=False)).get("drm_render_minor")
+            if minor in minors:
+                return self._number(f"topology/nodes/{node}/gpu_id")
+        return None
+
+    def _names(self, folder: str) -> list[str]:
+        return _list_directory(os.path.join(self._kfd, folder))
+
+    def _number(self, name: str) -> int | None:
+        text = read_text(self._kfd, name)
+        return int(text) if text.isdecimal() else None
+
+
+def read_text(*parts: str) -> str:
+    """The stripped content of a file; empty if it cannot be read, for example because a process or card is gone."""
+    try:
+        with open(os.path.join(*parts), encoding="ascii", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def _list_directory(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
+# Temperature limits of about 85 degrees refer to the edge sensor; the junction (hot spot) is designed to reach 110.
+# Data center cards have no edge sensor, so the junction is used there.
+_TEMPERATURE_SENSORS = ("edge", "junction")
+
+
+class AmdCard:
+    """One card; which files it has depends on its generation and the kernel.
+
+    Called in a thread per card, since the driver may block any read.
+    """
+
+    def __init__(self, device: str, address: str, processes: AmdProcesses) -> None:
+        """`device` is the card's directory in sysfs, `address` its PCI address."""
+        self._device = device
+        self._address = address
+        self._processes = processes
+        self._failures: dict[str, str] = {}
+
+    def query(self) -> GpuOutcome:
+        """Read all metrics, with the reason for each that fails."""
+        self._failures = {}
+        if not os.path.isdir(self._device):
+            return GpuLost(problem="the device is gone: unplugged or released by the driver; see `dmesg | grep amdgpu`")
+        hwmon = self._hwmon()
+        total, used = self._number("memory", "mem_info_vram_total"), self._number("memory", "mem_info_vram_used")
+        sensor = self._sensor(hwmon)
+        return GpuAnswer(
+            uuid=self._uuid(),
+            name=self._name(),
+            temperature_celsius=self._scaled("temperature", f"{sensor}_input", 1000) if sensor else None,
+            utilization_percent=self._number("utilization", "gpu_busy_percent"),
+            memory_total_bytes=None if total is None else int(total),
+            memory_used_bytes=None if used is None else int(used),
+            power_watts=self._power(hwmon),
+            fan_percent=self._fan(hwmon),
+            processes=self._processes.on_device(self._device),
+            hot_at_celsius=self._optional(f"{sensor}_crit", 1000) if sensor else None,
+            failures=self._failures,
+        )
+
+    def _uuid(self) -> str:
+        """The UUID that ROCR_VISIBLE_DEVICES takes; the PCI address for cards without a serial number."""
+        unique_id = self._text("unique_id")
+        return f"GPU-{unique_id.removeprefix('0x')}" if unique_id else self._address
+
+    def _name(self) -> str:
+        return self._text("product_name") or f"AMD GPU {self._text('device') or self._address}"
+
+    def _hwmon(self) -> str | None:
+        """The directory of the sensors, relative to the device; its name contains an arbitrary number."""
+        try:
+            names = sorted(os.listdir(os.path.join(self._device, "hwmon")))
+        except OSError:
+            return None
+        return os.path.join("hwmon", names[0]) if names else None
+
+    def _sensor(self, hwmon: str | None) -> str | None:
+        """The temperature sensor to use; older kernels have a single one without a label."""
+        if hwmon is None:
+            return None
+        labels = {self._text(f"{hwmon}/temp{number}_label"): f"{hwmon}/temp{number}" for number in (1, 2, 3)}
+        return next((labels[label] for label in _TEMPERATURE_SENSORS if label in labels), f"{hwmon}/temp1")
+
+    def _power(self, hwmon: str | None) -> float | None:
+        """Watts: the average, or on newer cards the current value."""
+        if hwmon is None:
+            return None
+        average = self._scaled("power", f"{hwmon}/power1_average", 1_000_000)
+        if average is not None or "power" in self._failures:
+            return average
+        return self._scaled("power", f"{hwmon}/power1_input", 1_000_000)
+
+    def _fan(self, hwmon: str | None) -> float | None:
+        """Percent of the maximum speed; None for passively cooled cards."""
+        if hwmon is None:
+            return None
+        speed, full = self._number("fan", f"{hwmon}/pwm1"), self._optional(f"{hwmon}/pwm1_max", 1) or 255
+        return None if speed is None else round(100 * speed / full)
+
+    def _scaled(self, metric: str, name: str, divisor: int) -> float | None:
+        value = self._number(metric, name)
+        return None if value is None else value / divisor
+
+    def _optional(self, name: str, divisor: int) -> float | None:
+        text = self._text(name)
+        return int(text) / divisor if text.isdecimal() else None
+
+    def _number(self, metric: str, name: str) -> float | None:
+        """The number in a file; None if there is no such file. Any other error is noted as a failure of the metric."""
+        try:
+            with open(os.path.join(self._device, name), encoding="ascii", errors="replace") as file:
+                text = file.read().strip()
+            return float(int(text))
+        except OSError as error:
+            # Sensors of a sleeping card return EPERM or EBUSY until it wakes up.
+            if error.errno not in (errno.ENOENT, errno.EOPNOTSUPP, errno.EPERM, errno.EBUSY):
+                self._failures[metric] = error.strerror or str(error)
+        except ValueError:
+            self._failures[metric] = "not a number"
+        return None
+
+    def _text(self, name: str) -> str:
+        return read_text(self._device, name)
+
 
 AMD_VENDOR = "0x1002"
 _CARD = re.compile(r"card(\d+)")  # card0, but not its connectors card0-DP-1

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Sequence
 
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.lazy_dataclass import dataclass
 
 _ANSWER_SECONDS = 2.0
 # Later folders override earlier ones, and drop-ins override the file itself. See logind.conf(5).

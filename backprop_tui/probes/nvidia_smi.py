@@ -1,23 +1,237 @@
-"""GPU probe that runs nvidia-smi, for machines on which NVML cannot be used.
-
-One call queries all GPUs. If it hangs or omits a GPU, each GPU is queried by a separate call for a while, so that one
-broken GPU does not hide the others.
-"""
+"""NVIDIA GPUs through the nvidia-smi command, where the driver's library cannot be used."""
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
-from backprop_tui.probes.gpu_record import NOT_RESPONDING, GpuFailed, GpuLost, GpuOutcome, GpuRecord
-from backprop_tui.probes.gpu_watch import GpuPoller, poll_all
-from backprop_tui.probes.nvidia_driver import SEE_KERNEL_LOG
-from backprop_tui.probes.smi_command import NO_DEVICES, SmiAnswer, SmiCommand, SmiTimedOut, explain_failure
-from backprop_tui.probes.smi_table import SmiTable, parse_gpus, parse_processes
+from backprop_tui.probes.gpu_record import (
+    NOT_RESPONDING,
+    GpuAnswer,
+    GpuFailed,
+    GpuLost,
+    GpuOutcome,
+    GpuPoller,
+    GpuRecord,
+    poll_all,
+)
+from backprop_tui.probes.nvidia_driver import (
+    LIBRARY_MISSING,
+    MISMATCH,
+    NO_CARD,
+    NO_GPU,
+    NOT_LOADED,
+    SEE_KERNEL_LOG,
+    nvidia_card_present,
+)
 from backprop_tui.processes.hanging_call import HangingCall, Pending
+
+GPU_FIELDS = (
+    "index",
+    "uuid",
+    "name",
+    "pci.bus_id",
+    "temperature.gpu",
+    "utilization.gpu",
+    "memory.total",
+    "memory.used",
+    "power.draw",
+    "fan.speed",
+)
+PROCESS_FIELDS = ("gpu_uuid", "pid", "used_memory")
+
+_MEBIBYTE = 1 << 20
+# A metric that the GPU does not have or that we may not read; any other text in its place is a failure.
+_MISSING = frozenset({"n/a", "not supported", "not available", "not found", "insufficient permissions", ""})
+# Unable to determine the device handle for GPU0000:3B:00.0: GPU is lost.  Reboot the system to recover this GPU
+_LOST_LINE = re.compile(
+    r"device handle for GPU.*?([0-9a-f]+:[0-9a-f]{2}:[0-9a-f]{2}\.[0-9a-f])\s*:\s*(.+)", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmiTable:
+    """A parsed table of GPUs."""
+
+    answers: dict[int, GpuAnswer | GpuLost]  # by index
+    addresses: dict[str, int]  # index by PCI address
+    lost: dict[str, GpuLost]  # by PCI address
+
+
+def parse_gpus(text: str) -> SmiTable:
+    """Parse the metrics of GPUs; skips lines that are not valid."""
+    table = SmiTable(answers={}, addresses={}, lost={})
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.split(",")]
+        if len(cells) == len(GPU_FIELDS) and cells[0].isdecimal() and cells[1] and not _cell_error(cells[1]):
+            index = int(cells[0])
+            table.answers[index] = _parse_gpu_row(cells)
+            table.addresses[normalized_address(cells[3])] = index
+        elif match := _LOST_LINE.search(line):
+            table.lost[normalized_address(match[1])] = GpuLost(problem=" ".join(match[2].split()).rstrip("."))
+    return table
+
+
+def parse_processes(text: str) -> dict[str, tuple[GpuProcess, ...]]:
+    """Parse the processes by GPU UUID; skips rows that are not valid."""
+    memory: dict[str, dict[int, int | None]] = {}
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.split(",")]
+        if len(cells) == len(PROCESS_FIELDS) and cells[1].isdecimal():
+            memory.setdefault(cells[0], {})[int(cells[1])] = _mebibytes(cells[2])
+    return {
+        uuid: tuple(GpuProcess(pid=pid, memory_bytes=sizes[pid]) for pid in sorted(sizes))
+        for uuid, sizes in memory.items()
+    }
+
+
+def normalized_address(text: str) -> str:
+    """A PCI address without leading zeros, since nvidia-smi prints 4 or 8 digits of the domain."""
+    domain, _, rest = text.lower().partition(":")
+    return f"{domain.lstrip('0') or '0'}:{rest}"
+
+
+def _parse_gpu_row(cells: list[str]) -> GpuAnswer | GpuLost:
+    _, uuid, name, _, temperature, utilization, total, used, power, fan = cells
+    errors = [error for error in map(_cell_error, cells) if error]
+    lost = next((error for error in errors if "lost" in error or "reset" in error), None)
+    if lost is not None:
+        return GpuLost(problem=lost)
+    metrics = (
+        *(("temperature", temperature), ("memory", total), ("memory", used)),
+        *(("utilization", utilization), ("power", power)),
+    )
+    failures = {metric: error for metric, cell in metrics if (error := _cell_error(cell))}
+    return GpuAnswer(
+        uuid=uuid,
+        name=name,
+        temperature_celsius=_finite_number(temperature),
+        utilization_percent=_finite_number(utilization),
+        memory_total_bytes=_mebibytes(total),
+        memory_used_bytes=_mebibytes(used),
+        power_watts=_finite_number(power),
+        fan_percent=_finite_number(fan),
+        failures=failures,
+    )
+
+
+def _mebibytes(cell: str) -> int | None:
+    """Convert a number of MiB to bytes."""
+    return int(cell) * _MEBIBYTE if cell.isdecimal() else None
+
+
+def _finite_number(cell: str) -> float | None:
+    try:
+        value = float(cell)
+    except ValueError:
+        return None
+    return value if abs(value) < float("inf") else None
+
+
+def _cell_error(cell: str) -> str | None:
+    """The error in brackets, or starting with ERR, in place of a value; None for a value or a missing metric."""
+    text = cell.strip("[]").strip().lower()
+    is_error = cell.startswith("[") or cell.upper().startswith("ERR")
+    return text if is_error and text not in _MISSING else None
+
+
+NO_DEVICES = 6  # exit codes, see nvidia-smi(1)
+DRIVER_NOT_LOADED = 9
+LIBRARY_NOT_FOUND = 12
+_KILLED_SECONDS = 0.5
+_QUOTED_CHARACTERS = 100
+
+
+class SmiTimedOut(Exception):
+    """nvidia-smi exceeded the time limit and was killed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmiAnswer:
+    """The output of nvidia-smi and its exit code."""
+
+    text: str
+    exit_code: int
+
+
+class SmiCommand:
+    """Queries with a time limit in seconds. They raise SmiTimedOut, or ProbeUnavailable if there is no nvidia-smi."""
+
+    def __init__(self, *, seconds: float) -> None:
+        self._seconds = seconds
+
+    def gpus(self) -> SmiAnswer:
+        """The metrics of all GPUs."""
+        return self._run(f"--query-gpu={','.join(GPU_FIELDS)}")
+
+    def gpu(self, selector: str) -> SmiAnswer:
+        """The metrics of one GPU, by UUID or index."""
+        return self._run("-i", selector, f"--query-gpu={','.join(GPU_FIELDS)}")
+
+    def processes(self) -> SmiAnswer:
+        """The compute processes on all GPUs."""
+        return self._run(f"--query-compute-apps={','.join(PROCESS_FIELDS)}")
+
+    def _run(self, *query: str) -> SmiAnswer:
+        try:
+            process = subprocess.Popen(
+                ["nvidia-smi", *query, "--format=csv,noheader,nounits"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "LC_ALL": "C"},
+            )
+        except FileNotFoundError as error:
+            raise ProbeUnavailable("no nvidia-smi on PATH: it comes with the NVIDIA driver", absent=True) from error
+        except OSError as error:
+            raise ProbeUnavailable(f"nvidia-smi cannot be run: {error.strerror}") from error
+        try:
+            output, _ = process.communicate(timeout=self._seconds)
+        except subprocess.TimeoutExpired as error:
+            _kill_smi(process)
+            raise SmiTimedOut from error
+        return SmiAnswer(text=output.decode(errors="replace"), exit_code=process.returncode)
+
+
+def explain_failure(answer: SmiAnswer, *, sys_root: str) -> ProbeUnavailable:
+    """Why an answer contains no GPU, and what to do."""
+    output = _first_line_quoted(answer.text)
+    lowered = answer.text.lower()
+    if "mismatch" in lowered:
+        return ProbeUnavailable(MISMATCH)
+    if answer.exit_code == NO_DEVICES or "no devices were found" in lowered:
+        return ProbeUnavailable(NO_GPU, absent=True)
+    if answer.exit_code == LIBRARY_NOT_FOUND:
+        return ProbeUnavailable(LIBRARY_MISSING)
+    if answer.exit_code == DRIVER_NOT_LOADED or "communicate with the nvidia driver" in lowered:
+        absent = nvidia_card_present(sys_root) is False
+        return ProbeUnavailable(NO_CARD if absent else NOT_LOADED, absent=absent)
+    if answer.exit_code != 0:
+        return ProbeUnavailable(f"nvidia-smi failed with exit code {answer.exit_code}, {output}: run it to see more")
+    return ProbeUnavailable(f"nvidia-smi printed no table of GPUs but {output}: run it to see more")
+
+
+def _first_line_quoted(text: str) -> str:
+    first = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    printable = "".join(letter if letter.isprintable() else "?" for letter in first[:_QUOTED_CHARACTERS])
+    return f'"{printable}"' if printable else "nothing"
+
+
+def _kill_smi(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    # In an uninterruptible sleep inside the driver, a process survives SIGKILL for a while; it is then abandoned.
+    try:
+        process.communicate(timeout=_KILLED_SECONDS)
+    except subprocess.TimeoutExpired:
+        pass
+
 
 CALL_SECONDS = 8.0  # then the call is killed; without persistence mode it has to wake every GPU first
 SUSPECT_SECONDS = 1.5  # then one GPU is suspected of blocking the call for all

@@ -1,18 +1,304 @@
-"""GPU probe for NVIDIA cards, which uses NVML through the package `nvidia-ml-py` (module `pynvml`)."""
+"""NVIDIA GPUs through NVML, by the package nvidia-ml-py (module pynvml)."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
+from enum import Enum, auto
 from types import ModuleType
+from typing import TypeVar
 
-from backprop_tui.domain.telemetry import GpuReading
+from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.telemetry import GpuProcess, GpuReading
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
-from backprop_tui.probes.gpu_record import GpuRecord
-from backprop_tui.probes.gpu_watch import GpuPoller, poll_all
-from backprop_tui.probes.nvidia_driver import NO_GPU, SEE_KERNEL_LOG
-from backprop_tui.probes.nvml_device import NvmlDevice
-from backprop_tui.probes.nvml_errors import unavailable_error
+from backprop_tui.probes.gpu_record import GpuAnswer, GpuFailed, GpuLost, GpuOutcome, GpuPoller, GpuRecord, poll_all
+from backprop_tui.probes.nvidia_driver import (
+    BLOCKED,
+    LIBRARY_MISSING,
+    MISMATCH,
+    NO_CARD,
+    NO_GPU,
+    NO_PERMISSION,
+    NOT_LOADED,
+    SEE_KERNEL_LOG,
+    nvidia_card_present,
+)
 from backprop_tui.processes.hanging_call import HangingCall, Pending
+
+RECENT_SECONDS = 600.0
+
+# The errors that occur in training, from https://docs.nvidia.com/deploy/xid-errors/.
+_XID_MEANINGS = {
+    13: "graphics engine exception, usually caused by the program",
+    31: "memory page fault, usually caused by the program",
+    43: "GPU stopped processing, usually caused by the program",
+    45: "preemptive cleanup after another error",
+    48: "double bit ECC error",
+    61: "internal micro-controller breakpoint",
+    62: "internal micro-controller halt",
+    63: "memory row remapping recorded",
+    64: "memory row remapping failed",
+    74: "NVLink error",
+    79: "fallen off the bus",
+    92: "high single bit ECC error rate",
+    94: "contained ECC error",
+    95: "uncontained ECC error, GPU needs a reset",
+    119: "GPU firmware does not respond, GPU needs a reset",
+    120: "GPU firmware error, GPU needs a reset",
+    140: "unrecovered ECC error",
+    154: "GPU recovery action changed",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Xid:
+    """An Xid event; `seen_at` is a monotonic time."""
+
+    number: int
+    seen_at: float
+
+    @property
+    def recent(self) -> bool:
+        """Whether it is new enough to be reported."""
+        return time.monotonic() - self.seen_at < RECENT_SECONDS
+
+    def __str__(self) -> str:
+        meaning = _XID_MEANINGS.get(self.number)
+        return f"Xid {self.number}: {meaning}" if meaning else f"Xid {self.number}"
+
+
+# nvml.h, nvmlReturn_t
+UNINITIALIZED = 1
+NOT_SUPPORTED = 3
+PERMISSION_DENIED = 4
+NOT_FOUND = 6
+DRIVER_NOT_LOADED = 9
+LIBRARY_NOT_FOUND = 12
+FUNCTION_NOT_FOUND = 13
+GPU_IS_LOST = 15
+RESET_REQUIRED = 16
+OPERATING_SYSTEM = 17
+LIB_RM_VERSION_MISMATCH = 18
+NO_DATA = 21
+ARGUMENT_VERSION_MISMATCH = 25
+DEPRECATED = 26
+GPU_NOT_FOUND = 28
+
+
+class ErrorKind(Enum):
+    """What an error code means for a query."""
+
+    MISSING = auto()  # the GPU or driver does not have the metric, or does not permit access
+    FAILED = auto()  # the metric exists but could not be read
+    LOST = auto()  # this GPU is gone
+    DRIVER_GONE = auto()  # no GPU can be queried
+
+
+_ERROR_KINDS = {
+    NOT_SUPPORTED: ErrorKind.MISSING,
+    PERMISSION_DENIED: ErrorKind.MISSING,
+    NOT_FOUND: ErrorKind.MISSING,
+    FUNCTION_NOT_FOUND: ErrorKind.MISSING,
+    NO_DATA: ErrorKind.MISSING,
+    ARGUMENT_VERSION_MISMATCH: ErrorKind.MISSING,
+    DEPRECATED: ErrorKind.MISSING,
+    GPU_IS_LOST: ErrorKind.LOST,
+    RESET_REQUIRED: ErrorKind.LOST,
+    GPU_NOT_FOUND: ErrorKind.LOST,
+    UNINITIALIZED: ErrorKind.DRIVER_GONE,
+    DRIVER_NOT_LOADED: ErrorKind.DRIVER_GONE,
+    LIBRARY_NOT_FOUND: ErrorKind.DRIVER_GONE,
+    LIB_RM_VERSION_MISMATCH: ErrorKind.DRIVER_GONE,
+}
+
+_LOST_REASONS = {
+    GPU_IS_LOST: "fallen off the bus: reset it (`sudo nvidia-smi --gpu-reset`) or reboot",
+    RESET_REQUIRED: "the GPU needs a reset: `sudo nvidia-smi --gpu-reset`, or reboot",
+    GPU_NOT_FOUND: "the GPU is gone",
+}
+
+_DRIVER_REASONS = {
+    DRIVER_NOT_LOADED: NOT_LOADED,
+    LIBRARY_NOT_FOUND: LIBRARY_MISSING,
+    LIB_RM_VERSION_MISMATCH: MISMATCH,
+    PERMISSION_DENIED: NO_PERMISSION,
+    OPERATING_SYSTEM: BLOCKED,
+    UNINITIALIZED: "NVML was shut down unexpectedly; it will be reopened",
+}
+
+
+def error_kind(code: int) -> ErrorKind:
+    """The kind of a code; an unknown code counts as FAILED."""
+    return _ERROR_KINDS.get(code, ErrorKind.FAILED)
+
+
+def error_text(error: Exception) -> str:
+    """NVML's error message, without the full stop."""
+    return str(error).rstrip(".") or type(error).__name__
+
+
+def lost_reason(code: int) -> str:
+    """Why a GPU is lost, and what to do."""
+    return _LOST_REASONS.get(code, "lost")
+
+
+def unavailable_error(code: int, error: Exception, *, sys_root: str) -> ProbeUnavailable:
+    """The exception to raise if the driver as a whole cannot be queried.
+
+    A library without a driver is not a fault on a machine without an NVIDIA card: packages and images may include it.
+    """
+    problem = _DRIVER_REASONS.get(code, f"NVML fails, {error_text(error)}: {SEE_KERNEL_LOG}")
+    has_no_card = code == DRIVER_NOT_LOADED and nvidia_card_present(sys_root) is False
+    if has_no_card:
+        problem = NO_CARD
+    return ProbeUnavailable(problem, absent=has_no_card or code == LIBRARY_NOT_FOUND)
+
+
+Value = TypeVar("Value")
+
+_TEMPERATURE_GPU = 0  # nvml.h: NVML_TEMPERATURE_GPU
+_THRESHOLD_SLOWDOWN = 1  # NVML_TEMPERATURE_THRESHOLD_SLOWDOWN
+_EVENT_XID = 8  # nvmlEventTypeXidCriticalError
+
+
+class NvmlDevice:
+    """One GPU. Constant properties are queried once, and again after the GPU was lost."""
+
+    def __init__(self, nvml: ModuleType, index: int, *, sys_root: str = "/sys") -> None:
+        self._nvml = nvml
+        self._index = index
+        self._sys_root = sys_root
+        self._memory_version: int | None = getattr(nvml, "nvmlMemory_v2", None)
+        self._handle: object = None
+        self._uuid = self._name = ""
+        self._hot_at: int | None = None
+        self._events: object = None
+        self._xid: Xid | None = None
+        self._failures: dict[str, str] = {}
+
+    def query(self) -> GpuOutcome:
+        """Query all metrics, with the reason for each that fails.
+
+        Raises:
+            ProbeUnavailable: the driver is gone for all GPUs.
+        """
+        self._failures = {}
+        try:
+            self._identify()
+            self._poll_xid_events()
+            return self._query_metrics()
+        except self._nvml.NVMLError as error:
+            return self._outcome_of(error, error.value)
+
+    def _identify(self) -> None:
+        if self._handle is not None:
+            return
+        nvml = self._nvml
+        handle = nvml.nvmlDeviceGetHandleByIndex(self._index)
+        self._uuid, self._name = nvml.nvmlDeviceGetUUID(handle), nvml.nvmlDeviceGetName(handle)
+        self._handle = handle
+        self._hot_at = self._optional(lambda: nvml.nvmlDeviceGetTemperatureThreshold(handle, _THRESHOLD_SLOWDOWN))
+        self._events = self._optional(self._subscribe_to_xid_events)
+
+    def _subscribe_to_xid_events(self) -> object:
+        events: object = self._nvml.nvmlEventSetCreate()
+        self._nvml.nvmlDeviceRegisterEvents(self._handle, _EVENT_XID, events)
+        return events
+
+    def _poll_xid_events(self) -> None:
+        if self._events is None:
+            return
+        # This does not wait: without an event it raises a TIMEOUT error.
+        event = self._optional(lambda: self._nvml.nvmlEventSetWait(self._events, 0))
+        if event is not None:
+            self._xid = Xid(number=int(event.eventData), seen_at=time.monotonic())
+
+    def _query_metrics(self) -> GpuAnswer:
+        nvml, handle, metric = self._nvml, self._handle, self._metric
+        total_bytes, used_bytes = metric("memory", self._memory) or (None, None)
+        temperature = metric("temperature", lambda: nvml.nvmlDeviceGetTemperature(handle, _TEMPERATURE_GPU))
+        utilization = metric("utilization", lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu)
+        milliwatts = metric("power", lambda: nvml.nvmlDeviceGetPowerUsage(handle))
+        fan = metric("fan", lambda: nvml.nvmlDeviceGetFanSpeed(handle))
+        return GpuAnswer(
+            uuid=self._uuid,
+            name=self._name,
+            temperature_celsius=None if temperature is None else float(temperature),
+            utilization_percent=None if utilization is None else float(utilization),
+            memory_total_bytes=total_bytes,
+            memory_used_bytes=used_bytes,
+            power_watts=None if milliwatts is None else milliwatts / 1000,
+            fan_percent=None if fan is None else float(fan),
+            processes=self._processes(),
+            hot_at_celsius=self._hot_at or None,
+            failures=self._failures,
+            warning=self._recent_xid(),
+        )
+
+    def _metric(self, name: str, query: Callable[[], Value]) -> Value | None:
+        """The metric; None if the GPU does not have it, or it could not be read, which is recorded as a failure."""
+        try:
+            return query()
+        except self._nvml.NVMLError as error:
+            match error_kind(error.value):
+                case ErrorKind.MISSING:
+                    return None
+                case ErrorKind.FAILED:
+                    self._failures[name] = error_text(error)
+                    return None
+                case ErrorKind.LOST | ErrorKind.DRIVER_GONE:
+                    raise
+
+    def _optional(self, query: Callable[[], Value]) -> Value | None:
+        """The result of a query whose failure does not matter; None if it failed."""
+        try:
+            return query()
+        except self._nvml.NVMLError:
+            return None
+
+    def _memory(self) -> tuple[int, int]:
+        """Total and used bytes as nvidia-smi shows them: without memory the driver reserves, if it reports that."""
+        nvml, version = self._nvml, self._memory_version
+        if version is not None:
+            try:
+                memory = nvml.nvmlDeviceGetMemoryInfo(self._handle, version=version)
+                return int(memory.total), int(memory.used)
+            except nvml.NVMLError as error:
+                if error_kind(error.value) is not ErrorKind.MISSING:
+                    raise
+        memory = nvml.nvmlDeviceGetMemoryInfo(self._handle)
+        self._memory_version = None  # version 2 is not supported, so it is not tried again
+        return int(memory.total), int(memory.used)
+
+    def _processes(self) -> tuple[GpuProcess, ...]:
+        """Compute and graphics processes; one that does both is in both lists, with the same memory."""
+        nvml, handle = self._nvml, self._handle
+        lists = (
+            self._metric("processes", lambda: nvml.nvmlDeviceGetComputeRunningProcesses(handle)),
+            self._metric("processes", lambda: nvml.nvmlDeviceGetGraphicsRunningProcesses(handle)),
+        )
+        memory: dict[int, int | None] = {}
+        for process in (process for processes in lists for process in processes or ()):
+            amounts = [size for size in (memory.get(process.pid), process.usedGpuMemory) if size is not None]
+            memory[process.pid] = max(amounts, default=None)
+        return tuple(GpuProcess(pid=pid, memory_bytes=memory[pid]) for pid in sorted(memory))
+
+    def _outcome_of(self, error: Exception, code: int) -> GpuOutcome:
+        """The outcome if the GPU could not be queried at all."""
+        match error_kind(code):
+            case ErrorKind.LOST:
+                self._handle = self._events = None
+                xid = self._recent_xid()
+                return GpuLost(problem=lost_reason(code) + (f" ({xid})" if xid else ""))
+            case ErrorKind.DRIVER_GONE:
+                self._handle = self._events = None
+                raise unavailable_error(code, error, sys_root=self._sys_root) from error
+            case ErrorKind.MISSING | ErrorKind.FAILED:
+                return GpuFailed(problem=f"the driver does not give access to it: {error_text(error)}")
+
+    def _recent_xid(self) -> str | None:
+        return str(self._xid) if self._xid is not None and self._xid.recent else None
+
 
 OPEN_SECONDS = 12.0  # without persistence mode the first call wakes every GPU, a second or two each
 CLOSE_SECONDS = 1.0

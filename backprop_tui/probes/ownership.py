@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.telemetry import GpuProcess, GpuReading
-from backprop_tui.domain.values import dataclass
 from backprop_tui.processes.hanging_call import HangingCall, Pending
 from backprop_tui.processes.identity import Identity, identify
 

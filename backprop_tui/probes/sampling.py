@@ -8,15 +8,13 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, Readings
-from backprop_tui.domain.values import dataclass
-from backprop_tui.probes.auto import AUTO, ProbeSelector, probe_factories
-from backprop_tui.probes.gpu_keeper import GpuMonitor
+from backprop_tui.probes.gpu_monitor import AUTO, GpuMonitor, ProbeSelector, probe_factories
 from backprop_tui.probes.gpu_record import UNKNOWN_PREFIX
 from backprop_tui.probes.host import HostProbe
 from backprop_tui.probes.ownership import ProcessOwners
-from backprop_tui.probes.readings_codec import Sample
-from backprop_tui.probes.readings_file import read_sample, remove_leftovers, write_sample
+from backprop_tui.probes.readings import Sample, read_sample, remove_leftovers, write_sample
 from backprop_tui.processes.linux import boot_id
 
 GPU_TIME_SHARE = 0.8  # of the interval, for which a reading waits for the GPUs

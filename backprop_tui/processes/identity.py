@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.processes.linux import exit_status_of_nonchild
 
 _STATE, _START_TIME, _EXIT_CODE = 0, 19, 49  # fields 3, 22 and 52 of proc(5)'s /proc/PID/stat, counted after the name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.processes.identity import Identity, identify, stat_fields
 
 _SESSION = 3  # field 6

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from backprop_tui.readers.lazily import lazy_compile
+from backprop_tui.readers.events import CheckpointSaved
+from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.prefixes import prefix_end
 from backprop_tui.readers.printed_numbers import parse_count
-from backprop_tui.readers.values import CheckpointSaved
 
 _MESSAGE = lazy_compile(
     r"(?:=> |\*+ ?)?"

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from backprop_tui.readers.lazily import lazy_compile
+from backprop_tui.readers.events import CheckpointSaved, ParsedEvent, Progress
+from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.prefixes import prefix_end
 from backprop_tui.readers.printed_numbers import as_count, parse_number
 from backprop_tui.readers.training_keys import numeric_metrics
-from backprop_tui.readers.values import CheckpointSaved, ParsedEvent, Progress
 
 _INNER = lazy_compile(r"epoch (\d{1,9}): +(\d{1,12}) / (\d{1,12}) ")
 _SUMMARY = lazy_compile(r"\| (train|valid)(?: \| )?.{0,40}?\bepoch (\d{1,9}) \| ")

@@ -9,8 +9,8 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
+from backprop_tui.readers.events import LogValue
 from backprop_tui.readers.training_keys import checkpoint_from_fields, is_training_metric, progress_from_fields
-from backprop_tui.readers.values import LogValue
 
 MAX_OBJECTS_PER_LINE = 8  # bounds the time spent on a hostile line
 

@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from backprop_tui.readers.lazily import lazy_compile
+from backprop_tui.readers.events import CheckpointSaved, EpochProgress, EpochStarted, ParsedEvent
+from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.printed_numbers import parse_count, parse_duration, parse_number
 from backprop_tui.readers.training_keys import numeric_metrics
-from backprop_tui.readers.values import CheckpointSaved, EpochProgress, EpochStarted, ParsedEvent
 
 _EPOCH = lazy_compile(r"\s*Epoch (\d{1,7})/(\d{1,7})\s*$")
 _BATCHES = lazy_compile(

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from backprop_tui.readers.lazily import lazy_compile
+from backprop_tui.readers.events import CheckpointSaved, EpochProgress, ParsedEvent
+from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.prefixes import prefix_end
 from backprop_tui.readers.printed_numbers import parse_count, parse_duration
 from backprop_tui.readers.training_keys import numeric_metrics
-from backprop_tui.readers.values import CheckpointSaved, EpochProgress, ParsedEvent
 
 _RICH_BAR = lazy_compile(
     r"\s*Epoch (\d{1,9})/(\d{1,9})\s+[━╸╺╴ ]+ (\d{1,12})/(\d{1,12})\s+([\d:]+) • ([\d:-]+)\s+[\d.]+it/s(.*)"

@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from backprop_tui.readers.joining import Joiner
+from backprop_tui.readers.events import LogValue, ParsedEvent
 from backprop_tui.readers.keras import Keras
 from backprop_tui.readers.lines import Block, LineSplitter, visible_text
+from backprop_tui.readers.merge import Joiner
 from backprop_tui.readers.progress_bars import bar_end
 from backprop_tui.readers.reader import Reader, Remembering
 from backprop_tui.readers.registry import READERS
 from backprop_tui.readers.timm import Timm
 from backprop_tui.readers.ultralytics import Ultralytics
-from backprop_tui.readers.values import LogValue, ParsedEvent
 
 BLOCK_BYTES = 64 * 1024  # a larger chunk is split into lines in blocks of this size
 MAX_PIECES = 16

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from backprop_tui.readers.lazily import lazy_compile
+from backprop_tui.readers.events import CheckpointSaved, ParsedEvent, Progress
+from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.prefixes import prefix_end
 from backprop_tui.readers.training_keys import numeric_metrics
-from backprop_tui.readers.values import CheckpointSaved, ParsedEvent, Progress
 
 _ITERATION = lazy_compile(r"iteration +(\d{1,15})/ *(\d{1,15}) \|")
 _VALIDATION = lazy_compile(r"[- ]*validation loss at iteration +(\d{1,15})(?: on [\w ]{1,40})? \|")

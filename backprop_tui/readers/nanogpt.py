@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from backprop_tui.readers.lazily import lazy_compile
+from backprop_tui.readers.events import ParsedEvent, Progress
+from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.prefixes import prefix_end
 from backprop_tui.readers.training_keys import numeric_metrics
-from backprop_tui.readers.values import ParsedEvent, Progress
 
 _LINE = lazy_compile(r"(?:iter|step) (\d{1,15})(?:/(\d{1,15}))?: (.{1,1000})$")
 _METRIC = lazy_compile(r"\s*([A-Za-z][\w ]{0,60}) ([-+\w.]{1,40}?)(?:ms|s|%)?\s*")

@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import field
 
-from backprop_tui.domain.values import dataclass
-from backprop_tui.readers.lazily import lazy_compile
+from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.readers.events import EpochProgress, EpochStarted, ParsedEvent, Progress
+from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.prefixes import prefix_end
 from backprop_tui.readers.printed_numbers import parse_duration, parse_number
 from backprop_tui.readers.training_keys import MAX_EPOCH, is_known_metric, numeric_metrics
-from backprop_tui.readers.values import EpochProgress, EpochStarted, ParsedEvent, Progress
 
 MAX_LINE_CHARS = 2000
 MAX_ITEMS = 64

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from backprop_tui.readers.lazily import lazy_compile
+from backprop_tui.readers.lazy_regex import lazy_compile
 
 MAX_PREFIX_CHARS = 200
 

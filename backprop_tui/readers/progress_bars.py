@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from backprop_tui.readers.lazily import lazy_compile
+from backprop_tui.readers.events import Bar
+from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.printed_numbers import parse_count, parse_duration, parse_number
-from backprop_tui.readers.values import Bar
 
 MAX_BAR_VALUES = 64
 MAX_LABEL_CHARS = 80  # after a longer text, or a backtick, the bar is a quotation

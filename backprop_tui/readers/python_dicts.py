@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from backprop_tui.readers.lazily import lazy_compile
+from backprop_tui.readers.events import ParsedEvent, Progress
+from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.prefixes import is_prefix
 from backprop_tui.readers.printed_numbers import parse_count
 from backprop_tui.readers.training_keys import progress_from_fields
-from backprop_tui.readers.values import ParsedEvent, Progress
 
 MAX_ITEMS = 256
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from backprop_tui.readers.lazily import lazy_compile
+from backprop_tui.readers.events import EpochProgress, ParsedEvent, Progress
+from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.prefixes import prefix_end
 from backprop_tui.readers.printed_numbers import parse_number
 from backprop_tui.readers.training_keys import numeric_metrics
-from backprop_tui.readers.values import EpochProgress, ParsedEvent, Progress
 
 _IMAGENET = lazy_compile(r"Epoch: \[(\d{1,9})\]\[ *(\d{1,12})/(\d{1,12})\]\t")
 _METRIC_AND_MEAN = lazy_compile(r"\s*([A-Za-z][\w@ /-]{0,60}?)\s+([-+\w.]{1,40})(?:\s+\(\s*[-+\w.]{1,40}\s*\))?\s*")

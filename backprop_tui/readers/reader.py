@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from backprop_tui.readers.values import ParsedEvent
+from backprop_tui.readers.events import ParsedEvent
 
 
 class Reader(Protocol):

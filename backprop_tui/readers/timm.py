@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from backprop_tui.readers.lazily import lazy_compile
+from backprop_tui.readers.events import CheckpointSaved, EpochProgress, ParsedEvent, Progress
+from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.prefixes import prefix_end
 from backprop_tui.readers.training_keys import numeric_metrics
-from backprop_tui.readers.values import CheckpointSaved, EpochProgress, ParsedEvent, Progress
 
 MAX_KEPT_PATHS = 20
 

@@ -12,10 +12,10 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from backprop_tui.readers.lazily import lazy_compile
+from backprop_tui.readers.events import EpochProgress, ParsedEvent, Progress
+from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.printed_numbers import parse_duration, parse_number
 from backprop_tui.readers.training_keys import numeric_metrics
-from backprop_tui.readers.values import EpochProgress, ParsedEvent, Progress
 
 MAX_COLUMNS = 40
 

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
+from backprop_tui.readers.events import CheckpointSaved, LogValue, Progress
 from backprop_tui.readers.printed_numbers import as_count, parse_number
 from backprop_tui.readers.training_keys import MAX_PATH_CHARS, as_epoch, numeric_metrics
-from backprop_tui.readers.values import CheckpointSaved, LogValue, Progress
 
 MAX_LINE_CHARS = 4096
 

@@ -14,10 +14,10 @@ import signal
 import socket
 import time
 
+from backprop_tui.domain.lazy_dataclass import prepare
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.live import Clock, Live
 from backprop_tui.domain.run import Attempt, Code, Git, Gpu, Peak, Process, Run, Running, Spec, Starting, StopPlan
-from backprop_tui.domain.values import prepare
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.processes.identity import Identity

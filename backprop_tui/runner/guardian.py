@@ -9,33 +9,28 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
-from backprop_tui.domain.disk_use import DiskUse
+from backprop_tui.domain.disk_usage import DiskUse
 from backprop_tui.domain.errors import BackpropError, StorageFailed
 from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status
-from backprop_tui.launchers.supervisor_process import SupervisorProcess
+from backprop_tui.launchers.supervisor_process import SupervisorProcess, start_supervisor_if_dead
 from backprop_tui.processes.detached_log import note_exception
-from backprop_tui.readers.values import CheckpointSaved, Progress
-from backprop_tui.runner.checkpoint_book import CheckpointRecord
-from backprop_tui.runner.disk_watch import record_disk_use
-from backprop_tui.runner.figures import ProgressRecorder
-from backprop_tui.runner.found_figures import MetricsFound
-from backprop_tui.runner.gpu_share import share_of
-from backprop_tui.runner.ladder import StopSequence
-from backprop_tui.runner.listeners import anyone_listens
+from backprop_tui.readers.events import CheckpointSaved, Progress
+from backprop_tui.runner.checkpoint_record import CheckpointRecord
 from backprop_tui.runner.log_follower import LogFollower
-from backprop_tui.runner.lookout import OutputScanner, ScanResult
 from backprop_tui.runner.memory_kills import MemoryKillMonitor
-from backprop_tui.runner.obedience import RequestHandler
-from backprop_tui.runner.postponement import UNTIL, DeferredStop
+from backprop_tui.runner.outputs.metric_files import MetricsFound
+from backprop_tui.runner.outputs.scanner import OutputScanner, ScanResult, record_disk_use
+from backprop_tui.runner.progress import ProgressRecorder
 from backprop_tui.runner.recorder import Recorder
-from backprop_tui.runner.resources import ResourceMeter
+from backprop_tui.runner.request_handler import RequestHandler
+from backprop_tui.runner.resources import ResourceMeter, share_of
 from backprop_tui.runner.resume_watch import ResumeWatch
-from backprop_tui.runner.summons import start_supervisor_if_dead
+from backprop_tui.runner.script_process import REAPED_WITHIN_SECONDS, Exit, ScriptProcess
+from backprop_tui.runner.stop_sequence import UNTIL, DeferredStop, StopSequence, anyone_listens
 from backprop_tui.runner.tree import Tree
-from backprop_tui.runner.watched import REAPED_WITHIN_SECONDS, Exit, ScriptProcess
 from backprop_tui.store.run_directory import RunDirectory
 
 TICK_SECONDS = 0.2

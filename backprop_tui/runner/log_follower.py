@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from backprop_tui.domain.errors import StorageFailed
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.times import iso
-from backprop_tui.domain.values import dataclass
+from backprop_tui.readers.events import CheckpointSaved, Progress
 from backprop_tui.readers.log_reader import LogReader
 from backprop_tui.readers.registry import READERS
 from backprop_tui.readers.user_patterns import UserPatterns
-from backprop_tui.readers.values import CheckpointSaved, Progress
-from backprop_tui.runner.told_metrics import MetricWatermarks, newest_lines
+from backprop_tui.runner.metric_watermarks import MetricWatermarks, newest_lines
 from backprop_tui.store.fields import encode_metrics
 from backprop_tui.store.files import append_line, dump
 from backprop_tui.store.run_directory import RunDirectory

@@ -8,17 +8,25 @@ import time
 from dataclasses import replace
 
 from backprop_tui.domain.errors import BackpropError, StorageFailed
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run, Running, Starting
 from backprop_tui.domain.status import Status
-from backprop_tui.domain.values import dataclass
-from backprop_tui.launchers.supervisor_process import SupervisorProcess
+from backprop_tui.launchers.supervisor_process import SupervisorProcess, start_supervisor_if_dead
 from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.processes.hanging_call import call_within
 from backprop_tui.processes.linux import become_subreaper, rename_process
 from backprop_tui.readers.user_patterns import UserPatterns
-from backprop_tui.runner.allowance import RegexLimit
-from backprop_tui.runner.birth import (
+from backprop_tui.runner.failure_context import FailureContext
+from backprop_tui.runner.finalize import outcome_of, outcome_of_failed_start, write_end
+from backprop_tui.runner.guardian import Guardian
+from backprop_tui.runner.log_follower import LogFollower, LogPosition, cut_torn_line, recover_offset
+from backprop_tui.runner.metric_watermarks import MetricWatermarks
+from backprop_tui.runner.recorder import Recorder
+from backprop_tui.runner.regex_limit import RegexLimit
+from backprop_tui.runner.script import CannotStart
+from backprop_tui.runner.script_process import Exit, ScriptProcess
+from backprop_tui.runner.start import (
     Gone,
     NeverStarted,
     adopt,
@@ -26,18 +34,9 @@ from backprop_tui.runner.birth import (
     initial_live,
     recorded_script,
     start,
+    verify_resume_checkpoint,
 )
-from backprop_tui.runner.ending import outcome_of, outcome_of_failed_start, write_end
-from backprop_tui.runner.evidence import FailureContext
-from backprop_tui.runner.guardian import Guardian
-from backprop_tui.runner.log_follower import LogFollower, LogPosition, cut_torn_line, recover_offset
-from backprop_tui.runner.recorder import Recorder
-from backprop_tui.runner.resume_point import verify_resume_checkpoint
-from backprop_tui.runner.script import CannotStart
-from backprop_tui.runner.summons import start_supervisor_if_dead
-from backprop_tui.runner.told_metrics import MetricWatermarks
 from backprop_tui.runner.tree import Tree
-from backprop_tui.runner.watched import Exit, ScriptProcess
 from backprop_tui.store.code_state import changes_since_queued
 from backprop_tui.store.locks import Lock
 from backprop_tui.store.run_directory import RunDirectory

@@ -12,7 +12,7 @@ from backprop_tui.domain.metric_names import main_loss
 from backprop_tui.domain.resume_check import Before, Point, ResumeCheck, judge
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.times import from_iso
-from backprop_tui.readers.values import CheckpointSaved, Progress
+from backprop_tui.readers.events import CheckpointSaved, Progress
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.run_directory import RunDirectory

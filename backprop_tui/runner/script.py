@@ -8,8 +8,8 @@ import resource
 import signal
 from collections.abc import Mapping, Sequence
 
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.run import Process
-from backprop_tui.domain.values import dataclass
 from backprop_tui.processes.identity import Identity, identify
 
 

@@ -8,7 +8,7 @@ import time
 
 from backprop_tui.processes.identity import DEAD_STATES, Identity, identify, send_signal, state_of
 from backprop_tui.processes.tree import descendants, in_session, with_marker
-from backprop_tui.runner.watched import ScriptProcess
+from backprop_tui.runner.script_process import ScriptProcess
 
 STOPPED_STATES = (b"T", b"t")
 WALK_SECONDS = 0.01

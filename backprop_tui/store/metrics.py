@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
-from backprop_tui.domain.course import Bucket, Course, Extreme, Hole
+from backprop_tui.domain.metric_series import Bucket, Course, Extreme, Hole
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.tail import JsonTail

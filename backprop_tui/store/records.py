@@ -6,10 +6,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from backprop_tui.domain.course import Extreme
 from backprop_tui.domain.errors import BrokenRecord
+from backprop_tui.domain.goals import Until, parse_until
 from backprop_tui.domain.lifecycle import fold, timebox_seconds
 from backprop_tui.domain.live import Live, shown_status
+from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.requests import (
     ContinueRequest,
     EditRequest,
@@ -23,7 +24,6 @@ from backprop_tui.domain.resume_check import ResumeCheck, Verdict
 from backprop_tui.domain.run import Ended, Queued, Run, Running, Starting, State
 from backprop_tui.domain.slices import slice_number
 from backprop_tui.domain.times import iso
-from backprop_tui.domain.until import Until, parse_until
 from backprop_tui.store.codec import decode, encode, register, tagged
 from backprop_tui.store.fields import JsonObject, WrongField, encode_metrics, items, nested, text
 

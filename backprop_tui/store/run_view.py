@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from backprop_tui.domain.errors import BrokenRecord, StateUnavailable, UnknownRun
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.live import Live, shown_status
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import ACTIVE, UNFINISHED, Status
-from backprop_tui.domain.values import dataclass
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import read_object

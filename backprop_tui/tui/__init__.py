@@ -100,30 +100,30 @@ def dashboard(
     import sys
     from dataclasses import replace
 
-    from backprop_tui.tui import terminal_input, textual_crop, textual_driver
     from backprop_tui.tui.app import Dashboard
-    from backprop_tui.tui.attention import Attention
     from backprop_tui.tui.bridge import Bridge
     from backprop_tui.tui.commands import CommandRunner
+    from backprop_tui.tui.focus import WindowFocus
     from backprop_tui.tui.notifications.command import EndCommand
     from backprop_tui.tui.notifications.terminal import TerminalNotifier
-    from backprop_tui.tui.preferences import preferences
+    from backprop_tui.tui.preferences import load_preferences
     from backprop_tui.tui.requests import CommandDesk
     from backprop_tui.tui.store_reader.charts import ChartReader
-    from backprop_tui.tui.terminal_probe import NOTHING_KNOWN
+    from backprop_tui.tui.terminal_probe import UNKNOWN_TERMINAL
+    from backprop_tui.tui.textual_patches import driver, input_parser, partial_updates
 
     # A key passes through four threads until it is painted; each waits this long while another thread is busy.
     sys.setswitchinterval(SWITCH_SECONDS)
-    textual_crop.apply()
-    textual_driver.apply()
-    terminal = NOTHING_KNOWN if probe is None else probe.answer()
-    terminal_input.apply(terminal.typed)
-    prefs = preferences(looks_of or config_path, os.environ, terminal)
+    partial_updates.apply()
+    driver.apply()
+    terminal = UNKNOWN_TERMINAL if probe is None else probe.answer()
+    input_parser.apply(terminal.typed)
+    prefs = load_preferences(looks_of or config_path, os.environ, terminal)
     if is_demo:  # its runs are not worth a notification
         prefs = replace(prefs, notices=TerminalNotifier(), end_command=None)
     home.prepare()
-    attention = Attention()
+    focus = WindowFocus()
     end_command = EndCommand(home, prefs.end_command)
-    bridge = Bridge(home, config_path, prefs.refresh_seconds, attention, is_demo=is_demo, end_command=end_command)
+    bridge = Bridge(home, config_path, prefs.refresh_seconds, focus, is_demo=is_demo, end_command=end_command)
     desk = CommandDesk(runner or CommandRunner(home, config_path))
-    return Dashboard(bridge, desk, prefs, charts=ChartReader(home), selected_run=selected_run, attention=attention)
+    return Dashboard(bridge, desk, prefs, charts=ChartReader(home), selected_run=selected_run, focus=focus)

@@ -1,204 +1,428 @@
-"""The one registry of what keys do: footer, help, palette and bindings are made from it."""
+"""The registry of actions, from which bindings, footers, the help page and the command palette are made."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from enum import StrEnum
+from typing import Any
 
-from backprop_tui.domain.status import ACTIVE, ENDED, Status
-from backprop_tui.domain.values import dataclass
+from textual.binding import Binding, BindingType
 
+from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED, Status
+
+# Sections of the help page.
 ANYWHERE, MOVE, RUNS, GROUP, LOG, METRICS = "Anywhere", "Move", "Selected or marked runs", "Group row", "Log", "Metrics"
 DIALOGS = "Dialogs"
-SECTIONS = (ANYWHERE, MOVE, RUNS, GROUP, LOG, METRICS, DIALOGS)
+
+
+class Scope(StrEnum):
+    """The screen or widget that has the bindings and the method of an action."""
+
+    MAIN = "main"
+    LOG = "log"
+    METRICS = "metrics"
+    COMPARE = "compare"
+    SETTINGS = "settings"
+    HELP = "help"
+    DIGEST = "digest"
+    TEXT = "text"
+    FORM = "form"
+    NEW_RUN = "new_run"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """Something a key does.
+    """Something that a key does.
 
-    `keys` are Textual's names, the first is the one that is shown as `shown`. `word` stands in the footer, `help` on
-    the help page and in the palette. Without keys: the pane that is named by the section has them itself. `built` is
-    False for what is registered and not there yet.
+    Args:
+        id: Name, unique within the scope; also the id of the binding.
+        scope: Who carries it out.
+        keys: Textual's names of the keys; empty for an action that is only listed on the help page.
+        shown: The keys as people read them; the first word stands in the footer.
+        short: Text in the footer.
+        help: Text on the help page; empty: not listed there.
+        title: Text in the command palette, by default the help text; empty: not offered there.
+        section: Where the help page lists it.
+        method: Textual's action string; None: the id.
+        statuses: Statuses of the runs it applies to; None: it is not about runs, or applies to all.
+        refusal: Message when none of the chosen runs has such a status.
+        with_runs: Whether it applies only while there are runs (True) or only while there are none (False).
     """
 
     id: str
+    scope: Scope = Scope.MAIN
     keys: tuple[str, ...]
     shown: str
-    word: str
-    help: str
-    section: str
-    built: bool = True
+    short: str
+    help: str = ""
+    title: str = ""
+    section: str = ""
+    method: str | None = None
+    statuses: AbstractSet[Status] | None = None
+    refusal: str = ""
+    with_runs: bool | None = None
 
     @property
-    def title(self) -> str:
-        """As the palette calls it: a verb and what it is done to."""
-        return _TITLES.get(self.id) or self.help[:1].upper() + self.help[1:]
+    def command(self) -> str:
+        """The string that Textual runs."""
+        return self.method or self.id
+
+    @property
+    def keys_in_footer(self) -> str:
+        return self.shown if self.scope is Scope.METRICS else self.shown.partition(" ")[0]
+
+    @property
+    def binding(self) -> Binding:
+        tooltip = self.help or self.short
+        return Binding(",".join(self.keys), self.command, self.short, show=False, id=self.id, tooltip=tooltip)
 
 
-def _action(id: str, keys: str, shown: str, word: str, help: str, section: str, *, built: bool = True) -> Action:  # noqa: A002
-    return Action(id=id, keys=tuple(keys.split()), shown=shown, word=word, help=help, section=section, built=built)
+def _action(
+    id: str,  # noqa: A002 - the field's name
+    keys: str,
+    shown: str,
+    short: str,
+    help: str = "",  # noqa: A002 - the field's name
+    title: str | None = None,
+    **fields: Any,  # noqa: ANN401 - the other fields of Action
+) -> dict[str, Any]:
+    """Return the fields of an action; `_group` adds section and scope."""
+    title = help[:1].upper() + help[1:] if title is None else title
+    return fields | {
+        "id": id,
+        "keys": tuple(keys.split()),
+        "shown": shown,
+        "short": short,
+        "help": help,
+        "title": title,
+    }
 
 
-ACTIONS: tuple[Action, ...] = (
-    _action("help", "question_mark", "?", "all keys", "this page", ANYWHERE),
-    _action("palette", "ctrl+p colon", "ctrl+p :", "commands", "command palette", ANYWHERE),
-    _action("next_pane", "tab", "tab", "pane", "next pane", ANYWHERE),
-    _action("previous_pane", "shift+tab", "shift+tab", "pane", "previous pane", ANYWHERE),
-    _action("tab_1", "1", "1", "log", "tab: log", ANYWHERE),
-    _action("tab_2", "2", "2", "metrics", "tab: metrics", ANYWHERE),
-    _action("tab_3", "3", "3", "resources", "tab: resources", ANYWHERE),
-    _action("tab_4", "4", "4", "details", "tab: details", ANYWHERE),
-    _action("tab_5", "5", "5", "events", "tab: events", ANYWHERE),
-    _action("next_tab", "right_square_bracket", "]", "next tab", "next tab", ANYWHERE),
-    _action("previous_tab", "left_square_bracket", "[", "previous tab", "previous tab", ANYWHERE),
-    _action("zoom", "plus", "+", "zoom", "zoom the pane", ANYWHERE),
-    _action("unzoom", "underscore", "_", "unzoom", "unzoom", ANYWHERE),
-    _action("filter", "slash", "/", "filter", "filter the runs", ANYWHERE),
-    _action("back", "escape", "esc", "back", "back, clear", ANYWHERE),
-    _action("problem", "exclamation_mark", "!", "next problem", "next problem", ANYWHERE),
-    _action("hold", "H", "H", "hold queue", "hold or release the queue", ANYWHERE),
-    _action("digest", "D", "D", "digest", "while you were away", ANYWHERE),
-    _action("settings", "comma", ",", "settings", "settings", ANYWHERE),
-    _action("theme", "T", "T", "theme", "next theme", ANYWHERE),
-    _action("redraw", "ctrl+l", "ctrl+l", "redraw", "draw the screen again", ANYWHERE),
-    _action("suspend", "ctrl+z", "ctrl+z", "suspend", "suspend", ANYWHERE),
-    _action("leave", "q", "q", "leave", "leave, runs go on", ANYWHERE),
-    _action("down", "j down", "j", "down", "line down", MOVE),
-    _action("up", "k up", "k", "up", "line up", MOVE),
-    _action("top", "g home", "g", "top", "top", MOVE),
-    _action("end", "G end", "G", "end", "end", MOVE),
-    _action("half_down", "ctrl+d", "ctrl+d", "half a page", "half a page down", MOVE),
-    _action("half_up", "ctrl+u", "ctrl+u", "half a page", "half a page up", MOVE),
-    _action("page_down", "pagedown", "pgdn", "page", "page down", MOVE),
-    _action("page_up", "pageup", "pgup", "page", "page up", MOVE),
-    _action("fold", "h left", "h", "fold", "fold the group", MOVE),
-    _action("unfold", "l right", "l", "unfold", "unfold the group", MOVE),
-    _action("open", "enter", "enter", "open", "into the run, and back", MOVE),
-    _action("new", "n", "n", "new", "new run", RUNS),
-    _action("copy_as_new", "N", "N", "copy as new", "new run like this one", RUNS),
-    _action("stop", "s", "s", "stop", "stop, saving first", RUNS),
-    _action("kill", "S", "S", "kill", "kill now", RUNS),
-    _action("pause", "p", "p", "pause", "pause, continue", RUNS),
-    _action("resume", "r", "r", "resume", "resume or retry", RUNS),
-    _action("time", "t", "t", "time", "more time", RUNS),
-    _action("edit", "e", "e", "edit", "edit name, tags, limits", RUNS),
-    _action("later", "J", "J", "later", "later in the queue", RUNS),
-    _action("sooner", "K", "K", "sooner", "sooner in the queue", RUNS),
-    _action("remove", "d", "d", "remove", "remove what has ended", RUNS),
-    _action("mark", "space", "space", "mark", "mark", RUNS),
-    _action("compare", "c", "c", "compare", "compare marked runs", RUNS),
-    _action("copy", "y", "y", "copy", "copy id, path, command", RUNS),
-    _action("pager", "o", "o", "pager", "log in $PAGER", RUNS),
-    _action("view", "v", "v", "view", "view: sort, columns", RUNS),
-    _action("older", "a", "a", "older", "show older runs, or not", RUNS),
-    _action("retry_group", "R", "R", "retry failed", "retry its failed runs", GROUP),
-    _action("best", "b", "b", "best", "go to its best run", GROUP),
-    _action("follow", "f", "f", "follow", "follow", LOG),
-    _action("wrap", "w", "w", "wrap", "wrap", LOG),
-    _action("log_match", "", "n N", "next match", "next, previous match", LOG),
-    _action("log_error", "", "!", "next error", "next error line", LOG),
-    _action("log_ends", "", "0 $", "line ends", "line start, end", LOG),
-    _action("metrics_choose", "m", "m", "metrics", "choose metrics", METRICS),
-    _action("axis", "x", "x", "by time", "step, run time or clock", METRICS),
-    _action("log_scale", "L", "L", "log scale", "logarithmic scale", METRICS),
-    _action("smooth", "z", "z", "smooth", "smoothing", METRICS),
-    _action("chart_in", "i", "i", "zoom in", "zoom in; wheel, drag too", METRICS),
-    _action("chart_out", "u", "u", "zoom out", "zoom out", METRICS),
-    _action("metrics_grid", "M", "M", "grid", "grid of all, and back", METRICS),
-    _action("export", "E", "E", "export", "export CSV", METRICS),
-    _action("dialog_next", "", "tab", "next field", "next field, rest of path", DIALOGS),
-    _action("dialog_do", "", "enter", "do it", "do it", DIALOGS),
-    _action("dialog_again", "", "ctrl+n", "queue, stay", "queue, then another", DIALOGS),
-    _action("dialog_recent", "", "ctrl+r", "recent", "what was run before", DIALOGS),
-    _action("dialog_leave", "", "esc", "cancel", "cancel; a draft is kept", DIALOGS),
+def _group(section: str, *actions: dict[str, Any], scope: Scope = Scope.MAIN) -> tuple[Action, ...]:
+    return tuple(Action(section=section, scope=scope, **fields) for fields in actions)
+
+
+_ANYWHERE = _group(
+    ANYWHERE,
+    _action("help", "question_mark", "?", "all keys", "this page", "Show all keys"),
+    _action("palette", "ctrl+p colon", "ctrl+p :", "commands", "command palette", "", method="app.command_palette"),
+    _action("next_pane", "tab", "tab", "pane", "next pane", "Go to the next pane", method="other_pane"),
+    _action(
+        "previous_pane",
+        "shift+tab",
+        "shift+tab",
+        "pane",
+        "previous pane",
+        "Go to the previous pane",
+        method="other_pane",
+    ),
+    _action("tab_1", "1", "1", "log", "tab: log", "Show the log", method="tab(0)"),
+    _action("tab_2", "2", "2", "metrics", "tab: metrics", "Show metrics", method="tab(1)"),
+    _action("tab_3", "3", "3", "resources", "tab: resources", "Show resources", method="tab(2)"),
+    _action("tab_4", "4", "4", "details", "tab: details", "Show details", method="tab(3)"),
+    _action("tab_5", "5", "5", "events", "tab: events", "Show events", method="tab(4)"),
+    _action("next_tab", "right_square_bracket", "]", "next tab", "next tab", "Show the next tab", method="turn_tab(1)"),
+    _action(
+        "previous_tab",
+        "left_square_bracket",
+        "[",
+        "previous tab",
+        "previous tab",
+        "Show the previous tab",
+        method="turn_tab(-1)",
+    ),
+    _action("zoom", "plus", "+", "zoom", "zoom the pane"),
+    _action("unzoom", "underscore", "_", "unzoom", "unzoom", "Unzoom the pane"),
+    _action("filter", "slash", "/", "filter", "filter the runs"),
+    _action("back", "escape", "esc", "back", "back, clear", "Go back, clear"),
+    _action("problem", "exclamation_mark", "!", "next problem", "next problem", "Go to the next problem"),
+    _action("hold", "H", "H", "hold queue", "hold or release the queue"),
+    _action("digest", "D", "D", "digest", "while you were away", "Show what happened while you were away"),
+    _action("settings", "comma", ",", "settings", "settings", "Change settings"),
+    _action("theme", "T", "T", "theme", "next theme", "Use the next theme"),
+    _action("redraw", "ctrl+l", "ctrl+l", "redraw", "redraw the screen"),
+    _action("suspend", "ctrl+z", "ctrl+z", "suspend", "suspend", "Suspend the dashboard", method="app.suspend_process"),
+    _action("leave", "q", "q", "leave", "leave, runs continue"),
 )
-_TITLES = {  # of those whose help is short for want of room
-    "help": "Show all keys",
-    "next_pane": "Go to the next pane",
-    "previous_pane": "Go to the previous pane",
-    "tab_1": "Show the log",
-    "tab_2": "Show metrics",
-    "tab_3": "Show resources",
-    "tab_4": "Show details",
-    "tab_5": "Show events",
-    "next_tab": "Show the next tab",
-    "previous_tab": "Show the previous tab",
-    "unzoom": "Unzoom the pane",
-    "back": "Go back, clear",
-    "problem": "Go to the next problem",
-    "digest": "Show what happened while you were away",
-    "settings": "Change settings",
-    "theme": "Use the next theme",
-    "suspend": "Suspend the dashboard",
-    "down": "Go a line down",
-    "up": "Go a line up",
-    "top": "Go to the top",
-    "end": "Go to the end",
-    "half_down": "Go half a page down",
-    "half_up": "Go half a page up",
-    "page_down": "Go a page down",
-    "page_up": "Go a page up",
-    "open": "Open the run, or go back",
-    "new": "Start a new run",
-    "copy_as_new": "Start a new run like this one",
-    "stop": "Stop the run, saving first",
-    "kill": "Kill the run now",
-    "pause": "Pause or continue the run",
-    "resume": "Resume or retry the run",
-    "time": "Give the run more time",
-    "later": "Move the run later in the queue",
-    "sooner": "Move the run sooner in the queue",
-    "mark": "Mark the run",
-    "pager": "Open the log in $PAGER",
-    "view": "Change order and columns",
-    "retry_group": "Retry what failed of the group",
-    "best": "Go to the best run of the group",
-    "follow": "Follow the log",
-    "wrap": "Wrap the log",
-    "axis": "Change the x axis: step, run time or clock",
-    "log_scale": "Switch the logarithmic scale",
-    "smooth": "Change the smoothing",
-    "chart_in": "Zoom into the chart",
-    "chart_out": "Zoom out of the chart",
-    "metrics_grid": "Show a grid of all metrics, or one",
-    "export": "Export metrics as CSV",
-}
-BY_ID = {action.id: action for action in ACTIONS}
+_MOVE = _group(
+    MOVE,
+    _action("down", "j down", "j", "down", "line down", "Go a line down", method="move(1)"),
+    _action("up", "k up", "k", "up", "line up", "Go a line up", method="move(-1)"),
+    _action("top", "g home", "g", "top", "top", "Go to the top"),
+    _action("end", "G end", "G", "end", "end", "Go to the end"),
+    _action(
+        "half_down", "ctrl+d", "ctrl+d", "half a page", "half a page down", "Go half a page down", method="page(0.5)"
+    ),
+    _action("half_up", "ctrl+u", "ctrl+u", "half a page", "half a page up", "Go half a page up", method="page(-0.5)"),
+    _action("page_down", "pagedown", "pgdn", "page", "page down", "Go a page down", method="page(0.9)"),
+    _action("page_up", "pageup", "pgup", "page", "page up", "Go a page up", method="page(-0.9)"),
+    _action("fold", "h left", "h", "fold", "fold the group", method="fold(True)"),
+    _action("unfold", "l right", "l", "unfold", "unfold the group", method="fold(False)"),
+    _action("open", "enter", "enter", "open", "into the run, and back", "Open the run, or go back"),
+)
+_ON_UNFINISHED: dict[str, Any] = {"statuses": UNFINISHED, "refusal": "Nothing selected is running or waiting"}
+_ON_QUEUED: dict[str, Any] = {"statuses": {Status.QUEUED}, "refusal": "Only a waiting run can be moved"}
+_ON_ENDED: dict[str, Any] = {"statuses": ENDED, "refusal": "Stop it first"}
+_RUNS = _group(
+    RUNS,
+    _action("new", "n", "n", "new", "new run", "Start a new run"),
+    _action("copy_as_new", "N", "N", "copy as new", "new run like this one", "Start a new run like this one"),
+    _action("stop", "s", "s", "stop", "stop, saving first", "Stop the run, saving first", **_ON_UNFINISHED),
+    _action("kill", "S", "S", "kill", "kill now", "Kill the run now", **_ON_UNFINISHED),
+    _action(
+        "pause",
+        "p",
+        "p",
+        "pause",
+        "pause, continue",
+        "Pause or continue the run",
+        statuses=ACTIVE - {Status.STOPPING},
+        refusal="Only running runs can be paused",
+    ),
+    _action("resume", "r", "r", "resume", "resume or retry", "Resume or retry the run", **_ON_ENDED),
+    _action(
+        "time",
+        "t",
+        "t",
+        "time",
+        "more time",
+        "Give the run more time",
+        statuses=UNFINISHED,
+        refusal="This run has ended. r resumes it",
+    ),
+    _action("edit", "e", "e", "edit", "edit", "Edit name, tags, limits", with_runs=True),
+    _action(
+        "later",
+        "J",
+        "J",
+        "later",
+        "later in the queue",
+        "Move the run later in the queue",
+        method="move_in_queue(1)",
+        **_ON_QUEUED,
+    ),
+    _action(
+        "sooner",
+        "K",
+        "K",
+        "sooner",
+        "sooner in the queue",
+        "Move the run sooner in the queue",
+        method="move_in_queue(-1)",
+        **_ON_QUEUED,
+    ),
+    _action("remove", "d", "d", "remove", "remove ended runs", **_ON_ENDED, with_runs=True),
+    _action("mark", "space", "space", "mark", "mark", "Mark the run"),
+    _action("compare", "c", "c", "compare", "compare marked runs"),
+    _action("copy", "y", "y", "copy", "copy id, path, command"),
+    _action("pager", "o", "o", "pager", "log in $PAGER", "Open the log in $PAGER"),
+    _action("view", "v", "v", "view", "view: sort, columns", "Change order and columns"),
+    _action("older", "a", "a", "older", "show or hide older runs"),
+)
+_EMPTY = _group(
+    "",  # shown on the main screen itself
+    _action("example", "e", "e", "example", title="Run the example", with_runs=False),
+    _action("demo", "d", "d", "demo", title="Show the demo", with_runs=False),
+)
+_GROUP = _group(
+    GROUP,
+    _action(
+        "retry_group",
+        "R",
+        "R",
+        "retry failed",
+        "retry its failed runs",
+        "Retry the failed runs of the group",
+        statuses={Status.FAILED, Status.LOST},
+        refusal="None of its runs failed",
+    ),
+    _action("best", "b", "b", "best", "go to its best run", "Go to the best run of the group"),
+)
+_LOG = _group(
+    LOG,
+    _action("follow", "f", "f", "follow", "follow", "Follow the log"),
+    _action("wrap", "w", "w", "wrap", "wrap", "Wrap the log"),
+)
+_CHARTS = _group(
+    METRICS,
+    _action("next_metric", "m", "m", "metrics", "choose metrics"),
+    _action("axis", "x", "x", "by time", "step, run time or clock", "Change the x axis: step, run time or clock"),
+    _action("log_scale", "L", "L", "log scale", "logarithmic scale", "Switch the logarithmic scale"),
+    _action("smooth", "z", "z", "smooth", "smoothing", "Change the smoothing"),
+    _action("zoom_in", "i", "i", "zoom in", "zoom in; wheel, drag too", "Zoom into the chart"),
+    _action("zoom_out", "u", "u", "zoom out", "zoom out", "Zoom out of the chart"),
+    _action("metrics_grid", "M", "M", "grid", "grid of all, and back", "Show a grid of all metrics, or one"),
+    _action("export", "E", "E", "export", "export CSV", "Export metrics as CSV"),
+)
+MAIN_ACTIONS = (
+    *_ANYWHERE,
+    *_MOVE,
+    *_RUNS,
+    *_EMPTY,
+    *_GROUP,
+    *_LOG,
+    *_CHARTS,
+)
+
+LOG_ACTIONS = _group(
+    LOG,
+    _action("follow", "f", "f", "follow"),
+    _action("wrap", "w", "w", "wrap"),
+    _action("next_match", "n", "n N", "next match", "next, previous match", method="match(True)"),
+    _action("previous_match", "N", "N", "previous match", method="match(False)"),
+    _action("search", "slash", "/", "another search"),
+    _action("next_error", "exclamation_mark", "!", "next error", "next error line"),
+    _action("end_search", "escape", "esc", "end search"),
+    _action("log_left", "h left", "h", "left", method="scroll_sideways(-1)"),
+    _action("log_right", "l right", "l", "right", method="scroll_sideways(1)"),
+    _action("line_start", "0", "0 $", "line start", "line start, end"),
+    _action("line_end", "dollar_sign", "$", "line end"),
+    scope=Scope.LOG,
+)
+_CHART_CURSOR = (
+    _action("cursor_left", "h left", "h l", "cursor", method="cursor(-1)"),
+    _action("cursor_right", "l right", "l", "cursor right", method="cursor(1)"),
+    _action("cursor_far_left", "shift+left", "shift+left", "cursor far left", method="cursor(-10)"),
+    _action("cursor_far_right", "shift+right", "shift+right", "cursor far right", method="cursor(10)"),
+)
+METRICS_ACTIONS = _group(
+    METRICS,
+    *_CHART_CURSOR,
+    _action("chart_leave_zoom", "escape", "esc", "zoom out", method="leave_zoom"),
+    scope=Scope.METRICS,
+)
+_SCROLL = (
+    _action("scroll_down", "j down", "j", "down", method="scroll(1)"),
+    _action("scroll_up", "k up", "k", "up", method="scroll(-1)"),
+    _action("scroll_page_down", "ctrl+d pagedown", "ctrl+d", "page down", method="scroll(12)"),
+    _action("scroll_page_up", "ctrl+u pageup", "ctrl+u", "page up", method="scroll(-12)"),
+)
+COMPARE_ACTIONS = _group(
+    "",
+    _action("metric", "m", "m", "metric"),
+    _action("axis", "x", "x", "axis"),
+    _action("log_scale", "L", "L", "log"),
+    _action("smooth", "z", "z", "smooth"),
+    _action("zoom_in", "i", "i", "zoom in"),
+    _action("zoom_out", "u", "u", "out"),
+    _action("all_options", "a", "a", "all options"),
+    _action("copy_ids", "y", "y", "copy"),
+    _action("export", "E", "E", "export CSV"),
+    _action("leave_zoom", "escape", "esc", "back"),
+    _action("close", "q c", "q", "back", method="dismiss"),
+    *_SCROLL,
+    *_CHART_CURSOR,
+    scope=Scope.COMPARE,
+)
+SETTINGS_ACTIONS = _group(
+    "",
+    _action("change", "enter", "enter", "change"),
+    _action("default", "delete", "del", "default"),
+    _action("write", "ctrl+s", "ctrl+s", "write config.toml"),
+    _action("back", "escape q comma", "esc", "back"),
+    _action("down", "j down", "j", "down", method="move(1)"),
+    _action("up", "k up", "k", "up", method="move(-1)"),
+    _action("top", "g home", "g", "top", method="move(-1000)"),
+    _action("end", "G end", "G", "end", method="move(1000)"),
+    _action("page_down", "ctrl+d pagedown", "ctrl+d", "page down", method="move(12)"),
+    _action("page_up", "ctrl+u pageup", "ctrl+u", "page up", method="move(-12)"),
+    scope=Scope.SETTINGS,
+)
+HELP_ACTIONS = _group(
+    "",
+    _action("find", "slash", "/", "find a key"),
+    *_SCROLL,
+    _action("back", "escape", "esc", "back"),
+    _action("close", "q question_mark", "q", "back", method="dismiss"),
+    scope=Scope.HELP,
+)
+DIGEST_ACTIONS = _group(
+    "",
+    _action("show", "enter exclamation_mark", "enter", "open the first failure", method="answer('show')"),
+    _action("retry", "R", "R", "retry", method="answer('retry')"),
+    _action("close", "escape q D", "esc", "close", method="answer('close')"),
+    *_SCROLL,
+    _action("scroll_page", "space", "space", "page down", method="scroll(12)"),
+    scope=Scope.DIGEST,
+)
+TEXT_ACTIONS = _group("", _action("close", "escape q", "esc", "back", method="dismiss"), *_SCROLL, scope=Scope.TEXT)
+FORM_ACTIONS = _group(
+    DIALOGS,
+    _action("close", "escape", "esc", "close", "cancel; a draft is kept"),
+    _action("next_field", "down", "down", "next field", method="app.focus_next"),
+    _action("previous_field", "up", "up", "previous field", method="app.focus_previous"),
+    scope=Scope.FORM,
+)
+NEW_RUN_ACTIONS = _group(
+    DIALOGS,
+    _action("complete", "tab", "tab", "next field", "next field, rest of path"),
+    _action("queue_and_stay", "ctrl+n", "ctrl+n", "queue and keep open", "queue, then another"),
+    _action("recent", "ctrl+r", "ctrl+r", "history", "recent commands"),
+    scope=Scope.NEW_RUN,
+)
+_FORM_ENTER = _group(DIALOGS, _action("submit", "", "enter", "submit", "submit"))
+
+ACTIONS = (
+    *MAIN_ACTIONS,
+    *LOG_ACTIONS,
+    *METRICS_ACTIONS,
+    *COMPARE_ACTIONS,
+    *SETTINGS_ACTIONS,
+    *HELP_ACTIONS,
+    *DIGEST_ACTIONS,
+    *TEXT_ACTIONS,
+    *NEW_RUN_ACTIONS,
+    *_FORM_ENTER,
+    *FORM_ACTIONS,
+)
+BY_ID = {action.id: action for action in MAIN_ACTIONS}
+_SEARCH_IDS = ("next_match", "previous_match", "search", "end_search")
+LOG_SEARCH_FOOTER = tuple(action for action in LOG_ACTIONS if action.id in _SEARCH_IDS)
 
 _COMMON = ("mark", "compare", "filter", "zoom", "copy", "pager", "hold", "view", "palette", "leave")
 _NOTHING_SELECTED = ("new", "hold", "settings", "palette", "leave")
+_EMPTY_STORE = ("new", "example", "demo", "settings", "palette", "leave")
 _ACTIVE = ("new", "stop", "pause", "time", "edit", *_COMMON)
 _PAUSED = ("pause", "stop", "new", "time", "edit", *_COMMON)
 _QUEUED = ("later", "sooner", "edit", "stop", "hold", "mark", "filter", "new", "zoom", "palette", "leave")
 _ENDED = ("resume", "copy_as_new", "problem", "pager", "copy", "remove", "mark", "compare", "new", "filter", "leave")
-_GROUP_OVER = ("fold", "unfold", "best", "retry_group", "compare", "resume", "remove", "filter", "new", "leave")
-_GROUP_ROW = ("fold", "unfold", "stop", "pause", "mark", "retry_group", "best", "filter", "new", "leave")
+_ENDED_GROUP = ("fold", "unfold", "best", "retry_group", "compare", "resume", "remove", "filter", "new", "leave")
+_ACTIVE_GROUP = ("fold", "unfold", "stop", "pause", "mark", "retry_group", "best", "filter", "new", "leave")
 
 
-def footer_keys(status: Status | None, *, group: bool = False) -> Sequence[tuple[str, str]]:
-    """Key and word of what applies to the selected row, most likely first; what is not there yet is left out."""
-    ids = _ids(status, group=group)
-    words = {"pause": "continue"} if status is Status.PAUSED else {}
-    return [(BY_ID[one].shown.split(" ")[0], words.get(one, BY_ID[one].word)) for one in ids if BY_ID[one].built]
+def bindings(actions: Iterable[Action]) -> list[BindingType]:
+    """Return the bindings of a screen or widget."""
+    return [action.binding for action in actions if action.keys]
 
 
-def beginning_keys() -> Sequence[tuple[str, str]]:
-    """As `footer_keys`, where there is no run yet; the keys of runs that there are none of mean something else."""
-    return [("n", "new"), ("e", "example"), ("d", "demo"), (",", "settings"), ("ctrl+p", "commands"), ("q", "leave")]
+def footer_actions(status: Status | None, *, group: bool = False, empty: bool = False) -> Sequence[Action]:
+    """Return what applies to the selected row, most likely first.
+
+    Args:
+        status: Status of the selected run; None: no run is selected.
+        group: Whether the row is that of a group.
+        empty: Whether the store has no run at all.
+    """
+    actions = [BY_ID[action_id] for action_id in _footer_ids(status, group=group, empty=empty)]
+    if not group and not empty:
+        actions = [action for action in actions if action.statuses is None or status in action.statuses]
+    if status is Status.PAUSED:
+        return [replace(action, short="continue") if action.id == "pause" else action for action in actions]
+    return actions
 
 
-def _ids(status: Status | None, *, group: bool) -> Sequence[str]:
+def _footer_ids(status: Status | None, *, group: bool, empty: bool) -> Sequence[str]:
+    if empty:
+        return _EMPTY_STORE
     if group:
-        return _GROUP_OVER if status in ENDED else _GROUP_ROW
+        return _ENDED_GROUP if status in ENDED else _ACTIVE_GROUP
     if status is None:
         return _NOTHING_SELECTED
     if status is Status.QUEUED:
         return _QUEUED
     if status is Status.PAUSED:
         return _PAUSED
-    return _ACTIVE if status in ACTIVE else _ENDED if status in ENDED else _NOTHING_SELECTED
-
-
-def by_shown(key: str) -> Action | None:
-    """The action of a key as the footer shows it."""
-    return next((one for one in ACTIONS if key in one.shown.split(" ")), None)
+    return _ACTIVE if status in ACTIVE else _ENDED

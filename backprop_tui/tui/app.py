@@ -1,4 +1,4 @@
-"""The application: themes, the bridge, and the main screen."""
+"""The application: themes, keys, the bridge to the store, and the main screen."""
 
 from __future__ import annotations
 
@@ -16,77 +16,69 @@ from textual.message_pump import MessagePump
 from textual.notifications import Notify
 from textual.screen import Screen
 
-from backprop_tui.tui.actions import ACTIONS
-from backprop_tui.tui.attention import Attention
+from backprop_tui.domain.formatting import counted
+from backprop_tui.tui.actions import MAIN_ACTIONS
 from backprop_tui.tui.bridge import DigestReady, Post, RunsEnded, StoreFailed, StoreRead
 from backprop_tui.tui.charts.source import ChartSource, NoCharts
+from backprop_tui.tui.focus import WindowFocus
 from backprop_tui.tui.notifications.run_ends import summarize_ends
 from backprop_tui.tui.preferences import Preferences
 from backprop_tui.tui.requests import Desk
 from backprop_tui.tui.screens.main import MainScreen
-from backprop_tui.tui.screens.wanted import Wanted
+from backprop_tui.tui.screens.panes_screen import StoreBridge
 from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.textual_patches.key_order import KeyHandled, KeyOrPaste, KeyQueue
 from backprop_tui.tui.theme import DARK, TERMINAL_BACKGROUND, THEMES, theme_colours
-from backprop_tui.tui.turns import Handled, Turns, Typed
 
-_TWICE_SECONDS = 2.0
-_MOST_TOASTS = 3
+_SECOND_INTERRUPT_SECONDS = 2.0
+_MAX_TOASTS = 3
 
 
-class Source(Protocol):
-    """What tells of the store: the bridge."""
+class AppBridge(StoreBridge, Protocol):
+    """The bridge to the store, as the application uses it."""
 
     def first(self) -> Snapshot:
-        """What is known before the first paint."""
-
-    def select(self, run_id: str | None) -> None:
-        """Whose story is wanted."""
-
-    def look(self) -> None:
-        """All is to be read at once."""
-
-    def request_digest(self) -> None:
-        """What happened during the last absence is to be told."""
+        """Return what is known before the first paint."""
 
     async def follow(self, post: Post) -> None:
-        """Posts what is new, until it is cancelled."""
+        """Post what is new until cancelled."""
 
     def close(self) -> None:
-        """The dashboard ends."""
+        """Stop reading."""
 
 
 class Dashboard(App[int]):
-    """Ends with an exit code; the runs go on without it."""
+    """Ends with an exit code; the runs continue without it."""
 
     CSS_PATH = "dashboard.tcss"
     TITLE = "backprop"
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+c", "interrupt", "leave", show=False, priority=True, tooltip="twice leaves; runs go on")
+        Binding("ctrl+c", "interrupt", "leave", show=False, priority=True, tooltip="twice leaves; runs continue")
     ]
 
     def __init__(
         self,
-        bridge: Source,
+        bridge: AppBridge,
         desk: Desk,
         preferences: Preferences,
         *,
         charts: ChartSource | None = None,
         selected_run: str | None = None,
-        attention: Attention | None = None,
+        focus: WindowFocus | None = None,
     ) -> None:
-        # Without colours changed to true ones, the terminal's own background stays what it is.
+        # Only if ANSI colours are not converted does the terminal's own background stay as it is.
         super().__init__(ansi_color=None if preferences.paints_background else True)
-        self._attention = attention or Attention()
+        self._window_focus = focus or WindowFocus()
         self._charts = charts or NoCharts()
         self._bridge = bridge
         self._desk = desk
         self._preferences = preferences
         self._selected_run = selected_run
         self._interrupted_at = float("-inf")
-        self._turns = Turns(self._hand_on, lambda: self.screen.is_mounted, self.post_message)
-        self.wants_demo = False  # whether it was left for the demo
-        self._runs_in: asyncio.AbstractEventLoop | None = None
+        self._key_queue = KeyQueue(self._dispatch, lambda: self.screen.is_mounted, self.post_message)
+        self.wants_demo = False  # whether it exited to show the demo
+        self._loop_running: asyncio.AbstractEventLoop | None = None
         self.animation_level = "none"
         self.set_class(not preferences.glyphs.unicode, "-ascii")
         for theme in THEMES:
@@ -94,26 +86,27 @@ class Dashboard(App[int]):
         if not preferences.paints_background:
             for theme in self.available_themes.values():
                 self.register_theme(replace(theme, background=TERMINAL_BACKGROUND))
-        self._begin_with(preferences.theme if preferences.theme in self.available_themes else DARK)
+        self._set_first_theme(preferences.theme if preferences.theme in self.available_themes else DARK)
 
-    def _begin_with(self, theme: str) -> None:
+    def _set_first_theme(self, theme: str) -> None:
         if theme != DARK:
             self.theme = theme
             return
-        # As dark as what Textual begins with, it needs no second pass over the stylesheet, nor over what it styles.
+        # As dark as the default theme, it needs no second pass over the stylesheet and everything styled by it.
         self.set_reactive(App.theme, theme)
         self.stylesheet.set_variables(self.get_css_variables())
 
     def get_css_variables(self) -> dict[str, str]:
-        """Our colours too, in the terms of the theme where it does not name them itself."""
+        """Add our colours, derived from the theme where it does not name them."""
         variables = super().get_css_variables()
         self.theme_variables = theme_colours(variables) | variables
         return self.theme_variables
 
     def get_default_screen(self) -> Screen[None]:
-        """Read before the first paint, so that it is whole."""
+        """Read the store before the first paint, so that the first paint is complete."""
         self._main = MainScreen(
             self._bridge.first(),
+            self._bridge,
             self._desk,
             self._charts,
             glyphs=self._preferences.glyphs,
@@ -122,16 +115,14 @@ class Dashboard(App[int]):
         return self._main
 
     def on_mount(self) -> None:
-        """Begins to follow the store, once the first paint is there: what it starts would only be in its way."""
-        self._runs_in = asyncio.get_running_loop()
-        self._main.call_after_refresh(self._follow)
+        self._loop_running = asyncio.get_running_loop()
+        self._main.call_after_refresh(self._follow_store)  # the threads it starts would delay the first paint
 
-    def _follow(self) -> None:
+    def _follow_store(self) -> None:
         self.run_worker(self._bridge.follow(self.post_message), name="bridge", group="bridge", exit_on_error=True)
 
     def on_unmount(self) -> None:
-        """The sampler of our own ends with us."""
-        self._bridge.close()
+        self._bridge.close()  # ends our own sampler too
         self._charts.close()
 
     @on(StoreRead)
@@ -144,110 +135,104 @@ class Dashboard(App[int]):
 
     @on(DigestReady)
     def _remembered(self, message: DigestReady) -> None:
-        self._main.digests.remembered(message.digest, opens=message.opens)
+        self._main.show_digest(message.digest, opens=message.opens)
+
+    @on(MainScreen.DemoRequested)
+    def _show_demo(self) -> None:
+        self.wants_demo = True
+        self.exit(0)
 
     @on(RunsEnded)
     def _runs_ended(self, message: RunsEnded) -> None:
-        lines = summarize_ends([one for one in message.ends if not one.stopped_by_user], _MOST_TOASTS)
+        lines = summarize_ends([end for end in message.ends if not end.stopped_by_user], _MAX_TOASTS)
         for line in lines:
-            self._main.tell(line, bad=any(one.is_problem and line == one.words for one in message.ends))
+            self._main.tell(line, bad=any(end.is_problem and line == end.words for end in message.ends))
         if message.problem is not None:
             self._main.tell(message.problem, bad=True)
-        if self._attention.is_unseen and self._driver is not None:
+        if self._window_focus.is_unseen and self._driver is not None:
             self._driver.write(self._preferences.notices.sequences(lines))
 
     @on(Notify)
-    def _make_room(self) -> None:
-        """Before Textual shows another notice: the oldest go, so that at most three are shown."""
-        for oldest in list(self._notifications)[: max(0, len(self._notifications) - _MOST_TOASTS + 1)]:
+    def _limit_toasts(self) -> None:
+        """Remove the oldest notifications before Textual shows another one."""
+        for oldest in list(self._notifications)[: max(0, len(self._notifications) - _MAX_TOASTS + 1)]:
             self._unnotify(oldest, refresh=False)
 
     @on(events.AppFocus)
     def _focused(self) -> None:
-        self._attention.focus(focused=True)
+        self._window_focus.set_focused(focused=True)
         self._bridge.look()
 
     @on(events.AppBlur)
     def _unfocused(self) -> None:
-        self._attention.focus(focused=False)
-        self._bridge.look()  # so that the time of it is noted
+        self._window_focus.set_focused(focused=False)
+        self._bridge.look()  # so that the bridge records when the absence began
 
     async def on_event(self, event: events.Event) -> None:
-        """Every key and the mouse come by here, whoever takes them in the end."""
+        """Note activity, and put keys in order; every event passes here first."""
         if isinstance(event, events.InputEvent | events.Paste):
-            self._sign()
+            self._note_activity()
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
-            await self._turns.take(event)
+            await self._key_queue.put(event)
         else:
             await super().on_event(event)
 
-    async def _hand_on(self, event: Typed) -> MessagePump:
+    async def _dispatch(self, event: KeyOrPaste) -> MessagePump:
         target = self.focused or self.screen
         await super().on_event(event)
         return target
 
-    @on(Handled)
-    async def _handled(self, message: Handled) -> None:
-        if self.screen_stack:  # there is none any more while it closes
-            await self._turns.handled(message.turn)
+    @on(KeyHandled)
+    async def _key_handled(self, message: KeyHandled) -> None:
+        if self.screen_stack:  # empty while the application closes
+            await self._key_queue.handled(message.sequence)
 
-    def _sign(self) -> None:
-        was_present = self._attention.is_present
-        self._attention.sign()
+    def _note_activity(self) -> None:
+        was_present = self._window_focus.is_present
+        self._window_focus.note_activity()
         if not was_present:
             self._bridge.look()
 
-    @on(Wanted)
-    def _wanted(self, message: Wanted) -> None:
-        if message.demo:
-            self.wants_demo = True
-            self.exit(0)
-        elif message.digest:
-            self._bridge.request_digest()
-        elif message.look:
-            self._bridge.look()
-        else:
-            self._bridge.select(message.run_id)
-
     def leave(self, code: int) -> None:
-        """Ends it, whatever is shown; may be called by a signal handler, while any lock is held."""
-        if self._runs_in is not None and self._runs_in.is_running():
-            self._runs_in.call_soon_threadsafe(self.exit, code)
+        """Exit from a signal handler, which may run while any lock is held."""
+        if self._loop_running is not None and self._loop_running.is_running():
+            self._loop_running.call_soon_threadsafe(self.exit, code)
 
     def action_interrupt(self) -> None:
-        """ctrl+c: copies what the mouse selected; else says how to leave once, and leaves the second time."""
+        """Copy the text selected by the mouse; without any, exit the second time within two seconds."""
         selected = self.screen.get_selected_text()
         if selected:
             self.copy_to_clipboard(selected)
             self.screen.clear_selection()
-            self.notify("Copied what was selected", timeout=3)
+            self.notify(f"Copied {counted(selected.count(chr(10)) + 1, 'line')}", timeout=3)
             return
         now = time.monotonic()
-        if now - self._interrupted_at < _TWICE_SECONDS:
+        if now - self._interrupted_at < _SECOND_INTERRUPT_SECONDS:
             self.exit(0)
             return
         self._interrupted_at = now
-        self.notify("q leaves, runs go on", timeout=3)
+        self.notify("q leaves, runs continue", timeout=3)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """The palette: every action of the registry, and the themes."""
+        """Fill the command palette: the actions of the main screen, commands without a key, and the themes."""
         main = self._main
         if screen is main:
-            for one in ACTIONS:
-                if one.built and one.keys and one.id != "palette":
-                    press = partial(main.action_press, one.id)
-                    yield SystemCommand(one.title, f"key {one.shown}", press)
-            for title, words, do in main.viewing.commands():
-                yield SystemCommand(title, words, do)
+            from backprop_tui.tui.screens.palette import palette_commands
+
+            for action in MAIN_ACTIONS:
+                if action.title and main.check_action(action.id, ()):
+                    yield SystemCommand(action.title, f"key {action.shown}", partial(main.run_action, action.command))
+            for title, text, callback in palette_commands(main, main.commands):
+                yield SystemCommand(title, text, callback)
         for name in sorted(self.available_themes):
-            yield SystemCommand(f"Theme {name}", "colours of the dashboard", partial(self._use, name))
+            yield SystemCommand(f"Theme {name}", "colours of the dashboard", partial(self._use_theme, name))
 
     def action_command_palette(self) -> None:
-        """Ours, unless it is open."""
-        from backprop_tui.tui.screens.palette import Palette  # when it is opened, for the sake of the start
+        """Open our palette, unless it is open."""
+        from backprop_tui.tui.textual_patches.command_palette import Palette  # not before it is opened: slow to import
 
         if not isinstance(self.screen, Palette):
             self.push_screen(Palette(id="--command-palette"))
 
-    def _use(self, theme: str) -> None:
+    def _use_theme(self, theme: str) -> None:
         self.theme = theme

@@ -19,9 +19,9 @@ from backprop_tui.launchers.sampler_process import SamplerProcess
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.probes.logout import Logout, user_name, what_logout_does
 from backprop_tui.store.home import Home
-from backprop_tui.tui.attention import Attention
 from backprop_tui.tui.digest.absence import AbsenceTracker
 from backprop_tui.tui.digest.history import AbsenceDigest
+from backprop_tui.tui.focus import WindowFocus
 from backprop_tui.tui.notifications.command import EndCommand
 from backprop_tui.tui.notifications.run_ends import RunEnd, ends_between
 from backprop_tui.tui.snapshot import Snapshot
@@ -75,13 +75,13 @@ class Bridge:
         home: Home,
         config_path: str,
         seconds: float,
-        attention: Attention | None = None,
+        attention: WindowFocus | None = None,
         *,
         is_demo: bool = False,
         end_command: EndCommand | None = None,
     ) -> None:
         """`seconds` is the polling interval."""
-        self._attention = attention or Attention()
+        self._attention = attention or WindowFocus()
         self._absence = AbsenceTracker(home, self._attention)
         self._end_command = end_command
         self._digest_requested = False

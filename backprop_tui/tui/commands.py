@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, TypeVar
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.errors import BackpropError, InternalError, StorageFailed, UsageError
 from backprop_tui.domain.formatting import counted
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.values import dataclass
 from backprop_tui.store.home import Home
 from backprop_tui.tui.new_run.verdict import Verdict, verdict_from
 

@@ -1,19 +1,19 @@
-"""What fits on the screen: a pure function of its size, the number of GPUs and what is zoomed."""
+"""The layout of the main screen: a pure function of its size, the number of GPUs and the zoom."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.lazy_dataclass import dataclass
 
-MOST_MACHINE_SHARE = 4  # the machine takes a quarter of the rows at most
+MACHINE_ROWS_DIVISOR = 4  # the machine takes at most a quarter of the rows
 SELECTED_SHARE = 0.45
-LEAST_SELECTED_ROWS = 6
+MIN_SELECTED_ROWS = 6
 CHART_COLUMNS = 44
 
 
 class Zoom(StrEnum):
-    """Which pane has the whole screen."""
+    """The pane that fills the screen."""
 
     NONE = "none"
     RUNS = "runs"
@@ -21,7 +21,7 @@ class Zoom(StrEnum):
 
 
 class MachineForm(StrEnum):
-    """How the GPUs are told: a row each with all figures, short rows, two or four to a row, all in one line, or not."""
+    """How GPUs are shown: a full row each, a short row each, two or four per row, all in one line, or not at all."""
 
     FULL = "full"
     SHORT = "short"
@@ -33,7 +33,7 @@ class MachineForm(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """Rows and columns of each pane; 0 is not shown."""
+    """Rows and columns of each pane; 0 means not shown."""
 
     width: int
     height: int
@@ -43,7 +43,7 @@ class Layout:
     host_row: bool
     governor_rows: int
     problem_rows: int
-    beside: bool  # the selected run at the right of the runs, else below
+    beside: bool  # the selected run is right of the runs, otherwise below
     runs_width: int
     runs_rows: int  # heading included
     selected_width: int
@@ -51,13 +51,8 @@ class Layout:
     chart_columns: int  # beside the log
     footer_rows: int
 
-    @property
-    def only_counts(self) -> bool:
-        """A screen that is too small for anything but the counts."""
-        return self.width < 20 or self.height < 5
 
-
-def layout(
+def compute_layout(
     width: int,
     height: int,
     *,
@@ -67,26 +62,26 @@ def layout(
     opened: bool = False,
     empty: bool = False,
 ) -> Layout:
-    """The layout of a screen.
+    """Compute the layout.
 
     Args:
         width: Columns.
         height: Rows.
         gpus: How many GPUs have a row.
-        problem: Whether there is a problem to tell.
-        zoom: The pane that has the whole screen.
-        opened: Whether the selected run was opened where there is no room for it beside the others.
-        empty: Whether there is no run at all, so that none can be selected.
+        problem: Whether there is a problem line.
+        zoom: The pane that fills the screen.
+        opened: Whether the selected run was opened on a screen that has no room for it next to the runs.
+        empty: Whether there is no run at all.
     """
-    bare = width < 60 or height < 12
-    counts_alone = width < 20 or height < 5
+    minimal = width < 60 or height < 12
+    header_only = width < 20 or height < 5
     form, machine_rows, heading, host_row = _machine(width, height, gpus)
-    if bare or zoom is not Zoom.NONE:
+    if minimal or zoom is not Zoom.NONE:
         form, machine_rows, heading, host_row = MachineForm.NONE, 0, False, False
-    governor = 0 if bare or height < 14 or (zoom is not Zoom.NONE and width < 100) else 1
-    problem_rows = 1 if problem and not bare and height >= 16 and zoom is not Zoom.SELECTED else 0
-    footer = 0 if bare else 1
-    rest = 0 if counts_alone else max(0, height - 1 - machine_rows - governor - problem_rows - footer)
+    governor = 0 if minimal or height < 14 or (zoom is not Zoom.NONE and width < 100) else 1
+    problem_rows = 1 if problem and not minimal and height >= 16 and zoom is not Zoom.SELECTED else 0
+    footer = 0 if minimal else 1
+    rest = 0 if header_only else max(0, height - 1 - machine_rows - governor - problem_rows - footer)
     beside = width >= 160 and height >= 36 and zoom is Zoom.NONE and not empty
     runs_width, runs_rows, selected_width, selected_rows = _body(
         width, height, rest, beside=beside, zoom=Zoom.RUNS if empty else zoom, opened=opened and not empty
@@ -112,25 +107,25 @@ def layout(
 
 
 def _machine(width: int, height: int, gpus: int) -> tuple[MachineForm, int, bool, bool]:
-    """Form, rows, heading and host row of the machine; more GPUs than have room are scrolled."""
+    """Return form, rows, heading and host row of the machine; GPUs beyond the rows are scrolled."""
     if width < 80:
         return MachineForm.LINE, 1, False, False
     heading = width >= 100 and height >= 28
     host_row = height >= 18
-    around = int(heading) + int(host_row)
-    most = max(1, height // MOST_MACHINE_SHARE)
+    fixed_rows = int(heading) + int(host_row)
+    limit = max(1, height // MACHINE_ROWS_DIVISOR)
     form = MachineForm.FULL if width >= 100 else MachineForm.SHORT
-    if around + gpus <= most:
-        return form, around + max(1 - int(host_row), gpus), heading, host_row
+    if fixed_rows + gpus <= limit:
+        return form, fixed_rows + max(1 - int(host_row), gpus), heading, host_row
     pairs, fours = -(-gpus // 2), -(-gpus // 4)
-    if int(host_row) + pairs <= most:
+    if int(host_row) + pairs <= limit:
         return MachineForm.PAIRS, int(host_row) + pairs, False, host_row
-    rows = min(fours, max(1, most - int(host_row)))
+    rows = min(fours, max(1, limit - int(host_row)))
     return MachineForm.FOURS, int(host_row) + rows, False, host_row
 
 
 def _body(width: int, height: int, rest: int, *, beside: bool, zoom: Zoom, opened: bool) -> tuple[int, int, int, int]:
-    """Columns and rows of the runs and of the selected run."""
+    """Return columns and rows of the runs, then of the selected run."""
     if zoom is Zoom.SELECTED or (opened and height < 20):
         return 0, 0, width, rest
     if zoom is Zoom.RUNS or height < 20 or width < 60:
@@ -138,5 +133,5 @@ def _body(width: int, height: int, rest: int, *, beside: bool, zoom: Zoom, opene
     if beside:
         runs = 118 if width <= 200 else width * 3 // 5
         return runs, rest, width - runs, rest
-    selected = max(LEAST_SELECTED_ROWS, int(rest * SELECTED_SHARE + 0.5))
+    selected = max(MIN_SELECTED_ROWS, int(rest * SELECTED_SHARE + 0.5))
     return width, rest - selected, width, selected

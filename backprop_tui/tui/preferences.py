@@ -1,4 +1,4 @@
-"""How the dashboard is to look here: from the settings and from what the terminal says of itself."""
+"""How the dashboard looks here: from the settings and from what the terminal says about itself."""
 
 from __future__ import annotations
 
@@ -8,29 +8,31 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 
 from backprop_tui.config.load import Settings, load
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.tui.glyphs import ASCII, UNICODE, Curves, Glyphs
 from backprop_tui.tui.notifications.terminal import TerminalNotifier, terminal_notifier
-from backprop_tui.tui.terminal_probe import NOTHING_KNOWN, POOR_TERMINALS, Terminal
+from backprop_tui.tui.terminal_probe import BASIC_TERMINALS, UNKNOWN_TERMINAL, Terminal
 from backprop_tui.tui.theme import DARK, LIGHT, TERMINAL
 
-_SHORT = ("dark", "light", "terminal")
+_OWN_THEMES = ("dark", "light", "terminal")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preferences:
-    """Settled before the first paint."""
+    """Look and notifications of the dashboard, resolved before the first paint."""
 
     theme: str = DARK
     glyphs: Glyphs = UNICODE
     refresh_seconds: float = 1.0
-    paints_background: bool = True  # False: the terminal's own stays
+    paints_background: bool = True  # False keeps the terminal's own background
     notices: TerminalNotifier = field(default_factory=TerminalNotifier)
     end_command: str | None = None
 
 
-def preferences(config_path: str, environment: Mapping[str, str], terminal: Terminal = NOTHING_KNOWN) -> Preferences:
-    """What is in force here; what is set wins over what the terminal says.
+def load_preferences(
+    config_path: str, environment: Mapping[str, str], terminal: Terminal = UNKNOWN_TERMINAL
+) -> Preferences:
+    """Resolve the preferences; a setting wins over what the terminal says.
 
     Raises:
         ConfigError: a setting is wrong.
@@ -47,19 +49,19 @@ def preferences(config_path: str, environment: Mapping[str, str], terminal: Term
 
 
 def _theme(settings: Settings, environment: Mapping[str, str], terminal: Terminal) -> str:
-    chosen = settings.text("dashboard.theme")
-    if chosen in _SHORT:
-        return f"backprop-{chosen}"
-    if chosen != "auto":
-        return chosen
-    if environment.get("TERM") in POOR_TERMINALS:
+    theme = settings.text("dashboard.theme")
+    if theme in _OWN_THEMES:
+        return f"backprop-{theme}"
+    if theme != "auto":
+        return theme
+    if environment.get("TERM") in BASIC_TERMINALS:
         return TERMINAL
-    is_light = _is_light_by(environment) if terminal.is_light is None else terminal.is_light
+    is_light = _is_light_by_variable(environment) if terminal.is_light is None else terminal.is_light
     return LIGHT if is_light else DARK
 
 
-def _is_light_by(environment: Mapping[str, str]) -> bool:
-    """By the variable of rxvt, Konsole and others, for where the terminal did not answer: `foreground;background`."""
+def _is_light_by_variable(environment: Mapping[str, str]) -> bool:
+    """Read COLORFGBG (`foreground;background`), which rxvt, Konsole and others set, for terminals without an answer."""
     return environment.get("COLORFGBG", "").rpartition(";")[2] in ("7", "15")
 
 
@@ -70,9 +72,9 @@ def _glyphs(settings: Settings, environment: Mapping[str, str], terminal: Termin
 
 
 def _is_ascii(settings: Settings, environment: Mapping[str, str], terminal: Terminal) -> bool:
-    wanted = settings.text("dashboard.ascii")
-    if wanted != "auto":
-        return wanted == "on"
-    if environment.get("TERM") in POOR_TERMINALS or terminal.line_columns not in (None, 1):
+    setting = settings.text("dashboard.ascii")
+    if setting != "auto":
+        return setting == "on"
+    if environment.get("TERM") in BASIC_TERMINALS or terminal.line_columns not in (None, 1):
         return True
     return locale.getpreferredencoding(do_setlocale=False).replace("-", "").lower() != "utf8"

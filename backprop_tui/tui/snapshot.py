@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field
 
 from backprop_tui.domain.governor.governor_state import GovernorState
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.limits import MachineLimits
-from backprop_tui.domain.values import dataclass
 from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.probes.logout import Logout
-from backprop_tui.probes.readings_codec import Sample
+from backprop_tui.probes.readings import Sample
 from backprop_tui.store.fields import JsonObject
 
 

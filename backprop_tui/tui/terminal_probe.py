@@ -1,8 +1,8 @@
-"""What the terminal says of itself before the first paint: its background, and how many columns it gives a line.
+"""Ask the terminal before the first paint for its background and for how many columns a line character takes.
 
-It is asked first thing and answers while Textual is loaded, so that asking costs no time. A terminal that does not
-answer costs `LIMIT_SECONDS` from the question on at most. Keys that are typed meanwhile are kept for the application;
-answers that come later are taken out of its input by `terminal_input`.
+The question is sent first and answered while Textual is loaded, so asking costs no time. A terminal that does not
+answer costs at most `LIMIT_SECONDS` after the question. Keys typed meanwhile are kept for the application; later
+answers are removed from its input by `textual_patches.input_parser`.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import termios
 import time
 from typing import Any
 
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.lazy_dataclass import dataclass
 
-LIMIT_SECONDS = 0.15  # little more than it takes to load Textual, so that silence costs little
-POOR_TERMINALS = frozenset({"linux", "dumb", "vt100", "vt220"})  # of TERM: sixteen colours, few glyphs, no answers
-# On the alternate screen, so that nothing is left of it: a horizontal line and where the cursor stands then (CPR);
-# then the background (OSC 11), and who it is (DA1), which about every terminal answers: after that nothing comes.
+LIMIT_SECONDS = 0.15  # little more than loading Textual takes, so a silent terminal costs little
+BASIC_TERMINALS = frozenset({"linux", "dumb", "vt100", "vt220"})  # by TERM: sixteen colours, few glyphs, no answers
+# On the alternate screen, so that it leaves no trace: a horizontal line and the cursor position after it (CPR); then
+# the background (OSC 11); last the device attributes (DA1), which almost every terminal answers.
 QUESTION = b"\x1b[?1049h\x1b[1;1H\xe2\x94\x80\x1b[6n\r \r\x1b[?1049l\x1b]11;?\x1b\\\x1b[c"
 
 _POSITION = re.compile(rb"\x1b\[(\d+);(\d+)R")
@@ -30,36 +30,36 @@ _COLOUR = re.compile(rb"rgba?:([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})/([0-9a-fA-F]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terminal:
-    """What it told; None where it told nothing. `typed` are the keys that came between."""
+    """Answers of the terminal, None for each that is missing. `typed` are the keys that came in between."""
 
     is_light: bool | None = None
     line_columns: int | None = None  # of a horizontal line: 1; 2 with East Asian widths, 3 without UTF-8
     typed: bytes = b""
 
 
-NOTHING_KNOWN = Terminal()
+UNKNOWN_TERMINAL = Terminal()
 
 
 class TerminalProbe:
-    """Between `ask` and `close` the terminal neither echoes nor waits for the end of a line."""
+    """Asks the terminal; between `ask` and `close` it neither echoes nor waits for the end of a line."""
 
     def __init__(self, input_fd: int = 0, output_fd: int = 1) -> None:
         self._input, self._output = input_fd, output_fd
         self._asked_at = 0.0
-        self.attributes: list[Any] | None = None  # to be restored; None where there is nothing to restore
+        self.attributes: list[Any] | None = None  # to restore; None when nothing was changed
 
     def ask(self) -> None:
-        """Where input and output are the terminal that the program is in the foreground of; else nothing is done."""
+        """Send the question, if input and output are a terminal and the program runs in its foreground."""
         try:
             if not (os.isatty(self._input) and os.isatty(self._output)):
                 return
             if os.tcgetpgrp(self._input) != os.getpgrp():
                 return
-            if os.environ.get("TERM", "dumb") in POOR_TERMINALS:
+            if os.environ.get("TERM", "dumb") in BASIC_TERMINALS:
                 return
             attributes = termios.tcgetattr(self._input)
             quiet = termios.tcgetattr(self._input)
-            quiet[0] &= ~termios.ICRNL  # as the application will have it: enter is enter
+            quiet[0] &= ~termios.ICRNL  # as Textual sets it: enter is a carriage return
             quiet[3] &= ~(termios.ECHO | termios.ICANON)
             termios.tcsetattr(self._input, termios.TCSANOW, quiet)
             self.attributes = attributes
@@ -70,13 +70,13 @@ class TerminalProbe:
         self._asked_at = time.monotonic()
 
     def answer(self, *, wait: bool = True) -> Terminal:
-        """What it told so far; where that is not all and `wait`, until `LIMIT_SECONDS` after the question."""
+        """Read the answers; with `wait`, wait for missing ones until `LIMIT_SECONDS` after the question."""
         if self.attributes is None:
-            return NOTHING_KNOWN
+            return UNKNOWN_TERMINAL
         received = b""
-        until = self._asked_at + LIMIT_SECONDS if wait else 0.0
+        deadline = self._asked_at + LIMIT_SECONDS if wait else 0.0
         while not _IDENTITY.search(received):
-            if not select.select([self._input], [], [], max(0.0, until - time.monotonic()))[0]:
+            if not select.select([self._input], [], [], max(0.0, deadline - time.monotonic()))[0]:
                 break
             chunk = os.read(self._input, 1 << 12)
             if not chunk:
@@ -84,20 +84,20 @@ class TerminalProbe:
             received += chunk
         else:
             self.close()
-        return understood(received)
+        return parse_answers(received)
 
     def close(self) -> None:
-        """The terminal behaves as before; once more is harmless."""
+        """Restore the terminal; may be called again."""
         if self.attributes is not None:
             try:
                 termios.tcsetattr(self._input, termios.TCSANOW, self.attributes)
-            except termios.error:  # it is gone
+            except termios.error:  # the terminal is gone
                 pass
             self.attributes = None
 
 
-def understood(received: bytes) -> Terminal:
-    """What bytes from the terminal say, whatever else is among them."""
+def parse_answers(received: bytes) -> Terminal:
+    """Split bytes from the terminal into its answers and what was typed."""
     position = _POSITION.search(received)
     background = _BACKGROUND.search(received)
     typed = received
@@ -111,9 +111,9 @@ def understood(received: bytes) -> Terminal:
 
 
 def _is_light(colour: bytes) -> bool | None:
-    """Of X11's notation of colours; the weights are those of ITU-R BT.601."""
-    found = _COLOUR.match(colour)
-    if found is None:
+    """Whether a colour in X11's notation is light; the weights are those of ITU-R BT.601."""
+    match = _COLOUR.match(colour)
+    if match is None:
         return None
-    red, green, blue = (int(digits, 16) / float(16 ** len(digits) - 1) for digits in found.groups())
+    red, green, blue = (int(digits, 16) / float(16 ** len(digits) - 1) for digits in match.groups())
     return bool(0.299 * red + 0.587 * green + 0.114 * blue > 0.5)

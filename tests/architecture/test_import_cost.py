@@ -96,7 +96,7 @@ def test_values_are_made_the_cheap_way() -> None:
     """The standard library's decorator compiles six methods for each class while its module loads."""
     dear = re.compile(r"^from dataclasses import .*\bdataclass\b", re.MULTILINE)
     found = [str(path) for path in PACKAGE.rglob("*.py") if dear.search(path.read_text()) and path.stem != "values"]
-    assert not found, "from backprop_tui.domain.values import dataclass"
+    assert not found, "from backprop_tui.domain.lazy_dataclass import dataclass"
 
 
 NOT_SEEN_AT_FIRST = {f"screens.{name}" for name in ("new_run", "edit_run", "settings", "help", "compare", "digest")}

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backprop_tui.checkpoints.files import HDF5_SIGNATURE
-from backprop_tui.checkpoints.judging import Sound, judge
+from backprop_tui.checkpoints.soundness import HDF5_SIGNATURE, Sound, judge
 
 
 def safetensors(path: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backprop_tui.checkpoints.judging import (
+from backprop_tui.checkpoints.soundness import (
     INCOMPLETE_SENTINEL,
     Sound,
     Unsound,

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from backprop_tui.domain.goals import parse_until
 from backprop_tui.domain.run import Ended
 from backprop_tui.domain.status import Status
-from backprop_tui.domain.until import parse_until
 from backprop_tui.processes.identity import send_signal, state_of
 from tests.support.commands import Commands
 from tests.support.sandbox import HOST, Sandbox, Submitted, script
@@ -42,10 +42,10 @@ def process_state(run: Submitted) -> bytes | None:
     return None if found is None else state_of(found.pid)
 
 
-def test_stop_returns_when_the_run_has_ended_and_says_how(sandbox: Sandbox, obey: Commands) -> None:
+def test_stop_returns_when_the_run_has_ended_and_reports_the_end(sandbox: Sandbox, obey: Commands) -> None:
     run = working(sandbox)
-    said = obey("stop", run.id)
-    assert (said.code, said.lines) == (0, [f"{run.id} {run.id}: stopped"])
+    result = obey("stop", run.id)
+    assert (result.code, result.lines) == (0, [f"{run.id} {run.id}: stopped"])
     assert run.status() is Status.STOPPED
     assert run.said() == ["begin", "SIGINT"]
     again = obey("stop", run.id)
@@ -68,7 +68,7 @@ def test_stop_after_checkpoint_keeps_what_was_computed(sandbox: Sandbox, obey: C
     assert obey("stop", "--after-checkpoint", "--now", run.id).code == 2
 
 
-def test_status_tells_the_slice_and_what_it_is_trained_until(sandbox: Sandbox, obey: Commands) -> None:
+def test_status_shows_the_slice_and_the_goals(sandbox: Sandbox, obey: Commands) -> None:
     sandbox.allow(0)
     until = (parse_until("step=10000"),)
     run = sandbox.submit(*script("obedient.py"), max_run_seconds=60.0, total_seconds=600.0, until=until)
@@ -81,12 +81,12 @@ def test_status_tells_the_slice_and_what_it_is_trained_until(sandbox: Sandbox, o
     obey("stop", "--now", run.id)
 
 
-def test_stop_all_ends_what_waits_before_what_runs(sandbox: Sandbox, obey: Commands) -> None:
+def test_stop_all_stops_queued_runs_before_running_ones(sandbox: Sandbox, obey: Commands) -> None:
     sandbox.allow(1)
     first = working(sandbox)
     others = [sandbox.submit(*script("obedient.py")) for _ in range(3)]
-    said = obey("stop", "--all")
-    assert said.code == 0
+    result = obey("stop", "--all")
+    assert result.code == 0
     assert {run.status() for run in (first, *others)} == {Status.STOPPED}
     assert [sandbox.ledger.beginnings(run.id) for run in others] == [0, 0, 0]
     ends = [run.run().state for run in (first, *others)]
@@ -96,8 +96,8 @@ def test_stop_all_ends_what_waits_before_what_runs(sandbox: Sandbox, obey: Comma
 
 def test_of_several_each_is_stopped_or_refused(sandbox: Sandbox, obey: Commands) -> None:
     run = working(sandbox)
-    said = obey("stop", run.id, "nosuch")
-    assert (said.code, run.status()) == (2, Status.RUNNING)  # a mistyped name changes nothing
+    result = obey("stop", run.id, "nosuch")
+    assert (result.code, run.status()) == (2, Status.RUNNING)  # a mistyped name changes nothing
     assert obey("stop").code == 2
     assert obey("stop", "--all", run.id).code == 2
     assert obey("stop", run.id).code == 0
@@ -114,9 +114,9 @@ def test_pause_and_continue_return_when_it_is_done(sandbox: Sandbox, obey: Comma
     assert obey("continue", run.id).code == 0
     assert obey("stop", run.id).code == 0
     for command in ("pause", "continue"):
-        said = obey(command, run.id)
-        assert (said.code, said.out) == (2, "")
-        assert "has ended (stopped)" in said.err
+        result = obey(command, run.id)
+        assert (result.code, result.out) == (2, "")
+        assert "has ended (stopped)" in result.err
 
 
 def test_a_paused_run_can_be_stopped(sandbox: Sandbox, obey: Commands) -> None:
@@ -126,22 +126,24 @@ def test_a_paused_run_can_be_stopped(sandbox: Sandbox, obey: Commands) -> None:
     assert run.said() == ["begin", "SIGINT"]
 
 
-def test_running_means_all_that_run_and_one_refusal_does_not_end_the_others(sandbox: Sandbox, obey: Commands) -> None:
+def test_running_means_every_running_run_and_a_refusal_does_not_stop_the_others(
+    sandbox: Sandbox, obey: Commands
+) -> None:
     first, second = working(sandbox), working(sandbox)
     ended = sandbox.submit("/bin/true")
     ended.wait_for_end()
-    said = obey("pause", ended.id, "@running")
-    assert said.code == 2
-    assert sorted(said.lines) == sorted(f"{run.id} {run.id}: paused" for run in (first, second))
-    assert ended.id in said.err
+    result = obey("pause", ended.id, "@running")
+    assert result.code == 2
+    assert sorted(result.lines) == sorted(f"{run.id} {run.id}: paused" for run in (first, second))
+    assert ended.id in result.err
     assert obey("stop", "@running").code == 0
 
 
 def test_a_dry_run_changes_nothing(sandbox: Sandbox, obey: Commands) -> None:
     run = working(sandbox)
     for command, done in (("stop", "stopped"), ("pause", "paused"), ("continue", "continued")):
-        said = obey(command, run.id, "--dry-run")
-        assert (said.code, said.lines) == (0, [f"{run.id} {run.id} (running): would be {done}"])
+        result = obey(command, run.id, "--dry-run")
+        assert (result.code, result.lines) == (0, [f"{run.id} {run.id} (running): would be {done}"])
     assert run.status() is Status.RUNNING
     obey("stop", run.id)
 
@@ -162,8 +164,8 @@ def test_a_stopped_guardian_is_woken(sandbox: Sandbox, obey: Commands, command: 
 
 def test_the_timebox_of_a_running_run_can_be_shortened_and_it_ends(sandbox: Sandbox, obey: Commands) -> None:
     run = working(sandbox)
-    said = obey("edit", run.id, "--max-minutes", "0.001", "--tag", "short")
-    assert said.code == 0
+    result = obey("edit", run.id, "--max-minutes", "0.001", "--tag", "short")
+    assert result.code == 0
     assert run.wait_for_end().tags == ("short",)
     assert run.status() is Status.TIMEBOXED
 

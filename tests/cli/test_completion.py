@@ -14,19 +14,19 @@ from tests.support.commands import Commands
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_each_shell_gets_a_script_with_every_command(obey: Commands, tmp_path: Path, shell: str) -> None:
-    said = obey("completion", shell)
-    assert said.code == 0
-    assert all(name in said.out for name in COMMANDS)
-    assert "backprop-tui list --handles" in said.out
+    result = obey("completion", shell)
+    assert result.code == 0
+    assert all(name in result.out for name in COMMANDS)
+    assert "backprop-tui list --handles" in result.out
     if shutil.which(shell) is None:
         return  # only its content could be looked at
     script = tmp_path / "completion"
-    script.write_text(said.out)
+    script.write_text(result.out)
     checked = subprocess.run([shell, "-n", str(script)], capture_output=True, text=True, check=False)
     assert (checked.returncode, checked.stderr) == (0, "")
 
 
-def test_bash_completes_what_was_begun(obey: Commands, tmp_path: Path) -> None:
+def test_bash_completes_a_partial_word(obey: Commands, tmp_path: Path) -> None:
     script = tmp_path / "completion"
     script.write_text(obey("completion", "bash").out)
 
@@ -45,6 +45,6 @@ def test_bash_completes_what_was_begun(obey: Commands, tmp_path: Path) -> None:
 
 
 def test_other_shells_are_refused_by_name(obey: Commands) -> None:
-    said = obey("completion", "ksh")
-    assert said.code == 2
-    assert "'bash', 'zsh', 'fish'" in said.err
+    result = obey("completion", "ksh")
+    assert result.code == 2
+    assert "'bash', 'zsh', 'fish'" in result.err

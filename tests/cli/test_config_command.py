@@ -28,7 +28,7 @@ def test_every_key_is_shown_with_value_and_origin(
     assert obey("config", "show", "max_parallel").lines[1:] == ["max_parallel  2      default"]
 
 
-def test_the_path_is_told_whether_there_is_a_file_or_not(obey: Commands, session: Session) -> None:
+def test_the_path_is_printed_whether_the_file_exists_or_not(obey: Commands, session: Session) -> None:
     assert obey("config", "path").lines == [session.config_path]
     assert obey.json("config", "path") == {"path": session.config_path, "exists": False}
 
@@ -58,8 +58,8 @@ def test_a_file_of_ones_own_is_read_and_written(obey: Commands, workplace: Path)
 
 
 def test_mistakes_are_refused_with_the_nearest_key(obey: Commands) -> None:
-    said = obey("config", "set", "max_paralel", "3")
-    assert (said.code, said.err) == (
+    result = obey("config", "set", "max_paralel", "3")
+    assert (result.code, result.err) == (
         2,
         "backprop-tui: config set: unknown key 'max_paralel'; did you mean 'max_parallel'?\n",
     )
@@ -78,9 +78,9 @@ def test_check_finds_every_mistake_in_every_place(
     last = len(Path(session.config_path).read_text(encoding="utf-8").splitlines())
     (workplace / ".backprop.json").write_text('{"maxParallel": -1, "gpu": {"maxTempC": "hot"}}')
     monkeypatch.setenv("BACKPROP_FRAMEWORK", "jax")
-    said = obey("config", "check")
-    assert said.code == 2
-    assert [line.partition("bad   ")[2].partition(": ")[0] for line in said.lines] == [
+    result = obey("config", "check")
+    assert result.code == 2
+    assert [line.partition("bad   ")[2].partition(": ")[0] for line in result.lines] == [
         f"{session.config_path}:{last}",
         f"{workplace}/.backprop.json:1",
         f"{workplace}/.backprop.json:1",
@@ -90,8 +90,8 @@ def test_check_finds_every_mistake_in_every_place(
     assert (told["ok"], len(told["problems"])) == (False, 4)
 
 
-def test_check_tells_what_of_the_original_has_no_effect(obey: Commands, workplace: Path) -> None:
+def test_check_lists_keys_of_the_original_that_have_no_effect(obey: Commands, workplace: Path) -> None:
     (workplace / "backprop.config.json").write_text('{"trainingScriptPath": "t.py", "maxParallel": 1}')
-    said = obey("config", "check")
-    assert said.code == 0
-    assert "trainingScriptPath: not a setting" in said.out
+    result = obey("config", "check")
+    assert result.code == 0
+    assert "trainingScriptPath: not a setting" in result.out

@@ -53,11 +53,11 @@ def test_it_looks_at_everything_and_every_complaint_has_advice(obey: Commands, s
     os.makedirs(os.path.dirname(session.config_path))
     with open(session.config_path, "w", encoding="ascii") as file:
         file.write('[gpu]\nprobe = "none"\n')
-    said = obey("doctor", "--json")
-    checks = said.json["checks"]
+    result = obey("doctor", "--json")
+    checks = result.json["checks"]
     assert {check["check"] for check in checks} >= CHECKS
     assert all((check["advice"] is None) == (check["level"] == "ok") for check in checks)
-    assert said.json["ok"] is (said.code == 0)
+    assert result.json["ok"] is (result.code == 0)
     text = obey("doctor").out
     assert all(check["message"].split(":")[0] in text for check in checks)
 
@@ -66,10 +66,10 @@ def test_something_bad_makes_the_exit_code_1(obey: Commands, session: Session) -
     os.makedirs(os.path.dirname(session.config_path))
     with open(session.config_path, "w", encoding="ascii") as file:
         file.write('max_paralel = 1\n[gpu]\nprobe = "none"\n')
-    said = obey("doctor")
-    assert said.code == 1
-    assert "bad   settings" in said.out
-    assert "did you mean 'max_parallel'?" in said.out
+    result = obey("doctor")
+    assert result.code == 1
+    assert "bad   settings" in result.out
+    assert "did you mean 'max_parallel'?" in result.out
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_proc_without_children_is_bad(tmp_path: Path) -> None:
     assert levels(check_kernel("6.1", proc=str(tmp_path)))["proc"] is Level.BAD
 
 
-def test_the_python_of_scripts_is_told(tmp_path: Path) -> None:
+def test_the_python_for_scripts_is_reported(tmp_path: Path) -> None:
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.write_text("")
@@ -93,7 +93,7 @@ def test_the_python_of_scripts_is_told(tmp_path: Path) -> None:
     assert levels(check_python("/", {"PATH": str(tmp_path)}))["scripts"] is Level.WARN
 
 
-def test_less_ram_than_runs_wait_for_is_told(tmp_path: Path, no_cgroups: Cgroups) -> None:
+def test_too_little_ram_for_any_run_is_reported(tmp_path: Path, no_cgroups: Cgroups) -> None:
     def look(total: int | None, free: int | None) -> Finding:
         host = HostReading(ram_total_bytes=total, ram_available_bytes=free)
         return only(check_memory(host, min_free_bytes=4 * GB, cgroups=no_cgroups))
@@ -116,7 +116,7 @@ def test_a_limit_of_the_control_group_is_named(tmp_path: Path) -> None:
     assert "by the control group" in only(check_memory(host, min_free_bytes=GB, cgroups=cgroups)).message
 
 
-def test_missing_shared_memory_is_told(tmp_path: Path) -> None:
+def test_missing_shared_memory_is_reported(tmp_path: Path) -> None:
     assert only(check_shared_memory(str(tmp_path / "none"))).level is Level.WARN
 
 
@@ -165,7 +165,7 @@ def test_a_file_in_its_place_is_bad(tmp_path: Path) -> None:
     assert levels(check_state(str(tmp_path / "state"), min_free_bytes=0))["state"] is Level.BAD
 
 
-def test_a_state_directory_that_others_may_read_is_told(tmp_path: Path) -> None:
+def test_a_state_directory_that_others_may_read_is_reported(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     found = {finding.check: finding for finding in check_state(str(tmp_path), min_free_bytes=0)}
     assert (found["state"].level, found["state"].advice) == (Level.WARN, f"chmod 700 {tmp_path}")
@@ -207,20 +207,20 @@ def test_the_file_system_is_that_of_the_nearest_mount(tmp_path: Path, kind: str,
     assert file_system_of("/usr", str(tmp_path / "none")) is None
 
 
-def test_a_full_disk_is_bad_and_says_what_frees_it(tmp_path: Path) -> None:
+def test_a_full_disk_is_bad_and_the_advice_says_how_to_free_space(tmp_path: Path) -> None:
     found = next(check_space(str(tmp_path), min_free_bytes=10**18))
     assert found.level is Level.BAD
     assert "backprop-tui clean" in (found.advice or "")
 
 
-def test_a_broken_index_is_told_and_nothing_is_lost(session: Session) -> None:
+def test_a_broken_index_is_reported_and_nothing_is_lost(session: Session) -> None:
     assert only(check_index(session.home)).level is Level.OK
     with open(session.home.index, "w", encoding="ascii") as file:
         file.write("{")
     assert only(check_index(session.home)).level is Level.WARN
 
 
-def test_unfinished_runs_without_a_supervisor_are_told(session: Session, runs: Runs) -> None:
+def test_unfinished_runs_without_a_supervisor_are_reported(session: Session, runs: Runs) -> None:
     assert only(check_work(session.home)).level is Level.OK
     runs.queued("a")
     found = only(check_work(session.home))
@@ -237,11 +237,11 @@ def test_settings_are_checked_in_every_place(tmp_path: Path) -> None:
     ("environment", "level"),
     [({"TERM": "xterm-256color"}, Level.OK), ({"TERM": "dumb"}, Level.WARN), ({}, Level.WARN)],
 )
-def test_a_terminal_that_cannot_draw_is_told(environment: dict[str, str], level: Level) -> None:
+def test_a_terminal_that_cannot_draw_is_reported(environment: dict[str, str], level: Level) -> None:
     assert levels(check_terminal(environment, size=None))["terminal"] is level
 
 
-def test_colours_and_size_of_a_terminal_are_told() -> None:
+def test_colours_and_size_of_a_terminal_are_reported() -> None:
     assert colours({"TERM": "xterm", "COLORTERM": "truecolor"}) == "16 million colours"
     assert colours({"TERM": "screen-256color"}) == "256 colours"
     assert colours({"TERM": "xterm", "NO_COLOR": "1", "COLORTERM": "truecolor"}).startswith("no colours")
@@ -278,7 +278,7 @@ def gpu(health: GpuHealth, problem: str | None = None) -> GpuReading:
         (GpuHealth.LOST, Level.BAD),
     ],
 )
-def test_each_gpu_is_told_with_its_health(health: GpuHealth, level: Level) -> None:
+def test_each_gpu_is_reported_with_its_health(health: GpuHealth, level: Level) -> None:
     found = {finding.check: finding for finding in check_gpus(machine(gpu(health, "Xid 79")), "auto")}
     assert found["gpu 0"].level is level
     assert "79 GB of 80 GB free, 40 C" in found["gpu 0"].message

@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from backprop_tui.cli.session import Session
-from backprop_tui.domain.edits import edited, with_timebox
 from backprop_tui.domain.requests import EditRequest, TimeboxRequest
+from backprop_tui.domain.run import edited, with_timebox
 from tests.support.commands import Commands
 from tests.support.runs import Guardian, Runs
 from tests.support.waiting import wait_until
@@ -32,25 +32,25 @@ def obedient(guardian: Guardian) -> threading.Thread:
 
 def test_a_queued_run_is_changed_at_once(obey: Commands, runs: Runs) -> None:
     directory = runs.queued("a", tags=("old",), note="old")
-    said = obey(
+    result = obey(
         "edit", "a", "--name", "b", "--tag", "x", "--tag", "y", "--note", "", "--max-minutes", "20", "--priority", "-2"
     )
-    assert said.lines == ["a b: name b, tags x, y, no note, a limit of 20 min, priority -2"]
+    assert result.lines == ["a b: name b, tags x, y, no note, a limit of 20 min, priority -2"]
     run = directory.read()
     assert (run.name, run.tags, run.note, run.priority, run.spec.max_run_seconds) == ("b", ("x", "y"), None, -2, 1200.0)
 
 
-def test_a_running_one_is_asked_and_the_command_returns_when_it_is_done(obey: Commands, runs: Runs) -> None:
+def test_a_running_run_gets_a_request_and_the_command_returns_when_it_is_fulfilled(obey: Commands, runs: Runs) -> None:
     guardian = runs.guarded("busy")
     thread = obedient(guardian)
-    said = obey("edit", "busy", "--max-minutes", "none", "--note", "longer")
+    result = obey("edit", "busy", "--max-minutes", "none", "--note", "longer")
     thread.join()
-    assert (said.code, said.err) == (0, "")
+    assert (result.code, result.err) == (0, "")
     assert (guardian.run.spec.max_run_seconds, guardian.run.note) == (None, "longer")
     guardian.ends()
 
 
-def test_words_of_an_ended_run_change_and_it_is_indexed_anew(obey: Commands, runs: Runs, session: Session) -> None:
+def test_an_ended_run_is_renamed_and_the_index_updated(obey: Commands, runs: Runs, session: Session) -> None:
     directory = runs.ended("a")
     assert obey("edit", "a", "--tag", "best").lines == ["a a: tags best"]
     assert directory.read().tags == ("best",)
@@ -58,11 +58,11 @@ def test_words_of_an_ended_run_change_and_it_is_indexed_anew(obey: Commands, run
     assert directory.read().tags == ()
 
 
-def test_the_timebox_of_an_ended_run_is_refused_with_what_to_do(obey: Commands, runs: Runs) -> None:
+def test_a_timebox_for_an_ended_run_is_refused_with_advice(obey: Commands, runs: Runs) -> None:
     directory = runs.ended("a")
-    said = obey("edit", "a", "--max-minutes", "5", "--note", "not this either")
-    assert said.code == 2
-    assert "backprop-tui resume a -m 5" in said.err
+    result = obey("edit", "a", "--max-minutes", "5", "--note", "not this either")
+    assert result.code == 2
+    assert "backprop-tui resume a -m 5" in result.err
     assert directory.read().note is None
 
 
@@ -78,12 +78,12 @@ def test_the_timebox_of_an_ended_run_is_refused_with_what_to_do(obey: Commands, 
         (("--nmae", "x"), "unknown option --nmae"),
     ],
 )
-def test_what_makes_no_sense_is_refused(obey: Commands, runs: Runs, words: tuple[str, ...], message: str) -> None:
+def test_wrong_edits_are_refused(obey: Commands, runs: Runs, words: tuple[str, ...], message: str) -> None:
     directory = runs.queued("a")
     before = directory.read()
-    said = obey("edit", "a", *words)
-    assert said.code == 2
-    assert message in said.err
+    result = obey("edit", "a", *words)
+    assert result.code == 2
+    assert message in result.err
     assert directory.read() == before
 
 

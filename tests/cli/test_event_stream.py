@@ -31,7 +31,7 @@ class Listener:
         return [*self.story.new_events(self.now)]
 
 
-def test_events_are_told_once(session: Session, runs: Runs) -> None:
+def test_each_event_is_reported_once(session: Session, runs: Runs) -> None:
     guardian = runs.guarded("abc")
     listener = Listener(session, "abc")
     assert _kinds(listener.hear()) == ["queued", "started"]
@@ -62,7 +62,7 @@ def test_an_attempt_that_is_tried_again_is_no_end(session: Session, runs: Runs) 
     assert not listener.story.has_ended
 
 
-def test_progress_is_told_now_and_then_with_the_newest_values(session: Session, runs: Runs) -> None:
+def test_progress_is_reported_at_intervals_with_the_newest_values(session: Session, runs: Runs) -> None:
     guardian = runs.guarded("abc")
     story = EventStream(session.home, "abc")
     story.refresh()
@@ -76,7 +76,7 @@ def test_progress_is_told_now_and_then_with_the_newest_values(session: Session, 
     assert (told.figures["step"], told.figures["metrics"]) == (3, {"loss": "NaN", "lr": 0.1})
 
 
-def test_a_hold_is_told_when_its_checks_change_and_not_when_a_figure_does(session: Session, runs: Runs) -> None:
+def test_a_hold_is_reported_when_its_checks_change_and_not_when_a_number_does(session: Session, runs: Runs) -> None:
     runs.queued("abc")
     listener = Listener(session, "abc")
     listener.hear()
@@ -96,7 +96,7 @@ def test_a_hold_is_told_when_its_checks_change_and_not_when_a_figure_does(sessio
     assert [reason["check"] for reason in told.figures["reasons"]] == ["ram", "load"]
 
 
-def test_what_is_known_already_is_not_told_again(session: Session, runs: Runs) -> None:
+def test_earlier_events_are_not_reported_again(session: Session, runs: Runs) -> None:
     guardian = runs.guarded("abc")
     size = os.stat(guardian.directory.events_path).st_size
     guardian.tells("paused", "by you")

@@ -16,9 +16,9 @@ from tests.support.runs import Runs
 
 
 def exported(obey: Commands) -> list[dict[str, str]]:
-    said = obey("export")
-    assert said.code == 0
-    return list(csv.DictReader(io.StringIO(said.out)))
+    result = obey("export")
+    assert result.code == 0
+    return list(csv.DictReader(io.StringIO(result.out)))
 
 
 def test_every_run_is_written_oldest_first(obey: Commands, runs: Runs, session: Session) -> None:
@@ -65,7 +65,7 @@ def test_without_runs_there_is_a_header_alone(obey: Commands) -> None:
     assert obey.json("export") == []
 
 
-def test_what_the_original_recorded_is_written_too(obey: Commands, session: Session) -> None:
+def test_runs_of_the_original_are_exported_too(obey: Commands, session: Session) -> None:
     record = {
         "id": "run-1",
         "scriptPath": "t.py",

@@ -120,7 +120,7 @@ def test_json_events_are_lines_and_the_last_has_the_whole_run(session: Session, 
     assert events[-1]["run"]["status"] == "completed"
 
 
-def test_following_goes_on_over_attempts(follower: Follower, runs: Runs, capfd: Capture) -> None:
+def test_following_continues_over_attempts(follower: Follower, runs: Runs, capfd: Capture) -> None:
     guardian = runs.guarded("abc", spec={"retries": 1})
 
     def train() -> None:

@@ -111,7 +111,7 @@ def test_the_circumstances_of_the_shell_are_those_of_the_script(terminal: Termin
     assert told.stdout == f"{terminal.place} by the shell by us 0o27\n"
 
 
-def test_events_are_told_to_programs_one_json_object_a_line(terminal: Terminal) -> None:
+def test_events_are_json_objects_one_a_line(terminal: Terminal) -> None:
     terminal.script("train.py", STEPPING)
     code, out, _ = terminal.type("run", "train.py", "--json")
     events = [json.loads(line) for line in out.splitlines()]
@@ -217,7 +217,7 @@ def test_one_key_makes_one_run_however_many_submit_at_once(terminal: Terminal) -
     assert printed == {terminal.run_id().encode() + b"\n"}
 
 
-def test_what_is_held_and_is_not_to_wait_is_75_and_leaves_no_record(terminal: Terminal) -> None:
+def test_a_held_run_with_no_wait_exits_with_75_and_leaves_no_record(terminal: Terminal) -> None:
     terminal.script("train.py", TICKING)
     terminal.type("run", "-d", "train.py")
     terminal.wait_for_output(b"1\n")
@@ -243,7 +243,7 @@ def test_somebody_else_may_watch_and_wait(terminal: Terminal) -> None:
     assert watcher.communicate(timeout=60)[0] == b"begin\nend\n"
 
 
-def test_a_script_that_changed_since_it_was_queued_is_told(terminal: Terminal) -> None:
+def test_a_script_that_changed_since_it_was_queued_is_reported(terminal: Terminal) -> None:
     terminal.script("train.py", "print('as queued')")
     terminal.type("queue", "hold")
     terminal.type("run", "-d", "-n", "edited", "train.py")

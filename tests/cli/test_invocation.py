@@ -59,7 +59,7 @@ def test_an_error_has_its_code(
     assert "Traceback" not in told.err
 
 
-def test_a_full_disk_is_told_with_the_file(
+def test_a_full_disk_is_reported_with_the_file(
     session: Session, capsys: Capture, fails: Callable[[BaseException], None]
 ) -> None:
     fails(OSError(errno.ENOSPC, "No space left on device", "/some/file"))
@@ -77,7 +77,7 @@ def test_a_fault_of_ours_is_kept_where_it_can_be_read(
     assert "RuntimeError: what went wrong" in Path(path).read_text()
 
 
-def test_a_fault_of_ours_is_shown_to_those_who_want_to_know(
+def test_the_traceback_of_an_internal_error_is_shown_with_verbose(
     session: Session, capsys: Capture, fails: Callable[[BaseException], None]
 ) -> None:
     fails(RuntimeError("what went wrong"))
@@ -90,7 +90,9 @@ def test_the_version_is_printed(capsys: Capture) -> None:
     assert capsys.readouterr().out == f"backprop-tui {__version__}\n"
 
 
-def test_alone_it_lists_the_commands_and_says_what_is_going_on(session: Session, runs: Runs, capsys: Capture) -> None:
+def test_without_a_command_it_lists_the_commands_and_counts_the_runs(
+    session: Session, runs: Runs, capsys: Capture
+) -> None:
     assert run_program([]) == 0
     assert "No run is active" in capsys.readouterr().out
     runs.queued("waits")
@@ -168,7 +170,9 @@ def test_a_sweep_is_rehearsed_with_its_own_runs_counted(session: Session, workpl
     assert [reason["check"] for reason in told[2]["reasons"]] == ["parallel"]
 
 
-def test_a_dry_run_that_would_be_held_is_75_and_says_why(session: Session, workplace: Path, capsys: Capture) -> None:
+def test_a_dry_run_that_would_be_held_exits_with_75_and_says_why(
+    session: Session, workplace: Path, capsys: Capture
+) -> None:
     assert run_program(["run", "--dry-run", "--min-free-ram", "100000", "--", "true"]) == 75
     assert "needs 100000" in capsys.readouterr().out
     assert run_program(["run", "--dry-run", "--json", "--min-free-ram", "100000", "--", "true"]) == 75
@@ -177,7 +181,7 @@ def test_a_dry_run_that_would_be_held_is_75_and_says_why(session: Session, workp
     assert "ram" in [reason["check"] for reason in told["reasons"]]
 
 
-def test_what_would_be_held_and_is_not_to_wait_leaves_no_record(
+def test_a_run_that_would_be_held_with_no_wait_leaves_no_record(
     session: Session, workplace: Path, capsys: Capture
 ) -> None:
     assert run_program(["run", "--no-wait", "--min-free-ram", "100000", "--", "true"]) == 75

@@ -21,14 +21,14 @@ def ids(said: list[dict[str, object]]) -> list[object]:
     return [record["id"] for record in said]
 
 
-def test_without_runs_it_says_how_to_make_one(obey: Commands) -> None:
-    said = obey("list")
-    assert (said.code, said.out) == (0, "")
-    assert "backprop-tui run train.py" in said.err
+def test_without_runs_it_says_how_to_start_one(obey: Commands) -> None:
+    result = obey("list")
+    assert (result.code, result.out) == (0, "")
+    assert "backprop-tui run train.py" in result.err
     assert obey.json("list") == []
 
 
-def test_what_is_unfinished_comes_first_then_the_newest(obey: Commands, runs: Runs, session: Session) -> None:
+def test_unfinished_runs_come_first_then_the_newest(obey: Commands, runs: Runs, session: Session) -> None:
     runs.ended("old")
     runs.ended("new")
     index_all(session.home)
@@ -50,7 +50,7 @@ def test_a_group_or_other_runs_may_be_named(obey: Commands, runs: Runs, session:
     assert obey("list", "nobody").code == 2
 
 
-def test_a_line_tells_how_far_a_run_is_and_why_it_ended(obey: Commands, runs: Runs) -> None:
+def test_a_row_shows_the_progress_of_a_run_and_why_it_ended(obey: Commands, runs: Runs) -> None:
     cause = Cause(kind="cuda_oom", evidence="CUDA out of memory: asked 2.50 GB")
     runs.guarded("oom").ends(Status.FAILED, exit_code=1, cause=cause)
     runs.guarded("code").ends(Status.FAILED, exit_code=7)
@@ -65,7 +65,7 @@ def test_a_line_tells_how_far_a_run_is_and_why_it_ended(obey: Commands, runs: Ru
     guardian.ends()
 
 
-def test_epochs_stand_where_a_script_says_no_steps(obey: Commands, runs: Runs) -> None:
+def test_epochs_are_shown_if_a_script_prints_no_steps(obey: Commands, runs: Runs) -> None:
     guardian = runs.guarded("busy")
     guardian.says(epoch=28.0, total_epochs=90, eta_seconds=60.0, metrics={"loss": 0.5})
     (line,) = (line for line in obey("list").lines if line.startswith("busy"))
@@ -88,16 +88,16 @@ def test_a_running_runs_time_is_that_of_this_moment(obey: Commands, runs: Runs) 
     guardian.ends()
 
 
-def test_queued_runs_say_their_place_and_what_they_wait_for(obey: Commands, runs: Runs, session: Session) -> None:
+def test_queued_runs_show_their_place_and_what_they_wait_for(obey: Commands, runs: Runs, session: Session) -> None:
     runs.queued("first")
     runs.queued("second")
     reasons = [
         {"check": "ram", "figure": 1, "limit": 4, "message": "RAM 1 GB free, keeps 4", "gpu": None},
         {"check": "load", "figure": 9, "limit": 2, "message": "load 9 per core, waiting below 2", "gpu": None},
     ]
-    said = {"pid": 1, "state": "holding", "held": {"second": reasons}, "reasons": reasons, "start_tokens": None}
+    result = {"pid": 1, "state": "holding", "held": {"second": reasons}, "reasons": reasons, "start_tokens": None}
     with open(session.home.host_file("governor.json"), "w", encoding="ascii") as file:
-        json.dump(said, file)
+        json.dump(result, file)
     lines = {line.split()[0]: line for line in obey("list").lines}
     assert lines["second"].endswith("#2 RAM 1 GB free, keeps 4 (+1 more)")
     assert obey.json("list")[1]["hold_reasons"] == reasons
@@ -135,10 +135,10 @@ def test_a_filter_that_finds_nothing_says_where_it_looked(obey: Commands, runs: 
     assert obey("list", "--status", "lost", "--all").err == "no matching runs\n"
 
 
-def test_an_unknown_status_is_told_with_those_there_are(obey: Commands) -> None:
-    said = obey("list", "--status", "done")
-    assert said.code == 2
-    assert "'done' is not a status; use queued, starting" in said.err
+def test_an_unknown_status_is_refused_with_the_known_ones(obey: Commands) -> None:
+    result = obey("list", "--status", "done")
+    assert result.code == 2
+    assert "'done' is not a status; use queued, starting" in result.err
 
 
 def test_of_a_long_history_the_newest_50_are_shown_and_all_with_all(
@@ -156,14 +156,14 @@ def test_of_a_long_history_the_newest_50_are_shown_and_all_with_all(
     assert len(obey.json("list", "--all")) == len(stamps) + 1
 
 
-def test_what_the_original_recorded_is_listed(obey: Commands, session: Session) -> None:
+def test_runs_of_the_original_are_listed(obey: Commands, session: Session) -> None:
     record = {"id": "run-1", "scriptPath": "t.py", "status": "completed", "lastLoss": 0.5, "startTime": 1.7e12}
     with open(session.home.index, "w", encoding="ascii") as file:
         json.dump({"run-1": record}, file)
     assert obey("list").lines[1].split()[:5] == ["run-1", "completed", "run-1", "-", "0.5000"]
 
 
-def test_a_run_that_goes_on_again_is_listed_once(obey: Commands, runs: Runs, session: Session) -> None:
+def test_a_resumed_run_is_listed_once(obey: Commands, runs: Runs, session: Session) -> None:
     directory = runs.ended("again")
     index_all(session.home)
     from backprop_tui.domain.lifecycle import resume

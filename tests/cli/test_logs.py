@@ -58,14 +58,16 @@ def test_following_ends_with_the_run_and_goes_over_its_attempts(
     assert capfdbinary.readouterr().out == b"one\ntwo\nthree"
 
 
-def test_several_logs_are_told_apart_by_their_names(session: Session, runs: Runs, capfdbinary: Capture) -> None:
+def test_several_logs_are_prefixed_with_the_names_of_their_runs(
+    session: Session, runs: Runs, capfdbinary: Capture
+) -> None:
     runs.guarded("a", name="train").prints(b"x\nhalf")
     runs.guarded("b", name="test").prints(b"y\n")
     _logs(session, "a", "b")
     assert capfdbinary.readouterr().out == b"train | x\ntrain | half\ntest  | y\n"
 
 
-def test_runs_of_one_name_are_told_apart_by_their_ids(session: Session, runs: Runs, capfdbinary: Capture) -> None:
+def test_runs_of_the_same_name_are_prefixed_with_their_ids(session: Session, runs: Runs, capfdbinary: Capture) -> None:
     runs.guarded("a", name="same").prints(b"x\n")
     runs.guarded("b", name="same").prints(b"y\n")
     _logs(session, "--all")
@@ -101,6 +103,6 @@ def test_the_original_kept_no_logs(session: Session) -> None:
 
 
 @pytest.mark.parametrize("words", [[], ["--all", "abc"], ["abc", "-n", "-1"], ["abc", "-n", "x"]])
-def test_what_cannot_be_is_refused(session: Session, words: list[str]) -> None:
+def test_contradicting_arguments_are_refused(session: Session, words: list[str]) -> None:
     with pytest.raises(UsageError):
         _logs(session, *words)

@@ -75,7 +75,7 @@ BAD: list[tuple[str, str]] = [
 
 
 @pytest.mark.parametrize(("words", "name", "value"), GOOD, ids=str)
-def test_an_option_takes_its_values(words: list[str], name: str, value: object) -> None:
+def test_an_option_accepts_its_values(words: list[str], name: str, value: object) -> None:
     option, *rest = words
     joined = [f"{option}={rest[0]}"] if option.startswith("--") and len(rest) == 1 else words
     found = getattr(parse(["run", "train.py", *joined]).arguments, name)

@@ -16,7 +16,7 @@ def test_global_options_may_stand_before_and_after_the_command() -> None:
     assert typed.arguments.runs == ["abc"]
 
 
-def test_what_stands_after_two_dashes_is_not_ours() -> None:
+def test_words_after_two_dashes_are_not_parsed() -> None:
     typed = parse(["run", "train.py", "-m", "5", "--", "--json", "--version", "--", "-m", "7"])
     assert typed.options == GlobalOptions()
     assert typed.arguments.after_dashes == ["--json", "--version", "--", "-m", "7"]
@@ -59,7 +59,7 @@ def test_two_dashes_before_other_commands_keep_their_usual_meaning() -> None:
         (["resume"], "RUN"),
     ],
 )
-def test_what_cannot_be_understood_is_refused_with_advice(words: list[str], told: str) -> None:
+def test_a_wrong_command_line_is_refused_with_advice(words: list[str], told: str) -> None:
     with pytest.raises(UsageError) as refused:
         parse(words)
     assert told in str(refused.value)

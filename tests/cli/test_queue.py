@@ -32,11 +32,11 @@ def rings(bell: int) -> bool:
 
 
 def test_an_empty_queue_says_so(obey: Commands) -> None:
-    said = obey("queue")
-    assert (said.code, said.out, said.err) == (0, "", "the queue is empty\n")
+    result = obey("queue")
+    assert (result.code, result.out, result.err) == (0, "", "the queue is empty\n")
 
 
-def test_the_queue_is_shown_in_its_order_and_without_what_runs(obey: Commands, runs: Runs) -> None:
+def test_the_queue_is_shown_in_its_order_without_running_runs(obey: Commands, runs: Runs) -> None:
     guardian = runs.guarded("busy")
     runs.queued("a")
     runs.queued("b", priority=1)
@@ -48,8 +48,8 @@ def test_the_queue_is_shown_in_its_order_and_without_what_runs(obey: Commands, r
 def test_a_run_is_moved_to_a_place_and_takes_the_priority_it_needs_there(obey: Commands, runs: Runs, bell: int) -> None:
     for run_id, priority in (("a", 2), ("b", 2), ("c", 0), ("d", 0)):
         runs.queued(run_id, priority=priority)
-    said = obey("queue", "move", "d", "--to", "1")
-    assert said.lines == ["d d: number 1 of 4, priority 2"]
+    result = obey("queue", "move", "d", "--to", "1")
+    assert result.lines == ["d d: number 1 of 4, priority 2"]
     assert order(obey) == ["d", "a", "b", "c"]
     assert rings(bell)
     assert obey("queue", "move", "d", "--to", "99").lines == ["d d: number 4 of 4, priority 0"]
@@ -60,15 +60,15 @@ def test_a_run_is_moved_to_a_place_and_takes_the_priority_it_needs_there(obey: C
 @pytest.mark.parametrize("place", ["0", "-1", "first"])
 def test_places_are_counted_from_1(obey: Commands, runs: Runs, place: str) -> None:
     runs.queued("a")
-    said = obey("queue", "move", "a", "--to", place)
-    assert said.code == 2
-    assert "--to" in said.err
+    result = obey("queue", "move", "a", "--to", place)
+    assert result.code == 2
+    assert "--to" in result.err
 
 
-def test_what_does_not_wait_cannot_be_moved(obey: Commands, runs: Runs) -> None:
+def test_only_queued_runs_can_be_moved(obey: Commands, runs: Runs) -> None:
     guardian = runs.guarded("busy")
-    said = obey("queue", "move", "busy", "--to", "1")
-    assert (said.code, said.err) == (2, "backprop-tui: run busy is running, not queued\n")
+    result = obey("queue", "move", "busy", "--to", "1")
+    assert (result.code, result.err) == (2, "backprop-tui: run busy is running, not queued\n")
     guardian.ends()
 
 
@@ -77,18 +77,20 @@ def test_priority_of_a_group_is_that_of_all_its_runs_that_wait(obey: Commands, r
     runs.queued("a", group="sweep")
     runs.queued("b", group="sweep")
     runs.queued("other")
-    said = obey("queue", "priority", "sweep", "-3")
-    assert said.lines == ["a a: priority -3", "b b: priority -3"]
+    result = obey("queue", "priority", "sweep", "-3")
+    assert result.lines == ["a a: priority -3", "b b: priority -3"]
     assert order(obey) == ["other", "a", "b"]
 
 
 def test_priority_of_an_ended_run_is_refused(obey: Commands, runs: Runs) -> None:
     runs.ended("done")
-    said = obey("queue", "priority", "done", "1")
-    assert (said.code, said.err) == (2, "backprop-tui: run done has ended (completed) and is not queued\n")
+    result = obey("queue", "priority", "done", "1")
+    assert (result.code, result.err) == (2, "backprop-tui: run done has ended (completed) and is not queued\n")
 
 
-def test_hold_and_release_ring_and_can_be_said_twice(obey: Commands, runs: Runs, session: Session, bell: int) -> None:
+def test_hold_and_release_ring_the_bell_and_may_be_repeated(
+    obey: Commands, runs: Runs, session: Session, bell: int
+) -> None:
     runs.queued("a")
     held = session.home.host_file("queue-held")
     assert obey("queue", "hold").lines == [f"queue of {session.home.host} held; 1 run waiting"]
@@ -116,6 +118,6 @@ def test_dry_runs_change_nothing(obey: Commands, runs: Runs, session: Session) -
 
 
 def test_an_unknown_action_names_those_there_are(obey: Commands) -> None:
-    said = obey("queue", "drop")
-    assert said.code == 2
-    assert "'move', 'priority', 'hold', 'release'" in said.err
+    result = obey("queue", "drop")
+    assert result.code == 2
+    assert "'move', 'priority', 'hold', 'release'" in result.err

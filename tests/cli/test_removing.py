@@ -42,18 +42,18 @@ def left(session: Session) -> list[str]:
 
 
 def test_a_removed_run_is_gone_from_disk_and_index(obey: Commands, old: RunDirectory, session: Session) -> None:
-    said = obey("remove", "old", "--yes")
-    assert (said.code, said.lines[0]) == (0, "old old: removed")
-    assert "1 run removed, " in said.lines[1]
+    result = obey("remove", "old", "--yes")
+    assert (result.code, result.lines[0]) == (0, "old old: removed")
+    assert "1 run removed, " in result.lines[1]
     assert left(session) == []
     assert (index.read_newest(session.home), index.read_recent(session.home)) == ({}, {})
     assert obey("remove", "old", "--yes").code == 2
 
 
 def test_without_a_terminal_nobody_is_asked_and_nothing_goes(obey: Commands, old: RunDirectory) -> None:
-    said = obey("remove", "old")
-    assert said.code == 2
-    assert "--yes" in said.err
+    result = obey("remove", "old")
+    assert result.code == 2
+    assert "--yes" in result.err
     assert os.path.isdir(old.path)
 
 
@@ -70,37 +70,37 @@ def test_at_a_terminal_only_a_yes_removes(
         monkeypatch.setattr("sys.stdin", terminal)
         monkeypatch.setattr(diagnostics, "is_terminal", lambda: True)
         os.write(ours, answer.encode() + b"\n")
-        said = obey("remove", "old")
+        result = obey("remove", "old")
     os.close(ours)
-    assert "Remove 1 run, 1" in said.err
+    assert "Remove 1 run, 1" in result.err
     assert os.path.isdir(old.path) is not removed
 
 
-def test_a_dry_run_tells_what_would_go(obey: Commands, old: RunDirectory) -> None:
+def test_a_dry_run_says_what_would_be_removed(obey: Commands, old: RunDirectory) -> None:
     for words in (("remove", "old"), ("clean", "--older-than", "30d")):
-        said = obey(*words, "--dry-run")
-        assert (said.code, said.lines[0]) == (0, "old old: would be removed")
-        assert "kB to free" in said.lines[1]
+        result = obey(*words, "--dry-run")
+        assert (result.code, result.lines[0]) == (0, "old old: would be removed")
+        assert "kB to free" in result.lines[1]
     assert os.path.isdir(old.path)
 
 
-def test_what_is_unfinished_stays_and_of_several_all_stay(
+def test_an_unfinished_run_is_kept_and_so_are_all_others_named_with_it(
     obey: Commands, old: RunDirectory, runs: Runs, session: Session
 ) -> None:
     guardian = runs.guarded("busy")
     runs.queued("waits")
     for run_id in ("busy", "waits"):
-        said = obey("remove", "old", run_id, "--yes")
-        assert said.code == 2
-        assert f"backprop-tui stop {run_id}" in said.err
+        result = obey("remove", "old", run_id, "--yes")
+        assert result.code == 2
+        assert f"backprop-tui stop {run_id}" in result.err
     assert left(session) == ["busy", "old", "waits"]
     guardian.ends()
 
 
-def test_what_a_queued_run_waits_for_stays(obey: Commands, old: RunDirectory, runs: Runs) -> None:
+def test_a_run_that_a_queued_run_waits_for_is_kept(obey: Commands, old: RunDirectory, runs: Runs) -> None:
     runs.queued("next", spec={"after": (Dependency(run="old"),)})
-    said = obey("remove", "old", "--yes")
-    assert (said.code, said.err) == (2, "backprop-tui: run old cannot be removed: run next waits for it\n")
+    result = obey("remove", "old", "--yes")
+    assert (result.code, result.err) == (2, "backprop-tui: run old cannot be removed: run next waits for it\n")
     assert obey("clean", "--older-than", "1d", "--yes").out.startswith("0 runs removed")
     assert os.path.isdir(old.path)
 
@@ -160,7 +160,7 @@ def test_ages(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "30", "d", "-1d", "3 years", "1e3d"])
-def test_what_is_no_age_is_refused(obey: Commands, text: str) -> None:
-    said = obey("clean", f"--older-than={text}")
-    assert said.code == 2
-    assert "--older-than" in said.err
+def test_a_wrong_age_is_refused(obey: Commands, text: str) -> None:
+    result = obey("clean", f"--older-than={text}")
+    assert result.code == 2
+    assert "--older-than" in result.err

@@ -18,11 +18,11 @@ def _group(runs: Runs, home: Path) -> None:
     runs.queued("later", group="sweep")
 
 
-def test_only_what_failed_or_was_lost_goes_back_to_the_queue(obey: Commands, runs: Runs, home: Path) -> None:
+def test_only_failed_and_lost_runs_are_queued_again(obey: Commands, runs: Runs, home: Path) -> None:
     _group(runs, home)
-    said = obey("resume", "sweep", "--failed", "-d", "--priority", "3")
-    assert (said.code, said.lines) == (0, ["bad", "gone"])
-    assert "2 runs of 5 queued again" in said.err
+    result = obey("resume", "sweep", "--failed", "-d", "--priority", "3")
+    assert (result.code, result.lines) == (0, ["bad", "gone"])
+    assert "2 runs of 5 queued again" in result.err
     known = {run["id"]: (run["status"], run["priority"]) for run in obey.json("list", "--all")}
     assert known == {
         "good": ("completed", 0),
@@ -38,7 +38,7 @@ def test_only_what_failed_or_was_lost_goes_back_to_the_queue(obey: Commands, run
     assert obey.json("resume", "sweep", "--failed") == []
 
 
-def test_a_rehearsal_queues_nothing(obey: Commands, runs: Runs, home: Path) -> None:
+def test_a_dry_run_queues_nothing(obey: Commands, runs: Runs, home: Path) -> None:
     _group(runs, home)
     assert obey("resume", "sweep", "--failed", "--dry-run").lines == [
         "bad bad (failed): would be queued again",
@@ -47,14 +47,14 @@ def test_a_rehearsal_queues_nothing(obey: Commands, runs: Runs, home: Path) -> N
     assert obey.json("status", "bad")["status"] == "failed"
 
 
-def test_what_is_for_one_run_is_refused_for_several(obey: Commands, runs: Runs, home: Path) -> None:
+def test_options_for_one_run_are_refused_for_several(obey: Commands, runs: Runs, home: Path) -> None:
     _group(runs, home)
     for words in (("-n", "name"), ("-r", str(home)), ("--no-wait",)):
-        said = obey("resume", "sweep", "--failed", *words)
-        assert (said.code, "--failed is for several runs" in said.err) == (2, True)
-    said = obey("resume", "sweep")
-    assert (said.code, "means 5 runs" in said.err) == (2, True)
-    assert "--failed" in said.err
+        result = obey("resume", "sweep", "--failed", *words)
+        assert (result.code, "--failed is for several runs" in result.err) == (2, True)
+    result = obey("resume", "sweep")
+    assert (result.code, "means 5 runs" in result.err) == (2, True)
+    assert "--failed" in result.err
 
 
 def test_a_single_run_that_failed_is_retried_too(obey: Commands, runs: Runs, home: Path) -> None:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from backprop_tui.cli import output
 from backprop_tui.cli.session import Session
+from backprop_tui.domain.goals import parse_until
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.run import Code
-from backprop_tui.domain.until import parse_until
 from backprop_tui.store.option_table import is_option, named_arguments
 from tests.support.commands import Commands
 from tests.support.runs import Runs
@@ -38,23 +38,23 @@ def test_the_loss_is_plotted_and_every_metric_has_a_line(obey: Commands, runs: R
 def test_it_fits_80_columns_and_can_do_with_ascii(obey: Commands, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     measured(runs, "a", *(1 / step for step in range(1, 200)), name="n" * 70)
     monkeypatch.setattr(output, "width", lambda: 80)
-    said = obey("show", "a", "--ascii", "--metric", "val_acc", "--metric", "loss")
-    assert said.out.isascii()
-    assert all(len(line) <= 80 for line in said.lines[1:])
-    assert said.out.count("|") == 16
+    result = obey("show", "a", "--ascii", "--metric", "val_acc", "--metric", "loss")
+    assert result.out.isascii()
+    assert all(len(line) <= 80 for line in result.lines[1:])
+    assert result.out.count("|") == 16
 
 
 def test_an_unknown_metric_names_those_there_are(obey: Commands, runs: Runs) -> None:
     measured(runs, "a", 1.0)
-    said = obey("show", "a", "--metric", "los")
-    assert (said.code, said.err.endswith("run a has no such metric; it has loss, val_acc\n")) == (2, True)
+    result = obey("show", "a", "--metric", "los")
+    assert (result.code, result.err.endswith("run a has no such metric; it has loss, val_acc\n")) == (2, True)
 
 
 def test_a_run_without_metrics_says_so(obey: Commands, runs: Runs) -> None:
     runs.ended("a")
-    said = obey("show", "a")
-    assert said.code == 0
-    assert "no metrics" in said.err
+    result = obey("show", "a")
+    assert result.code == 0
+    assert "no metrics" in result.err
 
 
 def test_the_json_has_extremes_and_points(obey: Commands, runs: Runs) -> None:
@@ -135,9 +135,9 @@ def test_many_runs_stand_below_each_other_where_they_do_not_fit(
 def test_curves_are_overlaid_with_a_letter_at_each_end(obey: Commands, runs: Runs) -> None:
     measured(runs, "a", *(2.0 + 1 / step for step in range(1, 30)))
     measured(runs, "b", *(1.0 + 1 / step for step in range(1, 40)))
-    said = obey("compare", "a", "b", "--ascii")
-    legend = said.lines.index("loss by step  A a  B b")
-    drawing = said.lines[legend + 1 :]
+    result = obey("compare", "a", "b", "--ascii")
+    legend = result.lines.index("loss by step  A a  B b")
+    drawing = result.lines[legend + 1 :]
     assert len(drawing) == 13
     assert all(sum(line.count(letter) for line in drawing) > 10 for letter in "AB")
     assert drawing[-1].split() == ["0", "20", "39"]
@@ -146,8 +146,8 @@ def test_curves_are_overlaid_with_a_letter_at_each_end(obey: Commands, runs: Run
     assert (told["metric"], told["by"], told["best_first"]) == ("loss", "step", ["b", "a"])
     assert told["curves"]["a"][0] == [1.0, 3.0]
     assert len(told["curves"]["b"]) == 39
-    said = obey("compare", "a", "b", "--metric", "nothing")
-    assert (said.code, said.err.endswith("no run has such a metric; they have loss, val_acc\n")) == (2, True)
+    result = obey("compare", "a", "b", "--metric", "nothing")
+    assert (result.code, result.err.endswith("no run has such a metric; they have loss, val_acc\n")) == (2, True)
 
 
 def test_colours_are_for_terminals_that_take_them(obey: Commands, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,23 +169,23 @@ def sweep(runs: Runs, *losses: float, metric: str = "loss") -> None:
 def test_a_group_is_compared_best_first_and_only_its_best(obey: Commands, runs: Runs) -> None:
     sweep(runs, 3.0, 1.0, 2.0, 0.5)
     assert obey("compare", "sweep").lines[0].split() == ["RUN", "run3", "run1", "run2", "run0"]
-    said = obey("compare", "sweep", "--top", "2")
-    assert said.lines[0].split() == ["RUN", "run3", "run1"]
-    assert "the 2 best of 4 by loss" in said.err
+    result = obey("compare", "sweep", "--top", "2")
+    assert result.lines[0].split() == ["RUN", "run3", "run1"]
+    assert "the 2 best of 4 by loss" in result.err
 
 
 def test_a_group_is_shown_as_a_ranking_and_the_curves_of_its_best(obey: Commands, runs: Runs) -> None:
     sweep(runs, 0.5, 0.75, 0.25, metric="val_acc")
     runs.queued("later", group="sweep")
-    said = obey("show", "sweep")
-    ranking = [line.split() for line in said.lines[1:5]]
+    result = obey("show", "sweep")
+    ranking = [line.split() for line in result.lines[1:5]]
     assert [(row[0], row[1], *row[-3:]) for row in ranking] == [
         ("1", "run1", "1.000", "2", "1.000"),
         ("2", "run0", "0.7500", "2", "0.7500"),
         ("3", "run2", "0.5000", "2", "0.5000"),
         ("-", "later", "-", "-", "-"),
     ]
-    assert "run1  train:lr=1  completed" in said.out
+    assert "run1  train:lr=1  completed" in result.out
     told = obey.json("show", "sweep")
     assert (told["metric"], told["best"]) == ("val_acc", "run1")
     assert [one["run"] for one in told["runs"]] == ["run1", "run0", "run2", "later"]
@@ -203,8 +203,8 @@ def test_the_status_of_a_group_begins_with_how_it_stands_and_its_best(obey: Comm
 def test_the_best_run_of_a_group_is_a_handle(obey: Commands, runs: Runs) -> None:
     sweep(runs, 3.0, 1.0, 2.0)
     assert obey.json("status", "sweep@best")["id"] == "run1"
-    said = obey("status", "train:lr=0@best")
-    assert (said.code, "is not a group" in said.err) == (2, True)
+    result = obey("status", "train:lr=0@best")
+    assert (result.code, "is not a group" in result.err) == (2, True)
     runs.queued("x", group="young")
     runs.queued("y", group="young")
     assert "none of its runs has printed a metric" in obey("status", "young@best").err

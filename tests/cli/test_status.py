@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from backprop_tui.cli.session import Session
+from backprop_tui.domain.goals import parse_until
 from backprop_tui.domain.resume_check import ResumeCheck, Verdict
 from backprop_tui.domain.run import Attempt, Cause, Checkpoint, Git
 from backprop_tui.domain.status import Status
-from backprop_tui.domain.until import parse_until
 from backprop_tui.processes.linux import boot_id
 from tests.support.commands import Commands
 from tests.support.indexed import index_all
@@ -105,12 +105,12 @@ def test_gpus_are_those_of_fresh_readings(obey: Commands, session: Session, runs
     guardian.ends()
 
 
-def test_what_the_governor_said_is_shown_with_every_reason(obey: Commands, session: Session, runs: Runs) -> None:
+def test_the_state_of_the_governor_is_shown_with_every_reason(obey: Commands, session: Session, runs: Runs) -> None:
     no_gpus(session)
     reasons = [{"check": "ram", "figure": 1, "limit": 4, "message": "RAM 1 GB free, keeps 4", "gpu": None}]
-    said = {"state": "holding", "reasons": reasons, "start_tokens": 2.5, "start_burst": 4, "max_parallel": 3}
+    result = {"state": "holding", "reasons": reasons, "start_tokens": 2.5, "start_burst": 4, "max_parallel": 3}
     runs.queued("waits")
-    with supervised(session, {**said, "held": {"waits": reasons}}):
+    with supervised(session, {**result, "held": {"waits": reasons}}):
         shown = obey.json("status")
         assert shown["governor"] == {"state": "holding", "reasons": reasons, "start_tokens": 2.5}
         assert shown["supervisor"] == {"alive": True, "pid": os.getpid()}
@@ -129,7 +129,7 @@ def test_the_words_of_a_dead_supervisor_are_not_repeated(obey: Commands, session
     assert obey.json("status")["governor"]["state"] == "open"
 
 
-def test_a_held_queue_is_told_at_once_and_without_a_supervisor(obey: Commands, session: Session) -> None:
+def test_a_held_queue_is_shown_at_once_and_without_a_supervisor(obey: Commands, session: Session) -> None:
     no_gpus(session)
     obey("queue", "hold")
     governor = obey.json("status")["governor"]
@@ -138,14 +138,14 @@ def test_a_held_queue_is_told_at_once_and_without_a_supervisor(obey: Commands, s
     assert obey.json("status")["governor"] == {"state": "open", "reasons": [], "start_tokens": 4.0}
 
 
-def test_a_wrong_configuration_is_told_and_hides_nothing(obey: Commands, session: Session) -> None:
+def test_a_wrong_configuration_is_reported_and_hides_nothing(obey: Commands, session: Session) -> None:
     no_gpus(session)
     with open(session.config_path, "a", encoding="ascii") as file:
         file.write("max_temp = 3\n")
-    said = obey("status")
-    assert said.code == 0
-    assert "unknown key 'gpu.max_temp'" in said.err
-    assert "governor" in said.out
+    result = obey("status")
+    assert result.code == 0
+    assert "unknown key 'gpu.max_temp'" in result.err
+    assert "governor" in result.out
 
 
 def test_one_run_is_the_public_json_and_a_group_an_array(obey: Commands, runs: Runs) -> None:
@@ -189,7 +189,7 @@ def test_everything_about_a_run_is_readable(obey: Commands, runs: Runs) -> None:
         assert told in text
 
 
-def test_why_it_failed_and_whether_its_resume_went_on_are_told(obey: Commands, runs: Runs) -> None:
+def test_the_cause_and_the_check_of_a_resume_are_shown(obey: Commands, runs: Runs) -> None:
     cause = Cause(kind="cuda_oom", evidence="torch.OutOfMemoryError", advice="halve it", summary="asked 2", line=8214)
     guardian = runs.guarded("oom", spec={"found_resume_arg": "--resume {path}"})
     guardian.ends(Status.FAILED, exit_code=1, cause=cause)
@@ -217,7 +217,7 @@ def test_why_it_failed_and_whether_its_resume_went_on_are_told(obey: Commands, r
     assert record["resume_check"]["verdict"] == "jumped"
 
 
-def test_a_stopped_guardian_is_told_with_what_wakes_it(obey: Commands, runs: Runs) -> None:
+def test_a_stopped_guardian_is_reported_with_the_command_that_wakes_it(obey: Commands, runs: Runs) -> None:
     guardian = runs.guarded("busy")
     code = "import os, signal, sys; os.open(sys.argv[1], os.O_RDWR); os.kill(os.getpid(), signal.SIGSTOP)"
     lock = guardian.directory.lock_path
@@ -234,7 +234,7 @@ def test_a_stopped_guardian_is_told_with_what_wakes_it(obey: Commands, runs: Run
     guardian.ends()
 
 
-def test_what_the_original_recorded_is_told_too(obey: Commands, session: Session) -> None:
+def test_runs_of_the_original_are_shown_too(obey: Commands, session: Session) -> None:
     record = {
         "id": "run-1",
         "scriptPath": "t.py",
@@ -251,9 +251,9 @@ def test_what_the_original_recorded_is_told_too(obey: Commands, session: Session
 def test_an_unknown_run_is_refused_with_the_nearest_name(obey: Commands, runs: Runs, session: Session) -> None:
     runs.ended("abcdefgh", name="baseline")
     index_all(session.home)
-    said = obey("status", "baselin")
-    assert (said.code, said.out) == (2, "")
-    assert "did you mean baseline?" in said.err
+    result = obey("status", "baselin")
+    assert (result.code, result.out) == (2, "")
+    assert "did you mean baseline?" in result.err
 
 
 def test_a_goal_in_a_metric_that_is_not_printed_is_a_warning(obey: Commands, runs: Runs) -> None:

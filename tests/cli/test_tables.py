@@ -48,7 +48,7 @@ def test_ids_are_whole_even_where_they_alone_are_too_wide() -> None:
 
 
 @given(text=st.text().map(one_line), width=st.integers(0, 30), middle=st.booleans())
-def test_a_shortened_text_has_the_width_and_says_that_it_is_cut(text: str, width: int, middle: bool) -> None:  # noqa: FBT001
+def test_a_shortened_text_fits_and_is_marked(text: str, width: int, middle: bool) -> None:  # noqa: FBT001
     cut = shortened(text, width, middle=middle)
     assert columns_of(cut) <= width
     assert cut == text or width == 0 or "…" in cut
@@ -59,11 +59,11 @@ def test_accents_do_not_push_the_mark_out() -> None:
     assert shortened("abc", 0) == ""
 
 
-def test_names_are_cut_in_the_middle_where_their_ends_tell_them_apart() -> None:
+def test_names_are_cut_in_the_middle() -> None:
     assert shortened("resnet50-sweep:lr=0.001,seed=3", 16, middle=True) == "resne…001,seed=3"
 
 
-def test_what_moves_a_cursor_is_taken_out() -> None:
+def test_control_characters_are_removed() -> None:
     assert one_line("a\x1b[31mb\nc\td\udcff") == "ab c d\ufffd"
 
 

@@ -25,7 +25,7 @@ def _wait(session: Session, *words: str) -> int:
     return typed.execute(typed.arguments, session)
 
 
-def test_what_has_ended_is_not_waited_for(session: Session, runs: Runs, capsys: Capture) -> None:
+def test_ended_runs_are_not_waited_for(session: Session, runs: Runs, capsys: Capture) -> None:
     runs.ended("abc", Status.FAILED, exit_code=7)
     assert _wait(session, "abc") == 7
     told = capsys.readouterr()
@@ -33,7 +33,7 @@ def test_what_has_ended_is_not_waited_for(session: Session, runs: Runs, capsys: 
     assert "abc (abc): failed with exit code 7" in told.err
 
 
-def test_it_waits_for_the_last_and_gives_the_first_failure(session: Session, runs: Runs) -> None:
+def test_it_waits_for_the_last_run_and_exits_with_the_first_failure(session: Session, runs: Runs) -> None:
     first, second = runs.guarded("first"), runs.guarded("second")
 
     def end() -> None:
@@ -45,7 +45,7 @@ def test_it_waits_for_the_last_and_gives_the_first_failure(session: Session, run
     assert _wait(session, "first", "second") == 5
 
 
-def test_all_is_what_is_unfinished(session: Session, runs: Runs) -> None:
+def test_all_means_every_unfinished_run(session: Session, runs: Runs) -> None:
     runs.ended("over", Status.FAILED, exit_code=7)
     assert _wait(session, "--all") == 0
 

@@ -34,7 +34,7 @@ def test_the_flags_of_the_original_that_a_script_mentions_are_known(workplace: P
     assert script_program("train.py", (), python=PYTHON, environment=PATH).understood_flags == ("--resume-from",)
 
 
-def test_what_is_executable_runs_by_itself(workplace: Path) -> None:
+def test_an_executable_file_is_run_by_itself(workplace: Path) -> None:
     script = _written(workplace / "job", "#!/bin/sh\n", 0o755)
     program = script_program("job", (), python=None, environment=PATH)
     assert program.words == (script,)
@@ -59,14 +59,14 @@ def test_a_missing_script_is_refused_with_the_nearest_name(workplace: Path) -> N
 
 
 @pytest.mark.parametrize("script", ["nothing/like.this", "folder", "notes.txt"])
-def test_what_cannot_be_run_is_refused(workplace: Path, script: str) -> None:
+def test_a_file_that_cannot_be_run_is_refused(workplace: Path, script: str) -> None:
     (workplace / "folder").mkdir()
     _written(workplace / "notes.txt")
     with pytest.raises(NotFound, match=script):
         script_program(script, (), python=PYTHON, environment=PATH)
 
 
-def test_a_command_line_is_kept_as_it_stands(workplace: Path) -> None:
+def test_a_command_line_is_kept_unchanged(workplace: Path) -> None:
     program = command_program(["sh", "-c", "exit 3"], cwd=str(workplace), environment=PATH)
     assert (program.words, program.arguments, program.script) == (("sh",), ("-c", "exit 3"), None)
 
@@ -94,6 +94,6 @@ def test_a_relative_command_starts_at_the_runs_directory(workplace: Path) -> Non
         command_program(["./go"], cwd=str(workplace), environment=PATH)
 
 
-def test_an_empty_command_line_is_wrong_usage(workplace: Path) -> None:
+def test_an_empty_command_line_is_a_usage_error(workplace: Path) -> None:
     with pytest.raises(UsageError):
         command_program([], cwd=str(workplace), environment=PATH)

@@ -79,7 +79,7 @@ def _obeys(guardian: Guardian, then: Callable[[], object]) -> threading.Thread:
     return _meanwhile(act)
 
 
-def test_a_queued_run_is_ended_at_once_with_a_reason(session: ClientSession, runs: Runs) -> None:
+def test_a_queued_run_is_stopped_at_once_with_a_reason(session: ClientSession, runs: Runs) -> None:
     directory = runs.queued("abc")
     outcome = _stop(session, "abc")
     assert isinstance(outcome.run.state, Ended)
@@ -91,7 +91,7 @@ def test_a_queued_run_is_ended_at_once_with_a_reason(session: ClientSession, run
     assert [event["event"] for event in read_lines(directory.events_path)] == ["queued", "ended"]
 
 
-def test_a_running_run_is_asked_once_and_the_answer_comes_with_its_end(session: ClientSession, runs: Runs) -> None:
+def test_a_running_run_is_asked_once_and_the_outcome_comes_with_its_end(session: ClientSession, runs: Runs) -> None:
     guardian = runs.guarded("abc")
     _obeys(guardian, lambda: guardian.ends(Status.STOPPED, reason="stopped by you"))
     outcome = _stop(session, "abc", now=True)
@@ -99,12 +99,12 @@ def test_a_running_run_is_asked_once_and_the_answer_comes_with_its_end(session: 
     assert guardian.asked() == [StopRequest(by=PERSON, reason="stopped by you", kill=True)]
 
 
-def test_stopping_an_ended_run_says_that_it_had_ended(session: ClientSession, runs: Runs) -> None:
+def test_stopping_an_ended_run_reports_that_it_had_ended(session: ClientSession, runs: Runs) -> None:
     runs.ended("abc")
     assert _stop(session, "abc").had_ended
 
 
-def test_several_are_asked_at_once(session: ClientSession, runs: Runs) -> None:
+def test_several_runs_are_asked_at_once(session: ClientSession, runs: Runs) -> None:
     first, second = runs.guarded("first"), runs.guarded("second")
 
     def end_when_both_are_asked() -> None:
@@ -117,7 +117,7 @@ def test_several_are_asked_at_once(session: ClientSession, runs: Runs) -> None:
     assert [outcome.run.id for outcome in outcomes if isinstance(outcome, ControlOutcome)] == ["first", "second"]
 
 
-def test_a_stop_that_meets_the_next_slice_in_the_queue_ends_that_too(session: ClientSession, runs: Runs) -> None:
+def test_a_stop_also_stops_a_next_attempt_that_is_already_queued(session: ClientSession, runs: Runs) -> None:
     guardian = runs.guarded("abc", spec={"retries": 1})
     _obeys(guardian, lambda: guardian.ends(Status.FAILED, exit_code=1))
     outcome = _stop(session, "abc")
@@ -126,14 +126,14 @@ def test_a_stop_that_meets_the_next_slice_in_the_queue_ends_that_too(session: Cl
     assert outcome.run.state.reason == "stopped by you before its next attempt"
 
 
-def test_what_was_asked_of_one_attempt_is_not_obeyed_by_the_next(session: ClientSession, runs: Runs) -> None:
+def test_a_request_to_one_attempt_is_not_obeyed_by_the_next(session: ClientSession, runs: Runs) -> None:
     guardian = runs.guarded("abc", spec={"retries": 1})
     _obeys(guardian, lambda: guardian.ends(Status.FAILED, exit_code=1))
     outcome = _stop(session, "abc")
     assert guardian.directory.requests_after(outcome.run.requests_offset) == ([], outcome.run.requests_offset)
 
 
-def test_it_is_asked_again_when_nothing_comes_of_it(
+def test_the_request_is_repeated_if_it_has_no_effect(
     session: ClientSession, runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(control, "ASK_AGAIN_SECONDS", 0.01)
@@ -168,7 +168,7 @@ def test_a_pause_is_done_when_it_is_recorded(session: ClientSession, runs: Runs)
     assert guardian.asked() == [PauseRequest(by=PERSON, reason="paused by you")]
 
 
-def test_a_pause_of_the_guard_is_taken_over(session: ClientSession, runs: Runs) -> None:
+def test_a_pause_by_the_guard_becomes_one_by_the_user(session: ClientSession, runs: Runs) -> None:
     guardian = runs.guarded("abc")
     guardian.says(pause=Pause(since=1.0, by="heat", reason="hot"))
     _obeys(guardian, lambda: guardian.says(pause=Pause(since=1.0, by=PERSON, reason="x")))
@@ -184,14 +184,14 @@ def test_a_run_is_continued_when_no_pause_is_recorded(session: ClientSession, ru
     assert guardian.asked() == [ContinueRequest(by=PERSON, reason="continued by you")]
 
 
-def test_continuing_what_is_not_paused_asks_nobody(session: ClientSession, runs: Runs) -> None:
+def test_continuing_a_run_that_is_not_paused_needs_no_request(session: ClientSession, runs: Runs) -> None:
     guardian = runs.guarded("abc")
     _continue(session, "abc")
     assert guardian.asked() == []
 
 
 @pytest.mark.parametrize("ask", [_pause, _continue])
-def test_what_waits_or_has_ended_can_neither_be_paused_nor_continued(
+def test_queued_and_ended_runs_can_neither_be_paused_nor_continued(
     session: ClientSession, runs: Runs, ask: Callable[[ClientSession, str], object]
 ) -> None:
     runs.queued("waits")
@@ -201,7 +201,7 @@ def test_what_waits_or_has_ended_can_neither_be_paused_nor_continued(
             ask(session, run_id)
 
 
-def test_what_is_stopping_cannot_be_paused(session: ClientSession, runs: Runs) -> None:
+def test_a_stopping_run_cannot_be_paused(session: ClientSession, runs: Runs) -> None:
     guardian = runs.guarded("abc")
     stopping = Stopping(status=Status.STOPPED, by=PERSON, reason="x", since=1.0, stage=1, deadline=1.0)
     guardian.says(stopping=stopping)
@@ -223,7 +223,7 @@ def test_the_timebox_of_a_running_run_is_asked_for(session: ClientSession, runs:
     assert guardian.asked() == [TimeboxRequest(max_run_seconds=1200.0)]
 
 
-def test_the_timebox_of_an_ended_run_is_refused_with_the_way_to_go_on(session: ClientSession, runs: Runs) -> None:
+def test_a_timebox_for_an_ended_run_is_refused_with_the_resume_command(session: ClientSession, runs: Runs) -> None:
     runs.ended("abc")
     with pytest.raises(UsageError, match="resume abc -m"):
         _set_timebox(session, "abc", 60.0)
@@ -244,7 +244,7 @@ def test_an_edit_that_changes_nothing_writes_nothing(session: ClientSession, run
     assert os.stat(directory.record_path).st_ino == before.st_ino
 
 
-def test_a_queued_run_that_a_supervisor_looks_at_is_edited_when_it_is_free(session: ClientSession, runs: Runs) -> None:
+def test_a_queued_run_is_edited_when_a_supervisor_releases_its_lock(session: ClientSession, runs: Runs) -> None:
     directory = runs.queued("abc")
     lock = directory.try_lock()
     assert lock is not None
@@ -255,7 +255,7 @@ def test_a_queued_run_that_a_supervisor_looks_at_is_edited_when_it_is_free(sessi
     assert directory.requests_after(0) == ([], 0)
 
 
-def test_asking_a_run_that_was_removed_is_wrong_usage(session: ClientSession) -> None:
+def test_a_request_to_a_removed_run_is_a_usage_error(session: ClientSession) -> None:
     with pytest.raises(UsageError, match="no directory"):
         _stop(session, "gone")
 

@@ -14,14 +14,14 @@ from backprop_tui.client.environment import GitQuery, captured_environment, capt
 from backprop_tui.domain.run import Git
 
 
-def test_the_environment_is_this_shells_with_what_is_added(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_that_of_this_shell_with_additions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEPT", "1")
     monkeypatch.setenv("CHANGED", "old")
     found = captured_environment(os.environ, [("CHANGED", "new"), ("ADDED", "2")], "/some/where")
     assert (found["KEPT"], found["CHANGED"], found["ADDED"], found["PWD"]) == ("1", "new", "2", "/some/where")
 
 
-def test_the_umask_is_seen_and_stays() -> None:
+def test_the_umask_is_captured_and_not_changed() -> None:
     before = os.umask(0o027)
     try:
         assert captured_process().umask == 0o027
@@ -46,7 +46,7 @@ def test_niceness_is_captured() -> None:
     ("value", "seen"),
     [(None, None), ("", ()), ("0,2", ("0", "2")), ("GPU-a, 1", ("GPU-a", "1")), ("0,-1,2", ("0",)), ("-1", ())],
 )
-def test_an_inherited_choice_of_gpus_is_read_as_cuda_reads_it(value: str | None, seen: tuple[str, ...] | None) -> None:
+def test_an_inherited_choice_of_gpus_is_read_as_by_cuda(value: str | None, seen: tuple[str, ...] | None) -> None:
     assert visible_gpus({} if value is None else {"CUDA_VISIBLE_DEVICES": value}) == seen
 
 
@@ -72,7 +72,7 @@ def test_the_commit_is_known_anywhere_in_a_repository(repository: Path) -> None:
     assert (found.commit, found.dirty) == (_git(repository, "rev-parse", "HEAD"), False)
 
 
-def test_changes_are_known_and_untracked_files_are_none(repository: Path) -> None:
+def test_changes_are_detected_and_untracked_files_ignored(repository: Path) -> None:
     (repository / "new").write_text("")
     assert (found := GitQuery(str(repository)).answer()) is not None
     assert not found.dirty
@@ -81,7 +81,7 @@ def test_changes_are_known_and_untracked_files_are_none(repository: Path) -> Non
     assert found.dirty
 
 
-def test_no_repository_no_commit_and_no_git_are_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_repository_commit_or_git_there_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert GitQuery(str(tmp_path)).answer() is None
     _git(tmp_path, "init", "-q")
     assert GitQuery(str(tmp_path)).answer() is None
@@ -89,7 +89,7 @@ def test_no_repository_no_commit_and_no_git_are_nothing(tmp_path: Path, monkeypa
     assert GitQuery(str(tmp_path)).answer() is None
 
 
-def test_a_git_that_hangs_is_left(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_git_that_hangs_is_killed(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tools = repository / "tools"
     tools.mkdir()
     (tools / "git").write_text("#!/bin/sh\nexec sleep 60\n")

@@ -43,7 +43,7 @@ def test_a_beginning_of_several_ids_is_refused_and_they_are_listed(session: Clie
         resolve(session, "abc")
 
 
-def test_a_name_means_the_unfinished_one(session: ClientSession, runs: Runs) -> None:
+def test_a_name_means_the_unfinished_run(session: ClientSession, runs: Runs) -> None:
     runs.queued("older", name="train")
     runs.ended("newer", name="train")
     assert resolve(session, "train") == ["older"]
@@ -90,7 +90,7 @@ def test_last_is_the_newest_whether_it_has_ended_or_not(session: ClientSession, 
     assert resolve(session, "@last") == ["ended"]
 
 
-def test_running_is_what_was_admitted_and_has_not_ended(session: ClientSession, runs: Runs) -> None:
+def test_running_means_admitted_runs_that_have_not_ended(session: ClientSession, runs: Runs) -> None:
     runs.queued("waits")
     runs.guarded("runs")
     runs.ended("ended")
@@ -108,7 +108,7 @@ def test_running_is_what_was_admitted_and_has_not_ended(session: ClientSession, 
         ("../../etc", "no run"),
     ],
 )
-def test_what_means_no_run_is_refused(session: ClientSession, handle: str, told: str) -> None:
+def test_a_handle_that_matches_no_run_is_refused(session: ClientSession, handle: str, told: str) -> None:
     with pytest.raises(UnknownRun) as refused:
         resolve(session, handle)
     assert told in str(refused.value)
@@ -126,7 +126,7 @@ def test_several_handles_mean_each_run_once(session: ClientSession, runs: Runs) 
     assert resolve_all(session, ["b", "g"]) == ["b", "a"]
 
 
-def test_a_group_is_refused_where_one_run_is_wanted(session: ClientSession, runs: Runs) -> None:
+def test_a_group_is_refused_if_one_run_is_expected(session: ClientSession, runs: Runs) -> None:
     runs.queued("a", group="g")
     runs.queued("b", group="g")
     with pytest.raises(UnknownRun, match="means 2 runs"):

@@ -81,7 +81,9 @@ def test_an_environment_that_people_train_in_is_not_passed_over_because_we_live_
     assert default_interpreter(script, {"PATH": f"{shared}/bin"}).path == python
 
 
-def test_what_is_asked_for_may_be_a_path_a_directory_or_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_interpreter_asked_for_may_be_a_path_a_directory_or_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     python = _executable(tmp_path / "env/bin/python")
     monkeypatch.chdir(tmp_path)
     assert asked_interpreter("env/bin/python", "--python", {}).path == python
@@ -90,7 +92,7 @@ def test_what_is_asked_for_may_be_a_path_a_directory_or_a_name(tmp_path: Path, m
 
 
 @pytest.mark.parametrize("asked", ["nowhere/python", "python9", "empty", "plain"])
-def test_what_is_no_interpreter_is_refused_and_its_origin_named(
+def test_a_wrong_interpreter_is_refused_and_its_origin_named(
     asked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

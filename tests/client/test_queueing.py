@@ -19,7 +19,7 @@ from backprop_tui.store import index
 from tests.support.runs import Guardian, Runs
 
 
-def test_nothing_stays_of_a_new_run(session: ClientSession, runs: Runs) -> None:
+def test_nothing_is_kept_of_a_new_run(session: ClientSession, runs: Runs) -> None:
     record = runs.queued("abc").shown()
     index.update(session.home, {"abc": record})
     assert withdraw(session, "abc", None)
@@ -27,14 +27,14 @@ def test_nothing_stays_of_a_new_run(session: ClientSession, runs: Runs) -> None:
     assert index.read_all(session.home) == {}
 
 
-def test_a_run_that_was_started_this_very_moment_stays(session: ClientSession, runs: Runs) -> None:
+def test_a_run_that_has_just_started_is_kept(session: ClientSession, runs: Runs) -> None:
     guardian = runs.guarded("abc")
     guardian.dies()
     assert not withdraw(session, "abc", None)
     assert guardian.directory.read().status is Status.RUNNING
 
 
-def test_a_supervisor_that_only_looks_is_waited_for(
+def test_a_supervisor_that_holds_the_lock_briefly_is_waited_for(
     session: ClientSession, runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock = runs.queued("abc").try_lock()
@@ -43,7 +43,7 @@ def test_a_supervisor_that_only_looks_is_waited_for(
     assert withdraw(session, "abc", None)
 
 
-def test_a_run_that_somebody_holds_is_left_to_him(
+def test_a_run_that_a_guardian_holds_is_not_withdrawn(
     session: ClientSession, runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queueing, "WITHDRAW_SECONDS", 0.02)
@@ -52,7 +52,7 @@ def test_a_run_that_somebody_holds_is_left_to_him(
     guardian.ends()
 
 
-def test_a_resumed_run_ends_as_it_had_ended(session: ClientSession, runs: Runs) -> None:
+def test_a_resumed_run_gets_its_earlier_end_back(session: ClientSession, runs: Runs) -> None:
     directory = runs.ended("abc", Status.FAILED, exit_code=3)
     before = directory.read()
     queue_again(session, "abc", RunOptions())

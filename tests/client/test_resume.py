@@ -14,11 +14,11 @@ from backprop_tui.cli.parser import parse
 from backprop_tui.client.resume import Resumption, queue_again
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.errors import NotFound, UsageError
+from backprop_tui.domain.goals import parse_until
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.run import Checkpoint, Dependency, Queued, Run
 from backprop_tui.domain.status import Status
-from backprop_tui.domain.until import parse_until
 from backprop_tui.store.run_directory import RunDirectory
 from tests.support.runs import Runs
 
@@ -38,7 +38,7 @@ def _saw(directory: RunDirectory, *checkpoints: Checkpoint) -> None:
     directory.write(replace(directory.read(), checkpoints=checkpoints), durable=False)
 
 
-def test_it_waits_again_from_its_newest_checkpoint(session: ClientSession, runs: Runs, tmp_path: Path) -> None:
+def test_it_is_queued_again_from_its_newest_checkpoint(session: ClientSession, runs: Runs, tmp_path: Path) -> None:
     directory = runs.ended("abc")
     _saw(directory, _checkpoint(tmp_path / "old", b"1"), _checkpoint(tmp_path / "new", b"2"))
     run, found = _resumed(session, "abc")
@@ -47,7 +47,7 @@ def test_it_waits_again_from_its_newest_checkpoint(session: ClientSession, runs:
     assert len(run.attempts) == 1
 
 
-def test_a_truncated_checkpoint_is_passed_over_for_the_one_before(
+def test_a_truncated_checkpoint_is_skipped_for_the_one_before(
     session: ClientSession, runs: Runs, tmp_path: Path
 ) -> None:
     directory = runs.ended("abc")
@@ -55,19 +55,19 @@ def test_a_truncated_checkpoint_is_passed_over_for_the_one_before(
     assert _resumed(session, "abc")[1].checkpoint == str(tmp_path / "old")
 
 
-def test_a_checkpoint_that_is_named_comes_before_all(session: ClientSession, runs: Runs, tmp_path: Path) -> None:
+def test_a_checkpoint_given_by_option_takes_precedence(session: ClientSession, runs: Runs, tmp_path: Path) -> None:
     directory = runs.ended("abc")
     _saw(directory, _checkpoint(tmp_path / "new", b"2"))
     (tmp_path / "mine").write_bytes(b"x")
     assert _resumed(session, "abc", "-r", str(tmp_path / "mine"))[1].checkpoint == str(tmp_path / "mine")
 
 
-def test_without_a_sound_checkpoint_it_begins_anew(session: ClientSession, runs: Runs) -> None:
+def test_without_a_sound_checkpoint_it_starts_over(session: ClientSession, runs: Runs) -> None:
     runs.ended("abc", Status.FAILED, exit_code=1)
     assert _resumed(session, "abc")[1].checkpoint is None
 
 
-def test_options_stay_unless_they_are_given_again(session: ClientSession, runs: Runs) -> None:
+def test_options_are_kept_unless_given_again(session: ClientSession, runs: Runs) -> None:
     spec = {"max_run_seconds": 60.0, "retries": 3, "limits": RunLimits(min_free_ram_bytes=7)}
     runs.ended("abc", spec=spec, tags=("a",), note="n", priority=2)
     run, _ = _resumed(session, "abc", "-m", "none", "--tag", "b")
@@ -86,7 +86,7 @@ def test_it_gets_the_environment_of_this_shell(
     assert (found["NEW"], found["MORE"]) == ("1", "2")
 
 
-def test_it_is_marked_again_so_that_supervisors_look_at_it(session: ClientSession, runs: Runs) -> None:
+def test_it_is_marked_again_for_the_supervisor(session: ClientSession, runs: Runs) -> None:
     runs.ended("abc")
     os.unlink(session.home.marker("abc"))
     _resumed(session, "abc")
@@ -108,7 +108,7 @@ def test_it_is_marked_before_it_is_queued(session: ClientSession, runs: Runs, mo
     assert directory.read().status is Status.COMPLETED
 
 
-def test_what_was_asked_of_the_attempt_before_is_not_obeyed_again(session: ClientSession, runs: Runs) -> None:
+def test_a_late_request_to_the_earlier_attempt_is_not_obeyed(session: ClientSession, runs: Runs) -> None:
     directory = runs.ended("abc")
     directory.append_request(StopRequest(by="person", reason="too late"))
     run, _ = _resumed(session, "abc")
@@ -116,7 +116,7 @@ def test_what_was_asked_of_the_attempt_before_is_not_obeyed_again(session: Clien
 
 
 @pytest.mark.parametrize("state", ["queued", "running"])
-def test_what_has_not_ended_cannot_be_resumed(session: ClientSession, runs: Runs, state: str) -> None:
+def test_only_ended_runs_can_be_resumed(session: ClientSession, runs: Runs, state: str) -> None:
     if state == "queued":
         runs.queued("abc")
     else:
@@ -138,7 +138,7 @@ def test_a_script_that_is_gone_is_not_found(session: ClientSession, runs: Runs) 
         _resumed(session, "abc")
 
 
-def test_the_interpreter_stays_unless_another_is_named(session: ClientSession, runs: Runs, tmp_path: Path) -> None:
+def test_the_interpreter_is_kept_unless_another_is_given(session: ClientSession, runs: Runs, tmp_path: Path) -> None:
     script = tmp_path / "train.py"
     script.write_text("parser.add_argument('--resume-from')")
     spec = {"script": str(script), "command": ("/bin/sh", str(script), "--lr", "3"), "python_origin": "x"}
@@ -155,7 +155,7 @@ def test_the_interpreter_stays_unless_another_is_named(session: ClientSession, r
     )
 
 
-def test_what_it_waited_for_is_forgotten_once_that_has_ended(session: ClientSession, runs: Runs) -> None:
+def test_dependencies_that_have_ended_are_dropped(session: ClientSession, runs: Runs) -> None:
     """Its owner wants it to go on although the other failed."""
     runs.ended("failed", Status.FAILED, exit_code=1)
     runs.queued("waits")
@@ -181,7 +181,7 @@ def test_a_run_that_has_reached_its_goal_needs_another(session: ClientSession, r
     assert _resumed(session, "abc", "--until", "step=200")[0].spec.until == (parse_until("step=200"),)
 
 
-def test_a_newer_checkpoint_that_is_not_sound_is_passed_over_and_named(
+def test_a_newer_checkpoint_that_is_not_sound_is_skipped_and_named(
     session: ClientSession, runs: Runs, tmp_path: Path
 ) -> None:
     whole, torn = tmp_path / "1.json", tmp_path / "2.json"
@@ -195,7 +195,7 @@ def test_a_newer_checkpoint_that_is_not_sound_is_passed_over_and_named(
     assert f"resumed from {whole}; {torn} is empty" in told
 
 
-def test_variables_that_were_given_are_given_again_but_for_secrets(
+def test_given_variables_are_kept_except_secrets(
     session: ClientSession, runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     directory = runs.ended("abc", spec={"env": (("LR", "1"), ("SEED", "2"), ("HF_TOKEN", None))})

@@ -44,7 +44,7 @@ def test_a_value_comes_after_the_arguments_as_an_option() -> None:
     assert arguments_at(["--epochs", "3"], (("lr", "0.1"),)) == ("--epochs", "3", "--lr", "0.1")
 
 
-def test_a_value_goes_where_an_argument_names_its_key() -> None:
+def test_a_value_replaces_its_placeholder_in_an_argument() -> None:
     assert arguments_at(["optim.lr={lr}", "out/{lr}", "{other}"], (("lr", "0.1"),)) == (
         "optim.lr=0.1",
         "out/0.1",
@@ -62,6 +62,6 @@ def test_a_key_given_twice_is_refused() -> None:
         grid([parse_axis("lr=1"), parse_axis("lr=2")])
 
 
-def test_a_grid_that_nobody_meant_is_refused() -> None:
+def test_a_huge_grid_is_refused() -> None:
     with pytest.raises(UsageError, match="makes 1000000 runs"):
         grid([parse_axis(f"{key}=1..100") for key in "abc"])

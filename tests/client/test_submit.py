@@ -42,7 +42,7 @@ def _submitted(session: ClientSession, *words: str) -> list[str]:
     return submit(session, parse_request(words))
 
 
-def test_nothing_but_a_script_is_a_run_with_the_documented_defaults(session: ClientSession, script: Path) -> None:
+def test_a_script_without_options_gets_the_documented_defaults(session: ClientSession, script: Path) -> None:
     run = _run(session)
     assert (run.name, run.priority, run.group, run.tags, run.note) == ("train", 0, None, (), None)
     assert run.spec.command == (sys.executable, str(script))
@@ -96,7 +96,7 @@ def test_every_option_reaches_the_run(session: ClientSession, script: Path, runs
     assert (found.environment["A"], found.environment["PWD"]) == ("1", spec.cwd)
 
 
-def test_settings_count_where_no_option_is_given(session: ClientSession, script: Path) -> None:
+def test_settings_apply_if_no_option_is_given(session: ClientSession, script: Path) -> None:
     (script.parent / "backprop.toml").write_text(
         "max_run_minutes = 3\n[gpu]\nmax_temp_c = 70\n"
         '[run]\nstop_signal = "TERM"\nwarn_signal = "USR1@30"\nretries = 2\n'
@@ -106,13 +106,13 @@ def test_settings_count_where_no_option_is_given(session: ClientSession, script:
     assert run.spec.stop == StopPlan(stop_signal="SIGTERM", warn_signal="SIGUSR1", warn_seconds=30.0)
 
 
-def test_none_takes_a_limit_of_the_settings_away(session: ClientSession, script: Path) -> None:
+def test_none_removes_a_limit_of_the_settings(session: ClientSession, script: Path) -> None:
     (script.parent / "backprop.toml").write_text('[run]\nwarn_signal = "USR1@30"\n')
     run = _run(session, "-m", "none", "--warn-signal", "none")
     assert (run.spec.max_run_seconds, run.spec.stop.warn_signal) == (None, None)
 
 
-def test_an_interpreter_may_be_named_by_the_settings(session: ClientSession, script: Path) -> None:
+def test_the_settings_may_name_an_interpreter(session: ClientSession, script: Path) -> None:
     (script.parent / "backprop.toml").write_text(f'[run]\npython = "{sys.executable}"\n')
     (run,) = plan(session, parse_request(["train.py"])).runs
     assert run.spec.command[0] == sys.executable
@@ -134,7 +134,7 @@ def test_an_interpreter_may_be_named_by_the_settings(session: ClientSession, scr
         (["--run-id", "a", "--sweep", "x=1,2"], "--run-id names one run"),
     ],
 )
-def test_what_cannot_be_is_refused_before_anything_is_written(
+def test_wrong_options_are_refused_before_anything_is_written(
     session: ClientSession, script: Path, words: list[str], told: str
 ) -> None:
     with pytest.raises(UsageError, match=told):
@@ -142,7 +142,7 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
     assert os.listdir(session.home.runs) == []
 
 
-def test_neither_script_nor_command_is_wrong_usage(session: ClientSession, workplace: Path) -> None:
+def test_neither_script_nor_command_is_a_usage_error(session: ClientSession, workplace: Path) -> None:
     with pytest.raises(UsageError, match="SCRIPT is missing"):
         plan(session, parse_request(["-m", "5"]))
 
@@ -168,7 +168,7 @@ def test_a_sweep_is_a_group_of_runs_in_order(session: ClientSession, script: Pat
     assert len({run.id for run in found}) == 4
 
 
-def test_what_is_submitted_waits_with_its_environment_and_a_marker(
+def test_a_submitted_run_is_queued_with_its_environment_and_a_marker(
     session: ClientSession, script: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECRET", "42")
@@ -210,7 +210,7 @@ def test_a_key_of_a_sweep_gives_all_its_runs_again(session: ClientSession, scrip
     assert _submitted(session, *words) == first
 
 
-def test_a_submission_that_died_half_way_is_completed_and_not_doubled(
+def test_a_submission_that_died_half_way_is_completed_without_duplicates(
     session: ClientSession, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = creation.create
@@ -239,11 +239,11 @@ def test_ids_are_safe_short_and_begin_with_a_letter() -> None:
     assert run_id_of_key("k", 0) == run_id_of_key("k", 0) != run_id_of_key("k", 1)
 
 
-def test_goals_are_kept_each_once(session: ClientSession, script: Path) -> None:
+def test_each_goal_is_kept_once(session: ClientSession, script: Path) -> None:
     (run,) = _plan(session, "--until", "step=10000", "--until", "loss<0.1", "--until", "step=1e4").runs
     assert [str(until) for until in run.spec.until] == ["step=10000", "loss<0.1"]
 
 
-def test_a_goal_that_is_none_is_refused_with_what_would_do(session: ClientSession, script: Path) -> None:
+def test_a_wrong_goal_is_refused_with_an_example(session: ClientSession, script: Path) -> None:
     with pytest.raises(UsageError, match=r"--until: 'loss<': write a name, one of .* step=10000"):
         _plan(session, "--until", "loss<")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from backprop_tui.domain.best import MOST_METRICS, improve, merge_best
-from backprop_tui.domain.course import Extreme
+from backprop_tui.domain.metric_series import MOST_METRICS, Extreme, improve, merge_best
 
 
 def test_the_lowest_loss_and_the_highest_accuracy_are_kept_with_their_steps() -> None:

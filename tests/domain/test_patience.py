@@ -5,8 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.patience import REQUESTED_WAIT_SECONDS, patience_seconds
-from backprop_tui.domain.save_pace import SavePace
+from backprop_tui.domain.checkpoint_pace import REQUESTED_WAIT_SECONDS, SavePace, patience_seconds
 
 seconds = st.floats(0, 1e5)
 EACH_MINUTE = SavePace(last_at=600.0, intervals=(60.0, 60.0))

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.invocation import arguments
-from backprop_tui.domain.resume_flags import resume_template, script_among, template_of_program
+from backprop_tui.domain.invocation import arguments, resume_template, script_among, template_of_program
 from backprop_tui.domain.run import Queued
 from tests.domain.runs import queued, running
 

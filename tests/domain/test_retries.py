@@ -7,13 +7,17 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.lifecycle import Outcome, begin, conclude, resume, take_back
-from backprop_tui.domain.retries import (
+from backprop_tui.domain.lifecycle import (
     LONGEST_BACKOFF_SECONDS,
     QUICK_SECONDS,
     Again,
     NotAgain,
+    Outcome,
+    begin,
+    conclude,
     decide_retry,
+    resume,
+    take_back,
 )
 from backprop_tui.domain.run import Attempt, Cause, Ended, Queued
 from backprop_tui.domain.status import Status

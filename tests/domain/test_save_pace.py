@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.save_pace import HISTORY_LENGTH, OVERDUE_SHARE, SavePace
+from backprop_tui.domain.checkpoint_pace import HISTORY_LENGTH, OVERDUE_SHARE, SavePace
 
 
 def after(*times: float) -> SavePace:

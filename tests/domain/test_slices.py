@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backprop_tui.domain.goals import parse_until
 from backprop_tui.domain.lifecycle import Outcome, begin, conclude
 from backprop_tui.domain.run import Checkpoint, Ended, Queued, Run, Running, Spec
 from backprop_tui.domain.slices import slice_number
 from backprop_tui.domain.status import Status
-from backprop_tui.domain.until import parse_until
 from tests.domain.runs import queued
 
 TIMEBOX = 60.0

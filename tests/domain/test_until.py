@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.until import COMPARATORS, Until, parse_until
+from backprop_tui.domain.goals import COMPARATORS, Until, parse_until
 
 names = st.from_regex(r"[A-Za-z][A-Za-z0-9_/@.]{0,20}", fullmatch=True).filter(
     lambda name: name.lower() not in ("step", "epoch")

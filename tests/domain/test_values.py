@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from backprop_tui.domain.values import dataclass, prepare
+from backprop_tui.domain.lazy_dataclass import dataclass, prepare
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
+from backprop_tui.domain.invocation import resume_template
 from backprop_tui.domain.resume_check import Verdict
-from backprop_tui.domain.resume_flags import resume_template
 from backprop_tui.domain.run import StopPlan
 from tests.support.sandbox import SCRIPTS, Sandbox, script
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from backprop_tui.domain.goals import parse_until
 from backprop_tui.domain.run import Ended, Queued, Run, StopPlan
 from backprop_tui.domain.status import Status
-from backprop_tui.domain.until import parse_until
 from tests.support import processes
 from tests.support.sandbox import Sandbox, Submitted, python, script
 from tests.support.waiting import wait_until

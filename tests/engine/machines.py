@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from backprop_tui.domain.limits import GIGABYTE
 from backprop_tui.domain.telemetry import GpuReading, HostReading, Readings
-from backprop_tui.engine.book import UnfinishedRuns
-from backprop_tui.engine.machine import Capacity
-from backprop_tui.engine.measuring import ReadingsSource
-from backprop_tui.engine.queue_keeper import PassResult, Scheduler
+from backprop_tui.engine.capacity import Capacity
+from backprop_tui.engine.readings import ReadingsSource
+from backprop_tui.engine.scheduler import PassResult, Scheduler
+from backprop_tui.engine.unfinished_runs import UnfinishedRuns
 from backprop_tui.launchers.launcher import GuardianHandle
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock

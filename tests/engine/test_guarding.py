@@ -10,7 +10,7 @@ import pytest
 from backprop_tui.domain.errors import StorageFailed
 from backprop_tui.domain.requests import PauseRequest
 from backprop_tui.domain.run import Gpu
-from backprop_tui.engine.guarding import Guard
+from backprop_tui.engine.guard import Guard
 from tests.engine.machines import Host, gpu
 from tests.support.runs import Guardian
 
@@ -43,7 +43,7 @@ def check_each(host: Host, monkeypatch: pytest.MonkeyPatch, guardian: Guardian, 
         monkeypatch.setattr(
             host.readings_source, "latest", lambda moment=moment: replace(host.readings_source.readings, time=moment)
         )
-        monkeypatch.setattr("backprop_tui.engine.guarding.time.time", lambda moment=moment: moment)
+        monkeypatch.setattr("backprop_tui.engine.guard.time.time", lambda moment=moment: moment)
         guard.check([guardian.run])
 
 

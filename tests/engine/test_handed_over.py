@@ -6,7 +6,7 @@ from backprop_tui.domain.governor.snapshot import Placement
 from backprop_tui.domain.limits import GIGABYTE, MemoryLimit, RunLimits
 from backprop_tui.domain.run import Gpu, Spec
 from backprop_tui.domain.telemetry import Readings
-from backprop_tui.engine.handed_over import gpu_environment
+from backprop_tui.engine.gpu_environment import gpu_environment
 from tests.engine.machines import CALM, gpu
 
 BOTH = Placement(gpus=(Gpu(index=0, uuid="GPU-0"), Gpu(index=1, uuid="GPU-1")))

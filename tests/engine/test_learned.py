@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from backprop_tui.domain.run import Peak, Run
-from backprop_tui.engine.learned import MOST_COMMANDS, VramHistory
+from backprop_tui.engine.capacity import MOST_COMMANDS, VramHistory
 from tests.engine.machines import Host
 
 

@@ -10,7 +10,7 @@ import pytest
 from backprop_tui.domain.limits import GIGABYTE
 from backprop_tui.domain.run import Gpu, Run
 from backprop_tui.domain.telemetry import GpuProcess, GpuReading
-from backprop_tui.engine.machine import Capacity
+from backprop_tui.engine.capacity import Capacity
 from tests.engine.machines import Host, gpu
 
 

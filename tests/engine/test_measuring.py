@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.domain.telemetry import GpuHealth, Readings
-from backprop_tui.engine.measuring import ReadingsSource
-from backprop_tui.probes.readings_codec import Sample
-from backprop_tui.probes.readings_file import write_sample
+from backprop_tui.engine.readings import ReadingsSource
+from backprop_tui.probes.readings import Sample, write_sample
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.home import Home
 from tests.engine.machines import CALM, gpu

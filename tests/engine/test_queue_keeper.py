@@ -22,7 +22,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """The monotonic clock, set by the test."""
     fake_clock = SimpleNamespace(now=1000.0)
     fake_time = SimpleNamespace(monotonic=lambda: fake_clock.now, time=time.time)
-    monkeypatch.setattr("backprop_tui.engine.machine.time", fake_time)
+    monkeypatch.setattr("backprop_tui.engine.capacity.time", fake_time)
     return fake_clock
 
 

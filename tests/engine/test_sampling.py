@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from backprop_tui.domain.run import Run
-from backprop_tui.engine.sampling import SamplerKeeper
+from backprop_tui.engine.sampler_keeper import SamplerKeeper
 from tests.engine.machines import Host
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from backprop_tui.readers.events import CheckpointSaved, Progress
 from backprop_tui.readers.log_reader import LogReader
-from backprop_tui.readers.values import CheckpointSaved, Progress
 from tests.examples.scripts import EXAMPLES, TORCH_PYTHON_VARIABLE
 from tests.support.waiting import wait_until
 

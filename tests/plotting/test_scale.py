@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.plotting.scale import SEXAGESIMAL, Scale, middle_range, padded_range, ticks
+from backprop_tui.plotting.axes import SEXAGESIMAL, Scale, middle_range, padded_range, ticks
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 

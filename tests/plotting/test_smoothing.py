@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from backprop_tui.plotting.smoothing import smoothed
+from backprop_tui.plotting.track import smoothed
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from backprop_tui.domain.telemetry import GpuReading
-from backprop_tui.probes.auto import ProbeFactories, ProbeSelector, probe_factories
+from backprop_tui.probes.gpu_monitor import NoneProbe, ProbeFactories, ProbeSelector, probe_factories
 from backprop_tui.probes.gpu_probe import GpuProbe, ProbeUnavailable
-from backprop_tui.probes.none import NoneProbe
 
 
 class Probe:

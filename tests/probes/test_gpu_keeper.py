@@ -9,11 +9,9 @@ from threading import Event
 import pytest
 
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
-from backprop_tui.probes import gpu_keeper
-from backprop_tui.probes.auto import ProbeChoice
-from backprop_tui.probes.gpu_keeper import GpuMonitor, GpuSample
+from backprop_tui.probes import gpu_monitor as gpu_keeper
+from backprop_tui.probes.gpu_monitor import GpuMonitor, GpuSample, NoneProbe, ProbeChoice
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
-from backprop_tui.probes.none import NoneProbe
 from backprop_tui.probes.ownership import ProcessOwners
 from tests.support.waiting import wait_until
 

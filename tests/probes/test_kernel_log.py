@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from backprop_tui.probes.kernel_log import memory_kill_of
+from backprop_tui.runner.memory_kills import memory_kill_of
 
 LOG = (
     "6,1,1000000,-;usb 1-1: new device\n"

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
-from backprop_tui.probes.auto import ProbeChoice
-from backprop_tui.probes.gpu_keeper import GpuMonitor
+from backprop_tui.probes.gpu_monitor import GpuMonitor, ProbeChoice
 from backprop_tui.probes.host import HostProbe
 from backprop_tui.probes.ownership import ProcessOwners
 from backprop_tui.probes.sampling import HOT_INTERVAL_FACTOR, SETTLING_SECONDS, Sampler, SamplerOptions

@@ -13,8 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading, HostReading, Readings
-from backprop_tui.probes.readings_codec import Sample, decode, encode
-from backprop_tui.probes.readings_file import read_readings, read_sample, remove_leftovers, write_sample
+from backprop_tui.probes.readings import (
+    Sample,
+    decode,
+    encode,
+    read_readings,
+    read_sample,
+    remove_leftovers,
+    write_sample,
+)
 from backprop_tui.processes.linux import boot_id
 
 texts = st.text(max_size=20)

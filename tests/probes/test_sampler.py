@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 import backprop_tui
-from backprop_tui.probes.readings_codec import Sample
-from backprop_tui.probes.readings_file import read_sample
+from backprop_tui.probes.readings import Sample, read_sample
 from backprop_tui.processes.identity import DEAD_STATES, state_of
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.processes.tree import children

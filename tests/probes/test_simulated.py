@@ -14,9 +14,7 @@ from hypothesis import strategies as st
 
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
-from backprop_tui.probes.simulated import SimulatedProbe, parse_gpus
-from backprop_tui.probes.simulated_gpu import SimulatedLoad
-from backprop_tui.probes.simulated_loads import LoadScanner
+from backprop_tui.probes.simulated import LoadScanner, SimulatedLoad, SimulatedProbe, parse_gpus
 from tests.support.waiting import wait_until
 
 GIGABYTE = 10**9

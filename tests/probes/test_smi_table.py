@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.probes.gpu_record import GpuAnswer
-from backprop_tui.probes.smi_table import GPU_FIELDS, normalized_address, parse_gpus, parse_processes
+from backprop_tui.probes.nvidia_smi import GPU_FIELDS, normalized_address, parse_gpus, parse_processes
 
 cells = st.one_of(st.text(max_size=8), st.integers().map(str), st.floats().map(str), st.sampled_from(["[N/A]", "0"]))
 

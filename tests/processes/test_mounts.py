@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from backprop_tui.processes import mounts
-from backprop_tui.processes.mounts import mount_point_of, mount_points
+from backprop_tui.processes import linux
+from backprop_tui.processes.linux import mount_point_of, mount_points
 
 
 def test_the_innermost_mount_point_is_returned() -> None:
@@ -29,7 +29,7 @@ def test_spaces_are_unescaped_and_an_unknown_mount_point_is_the_root(
 ) -> None:
     listing = tmp_path / "mountinfo"
     listing.write_bytes(b"36 35 98:0 / /mnt\\040two rw - ext3 /dev/root rw\n")
-    monkeypatch.setattr(mounts, "MOUNTS", str(listing))
+    monkeypatch.setattr(linux, "MOUNTS", str(listing))
     assert mount_points() == ("/mnt two",)
-    monkeypatch.setattr(mounts, "MOUNTS", str(tmp_path / "none"))
+    monkeypatch.setattr(linux, "MOUNTS", str(tmp_path / "none"))
     assert mount_point_of("/any/where", mount_points()) == "/"

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from backprop_tui.readers.events import CheckpointSaved, LogValue, Progress
 from backprop_tui.readers.log_reader import LogReader
-from backprop_tui.readers.values import CheckpointSaved, LogValue, Progress
 
 HERE = Path(__file__).parent / "captured"
 EXPECTED: dict[str, Any] = json.loads((HERE / "expected.json").read_text(encoding="utf-8"))

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backprop_tui.readers.events import Progress
 from backprop_tui.readers.files.csv_log import CsvLog
 from backprop_tui.readers.files.tensorboard import MAX_RECORD_BYTES, TensorBoardLog
 from backprop_tui.readers.files.trainer_state import progress_in_state
-from backprop_tui.readers.values import Progress
 
 CAPTURED = Path(__file__).parent / "captured"
 TABLES = sorted(CAPTURED.glob("*/*.csv"))

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from backprop_tui.readers import bar_meaning
+from backprop_tui.readers import bar_semantics
+from backprop_tui.readers.events import CheckpointSaved, LogValue, Progress
 from backprop_tui.readers.log_reader import LogReader
-from backprop_tui.readers.values import CheckpointSaved, LogValue, Progress
 
 
 def read(*lines: str) -> list[LogValue]:
@@ -117,7 +117,7 @@ def test_unchanged_values_of_a_bar_are_not_reported_for_the_next_step() -> None:
 
 
 def test_a_bar_with_many_updates_is_reported_once_per_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bar_meaning, "MAX_UNTHROTTLED_UPDATES", 3)
+    monkeypatch.setattr(bar_semantics, "MAX_UNTHROTTLED_UPDATES", 3)
     drawn = [bar(n, 9, figures=f", loss=0.{n}", elapsed=f"00:0{n // 3}") for n in range(1, 10)]
     assert [step for step, _ in steps_and_metrics(*drawn)] == [1, 2, 3, 6, 9]
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backprop_tui.readers.events import CheckpointSaved, LogValue, Progress
 from backprop_tui.readers.json_lines import JsonLines
-from backprop_tui.readers.values import CheckpointSaved, LogValue, Progress
 
 
 def _read(line: str) -> list[LogValue]:

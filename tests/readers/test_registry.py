@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backprop_tui.readers.events import CheckpointSaved, LogValue, Progress
 from backprop_tui.readers.keras import Keras
 from backprop_tui.readers.lines import MAX_LINE_BYTES
 from backprop_tui.readers.log_reader import MEMORY_TAGS, LogReader
 from backprop_tui.readers.timm import Timm
 from backprop_tui.readers.ultralytics import Ultralytics
-from backprop_tui.readers.values import CheckpointSaved, LogValue, Progress
 
 LOG = (
     b"loading \xff\xfe broken bytes\r\n"

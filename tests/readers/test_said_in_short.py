@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from backprop_tui.readers.events import Progress
 from backprop_tui.readers.log_reader import LogReader
-from backprop_tui.readers.values import Progress
 
 
 def values_of(*lines: str) -> list[dict[str, float]]:

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backprop_tui.readers.events import CheckpointSaved, LogValue, Progress
 from backprop_tui.readers.log_reader import LogReader
 from backprop_tui.readers.registry import READERS
 from backprop_tui.readers.user_patterns import MAX_LINE_CHARS, TookTooLong, UserPatterns
-from backprop_tui.readers.values import CheckpointSaved, LogValue, Progress
 
 PATTERN = r"it\.(?P<step>[\d,]+)/(?P<total_steps>\d+) L(?P<loss>\S+) (?:lr(?P<lr>\S+))?"
 

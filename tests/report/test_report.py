@@ -15,9 +15,9 @@ import pytest
 
 from backprop_tui import report
 from backprop_tui.processes.identity import identify
+from backprop_tui.readers.events import CheckpointSaved, LogValue, Progress
 from backprop_tui.readers.log_reader import LogReader
-from backprop_tui.readers.values import CheckpointSaved, LogValue, Progress
-from backprop_tui.runner.listeners import anyone_listens
+from backprop_tui.runner.stop_sequence import anyone_listens
 
 SOURCE = Path(report.__file__)
 NEW_AND_OLD_PYTHONS = [sys.executable, *(f"python3.{minor}" for minor in (8, 9, 10))]

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from backprop_tui.readers.user_patterns import TookTooLong, UserPatterns
-from backprop_tui.runner.allowance import LINES, RegexLimit
+from backprop_tui.runner.regex_limit import LINES, RegexLimit
 
 ENDLESS = r"(?P<loss>(a+)+)b"
 

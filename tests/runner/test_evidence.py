@@ -18,12 +18,12 @@ from backprop_tui.domain.live import Clock, Live, Postponed, Stopping
 from backprop_tui.domain.run import Gpu
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading, HostReading, Readings
-from backprop_tui.probes.readings_codec import Sample, encode
+from backprop_tui.probes.readings import Sample, encode
 from backprop_tui.processes.linux import boot_id
-from backprop_tui.runner import ending, evidence
-from backprop_tui.runner.ending import outcome_of
-from backprop_tui.runner.evidence import FailureContext, file_system
-from backprop_tui.runner.watched import Exit
+from backprop_tui.runner import failure_context, finalize
+from backprop_tui.runner.failure_context import FailureContext, file_system
+from backprop_tui.runner.finalize import outcome_of
+from backprop_tui.runner.script_process import Exit
 from backprop_tui.store.run_directory import RunDirectory
 from tests.domain.causes.deaths import raised
 from tests.domain.runs import queued, running
@@ -171,10 +171,10 @@ def test_the_end_is_not_lost_when_the_search_for_the_cause_hangs_or_fails(
     def fails(_path: str) -> None:
         raise RecursionError
 
-    monkeypatch.setattr(ending, "CAUSE_SECONDS", 0.1)
+    monkeypatch.setattr(finalize, "CAUSE_SECONDS", 0.1)
     try:
         for broken in (hangs, fails):
-            monkeypatch.setattr(evidence, "file_system", broken)
+            monkeypatch.setattr(failure_context, "file_system", broken)
             outcome = outcome_of(Exit(code=1), None, failure)
             assert (outcome.status, outcome.exit_code, outcome.reason) == (Status.FAILED, 1, "exit code 1")
             assert outcome.cause is not None

@@ -13,13 +13,18 @@ import pytest
 
 from backprop_tui.domain.live import Clock, Live
 from backprop_tui.domain.run import Checkpoint
-from backprop_tui.readers.values import CheckpointSaved
-from backprop_tui.runner import found_checkpoints
-from backprop_tui.runner.checkpoint_book import CheckpointRecord
-from backprop_tui.runner.checkpoint_patterns import CheckpointPatterns
-from backprop_tui.runner.found_checkpoints import LONGEST_WRITING_SECONDS, CheckpointFound, CheckpointScanner, Sighting
+from backprop_tui.readers.events import CheckpointSaved
+from backprop_tui.runner.checkpoint_record import CheckpointRecord
+from backprop_tui.runner.outputs import checkpoints
+from backprop_tui.runner.outputs.checkpoints import (
+    LONGEST_WRITING_SECONDS,
+    CheckpointFound,
+    CheckpointPatterns,
+    CheckpointScanner,
+    Sighting,
+)
+from backprop_tui.runner.outputs.files import OutputFiles
 from backprop_tui.runner.recorder import Recorder
-from backprop_tui.runner.written_files import OutputFiles
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 
 
@@ -201,7 +206,7 @@ def test_a_directory_that_keeps_changing_is_not_waited_for_forever(watched: Scan
 def test_an_abandoned_checkpoint_becomes_unsound_and_makes_room_for_others(
     watched: Scanned, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(found_checkpoints, "MOST_PENDING", 1)
+    monkeypatch.setattr(checkpoints, "MOST_PENDING", 1)
     (watched.cwd / "step_1.ckpt").write_bytes(b"")
     watched.scan_until_unchanged()
     pending = [watched.scanner.is_any_pending]

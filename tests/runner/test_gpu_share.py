@@ -7,10 +7,9 @@ from pathlib import Path
 
 from backprop_tui.domain.run import Gpu
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading, HostReading, Readings
-from backprop_tui.probes.readings_codec import Sample
-from backprop_tui.probes.readings_file import write_sample
+from backprop_tui.probes.readings import Sample, write_sample
 from backprop_tui.processes.linux import boot_id
-from backprop_tui.runner.gpu_share import GpuShare, share_of
+from backprop_tui.runner.resources import GpuShare, share_of
 
 MINE = (Gpu(index=0, uuid="GPU-0"), Gpu(index=1, uuid="GPU-1"))
 

@@ -10,8 +10,8 @@ import pytest
 from backprop_tui.domain.live import Clock, Live, Pause
 from backprop_tui.domain.run import StopPlan
 from backprop_tui.domain.status import Status
-from backprop_tui.runner.ladder import KILL, NOTIFIED, SIGNALLED, TERM, TERM_SECONDS, StopSequence
 from backprop_tui.runner.recorder import Recorder
+from backprop_tui.runner.stop_sequence import KILL, NOTIFIED, SIGNALLED, TERM, TERM_SECONDS, StopSequence
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from backprop_tui.domain.requests import EditRequest, PauseRequest, StopRequest
-from backprop_tui.runner.obedience import RequestHandler
-from backprop_tui.runner.postponement import DeferredStop
+from backprop_tui.runner.request_handler import RequestHandler
+from backprop_tui.runner.stop_sequence import DeferredStop
 from tests.domain.runs import running
 from tests.runner.test_ladder import StoppedRun
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from backprop_tui.domain.checkpoint_pace import SavePace
 from backprop_tui.domain.live import Pause, Postponed
 from backprop_tui.domain.run import Checkpoint
-from backprop_tui.domain.save_pace import SavePace
 from backprop_tui.domain.status import Status
-from backprop_tui.runner.postponement import DeferredStop
+from backprop_tui.runner.stop_sequence import DeferredStop
 from tests.runner.test_ladder import StoppedRun
 
 GRACE = 10.0

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from backprop_tui.domain.live import Clock, Live
 from backprop_tui.domain.telemetry import GpuProcess, GpuReading
 from backprop_tui.processes.identity import Identity, identify
-from backprop_tui.runner.gpu_share import GpuShare
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.resources import (
     CLOSE_SAMPLES,
     CLOSE_SECONDS,
     FIRST_SECONDS,
     WIDE_SECONDS,
+    GpuShare,
     ResourceMeter,
     larger,
 )

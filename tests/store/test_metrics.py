@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.domain.attempts import Attempts
-from backprop_tui.domain.course import Extreme
+from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.times import from_iso
 from backprop_tui.store import metrics as metrics_module
 from backprop_tui.store.export import export_csv

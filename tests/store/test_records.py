@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.course import Extreme
-from backprop_tui.domain.disk_use import DiskUse
+from backprop_tui.domain.checkpoint_pace import SavePace
+from backprop_tui.domain.disk_usage import DiskUse
 from backprop_tui.domain.errors import BrokenRecord
+from backprop_tui.domain.goals import parse_until
 from backprop_tui.domain.lifecycle import Outcome, conclude
 from backprop_tui.domain.limits import MemoryLimit, RunLimits
 from backprop_tui.domain.live import Clock, Live, Pause, Postponed, Stopping, shown_status
+from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.requests import (
     ContinueRequest,
     EditRequest,
@@ -42,9 +44,7 @@ from backprop_tui.domain.run import (
     Starting,
     StopPlan,
 )
-from backprop_tui.domain.save_pace import SavePace
 from backprop_tui.domain.status import Status
-from backprop_tui.domain.until import parse_until
 from backprop_tui.store.codec import decode, encode
 from backprop_tui.store.fields import WrongField
 from backprop_tui.store.records import (

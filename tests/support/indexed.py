@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backprop_tui.engine.indexing import index_runs
+from backprop_tui.engine.unfinished_runs import index_runs
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_view import marked_views
 

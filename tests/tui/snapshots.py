@@ -12,7 +12,7 @@ from backprop_tui.domain.run import Cause, Gpu, Queued, Run, Running, Spec
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.telemetry import GpuReading, HostReading, Readings
 from backprop_tui.presentation.known_run import KnownRun, LossCurve, Moment
-from backprop_tui.probes.readings_codec import Sample
+from backprop_tui.probes.readings import Sample
 from backprop_tui.store.records import public
 from backprop_tui.tui.snapshot import Snapshot
 

@@ -15,8 +15,8 @@ from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.probes.logout import Logout
 from backprop_tui.store.home import Home
 from backprop_tui.tui import bridge
-from backprop_tui.tui.attention import Attention
 from backprop_tui.tui.bridge import UNFOCUSED_SECONDS, Bridge, StoreFailed, StoreRead
+from backprop_tui.tui.focus import WindowFocus
 from tests.support.runs import Runs
 
 
@@ -137,11 +137,11 @@ def test_the_effect_of_a_logout_is_asked_once_and_not_in_the_first_poll(
 
 
 def test_a_window_without_focus_is_polled_less_often(store: Home) -> None:
-    attention = Attention()
+    attention = WindowFocus()
     slow = Bridge(store, "none", 1.0, attention)
-    attention.focus(focused=False)
+    attention.set_focused(focused=False)
     assert slow.pause_seconds == UNFOCUSED_SECONDS
-    attention.focus(focused=True)
+    attention.set_focused(focused=True)
     assert slow.pause_seconds == 1.0
     slow.close()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.tui.glyphs import ASCII, UNICODE, Curves
-from backprop_tui.tui.preferences import Preferences, preferences
+from backprop_tui.tui.preferences import Preferences, load_preferences
 from backprop_tui.tui.terminal_probe import Terminal
 from backprop_tui.tui.theme import DARK, LIGHT, TERMINAL
 
@@ -21,7 +21,7 @@ def settled(tmp_path: Path, dashboard: str = "", terminal: Terminal | None = Non
     """With these lines of the table `dashboard`."""
     config = tmp_path / "config.toml"
     config.write_text(f"[dashboard]\n{dashboard}\n")
-    return preferences(str(config), {"TERM": "xterm-256color"} | environment, terminal or Terminal())
+    return load_preferences(str(config), {"TERM": "xterm-256color"} | environment, terminal or Terminal())
 
 
 def test_a_light_terminal_gets_the_light_theme_and_another_the_dark_one(tmp_path: Path) -> None:

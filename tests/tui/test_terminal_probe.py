@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from backprop_tui.tui.terminal_probe import LIMIT_SECONDS, QUESTION, Terminal, understood
+from backprop_tui.tui.terminal_probe import LIMIT_SECONDS, QUESTION, Terminal, parse_answers
 
 NARROW, WIDE = b"\x1b[1;2R", b"\x1b[1;3R"
 LIGHT, DARK = b"\x1b]11;rgb:fcfc/fcfc/fafa\x1b\\", b"\x1b]11;rgb:0f/14/19\x07"
@@ -49,8 +49,8 @@ probe = TerminalProbe()
 probe.ask()
 from textual.app import App
 from textual.widgets import Static
-from backprop_tui.tui import terminal_input
-terminal_input.apply(probe.answer().typed)
+from backprop_tui.tui.textual_patches import input_parser
+input_parser.apply(probe.answer().typed)
 
 class Listener(App):
     keys = []
@@ -207,5 +207,5 @@ def test_nothing_is_asked_where_there_is_no_terminal(tmp_path: Path) -> None:
 
 
 def test_a_colour_may_have_any_number_of_digits() -> None:
-    assert understood(b"\x1b]11;rgb:f/f/f\x07") == Terminal(is_light=True)
-    assert understood(b"\x1b]11;rgba:000/000/000/fff\x07").is_light is False
+    assert parse_answers(b"\x1b]11;rgb:f/f/f\x07") == Terminal(is_light=True)
+    assert parse_answers(b"\x1b]11;rgba:000/000/000/fff\x07").is_light is False

@@ -20,7 +20,6 @@ _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the age and --yes."""
     parser.add_argument(
         "--older-than",
         metavar="AGE",
@@ -40,7 +39,6 @@ def _age(text: str) -> float:
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    """Asks, then removes them."""
     now = time.time()
     runs: list[Removable] = []
     for run in removable_before(session, now - arguments.older_than):

@@ -10,8 +10,8 @@ from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.session import Session
 from backprop_tui.client.handles import HELP, resolve
 from backprop_tui.client.run_metrics import encode_extreme, metric_to_compare, read_compared_run
-from backprop_tui.domain.course import Course
 from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.metric_series import Course
 from backprop_tui.plotting.track import Track
 from backprop_tui.presentation.compare import (
     ComparedRun,

@@ -25,7 +25,6 @@ _RUNS_COMMAND = "backprop-tui list --handles 2>/dev/null"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the shell."""
     parser.add_argument("shell", choices=_SHELLS, help="the shell")
     parser.epilog = _HOW
     parser.formatter_class = argparse.RawDescriptionHelpFormatter

@@ -21,7 +21,6 @@ _COLUMNS = (tables.Column(title="KEY"), tables.Column(title="VALUE", least=8), t
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds what to do."""
     actions = parser.add_subparsers(metavar="ACTION", dest="action", title="actions", required=True)
     show = actions.add_parser("show", help="every key with its value and where it comes from")
     show.add_argument("keys", metavar="KEY", nargs="*", help="only these, such as gpu.max_temp_c")
@@ -34,7 +33,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    """Does what was asked for."""
     actions: dict[str, Callable[[argparse.Namespace, Session], int]] = {
         "show": _show,
         "path": _path,

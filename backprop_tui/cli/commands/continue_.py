@@ -14,7 +14,6 @@ SUMMARY = "continue paused runs"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds RUN..."""
     parser.add_argument("runs", metavar="RUN", nargs="+", help=HELP)
 
 

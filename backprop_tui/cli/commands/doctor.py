@@ -40,12 +40,10 @@ _LEAST_WIDTH = 40
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds only an explanation of the exit code."""
     parser.epilog = "Exit code: 0 when nothing is bad (warnings allowed), 1 when something is."
 
 
 def execute(_arguments: argparse.Namespace, session: Session) -> int:
-    """Checks everything, then prints the findings."""
     findings = list(_findings(session))
     counts = Counter(finding.level for finding in findings)
     if session.json:

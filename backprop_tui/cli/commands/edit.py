@@ -22,7 +22,6 @@ SUMMARY = "change a run's name, tags, note, timebox or priority; for a group tho
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds RUN and what to change."""
     parser.add_argument("run", metavar="RUN", help=HELP)
     parser.add_argument("--name", type=values.handle_label, help="its new name")
     parser.add_argument(

@@ -64,7 +64,6 @@ _METRIC = "metric."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds which runs, what of them, and the format."""
     parser.add_argument("runs", metavar="RUN", nargs="*", help=f"{HELP}; without it: every run, oldest first")
     parser.add_argument(
         "--metrics",
@@ -82,7 +81,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    """Writes the runs, or their metrics."""
     as_json = (arguments.format or ("json" if session.json else "csv")) == "json"
     if arguments.metrics:
         if not arguments.runs:

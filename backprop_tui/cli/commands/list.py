@@ -12,9 +12,9 @@ from backprop_tui.cli.session import Session
 from backprop_tui.client.handles import BEST, HELP, LAST, RUNNING, resolve_all
 from backprop_tui.client.queueing import queue_places
 from backprop_tui.client.runs import ended_newest_first, record_of, split
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.metric_names import main_loss
 from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED, Status
-from backprop_tui.domain.values import dataclass
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.index import RECENT, read_all, read_newest, read_recent
@@ -58,7 +58,6 @@ class _Listed:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds which runs, in which order, and how many."""
     parser.add_argument("runs", metavar="RUN", nargs="*", help=f"only these: {HELP}")
     parser.add_argument("--all", action="store_true", help="the whole history")
     parser.add_argument(
@@ -98,7 +97,6 @@ def _statuses(text: str) -> frozenset[str]:
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    """Prints the runs."""
     unfinished, unindexed = split(session.home)
     session.ensure_supervisor(unfinished)
     ended = ended_newest_first(_indexed(arguments, session.home), unfinished, unindexed)

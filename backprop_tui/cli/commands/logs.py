@@ -26,7 +26,6 @@ ENSURE_SECONDS = 2.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds RUN..., or --all, and how much to print."""
     parser.add_argument("runs", metavar="RUN", nargs="*", help=HELP)
     parser.add_argument("--all", action="store_true", help="every unfinished run; with -f also those that come later")
     parser.add_argument("-f", "--follow", action="store_true", help="continue until the run has ended")
@@ -36,7 +35,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    """Prints the logs, and follows them if asked to."""
     run_ids = _run_ids(arguments, session)
     offsets = {run_id: _offset(session, run_id, arguments.lines) for run_id in run_ids}
     LogFollowing(session, offsets, discover=arguments.all).to_the_end(follow=arguments.follow)

@@ -14,7 +14,6 @@ SUMMARY = "pause runs: their processes stop but keep their memory, and the time 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds RUN..."""
     parser.add_argument("runs", metavar="RUN", nargs="+", help=HELP)
 
 

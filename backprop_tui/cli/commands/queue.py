@@ -20,7 +20,6 @@ SUMMARY = "show the queue, change its order, hold it or release it"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds what to do; without it the queue is shown."""
     actions = parser.add_subparsers(metavar="ACTION", dest="action", title="actions (none: show it)")
     move_parser = actions.add_parser("move", help="put a queued run at a place; it takes the priority it needs there")
     move_parser.add_argument("run", metavar="RUN", help=HELP)
@@ -35,7 +34,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    """Does what was asked for."""
     actions: dict[str | None, Callable[[argparse.Namespace, Session], int]] = {
         None: _show,
         "move": _move,

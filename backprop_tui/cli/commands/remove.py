@@ -19,13 +19,11 @@ _MOST_NAMED = 5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds RUN... and --yes."""
     parser.add_argument("runs", metavar="RUN", nargs="+", help=HELP)
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    """Asks, then removes the runs."""
     runs = removable_runs(session, resolve_all(session, arguments.runs))
     size = sum(run.bytes for run in runs)
     if session.dry_run:

@@ -24,7 +24,6 @@ _RETRIED = frozenset({Status.FAILED, Status.LOST})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds RUN and every option that may change from attempt to attempt."""
     parser.add_argument("run", metavar="RUN", help=f"{HELP}; a group with --failed")
     parser.add_argument("--failed", action="store_true", help="resume the runs of a group that failed or were lost")
     add_run_options(parser)

@@ -17,7 +17,6 @@ SUMMARY = "queue a script or a command line and follow it; the script's own argu
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds SCRIPT and every option of a new run."""
     parser.usage = "backprop-tui run [options] SCRIPT [-- ARGS]\n       backprop-tui run [options] -- COMMAND ..."
     parser.add_argument("script", metavar="SCRIPT", nargs="?", help="a .py by its interpreter, a .sh, or any program")
     add_identity_options(parser)

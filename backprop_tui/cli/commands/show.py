@@ -10,11 +10,11 @@ from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.session import Session
 from backprop_tui.client.handles import HELP, resolve
 from backprop_tui.client.run_metrics import encode_extreme, metric_to_compare, read_compared_run
-from backprop_tui.domain.course import Course, Extreme
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.metric_names import main_loss
+from backprop_tui.domain.metric_series import Course, Extreme
 from backprop_tui.domain.run import Run
-from backprop_tui.plotting import plain
+from backprop_tui.plotting import plots
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.compare import ComparedRun, best_first, best_value
 from backprop_tui.presentation.known_run import KnownRun, Moment
@@ -168,7 +168,7 @@ def _row(course: Course, *, unicode: bool) -> tuple[str, ...]:
         course.name,
         *(_value(extreme) for extreme in (course.first, course.last, course.least, course.most)),
         numbers.count(None if best is None else best.step),
-        plain.line(points, width=_LINE_WIDTH, unicode=unicode) if points else "",
+        plots.line(points, width=_LINE_WIDTH, unicode=unicode) if points else "",
     )
 
 

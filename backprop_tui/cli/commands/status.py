@@ -35,12 +35,10 @@ _MARGIN = 13
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds RUN; without it the machine is shown."""
     parser.add_argument("run", metavar="RUN", nargs="?", help=f"{HELP}; without it: the machine")
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    """Shows the machine, or the run."""
     if arguments.run is None:
         _machine(session)
     else:

@@ -18,7 +18,6 @@ SUMMARY = "stop runs gracefully and return when they have ended; a queued run le
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds RUN... or --all, and how to stop."""
     parser.add_argument("runs", metavar="RUN", nargs="*", help=HELP)
     parser.add_argument("--all", action="store_true", help="every unfinished run of this machine")
     how = parser.add_mutually_exclusive_group()

@@ -24,13 +24,11 @@ ENSURE_SECONDS = 2.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds RUN... or --all."""
     parser.add_argument("runs", metavar="RUN", nargs="*", help=HELP)
     parser.add_argument("--all", action="store_true", help="every run that is unfinished now")
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    """Waits, and reports each end as it comes."""
     run_ids = _run_ids(arguments, session)
     records = _wait(session, run_ids)
     if session.json:

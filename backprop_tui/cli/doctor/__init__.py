@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.lazy_dataclass import dataclass
 
 
 class Level(StrEnum):
@@ -26,15 +26,12 @@ class Finding:
 
 
 def ok(check: str, message: str) -> Finding:
-    """All is well."""
     return Finding(check=check, level=Level.OK, message=message)
 
 
 def warn(check: str, message: str, advice: str) -> Finding:
-    """It works, but should be fixed."""
     return Finding(check=check, level=Level.WARN, message=message, advice=advice)
 
 
 def bad(check: str, message: str, advice: str) -> Finding:
-    """It does not work."""
     return Finding(check=check, level=Level.BAD, message=message, advice=advice)

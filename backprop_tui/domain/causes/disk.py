@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 
+from backprop_tui.domain.causes.cause import decimal_size, made
 from backprop_tui.domain.causes.clues import Clues, Hit
-from backprop_tui.domain.causes.making import made
-from backprop_tui.domain.causes.words import decimal_size
 from backprop_tui.domain.run import Cause
 
 _FULL = (

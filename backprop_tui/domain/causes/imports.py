@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from backprop_tui.domain.causes.cause import made
 from backprop_tui.domain.causes.clues import Clues
-from backprop_tui.domain.causes.making import made
 from backprop_tui.domain.run import Cause
 
 _NO_MODULE = r"No module named ['\"]?([\w.]+)"

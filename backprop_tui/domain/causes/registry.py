@@ -1,20 +1,18 @@
-"""Finds the cause of a failure: the first detector that recognises it decides."""
+"""Picks the cause of a failure: the first detector that recognises it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from backprop_tui.domain.causes.cause import made
 from backprop_tui.domain.causes.clues import Clues
 from backprop_tui.domain.causes.disk import disk
-from backprop_tui.domain.causes.gpu_faults import gpu_faults
-from backprop_tui.domain.causes.gpu_memory import gpu_memory
-from backprop_tui.domain.causes.host_memory import host_memory
+from backprop_tui.domain.causes.gpu import gpu_faults
 from backprop_tui.domain.causes.imports import imports
-from backprop_tui.domain.causes.not_a_number import nan_loss
-from backprop_tui.domain.causes.paths import missing_file
-from backprop_tui.domain.causes.python_errors import python_error, unknown
+from backprop_tui.domain.causes.memory import gpu_memory, host_memory
+from backprop_tui.domain.causes.python import nan_loss, python_error, unknown
 from backprop_tui.domain.causes.signals import interrupted, signals
-from backprop_tui.domain.causes.usage import syntax, usage
+from backprop_tui.domain.causes.usage import missing_file, syntax, usage
 from backprop_tui.domain.run import Cause
 
 # Signals sent from outside: errors in the log were printed before, so they are not the cause.
@@ -47,3 +45,22 @@ def cause_of_failure(clues: Clues) -> Cause:
         if cause is not None:
             return cause
     return unknown(clues)
+
+
+def cause_of_loss(reason: str, clues: Clues) -> Cause:
+    """Returns the cause shown in the log; otherwise the last line shows how far the run got."""
+    if clues.exceptions:
+        return cause_of_failure(clues)
+    if clues.facts.memory_kill is not None:
+        evidence = clues.facts.memory_kill
+        summary = "perhaps out of host memory: the kernel killed a process of its control group"
+        return made("unknown", evidence=evidence, summary=summary, advice="check dmesg, then resume it", retryable=True)
+    last = clues.last[-1] if clues.last else None
+    return made(
+        "unknown",
+        at=last,
+        evidence=reason,
+        summary=reason,
+        advice="dmesg or last -x may show more; resume continues from the newest checkpoint",
+        retryable=True,
+    )

@@ -1,11 +1,11 @@
-"""Detects a command line that the script rejected, and a script with a syntax error."""
+"""Causes: a command line the script rejected, a syntax error, or a missing file."""
 
 from __future__ import annotations
 
 import re
 
+from backprop_tui.domain.causes.cause import made
 from backprop_tui.domain.causes.clues import Clues, Hit
-from backprop_tui.domain.causes.making import made
 from backprop_tui.domain.run import Cause
 
 _ARGPARSE = r"^[\w./ -]+: error: (.+)$"
@@ -42,3 +42,47 @@ def syntax(clues: Clues) -> Cause | None:
         summary=re.sub(r"^(?:\w+\.)+", "", root.line.text) + where,
         advice="fix the script, then resume; it may need a newer Python (--python)",
     )
+
+
+_QUOTED_NAME = r"['\"]([^'\"\n]+)['\"]"
+_MISSING = (
+    rf"No such file or directory: b?{_QUOTED_NAME}",
+    rf"can't open file {_QUOTED_NAME}",
+    rf"name = {_QUOTED_NAME}, errno = 2",
+    rf"(?:file|directory|path) {_QUOTED_NAME} (?:not found|does not exist)",
+    r"^\S*?: (?:line \d+: )?(?P<shell>[^:\s][^:\n]*): (?:No such file or directory|command not found|not found)$",
+)
+
+
+def missing_file(clues: Clues) -> Cause | None:
+    """Recognises Python's exception, and messages of other programs and shells."""
+    root = clues.root
+    if root is not None and root.name != "FileNotFoundError":
+        # h5py, torch and others raise their own exceptions.
+        if re.search(r"\bNo such file or directory\b|errno = 2\b", root.text) is None:
+            return None
+    elif root is None and clues.facts.exit_code not in (1, 2, 126, 127):
+        return None
+    for pattern in _MISSING:
+        hit = clues.find(pattern)
+        if hit is not None:
+            return _missing_file_cause(clues, hit, hit.match[1])
+    if root is None:
+        return None
+    summary = re.sub(r"^(?:\w+\.)+(?=\w)", "", root.line.text)
+    return made("file_not_found", at=root.line, summary=summary, advice=f"relative paths start at {_cwd(clues)}")
+
+
+def _missing_file_cause(clues: Clues, hit: Hit, path: str) -> Cause:
+    if "command not found" in hit.text or clues.facts.exit_code == 127:
+        advice = "install it, or give its full path; PATH is that of the shell in which the run was queued"
+        return made("file_not_found", at=hit.line, summary=f"command not found: {path}", advice=advice)
+    if path.startswith("/"):
+        advice = "check the path; is it on a disk that is not mounted here?"
+    else:
+        advice = f"it was expected at {_cwd(clues)}/{path}; --cwd sets where relative paths start"
+    return made("file_not_found", at=hit.line, summary=f"FileNotFoundError: {path}", advice=advice)
+
+
+def _cwd(clues: Clues) -> str:
+    return clues.facts.cwd.rstrip("/")

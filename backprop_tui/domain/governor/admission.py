@@ -13,7 +13,7 @@ from backprop_tui.domain.governor.disk_forecast import shortages
 from backprop_tui.domain.governor.placement import place
 from backprop_tui.domain.governor.reasons import Check, HoldReason, most_blocking_first
 from backprop_tui.domain.governor.snapshot import Candidate, Placement, Snapshot
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.telemetry import GpuReading
-from backprop_tui.domain.values import dataclass
 
 LEARNED_MARGIN_PERCENT = 10
 UNSEEN_CLAIM_SECONDS = 600.0

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from backprop_tui.domain.disk_use import needed_bytes, seconds_until_full
+from backprop_tui.domain.checkpoint_pace import SavePace
+from backprop_tui.domain.disk_usage import needed_bytes, seconds_until_full
 from backprop_tui.domain.formatting import duration, gigabytes_down, gigabytes_up, plain
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.limits import GIGABYTE, MEGABYTE
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run
-from backprop_tui.domain.save_pace import SavePace
-from backprop_tui.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from backprop_tui.domain.governor.admission import Hold, conservative_hold, cons
 from backprop_tui.domain.governor.reasons import Check, HoldReason, most_blocking_first
 from backprop_tui.domain.governor.snapshot import Snapshot
 from backprop_tui.domain.governor.tokens import ROUNDING, is_limited
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.lazy_dataclass import dataclass
 
 
 class GovernorMode(StrEnum):

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 
-from backprop_tui.domain.governor.active import ActiveRun
-from backprop_tui.domain.governor.freshness import STALE_AFTER_SAMPLES, answers
+from backprop_tui.domain.governor.snapshot import ActiveRun
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.requests import ContinueRequest, PauseRequest, StopRequest, TellRequest
-from backprop_tui.domain.telemetry import GpuReading, Readings
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.telemetry import STALE_AFTER_SAMPLES, GpuReading, Readings, answers
 
 # A single reading may be wrong, two are not; a reported problem stops the run after twice as many.
 READINGS_TO_ACT = 2

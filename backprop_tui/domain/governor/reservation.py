@@ -11,12 +11,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from backprop_tui.domain.governor.gpu_checks import unfit_reasons
-from backprop_tui.domain.governor.placement import gpu_preference, place
-from backprop_tui.domain.governor.selection import eligible_gpus, required_gpu_count
+from backprop_tui.domain.governor.placement import (
+    eligible_gpus,
+    gpu_preference,
+    place,
+    required_gpu_count,
+    unfit_reasons,
+)
 from backprop_tui.domain.governor.snapshot import Candidate, Placement, Reservation, Snapshot
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
-from backprop_tui.domain.values import dataclass
 
 RESERVE_AFTER_SECONDS = 300.0
 

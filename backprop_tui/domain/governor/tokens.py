@@ -5,8 +5,8 @@ One bucket serves all processes of the machine; it is stored on disk, with its f
 
 from __future__ import annotations
 
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.limits import MachineLimits
-from backprop_tui.domain.values import dataclass
 
 # Tolerance for the rounding error of many small refills.
 ROUNDING = 1e-9

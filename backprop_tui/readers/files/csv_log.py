@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from backprop_tui.readers.events import Progress
 from backprop_tui.readers.lines import LineSplitter
 from backprop_tui.readers.printed_numbers import as_count, parse_number
 from backprop_tui.readers.training_keys import as_epoch, is_known_metric, numeric_metrics
-from backprop_tui.readers.values import Progress
 
 MAX_COLUMNS = 256
 STEP_COLUMNS = ("step", "global_step", "iteration", "iter")

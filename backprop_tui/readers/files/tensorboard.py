@@ -12,9 +12,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+from backprop_tui.readers.events import Progress
 from backprop_tui.readers.printed_numbers import as_count
 from backprop_tui.readers.training_keys import as_epoch, numeric_metrics
-from backprop_tui.readers.values import Progress
 
 MARK = "tfevents"
 EVALUATION_SERIES = frozenset({"validation", "valid", "val", "test", "eval", "evaluation", "dev"})

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from backprop_tui.readers.events import Progress
 from backprop_tui.readers.printed_numbers import as_count, parse_number
 from backprop_tui.readers.training_keys import as_epoch, numeric_metrics
-from backprop_tui.readers.values import Progress
 
 NAME = "trainer_state.json"
 _NOT_METRICS = frozenset(("step", "epoch"))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from backprop_tui.domain.values import dataclass
-from backprop_tui.plotting.columns import Bar
-from backprop_tui.plotting.scale import Scale
+from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.plotting.axes import Scale
+from backprop_tui.plotting.canvas import Bar
 from backprop_tui.tui.tokens import Token
 
 _UNIT_SCALE = Scale(0.0, 1.0)

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from backprop_tui.domain.values import dataclass
-from backprop_tui.plotting.by import By
+from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.plotting.axes import By
 
 if TYPE_CHECKING:
-    from backprop_tui.plotting.scale import Scale
+    from backprop_tui.plotting.axes import Scale
     from backprop_tui.tui.charts.metric_charts import Plotter
 
 # The smoothing window is the width of the curve divided by this number; 0 does not smooth.

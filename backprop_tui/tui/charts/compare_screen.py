@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.presentation import numbers
 from backprop_tui.presentation.compare import NOT_SET, ComparisonRow
 from backprop_tui.tui.cells import clip, clip_middle, left

@@ -6,13 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from backprop_tui.domain.attempts import Attempts
-from backprop_tui.domain.course import Extreme
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.metric_names import less_is_better, main_loss
+from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.values import dataclass
-from backprop_tui.plotting.axis import Axis
-from backprop_tui.plotting.by import By
-from backprop_tui.plotting.scale import Scale
+from backprop_tui.plotting.axes import Axis, By, Scale
 from backprop_tui.plotting.track import Track, Tracks, y_scale
 from backprop_tui.presentation import numbers
 from backprop_tui.presentation.compare import (

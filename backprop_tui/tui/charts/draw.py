@@ -6,11 +6,10 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-from backprop_tui.domain.values import dataclass
-from backprop_tui.plotting.canvas import Canvas
-from backprop_tui.plotting.columns import covered
-from backprop_tui.plotting.overlay import mark_ends
-from backprop_tui.plotting.scale import SEXAGESIMAL, Scale, ticks
+from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.plotting.axes import SEXAGESIMAL, Scale, ticks
+from backprop_tui.plotting.canvas import Canvas, covered
+from backprop_tui.plotting.plots import mark_ends
 from backprop_tui.presentation import numbers
 from backprop_tui.tui.cells import clip
 from backprop_tui.tui.charts.chart import AxisUnit, Chart, ChartCurve

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from statistics import median
 
 from backprop_tui.domain.attempts import Attempts
-from backprop_tui.domain.course import Course
+from backprop_tui.domain.metric_series import Course
 from backprop_tui.domain.resume_check import DOUBTFUL
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.times import from_iso
-from backprop_tui.plotting.axis import around_restarts, seconds_of
-from backprop_tui.plotting.scale import middle_range
+from backprop_tui.plotting.axes import around_restarts, middle_range, seconds_of
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, Moment, eta_seconds
 from backprop_tui.tui.charts.metric_charts import Plotter

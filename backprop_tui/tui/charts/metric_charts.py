@@ -6,12 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from backprop_tui.domain.attempts import Attempts
-from backprop_tui.domain.course import Course
 from backprop_tui.domain.metric_names import main_loss, validation_of
+from backprop_tui.domain.metric_series import Course
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.plotting.axis import Axis
-from backprop_tui.plotting.by import By
-from backprop_tui.plotting.scale import Scale
+from backprop_tui.plotting.axes import Axis, By, Scale
 from backprop_tui.plotting.track import Track, Tracks, x_scale, y_scale
 from backprop_tui.presentation import numbers
 from backprop_tui.presentation.known_run import KnownRun

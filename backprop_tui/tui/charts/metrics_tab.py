@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from backprop_tui.domain.course import Course
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.metric_names import main_loss, validation_of
+from backprop_tui.domain.metric_series import Course
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.values import dataclass
-from backprop_tui.plotting.scale import Scale
+from backprop_tui.plotting.axes import Scale
 from backprop_tui.presentation import numbers
 from backprop_tui.presentation.known_run import Moment
 from backprop_tui.tui.cells import left

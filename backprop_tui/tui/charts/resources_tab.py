@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.run import Run
-from backprop_tui.domain.values import dataclass
-from backprop_tui.plotting.columns import Bar
-from backprop_tui.plotting.scale import Scale
+from backprop_tui.plotting.axes import Scale
+from backprop_tui.plotting.canvas import Bar
 from backprop_tui.presentation import numbers
 from backprop_tui.tui.charts.chart import AxisUnit, Chart, ChartCurve
 from backprop_tui.tui.charts.draw import axis_duration, draw_chart, padded

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field
 from typing import Protocol
 
-from backprop_tui.domain.course import Course
+from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.metric_series import Course
 from backprop_tui.domain.run import Run
-from backprop_tui.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

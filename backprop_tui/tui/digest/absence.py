@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from backprop_tui.store.home import Home
-from backprop_tui.tui.attention import Attention
 from backprop_tui.tui.digest.history import AbsenceDigest, read_digest
+from backprop_tui.tui.focus import WindowFocus
 from backprop_tui.tui.snapshot import Snapshot
 
 NOTE_SECONDS = 60.0  # between two notes: a killed dashboard loses at most this much
@@ -51,7 +51,7 @@ class LastSeen:
 class AbsenceTracker:
     """Reports the end of an absence; the start of a dashboard counts as a return. Runs in the bridge's thread."""
 
-    def __init__(self, home: Home, attention: Attention) -> None:
+    def __init__(self, home: Home, attention: WindowFocus) -> None:
         self._home = home
         self._attention = attention
         self._last_seen = LastSeen(home)

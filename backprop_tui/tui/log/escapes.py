@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from rich.cells import cell_len
 
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.values import dataclass
 
 TAB_COLUMNS = 8
 TRUECOLOR = 1 << 24  # added to 0xRRGGBB; below are the 256 numbered colours

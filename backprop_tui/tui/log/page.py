@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from rich.cells import cell_len
 
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.values import dataclass
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.tui.cells import clip, clip_middle
 from backprop_tui.tui.glyphs import Glyphs

@@ -12,7 +12,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import changed_spans
 from backprop_tui.tui.log.escapes import PLAIN, TRUECOLOR, Sgr, Span, plain_text

@@ -1,1 +1,1 @@
-"""What a person types to start a run, as words for the `run` command."""
+"""From what a user types to start a run to the words of the `run` command."""

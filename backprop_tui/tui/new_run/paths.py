@@ -6,7 +6,7 @@ import os
 import stat
 
 from backprop_tui.demo.programme import EXAMPLE
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.lazy_dataclass import dataclass
 
 _MAX_ENTRIES_SCANNED = 2000
 MAX_COMPLETIONS = 12

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backprop_tui.domain.formatting import counted
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.values import dataclass
 from backprop_tui.presentation import numbers
 from backprop_tui.presentation.machine import SIMULATED
 from backprop_tui.tui.cells import joined_clauses, wrapped

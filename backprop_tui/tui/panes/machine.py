@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from backprop_tui.domain.governor.heat import is_hot, is_nearly_hot
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading
-from backprop_tui.domain.values import dataclass
 from backprop_tui.presentation import numbers
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.machine import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.presentation.run_details import DetailSection
 from backprop_tui.tui.cells import clip_middle, left, wrapped
 from backprop_tui.tui.glyphs import Glyphs

@@ -9,8 +9,8 @@ from typing import Any
 
 from backprop_tui.config.keys import KEYS
 from backprop_tui.config.kinds import NONE
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.values import dataclass
 from backprop_tui.tui.cells import left
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import LineBuilder, heading, width_of

@@ -1,4 +1,4 @@
-"""A question with a key for each answer; the harmless answer is `esc`, and `enter` where it means nothing else."""
+"""A question with one key per answer; `esc` cancels, and so does `enter` where it is no answer."""
 
 from __future__ import annotations
 
@@ -10,30 +10,35 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
-from backprop_tui.domain.values import dataclass
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.tui.cells import clip, clip_with_path, wrapped
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.screens.leave_once import LeaveOnce
+from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.tokens import Line, Piece, Token
-from backprop_tui.tui.widgets.painted import COLOURS, Painted
+from backprop_tui.tui.widgets.line_widget import COLOURS, LineWidget
 
-STAY = "stay"
+CANCEL = "cancel"
 _WIDTH = 66
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A key (Textual's name), how it is shown, and what it means."""
+    """A key (Textual's name for it), how the key is shown, the result, and the text beside the key."""
 
     key: str
     shown: str
-    means: str
-    words: str
+    value: str
+    text: str
+
+    @classmethod
+    def by_letter(cls, letter: str, value: str, text: str) -> Answer:
+        """Make an answer whose key is shown as it is named."""
+        return cls(key=letter, shown=letter, value=value, text=text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """A line whose glyph is that of a state."""
+    """A line below the answers; its glyph is that of the state `word`."""
 
     word: str
     text: str
@@ -42,7 +47,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """Title, what is to be known, the answers, and below them what else is worth knowing."""
+    """Title, lines of text, answers, and notes below them."""
 
     title: str
     lines: Sequence[str]
@@ -50,8 +55,8 @@ class Question:
     notes: Sequence[Note] = ()
 
 
-class Ask(LeaveOnce, ModalScreen[str]):
-    """Dismissed with what the answer means; `STAY` for none."""
+class Ask(DismissOnce, ModalScreen[str]):
+    """Dialog with a question; its result is the value of the answer, or `CANCEL`."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
 
@@ -61,17 +66,14 @@ class Ask(LeaveOnce, ModalScreen[str]):
         self._glyphs = glyphs
 
     def compose(self) -> ComposeResult:
-        """A box in the middle."""
         with Vertical(id="dialog") as box:
             box.border_title = f" {self._question.title} "
-            yield Painted(glyphs=self._glyphs, id="question")
+            yield LineWidget(glyphs=self._glyphs, id="question")
 
     def on_mount(self) -> None:
-        """As wide as there is room, as high as it needs."""
         self._draw()
 
     def on_resize(self) -> None:
-        """Another width."""
         self._draw()
 
     def _draw(self) -> None:
@@ -79,38 +81,33 @@ class Ask(LeaveOnce, ModalScreen[str]):
         lines = self._lines(width - 4)
         box = self.query_one("#dialog")
         box.styles.width, box.styles.height = width, min(len(lines) + 2, self.app.size.height)
-        self.query_one("#question", Painted).show(lines)
+        self.query_one("#question", LineWidget).show(lines)
 
     def _lines(self, width: int) -> list[Line]:
         lines: list[Line] = [()]
-        for place, text in enumerate(self._question.lines):
+        for number, text in enumerate(self._question.lines):
             for row in wrapped(text, width - 2):
-                said = clip(row.removeprefix("  "), width - 2, self._glyphs)
-                lines.append((Piece(f" {said}", Token.MUTED if place else Token.FG, bold=not place),))
+                clipped = clip(row.removeprefix("  "), width - 2, self._glyphs)
+                lines.append((Piece(f" {clipped}", Token.MUTED if number else Token.FG, bold=not number),))
         lines.append(())
-        for one in self._question.answers:
-            words = Piece(clip_with_path(one.words, width - 9, self._glyphs))
-            lines += [(Piece(f"  {one.shown:<6}", Token.ACCENT, bold=True), words)]
-        leaves = "esc" if self._has_enter else "enter"
-        lines.append((Piece(f"  {leaves:<6}", Token.ACCENT, bold=True), Piece("stay", Token.MUTED)))
+        for answer in self._question.answers:
+            key = Piece(f"  {answer.shown:<6}", Token.ACCENT, bold=True)
+            lines.append((key, Piece(clip_with_path(answer.text, width - 9, self._glyphs))))
+        lines.append((Piece(f"  {'esc':<6}", Token.ACCENT, bold=True), Piece("cancel", Token.MUTED)))
         lines += [()] if self._question.notes else []
         for note in self._question.notes:
             rows = wrapped(f"{self._glyphs.state(note.word)} {note.text}", width - 2)
             lines += [(Piece(f" {clip(row, width - 2, self._glyphs)}", note.token),) for row in rows]
         return lines
 
-    @property
-    def _has_enter(self) -> bool:
-        return any(one.key == "enter" for one in self._question.answers)
-
     def on_key(self, event: events.Key) -> None:
-        """An answer's key; where none is enter, that stays too."""
-        if event.key in ("escape", "q") or (event.key == "enter" and not self._has_enter):
+        has_enter = any(answer.key == "enter" for answer in self._question.answers)
+        if event.key in ("escape", "q") or (event.key == "enter" and not has_enter):
             event.stop()
-            self.dismiss(STAY)
+            self.dismiss(CANCEL)
             return
-        for one in self._question.answers:
-            if one.key in (event.key, event.character):
+        for answer in self._question.answers:
+            if answer.key in (event.key, event.character):
                 event.stop()
-                self.dismiss(one.means)
+                self.dismiss(answer.value)
                 return

@@ -1,113 +1,147 @@
-"""The Edit dialog: name, tags, note, timebox and priority of a run that exists."""
+"""The Edit dialog: name, tags, note, timebox and priority of existing runs."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from math import inf
+from typing import TypedDict
 
 from textual import on
 from textual.widgets import Input
 
+from backprop_tui.config.keys import KEYS
+from backprop_tui.config.kinds import WrongValue
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.cells import clip
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.requests import Desk
 from backprop_tui.tui.screens.form import Field, Form
+from backprop_tui.tui.screens.questions import names_of
+from backprop_tui.tui.screens.run_actions import Commands
 from backprop_tui.tui.tokens import Line, Piece, Token
 
 _NAME = Field(name="name", label="Name")
 _TAGS = Field(name="tags", label="Tags", placeholder="words to find it by")
 _NOTE = Field(name="note", label="Note", placeholder="a line about it")
-_MINUTES = Field(name="minutes", label="Timebox", width=9, after="min of this attempt, or none")
-_PRIORITY = Field(name="priority", label="Priority", width=9, after="higher goes first")
+_MINUTES = Field(name="minutes", label="Timebox", width=9, suffix="min of this attempt, or none")
+_PRIORITY = Field(name="priority", label="Priority", width=9, suffix="higher goes first")
 _UNCHANGED = "nothing is changed yet"
 
 
+class _Changes(TypedDict, total=False):
+    name: str
+    tags: list[str]
+    note: str
+    max_run_seconds: float
+    priority: int
+
+
 class EditRun(Form):
-    """Sends what was changed, and that alone; of several runs there is no name, and what they share stands there."""
+    """Sends only what was changed. For several runs there is no name, and a field shows what they have in common."""
 
-    TITLE_WORDS = "Edit"
-    KEYS = "enter change · esc cancel"
-    LIVE_ROWS = 3
+    HEADING = "Edit"
+    KEYS = "enter save · esc cancel"
+    STATUS_ROWS = 3
 
-    def __init__(self, runs: Sequence[KnownRun], desk: Desk, *, glyphs: Glyphs) -> None:
+    def __init__(self, runs: Sequence[KnownRun], commands: Commands, *, glyphs: Glyphs) -> None:
         rows = [(_TAGS,), (_NOTE,), (_PRIORITY,)]
         if len(runs) == 1:
             rows.insert(0, (_NAME,))
-        if all(one.status not in ENDED for one in runs):
+        if all(run.status not in ENDED for run in runs):
             rows.insert(-1, (_MINUTES,))
-        self._before = _shared(runs)
+        self._before = _common_values(runs)
         super().__init__(rows, self._before, glyphs=glyphs)
         self._runs = runs
-        self._desk = desk
+        self._commands = commands
         self._error = ""
         self._busy = False
 
     def on_mount(self) -> None:
-        """Says whom it is about."""
         super().on_mount()
-        self.draw_live()
+        self.draw_status()
 
-    def live(self) -> Sequence[Line]:
-        """Whom it is about, and what went wrong."""
-        name = sanitize(str(self._runs[0].record["name"]))
-        whom = f"{name}  {self._runs[0].id}" if len(self._runs) == 1 else counted(len(self._runs), "run")
-        said = Piece(clip(self._error, self.room, self.glyphs), Token.BAD if self._error != _UNCHANGED else Token.MUTED)
-        return [(), (Piece(clip(whom, self.room, self.glyphs), Token.MUTED),), (said,)]
+    def status(self) -> Sequence[Line]:
+        """Say which runs are edited, and what went wrong."""
+        subject = f"{names_of(self._runs)}  {self._runs[0].id}" if len(self._runs) == 1 else names_of(self._runs)
+        token = Token.BAD if self._error != _UNCHANGED else Token.MUTED
+        error = Piece(clip(self._error, self.text_width, self.glyphs), token)
+        return [(), (Piece(clip(subject, self.text_width, self.glyphs), Token.MUTED),), (error,)]
 
     @on(Input.Changed)
     def _field_changed(self) -> None:
         self._error = ""
-        self.draw_live()
+        self.draw_status()
 
     def submit(self) -> None:
-        """Changes each of the runs."""
         try:
-            options = self._options()
+            changes = self._changes()
         except ValueError as error:
-            self._error = str(error)
+            self._error = f"{self.glyphs.state('failed')} {error}"
         else:
-            self._error = "" if options else _UNCHANGED
-            if options and not self._busy:
+            self._error = "" if changes else _UNCHANGED
+            if changes and not self._busy:
                 self._busy = True
-                self.run_worker(self._change(options), group="submit")
-        self.draw_live()
+                self.run_worker(self._save(changes), group="submit")
+        self.draw_status()
 
-    def _options(self) -> list[str]:
-        """Raises: ValueError for a quotation that does not end."""
-        changed = {name: value for name, value in self.values().items() if value != self._before.get(name, "")}
-        found = [f"--{name}={changed[name].strip()}" for name in ("name", "note") if name in changed]
-        if "tags" in changed:
-            found += [f"--tag={tag.removeprefix('#')}" for tag in shlex.split(changed["tags"]) or [""]]
-        if "minutes" in changed:
-            found.append(f"--max-minutes={changed['minutes'].strip() or 'none'}")
-        if "priority" in changed:
-            found.append(f"--priority={changed['priority'].strip() or '0'}")
-        return found
+    def _changes(self) -> _Changes:
+        """Return what was changed.
 
-    async def _change(self, options: Sequence[str]) -> None:
-        said: list[str] = []
-        for one in self._runs:
-            answer = await self._desk.ask("edit", one.id, *options)
-            if not answer.done:
-                self._busy, self._error = False, f"{self.glyphs.state('failed')} {answer.words}"
-                self.draw_live()
+        Raises:
+            ValueError: a field cannot be understood; the message says why.
+        """
+        texts = {name: text.strip() for name, text in self.values().items() if text != self._before.get(name, "")}
+        changes = _Changes()
+        if "name" in texts:
+            changes["name"] = texts["name"]
+        if "note" in texts:
+            changes["note"] = texts["note"]
+        if "tags" in texts:
+            changes["tags"] = [tag.removeprefix("#") for tag in shlex.split(texts["tags"])]
+        if "minutes" in texts:
+            changes["max_run_seconds"] = _seconds(texts["minutes"])
+        if "priority" in texts:
+            changes["priority"] = _priority(texts["priority"])
+        return changes
+
+    async def _save(self, changes: _Changes) -> None:
+        messages: list[str] = []
+        for run in self._runs:
+            result = await self._commands.edit(run.id, **changes)
+            if not result.done:
+                self._busy, self._error = False, f"{self.glyphs.state('failed')} {result.message}"
+                self.draw_status()
                 return
-            said.append(answer.words)
-        self.dismiss(tuple(said))
+            messages.append(result.message)
+        self.dismiss((messages[0] if len(messages) == 1 else f"Changed {counted(len(messages), 'run')}",))
 
 
-def _shared(runs: Sequence[KnownRun]) -> dict[str, str]:
-    """What stands in the fields: that in which all of the runs agree."""
-    values = [{name: sanitize(value) for name, value in _values(one).items()} for one in runs]
-    return {name: value for name, value in values[0].items() if all(each[name] == value for each in values)}
+def _seconds(text: str) -> float:
+    try:
+        minutes = KEYS["max_run_minutes"].kind.read(text or "none")
+    except WrongValue as error:
+        raise ValueError(f"timebox {sanitize(text)}: {error}") from error
+    return inf if minutes is None else 60 * float(str(minutes))
 
 
-def _values(one: KnownRun) -> dict[str, str]:
-    record = one.record
+def _priority(text: str) -> int:
+    try:
+        return int(text or "0")
+    except ValueError as error:
+        raise ValueError(f"priority {sanitize(text)} is not a whole number") from error
+
+
+def _common_values(runs: Sequence[KnownRun]) -> dict[str, str]:
+    """Return the values in which all of the runs agree."""
+    values = [{name: sanitize(value) for name, value in _values(run).items()} for run in runs]
+    return {name: value for name, value in values[0].items() if all(other[name] == value for other in values)}
+
+
+def _values(run: KnownRun) -> dict[str, str]:
+    record = run.record
     minutes = record.get("max_run_minutes")
     return {
         "name": str(record["name"]),

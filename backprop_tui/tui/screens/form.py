@@ -1,4 +1,4 @@
-"""A dialog of named fields in rows, with lines below them that tell what they come to."""
+"""A dialog of named fields in rows, with status lines below them."""
 
 from __future__ import annotations
 
@@ -12,57 +12,54 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label
 
+from backprop_tui.domain.lazy_dataclass import dataclass
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.values import dataclass
+from backprop_tui.tui.actions import FORM_ACTIONS, bindings
+from backprop_tui.tui.cells import clip
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.new_run.command_line import joined
-from backprop_tui.tui.screens.leave_once import LeaveOnce
+from backprop_tui.tui.new_run.command_line import join_lines
+from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
+from backprop_tui.tui.textual_patches.line_input import LineInput
 from backprop_tui.tui.tokens import Line
-from backprop_tui.tui.widgets.line_input import LineInput
-from backprop_tui.tui.widgets.painted import COLOURS, Painted
+from backprop_tui.tui.widgets.line_widget import COLOURS, LineWidget
 
-_WIDEST, _MARGIN, _LABEL = 92, 4, 12
-_FULL_BELOW = 70  # columns: then the dialog takes all of them
+_MAX_WIDTH, _MARGIN, _LABEL_WIDTH = 92, 4, 12
+_FULL_WIDTH_BELOW = 70  # columns
 _FRAME_ROWS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """A field; `width` in cells, None takes what is left of the row. `after` is said behind it."""
+    """A field; `width` in cells, None takes the rest of the row; `suffix` is shown behind it."""
 
     name: str
     label: str
     width: int | None = None
     placeholder: str = ""
-    after: str = ""
+    suffix: str = ""
 
 
 class FieldInput(LineInput):
-    """One line of text; what is pasted in several becomes one."""
+    """One line of text; several pasted lines are joined."""
 
     def on_paste(self, event: events.Paste) -> None:
-        """In place of what is selected."""
         event.prevent_default()
         event.stop()
-        self.replace(sanitize(joined(event.text)), *self.selection)
+        self.replace(sanitize(join_lines(event.text)), *self.selection)
 
 
-class Form(LeaveOnce, ModalScreen[tuple[str, ...] | None]):
-    """Up and down go from field to field, enter submits from each of them, esc leaves.
+class Form(DismissOnce, ModalScreen[tuple[str, ...] | None]):
+    """Up and down move between fields, enter submits from each of them, esc closes.
 
-    Dismissed with the lines that the command wrote, None where it was left.
+    The result is given by the subclass, None when the form is closed without submitting.
     """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
-    BINDINGS: ClassVar[list[BindingType]] = [
-        ("escape", "leave", "leave"),
-        ("down", "app.focus_next", "next field"),
-        ("up", "app.focus_previous", "previous field"),
-    ]
-    TITLE_WORDS = ""
-    KEYS = "enter done · esc cancel"
-    LIVE_ROWS = 1  # below the fields
-    BELOW_FIRST = False  # a line below the first field
+    BINDINGS: ClassVar[list[BindingType]] = bindings(FORM_ACTIONS)
+    HEADING = ""
+    KEYS = "enter submit · esc cancel"
+    STATUS_ROWS = 1  # below the fields
+    HAS_HINT = False  # a line below the first field
 
     def __init__(self, rows: Sequence[Sequence[Field]], values: Mapping[str, str], *, glyphs: Glyphs) -> None:
         super().__init__()
@@ -71,91 +68,85 @@ class Form(LeaveOnce, ModalScreen[tuple[str, ...] | None]):
         self.glyphs = glyphs
 
     def compose(self) -> ComposeResult:
-        """Fields, and the lines below them."""
         with Vertical(id="form") as box:
-            box.border_title = f" {self.TITLE_WORDS} "
-            between = self.glyphs.between
-            box.border_subtitle = f" {self.KEYS.replace('·', between)} "
+            box.border_title = f" {self.HEADING} "
             with Vertical(id="fields"):
-                for place, row in enumerate(self._rows):
+                for number, row in enumerate(self._rows):
                     yield self._row(row)
-                    if place == 0 and self.BELOW_FIRST:
-                        yield Painted(glyphs=self.glyphs, id="below-first")
-            yield Painted(glyphs=self.glyphs, id="live")
+                    if number == 0 and self.HAS_HINT:
+                        yield LineWidget(glyphs=self.glyphs, id="hint")
+            yield LineWidget(glyphs=self.glyphs, id="status")
 
     def _row(self, row: Sequence[Field]) -> Horizontal:
         parts: list[Label | FieldInput] = []
-        for place, field in enumerate(row):
+        for number, field in enumerate(row):
             label = Label(field.label, markup=False, classes="-label")
-            label.styles.width = _LABEL if place == 0 else len(field.label) + 2
+            label.styles.width = _LABEL_WIDTH if number == 0 else len(field.label) + 2
             entry = FieldInput(
                 self._values.get(field.name, ""), placeholder=field.placeholder, id=f"field-{field.name}", compact=True
             )
             entry.select_on_focus = False
             entry.styles.width = "1fr" if field.width is None else field.width
             parts += [label, entry]
-            if field.after:
-                parts.append(Label(f" {field.after}", markup=False, classes="-label"))
+            if field.suffix:
+                parts.append(Label(f" {field.suffix}", markup=False, classes="-label"))
         return Horizontal(*parts, classes="-row")
 
     def on_mount(self) -> None:
-        """The first field has the keys."""
         self._lay_out()
         self.field(self._rows[0][0].name).focus()
 
     @on(events.Resize)
     def _resized(self) -> None:
         self._lay_out()
-        self.draw_live()
+        self.draw_status()
 
     def _lay_out(self) -> None:
         width, height = self.app.size
         box = self.query_one("#form")
-        box.styles.width = width if width < _FULL_BELOW else min(_WIDEST, width - _MARGIN)
-        needed = len(self._rows) + self.BELOW_FIRST + self.LIVE_ROWS + _FRAME_ROWS
-        box.styles.height = min(needed, height)
-        live = self.query_one("#live")
-        live.styles.height = max(1, min(self.LIVE_ROWS, height - _FRAME_ROWS - 3))
+        box.styles.width = width if width < _FULL_WIDTH_BELOW else min(_MAX_WIDTH, width - _MARGIN)
+        keys = clip(self.KEYS.replace("·", self.glyphs.between), self.text_width - 2, self.glyphs)
+        box.border_subtitle = f" {keys} "
+        box.styles.height = min(len(self._rows) + self.HAS_HINT + self.STATUS_ROWS + _FRAME_ROWS, height)
+        status = self.query_one("#status")
+        status.styles.height = max(1, min(self.STATUS_ROWS, height - _FRAME_ROWS - 3))
 
     @property
-    def room(self) -> int:
+    def text_width(self) -> int:
         """Cells of a row within the frame."""
         width = self.app.size.width
-        return max(1, (width if width < _FULL_BELOW else min(_WIDEST, width - _MARGIN)) - 4)
+        return max(1, (width if width < _FULL_WIDTH_BELOW else min(_MAX_WIDTH, width - _MARGIN)) - 4)
 
     def field(self, name: str) -> FieldInput:
-        """The field of a name."""
         return self.query_one(f"#field-{name}", FieldInput)
 
     def values(self) -> dict[str, str]:
-        """What stands in each field."""
+        """Return the text of each field."""
         return {field.name: self.field(field.name).value for row in self._rows for field in row}
 
     def fill(self, values: Mapping[str, str]) -> None:
-        """Other values; what is not named becomes empty."""
+        """Replace the text of all fields; those not named become empty."""
         for row in self._rows:
             for field in row:
                 entry = self.field(field.name)
                 entry.value = sanitize(values.get(field.name, ""))
                 entry.cursor_position = len(entry.value)
 
-    def live(self) -> Sequence[Line]:
-        """The lines below the fields."""
+    def status(self) -> Sequence[Line]:
+        """Return the lines below the fields."""
         return ()
 
-    def draw_live(self) -> None:
-        """Paints them."""
-        for below in self.query("#live").results(Painted):  # none while the dialog is being left
-            below.show(self.live())
+    def draw_status(self) -> None:
+        for widget in self.query("#status").results(LineWidget):  # none while the dialog is being closed
+            widget.show(self.status())
 
     def submit(self) -> None:
-        """Enter was pressed."""
+        """Handle enter."""
 
     @on(Input.Submitted)
     def _submitted(self, message: Input.Submitted) -> None:
         message.stop()
         self.submit()
 
-    def action_leave(self) -> None:
-        """Esc."""
+    def action_close(self) -> None:
         self.dismiss(None)

@@ -1,4 +1,4 @@
-"""All keys, from the registry, and what the glyphs mean."""
+"""The help page: all keys, from the registry, and what the symbols mean."""
 
 from __future__ import annotations
 
@@ -11,16 +11,29 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.tui.actions import ACTIONS, ANYWHERE, DIALOGS, GROUP, LOG, METRICS, MOVE, RUNS, Action
+from backprop_tui.tui.actions import (
+    ACTIONS,
+    ANYWHERE,
+    DIALOGS,
+    GROUP,
+    HELP_ACTIONS,
+    LOG,
+    METRICS,
+    MOVE,
+    RUNS,
+    Action,
+    bindings,
+)
 from backprop_tui.tui.cells import clip
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import LineBuilder, heading
 from backprop_tui.tui.panes.footer import draw_footer
-from backprop_tui.tui.screens.leave_once import LeaveOnce
+from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
+from backprop_tui.tui.textual_patches.line_input import LineInput
 from backprop_tui.tui.tokens import STATE_TOKENS, Line, Piece, Token
-from backprop_tui.tui.widgets.line_input import LineInput
-from backprop_tui.tui.widgets.painted import COLOURS, Painted
-from backprop_tui.tui.widgets.sheet import Sheet
+from backprop_tui.tui.widgets.bars import footer_texts
+from backprop_tui.tui.widgets.line_widget import COLOURS, LineWidget
+from backprop_tui.tui.widgets.scroll_view import ScrollView
 
 _COLUMNS = ((ANYWHERE,), (RUNS, GROUP, DIALOGS), (MOVE, LOG, METRICS))
 _STATES = (
@@ -36,128 +49,112 @@ _STATES = (
     "failed",
     "lost",
 )
+_FOOTER = footer_texts([action for action in HELP_ACTIONS if action.id in ("find", "scroll_down", "scroll_up", "back")])
 
 
-_KEYS = (("/", "find a key"), ("j", "down"), ("k", "up"), ("esc", "back"))
+class Help(DismissOnce, Screen[None]):
+    """Up to three columns; text typed after a slash narrows them."""
 
-
-class Help(LeaveOnce, Screen[None]):
-    """Three columns where there is room for three; what is typed after a slash narrows them."""
-
-    AUTO_FOCUS = ""  # the line has the keys only while it is open
+    AUTO_FOCUS = ""  # the input has the focus only while it is open
     COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
-    BINDINGS: ClassVar[list[BindingType]] = [
-        ("escape", "back", "back"),
-        ("q,question_mark", "dismiss", "back"),
-        ("slash", "find", "find a key"),
-        ("j,down", "scroll(1)", "down"),
-        ("k,up", "scroll(-1)", "up"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(HELP_ACTIONS)
 
     def __init__(self, *, glyphs: Glyphs) -> None:
         super().__init__()
         self._glyphs = glyphs
 
     def compose(self) -> ComposeResult:
-        """The page, the line to find something, the keys."""
-        yield Sheet(glyphs=self._glyphs, id="help")
+        yield ScrollView(glyphs=self._glyphs, id="help")
         yield LineInput(placeholder="a key or a word", id="find", compact=True)
-        yield Painted(glyphs=self._glyphs, id="footer")
+        yield LineWidget(glyphs=self._glyphs, id="footer")
 
     @property
-    def _line(self) -> LineInput:
+    def _input(self) -> LineInput:
         return self.query_one("#find", LineInput)
 
     def on_resize(self) -> None:
-        """Columns as there is room."""
         self._draw()
 
     def _draw(self) -> None:
         width = self.app.size.width
-        self.query_one(Sheet).show_sheet(draw_help(width, self._glyphs, wanted=self._line.value))
-        self.query_one("#footer", Painted).show([draw_footer(_KEYS, width, all_keys=False)])
+        self.query_one(ScrollView).show_content(draw_help(width, self._glyphs, search=self._input.value))
+        self.query_one("#footer", LineWidget).show([draw_footer(_FOOTER, width, all_keys=False)])
 
     def action_scroll(self, rows: int) -> None:
-        """Scrolls."""
-        self.query_one(Sheet).move(rows)
+        self.query_one(ScrollView).move(rows)
 
     def action_find(self) -> None:
-        """Opens the line."""
-        self._line.add_class("-open")
-        self._line.focus()
+        self._input.add_class("-open")
+        self._input.focus()
 
     def action_back(self) -> None:
-        """Shows all keys again, else leaves."""
-        if not self._line.has_class("-open"):
+        """Show all keys again, or close."""
+        if not self._input.has_class("-open"):
             self.dismiss(None)
             return
-        self._line.value = ""
-        self._close()
+        self._input.value = ""
+        self._close_input()
 
     @on(Input.Changed)
     def _typed(self) -> None:
         self._draw()
 
     @on(Input.Submitted)
-    def _close(self) -> None:
+    def _close_input(self) -> None:
         self.set_focus(None)
-        if not self._line.value:
-            self._line.remove_class("-open")
+        if not self._input.value:
+            self._input.remove_class("-open")
 
 
-def draw_help(width: int, glyphs: Glyphs, *, wanted: str = "") -> list[Line]:
-    """The page; keys that do nothing yet are left out, and a section of such keys with them.
-
-    `wanted`: those alone that have it as their key or in their words.
-    """
+def draw_help(width: int, glyphs: Glyphs, *, search: str = "") -> list[Line]:
+    """Return the page; with `search` only the actions that have it as their key or in their text."""
     top = [
-        (2, [Piece("Keys", Token.ACCENT, bold=True), Piece(" and what the glyphs mean, at the end", Token.MUTED)]),
+        (2, [Piece("Keys", Token.ACCENT, bold=True), Piece(" and symbols", Token.MUTED)]),
         (max(8, width - 11), [Piece("esc", Token.ACCENT, bold=True), Piece(" back", Token.MUTED)]),
     ]
     if width < 70:
         top[0] = (2, [Piece("Keys", Token.ACCENT, bold=True)])
     lines: list[Line] = [heading(top, width, glyphs, focused=True), ()]
-    actions = [one for one in ACTIONS if one.built and _is_wanted(one, wanted)]
+    actions = [action for action in ACTIONS if action.help and _matches(action, search)]
     if not actions:
-        return [*lines, (Piece(clip(f"  No key has {sanitize(wanted)}.", width, glyphs), Token.MUTED),)]
+        return [*lines, (Piece(clip(f"  No key matches {sanitize(search)}.", width, glyphs), Token.MUTED),)]
     count = 3 if width >= 110 else 2 if width >= 76 else 1
-    each = width // count
+    column_width = width // count
     columns: list[list[Line]] = [[] for _ in range(count)]
-    for place, sections in enumerate(_COLUMNS):
-        target = columns[min(place, count - 1)]
+    for number, sections in enumerate(_COLUMNS):
+        column = columns[min(number, count - 1)]
         for section in sections:
-            of_section = [_key(one, each, glyphs) for one in actions if one.section == section]
-            if of_section:
-                target += [()] if target else []
-                target += [(Piece(f"  {section}", bold=True),), *of_section]
+            rows = [_key_line(action, column_width, glyphs) for action in actions if action.section == section]
+            if rows:
+                column += [()] if column else []
+                column += [(Piece(f"  {section}", bold=True),), *rows]
     for row in range(max(map(len, columns))):
         built = LineBuilder()
-        for place, column in enumerate(columns):
-            built.at(place * each)
+        for number, column in enumerate(columns):
+            built.at(number * column_width)
             for piece in column[row] if row < len(column) else ():
                 built.put(piece.text, piece.token, bold=piece.bold)
         lines.append(built.line())
-    return [*lines, (), *_legend(width, glyphs)]
+    return [*lines, (), *_symbols(width, glyphs)]
 
 
-def _is_wanted(action: Action, wanted: str) -> bool:
-    """A single letter is a key; more is looked for in keys and words."""
-    if len(wanted) == 1:
-        return wanted in action.shown.split(" ")
-    return wanted.lower() in f"{action.shown} {action.word} {action.help}".lower()
+def _matches(action: Action, search: str) -> bool:
+    """A single letter must be a key; longer text is searched for in keys and descriptions."""
+    if len(search) == 1:
+        return search in action.shown.split(" ")
+    return search.lower() in f"{action.shown} {action.short} {action.help}".lower()
 
 
-def _key(action: Action, width: int, glyphs: Glyphs) -> Line:
-    words = clip(action.help, width - 15, glyphs)
-    return Piece(f"  {action.shown:<12}", Token.ACCENT, bold=True), Piece(words)
+def _key_line(action: Action, width: int, glyphs: Glyphs) -> Line:
+    return Piece(f"  {action.shown:<12}", Token.ACCENT, bold=True), Piece(clip(action.help, width - 15, glyphs))
 
 
-def _legend(width: int, glyphs: Glyphs) -> list[Line]:
+def _symbols(width: int, glyphs: Glyphs) -> list[Line]:
     lines: list[Line] = []
     built = LineBuilder().put("  ")
-    for word in _STATES:
-        if built.column + len(word) + 3 > width:
+    for state in _STATES:
+        if built.column + len(state) + 3 > width:
             lines.append(built.line())
             built = LineBuilder().put("  ")
-        built.put(f"{glyphs.state(word)} {word}", STATE_TOKENS[word]).put("  ")
+        built.put(f"{glyphs.state(state)} {state}", STATE_TOKENS[state]).put("  ")
     return [*lines, built.line()]

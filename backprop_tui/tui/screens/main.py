@@ -1,295 +1,496 @@
-"""The one screen: header, gauges, governor, problem, runs, the selected run, footer."""
+"""The main screen: every key of the dashboard, carried out on the panes, on runs, or in a dialog."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import os
+import shlex
+import subprocess
+from collections.abc import Mapping
 from typing import ClassVar
 
 from textual import events, on
-from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import Container
-from textual.widgets import Input
+from textual.app import SuspendNotSupported
+from textual.binding import BindingType
+from textual.message import Message
 
+from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.tui.actions import ACTIONS, BY_ID, beginning_keys, by_shown, footer_keys
+from backprop_tui.domain.status import ENDED
+from backprop_tui.presentation.known_run import KnownRun
+from backprop_tui.presentation.states import is_held_back
+from backprop_tui.tui.actions import BY_ID, MAIN_ACTIONS, Scope, bindings
 from backprop_tui.tui.charts.source import ChartSource, NoCharts
+from backprop_tui.tui.digest.history import AbsenceDigest
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.layout import Layout, layout
-from backprop_tui.tui.panes.beginning import beginning_view
-from backprop_tui.tui.panes.governor import governor_line_view, problem_view
-from backprop_tui.tui.panes.header import header_view
-from backprop_tui.tui.panes.machine import machine_view
-from backprop_tui.tui.panes.run_list import OLDER, run_list_view
-from backprop_tui.tui.panes.run_order import RunFilter
+from backprop_tui.tui.layout import Zoom
+from backprop_tui.tui.new_run.paths import example_script
+from backprop_tui.tui.panes.governor import unseen_problems
+from backprop_tui.tui.panes.run_list import OLDER
+from backprop_tui.tui.panes.run_order import RunSort, best_first, best_of, next_sort
 from backprop_tui.tui.panes.run_rows import GROUP
-from backprop_tui.tui.panes.selected_run import selected_run_view
 from backprop_tui.tui.requests import Desk
-from backprop_tui.tui.screens.ask import Ask, Question
-from backprop_tui.tui.screens.charting import Charting
-from backprop_tui.tui.screens.copying import Copying
-from backprop_tui.tui.screens.dialogs import Dialogs
-from backprop_tui.tui.screens.digests import Digests
-from backprop_tui.tui.screens.front import Front
-from backprop_tui.tui.screens.keys import Keys
-from backprop_tui.tui.screens.run_actions import RunActions
-from backprop_tui.tui.screens.standing import Standing
-from backprop_tui.tui.screens.viewing import Viewing
+from backprop_tui.tui.screens.ask import CANCEL
+from backprop_tui.tui.screens.panes_screen import PanesScreen, StoreBridge
+from backprop_tui.tui.screens.questions import COLUMN, copy_question, copyable, view_question
+from backprop_tui.tui.screens.run_actions import Commands, RunActions
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.widgets.chart_mouse import Steered
-from backprop_tui.tui.widgets.footer import Footer
-from backprop_tui.tui.widgets.governor import Governor
-from backprop_tui.tui.widgets.header import Header
-from backprop_tui.tui.widgets.line_input import LineInput
-from backprop_tui.tui.widgets.log import LogView
-from backprop_tui.tui.widgets.machine import Machine
-from backprop_tui.tui.widgets.metrics import MetricsTab
-from backprop_tui.tui.widgets.painted import COLOURS
-from backprop_tui.tui.widgets.problem import Problem
+from backprop_tui.tui.theme import DARK, LIGHT, TERMINAL
+from backprop_tui.tui.widgets.bars import FooterBar, GovernorBar, ProblemBar
+from backprop_tui.tui.widgets.chart_mouse import ZOOM, Zoomed
 from backprop_tui.tui.widgets.runs import RunsTable
-from backprop_tui.tui.widgets.selected import SelectedHeading, SelectedRun
+from backprop_tui.tui.widgets.scroll_view import ScrollView
+from backprop_tui.tui.widgets.selected_run import DETAILS, METRICS
 
-_BINDINGS: list[BindingType] = [
-    Binding(",".join(one.keys), f"press('{one.id}')", one.word, show=False, id=one.id, tooltip=one.help)
-    for one in ACTIONS
-    if one.keys
-]
+# Dialogs are imported when they are opened, so that they do not delay the first paint.
+
+_END = 1 << 30
+_THEMES = (DARK, LIGHT, TERMINAL)
 
 
-class MainScreen(Front):
-    """Shows a snapshot; hands what keys ask for to those who do it."""
+class MainScreen(PanesScreen):
+    """Has an `action_` method for each action of the registry."""
 
-    BINDINGS: ClassVar[list[BindingType]] = _BINDINGS
-    COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(MAIN_ACTIONS)
+
+    class DemoRequested(Message):
+        """Show the demo in place of the dashboard."""
 
     def __init__(
         self,
         snapshot: Snapshot,
+        bridge: StoreBridge,
         desk: Desk,
         charts: ChartSource | None = None,
         *,
         glyphs: Glyphs,
         selected_run: str | None = None,
     ) -> None:
-        super().__init__()
-        self.snapshot = snapshot
-        self.glyphs = glyphs
-        self.standing = Standing(row=selected_run)
-        self.layout_now: Layout = layout(80, 24, gpus=0)
-        self._followed = False
-        self.charting = Charting(self, charts or NoCharts())
-        self.dialogs = Dialogs(self, desk)
-        self.viewing = Viewing(self, desk)
-        runs = RunActions(desk, self)
-        self.digests = Digests(self, runs)
-        doing = self.charting.doing() | self.dialogs.doing() | self.viewing.doing() | Copying(self).doing()
-        self._keys = Keys(self, runs, doing)
-
-    def compose(self) -> ComposeResult:
-        """From top to bottom."""
-        yield Header(glyphs=self.glyphs, id="header")
-        yield Machine(glyphs=self.glyphs, id="machine")
-        yield Governor(glyphs=self.glyphs, id="governor")
-        yield Problem(glyphs=self.glyphs, id="problem")
-        with Container(id="body"):
-            table = RunsTable(glyphs=self.glyphs, id="runs")
-            table.selected = self.standing.row
-            yield table
-            yield SelectedRun(glyphs=self.glyphs, id="selected")
-        yield LineInput(placeholder="name, tag, group, command; state:failed gpu:1 tag:x", id="filter", compact=True)
-        yield Footer(glyphs=self.glyphs, id="footer")
-
-    def on_mount(self) -> None:
-        """The runs have the keys first."""
-        self.query_one(RunsTable).focus()
-        self.paint()
-        self.follow_cursor()  # at once, so that the log is there with the first paint or right after it
-        self.call_after_refresh(self._begin_charts)
-
-    def _begin_charts(self) -> None:
-        self.run_worker(self.charting.follow(), name="charts", group="charts")
-
-    def take(self, snapshot: Snapshot) -> None:
-        """Another moment; one that arrives while the app closes has nowhere to be shown."""
-        if not self.is_mounted or not self.app.is_running:
-            return
-        self.snapshot = snapshot
-        self.standing.look(self.standing.run_of_row(snapshot), snapshot.moment.monotonic)
-        self._keys.time_passes()
-        self.paint()
-        arrived = self.dialogs.arrived()
-        if arrived is not None:
-            self.query_one(RunsTable).select(arrived)
-
-    def fail(self, words: str) -> None:
-        """The store cannot be read: what was known stays, and the header says so."""
-        self.snapshot = replace(self.snapshot, problem=sanitize(words))
-        self.paint()
-
-    @on(events.Paste)
-    def _pasted(self, message: events.Paste) -> None:
-        self.dialogs.pasted(message.text)
-
-    @on(events.Resize)
-    def _resized(self) -> None:
-        self.paint()
-
-    def paint(self) -> None:
-        """Every pane from the snapshot; each of them paints what changed alone."""
-        self._lay_out()
-        width = self.app.size.width
-        now, standing = self.snapshot, self.standing
-        self.query_one(Header).show_view(header_view(now), width)
-        self.query_one(Machine).show_view(machine_view(now), self.layout_now)
-        self.query_one(Governor).show_view(governor_line_view(now), width)
-        self.query_one(Problem).show_view(problem_view(now, standing.seen), width)
-        beginning = beginning_view(now, example=self.dialogs.example is not None)
-        self.query_one(RunsTable).show_view(run_list_view(now, standing.choices(now)), beginning)
-        self.paint_selected()
-
-    def paint_selected(self) -> None:
-        """The selected run and the keys that apply to it."""
-        run = self.standing.run_of_row(self.snapshot)
-        if self.layout_now.selected_rows:
-            view = selected_run_view(self.snapshot, None if run is None else run.id)
-            self.query_one(SelectedRun).show_view(view)
-            self.charting.look_if_changed()
-        group = (self.standing.row or "").startswith(GROUP)
-        status = None if run is None or self.standing.row == OLDER else run.status
-        keys = beginning_keys() if self.snapshot.is_beginning else footer_keys(status, group=group)
-        marked = f"{len(self.standing.marked)} marked" if self.standing.marked else ""
-        keys = self.charting.footer_keys() or self.query_one(SelectedRun).search_keys or keys
-        self.query_one(Footer).show_keys(keys, self.app.size.width, note=marked)
-
-    def _lay_out(self) -> None:
-        sample = self.snapshot.sample
-        gpus = 0 if sample is None else len(sample.readings.gpus)
-        problem = problem_view(self.snapshot, self.standing.seen) is not None
-        found = layout(
-            self.app.size.width,
-            self.app.size.height,
-            gpus=gpus,
-            problem=problem,
-            zoom=self.standing.zoom,
-            opened=self.standing.opened,
-            empty=self.snapshot.is_beginning,
+        self._charts = charts or NoCharts()
+        self.example = example_script()
+        has_example = self.example is not None
+        super().__init__(
+            snapshot, bridge, self._charts, glyphs=glyphs, selected_run=selected_run, has_example=has_example
         )
-        if found != self.layout_now:
-            self.layout_now = found
-            self._apply(found)
-            self.charting.paint()  # beside the log, above it, or not at all
+        self.commands = Commands(desk)
+        self._run_actions = RunActions(self.commands, self)
+        self._draft: Mapping[str, str] = {}  # of the New run dialog, kept from one opening to the next
 
-    def _apply(self, found: Layout) -> None:
-        """Sizes of the panes."""
-        for name, rows in (
-            ("machine", found.machine_rows),
-            ("governor", found.governor_rows),
-            ("problem", found.problem_rows),
-            ("footer", found.footer_rows),
-        ):
-            pane = self.query_one(f"#{name}")
-            pane.display = rows > 0
-            pane.styles.height = max(1, rows)
-        self.query_one("#body").set_class(found.beside, "-beside")
-        runs, selected = self.query_one("#runs"), self.query_one("#selected")
-        runs.display, selected.display = found.runs_rows > 0, found.selected_rows > 0
-        if found.runs_rows:
-            runs.styles.height, runs.styles.width = found.runs_rows, found.runs_width
-        if found.selected_rows:
-            selected.styles.height = found.selected_rows
-        if not selected.display and self.query_one(SelectedRun).has_focus_within:
-            runs.focus()
-        elif not runs.display and runs.has_focus:
-            self.query_one(SelectedRun).tab_widget.focus()
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Enable actions by whether there are runs: `e` and `d` mean something else in an empty store."""
+        registered = BY_ID.get(action)
+        return registered is None or registered.with_runs in (None, not self.snapshot.is_beginning)
 
-    def action_press(self, action_id: str) -> None:
-        """A key of the registry."""
-        self.follow_cursor()
-        self._keys.press(BY_ID[action_id])
+    def _target_runs(self) -> list[KnownRun]:
+        """Return the runs that an action is about."""
+        self._follow_cursor()
+        return self.state.target_runs(self.snapshot)
 
-    def go_to(self, run_id: str) -> None:
-        """Puts the cursor on a run, wherever it is hidden."""
-        self.viewing.go_to(run_id)
+    @property
+    def _focused_pane(self) -> RunsTable | ScrollView:
+        return self.selected.tab_widget if self.selected.has_focus_within else self.runs_table
 
-    async def question(self, question: Question) -> str:
-        """Asked in a dialog."""
-        return await self.app.push_screen_wait(Ask(question, glyphs=self.glyphs))
+    @on(FooterBar.Clicked)
+    async def _footer_clicked(self, message: FooterBar.Clicked) -> None:
+        owners = {Scope.LOG: self.selected.log_view, Scope.METRICS: self.selected.tab_widget}
+        await owners.get(message.action.scope, self).run_action(message.action.command)
 
-    def tell(self, words: str, *, bad: bool = False) -> None:
-        """A notice at the bottom right."""
-        if not bad and (self.size.width < 60 or self.size.height < 12):
-            return  # it would cover all there is to see
-        self.notify(words, severity="warning" if bad else "information", timeout=5, markup=False)
+    # Moving around
 
-    def follow_cursor(self) -> None:
-        """What is chosen is what is under the cursor, also where a key comes before the message that it moved."""
-        row = self.query_one(RunsTable).selected
-        if row is not None and (row != self.standing.row or not self._followed):
-            self._followed = True
-            self.standing.select(row, self.snapshot.moment.monotonic)
-            self._keys.row_changed()
-            self.paint_selected()
+    def action_move(self, rows: int) -> None:
+        self._focused_pane.move(rows)
+        self._follow_cursor()
 
-    @on(RunsTable.Selected)
-    def _row_selected(self) -> None:
-        self.follow_cursor()
+    def action_page(self, share: float) -> None:
+        self._focused_pane.page(share)
+        self._follow_cursor()
+
+    def action_top(self) -> None:
+        self._focused_pane.move_to(0)
+        self._follow_cursor()
+
+    def action_end(self) -> None:
+        self._focused_pane.move_to(_END)
+        self._follow_cursor()
+
+    def action_tab(self, tab: int) -> None:
+        self.selected.choose(tab)
+
+    def action_turn_tab(self, by: int) -> None:
+        self.selected.choose(self.selected.tab + by)
+
+    def action_other_pane(self) -> None:
+        if self.selected.has_focus_within or not self.selected.display:
+            self.set_focus(self.runs_table)
+        else:
+            self.set_focus(self.selected.tab_widget)
+
+    def action_zoom(self) -> None:
+        self._set_zoom(Zoom.SELECTED if self.selected.has_focus_within else Zoom.RUNS)
+
+    def action_unzoom(self) -> None:
+        self._set_zoom(Zoom.NONE)
+
+    def _set_zoom(self, zoom: Zoom) -> None:
+        self.state.zoom = zoom
+        self.paint()
+
+    def action_open(self) -> None:
+        """Fold or unfold a group, show older runs, enter the selected run, or go back."""
+        if not self.runs_table.has_focus:
+            self.action_back()
+        elif self.state.is_group_row:
+            self.action_fold(self.state.group(self.snapshot) not in self.state.folded)
+        elif self.state.row == OLDER:
+            self.action_older()
+        else:
+            self.state.opened = True
+            self.paint()
+            self.set_focus(self.selected.tab_widget)
 
     @on(RunsTable.Opened)
     def _row_opened(self) -> None:
-        self.action_press("open")
+        self._follow_cursor()
+        self.action_open()
+
+    def action_back(self) -> None:
+        """Leave the innermost of: filter input, zoom, selected run, filter, marks, problem line."""
+        state = self.state
+        if self.filter_input.has_class("-open"):
+            self.close_filter()
+        elif state.zoom is not Zoom.NONE:
+            self._set_zoom(Zoom.NONE)
+        elif self.selected.has_focus_within or state.opened:
+            state.opened = False
+            self.paint()
+            self.set_focus(self.runs_table)
+        elif state.filter:
+            self.set_filter("")
+        elif state.marked:
+            state.marked.clear()
+        else:
+            state.seen |= {run.id for run in unseen_problems(self.snapshot, state.seen)}
+        self.paint()
+
+    def action_problem(self) -> None:
+        """Go to the next failure that has not been looked at."""
+        ids = [run.id for run in unseen_problems(self.snapshot, self.state.seen)]
+        if not ids:
+            self.tell("No new failures")
+            return
+        row = self.state.row
+        self.go_to(ids[(ids.index(row) + 1) % len(ids)] if row in ids else ids[0])
+
+    @on(ProblemBar.Clicked)
+    def _problem_clicked(self) -> None:
+        self.action_problem()
+
+    @on(GovernorBar.Clicked)
+    def _governor_clicked(self) -> None:
+        """Go to the first run that is held, and show why."""
+        held = next((run for run in self.snapshot.runs if is_held_back(run)), None)
+        if held is None:
+            self.tell("The governor holds no run")
+            return
+        self.go_to(held.id)
+        self.selected.choose(DETAILS)
+
+    def action_best(self) -> None:
+        """Go to the best run of the group under the cursor."""
+        members = self.state.group_members(self.snapshot)
+        best = best_of(members)
+        if best is not None:
+            self.go_to(best.id)
+        else:
+            self.tell("None of its runs has a loss yet" if members else "Select a group first", bad=True)
+
+    # How the runs are shown
+
+    def action_fold(self, folded: bool) -> None:  # noqa: FBT001 - a parameter of the action string
+        group = self.state.group(self.snapshot)
+        if group is None or not self.runs_table.has_focus:
+            return
+        (self.state.folded.add if folded else self.state.folded.discard)(group)
+        self.paint()
+        if folded:
+            self.runs_table.select(GROUP + group)
+
+    def action_mark(self) -> None:
+        """Mark or unmark the run under the cursor, and go on to the next row."""
+        run = self.snapshot.find(self.state.row)
+        if run is not None:
+            self.state.toggle_mark(run.id)
+            self.paint()
+            self.runs_table.move(1)
+            self._follow_cursor()
 
     @on(RunsTable.Marked)
     def _row_marked(self) -> None:
-        self.action_press("mark")
+        self._follow_cursor()
+        self.action_mark()
 
-    @on(RunsTable.HeadClicked)
-    def _head_clicked(self, message: RunsTable.HeadClicked) -> None:
-        self.viewing.head_clicked(message.head)
-
-    @on(SelectedHeading.TabChosen)
-    def _tab_chosen(self, message: SelectedHeading.TabChosen) -> None:
-        self.query_one(SelectedRun).choose(message.tab)
-
-    @on(SelectedRun.TabShown)
-    @on(LogView.SearchTurned)
-    def _tab_shown(self) -> None:
-        self.paint_selected()
-
-    @on(MetricsTab.Chosen)
-    def _metric_chosen(self, message: MetricsTab.Chosen) -> None:
-        self.charting.choose_metric(message.name)
-
-    @on(Steered)
-    def _chart_steered(self, message: Steered) -> None:
-        self.charting.steer(message)
-
-    @on(Governor.Chosen)
-    def _governor_chosen(self) -> None:
-        self.viewing.why()
-
-    @on(Problem.Chosen)
-    def _problem_chosen(self) -> None:
-        self.action_press("problem")
-
-    @on(Footer.Pressed)
-    def _footer_pressed(self, message: Footer.Pressed) -> None:
-        action = by_shown(message.key)
-        if action is not None:
-            self._keys.press(action)
-
-    @on(RunsTable.Typed)
-    def _filter_typed(self, message: RunsTable.Typed) -> None:
-        line = self.query_one("#filter", Input)
-        if line.has_class("-open"):
-            line.post_message(events.Key(message.key, message.character))
-        else:
-            self.action_press("filter")
-
-    @on(Input.Changed, "#filter")
-    def _filter_changed(self, message: Input.Changed) -> None:
-        self.standing.filter = RunFilter.parse(message.value)
+    def action_older(self) -> None:
+        self.state.older = not self.state.older
         self.paint()
 
-    @on(Input.Submitted, "#filter")
-    def _filter_done(self) -> None:
-        self._keys.close_filter()
+    @on(RunsTable.HeadingClicked)
+    def _heading_clicked(self, message: RunsTable.HeadingClicked) -> None:
+        """Sort by the column, then the other way round, then in the default order."""
+        self.sort(next_sort(self.state.sort, message.column))
+
+    def action_view(self) -> None:
+        self.work(self._choose_view())
+
+    async def _choose_view(self) -> None:
+        """Ask until an order is chosen or the dialog is cancelled, so that several columns can be switched."""
+        while (answer := await self.ask(view_question(self.state, self.glyphs))) != CANCEL:
+            kind, _, key = answer.partition(":")
+            if kind != COLUMN:
+                self.sort(RunSort.by(key) if key else None)
+                return
+            self.state.hidden ^= {key}
+            self.paint()
+
+    def action_theme(self) -> None:
+        place = _THEMES.index(self.app.theme) if self.app.theme in _THEMES else -1
+        self.app.theme = _THEMES[(place + 1) % len(_THEMES)]
+
+    def action_redraw(self) -> None:
+        self.refresh(repaint=True, layout=True)
+
+    # Runs and the queue
+
+    def action_stop(self) -> None:
+        self.work(self._run_actions.stop(self._target_runs()))
+
+    def action_kill(self) -> None:
+        self.work(self._run_actions.kill(self._target_runs()))
+
+    def action_pause(self) -> None:
+        self.work(self._run_actions.pause(self._target_runs()))
+
+    def action_resume(self) -> None:
+        self.work(self._run_actions.resume(self._target_runs()))
+
+    def action_retry_group(self) -> None:
+        self.work(self._run_actions.retry_failed(self.state.group_members(self.snapshot)))
+
+    def action_move_in_queue(self, by: int) -> None:
+        self.work(self._run_actions.move(self._target_runs(), by))
+
+    def action_remove(self) -> None:
+        self.work(self._run_actions.remove(self._target_runs()))
+
+    def action_hold(self) -> None:
+        self.work(self._run_actions.hold(held=self.snapshot.queue_held))
+
+    def action_time(self) -> None:
+        self.work(self._more_time(self._target_runs()))
+
+    async def _more_time(self, runs: list[KnownRun]) -> None:
+        if await self._run_actions.more_time(runs):
+            self.action_edit()
+
+    def action_leave(self) -> None:
+        self.work(self._leave())
+
+    async def _leave(self) -> None:
+        if await self._run_actions.may_leave(self.snapshot):
+            self.app.exit(0)
+
+    # Dialogs and other screens
+
+    def action_new(self) -> None:
+        """Open the New run dialog with the draft that was left."""
+        self._open_new_run(self._draft, keep=True)
+
+    @on(events.Paste)
+    def _pasted(self, message: events.Paste) -> None:
+        """Open the New run dialog with a command line that was pasted, or a file that was dropped on the window."""
+        from backprop_tui.tui.new_run.command_line import join_lines
+        from backprop_tui.tui.new_run.draft import COMMAND
+
+        line = sanitize(join_lines(message.text)).strip()
+        if line:
+            self._open_new_run({COMMAND: line}, keep=True)
+
+    def action_copy_as_new(self) -> None:
+        from backprop_tui.tui.new_run.draft import draft_like
+
+        run = self.state.selected_run(self.snapshot)
+        if run is None or run.run is None:
+            self.tell("Only a waiting or active run can be copied as a new run", bad=True)
+            return
+        self._open_new_run(draft_like(run.run), keep=False)
+
+    def action_example(self) -> None:
+        from backprop_tui.tui.new_run.draft import COMMAND
+
+        if self.example is None:
+            self.tell("The example is not installed", bad=True)
+        else:
+            self._open_new_run({COMMAND: shlex.quote(self.example)}, keep=False)
+
+    def action_demo(self) -> None:
+        self.post_message(self.DemoRequested())
+
+    def _open_new_run(self, draft: Mapping[str, str], *, keep: bool) -> None:
+        """Open the New run dialog; `keep` keeps what was typed when it is closed."""
+        from backprop_tui.tui.new_run.draft import recent_drafts
+        from backprop_tui.tui.screens.new_run import NewRun
+
+        recent = recent_drafts(run.run for run in self.snapshot.runs if run.run is not None)
+        dialog = NewRun(draft, self.commands, recent, glyphs=self.glyphs)
+
+        def closed(run_ids: tuple[str, ...] | None) -> None:
+            if keep:
+                self._draft = {} if run_ids else dialog.draft
+            if run_ids:
+                self._awaited = run_ids[0]
+                self.tell(f"Queued {run_ids[0] if len(run_ids) == 1 else counted(len(run_ids), 'run')}")
+            self._bridge.look()
+
+        self.app.push_screen(dialog, closed)
+
+    def action_edit(self) -> None:
+        from backprop_tui.tui.screens.edit_run import EditRun
+
+        runs = self._target_runs()
+        if not runs:
+            self.tell("Nothing is selected", bad=True)
+            return
+
+        def closed(messages: tuple[str, ...] | None) -> None:
+            for message in messages or ():
+                self.tell(message)
+                self._bridge.look()
+
+        self.app.push_screen(EditRun(runs, self.commands, glyphs=self.glyphs), closed)
+
+    def action_settings(self) -> None:
+        from backprop_tui.tui.screens.settings import Settings
+
+        self.app.push_screen(Settings(self.commands, glyphs=self.glyphs))
+
+    def action_help(self) -> None:
+        from backprop_tui.tui.screens.help import Help
+
+        self.app.push_screen(Help(glyphs=self.glyphs))
+
+    def action_digest(self) -> None:
+        self._bridge.request_digest()  # the digest opens when the events are read
+
+    def show_digest(self, digest: AbsenceDigest, *, opens: bool) -> None:
+        """Open the digest if `opens` and no other screen is open; otherwise say that there is one."""
+        if not opens or self.app.screen is not self:
+            ended = sum(recalled.run.status in ENDED for recalled in digest.runs)
+            self.tell(f"{counted(ended, 'run')} ended while you were away. D shows them")
+            return
+        from backprop_tui.tui.digest.view import digest_view
+        from backprop_tui.tui.screens.digest import RETRY, SHOW, Digest
+
+        view = digest_view(digest, self.snapshot)
+
+        def closed(answer: str | None) -> None:
+            if answer == SHOW and view.first_failure is not None:
+                self.go_to(view.first_failure)
+            elif answer == RETRY:
+                runs = [run for run in map(self.snapshot.find, view.retry) if run is not None]
+                self.work(self._run_actions.resume(runs))
+
+        self.app.push_screen(Digest(view, glyphs=self.glyphs), closed)
+
+    def action_compare(self) -> None:
+        from backprop_tui.tui.charts.compare_view import MOST_RUNS
+        from backprop_tui.tui.screens.compare import CompareScreen
+
+        runs = self._target_runs()
+        if len(runs) < 2:
+            self.tell("Mark two runs or more with space, then compare them")
+            return
+        if len(runs) > MOST_RUNS:
+            self.tell(f"Showing the {MOST_RUNS} best of {len(runs)}")
+            runs = best_first(runs)[:MOST_RUNS]
+        ids = [run.id for run in runs]
+        self.app.push_screen(CompareScreen(ids, lambda: self.snapshot, self._charts, glyphs=self.glyphs))
+
+    def action_copy(self) -> None:
+        """Copy the value under the cursor of the details, something of the selected run, or the ids of several."""
+        value = self.selected.details.value_at_cursor
+        if self.selected.details.has_focus and value is not None:
+            self._copy(*value)
+            return
+        runs = self._target_runs()
+        if len(runs) == 1:
+            self.work(self._choose_and_copy(runs[0]))
+        elif runs:
+            self._copy(f"{len(runs)} ids", " ".join(run.id for run in runs))
+
+    async def _choose_and_copy(self, run: KnownRun) -> None:
+        answer = await self.ask(copy_question(run))
+        if answer != CANCEL:
+            self._copy(*copyable(run)[answer])
+
+    def _copy(self, name: str, value: str) -> None:
+        """Copy by OSC 52, which also works through SSH where the terminal allows it."""
+        self.app.copy_to_clipboard(value)
+        self.tell(f"Copied {name}")
+
+    def action_pager(self) -> None:
+        run = self.state.selected_run(self.snapshot)
+        path = None if run is None else run.record.get("log_path")
+        if path is None or not os.path.exists(path):
+            self.tell("This run has no log", bad=True)
+            return
+        pager = shlex.split(os.environ.get("PAGER") or "less +G")
+        try:
+            with self.app.suspend():
+                subprocess.run([*pager, path], check=False)
+        except SuspendNotSupported:
+            self.tell("Cannot open a pager in this terminal", bad=True)
+        except FileNotFoundError:
+            self.tell(f"$PAGER: {pager[0]} was not found", bad=True)
+
+    # Log and charts of the selected run
+
+    def action_follow(self) -> None:
+        self.selected.log_view.action_follow()
+
+    def action_wrap(self) -> None:
+        self.selected.log_view.action_wrap()
+
+    def action_next_metric(self) -> None:
+        if self.selected.charts.next_metric():
+            self.selected.choose(METRICS)
+
+    def action_metrics_grid(self) -> None:
+        self.selected.choose(METRICS)
+        self.selected.charts.switch_grid()
+
+    def action_axis(self) -> None:
+        self.selected.charts.next_axis()
+
+    def action_log_scale(self) -> None:
+        self.selected.charts.switch_log_scale()
+
+    def action_smooth(self) -> None:
+        self.tell(f"Smoothing: {self.selected.charts.next_smoothing()}")
+
+    def action_zoom_in(self) -> None:
+        self.selected.charts.steer(Zoomed(None, ZOOM))
+        self.paint_selected()
+
+    def action_zoom_out(self) -> None:
+        self.selected.charts.steer(Zoomed(None, 1 / ZOOM))
+        self.paint_selected()
+
+    def action_export(self) -> None:
+        self.work(self._export())
+
+    async def _export(self) -> None:
+        try:
+            path = await self.selected.charts.export()
+        except OSError as error:
+            self.tell(f"Nothing was exported: {error.strerror}", bad=True)
+            return
+        if path is not None:
+            self.tell(f"Metrics written to {path}")

@@ -1,4 +1,4 @@
-"""The New run dialog: what to start and how, the same as a shell line, and what the governor would say."""
+"""The New run dialog: what to start and how, the equivalent shell line, and what the governor would decide."""
 
 from __future__ import annotations
 
@@ -10,81 +10,124 @@ from textual import on, work
 from textual.binding import BindingType
 from textual.widgets import Input
 
+from backprop_tui.domain.errors import BackpropError
+from backprop_tui.tui.actions import NEW_RUN_ACTIONS, bindings
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.new_run.draft import COMMAND, MORE, is_empty, shell_line, words_of
+from backprop_tui.tui.new_run.draft import COMMAND, MORE, Draft, is_empty, shell_line, words_of
 from backprop_tui.tui.new_run.paths import Completions, completions
-from backprop_tui.tui.new_run.verdict import Verdict, verdict_of
+from backprop_tui.tui.new_run.verdict import Verdict
 from backprop_tui.tui.panes.new_run import draw_completions, draw_live
-from backprop_tui.tui.requests import Desk, Said
-from backprop_tui.tui.screens.completing import Completing
-from backprop_tui.tui.screens.form import Field, Form
+from backprop_tui.tui.screens.form import Field, FieldInput, Form
+from backprop_tui.tui.screens.run_actions import Commands
 from backprop_tui.tui.tokens import Line
-from backprop_tui.tui.widgets.painted import Painted
+from backprop_tui.tui.widgets.line_widget import LineWidget
 
 DEBOUNCE_SECONDS = 0.35
 _RESUME = "resume"
 _ROWS = (
     (Field(name=COMMAND, label="Command", placeholder="train.py --lr 3e-4, or paste a command line"),),
-    (Field(name="name", label="Name", placeholder="the script's"),),
+    (Field(name="name", label="Name", placeholder="name of the script"),),
     (
-        Field(name="minutes", label="Timebox", width=9, placeholder="default", after="min"),
-        Field(name="total", label="  in all", width=9, after="min, in slices that resume"),
+        Field(name="minutes", label="Timebox", width=9, placeholder="default", suffix="min"),
+        Field(name="total", label="  total", width=9, suffix="min, split into slices"),
     ),
     (
         Field(name="gpus", label="GPUs", width=9, placeholder="default"),
-        Field(name="vram", label="  VRAM at least", width=9, placeholder="default", after="MB"),
+        Field(name="vram", label="  VRAM at least", width=9, placeholder="default", suffix="MB"),
     ),
     (
         Field(name="priority", label="Priority", width=9, placeholder="0"),
         Field(name="retries", label="  retries", width=9, placeholder="default"),
     ),
-    (Field(name="after", label="After", placeholder="a run that has to be done first"),),
+    (Field(name="after", label="After", placeholder="name or id of a run to finish first"),),
     (Field(name="sweep", label="Sweep", placeholder="lr=1e-3,3e-4 seed=1..3"),),
     (Field(name="group", label="Group", width=20), Field(name="tags", label="  tags", placeholder="baseline lm")),
     (Field(name=_RESUME, label="Resume from", placeholder="a checkpoint"),),
     (Field(name=MORE, label="Options", placeholder="--python PATH --cwd DIR --env NAME=VALUE, all of run --help"),),
 )
 _PATH_FIELDS = {f"field-{COMMAND}", f"field-{_RESUME}"}
+_HINT_INDENT = 13
+
+
+class PathCompletion:
+    """What tab does to the path under the cursor: complete the common part, then cycle through the candidates."""
+
+    def __init__(self) -> None:
+        self._completions = Completions(typed="")
+        self.chosen: int | None = None  # index of the candidate that tab put into the field
+        self.typed = ""
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """The paths to choose from; none when the only one has been typed already."""
+        paths = self._completions.paths
+        return () if paths == (self.typed,) and self.chosen is None else paths
+
+    @staticmethod
+    def path_before_cursor(text: str, cursor: int, *, whole_field: bool) -> str | None:
+        """Return the path to complete, None when there is none.
+
+        With `whole_field` the field is a path. Otherwise options and quoted words are left alone, and so is an empty
+        word behind the first.
+        """
+        before = text[:cursor]
+        if whole_field:
+            return before or None
+        start = max(before.rfind(" "), before.rfind("=")) + 1
+        word = before[start:]
+        if word.startswith(("-", "'", '"')) or (not word and before):
+            return None
+        return word
+
+    def show(self, new: Completions) -> None:
+        """Offer completions of another path; keep the candidates that tab is cycling through."""
+        paths = self._completions.paths
+        if self.chosen is not None and new.typed == paths[self.chosen] and len(paths) > 1:
+            self.typed = new.typed
+            return
+        self._completions, self.chosen, self.typed = new, None, new.typed
+
+    def next_path(self) -> str:
+        """Return the path that tab replaces the typed one with."""
+        if self.chosen is None and self._completions.common != self.typed:
+            return self._completions.common
+        self.chosen = 0 if self.chosen is None else (self.chosen + 1) % len(self._completions.paths)
+        return self._completions.paths[self.chosen]
 
 
 class NewRun(Form):
-    """Dismissed with the ids of what was queued; `draft` is what stood there, also where it is left."""
+    """The result are the ids of the queued runs; `draft` has the fields, also after it was closed."""
 
-    TITLE_WORDS = "New run"
-    KEYS = "enter queue · ctrl+n queue, stay · ctrl+r recent · esc keep draft"
-    LIVE_ROWS = 5
-    BELOW_FIRST = True
-    BINDINGS: ClassVar[list[BindingType]] = [
-        ("tab", "complete", "complete, or next field"),
-        ("ctrl+n", "queue_and_stay", "queue, and stay"),
-        ("ctrl+r", "recent", "a recent one"),
-    ]
+    HEADING = "New run"
+    KEYS = "enter queue · ctrl+n queue and keep open · ctrl+r history · esc close (draft kept)"
+    STATUS_ROWS = 5
+    HAS_HINT = True
+    BINDINGS: ClassVar[list[BindingType]] = bindings(NEW_RUN_ACTIONS)
 
     def __init__(
-        self, draft: Mapping[str, str], desk: Desk, recent: Sequence[Mapping[str, str]], *, glyphs: Glyphs
+        self, draft: Mapping[str, str], commands: Commands, recent: Sequence[Draft], *, glyphs: Glyphs
     ) -> None:
         super().__init__(_ROWS, draft, glyphs=glyphs)
         self.draft = dict(draft)
-        self._desk = desk
+        self._commands = commands
         self._recent = recent
-        self._recent_place = -1
+        self._recent_index = -1
         self._changed = asyncio.Event()
         self._verdict: Verdict | None = None
         self._refusal = ""  # of the dry run
-        self._error = ""  # of the command itself
+        self._error = ""  # of the submission
         self._queued = ""
         self._busy = False
-        self._completing = Completing()
+        self._completion = PathCompletion()
 
     def on_mount(self) -> None:
-        """The verdict follows the fields."""
         super().on_mount()
         self._changed.set()
         self.run_worker(self._follow_verdict(), group="verdict")
-        self.draw_live()
+        self.draw_status()
 
-    def live(self) -> Sequence[Line]:
-        """Python, shell line, verdict, what went wrong."""
+    def status(self) -> Sequence[Line]:
+        """Return interpreter, shell line, verdict, and what went wrong."""
         try:
             same = "" if is_empty(self.draft) else shell_line(self.draft)
             refusal = self._refusal
@@ -95,7 +138,7 @@ class NewRun(Form):
             verdict=self._verdict,
             refusal=refusal,
             messages=(self._error, "") if self._error else ("", "queuing" if self._busy else self._queued),
-            width=self.room,
+            width=self.text_width,
             glyphs=self.glyphs,
         )
 
@@ -104,37 +147,39 @@ class NewRun(Form):
         self.draft = self.values()
         self._error = self._queued = ""
         self._changed.set()
-        self.draw_live()
-        self._look_for_paths()
+        self.draw_status()
+        self._find_completions()
 
     async def _follow_verdict(self) -> None:
-        """One dry run at a time, when the fields have been still for a moment."""
+        """Do one dry run at a time, when the fields have not changed for a moment."""
         while True:
             await self._changed.wait()
             self._changed.clear()
             await asyncio.sleep(DEBOUNCE_SECONDS)
             if self._changed.is_set():
                 continue
-            said = await self._rehearsed()
+            verdict, refusal = await self._dry_run()
             if not self._changed.is_set():
-                self._verdict = None if said is None else verdict_of(said.lines)
-                self._refusal = "" if said is None or self._verdict is not None else said.words
-                self.draw_live()
+                self._verdict, self._refusal = verdict, refusal
+                self.draw_status()
 
-    async def _rehearsed(self) -> Said | None:
-        """None where there is nothing to rehearse yet."""
+    async def _dry_run(self) -> tuple[Verdict | None, str]:
+        """Return the verdict, or why there is none; neither while there is nothing to try."""
         try:
             words = words_of(self.draft)
         except ValueError:
-            return None
-        return None if is_empty(self.draft) else await self._desk.ask("run", "--dry-run", *words)
+            return None, ""
+        if is_empty(self.draft):
+            return None, ""
+        try:
+            return await self._commands.dry_run(words), ""
+        except BackpropError as error:
+            return None, str(error)
 
     def submit(self) -> None:
-        """Queues, and leaves."""
         self._queue(stay=False)
 
     def action_queue_and_stay(self) -> None:
-        """Queues, and another may follow."""
         self._queue(stay=True)
 
     def _queue(self, *, stay: bool) -> None:
@@ -142,7 +187,7 @@ class NewRun(Form):
             return
         if is_empty(self.draft):
             self._error = "a command is missing: a script, or a command line"
-            self.draw_live()
+            self.draw_status()
             return
         self._busy = True
         self.run_worker(self._submit(stay=stay), group="submit")
@@ -152,67 +197,71 @@ class NewRun(Form):
             words = words_of(self.draft)
         except ValueError as error:
             self._busy, self._error = False, str(error)
-            self.draw_live()
+            self.draw_status()
             return
         self._error = ""
-        self.draw_live()
-        said = await self._desk.ask("run", "-d", *words)
+        self.draw_status()
+        result = await self._commands.submit(words)
         self._busy = False
-        if said.done and not stay:
-            self.dismiss(said.lines)
+        if result.done and not stay:
+            self.dismiss(result.run_ids)
             return
-        self._error = "" if said.done else said.words
-        self._queued = f"queued {' '.join(said.lines)}" if said.done else ""
+        self._error = "" if result.done else result.message
+        self._queued = f"queued {' '.join(result.run_ids)}" if result.done else ""
         self._changed.set()
-        self.draw_live()
+        self.draw_status()
 
     def action_recent(self) -> None:
-        """What was run before, newest first; after the oldest the newest again."""
+        """Fill in the recent commands one after the other, newest first."""
         if self._recent:
-            self._recent_place = (self._recent_place + 1) % len(self._recent)
-            self.fill(self._recent[self._recent_place])
+            self._recent_index = (self._recent_index + 1) % len(self._recent)
+            self.fill(self._recent[self._recent_index])
         else:
-            self._error = "nothing was run before"
-            self.draw_live()
+            self._error = "no recent commands"
+            self.draw_status()
 
-    def _look_for_paths(self) -> None:
+    @property
+    def _path_field(self) -> FieldInput | None:
+        """The focused field, if it may contain a path."""
         entry = self.focused
-        if not isinstance(entry, Input) or entry.id not in _PATH_FIELDS:
-            self._completing.show(Completions(typed=""))
-            self._draw_paths()
-            return
-        typed = self._completing.word(entry.value, entry.cursor_position, whole=entry.id != f"field-{COMMAND}")
-        if typed is None:
-            self._completing.show(Completions(typed=""))
-            self._draw_paths()
+        return entry if isinstance(entry, FieldInput) and entry.id in _PATH_FIELDS else None
+
+    def _find_completions(self) -> None:
+        entry = self._path_field
+        path = None
+        if entry is not None:
+            is_path = entry.id != f"field-{COMMAND}"
+            path = PathCompletion.path_before_cursor(entry.value, entry.cursor_position, whole_field=is_path)
+        if path is None:
+            self._completion.show(Completions(typed=""))
+            self._draw_completions()
         else:
-            self._complete(typed)
+            self._complete(path)
 
     @work(group="completion", exclusive=True)
-    async def _complete(self, typed: str) -> None:
-        """In a thread: a directory may lie on a disk that does not answer."""
-        self._completing.show(await asyncio.to_thread(completions, typed))
-        self._draw_paths()
+    async def _complete(self, path: str) -> None:
+        """Read the directory in a thread, because its disk may not answer."""
+        self._completion.show(await asyncio.to_thread(completions, path))
+        self._draw_completions()
 
     def on_descendant_focus(self) -> None:
-        """Another field."""
-        self._look_for_paths()
+        self._find_completions()
 
-    def _draw_paths(self) -> None:
-        line = draw_completions(self._completing.offered, self._completing.chosen, self.room - 13, self.glyphs)
-        for below in self.query("#below-first").results(Painted):  # none while the dialog is being left
-            below.show([line])
+    def _draw_completions(self) -> None:
+        width = self.text_width - _HINT_INDENT
+        line = draw_completions(self._completion.candidates, self._completion.chosen, width, self.glyphs)
+        for widget in self.query("#hint").results(LineWidget):  # none while the dialog is being closed
+            widget.show([line])
 
     def action_complete(self) -> None:
-        """Tab: completes the path under the cursor, else goes to the next field."""
-        entry = self.focused
-        offered = isinstance(entry, Input) and entry.id in _PATH_FIELDS and self._completing.offered
-        if not offered or not isinstance(entry, Input):
+        """Complete the path under the cursor; without one go to the next field."""
+        entry = self._path_field
+        if entry is None or not self._completion.candidates:
             self.focus_next()
             return
-        before = self._completing.typed
-        path = self._completing.following()
+        before = self._completion.typed
+        path = self._completion.next_path()
         start = entry.cursor_position - len(before)
         entry.value = entry.value[:start] + path + entry.value[entry.cursor_position :]
         entry.cursor_position = start + len(path)
-        self._draw_paths()
+        self._draw_completions()

@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from backprop_tui.domain.errors import BrokenRecord
 from backprop_tui.domain.governor.governor_state import GovernorState
 from backprop_tui.domain.limits import MachineLimits
-from backprop_tui.probes.readings_codec import Sample
-from backprop_tui.probes.readings_file import read_sample
+from backprop_tui.probes.readings import Sample, read_sample
 from backprop_tui.store.codec import decode
 from backprop_tui.store.fields import JsonObject, WrongField
 from backprop_tui.store.files import read_object

@@ -1,1 +1,1 @@
-"""The panes: each receives a view model and paints it; none reads a file, a clock or the configuration."""
+"""The panes of the dashboard: each paints a view model; none reads a file, a clock or the configuration."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from backprop_tui.domain.causes.clues import Clues
-from backprop_tui.domain.causes.facts import Facts
-from backprop_tui.domain.causes.log_lines import lines_of
+from backprop_tui.domain.causes.clues import Clues, Facts
 from backprop_tui.domain.causes.registry import cause_of_failure
+from backprop_tui.domain.causes.tracebacks import lines_of
 from backprop_tui.domain.run import Cause
 
 FACTS = Facts(exit_code=1, command=("python3", "train.py"), cwd="/w", interpreter="/w/.venv/bin/python")

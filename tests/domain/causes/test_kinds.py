@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backprop_tui.domain.causes.facts import FileSystem, GpuHolder
+from backprop_tui.domain.causes.clues import FileSystem, GpuHolder
 from tests.domain.causes.deaths import cause_of, raised
 
 TORCH_NEW = (

@@ -7,8 +7,8 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.causes.log_lines import lines_of
 from backprop_tui.domain.causes.registry import cause_of_failure
+from backprop_tui.domain.causes.tracebacks import lines_of
 from tests.domain.causes.deaths import cause_of, clues_of, raised
 
 DIRECT = "\nThe above exception was the direct cause of the following exception:\n\n"

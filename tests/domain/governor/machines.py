@@ -6,9 +6,8 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from backprop_tui.domain.governor.active import ActiveRun
 from backprop_tui.domain.governor.claims import Claim
-from backprop_tui.domain.governor.snapshot import AwaitedRun, Candidate, Reservation, Snapshot
+from backprop_tui.domain.governor.snapshot import ActiveRun, AwaitedRun, Candidate, Reservation, Snapshot
 from backprop_tui.domain.governor.tokens import TokenBucket
 from backprop_tui.domain.limits import GIGABYTE, MachineLimits, RunLimits
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading, HostReading, Readings

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.disk_use import needed_bytes, seconds_until_full
+from backprop_tui.domain.checkpoint_pace import SavePace
+from backprop_tui.domain.disk_usage import needed_bytes, seconds_until_full
 from backprop_tui.domain.governor.admission import Admit, Hold, decide
 from backprop_tui.domain.governor.disk_forecast import SavingRun, shortages
 from backprop_tui.domain.governor.reasons import Check
 from backprop_tui.domain.limits import GIGABYTE
-from backprop_tui.domain.save_pace import SavePace
 from tests.domain.governor.machines import candidate, gb, snapshot
 
 HOUR = 3600.0

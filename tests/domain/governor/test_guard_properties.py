@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backprop_tui.domain.governor.active import ActiveRun
 from backprop_tui.domain.governor.guard import GuardState, step
 from backprop_tui.domain.governor.guard_view import GuardAction
+from backprop_tui.domain.governor.snapshot import ActiveRun
 from backprop_tui.domain.limits import MemoryLimit, RunLimits
 from backprop_tui.domain.requests import ContinueRequest, PauseRequest, StopRequest
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, Readings

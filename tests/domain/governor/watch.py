@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from backprop_tui.domain.governor.active import ActiveRun
 from backprop_tui.domain.governor.guard import GuardState, step
 from backprop_tui.domain.governor.guard_view import GuardAction
+from backprop_tui.domain.governor.snapshot import ActiveRun
 from backprop_tui.domain.requests import ContinueRequest, PauseRequest, StopRequest, TellRequest
 from backprop_tui.domain.telemetry import GpuReading, Readings
 from tests.domain.governor.machines import CALM_HOST, gb

@@ -111,7 +111,7 @@ def test_ctrl_z_suspends_to_the_shell_and_fg_returns(sandbox: Sandbox) -> None:
         wait_until(lambda: ALTERNATE_SCREEN in screen.modes(), "the alternate screen again", report=screen.state)
         screen.wait_for("running")
         screen.type("q")
-        screen.wait_for("They need no window")
+        screen.wait_for("when this window closes")
         screen.type("\r")
         assert_terminal_restored(screen)
         screen.type("echo the code is $?\n")

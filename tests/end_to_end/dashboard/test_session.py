@@ -43,7 +43,7 @@ def test_leaving_with_running_runs_says_so_and_they_continue(sandbox: Sandbox, o
     screen = open_dashboard()
     screen.wait_for("running")
     screen.type("q")
-    screen.wait_for("1 run goes on. They need no window.")
+    screen.wait_for("1 running. It continues when this window closes.")
     screen.type("\r")
     assert screen.wait_for_exit() == 0
     assert_terminal_restored(screen)
@@ -69,7 +69,7 @@ def test_ctrl_c_twice_leaves_and_restores_the_terminal(sandbox: Sandbox, open_da
     screen = open_dashboard()
     screen.wait_for("Nothing here yet")
     screen.type("\x03")
-    screen.wait_for("q leaves, runs go on")
+    screen.wait_for("q leaves, runs continue")
     screen.type("\x03")
     assert screen.wait_for_exit() == 0
     assert_terminal_restored(screen)
@@ -86,7 +86,7 @@ def test_the_window_can_shrink_to_one_cell_and_grow_again(sandbox: Sandbox, open
     screen.wait_for(run.id)
     screen.wait_for('"loss":')
     screen.type("q")
-    screen.wait_for("They need no window")
+    screen.wait_for("when this window closes")
     screen.type("\r")
     assert screen.wait_for_exit() == 0
 
@@ -103,7 +103,7 @@ def test_two_dashboards_show_the_same_and_do_not_interfere(sandbox: Sandbox, ope
     run.wait_for(Status.RUNNING)
     first.wait_for("running")
     first.type("q")
-    first.wait_for("They need no window")
+    first.wait_for("when this window closes")
     first.type("\r")
     assert first.wait_for_exit() == 0
     second.wait_for("running")

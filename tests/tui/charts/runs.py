@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
-from backprop_tui.domain.course import Course
+from backprop_tui.domain.metric_series import Course
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.times import iso
 from backprop_tui.store.metrics import SeriesBuilder

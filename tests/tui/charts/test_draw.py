@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.plotting.scale import Scale
+from backprop_tui.plotting.axes import Scale
 from backprop_tui.tui.charts.chart import AxisUnit, Chart, ChartCurve
 from backprop_tui.tui.charts.draw import axis_duration, chart_frame, draw_chart, tick_labels
 from backprop_tui.tui.glyphs import ASCII, UNICODE

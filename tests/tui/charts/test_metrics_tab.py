@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from backprop_tui.domain.course import Course
+from backprop_tui.domain.metric_series import Course
 from backprop_tui.domain.run import Attempt, Checkpoint
 from backprop_tui.domain.status import Status
-from backprop_tui.plotting.by import By
+from backprop_tui.plotting.axes import By
 from backprop_tui.presentation.known_run import LossCurve
 from backprop_tui.tui.charts.chart import AxisUnit
 from backprop_tui.tui.charts.choices import ChartChoices, ChartNavigator

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.store.home import Home
-from backprop_tui.tui.attention import SILENCE_SECONDS, Attention
 from backprop_tui.tui.digest.absence import AWAY_SECONDS, AbsenceTracker, LastSeen
+from backprop_tui.tui.focus import SILENCE_SECONDS, WindowFocus
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.store_reader.reader import StoreReader
 from tests.support.runs import Runs
@@ -41,7 +41,7 @@ def looked_at(store: Home, *, ago: float) -> None:
     LastSeen(store).note(time.time() - ago)
 
 
-def seen(attention: Attention) -> tuple[bool, bool]:
+def seen(attention: WindowFocus) -> tuple[bool, bool]:
     """Whether somebody is present, and whether an end needs a notification."""
     return attention.is_present, attention.is_unseen
 
@@ -51,20 +51,20 @@ def now(store: Home) -> Snapshot:
 
 
 def test_a_window_counts_as_seen_until_it_loses_focus_or_gets_no_input(clock: Clock) -> None:
-    attention = Attention(clock)
+    attention = WindowFocus(clock)
     assert seen(attention) == (True, False)
     clock.now += SILENCE_SECONDS
     assert seen(attention) == (False, True)
-    attention.sign()
+    attention.note_activity()
     assert seen(attention) == (True, False)
-    attention.focus(focused=False)
+    attention.set_focused(focused=False)
     assert seen(attention) == (False, True)
     assert attention.is_unfocused
 
 
 def test_a_focused_window_without_input_is_abandoned_but_needs_no_notification(clock: Clock) -> None:
-    attention = Attention(clock)
-    attention.focus(focused=True)
+    attention = WindowFocus(clock)
+    attention.set_focused(focused=True)
     clock.now += SILENCE_SECONDS
     assert seen(attention) == (False, False)
 
@@ -72,7 +72,7 @@ def test_a_focused_window_without_input_is_abandoned_but_needs_no_notification(c
 def test_a_start_after_a_long_absence_reports_what_ended(store: Home) -> None:
     looked_at(store, ago=AWAY_SECONDS + 60)
     Runs(store).ended("a")
-    back = AbsenceTracker(store, Attention())
+    back = AbsenceTracker(store, WindowFocus())
     digest = back.look(now(store))
     assert digest is not None
     assert [run.run.id for run in digest.runs] == ["a"]
@@ -87,13 +87,13 @@ def test_after_a_short_absence_there_is_no_digest(store: Home, ago: float | None
     if ago is not None:
         looked_at(store, ago=ago)
     Runs(store).ended("a")
-    assert AbsenceTracker(store, Attention()).look(now(store)) is None
+    assert AbsenceTracker(store, WindowFocus()).look(now(store)) is None
 
 
 def test_without_ended_runs_there_is_no_digest(store: Home) -> None:
     looked_at(store, ago=3600)
     Runs(store).queued("a")
-    assert AbsenceTracker(store, Attention()).look(now(store)) is None
+    assert AbsenceTracker(store, WindowFocus()).look(now(store)) is None
 
 
 def test_ends_before_the_absence_are_not_reported(store: Home) -> None:
@@ -101,24 +101,24 @@ def test_ends_before_the_absence_are_not_reported(store: Home) -> None:
     snapshot = now(store)
     looked_at(store, ago=-1)  # after its end
     later = replace(snapshot, moment=replace(snapshot.moment, wall=snapshot.moment.wall + 3600))
-    assert AbsenceTracker(store, Attention()).look(later) is None
+    assert AbsenceTracker(store, WindowFocus()).look(later) is None
 
 
 def test_the_last_look_is_noted_while_present_and_when_focus_is_lost(store: Home, clock: Clock) -> None:
-    attention = Attention(clock)
+    attention = WindowFocus(clock)
     back = AbsenceTracker(store, attention)
     back.look(now(store))
     first = LastSeen(store).last()
     assert first == pytest.approx(time.time(), abs=10)
     looked_at(store, ago=120)
-    attention.focus(focused=False)
+    attention.set_focused(focused=False)
     back.look(now(store))
     assert LastSeen(store).last() == pytest.approx(time.time(), abs=10)
 
 
 def test_nothing_is_noted_while_the_window_is_unfocused(store: Home) -> None:
-    attention = Attention()
-    attention.focus(focused=False)
+    attention = WindowFocus()
+    attention.set_focused(focused=False)
     back = AbsenceTracker(store, attention)
     back.look(now(store))
     back.leave(time.time())
@@ -126,34 +126,34 @@ def test_nothing_is_noted_while_the_window_is_unfocused(store: Home) -> None:
 
 
 def test_regaining_focus_after_a_long_time_reports_what_ended(store: Home) -> None:
-    attention = Attention()
+    attention = WindowFocus()
     back = AbsenceTracker(store, attention)
     assert back.look(now(store)) is None
-    attention.focus(focused=False)
+    attention.set_focused(focused=False)
     back.look(now(store))
     looked_at(store, ago=AWAY_SECONDS + 1)  # time passes
     Runs(store).ended("a")
-    attention.focus(focused=True)
+    attention.set_focused(focused=True)
     assert back.look(now(store)) is not None
     assert back.may_interrupt
 
 
 def test_a_return_by_a_key_does_not_interrupt(store: Home, clock: Clock) -> None:
-    attention = Attention(clock)
+    attention = WindowFocus(clock)
     back = AbsenceTracker(store, attention)
     back.look(now(store))
     clock.now += SILENCE_SECONDS
     back.look(now(store))
     looked_at(store, ago=AWAY_SECONDS + 1)
     Runs(store).ended("a")
-    attention.sign()
+    attention.note_activity()
     assert back.look(now(store)) is not None
     assert not back.may_interrupt
 
 
 def test_without_an_absence_the_digest_covers_the_last_day(store: Home) -> None:
     Runs(store).ended("a")
-    digest = AbsenceTracker(store, Attention()).request_digest(now(store))
+    digest = AbsenceTracker(store, WindowFocus()).request_digest(now(store))
     assert digest.back_at is None
     assert [run.run.id for run in digest.runs] == ["a"]
 

@@ -15,8 +15,8 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 
 from backprop_tui.tui.theme import DARK, THEMES, theme_colours
+from backprop_tui.tui.widgets.line_widget import COLOURS
 from backprop_tui.tui.widgets.log import LogView
-from backprop_tui.tui.widgets.painted import COLOURS
 
 Given = ParamSpec("Given")
 LOOK_SECONDS = 0.02

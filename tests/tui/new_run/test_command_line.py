@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.tui.new_run.command_line import joined, understood
+from backprop_tui.tui.new_run.command_line import join_lines, parse_command
 from backprop_tui.tui.new_run.draft import shell_line, words_of
 from backprop_tui.tui.new_run.verdict import sentence, verdict_of
 
@@ -36,15 +36,15 @@ def test_a_command_line_is_understood(typed: str, words: tuple[str, ...]) -> Non
 
 
 def test_a_dropped_file_is_its_path() -> None:
-    assert understood("file:///my%20disk/train.py").script == "/my disk/train.py"
+    assert parse_command("file:///my%20disk/train.py").script == "/my disk/train.py"
 
 
 def test_a_tilde_is_the_home() -> None:
-    assert understood("~/train.py").script == os.path.expanduser("~/train.py")
+    assert parse_command("~/train.py").script == os.path.expanduser("~/train.py")
 
 
 def test_lines_that_were_continued_are_one() -> None:
-    assert joined("> train.py \\\n  --lr 1 \\\n\n --seed 2") == "train.py --lr 1 --seed 2"
+    assert join_lines("> train.py \\\n  --lr 1 \\\n\n --seed 2") == "train.py --lr 1 --seed 2"
 
 
 def test_fields_become_options_before_the_script() -> None:
@@ -57,7 +57,7 @@ def test_fields_become_options_before_the_script() -> None:
 @given(st.lists(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1), min_size=1))
 def test_no_argument_is_lost_or_changed(arguments: list[str]) -> None:
     words = [f"a{word}" for word in arguments]
-    assert understood(shlex.join(["t.py", *words])).arguments == tuple(words)
+    assert parse_command(shlex.join(["t.py", *words])).arguments == tuple(words)
 
 
 def test_a_verdict_counts_the_runs_that_could_start() -> None:

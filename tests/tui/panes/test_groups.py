@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backprop_tui.domain.course import Extreme
+from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.run_line import run_line
 from backprop_tui.tui.panes.run_list import MOST_ENDED, RunListOptions, run_list_view

@@ -1,4 +1,4 @@
-"""Header, gauges, governor, problem and details."""
+"""HeaderBar, gauges, governor, problem and details."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from backprop_tui.domain.status import Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess
 from backprop_tui.presentation.machine import short_gpu_model
 from backprop_tui.tui.glyphs import ASCII, UNICODE
-from backprop_tui.tui.layout import layout
+from backprop_tui.tui.layout import compute_layout
 from backprop_tui.tui.lines import text_of, width_of
 from backprop_tui.tui.panes.events import draw_events
 from backprop_tui.tui.panes.governor import draw_governor, draw_problem, governor_line_view, problem_view
@@ -41,7 +41,7 @@ def test_a_simulation_is_labelled_at_every_width() -> None:
 
 def test_a_gpu_row_has_all_figures() -> None:
     view = machine_view(snapshot(running("nano"), sample=sample(gpu())))
-    found = layout(120, 40, gpus=1)
+    found = compute_layout(120, 40, gpus=1)
     lines = draw_machine(view, found.machine_form, 120, UNICODE, heading_row=True, host_row=True)
     text = text_of(lines[1])
     for part in ("GPU 0 H100", "87%", "61.2/80 GB", "71 C", "412 W", "38%", "nano"):
@@ -56,7 +56,9 @@ def test_what_was_not_measured_is_a_dash_and_no_zero() -> None:
     )
     view = machine_view(snapshot(sample=sample(bare)))
     text = text_of(
-        draw_machine(view, layout(120, 40, gpus=1).machine_form, 120, UNICODE, heading_row=False, host_row=False)[0]
+        draw_machine(
+            view, compute_layout(120, 40, gpus=1).machine_form, 120, UNICODE, heading_row=False, host_row=False
+        )[0]
     )
     assert text.count(" -") >= 5
     assert " 0%" not in text
@@ -67,7 +69,7 @@ def test_gauges_fit_every_width_and_number_of_gpus() -> None:
         view = machine_view(snapshot(running("nano" * 20), sample=sample(*(gpu(index) for index in range(count)))))
         for width in range(60, 240, 3):
             for height in (12, 24, 40):
-                found = layout(width, height, gpus=count)
+                found = compute_layout(width, height, gpus=count)
                 for glyphs in (UNICODE, ASCII):
                     lines = draw_machine(
                         view,

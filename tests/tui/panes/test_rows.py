@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from backprop_tui.domain.causes.ours import cause_of_stop
+from backprop_tui.domain.causes.stops import cause_of_stop
 from backprop_tui.domain.live import Pause, Postponed, Stopping
 from backprop_tui.domain.resume_check import ResumeCheck, Verdict
 from backprop_tui.domain.run import Cause

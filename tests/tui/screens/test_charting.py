@@ -18,11 +18,9 @@ from backprop_tui.tui.preferences import Preferences
 from backprop_tui.tui.screens.compare import CompareScreen
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.widgets.footer import Footer
-from backprop_tui.tui.widgets.loss_chart import LossChart
-from backprop_tui.tui.widgets.metrics import MetricsTab
-from backprop_tui.tui.widgets.resources import ResourcesTab
-from backprop_tui.tui.widgets.sheet import Sheet
+from backprop_tui.tui.widgets.bars import FooterBar
+from backprop_tui.tui.widgets.chart_tabs import LossChart, MetricsTab, ResourcesTab
+from backprop_tui.tui.widgets.scroll_view import ScrollView
 from tests.tui.charts.runs import chart_data
 from tests.tui.doubles import FakeBridge, FakeDesk
 from tests.tui.snapshots import ended, gpu, running, sample, snapshot
@@ -156,7 +154,7 @@ def test_keys_change_metric_axis_scale_and_smoothing() -> None:
     async def play() -> None:
         async with staged() as stage:
             await stage.press("2", "tab")
-            assert "by time" in stage.main.query_one(Footer).shown_text
+            assert "by time" in stage.main.query_one(FooterBar).shown_text
             await stage.press("x", "L")
             assert "by time, log scale" in stage.metrics.line_text(0)
             await stage.press("x")
@@ -193,7 +191,7 @@ def test_zoom_by_keys_is_left_by_escape_before_the_pane_is() -> None:
         async with staged() as stage:
             await stage.press("2", "tab", "i", "i")
             assert "zoomed" in stage.metrics.line_text(0)
-            assert "zoom out" in stage.main.query_one(Footer).shown_text
+            assert "zoom out" in stage.main.query_one(FooterBar).shown_text
             await stage.press("u", "u", "u")
             assert "zoomed" not in stage.metrics.line_text(0)
             await stage.press("i", "escape")
@@ -259,7 +257,7 @@ def test_a_grid_shows_all_metrics_alike() -> None:
             await stage.press("M", "tab")
             assert stage.metrics.line_text(0).startswith(" 1-3 of 3 metrics")
             await stage.press("h", "j")
-            assert stage.main.charting.choices.metric == "val_loss"
+            assert stage.main.selected.charts.choices.metric == "val_loss"
             await stage.press("M")
             assert stage.metrics.line_text(0).strip().startswith("val_loss")
 
@@ -294,7 +292,7 @@ def test_marked_runs_are_compared() -> None:
             await stage.press("space", "space", "c")
             screen = stage.pilot.app.screen
             assert isinstance(screen, CompareScreen)
-            page = screen.query_one("#compare", Sheet)
+            page = screen.query_one("#compare", ScrollView)
             assert "Compare 2 runs" in page.shown_text
             assert "loss by step" in page.shown_text
             await stage.press("h", "i")
@@ -320,7 +318,7 @@ def test_of_many_runs_the_best_are_compared() -> None:
         many = [ended(f"run{number}", group="sweep", metrics={"loss": 1.0 + number}) for number in range(9)]
         async with staged(now=snapshot(*reversed(many))) as stage:
             await stage.press("c")
-            assert "The best 6 of 9 runs are compared" in stage.said
+            assert "Showing the 6 best of 9" in stage.said
             screen = stage.pilot.app.screen
             assert isinstance(screen, CompareScreen)
             assert stage.charts.read_of[-1] == tuple(f"run{number}" for number in range(6))
@@ -336,12 +334,12 @@ def test_keys_that_arrive_together_find_the_pane_that_the_one_before_chose() -> 
             await stage.press()
             await stage.press()
             assert stage.metrics.has_focus
-            assert stage.main.standing.zoom is Zoom.SELECTED
+            assert stage.main.state.zoom is Zoom.SELECTED
             for key, letter in (("slash", "/"), ("v", "v"), ("d", "d"), ("backspace", None), ("enter", None)):
                 stage.pilot.app.post_message(events.Key(key, letter))
             await stage.press()
             await stage.press()
-            assert stage.main.charting.choices.name_filter == "v"
+            assert stage.main.selected.charts.choices.name_filter == "v"
             assert stage.pilot.app.screen is stage.main
 
     asyncio.run(play())

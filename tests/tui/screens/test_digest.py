@@ -19,7 +19,7 @@ from backprop_tui.tui.screens.digest import Digest
 from backprop_tui.tui.screens.help import Help
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.widgets.runs import RunsTable
-from backprop_tui.tui.widgets.sheet import Sheet
+from backprop_tui.tui.widgets.scroll_view import ScrollView
 from tests.tui.doubles import FakeBridge, FakeDesk
 from tests.tui.snapshots import NOW, ended, running, snapshot
 
@@ -63,7 +63,7 @@ def test_it_opens_with_what_was_missed_and_enter_goes_to_the_first_failure() -> 
         async with staged() as stage:
             await stage.remembers()
             assert stage.is_open
-            shown = stage.pilot.app.screen.query_one(Sheet).shown_text
+            shown = stage.pilot.app.screen.query_one(ScrollView).shown_text
             assert "killed by SIGKILL" in shown
             assert "good" in shown
             await stage.pilot.press("enter")
@@ -109,7 +109,7 @@ def test_it_interrupts_nobody_who_is_at_something_else_or_came_back_by_a_key() -
             await stage.remembers()
             assert isinstance(stage.pilot.app.screen, Help)
             assert [one.message for one in stage.pilot.app._notifications] == [
-                "2 runs ended while you were away · D tells"
+                "2 runs ended while you were away. D shows them"
             ] * 2
 
     asyncio.run(play())
@@ -124,6 +124,6 @@ def test_it_fits_small_screens_and_scrolls_there() -> None:
                 await stage.pilot.press("j", "j", "k")
                 await stage.pilot.resize_terminal(120, 40)
                 await stage.pilot.pause()
-                assert "killed by SIGKILL" in stage.pilot.app.screen.query_one(Sheet).shown_text
+                assert "killed by SIGKILL" in stage.pilot.app.screen.query_one(ScrollView).shown_text
 
     asyncio.run(play())

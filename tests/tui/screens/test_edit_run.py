@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from backprop_tui.tui.requests import Said
 from backprop_tui.tui.screens.edit_run import EditRun
 from backprop_tui.tui.screens.main import MainScreen
-from backprop_tui.tui.widgets.painted import Painted
+from backprop_tui.tui.widgets.line_widget import LineWidget
 from tests.tui.screens.test_main import Stage, staged
 from tests.tui.screens.test_new_run import Answering, until
 from tests.tui.snapshots import ended, queued, snapshot
@@ -19,6 +21,10 @@ def dialog(stage: Stage) -> EditRun:
     found = stage.pilot.app.screen
     assert isinstance(found, EditRun)
     return found
+
+
+def status(stage: Stage) -> str:
+    return dialog(stage).query_one("#status", LineWidget).shown_text
 
 
 def test_only_what_was_changed_is_sent() -> None:
@@ -48,12 +54,26 @@ def test_what_is_emptied_is_taken_away() -> None:
 
 def test_a_refusal_is_said_in_the_dialog() -> None:
     async def play() -> None:
-        desk = Answering(queued=Said(done=False, words="--priority: 'x' is not a whole number"))
+        desk = Answering(queued=Said(done=False, words="first: the disk is full"))
         async with staged(snapshot(*RUNS), desk=desk) as stage:
             await stage.pilot.press("e")
-            dialog(stage).field("priority").value = "x"
+            dialog(stage).field("priority").value = "3"
             await stage.pilot.press("enter")
-            await until(stage, lambda: "✗ --priority: 'x'" in dialog(stage).query_one("#live", Painted).shown_text)
+            await until(stage, lambda: "✗ first: the disk is full" in status(stage))
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize(("name", "text"), [("priority", "x"), ("minutes", "-1"), ("tags", "'a")])
+def test_a_field_that_cannot_be_understood_is_not_sent(name: str, text: str) -> None:
+    async def play() -> None:
+        desk = Answering()
+        async with staged(snapshot(*RUNS), desk=desk) as stage:
+            await stage.pilot.press("e")
+            dialog(stage).field(name).value = text
+            await stage.pilot.press("enter")
+            assert "✗" in status(stage)
+            assert desk.asked == []
 
     asyncio.run(play())
 
@@ -63,7 +83,7 @@ def test_enter_without_a_change_asks_nothing() -> None:
         desk = Answering()
         async with staged(snapshot(*RUNS), desk=desk) as stage:
             await stage.pilot.press("e", "enter")
-            assert "nothing is changed" in dialog(stage).query_one("#live", Painted).shown_text
+            assert "nothing is changed" in status(stage)
             assert desk.asked == []
 
     asyncio.run(play())

@@ -8,7 +8,7 @@ import pytest
 
 from backprop_tui.tui.panes.beginning import beginning_view
 from backprop_tui.tui.screens.new_run import NewRun
-from backprop_tui.tui.widgets.machine import Machine
+from backprop_tui.tui.widgets.bars import MachineBar
 from tests.tui.screens.test_main import staged
 from tests.tui.screens.test_new_run import Answering, dialog
 from tests.tui.snapshots import gpu, queued, running, sample, snapshot
@@ -61,7 +61,7 @@ def test_a_machine_without_gpus_is_told_so() -> None:
 def test_a_note_about_gpus_is_whole_or_shorter_but_never_cut() -> None:
     async def play() -> None:
         async with staged(snapshot(sample=sample()), size=(80, 24)) as stage:
-            machine = stage.main.query_one(Machine)
+            machine = stage.main.query_one(MachineBar)
             assert machine.shown_text.rstrip().endswith("no GPU")
             await stage.pilot.resize_terminal(120, 40)
             assert machine.shown_text.rstrip().endswith("no GPU · runs go to the CPU")
@@ -72,7 +72,7 @@ def test_a_note_about_gpus_is_whole_or_shorter_but_never_cut() -> None:
 def test_e_opens_a_new_run_with_the_example() -> None:
     async def play() -> None:
         async with staged(EMPTY, desk=Answering()) as stage:
-            stage.main.dialogs.example = "/there/it is.py"
+            stage.main.example = "/there/it is.py"
             await stage.pilot.press("e")
             assert isinstance(stage.pilot.app.screen, NewRun)
             assert dialog(stage).field("command").value == "'/there/it is.py'"

@@ -10,8 +10,8 @@ import pytest
 from backprop_tui.probes.logout import Logout
 from backprop_tui.tui.requests import Said
 from backprop_tui.tui.screens.ask import Ask
-from backprop_tui.tui.screens.leaving import leave_question
 from backprop_tui.tui.screens.main import MainScreen
+from backprop_tui.tui.screens.questions import leave_question
 from backprop_tui.tui.snapshot import Snapshot
 from tests.tui.doubles import FakeDesk
 from tests.tui.screens.test_main import Stage, staged
@@ -90,14 +90,14 @@ def test_nothing_is_asked_where_nothing_is_left_or_all_is_a_demo(now: Snapshot) 
 
 def test_it_says_that_runs_go_on_and_counts_those_of_this_machine() -> None:
     question = leave_question(BUSY)
-    assert question.lines[0] == "2 runs go on and 1 waits. They need no window."
-    assert [one.words for one in question.answers if one.means == "stop"] == [
+    assert question.lines[0] == "2 running, 1 waiting. They continue when this window closes."
+    assert [answer.text for answer in question.answers if answer.value == "stop"] == [
         "stop all 2, hold the queue, leave; asks once more"
     ]
 
 
 def test_where_only_the_queue_waits_there_is_nothing_to_stop() -> None:
-    assert [one.means for one in leave_question(snapshot(queued("c"))).answers] == ["leave", "hold"]
+    assert [answer.value for answer in leave_question(snapshot(queued("c"))).answers] == ["leave", "hold"]
 
 
 def test_it_says_whether_runs_survive_a_logout_and_how_to_mend_it() -> None:
@@ -105,5 +105,5 @@ def test_it_says_whether_runs_survive_a_logout_and_how_to_mend_it() -> None:
     assert [one.text for one in lives.notes] == ["runs survive logout on this machine (linger is on)"]
     dies = Logout(survives=False, words="KillUserProcesses=yes", mend="loginctl enable-linger ada")
     ending = leave_question(snapshot(running("a"), logout=dies))
-    assert ending.notes[0].text.endswith("mended by: loginctl enable-linger ada")
+    assert ending.notes[0].text.endswith("to fix it: loginctl enable-linger ada")
     assert not leave_question(snapshot(running("a"))).notes

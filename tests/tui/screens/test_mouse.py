@@ -8,11 +8,9 @@ from textual import events
 
 from backprop_tui.domain.status import Status
 from backprop_tui.tui.screens.help import Help
-from backprop_tui.tui.widgets.footer import Footer
-from backprop_tui.tui.widgets.governor import Governor
-from backprop_tui.tui.widgets.problem import Problem
+from backprop_tui.tui.widgets.bars import FooterBar, GovernorBar, ProblemBar
 from backprop_tui.tui.widgets.runs import RunsTable
-from backprop_tui.tui.widgets.selected import SelectedHeading
+from backprop_tui.tui.widgets.selected_run import SelectedHeading
 from tests.tui.screens.test_main import RUNS, Stage, staged
 from tests.tui.snapshots import ended, gpu, queued, running, sample, snapshot
 
@@ -44,7 +42,7 @@ def test_ctrl_and_a_click_mark() -> None:
         async with staged() as stage:
             await stage.pilot.click(RunsTable, offset=(20, 2), control=True)
             await stage.pilot.pause()
-            assert stage.main.standing.marked == {"vit"}
+            assert stage.main.state.marked == {"vit"}
 
     asyncio.run(play())
 
@@ -65,7 +63,7 @@ def test_a_click_on_the_governor_shows_the_first_run_that_it_holds_and_why() -> 
     async def play() -> None:
         now = snapshot(running("a"), queued("b", place=1), queued("c", place=2, holds=(HOT,)), sample=sample(gpu()))
         async with staged(now) as stage:
-            await stage.pilot.click(Governor)
+            await stage.pilot.click(GovernorBar)
             await stage.pilot.pause()
             assert stage.runs.selected == "c"
             assert "waits for 1 thing" in stage.selected.tab_widget.shown_text
@@ -77,7 +75,7 @@ def test_a_click_on_the_governor_shows_the_first_run_that_it_holds_and_why() -> 
 def test_a_click_on_the_problem_shows_the_run_that_failed() -> None:
     async def play() -> None:
         async with staged() as stage:
-            await stage.pilot.click(Problem)
+            await stage.pilot.click(ProblemBar)
             await stage.pilot.pause()
             assert stage.runs.selected == "bad"
 
@@ -87,11 +85,11 @@ def test_a_click_on_the_problem_shows_the_run_that_failed() -> None:
 def test_a_click_on_a_key_of_the_footer_presses_it() -> None:
     async def play() -> None:
         async with staged() as stage:
-            footer = stage.main.query_one(Footer)
-            await stage.pilot.click(Footer, offset=(footer.line_text(0).index("pause"), 0))
+            footer = stage.main.query_one(FooterBar)
+            await stage.pilot.click(FooterBar, offset=(footer.line_text(0).index("pause"), 0))
             await stage.pilot.pause()
             assert stage.desk.asked == [("pause", "nano")]
-            await stage.pilot.click(Footer, offset=(footer.line_text(0).index("all keys"), 0))
+            await stage.pilot.click(FooterBar, offset=(footer.line_text(0).index("all keys"), 0))
             await stage.pilot.pause()
             assert isinstance(stage.pilot.app.screen, Help)
 

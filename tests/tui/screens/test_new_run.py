@@ -13,7 +13,7 @@ from textual import events
 from backprop_tui.tui.requests import Said
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.new_run import NewRun
-from backprop_tui.tui.widgets.painted import Painted
+from backprop_tui.tui.widgets.line_widget import LineWidget
 from tests.tui.doubles import FakeDesk
 from tests.tui.screens.test_main import RUNS, Stage, staged
 from tests.tui.snapshots import queued, running, snapshot
@@ -52,7 +52,7 @@ def dialog(stage: Stage) -> NewRun:
 
 
 def live(stage: Stage) -> str:
-    return dialog(stage).query_one("#live", Painted).shown_text
+    return dialog(stage).query_one("#status", LineWidget).shown_text
 
 
 def submitted(desk: FakeDesk) -> list[tuple[str, ...]]:
@@ -180,7 +180,7 @@ def test_tab_completes_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     async def play() -> None:
         async with staged(desk=Answering()) as stage:
             await stage.pilot.press("n", *"tr")
-            offered = dialog(stage).query_one("#below-first", Painted)
+            offered = dialog(stage).query_one("#hint", LineWidget)
             await until(stage, lambda: "train_a.py" in offered.shown_text)
             assert "other" not in offered.shown_text
             for expected in ("train_", "train_a.py", "train_b.py", "train_a.py"):

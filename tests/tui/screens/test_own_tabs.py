@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from backprop_tui.tui.widgets.selected import DETAILS, LOG
+from backprop_tui.tui.widgets.selected_run import DETAILS, LOG
 from tests.tui.screens.test_main import staged
 from tests.tui.snapshots import queued, running, snapshot
 

@@ -14,7 +14,7 @@ from backprop_tui.tui.panes.settings import default_text, settings_rows, value_t
 from backprop_tui.tui.requests import Said
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.settings import Settings
-from backprop_tui.tui.widgets.painted import Painted
+from backprop_tui.tui.widgets.line_widget import LineWidget
 from tests.tui.doubles import FakeDesk
 from tests.tui.screens.test_main import Stage, staged
 from tests.tui.screens.test_new_run import until
@@ -52,7 +52,7 @@ class ConfigDesk(FakeDesk):
 
 
 def shown(stage: Stage, name: str = "settings") -> str:
-    return stage.pilot.app.screen.query_one(f"#{name}", Painted).shown_text
+    return stage.pilot.app.screen.query_one(f"#{name}", LineWidget).shown_text
 
 
 async def opened(stage: Stage) -> Settings:
@@ -72,7 +72,7 @@ def test_a_key_is_changed_and_its_origin_is_the_file() -> None:
             await until(stage, lambda: "2 → 6" in shown(stage) and "1 changed" in shown(stage, "settings-heading"))
             assert desk.values == {}
             await stage.pilot.press("ctrl+s")
-            await until(stage, lambda: "written" in shown(stage, "settings-said"))
+            await until(stage, lambda: "written" in shown(stage, "settings-message"))
             assert desk.values == {"max_parallel": "6"}
             line = next(line for line in shown(stage).splitlines() if "max_parallel" in line)
             assert line.split()[1:4] == ["max_parallel", "6", "config.toml:3"]
@@ -86,7 +86,7 @@ def test_a_value_that_cannot_be_understood_stays_in_the_line_with_the_reason() -
         async with staged(desk=desk) as stage:
             screen = await opened(stage)
             await stage.pilot.press("enter", "x", "enter")
-            await until(stage, lambda: "✗ max_run_minutes = x: " in shown(stage, "settings-said"))
+            await until(stage, lambda: "✗ max_run_minutes = x: " in shown(stage, "settings-message"))
             assert screen.query_one("#settings-value").has_class("-open")
             assert screen.changed == {}
 
@@ -98,7 +98,7 @@ def test_what_the_command_refuses_stays_a_change_with_the_reason() -> None:
         async with staged(desk=ConfigDesk(refusal="/home/anna/config.toml: read-only file system")) as stage:
             screen = await opened(stage)
             await stage.pilot.press("enter", "9", "enter", "ctrl+s")
-            await until(stage, lambda: "✗ /home/anna/config.toml: read-only" in shown(stage, "settings-said"))
+            await until(stage, lambda: "✗ /home/anna/config.toml: read-only" in shown(stage, "settings-message"))
             assert screen.changed == {"max_run_minutes": "9"}
 
     asyncio.run(play())
@@ -110,7 +110,7 @@ def test_changes_that_are_not_written_are_not_dropped_unsaid() -> None:
         async with staged(desk=desk) as stage:
             await opened(stage)
             await stage.pilot.press("enter", "9", "enter", "escape")
-            await until(stage, lambda: "1 change is not written" in shown(stage, "settings-said"))
+            await until(stage, lambda: "1 change is not written" in shown(stage, "settings-message"))
             assert isinstance(stage.pilot.app.screen, Settings)
             await stage.pilot.press("escape")
             await stage.pilot.pause()
@@ -136,7 +136,7 @@ def test_a_variable_that_wins_over_the_file_is_named() -> None:
         async with staged(desk=ConfigDesk(variables={"max_run_minutes": "7"})) as stage:
             await opened(stage)
             await stage.pilot.press("enter", "9", "enter", "ctrl+s")
-            await until(stage, lambda: "BACKPROP_MAX_RUN_MINUTES still wins" in shown(stage, "settings-said"))
+            await until(stage, lambda: "BACKPROP_MAX_RUN_MINUTES still wins" in shown(stage, "settings-message"))
 
     asyncio.run(play())
 

@@ -9,9 +9,9 @@ from textual.app import SystemCommand
 from backprop_tui.domain.status import Status
 from backprop_tui.tui.requests import Said
 from backprop_tui.tui.screens.ask import Ask
-from backprop_tui.tui.screens.page import Page
-from backprop_tui.tui.widgets.details import DetailsTab
-from backprop_tui.tui.widgets.sheet import Sheet
+from backprop_tui.tui.screens.text_screen import TextScreen
+from backprop_tui.tui.widgets.scroll_view import ScrollView
+from backprop_tui.tui.widgets.selected_run import DetailsTab
 from tests.tui.doubles import FakeDesk
 from tests.tui.screens.test_main import Stage, staged
 from tests.tui.snapshots import ended, queued, running, snapshot
@@ -200,8 +200,8 @@ def test_the_palette_copies_the_status_and_shows_the_doctor() -> None:
             commands(stage)["Doctor"].callback()
             await stage.pilot.pause()
             page = stage.pilot.app.screen
-            assert isinstance(page, Page)
-            assert "second line" in page.query_one(Sheet).shown_text
+            assert isinstance(page, TextScreen)
+            assert "second line" in page.query_one(ScrollView).shown_text
             await press(stage, "escape")
             assert stage.pilot.app.screen is stage.main
             assert stage.desk.asked == [("status", "--json"), ("doctor",)]

@@ -1,0 +1,204 @@
+"""The machine as the governor sees it: limits, start tokens, readings, VRAM claims and disk use."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+
+from backprop_tui.config.machine import machine_limits, machine_probe
+from backprop_tui.domain.errors import BackpropError, BrokenRecord
+from backprop_tui.domain.governor.claims import Claim, settle
+from backprop_tui.domain.governor.disk_forecast import SavingRun, saving_run
+from backprop_tui.domain.governor.snapshot import AwaitedRun, Candidate, Snapshot, claims_of
+from backprop_tui.domain.limits import MachineLimits
+from backprop_tui.domain.run import Run
+from backprop_tui.domain.telemetry import Readings
+from backprop_tui.engine.candidates import active_of
+from backprop_tui.engine.readings import ReadingsSource
+from backprop_tui.engine.start_tokens import read_tokens, write_tokens
+from backprop_tui.processes.detached_log import note
+from backprop_tui.processes.linux import mount_point_of, mount_points
+from backprop_tui.store.files import dump, read_object, write_atomically
+from backprop_tui.store.home import Home
+from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.watched_file import Signature, signature_of
+
+MOST_COMMANDS = 1000
+
+
+class VramHistory:
+    """Peak bytes of VRAM by command, the most recent last. A cache: losing the file does no harm."""
+
+    __slots__ = ("_path", "_peaks")
+
+    def __init__(self, home: Home) -> None:
+        self._path = home.vram_history
+        try:
+            content = read_object(self._path) or {}
+        except BrokenRecord:
+            content = {}
+        self._peaks = {key: peak for key, peak in content.items() if isinstance(peak, int)}
+
+    def peak_of(self, run: Run) -> int | None:
+        """The peak of the newest run of the same command on one GPU; None where none was measured."""
+        return self._peaks.get(_command_key(run)) if self._peaks else None
+
+    def record(self, run: Run) -> None:
+        """Stores the peak of a run that has ended.
+
+        Raises:
+            StorageFailed: only this process knows the peak.
+        """
+        peak = run.peak.vram_bytes
+        if peak is None:
+            return
+        key = _command_key(run)
+        if self._peaks.get(key) == peak:
+            return
+        others = [(other, value) for other, value in self._peaks.items() if other != key]
+        self._peaks = dict([*others, (key, peak)][-MOST_COMMANDS:])
+        write_atomically(self._path, dump(self._peaks), durable=False)
+
+
+def _command_key(run: Run) -> str:
+    """A hash of working directory, script and arguments; environment variables do not count."""
+    import hashlib  # only where VRAM is measured: it loads all of OpenSSL
+
+    return hashlib.sha256(json.dumps([run.spec.cwd, *run.spec.command]).encode("ascii")).hexdigest()[:32]
+
+
+OLDEST_SECONDS = 300.0  # a live record older than this says nothing about the disk any more
+MOUNTS_SECONDS = 60.0  # between two reads of the mount table
+
+
+class SavingRuns:
+    """Reads each run's live record, and again only when it changes."""
+
+    __slots__ = ("_home", "_is_any", "_known", "_mounts", "_mounts_read_at")
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._known: dict[str, tuple[Signature | None, SavingRun | None]] = {}  # by run id
+        self._is_any = False
+        self._mounts: tuple[str, ...] = ()
+        self._mounts_read_at: float | None = None
+
+    def of(self, active: Sequence[Run], now: float, wall_time: float) -> tuple[SavingRun, ...]:
+        """Those of these runs that save checkpoints; `now` is monotonic."""
+        self._known = {run.id: self._read(run, wall_time) for run in active}
+        saving = tuple(saving for _, saving in self._known.values() if saving is not None)
+        self._is_any = bool(saving)
+        if saving and (self._mounts_read_at is None or now - self._mounts_read_at >= MOUNTS_SECONDS):
+            self._mounts, self._mounts_read_at = mount_points(), now
+        return saving
+
+    def mount_of(self, path: str) -> str | None:
+        """The mount point of a directory; None while no run saves checkpoints, since it does not matter then."""
+        return mount_point_of(path, self._mounts) if self._is_any else None
+
+    def _read(self, run: Run, wall_time: float) -> tuple[Signature | None, SavingRun | None]:
+        directory = RunDirectory(self._home.run_folder(run.id))
+        try:
+            signature = signature_of(directory.live_path)
+        except OSError:
+            signature = None
+        if signature is None:
+            return None, None
+        known = self._known.get(run.id)
+        age = max(0.0, wall_time - signature.modified_ns / 1e9)
+        if known is not None and known[0] == signature and age <= OLDEST_SECONDS:
+            return known
+        live = directory.read_live() if age <= OLDEST_SECONDS else None
+        return signature, None if live is None else saving_run(run, live, passed_seconds=age)
+
+
+class Capacity:
+    """Rereads the user's limits when the file changes; remembers the VRAM claims of runs that have just started."""
+
+    def __init__(self, home: Home, config_path: str, readings_source: ReadingsSource) -> None:
+        self._home = home
+        self._config_path = config_path
+        self._readings_source = readings_source
+        self._config_signature: Signature | None = Signature(-1, -1, -1)  # of no file: the first look reads it
+        self.limits = MachineLimits()
+        self.probe = readings_source.probe
+        self._reread_limits()
+        self._bucket = read_tokens(home, time.monotonic(), self.limits)
+        self._claims: dict[str, tuple[Claim, ...]] = {}
+        self.vram_history = VramHistory(home)
+        self._saving = SavingRuns(home)
+
+    def snapshot(self, active: Sequence[Run]) -> Snapshot:
+        """The machine's current state, with these runs active."""
+        self._reread_limits()
+        now, wall_time = time.monotonic(), time.time()
+        readings = self._readings_source.latest()
+        active_runs = tuple(active_of(run, None, wall_time) for run in active)
+        self._bucket = self._bucket.refilled(now, self.limits)
+        return Snapshot(
+            now=now,
+            readings=readings,
+            bucket=self._bucket,
+            limits=self.limits,
+            active=active_runs,
+            claims=self._settled_claims(active, readings, now),
+            saving=self._saving.of(active, now, wall_time),
+            queue_held=os.path.exists(self._home.queue_held),
+            readings_age_seconds=wall_time - readings.time,
+            gpus_known=self._readings_source.gpus_known,
+            probe_broken_since=self._readings_source.broken_since,
+        )
+
+    def record_start(self, snapshot: Snapshot) -> None:
+        """Spends the token of the run that was started last, and keeps its claims, for later supervisors too.
+
+        Raises:
+            StorageFailed: the tokens could not be written.
+        """
+        self._bucket = snapshot.bucket
+        newest = snapshot.active[-1].id
+        self._claims[newest] = tuple(claim for claim in snapshot.claims if claim.run_id == newest)
+        write_tokens(self._home, self._bucket)
+
+    def candidate(self, run: Run, dependencies: tuple[AwaitedRun, ...]) -> Candidate:
+        """A queued run as a candidate for admission; `dependencies` are the runs that it still waits for."""
+        return Candidate(
+            id=run.id,
+            name=run.name,
+            limits=run.spec.limits,
+            gpus_wanted=run.spec.gpus,
+            gpu_ids=run.spec.gpu_ids,
+            visible_gpus=run.spec.visible_gpus,
+            learned_peak_bytes=self.vram_history.peak_of(run),
+            awaited=dependencies,
+            mount=self._saving.mount_of(run.spec.cwd),
+        )
+
+    def _settled_claims(self, active: Sequence[Run], readings: Readings, now: float) -> tuple[Claim, ...]:
+        for run in active:
+            if run.id not in self._claims:
+                active_run = active_of(run, None, 0.0)
+                self._claims[run.id] = tuple(claims_of(active_run, run.attempt.vram_claim_bytes, since=now))
+        run_ids = {run.id for run in active}
+        claims = (claim for claims_of_run in self._claims.values() for claim in claims_of_run)
+        kept = settle(claims, readings.gpus, run_ids, now=now)
+        self._claims = {run_id: tuple(claim for claim in kept if claim.run_id == run_id) for run_id in run_ids}
+        return kept
+
+    def _reread_limits(self) -> None:
+        """Reads the file if it changed; where it is not valid, the old limits stay in force and the log says why."""
+        try:
+            signature = signature_of(self._config_path)
+        except OSError:
+            signature = None  # reading the file reports why
+        if signature == self._config_signature:
+            return
+        self._config_signature = signature
+        try:
+            self.limits = machine_limits(self._config_path)
+            self.probe = self._readings_source.probe = machine_probe(self._config_path)
+            self._readings_source.sample_seconds = self.limits.sample_seconds
+        except BackpropError as error:
+            note(f"{error}; the previous limits stay in force")

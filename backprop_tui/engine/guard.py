@@ -1,0 +1,66 @@
+"""Applies the guard's rules to the active runs whenever there are new readings, and sends the resulting requests."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from backprop_tui.domain.governor.guard import GuardState, step
+from backprop_tui.domain.run import Run
+from backprop_tui.domain.status import Status
+from backprop_tui.engine.candidates import active_of
+from backprop_tui.engine.capacity import Capacity
+from backprop_tui.engine.readings import ReadingsSource
+from backprop_tui.store.home import Home
+from backprop_tui.store.run_directory import RunDirectory
+
+
+class Guard:
+    """Keeps the guard's state between checks.
+
+    `check` is called more often than the sampler measures, so that an overheated GPU is noticed at once.
+    """
+
+    def __init__(self, home: Home, capacity: Capacity, readings_source: ReadingsSource) -> None:
+        self._home = home
+        self._capacity = capacity
+        self._readings_source = readings_source
+        self._state = GuardState()
+        self._checked: int | None = None  # time of the newest readings that were checked
+        self._due = 0.0
+
+    def check(self, runs: Sequence[Run]) -> None:
+        """Checks the active runs among these, unless there are no new readings since the last check.
+
+        Raises:
+            StorageFailed: a request could not be written; the next check tries again.
+        """
+        written, now = self._readings_source.written_at(), time.monotonic()
+        if written == self._checked and now < self._due:
+            return
+        self._due = now + self._capacity.limits.sample_seconds
+        self._check(runs)
+        self._checked = written
+
+    def _check(self, runs: Sequence[Run]) -> None:
+        wall_time = time.time()
+        active = [
+            active_of(run, RunDirectory(self._home.run_folder(run.id)).read_live(), wall_time)
+            for run in runs
+            if run.status in (Status.STARTING, Status.RUNNING)
+        ]
+        if not active:
+            self._state = GuardState()
+            return
+        readings = self._readings_source.latest()
+        result = step(
+            self._state,
+            active,
+            readings,
+            now=time.monotonic(),
+            sample_seconds=self._capacity.limits.sample_seconds,
+            readings_age_seconds=wall_time - readings.time,
+        )
+        self._state = result.state
+        for action in result.actions:
+            RunDirectory(self._home.run_folder(action.run_id)).append_request(action.request)

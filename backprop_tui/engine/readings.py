@@ -1,0 +1,77 @@
+"""The supervisor's source of readings: the sampler's file, or /proc for host figures where that file is old."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+
+from backprop_tui.domain.telemetry import GpuHealth, GpuReading, Readings, is_stale
+from backprop_tui.probes.host import HostProbe
+from backprop_tui.probes.readings import read_readings
+from backprop_tui.store.home import Home
+
+FRESH_SECONDS = 3.0  # host readings of the sampler are used up to this age
+HOST_SECONDS = 0.2  # our own host readings are used up to this age
+
+
+class ReadingsSource:
+    """Provides the newest readings. Never blocks, since it asks no GPU itself."""
+
+    def __init__(self, home: Home, readings: Readings | None = None) -> None:
+        """`readings`: the caller's own fresh readings, to be used in place of the sampler's file."""
+        self._given = readings
+        self._path = home.readings
+        self._host_probe = HostProbe(disk_path=home.root)
+        self._host_readings: Readings | None = None
+        self.probe = "auto"
+        self.sample_seconds = 1.0
+        self.gpus_known = False
+        self.broken_since: str | None = None
+
+    def latest(self) -> Readings:
+        """The newest readings; the host's part is at most three seconds old.
+
+        If the probe found no GPU earlier in this boot, there is none: a cold start need not wait for the sampler.
+        """
+        now = time.time()
+        sampled = self._given or (None if self.probe == "none" else read_readings(self._path))
+        self.gpus_known = sampled is not None or self.probe == "none"
+        readings = self._with_fresh_host(sampled, now)
+        self._track_probe_problem(readings, now)
+        return readings
+
+    def written_at(self) -> int | None:
+        """The modification time of the sampler's file in nanoseconds, only for comparison; None without a file."""
+        try:
+            return os.stat(self._path).st_mtime_ns
+        except OSError:
+            return None
+
+    def _with_fresh_host(self, sampled: Readings | None, now: float) -> Readings:
+        if sampled is None:
+            return self._read_host(now)
+        age = abs(now - sampled.time)
+        if age <= FRESH_SECONDS:
+            return sampled
+        host = self._read_host(now)
+        gpus = tuple(_aged(gpu, age, self.sample_seconds) for gpu in sampled.gpus)
+        return replace(host, gpus=gpus, probe=sampled.probe, probe_problem=sampled.probe_problem)
+
+    def _read_host(self, now: float) -> Readings:
+        if self._host_readings is None or abs(now - self._host_readings.time) > HOST_SECONDS:
+            self._host_readings = Readings(time=now, host=self._host_probe.read())
+        return self._host_readings
+
+    def _track_probe_problem(self, readings: Readings, now: float) -> None:
+        if readings.probe_problem is None:
+            self.broken_since = None
+        elif self.broken_since is None:
+            self.broken_since = time.strftime("%H:%M", time.localtime(now))
+
+
+def _aged(gpu: GpuReading, seconds: float, sample_seconds: float) -> GpuReading:
+    """The reading with its age increased; marked stale when it is too old for the sampling interval."""
+    age = gpu.age_seconds + seconds
+    stale = gpu.health in (GpuHealth.OK, GpuHealth.HOT) and is_stale(age, sample_seconds)
+    return replace(gpu, health=GpuHealth.STALE if stale else gpu.health, age_seconds=age)

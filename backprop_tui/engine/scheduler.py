@@ -1,0 +1,282 @@
+"""The scheduler: one pass recovers orphaned runs, decides which queued runs start, and starts them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import field, replace
+
+from backprop_tui.domain.causes.stops import cause_of_stop, cause_of_unmet_dependency
+from backprop_tui.domain.errors import BackpropError
+from backprop_tui.domain.governor.admission import Hold, decide
+from backprop_tui.domain.governor.reasons import Check, HoldReason
+from backprop_tui.domain.governor.reservation import HeadOfQueue, head_of_queue, reserve
+from backprop_tui.domain.governor.snapshot import AwaitedRun, Candidate, Placement, Snapshot
+from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lifecycle import begin
+from backprop_tui.domain.queue_order import in_order
+from backprop_tui.domain.requests import EditRequest, StopRequest, TimeboxRequest
+from backprop_tui.domain.run import Ended, Queued, Run, edited, with_timebox
+from backprop_tui.domain.status import ENDED, Status
+from backprop_tui.engine.candidates import snapshot_for
+from backprop_tui.engine.capacity import Capacity
+from backprop_tui.engine.gpu_environment import gpu_environment
+from backprop_tui.engine.recovery import Adopt, recover
+from backprop_tui.engine.unfinished_runs import UnfinishedRuns
+from backprop_tui.launchers.launcher import GuardianHandle, Launcher
+from backprop_tui.processes.linux import boot_id
+from backprop_tui.store.locks import Lock
+from backprop_tui.store.run_directory import RunDirectory
+
+SUCCESSFUL_ENDS = frozenset({Status.COMPLETED, Status.TIMEBOXED})
+
+
+@dataclass(frozen=True, slots=True)
+class UnmetDependency:
+    """The run can never start; `reason` is for people."""
+
+    reason: str
+
+
+def pending_dependencies(run: Run, unfinished: UnfinishedRuns) -> tuple[AwaitedRun, ...] | UnmetDependency:
+    """The runs that must still end before this run may start."""
+    pending: list[AwaitedRun] = []
+    for dependency in run.spec.after:
+        other = _find(dependency.run, unfinished)
+        if other is None:
+            if not dependency.any_end:
+                return UnmetDependency(f"waited for {dependency.run}, which was removed")
+        elif other.status not in ENDED:
+            pending.append(AwaitedRun(name=other.name, status=other.status))
+        elif other.status not in SUCCESSFUL_ENDS and not dependency.any_end:
+            return UnmetDependency(f"waited for {other.name}, which ended {other.status}")
+    return tuple(pending)
+
+
+def _find(run_id: str, unfinished: UnfinishedRuns) -> Run | None:
+    run = unfinished.get(run_id)
+    if run is not None:
+        return run
+    try:
+        return unfinished.directory(run_id).read()
+    except BackpropError:
+        return None
+
+
+# A run that is held for one of these reasons holds every run behind it.
+HOLDS_WHOLE_QUEUE = frozenset({Check.QUEUE_HELD, Check.STARTS})
+# Only the first runs of the queue get their reasons worked out; those further back wait for these first.
+EXPLAINED_RUNS = 100
+
+
+@dataclass(slots=True)
+class PassResult:
+    """What one pass saw and did."""
+
+    snapshot: Snapshot
+    runs: list[Run] = field(default_factory=list)  # all unfinished runs; unchanged ones are the same objects as before
+    guardians: dict[str, GuardianHandle] = field(default_factory=dict)  # launched in this pass
+    unwatched: list[str] = field(default_factory=list)  # active, guarded by a guardian that was launched by another
+    holds: dict[str, Hold] = field(default_factory=dict)
+    queue_positions: dict[str, int] = field(default_factory=dict)
+
+
+class Scheduler:
+    """Owns the queue of one host while its process holds the lease."""
+
+    def __init__(self, unfinished: UnfinishedRuns, capacity: Capacity, launcher: Launcher) -> None:
+        self._unfinished = unfinished
+        self._capacity = capacity
+        self._launcher = launcher
+        self._head: HeadOfQueue | None = None
+
+    def run_pass(self, watched: Iterable[str], *, explain: bool) -> PassResult:
+        """Makes one pass over the queue.
+
+        Args:
+            watched: Ids of the runs whose guardians are known to be alive.
+            explain: Whether to work out every reason of every held run, for display.
+
+        Raises:
+            StorageFailed: for example, the disk is full; what was done before the error remains.
+            LaunchFailed: the launcher is gone.
+        """
+        self._unfinished.refresh()
+        for run in self._unfinished.queued():
+            self._handle_requests(run)
+        watched_ids = set(watched)
+        result = PassResult(snapshot=self._capacity.snapshot(self._unfinished.active()))
+        for run in self._unfinished.active():
+            if run.id not in watched_ids:
+                self._recover(run, result)
+        if result.guardians or result.unwatched:
+            result.snapshot = self._capacity.snapshot(self._unfinished.active())
+        self._admit(result, explain=explain)
+        result.runs = self._unfinished.runs()
+        return result
+
+    def _recover(self, run: Run, result: PassResult) -> None:
+        directory = self._unfinished.directory(run.id)
+        lock = _try_lock(directory)
+        if lock is None:
+            result.unwatched.append(run.id)
+            return
+        with lock:
+            run = directory.read()
+            if run.status not in (Status.STARTING, Status.RUNNING):
+                self._unfinished.put(run)
+                return
+            recovery = recover(directory, run)
+            if isinstance(recovery, Adopt):
+                result.guardians[run.id] = self._launcher.launch(directory.path, lock, adopting=True)
+            else:
+                self._unfinished.put(recovery.run)
+
+    def _admit(self, result: PassResult, *, explain: bool) -> None:
+        now = time.time()
+        queue = in_order(self._unfinished.queued())
+        self._reserve(queue, result)
+        machine_is_full = False
+        for position, run in enumerate(queue, start=1):
+            result.queue_positions[run.id] = position
+            if position > EXPLAINED_RUNS and (machine_is_full or not explain):
+                continue
+            if machine_is_full and not explain and run.spec.limits.max_parallel is None:
+                continue
+            hold = self._start_or_hold(run, result, now)
+            if hold is None:
+                continue
+            result.holds[run.id] = hold
+            checks = {reason.check for reason in hold.reasons}
+            if checks & HOLDS_WHOLE_QUEUE and not explain:
+                return
+            machine_is_full = machine_is_full or (Check.PARALLEL in checks and run.spec.limits.max_parallel is None)
+
+    def _reserve(self, queue: list[Run], result: PassResult) -> None:
+        """Reserves GPUs for the first run that has waited long for several, so that small runs do not starve it."""
+        if not result.snapshot.readings.gpus:
+            self._head = None
+            return
+        candidates = []
+        for run in queue[:EXPLAINED_RUNS]:
+            dependencies = pending_dependencies(run, self._unfinished)
+            if not isinstance(dependencies, UnmetDependency):
+                candidates.append(self._capacity.candidate(run, dependencies))
+        self._head = head_of_queue(self._head, candidates, result.snapshot)
+        result.snapshot = replace(result.snapshot, reservation=reserve(self._head, candidates, result.snapshot))
+
+    def _start_or_hold(self, run: Run, result: PassResult, now: float) -> Hold | None:
+        """Starts the run, or ends it if it can never start; otherwise returns why it is held."""
+        dependencies = pending_dependencies(run, self._unfinished)
+        if isinstance(dependencies, UnmetDependency):
+            self._end_unstarted(run, dependencies.reason)
+            return None
+        candidate = self._capacity.candidate(run, dependencies)
+        decision = decide(candidate, snapshot_for(run, result.snapshot, self._capacity.probe))
+        backoff = _backoff(run, now)
+        if isinstance(decision, Hold) or backoff is not None:
+            reasons = decision.reasons if isinstance(decision, Hold) else ()
+            return Hold(reasons=(*(() if backoff is None else (backoff,)), *reasons))
+        self._start(run, candidate, decision.placement, result)
+        return None
+
+    def _start(self, run: Run, candidate: Candidate, placement: Placement, result: PassResult) -> None:
+        directory = self._unfinished.directory(run.id)
+        lock = _try_lock(directory)
+        if lock is None:
+            return  # a front end is editing it at this moment
+        with lock:
+            # The run may have been edited, stopped or started since it was read.
+            run = self._apply_requests(directory, directory.read())
+            if not isinstance(run.state, Queued) or run.id != candidate.id:
+                self._unfinished.put(run)
+                return
+            starting = begin(
+                run,
+                now=time.time(),
+                boot_id=boot_id(),
+                gpus=placement.gpus or (),
+                vram_claim_bytes=placement.claim_bytes,
+                variables=gpu_environment(run.spec, placement, result.snapshot.readings),
+            )
+            directory.write(starting, durable=True)
+            directory.append_event("admitted", _admission_message(placement), time=time.time())
+            self._unfinished.put(starting)
+            result.snapshot = result.snapshot.with_started(candidate, placement)
+            self._capacity.record_start(result.snapshot)
+            result.guardians[run.id] = self._launcher.launch(directory.path, lock, adopting=False)
+
+    def _handle_requests(self, run: Run) -> None:
+        """Handles the requests to a queued run, of which there are nearly always none."""
+        directory = self._unfinished.directory(run.id)
+        lock = _try_lock(directory) if directory.requests_after(run.requests_offset)[0] else None
+        if lock is None:
+            return
+        with lock:
+            run = directory.read()
+            self._unfinished.put(self._apply_requests(directory, run) if isinstance(run.state, Queued) else run)
+
+    def _apply_requests(self, directory: RunDirectory, run: Run) -> Run:
+        """Applies requests that were written while the lock was busy; the run is queued, and we hold its lock."""
+        requests, offset = directory.requests_after(run.requests_offset)
+        if offset == run.requests_offset:
+            return run
+        run = replace(run, requests_offset=offset)
+        for request in requests:
+            match request:
+                case StopRequest(by=by, reason=reason, cause=kind):
+                    cause = cause_of_stop(by=by, reason=reason, kind=kind)
+                    end = Ended(at=time.time(), status=Status.STOPPED, reason=reason, cause=cause)
+                    return self._end_queued(directory, run, end)
+                case EditRequest():
+                    run = edited(run, request)
+                case TimeboxRequest():
+                    run = with_timebox(run, request)
+                case _:
+                    continue
+        directory.write(run, durable=True)
+        return run
+
+    def _end_unstarted(self, run: Run, reason: str) -> None:
+        directory = self._unfinished.directory(run.id)
+        lock = _try_lock(directory)
+        if lock is None:
+            return
+        with lock:
+            run = directory.read()
+            if isinstance(run.state, Queued):
+                cause = cause_of_unmet_dependency(reason)
+                end = Ended(at=time.time(), status=Status.STOPPED, reason=reason, cause=cause)
+                run = self._end_queued(directory, run, end)
+            self._unfinished.put(run)
+
+    def _end_queued(self, directory: RunDirectory, run: Run, end: Ended) -> Run:
+        run = run.to(end)
+        directory.write(run, durable=True)
+        directory.append_event("ended", end.reason or "", time=end.at, status=end.status)
+        directory.delete_environment()
+        return run
+
+
+def _try_lock(directory: RunDirectory) -> Lock | None:
+    try:
+        return directory.try_lock()
+    except FileNotFoundError:
+        return None  # removed at this moment
+
+
+def _backoff(run: Run, now: float) -> HoldReason | None:
+    state = run.state
+    if not isinstance(state, Queued) or state.not_before is None or state.not_before <= now:
+        return None
+    seconds = state.not_before - now
+    message = f"{state.reason or 'again'} in {seconds:.0f} s"
+    return HoldReason(check=Check.STARTS, figure=round(seconds, 1), limit=0, message=message)
+
+
+def _admission_message(placement: Placement) -> str:
+    if placement.gpus is None:
+        return "admitted"
+    if not placement.gpus:
+        return "admitted without a GPU"
+    return "admitted on GPU " + ", ".join(str(gpu.index) for gpu in placement.gpus)

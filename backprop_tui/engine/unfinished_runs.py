@@ -1,0 +1,126 @@
+"""The runs that are unfinished or not yet indexed, and their way into the index."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from backprop_tui.domain.errors import BackpropError
+from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.run import Run
+from backprop_tui.domain.status import ENDED, Status
+from backprop_tui.processes.detached_log import note
+from backprop_tui.store import index
+from backprop_tui.store.home import Home
+from backprop_tui.store.records import public
+from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.watched_file import Signature, signature_of
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedRun:
+    """A run, with the signature its record had when it was read."""
+
+    run: Run
+    signature: Signature | None
+
+
+class UnfinishedRuns:
+    """The runs of this host that have a marker in `active/`; runs of other hosts are left out."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._loaded: dict[str, LoadedRun] = {}
+        self._broken: dict[str, Signature] = {}
+
+    def refresh(self) -> None:
+        """Reads what changed; a record that cannot be read is left out and logged once."""
+        run_ids = _list_directory(self._home.active)
+        self._loaded = {run_id: self._loaded[run_id] for run_id in run_ids if run_id in self._loaded}
+        for run_id in run_ids:
+            self._load(run_id)
+
+    def _load(self, run_id: str) -> None:
+        signature = signature_of(self.directory(run_id).record_path)
+        if signature is None:
+            self._loaded.pop(run_id, None)
+            return
+        loaded = self._loaded.get(run_id)
+        is_unchanged = loaded is not None and loaded.signature == signature
+        if is_unchanged or self._broken.get(run_id) == signature:
+            return
+        try:
+            run = self.directory(run_id).read()
+        except BackpropError as error:
+            self._broken[run_id] = signature
+            self._loaded.pop(run_id, None)
+            note(f"skipping run {run_id}: {error}")
+            return
+        if run.host == self._home.host:
+            self._loaded[run_id] = LoadedRun(run, signature)
+
+    def directory(self, run_id: str) -> RunDirectory:
+        """The directory of any run, finished ones included."""
+        return RunDirectory(self._home.run_folder(run_id))
+
+    def put(self, run: Run) -> None:
+        """Stores a record that this process has just written itself."""
+        self._loaded[run.id] = LoadedRun(run, signature_of(self.directory(run.id).record_path))
+
+    def get(self, run_id: str) -> Run | None:
+        """An unfinished run of this host; None where there is none with this id."""
+        loaded = self._loaded.get(run_id)
+        return None if loaded is None else loaded.run
+
+    def runs(self) -> list[Run]:
+        """All of them, in no particular order."""
+        return [loaded.run for loaded in self._loaded.values()]
+
+    def queued(self) -> list[Run]:
+        return [run for run in self.runs() if run.status is Status.QUEUED]
+
+    def active(self) -> list[Run]:
+        """The runs that were admitted and have not ended."""
+        return [run for run in self.runs() if run.status in (Status.STARTING, Status.RUNNING)]
+
+
+def _list_directory(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []  # a dry run before the first run was queued
+
+
+def index_runs(home: Home, runs: Iterable[Run]) -> None:
+    """Writes these runs to the index, then removes the markers of those that have ended.
+
+    Raises:
+        StorageFailed: the index could not be written; all markers stay, so the next supervisor does it again.
+    """
+    runs = list(runs)
+    index.update(home, {run.id: public(run, home.run_folder(run.id)) for run in runs})
+    for run in runs:
+        if run.status in ENDED:
+            unmark(home, run)
+
+
+def unmark(home: Home, run: Run) -> None:
+    """Removes an ended run's marker under its lock, unless the record changed: `resume` may have queued it again."""
+    directory = RunDirectory(home.run_folder(run.id))
+    try:
+        lock = directory.try_lock()
+    except FileNotFoundError:
+        lock = None
+    if lock is None:
+        return
+    with lock:
+        try:
+            current = directory.read()
+        except BackpropError:
+            return
+        if current.state == run.state and len(current.attempts) == len(run.attempts):
+            directory.delete_environment()  # a guardian that was killed at the very end may have left it
+            try:
+                os.unlink(home.marker(run.id))
+            except FileNotFoundError:
+                return

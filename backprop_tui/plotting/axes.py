@@ -1,0 +1,185 @@
+"""Axes: what x counts, mapping values to positions, and rounded tick values."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from functools import lru_cache
+
+from backprop_tui.domain.attempts import Attempts
+from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.metric_series import Bucket, Course, Hole
+
+
+class By(StrEnum):
+    """Steps; seconds within the run's attempts; or seconds since its first start, including those between attempts."""
+
+    STEP = "step"
+    TIME = "time"
+    CLOCK = "clock"
+
+
+_ROUND = (1.0, 2.0, 2.5, 5.0)
+_ROUND_ENDS = frozenset(("1", "1.5", "2", "2.5", "3", "4", "5", "6", "8"))
+SEXAGESIMAL = tuple(
+    float(seconds)
+    for seconds in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
+)
+_DAY = 86400.0
+_MAX_PARTS = 6
+_MAX_FLOAT = sys.float_info.max
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """An axis from `low` to `high`; logarithmic if `log` is set and both are above 0."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    @property
+    def is_log(self) -> bool:
+        """Whether a logarithmic axis is requested and possible."""
+        return self.log and 0 < self.low < self.high
+
+    def share(self, value: float) -> float:
+        """Returns 0 for the low end, 1 for the high end, and values outside that range for values outside the axis."""
+        if self.is_log:
+            if value <= 0:
+                return -math.inf
+            return _share(math.log10(value), math.log10(self.low), math.log10(self.high))
+        return _share(value, self.low, self.high)
+
+    def value(self, share: float) -> float:
+        """Returns the value at a share; the inverse of `share`."""
+        if self.is_log:
+            low, high = math.log10(self.low), math.log10(self.high)
+            return float(10 ** (low + (high - low) * share))
+        return self.low * (1 - share) + self.high * share
+
+
+def _share(value: float, low: float, high: float) -> float:
+    distance = high / 2 - low / 2  # halved, because the whole distance may overflow
+    return (value / 2 - low / 2) / distance if distance > 0 else 0.5
+
+
+def ticks(scale: Scale, most: int, *, steps: Sequence[float] = (), to_end: bool = False) -> list[float]:
+    """Returns at most `most` round values on the axis.
+
+    `steps` are the distances to choose from, by default 1, 2, 2.5, 5 and their multiples by powers of ten. With
+    `to_end`, the end of an axis that starts at 0 is one of the ticks if it is round enough.
+    """
+    if most < 1 or not scale.high > scale.low or not math.isfinite(scale.high - scale.low):
+        return []
+    if scale.is_log and scale.high / scale.low >= 10:
+        return _decades(scale, most)
+    step = _step_to_end(scale, most) if to_end else 0.0
+    step = step or _step(scale, most, steps)
+    if not 0 < step < math.inf or scale.low + step == scale.low:
+        return []
+    return [multiple * step for multiple in _multiples(scale, step)]
+
+
+def _multiples(scale: Scale, step: float) -> range:
+    """The multiples of a distance that are on the axis."""
+    return range(math.ceil(scale.low / step - 1e-9), math.floor(scale.high / step + 1e-9) + 1)
+
+
+def _step_to_end(scale: Scale, most: int) -> float:
+    """The smallest round distance that divides the axis evenly; 0 if there is none."""
+    if scale.low != 0:
+        return 0.0
+    for parts in range(min(most - 1, _MAX_PARTS), 0, -1):
+        step = scale.high / parts
+        if f"{step:e}"[:8].rstrip("0").rstrip(".") in _ROUND_ENDS:
+            return step
+    return 0.0
+
+
+def _step(scale: Scale, most: int, steps: Sequence[float]) -> float:
+    """The smallest distance that gives at most `most` values."""
+    for step in steps or _round_steps((scale.high - scale.low) / most):
+        if step == 0 or len(_multiples(scale, step)) <= most:
+            return step
+    return _DAY * math.ceil((scale.high - scale.low) / _DAY / most)
+
+
+def _round_steps(least: float) -> list[float]:
+    """Round distances, starting with one that is certainly too small."""
+    if least < sys.float_info.min * 100:
+        return [0.0]
+    power = 10.0 ** (math.floor(math.log10(least)) - 1)
+    return [mantissa * power * factor for factor in (1, 10, 100, 1000) for mantissa in _ROUND]
+
+
+def _decades(scale: Scale, most: int) -> list[float]:
+    first, last = math.ceil(math.log10(scale.low) - 1e-9), math.floor(math.log10(scale.high) + 1e-9)
+    every = max(1, -(-(last - first + 1) // most))
+    return [10.0**power for power in range(first, last + 1, every)]
+
+
+def middle_range(values: Sequence[float], *, share: float = 0.01) -> tuple[float, float]:
+    """Returns the range of the values without the lowest and the highest `share`; with few values, of all of them."""
+    ordered = sorted(values)
+    cut = int(len(ordered) * share)
+    return ordered[cut], ordered[-1 - cut]
+
+
+def padded_range(low: float, high: float, *, share: float = 0.04) -> tuple[float, float]:
+    """Returns the range with padding at both ends, also if it is empty."""
+    if low == high:
+        padding = abs(low) * 0.1 or 1.0
+        return low - padding, high + padding
+    padding = high * share - low * share
+    return max(low - padding, -_MAX_FLOAT), min(high + padding, _MAX_FLOAT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axis:
+    """An x axis in steps or seconds."""
+
+    attempts: Attempts
+    by: By = By.STEP
+
+    def place(self, bucket: Bucket | Hole) -> float:
+        """Returns the position of a bucket: its step, or its seconds."""
+        return bucket.step if self.by is By.STEP else self.moment(seconds_of(bucket.time))
+
+    def moment(self, time: float) -> float:
+        """Returns the position of a time (in seconds since the epoch) on a time axis."""
+        return self.attempts.elapsed(time, idle=self.by is By.CLOCK)
+
+    def restarts(self, course: Course) -> tuple[tuple[int, float], ...]:
+        """Returns the number and start position of each attempt except the first."""
+        if self.by is not By.STEP:
+            return tuple((number, self.moment(start)) for number, start in enumerate(self.attempts.starts[1:], start=2))
+        restarts = around_restarts(course, self.attempts)
+        return tuple((self.attempts.at(seconds_of(bucket.time)) + 1, bucket.step) for _, bucket in restarts)
+
+
+@lru_cache(maxsize=1 << 14)  # the metrics of a log line share one time, and each paint parses it again
+def seconds_of(time: str) -> float:
+    """Parses an ISO 8601 time into seconds since the epoch; 0 if it is invalid."""
+    try:
+        return datetime.fromisoformat(time).timestamp()
+    except ValueError:
+        return 0.0
+
+
+def around_restarts(course: Course, attempts: Attempts) -> list[tuple[int, Bucket]]:
+    """Returns index and first bucket of each attempt except the first; attempts without output are skipped."""
+    restarts: list[tuple[int, Bucket]] = []
+    starts = list(attempts.starts[1:])
+    for index, bucket in enumerate(course.buckets if starts else ()):
+        started = [start for start in starts if start <= seconds_of(bucket.time)]
+        if started:
+            starts = starts[len(started) :]
+            if index:
+                restarts.append((index, bucket))
+        if not starts:
+            break
+    return restarts

@@ -1,0 +1,181 @@
+"""What a guardian knows of a dead script: the end of its log, its exit, the machine at that moment."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import time
+from collections.abc import Iterator
+
+from backprop_tui.domain.causes.clues import Clues, Facts, FileSystem, GpuHolder
+from backprop_tui.domain.causes.tracebacks import lines_of
+from backprop_tui.domain.errors import BackpropError
+from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.live import Live
+from backprop_tui.domain.run import Run
+from backprop_tui.domain.telemetry import GpuHealth, GpuReading
+from backprop_tui.probes.readings import read_readings
+from backprop_tui.runner.memory_kills import memory_kill_of
+from backprop_tui.runner.resources import SAMPLE_SECONDS
+from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.tail import parse_lines, read_end
+
+_TAIL_BYTES = 1 << 20
+
+
+def non_finite_since(path: str, name: str) -> int | None:
+    """The step of the first value after the last finite one; None if it has no step or is over a megabyte back."""
+    try:
+        with open(path, "rb") as file:
+            start = max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES)
+            file.seek(start)
+            tail = file.read(_TAIL_BYTES)
+    except OSError:
+        return None
+    since: int | None = None
+    for line in reversed(parse_lines(tail[tail.find(b"\n") + 1 if start else 0 : tail.rfind(b"\n") + 1])):
+        metrics, step = line.get("metrics"), line.get("step")
+        value = metrics.get(name) if isinstance(metrics, dict) else None
+        if isinstance(value, int | float) and math.isfinite(value):
+            return since
+        if value is not None:  # values that are not finite are stored as text
+            since = step if isinstance(step, int) else None
+    return None if start else since
+
+
+_FRESH_SECONDS = 10 * SAMPLE_SECONDS
+_SOURCE_FOLDERS = ("", "src", "..")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureContext:
+    """Where to look for the cause of a failure; `memory_kill` is the evidence of the control group's kill counter."""
+
+    directory: RunDirectory
+    run: Run
+    live: Live
+    readings_path: str
+    memory_kill: str | None = None
+    memory_kills_counted: bool = False  # whether there is such a counter
+
+    def clues(self, *, exit_code: int | None, signal: str | None) -> Clues:
+        """Collects everything that the cause detectors look at."""
+        content, first_line_number = read_end(self.directory.log, self.live.attempt_log_offset)
+        clues = Clues(lines_of(content, first_line_number), self._facts(exit_code, signal, self.memory_kill))
+        if self.memory_kill is None and clues.signal == "SIGKILL":
+            # Done only now, because reading the whole kernel log takes some milliseconds.
+            memory_kill = memory_kill_of(self._pids(content), since=self._started_at())
+            clues = Clues(clues.lines, self._facts(exit_code, signal, memory_kill))
+        return clues
+
+    def _facts(self, exit_code: int | None, signal: str | None, memory_kill: str | None) -> Facts:
+        spec = self.run.spec
+        gpus = list(self._gpus())
+        is_python = os.path.basename(spec.command[0]).startswith("python")
+        newest_checkpoints = self.live.checkpoints[-5:]
+        return Facts(
+            exit_code=exit_code,
+            signal=signal,
+            command=spec.command,
+            cwd=spec.cwd,
+            written_folders=tuple(dict.fromkeys(os.path.dirname(saved.path) for saved in newest_checkpoints)),
+            interpreter=spec.command[0] if is_python else None,
+            python_origin=spec.python_origin,
+            gpu_indices=tuple(gpu.index for gpu in self.run.attempt.gpus),
+            memory_kill=memory_kill,
+            memory_kills_counted=self.memory_kills_counted,
+            gpu_trouble=next(_gpu_problems(gpus), None),
+            gpu_holders=tuple(holder for gpu in gpus for holder in self._holders(gpu)),
+            nan_loss=self._nan_loss(),
+            file_system=file_system,
+            local_module=self._local_module,
+        )
+
+    def _gpus(self) -> Iterator[GpuReading]:
+        """The newest readings of the run's GPUs, if they are recent."""
+        uuids = {gpu.uuid for gpu in self.run.attempt.gpus}
+        readings = read_readings(self.readings_path) if uuids else None
+        if readings is not None and time.time() - readings.time < _FRESH_SECONDS:
+            yield from (gpu for gpu in readings.gpus if gpu.uuid in uuids)
+
+    def _holders(self, gpu: GpuReading) -> Iterator[GpuHolder]:
+        """The processes on a GPU that do not belong to this run."""
+        for process in gpu.processes:
+            if process.run != self.run.id:
+                owner = f" ({process.owner})" if process.owner else ""
+                holder = f"run {self._name_of(process.run)}" if process.run else f"pid {process.pid}{owner}"
+                yield GpuHolder(gpu_index=gpu.index, who=holder, memory_bytes=process.memory_bytes)
+
+    def _name_of(self, run_id: str) -> str:
+        """A run's name, or its id where its record cannot be read."""
+        try:
+            folder = os.path.join(os.path.dirname(self.directory.path), run_id)
+            return RunDirectory(folder).read().name or run_id
+        except BackpropError:
+            return run_id
+
+    def _nan_loss(self) -> str | None:
+        """The newest loss if it is not finite, and since which step, as far as the end of metrics.jsonl shows."""
+        for name, value in self.live.metrics.items():
+            if "loss" in name.lower() and not math.isfinite(value):
+                since = non_finite_since(self.directory.metrics_path, name)
+                if since is not None and since != self.live.step:
+                    return f"{name} is {value} since step {since}"
+                return f"{name} is {value}" + ("" if self.live.step is None else f" at step {self.live.step}")
+        return None
+
+    def _pids(self, log: bytes) -> set[int]:
+        """The script's pid, and those that a launcher or data loader reports as dead in the log."""
+        reported = {int(pid) for pid in re.findall(rb"(?:\bpid:? |: line \d+:\s+)(\d{1,9})\b", log)}
+        return reported if self.live.script_pid is None else {self.live.script_pid, *reported}
+
+    def _started_at(self) -> float:
+        """The monotonic time at which the attempt started."""
+        clock = self.live.clock
+        return clock.mark - clock.running_seconds - clock.paused_seconds
+
+    def _local_module(self, name: str) -> str | None:
+        """A directory near the script that contains a module of this name but is not on Python's search path."""
+        script = self.run.spec.script
+        bases = [self.run.spec.cwd] if script is None else [self.run.spec.cwd, os.path.dirname(script)]
+        searched = None if script is None else os.path.dirname(os.path.realpath(script))
+        for base in bases:
+            for source_folder in _SOURCE_FOLDERS:
+                folder = os.path.normpath(os.path.join(base, source_folder))
+                module = os.path.join(folder, name)
+                if os.path.realpath(folder) != searched and (os.path.isfile(f"{module}.py") or _is_package(module)):
+                    return folder
+        return None
+
+
+def _is_package(path: str) -> bool:
+    try:
+        return any(name.endswith(".py") for name in os.listdir(path))
+    except OSError:
+        return False
+
+
+def _gpu_problems(gpus: list[GpuReading]) -> Iterator[str]:
+    for gpu in gpus:
+        if gpu.health is GpuHealth.LOST:
+            yield f"GPU {gpu.index} lost" + (f": {gpu.problem}" if gpu.problem else "")
+
+
+def file_system(path: str) -> FileSystem | None:
+    """The file system that a path is on, or would be if it existed; None where that cannot be determined."""
+    while not os.path.exists(path) and path not in ("/", ""):
+        path = os.path.dirname(path)
+    try:
+        status = os.statvfs(path or "/")
+        device = os.stat(path or "/").st_dev
+        mount = os.path.realpath(path or "/")
+        while mount != "/" and os.stat(os.path.dirname(mount)).st_dev == device:
+            mount = os.path.dirname(mount)
+    except OSError:
+        return None
+    return FileSystem(
+        mount=mount,
+        free_bytes=status.f_bavail * status.f_frsize,
+        free_files=status.f_favail if status.f_files else None,
+    )

@@ -1,0 +1,133 @@
+"""Finalizes an attempt: determines the outcome and its cause, and writes the end until it is on disk."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from backprop_tui.checkpoints.choice import Choice, choose, choose_unseen
+from backprop_tui.domain.causes.cause import made
+from backprop_tui.domain.causes.registry import cause_of_failure, cause_of_loss
+from backprop_tui.domain.causes.stops import cause_of_our_stop
+from backprop_tui.domain.errors import StorageFailed
+from backprop_tui.domain.lifecycle import NotAgain, Outcome, conclude, fold, retry_after
+from backprop_tui.domain.live import Live, Stopping
+from backprop_tui.domain.run import Cause, Checkpoint, Ended, Queued, Run
+from backprop_tui.domain.status import Status
+from backprop_tui.processes.hanging_call import call_within
+from backprop_tui.runner.failure_context import FailureContext
+from backprop_tui.runner.recorder import Recorder
+from backprop_tui.runner.script import CannotStart
+from backprop_tui.runner.script_process import Exit
+from backprop_tui.store.run_directory import RunDirectory
+
+WRITE_AGAIN_SECONDS = 1.0
+CHECKPOINT_SECONDS = 5.0
+CAUSE_SECONDS = 10.0
+
+
+def outcome_of(exit_: Exit, stopping: Stopping | None, context: FailureContext) -> Outcome:
+    """The outcome of an attempt. While we are stopping a script its end is never a failure, whatever it exits with."""
+    signal_name = None if exit_.signal is None else signal_name_of(exit_.signal)
+    if stopping is not None:
+        return Outcome(
+            status=stopping.status,
+            exit_code=exit_.code,
+            signal=signal_name,
+            reason=stopping.reason,
+            cause=cause_of_our_stop(stopping),
+            is_final=context.live.is_final,
+        )
+    if not exit_.is_known:
+        reason = "ended without an exit status that anyone saw"
+        cause = _find_cause(lambda: cause_of_loss(reason, context.clues(exit_code=None, signal=None)), reason)
+        return Outcome(status=Status.LOST, reason=reason, cause=cause)
+    if exit_.code == 0:
+        return Outcome(status=Status.COMPLETED, exit_code=0)
+    summary = f"exit code {exit_.code}" if signal_name is None else f"killed by {signal_name}"
+    cause = _find_cause(lambda: cause_of_failure(context.clues(exit_code=exit_.code, signal=signal_name)), summary)
+    return Outcome(
+        status=Status.FAILED,
+        exit_code=exit_.code,
+        signal=signal_name,
+        reason=cause.summary,
+        cause=cause,
+        is_final=context.live.is_final,
+    )
+
+
+def _find_cause(find: Callable[[], Cause], summary: str) -> Cause:
+    """Searches for the cause in a thread: a file system that hangs or an error in the search must not lose the end."""
+    cause = call_within(CAUSE_SECONDS, find)
+    if cause is not None:
+        return cause
+    return made("unknown", evidence=summary, summary=summary, advice="read the end of the log", retryable=True)
+
+
+def outcome_of_failed_start(failure: CannotStart) -> Outcome:
+    """The outcome where the program could not be executed at all."""
+    reason = f"cannot start {failure.path}: {failure.problem}"
+    cause = made(
+        "file_not_found" if failure.not_found else "unknown",
+        evidence=reason,
+        summary=reason,
+        advice="check that it exists and is executable; --cwd and --python choose others",
+        retryable=not failure.not_found,
+    )
+    return Outcome(status=Status.FAILED, reason=reason, cause=cause)
+
+
+def signal_name_of(number: int) -> str:
+    """SIGKILL for 9; real-time signals by number."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIG{number}"
+
+
+def write_end(directory: RunDirectory, run: Run, live: Live, outcome: Outcome, recorder: Recorder) -> Run:
+    """Writes the end durably; retries while the disk is full, because no end may be lost.
+
+    Raises:
+        StorageFailed: the run's directory was removed.
+    """
+    run = fold(run, live)
+    choice = _choose_checkpoint(run.checkpoints)
+    run = replace(run, checkpoints=choice.judged)
+    checkpoint = choice.checkpoint
+    while True:
+        now = time.time()
+        concluded = conclude(run, outcome, now=now, resume_from=None if checkpoint is None else checkpoint.path)
+        try:
+            directory.write(concluded, durable=True)
+        except StorageFailed as error:
+            if not os.path.isdir(directory.path):
+                raise  # the run was removed: there is no record to write any more
+            recorder.change(problem=f"cannot write the end of the run: {error}")
+            time.sleep(WRITE_AGAIN_SECONDS)
+            continue
+        _record_end_events(recorder, concluded, outcome, choice)
+        return concluded
+
+
+def _choose_checkpoint(checkpoints: Sequence[Checkpoint]) -> Choice:
+    """Chooses in a thread: a file system that hangs must not delay the end."""
+    return call_within(CHECKPOINT_SECONDS, lambda: choose(checkpoints)) or choose_unseen(checkpoints)
+
+
+def _record_end_events(recorder: Recorder, run: Run, outcome: Outcome, choice: Choice) -> None:
+    recorder.record_event(
+        "ended" if isinstance(run.state, Ended) else "attempt_ended",
+        outcome.reason or outcome.status,
+        status=outcome.status,
+        exit_code=outcome.exit_code,
+        signal=outcome.signal,
+    )
+    retry = retry_after(run, outcome)
+    if isinstance(retry, NotAgain):
+        recorder.record_event("not_retried", retry.reason)
+    if isinstance(run.state, Queued):
+        recorder.record_event("queued", f"{run.state.reason or 'queued again'}{choice.words()}")

@@ -1,0 +1,251 @@
+"""Finds checkpoints where a run writes, by name or pattern, once they are complete."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from backprop_tui.checkpoints.soundness import TRAINER_STATE, Unsound, judge, size_and_change_time
+from backprop_tui.domain.checkpoint_names import NamedCheckpoint, named_checkpoint, named_exactly
+from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.run import Checkpoint
+from backprop_tui.runner.outputs.files import OutputFile
+from backprop_tui.runner.outputs.locations import DEEPEST, OutputLocation
+
+_WILDCARDS = re.compile(r"[*?\[]")
+
+
+class CheckpointPatterns:
+    """Shell patterns relative to the working directory; `**` matches any number of directories."""
+
+    __slots__ = ("_cwd", "_patterns")
+
+    def __init__(self, patterns: Iterable[str], cwd: str) -> None:
+        self._cwd = cwd
+        self._patterns = [os.path.normpath(os.path.join(cwd, os.path.expanduser(pattern))) for pattern in patterns]
+
+    def locations(self) -> Iterator[OutputLocation]:
+        """For each pattern, the directory below which its checkpoints appear."""
+        for pattern in self._patterns:
+            parts = pattern.split("/")
+            fixed = next((number for number, part in enumerate(parts) if _WILDCARDS.search(part)), len(parts) - 1)
+            yield OutputLocation("/".join(parts[:fixed]) or "/", DEEPEST if "**" in parts else len(parts) - fixed + 1)
+
+    def checkpoint_of(self, file: str) -> str | None:
+        """The checkpoint that a file is or belongs to: the file or nearest directory above that matches; or None."""
+        if not self._patterns:
+            return None
+        path = file
+        for _ in range(DEEPEST):
+            if any(_matches_parts(path.split("/"), pattern.split("/")) for pattern in self._patterns):
+                return path
+            path = os.path.dirname(path)
+        return None
+
+    def matches(self, file: str) -> bool:
+        """Whether a file is part of such a checkpoint."""
+        return self.checkpoint_of(file) is not None
+
+
+def _matches_parts(parts: list[str], pattern: list[str]) -> bool:
+    if not pattern:
+        return not parts
+    if pattern[0] == "**":
+        return any(_matches_parts(parts[start:], pattern[1:]) for start in range(len(parts) + 1))
+    return bool(parts) and fnmatch.fnmatchcase(parts[0], pattern[0]) and _matches_parts(parts[1:], pattern[1:])
+
+
+MOST_PENDING = 100
+MOST_REPORTED = 1_000
+LONGEST_WRITING_SECONDS = 600.0  # a directory that changes for longer contains more than a checkpoint, such as a log
+STATE_HEAD_BYTES = 64 << 10  # the keys are sorted, so the step comes before the long history
+_GLOBAL_STEP = re.compile(rb'"global_step"\s*:\s*(\d{1,18})\b')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointFound:
+    """A checkpoint that stopped changing; `unsound` says what is wrong with it, None where nothing is.
+
+    `modified_at` is the wall-clock time of its last byte. `written_seconds` is how long it was seen changing, None
+    where it was complete when first seen. `number` may be a step; see `NamedCheckpoint`.
+    """
+
+    path: str
+    size_bytes: int
+    modified_at: float
+    step: int | None = None
+    number: int | None = None
+    unsound: str | None = None
+    written_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointGone:
+    """A checkpoint of the record was deleted, nearly always by the script itself."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointsPending:
+    """The checkpoints that were still being written at the end of a scan."""
+
+    paths: frozenset[str]
+
+
+Sighting = CheckpointFound | CheckpointGone | CheckpointsPending
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pending:
+    named: NamedCheckpoint
+    size_bytes: int
+    modified_ns: int
+    first_seen: float  # monotonic
+    changed: bool = False  # between two scans, so it was seen being written
+
+
+class CheckpointScanner:
+    """Checks the files that `OutputFiles` finds; keeps track of incomplete checkpoints until they are complete."""
+
+    def __init__(self, patterns: CheckpointPatterns, known: Callable[[], Sequence[Checkpoint]]) -> None:
+        """`known` returns the checkpoints of the record; it is called from another thread than the guardian's."""
+        self._patterns = patterns
+        self._known = known
+        self._pending: dict[str, _Pending] = {}
+        self._reported: dict[str, tuple[int, int]] = {}
+        self._announced: deque[str] = deque(maxlen=MOST_PENDING)
+        self.is_any_pending = False  # whether a checkpoint was still being written at the last scan
+        self._folders_with_regular: set[str] = set()  # folders with a checkpoint that is not a "best" one
+
+    def _being_written(self, now: float) -> Iterator[str]:
+        for path, pending in self._pending.items():
+            if pending.size_bytes >= 0 and now - pending.first_seen < LONGEST_WRITING_SECONDS:
+                yield path
+
+    def expect(self, path: str) -> None:
+        """Adds a checkpoint that the script announced, wherever it is. May be called from any thread."""
+        self._announced.append(path)
+
+    def scan(self, files: Iterable[OutputFile], now: float) -> Iterator[Sighting]:
+        """Checks changed files at the monotonic time `now`; blocks as long as the file systems do."""
+        yield from self._find_gone()
+        self._add_pending(files, now)
+        for path in list(self._pending):
+            yield from self._check(path, now, at_end=False)
+        being_written = frozenset(self._being_written(now))
+        self.is_any_pending = bool(being_written)
+        yield CheckpointsPending(paths=being_written)
+
+    def scan_at_end(self, files: Iterable[OutputFile], now: float) -> Iterator[Sighting]:
+        """Like `scan`, after the script has ended: checkpoints that are incomplete now are reported as unsound."""
+        yield from self._find_gone()
+        self._add_pending(files, now)
+        for path in sorted(self._pending, key=lambda path: self._pending[path].modified_ns):
+            yield from self._check(path, now, at_end=True)
+
+    def _find_gone(self) -> Iterator[CheckpointGone]:
+        for checkpoint in self._known():
+            # A checkpoint without a size was announced before it was written.
+            if checkpoint.size_bytes is not None and _is_gone(checkpoint.path):
+                self._reported.pop(checkpoint.path, None)
+                yield CheckpointGone(path=checkpoint.path)
+
+    def _add_pending(self, files: Iterable[OutputFile], now: float) -> None:
+        """Tracks announced checkpoints and files named like one; "best" ones only where there are no others."""
+        checkpoints: dict[str, NamedCheckpoint] = {}
+        while self._announced:
+            path = self._announced.popleft()
+            checkpoints[path] = named_exactly(path)
+        for file in files:
+            matching_path = self._patterns.checkpoint_of(file.path)
+            named = named_exactly(matching_path) if matching_path else named_checkpoint(file.path)
+            if named is not None:
+                checkpoints.setdefault(named.path, named)
+        regular = [path for path, named in checkpoints.items() if not named.is_best]
+        self._folders_with_regular.update(map(os.path.dirname, regular))
+        for path, named in checkpoints.items():
+            is_needed = not named.is_best or os.path.dirname(path) not in self._folders_with_regular
+            if is_needed and path not in self._pending and len(self._pending) < MOST_PENDING:
+                self._pending[path] = _Pending(named=named, size_bytes=-1, modified_ns=-1, first_seen=now)
+
+    def _check(self, path: str, now: float, *, at_end: bool) -> Iterator[CheckpointFound]:
+        pending = self._pending[path]
+        size_bytes, modified_ns = size_and_change_time(path)
+        if size_bytes is None:
+            # Renamed or removed; but an announced checkpoint may not have been written yet.
+            if at_end or pending.size_bytes >= 0 or now - pending.first_seen > LONGEST_WRITING_SECONDS:
+                del self._pending[path]
+            return
+        is_unchanged = (size_bytes, modified_ns) == (pending.size_bytes, pending.modified_ns)
+        if self._reported.get(path) == (size_bytes, modified_ns):
+            del self._pending[path]  # a file of it was touched, but nothing has changed
+            return
+        if not is_unchanged and not at_end:
+            self._pending[path] = _Pending(
+                named=pending.named,
+                size_bytes=size_bytes,
+                modified_ns=modified_ns,
+                first_seen=pending.first_seen,
+                changed=pending.changed or pending.size_bytes >= 0,
+            )
+            return
+        verdict = judge(path)
+        if isinstance(verdict, Unsound) and not at_end and not _is_abandoned(pending, now):
+            return  # partly written, and the writer has paused
+        del self._pending[path]
+        self._reported.pop(path, None)
+        self._reported[path] = (size_bytes, modified_ns)
+        if len(self._reported) > MOST_REPORTED:
+            del self._reported[next(iter(self._reported))]
+        yield _found_checkpoint(
+            pending, size_bytes, modified_ns, verdict.reason if isinstance(verdict, Unsound) else None, now
+        )
+
+
+def _found_checkpoint(
+    pending: _Pending, size_bytes: int, modified_ns: int, unsound: str | None, now: float
+) -> CheckpointFound:
+    named = pending.named
+    modified_at = modified_ns / 1e9
+    since_modified = time.time() - modified_at
+    step = _trainer_step(named.path)
+    return CheckpointFound(
+        path=named.path,
+        size_bytes=size_bytes,
+        modified_at=modified_at,
+        step=named.step if step is None else step,
+        number=named.number,
+        unsound=unsound,
+        written_seconds=max(0.0, now - pending.first_seen - since_modified) if pending.changed else None,
+    )
+
+
+def _is_abandoned(pending: _Pending, now: float) -> bool:
+    """Whether an incomplete checkpoint is no longer being written, or only seems incomplete to our check."""
+    unchanged_seconds = time.time() - pending.modified_ns / 1e9
+    return min(now - pending.first_seen, unchanged_seconds) > LONGEST_WRITING_SECONDS
+
+
+def _is_gone(path: str) -> bool:
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError):
+        return False  # unknown
+    return False
+
+
+def _trainer_step(path: str) -> int | None:
+    """The step in the state file of a Hugging Face checkpoint; None for other checkpoints."""
+    try:
+        with open(os.path.join(path, TRAINER_STATE), "rb", buffering=0) as file:
+            match = _GLOBAL_STEP.search(file.read(STATE_HEAD_BYTES) or b"")
+    except OSError:
+        return None
+    return None if match is None else int(match[1])

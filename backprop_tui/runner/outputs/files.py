@@ -1,0 +1,227 @@
+"""Finds the files a run writes: those new or changed since the last scan, at a cost independent of the cwd's size.
+
+A directory is listed again only when it changed, and skipped when it has too many entries. Files with uninteresting
+names are not even stat'ed. The work of one scan is limited, and the next one continues from there. Links are never
+followed.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import field
+
+from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.readers.files import tensorboard
+from backprop_tui.runner.outputs.locations import DEEPEST, OutputLocation, contains, files_written_by, may_belong_to_run
+
+MOST_ENTRIES = 20_000  # of a directory that is known to be written to
+MOST_GUESSED_ENTRIES = 2_000  # of a guessed directory: one with more is a data set
+MOST_FOLDERS = 2_000
+MOST_FILES = 20_000  # remembered in all directories together
+MOST_GUESSED_FILES = 10_000  # so that a data set in many directories leaves room for known output files
+MOST_OPEN_FILES = 1_000
+MOST_PENDING = 100  # locations that do not exist yet
+UNITS_PER_SCAN = 3_000  # entries listed and files stat'ed in guessed directories
+COARSE_CLOCK_NS = 2_000_000_000  # a directory that changed this recently may change again within one clock tick
+
+SKIPPED_FOLDERS = frozenset(
+    {"node_modules", "__pycache__", "venv", "env", "virtualenv", "site-packages", "wandb", "mlruns", "cache", "caches"}
+)
+INTERESTING_ENDINGS = (
+    *(".pt", ".pth", ".ckpt", ".tar", ".bin", ".keras", ".h5", ".hdf5", ".safetensors", ".npz", ".pkl", ".pickle"),
+    *(".msgpack", ".distcp", ".metadata", ".index", ".csv", ".ocdbt", "trainer_state.json", ".index.json"),
+    *("_CHECKPOINT_METADATA", "latest", "latest_checkpointed_iteration.txt", "checkpoint"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputFile:
+    """A regular file as it was found; `modified_ns` is in the wall-clock time of its file system."""
+
+    path: str
+    size_bytes: int
+    modified_ns: int
+
+
+@dataclass(slots=True)
+class _Folder:
+    """A known directory and the interesting files in it; `modified_ns` None: to be listed at the next scan."""
+
+    path: str
+    depth: int
+    guessed: bool
+    modified_ns: int | None = None
+    crowded: bool = False
+    files: dict[str, tuple[int, int] | None] = field(default_factory=dict)  # size and time, None: not checked yet
+
+
+class OutputFiles:
+    """Scans the directories one attempt writes to; each scan blocks as long as the file systems do."""
+
+    def __init__(
+        self,
+        locations: Iterable[OutputLocation],
+        *,
+        cwd: str,
+        since_ns: int,
+        pids: Callable[[], Iterable[int]] = tuple,
+        is_relevant: Callable[[str], bool] = lambda _path: False,
+        is_shared: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Scans `locations` and then `cwd` for files that were modified at `since_ns` (wall-clock time) or later.
+
+        `pids` returns the run's processes. `is_relevant` selects paths whose names are not interesting in themselves.
+        While `is_shared`, another run may write into `cwd`: files there need other evidence to count as this run's.
+        """
+        self._cwd = cwd
+        self._since_ns = since_ns
+        self._pids = pids
+        self._is_relevant = is_relevant
+        self._is_shared = is_shared
+        self._was_shared = False
+        self._folders: dict[str, _Folder] = {}
+        self._file_count = 0  # in all of them
+        self._guessed: deque[str] = deque()  # in the order in which they are scanned
+        self._pending: deque[OutputLocation] = deque(locations)  # not scanned yet, or not existing yet
+        self._opened: set[str] = set()  # files that its processes had open for writing
+        self._real_cwd = ""
+        self._pending.append(OutputLocation(cwd, guessed=True))
+
+    def add_folder(self, folder: str, *, depth: int = DEEPEST) -> None:
+        """Adds a directory that the run is known to write to; may be called while another thread scans."""
+        self._pending.append(OutputLocation(folder, depth))
+
+    def scan(self) -> Sequence[OutputFile]:
+        """The files that are new or changed since the last scan, oldest first."""
+        self._add_open_files()
+        self._add_pending()
+        self._was_shared = self._was_shared or self._is_shared()
+        changed: list[OutputFile] = []
+        certain = [path for path, folder in self._folders.items() if not folder.guessed]
+        for path in certain:  # grows during the loop, because subdirectories are scanned at once
+            self._check(self._folders[path], changed, certain)
+        self._scan_guessed(changed)
+        return sorted(changed, key=lambda file: file.modified_ns)
+
+    def _scan_guessed(self, changed: list[OutputFile]) -> None:
+        """Scans as many guessed directories as one scan may cost, continuing where the last one ended."""
+        units = UNITS_PER_SCAN
+        scanned = []
+        while self._guessed and units > 0:
+            folder = self._folders.get(self._guessed.popleft())
+            if folder is not None and folder.guessed:
+                units -= 1 + self._check(folder, changed, self._guessed)
+                scanned.append(folder.path)
+        self._guessed.extend(path for path in scanned if path in self._folders)
+
+    def _add_open_files(self) -> None:
+        for path in map(self._relative_to_cwd, files_written_by(self._pids())):
+            if len(self._opened) < MOST_OPEN_FILES:
+                self._opened.add(path)
+            folder = os.path.dirname(path)
+            known = self._folders.get(folder)
+            if (known is None or known.guessed) and not _is_tool_folder(folder, self._cwd):
+                self._pending.append(OutputLocation(folder, depth=1))
+
+    def _add_pending(self) -> None:
+        for _ in range(len(self._pending)):
+            location = self._pending.popleft()
+            if not os.path.isdir(location.folder):
+                if len(self._pending) < MOST_PENDING:
+                    self._pending.append(location)
+            elif location.guessed or may_belong_to_run(location.folder):
+                guessed = location.guessed or contains(location.folder, self._cwd)
+                queue: deque[str] = self._guessed if guessed else deque()  # the others are scanned in any case
+                self._add_directory(location.folder, location.depth, guessed=guessed, queue=queue)
+
+    def _relative_to_cwd(self, path: str) -> str:
+        """The path as seen from the cwd: the kernel resolves links, but records use the cwd as it was given."""
+        self._real_cwd = self._real_cwd or os.path.realpath(self._cwd)
+        return self._cwd + path[len(self._real_cwd) :] if contains(self._real_cwd, path) else path
+
+    def _add_directory(self, path: str, depth: int, *, guessed: bool, queue: list[str] | deque[str]) -> None:
+        """Adds a directory, or improves what is known of it; `queue` are the paths still to be scanned."""
+        known = self._folders.get(path)
+        if known is None:
+            if len(self._folders) < MOST_FOLDERS:
+                self._folders[path] = _Folder(path, depth, guessed)
+                queue.append(path)
+        elif depth > known.depth or (known.guessed and not guessed):
+            # List it again, because what is below it is searched more deeply or with more certainty now.
+            known.depth, known.guessed = max(depth, known.depth), known.guessed and guessed
+            known.modified_ns, known.crowded = None, False
+            queue.append(path)
+
+    def _check(self, folder: _Folder, changed: list[OutputFile], queue: list[str] | deque[str]) -> int:
+        """Lists a directory if it changed, and checks its files; returns the cost in entries and files."""
+        listed = 0
+        try:
+            modified_ns = os.stat(folder.path).st_mtime_ns
+            if folder.modified_ns != modified_ns and not folder.crowded:
+                listed = self._list(folder, queue)
+                is_settled = time.time_ns() - modified_ns > COARSE_CLOCK_NS
+                folder.modified_ns = modified_ns if is_settled else None
+        except OSError:
+            del self._folders[folder.path]  # removed or not readable; found again in its parent if it reappears
+            self._file_count -= len(folder.files)
+            return 1
+        units = listed + len(folder.files)
+        for name, before in list(folder.files.items()):
+            file = _stat_regular_file(os.path.join(folder.path, name))
+            if file is None:
+                del folder.files[name]
+                self._file_count -= 1
+                continue
+            folder.files[name] = current = (file.size_bytes, file.modified_ns)
+            if current != before and file.modified_ns >= self._since_ns and self._belongs_to_run(folder, file):
+                changed.append(file)
+        return units
+
+    def _belongs_to_run(self, folder: _Folder, file: OutputFile) -> bool:
+        is_doubtful = folder.guessed and self._was_shared
+        return not is_doubtful or file.path in self._opened or self._is_relevant(file.path)
+
+    def _list(self, folder: _Folder, queue: list[str] | deque[str]) -> int:
+        """Adds the subdirectories and interesting files of a directory; returns how many entries were read."""
+        most = MOST_GUESSED_ENTRIES if folder.guessed else MOST_ENTRIES
+        most_files = MOST_GUESSED_FILES if folder.guessed else MOST_FILES
+        count = 0
+        with os.scandir(folder.path) as entries:
+            for count, entry in enumerate(entries, start=1):
+                if count > most or self._file_count >= most_files:
+                    folder.crowded = True
+                    break
+                if entry.is_dir(follow_symlinks=False):
+                    if folder.depth > 0 and not is_skipped(entry.name):
+                        self._add_directory(entry.path, folder.depth - 1, guessed=folder.guessed, queue=queue)
+                elif entry.name not in folder.files and self._is_interesting(entry.name, entry.path):
+                    folder.files[entry.name] = None
+                    self._file_count += 1
+        return count
+
+    def _is_interesting(self, name: str, path: str) -> bool:
+        return name.endswith(INTERESTING_ENDINGS) or tensorboard.MARK in name or self._is_relevant(path)
+
+
+def is_skipped(name: str) -> bool:
+    """Whether a directory of this name never contains a run's outputs."""
+    return name.startswith(".") or name.lower() in SKIPPED_FOLDERS
+
+
+def _is_tool_folder(folder: str, cwd: str) -> bool:
+    """Whether it belongs to a cache or a tool, so that files in it are no outputs."""
+    return any(map(is_skipped, os.path.relpath(folder, cwd).split("/"))) if contains(cwd, folder) else "/." in folder
+
+
+def _stat_regular_file(path: str) -> OutputFile | None:
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return OutputFile(path=path, size_bytes=status.st_size, modified_ns=status.st_mtime_ns)

@@ -1,0 +1,127 @@
+"""Handles the requests that front ends and the guard make of a running script."""
+
+from __future__ import annotations
+
+import time
+
+from backprop_tui.domain.errors import StorageFailed
+from backprop_tui.domain.formatting import minutes
+from backprop_tui.domain.live import Pause
+from backprop_tui.domain.requests import (
+    ContinueRequest,
+    EditRequest,
+    PauseRequest,
+    Request,
+    StopRequest,
+    TellRequest,
+    TimeboxRequest,
+)
+from backprop_tui.domain.run import Run, edited, with_timebox
+from backprop_tui.domain.status import Status
+from backprop_tui.runner.recorder import Recorder
+from backprop_tui.runner.stop_sequence import PERSON, DeferredStop, StopSequence
+from backprop_tui.runner.tree import Tree
+from backprop_tui.store.run_directory import RunDirectory
+
+
+class RequestHandler:
+    """Reads requests.jsonl from the last offset; records each intent, then acts, then advances the offset."""
+
+    __slots__ = ("_deferred_stop", "_directory", "_recorder", "_stop_sequence", "_tree")
+
+    def __init__(
+        self,
+        directory: RunDirectory,
+        tree: Tree,
+        recorder: Recorder,
+        stop_sequence: StopSequence,
+        deferred_stop: DeferredStop,
+    ) -> None:
+        self._directory = directory
+        self._tree = tree
+        self._recorder = recorder
+        self._stop_sequence = stop_sequence
+        self._deferred_stop = deferred_stop
+
+    def handle(self, run: Run, now: float) -> Run:
+        """Handles new requests; returns the run, changed where a request edits its record."""
+        requests, offset = self._directory.requests_after(self._recorder.live.requests_offset)
+        for request in requests:
+            run = self._handle_request(request, run, now)
+        if offset != self._recorder.live.requests_offset:
+            self._recorder.commit(requests_offset=offset)
+        return run
+
+    def handle_after_end(self, run: Run) -> Run:
+        """Handles the requests to a dead script: only edits of its record still have an effect.
+
+        A person's stop request is left for the scheduler or the next guardian, since the run may be queued again.
+        """
+        requests, offset = self._directory.requests_after(self._recorder.live.requests_offset)
+        for request in requests:
+            if isinstance(request, EditRequest):
+                run = edited(run, request)
+        if not any(isinstance(request, StopRequest) and request.by == PERSON for request in requests):
+            self._recorder.change(requests_offset=offset)
+        return run
+
+    def _handle_request(self, request: Request, run: Run, now: float) -> Run:
+        match request:
+            case StopRequest(kill=True):
+                self._stop_sequence.kill_now(by=request.by, reason=request.reason, now=now, cause=request.cause)
+            case StopRequest(cause=None):
+                self._deferred_stop.stop(
+                    Status.STOPPED,
+                    by=request.by,
+                    reason=request.reason,
+                    now=now,
+                    after_checkpoint=request.after_checkpoint,
+                )
+            case StopRequest():
+                self._stop_sequence.begin(
+                    Status.STOPPED, by=request.by, reason=request.reason, now=now, cause=request.cause
+                )
+            case PauseRequest():
+                self._pause(request, now)
+            case ContinueRequest():
+                self._continue(request, now)
+            case TimeboxRequest() | EditRequest():
+                return self._edit(request, run)
+            case TellRequest(message=message):
+                self._recorder.record_event("told", message)
+        return run
+
+    def _pause(self, request: PauseRequest, now: float) -> None:
+        live = self._recorder.live
+        if live.stopping is not None:
+            return
+        if live.pause is not None:
+            # A person may take over a pause by the guard, so that the guard does not end it; never the reverse.
+            if request.by == PERSON and live.pause.by != PERSON:
+                self._recorder.commit(pause=Pause(since=live.pause.since, by=request.by, reason=request.reason))
+            return
+        pause = Pause(since=time.time(), by=request.by, reason=request.reason)
+        self._recorder.commit(pause=pause, clock=live.clock.at(now, paused=False))
+        self._recorder.record_event("paused", request.reason, by=request.by)
+        if not self._tree.freeze():
+            self._recorder.commit(problem="some processes could not be paused")
+
+    def _continue(self, request: ContinueRequest, now: float) -> None:
+        live = self._recorder.live
+        if live.pause is None or request.by not in (PERSON, live.pause.by):
+            return
+        self._recorder.commit(pause=None, clock=live.clock.at(now, paused=True))
+        self._recorder.record_event("continued", request.reason, by=request.by)
+        self._tree.thaw()
+
+    def _edit(self, request: TimeboxRequest | EditRequest, run: Run) -> Run:
+        run = with_timebox(run, request) if isinstance(request, TimeboxRequest) else edited(run, request)
+        try:
+            self._directory.write(run, durable=False)
+        except StorageFailed as error:
+            self._recorder.change(problem=str(error))  # the edit applies anyway, and is written with the end
+        if isinstance(request, TimeboxRequest):
+            limit = request.max_run_seconds
+            message = "no limit" if limit is None else f"timebox is now {minutes(limit)} min"
+            self._recorder.record_event("extended", message)
+        return run

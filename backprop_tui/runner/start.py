@@ -1,0 +1,185 @@
+"""How a guardian gets its script: starts it, or adopts one whose guardian died."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+
+from backprop_tui.checkpoints.choice import choose
+from backprop_tui.domain.errors import BrokenRecord, StorageFailed
+from backprop_tui.domain.invocation import arguments, environment
+from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.live import Clock, Live
+from backprop_tui.domain.run import Run
+from backprop_tui.processes.hanging_call import call_within
+from backprop_tui.processes.identity import Identity
+from backprop_tui.processes.linux import boot_id
+from backprop_tui.runner.script import CannotStart, Launch, start_script
+from backprop_tui.runner.script_process import ScriptProcess
+from backprop_tui.runner.stop_sequence import StopSequence
+from backprop_tui.runner.tree import Tree
+from backprop_tui.store.locks import is_locked, try_lock
+from backprop_tui.store.run_directory import RunDirectory
+
+CHECK_SECONDS = 2.0  # if the file system does not answer, the checkpoint is used: the script has to wait for it anyway
+
+
+def verify_resume_checkpoint(directory: RunDirectory, run: Run) -> tuple[Run, str | None]:
+    """The run, changed to resume from an older checkpoint if its own is damaged, and a message about that change.
+
+    A path that is not in the record was given by a person, and is used as it is.
+    """
+    path = run.attempt.resumed_from
+    paths = [checkpoint.path for checkpoint in run.checkpoints]
+    if path is None or path not in paths:
+        return run, None
+    candidates = run.checkpoints[: paths.index(path) + 1]
+    choice = call_within(CHECK_SECONDS, lambda: choose(candidates))
+    if choice is None or not choice.torn:
+        return run, None
+    resume_from = None if choice.checkpoint is None else choice.checkpoint.path
+    run = replace(
+        run.with_attempt(replace(run.attempt, resumed_from=resume_from)),
+        checkpoints=(*choice.judged, *run.checkpoints[len(candidates) :]),
+    )
+    message = choice.words().removeprefix(": ")
+    try:
+        directory.write(run, durable=False)  # before the fork, so that the record matches what the script is given
+    except StorageFailed as error:
+        message = f"{message} ({error})"
+    return run, message
+
+
+PID_WRITTEN_WITHIN_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The script was alive when the supervisor looked and is gone now; nobody saw its exit status."""
+
+
+@dataclass(frozen=True, slots=True)
+class NeverStarted:
+    """The child died before it wrote its pid, so nothing was executed: the next pass queues the run again."""
+
+
+StartResult = ScriptProcess | CannotStart | Gone | NeverStarted
+
+
+def start(directory: RunDirectory, run: Run) -> StartResult:
+    """Starts the script of the newest attempt; adopts it instead if one is alive in this directory already."""
+    lock = try_lock(directory.script_lock)
+    if lock is None:
+        return adopt(directory, run)
+    with lock:
+        os.ftruncate(lock.descriptor, 0)
+        try:
+            started = start_script(_prepare_launch(directory, run), lock.descriptor)
+        except BrokenRecord as error:
+            return CannotStart(path=error.path, problem=error.problem, not_found=True)
+        except OSError as error:
+            problem = error.strerror or str(error)
+            return CannotStart(path=error.filename or directory.log, problem=problem, not_found=False)
+    return ScriptProcess.child(started) if isinstance(started, Identity) else started
+
+
+def _prepare_launch(directory: RunDirectory, run: Run) -> Launch:
+    """Reads what the child needs, before the fork.
+
+    Raises:
+        BrokenRecord: the captured environment is gone.
+    """
+    return Launch(
+        attempt=run.attempt.number,
+        arguments=arguments(run),
+        environment=environment(run, directory.path, directory.read_environment()),
+        cwd=run.spec.cwd,
+        process=run.spec.process,
+        log_path=directory.log,
+    )
+
+
+def adopt(directory: RunDirectory, run: Run) -> StartResult:
+    """Takes over the script named in script.lock, after checking that it belongs to this run."""
+    identity = _await_script_identity(directory, run.attempt.number)
+    if not isinstance(identity, Identity):
+        return identity
+    script = ScriptProcess.adopt(identity)
+    if script is not None and _belongs_to_run(script, directory):
+        return script
+    return Gone()
+
+
+def _await_script_identity(directory: RunDirectory, attempt: int) -> Identity | NeverStarted | CannotStart:
+    """Reads script.lock, which may be held by a child that has not written its pid yet, or dies before it can."""
+    end = time.monotonic() + PID_WRITTEN_WITHIN_SECONDS
+    while True:
+        # The lock is tested before the record is read: a child that writes it in between holds the lock now.
+        is_held = is_locked(directory.script_lock)
+        identity = recorded_script(directory, attempt)
+        if identity is not None:
+            return identity
+        if not is_held:
+            return NeverStarted()
+        if time.monotonic() > end:
+            problem = "locked by a process that an earlier attempt left behind"
+            return CannotStart(path=directory.script_lock, problem=problem, not_found=False)
+        time.sleep(0.01)
+
+
+def recorded_script(directory: RunDirectory, attempt: int) -> Identity | None:
+    """The identity of this attempt's script, alive or not; None where it was never written."""
+    recorded = directory.script_identity()
+    return Identity(recorded[1], recorded[2]) if recorded is not None and recorded[0] == attempt else None
+
+
+def _belongs_to_run(script: ScriptProcess, directory: RunDirectory) -> bool:
+    """Whether its environment names this directory; before its exec it is a guardian's fork without the variable."""
+    try:
+        with open(f"/proc/{script.identity.pid}/environ", "rb") as file:
+            variables = file.read().split(b"\0")
+    except OSError:
+        return True  # a zombie has no environment any more, but its start time was compared
+    markers = [variable for variable in variables if variable.startswith(b"BACKPROP_RUN_DIR=")]
+    return not markers or markers == [b"BACKPROP_RUN_DIR=" + os.fsencode(directory.path)]
+
+
+def initial_live(run: Run, script: ScriptProcess | None, earlier: Live | None) -> Live:
+    """The live record that this guardian starts with: that of the previous guardian, or a new one."""
+    now = time.monotonic()
+    script_pid = None if script is None else script.identity.pid
+    if earlier is not None and earlier.attempt == run.attempt.number and earlier.clock.boot_id == boot_id():
+        return replace(earlier, runner_pid=os.getpid(), script_pid=script_pid)
+    return Live(
+        attempt=run.attempt.number,
+        runner_pid=os.getpid(),
+        script_pid=script_pid,
+        clock=Clock(mark=now, boot_id=boot_id()),
+        time=time.time(),
+        log_offset=0 if earlier is None else earlier.log_offset,
+        log_generation=0 if earlier is None else earlier.log_generation,
+        attempt_log_offset=0 if earlier is None else earlier.log_offset,
+        log_memory=None if earlier is None else earlier.log_memory,
+        told_offset=None if earlier is None else earlier.told_offset,
+        requests_offset=run.requests_offset,
+        step=run.step,
+        metrics=run.metrics,
+        checkpoints=run.checkpoints,
+        pace=None if earlier is None or earlier.pace is None else earlier.pace.next_attempt(),
+        peak=run.peak,
+    )
+
+
+def apply_recorded_state(script: ScriptProcess, tree: Tree, stop_sequence: StopSequence, live: Live) -> None:
+    """Pauses or continues an adopted script's processes as recorded. A recorded stop sequence continues anyway."""
+    if script.has_died():
+        return
+    if live.stopping is not None:
+        # A paused script receives its stop signal only when it is continued.
+        stop_sequence.release_pause(time.monotonic())
+        tree.thaw()
+    elif live.pause is not None:
+        tree.freeze()
+    else:
+        tree.thaw()

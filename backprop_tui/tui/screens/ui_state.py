@@ -1,0 +1,101 @@
+"""What the user chose and looked at on the main screen: cursor, filter, folds, marks, zoom, what has been seen."""
+
+from __future__ import annotations
+
+from dataclasses import field
+
+from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.status import ACTIVE
+from backprop_tui.presentation.known_run import KnownRun
+from backprop_tui.presentation.states import is_problem
+from backprop_tui.tui.layout import Zoom
+from backprop_tui.tui.panes.run_list import OLDER, RunListOptions
+from backprop_tui.tui.panes.run_order import RunFilter, RunSort, sorted_runs
+from backprop_tui.tui.panes.run_rows import GROUP, members_of
+from backprop_tui.tui.snapshot import Snapshot
+
+SEEN_AFTER_SECONDS = 2.0  # a problem under the cursor for this long has been seen
+
+
+@dataclass(slots=True)
+class UiState:
+    """Survives every refresh; `row` is the id of the row under the cursor."""
+
+    row: str | None = None
+    row_since: float = 0.0
+    filter: RunFilter = field(default_factory=RunFilter)
+    folded: set[str] = field(default_factory=set)
+    marked: set[str] = field(default_factory=set)
+    seen: set[str] = field(default_factory=set)
+    visited: set[str] = field(default_factory=set)  # runs that were selected once, so that their tab was chosen
+    older: bool = False
+    zoom: Zoom = Zoom.NONE
+    opened: bool = False
+    sort: RunSort | None = None
+    hidden: set[str] = field(default_factory=set)  # columns
+    _sorted_as: tuple[RunSort | None, frozenset[tuple[str, str]]] = (None, frozenset())
+    _order: tuple[str, ...] = ()
+
+    def choices(self, snapshot: Snapshot) -> RunListOptions:
+        """Return the choices that the rows depend on.
+
+        Sorted rows move when a run changes its status, not with each new value.
+        """
+        sorted_as = self.sort, frozenset((run.id, run.status.value) for run in snapshot.runs)
+        if self.sort is not None and sorted_as != self._sorted_as:
+            self._sorted_as = sorted_as
+            self._order = tuple(run.id for run in sorted_runs(snapshot.runs, self.sort, snapshot.moment))
+        return RunListOptions(
+            folded=frozenset(self.folded),
+            marked=frozenset(self.marked),
+            seen=frozenset(self.seen),
+            filter=self.filter,
+            older=self.older,
+            sort=self.sort,
+            order=self._order,
+            hidden=frozenset(self.hidden),
+        )
+
+    def select(self, row: str, now: float) -> None:
+        """Record that the cursor moved to another row; `now` is monotonic."""
+        self.row, self.row_since = row, now
+
+    def note_seen(self, run: KnownRun | None, now: float) -> None:
+        """Mark a problem as seen when the cursor has been on it long enough; `now` is monotonic."""
+        if run is not None and is_problem(run) and now - self.row_since >= SEEN_AFTER_SECONDS:
+            self.seen.add(run.id)
+
+    def toggle_mark(self, run_id: str) -> None:
+        self.marked ^= {run_id}
+
+    def target_runs(self, snapshot: Snapshot) -> list[KnownRun]:
+        """Return the runs that an action is about: the marked ones, else the group's members, else the selected run."""
+        if self.marked:
+            return [run for run in snapshot.runs if run.id in self.marked]
+        if self.is_group_row:
+            return members_of(self.row or "", snapshot.runs)
+        run = snapshot.find(self.row)
+        return [] if run is None or self.row == OLDER else [run]
+
+    def selected_run(self, snapshot: Snapshot) -> KnownRun | None:
+        """Return the run whose pane is shown; of a group the first active one, else its first."""
+        if self.is_group_row:
+            members = members_of(self.row or "", snapshot.runs)
+            return next((run for run in members if run.status in ACTIVE), members[0] if members else None)
+        return snapshot.find(self.row)
+
+    @property
+    def is_group_row(self) -> bool:
+        return (self.row or "").startswith(GROUP)
+
+    def group(self, snapshot: Snapshot) -> str | None:
+        """Return the group of the row: the group's own row, or the group that the run is a member of."""
+        if self.is_group_row:
+            return (self.row or "").removeprefix(GROUP)
+        run = snapshot.find(self.row)
+        return None if run is None else run.record.get("group")
+
+    def group_members(self, snapshot: Snapshot) -> list[KnownRun]:
+        """Return all runs of the group under the cursor; none without a group."""
+        group = self.group(snapshot)
+        return [] if group is None else [run for run in snapshot.runs if run.record.get("group") == group]

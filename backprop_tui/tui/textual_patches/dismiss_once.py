@@ -1,0 +1,23 @@
+"""Dismiss a screen at most once.
+
+`Screen.dismiss` of Textual pops whatever screen is on top, and fails when none is left (see its issue #4704).
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from textual.await_complete import AwaitComplete
+from textual.screen import Screen
+
+
+class DismissOnce:
+    """Mixin for screens. It stands first among the bases and is no screen itself: Textual styles the first that is."""
+
+    def dismiss(self, result: Any = None) -> AwaitComplete:  # noqa: ANN401 - the result type of the screen
+        """Dismiss the screen, unless another one is on top because this one was dismissed before."""
+        screen = cast("Screen[Any]", self)
+        if screen.app.screen is not screen:
+            nothing: AwaitComplete = AwaitComplete.nothing()  # type: ignore[no-untyped-call] # of Textual
+            return nothing
+        return Screen.dismiss(screen, result)

@@ -1,0 +1,39 @@
+"""Textual's Input with editing keys that work in the order in which they were typed. No issue is known.
+
+Keys may arrive together over a slow line. Textual inserts letters when they reach the input, but runs bindings such as
+backspace only after the key has bubbled to the application, that is after the letters behind it.
+"""
+
+from __future__ import annotations
+
+from textual import events
+from textual.widgets import Input
+
+_ACTIONS = {
+    "backspace": "delete_left",
+    "delete": "delete_right",
+    "left": "cursor_left",
+    "right": "cursor_right",
+    "home": "home",
+    "ctrl+a": "home",
+    "end": "end",
+    "ctrl+e": "end",
+    "ctrl+u": "delete_left_all",
+    "ctrl+w": "delete_left_word",
+    "ctrl+k": "delete_right_all",
+    "enter": "submit",
+}
+
+
+class LineInput(Input):
+    """A line of text that is edited in key order."""
+
+    def on_mount(self) -> None:
+        self.cursor_blink = False  # blinking is traffic over a slow line
+
+    async def on_key(self, event: events.Key) -> None:
+        action = _ACTIONS.get(event.key)
+        if action is not None:
+            event.stop()
+            event.prevent_default()
+            await self.run_action(action)

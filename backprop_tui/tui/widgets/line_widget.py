@@ -1,0 +1,145 @@
+"""A widget of lines of coloured text that sends only the changed cells to the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Region
+from textual.selection import Selection
+from textual.strip import Strip
+from textual.widget import Widget
+
+from backprop_tui.tui.glyphs import UNICODE, Glyphs
+from backprop_tui.tui.lines import changed_spans
+from backprop_tui.tui.tokens import Line, Piece, Token
+
+_CURSOR, _CHOSEN = "bp--cursor", "bp--chosen"
+# Component classes of the screen, not of each widget: Textual matches the stylesheet against each of them.
+COLOURS = frozenset({*(f"bp--{token}" for token in Token), _CURSOR, _CHOSEN})
+_ASCII = str.maketrans({"·": "-", "…": "~", "×": "x"})
+_Span = tuple[int, int]
+_StyleKey = tuple[Token, bool, bool, bool]
+
+
+class LineWidget(Widget):
+    """Shows lines; the one at `cursor` is painted as the selected row, over the whole width."""
+
+    def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id)
+        self.glyphs = glyphs
+        self._lines: Sequence[Line] = ()
+        self._cursor: int | None = None
+        self._styles: dict[_StyleKey, Style] = {}
+
+    def show(self, lines: Sequence[Line], *, cursor: int | None = None) -> None:
+        """Replace the lines; only what differs is painted again."""
+        old, old_cursor = self._lines, self._cursor
+        self._lines, self._cursor = tuple(lines), cursor
+        width = self.size.width
+        for row in range(max(len(old), len(self._lines))):
+            before = old[row] if row < len(old) else ()
+            now = self._lines[row] if row < len(self._lines) else ()
+            if (row == old_cursor) != (row == cursor):
+                self.refresh(Region(0, row, width, 1))
+            elif before != now:
+                spans = changed_spans(before, now, width)
+                if spans:
+                    self.refresh(*(Region(start, row, end - start, 1) for start, end in spans))
+
+    def line_text(self, row: int) -> str:
+        """Return the text of a row as it is shown."""
+        return "".join(piece.text for piece in self._lines[row]) if row < len(self._lines) else ""
+
+    @property
+    def shown_text(self) -> str:
+        """The text of all rows."""
+        return "\n".join(self.line_text(row).rstrip() for row in range(len(self._lines)))
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Highlight the text selected by the mouse; Textual caches the rows without it."""
+        strips = super().render_lines(crop)
+        selection = self.text_selection
+        if selection is None:
+            return strips
+        style = self.selection_style
+        return [_highlighted(strip, selection.get_span(y), crop.x, style) for y, strip in enumerate(strips, crop.y)]
+
+    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+        """Return the selected text as it is shown, and the separator before the text of the next pane."""
+        rows = [(self.render_line(y), selection.get_span(y)) for y in range(self.size.height)]
+        texts = [strip.crop(span[0], _end(strip, span)).text.rstrip() for strip, span in rows if span is not None]
+        return "\n".join(texts), "\n"
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        if y >= len(self._lines):
+            return Strip.blank(width, self._style(Piece(""), cursor=False))
+        cursor = y == self._cursor
+        strip = Strip([Segment(text, style) for text, style in self._runs(self._lines[y], cursor=cursor)])
+        if cursor:
+            return strip.extend_cell_length(width, self._style(Piece(""), cursor=True)).crop(0, width)
+        return strip.adjust_cell_length(width, self._style(Piece(""), cursor=False))
+
+    def _runs(self, line: Line, *, cursor: bool) -> Iterator[tuple[str, Style]]:
+        """Yield text by style.
+
+        Blanks join the text before them, because each change of style costs some forty bytes.
+        """
+        text = ""
+        style: Style | None = None
+        for piece in line:
+            new = self._style(piece, cursor=cursor)
+            same = style is not None and (new is style or new == style)
+            blank = style is not None and piece.text.isspace() and style.bgcolor == new.bgcolor and not style.reverse
+            if style is None or same or blank:
+                text, style = text + piece.text, style or new
+                continue
+            yield self._encodable(text), style
+            text, style = piece.text, new
+        if style is not None:
+            yield self._encodable(text), style
+
+    def notify_style_update(self) -> None:
+        """Forget the styles of the previous theme."""
+        super().notify_style_update()
+        self._styles.clear()
+
+    def _encodable(self, text: str) -> str:
+        return text if self.glyphs.unicode or text.isascii() else text.translate(_ASCII)
+
+    def _style(self, piece: Piece, *, cursor: bool) -> Style:
+        key = (piece.token, piece.bold, piece.chosen, cursor)
+        style = self._styles.get(key)
+        if style is None:
+            style = self._styles[key] = self._new_style(piece, cursor=cursor)
+        return style
+
+    def _new_style(self, piece: Piece, *, cursor: bool) -> Style:
+        highlighted = piece.chosen or cursor
+        if self.app.no_color:
+            return Style(bold=piece.bold or None, reverse=highlighted or None)
+        colour = self.screen.get_component_rich_style(f"bp--{piece.token}").color
+        if not highlighted:
+            return Style(color=colour, bgcolor=self.rich_style.bgcolor, bold=piece.bold or None)
+        background = self.screen.get_component_rich_style(_CHOSEN if piece.chosen else _CURSOR)
+        # In 16 colours a token may vanish on the cursor's background: the whole row has one style there.
+        single = self.app.current_theme.ansi
+        colour = background.color if single else colour
+        return Style(color=colour, bgcolor=background.bgcolor, bold=piece.bold or None)
+
+
+def _end(strip: Strip, span: _Span) -> int:
+    return strip.cell_length if span[1] == -1 else span[1]
+
+
+def _highlighted(strip: Strip, span: _Span | None, left: int, style: Style) -> Strip:
+    """Apply a style to the cells of a span, in a row that begins at column `left`."""
+    if span is None:
+        return strip
+    start = max(0, span[0] - left)
+    end = min(strip.cell_length, strip.cell_length if span[1] == -1 else span[1] - left)
+    if start >= end:
+        return strip
+    return Strip.join([strip.crop(0, start), strip.crop(start, end).apply_style(style), strip.crop(end)])

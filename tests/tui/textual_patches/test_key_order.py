@@ -1,0 +1,108 @@
+"""Keys that arrive in one piece, as over a slow line."""
+
+from __future__ import annotations
+
+import asyncio
+
+from textual import events
+from textual.command import CommandList
+from textual.keys import key_to_character
+from textual.pilot import Pilot
+
+from backprop_tui.tui.screens.ask import Ask
+from backprop_tui.tui.screens.edit_run import EditRun
+from backprop_tui.tui.screens.main import MainScreen
+from backprop_tui.tui.screens.new_run import NewRun
+from backprop_tui.tui.textual_patches.command_palette import Palette
+from tests.tui.screens.test_main import staged
+
+
+async def _all_at_once(pilot: Pilot[int], *keys: str) -> None:
+    for key in keys:
+        pilot.app.post_message(events.Key(key, key_to_character(key)))
+    await pilot.pause()
+    await pilot.pause()
+
+
+def test_letters_behind_a_tab_are_of_the_next_field() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.pilot.press("e")
+            await _all_at_once(stage.pilot, "a", "tab", "b", "c", "tab", "tab", "5", "enter")
+            assert stage.desk.asked == [("edit", "nano", "--name=nanoa", "--tag=bc", "--max-minutes=105")]
+            assert not isinstance(stage.pilot.app.screen, EditRun)
+
+    asyncio.run(play())
+
+
+def test_a_second_escape_does_not_leave_more_than_the_first() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.pilot.press("s")
+            assert isinstance(stage.pilot.app.screen, Ask)
+            await _all_at_once(stage.pilot, "escape", "escape", "escape", "j")
+            assert isinstance(stage.pilot.app.screen, MainScreen)
+            assert stage.runs.selected == "vit"
+
+    asyncio.run(play())
+
+
+def test_keys_behind_one_that_opens_a_dialog_are_for_the_dialog() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await _all_at_once(stage.pilot, "j", "s", "enter", "j")
+            assert stage.desk.asked == [("stop", "vit")]
+            assert stage.runs.selected == "wait-1"
+            await _all_at_once(stage.pilot, "n", "a", "full_stop", "p", "y")
+            screen = stage.pilot.app.screen
+            assert isinstance(screen, NewRun)
+            assert screen.draft["command"] == "a.py"
+
+    asyncio.run(play())
+
+
+def test_a_key_that_takes_long_holds_up_the_others_only_for_a_while() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            started, free = asyncio.Event(), asyncio.Event()
+
+            async def is_at_something() -> None:
+                started.set()
+                await free.wait()
+
+            stage.runs.call_next(is_at_something)  # the widget that has the keys
+            await started.wait()
+            for key in ("j", "ctrl+c", "ctrl+c"):
+                stage.pilot.app.post_message(events.Key(key, None))
+            left = asyncio.get_running_loop().time() + 10
+            while stage.pilot.app.return_code is None and asyncio.get_running_loop().time() < left:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+            assert stage.pilot.app.return_code == 0
+            free.set()
+
+    asyncio.run(play())
+
+
+def test_a_second_enter_does_not_choose_again() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.pilot.press("ctrl+p", *"theme backprop-light")
+            await _all_at_once(stage.pilot, "enter", "enter", "enter")
+            assert stage.pilot.app.theme == "backprop-light"
+            assert isinstance(stage.pilot.app.screen_stack[0], MainScreen)
+
+    asyncio.run(play())
+
+
+def test_the_palette_may_be_left_while_it_still_gathers() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.pilot.press("ctrl+p")
+            palette = stage.pilot.app.screen
+            assert isinstance(palette, Palette)
+            await palette.query_one(CommandList).remove()
+            gathered = palette._gather_commands("theme")
+            await gathered.wait()
+            assert gathered.error is None
+
+    asyncio.run(play())
