@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.machine import machine_limits, machine_probe
 from backprop_tui.domain.governor.reasons import Check, HoldReason
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.presentation.governor import room_clauses, state_title
 from backprop_tui.store.fields import JsonObject
@@ -19,7 +19,7 @@ from backprop_tui.store.home import Home
 OPEN, HOLDING = "open", "holding"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GovernorReport:
     """`start_tokens` is None where starts are not limited; `max_parallel` 0 is no limit."""
 
@@ -93,7 +93,7 @@ def _without_queue_held(report: GovernorReport) -> GovernorReport:
     return replace(report, state=OPEN, reasons=kept)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class MachineSettings:
     """The user's settings for this machine; the defaults, and in `wrong` the error, where they cannot be read."""
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, field, replace
 
 from backprop_tui.cli.tables import Column
 from backprop_tui.client.own_sampler import OwnSampler
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.telemetry import STALE_AFTER_SAMPLES, GpuHealth, GpuReading, Readings
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.machine import foreign_process
@@ -33,7 +33,7 @@ GPU_COLUMNS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class MachineReadings:
     """The readings; `passed_over` has the GPU probes that were not chosen, with the reason."""
 

@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 
 from backprop_tui.config.errors import ConfigError
-from backprop_tui.config.files import arguments_in, problems_in, read_file
-from backprop_tui.config.load import project_file, refused_in_project, wrong_variables
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.config.files import find_problems, original_arguments_in, read_file
+from backprop_tui.config.load import invalid_variables, project_file, user_only_errors
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass(frozen=True, slots=True)
 class Layer:
     """One place, its errors, and remarks about it."""
 
@@ -33,7 +33,7 @@ def checked_layers(user_file: str, directory: str, environment: Mapping[str, str
     project = project_file(directory)
     if project is not None and project != os.path.abspath(user_file):
         layers.append(_project_layer(project))
-    layers.append(Layer("environment", wrong_variables(environment)))
+    layers.append(Layer("environment", invalid_variables(environment)))
     return layers
 
 
@@ -47,11 +47,11 @@ def _user_layer(path: str, *, named: bool) -> Layer:
 
 def _project_layer(path: str) -> Layer:
     layer = _file_layer(path)
-    return layer if layer.problems else Layer(path, refused_in_project(read_file(path)), layer.remarks)
+    return layer if layer.problems else Layer(path, user_only_errors(read_file(path)), layer.remarks)
 
 
 def _file_layer(path: str) -> Layer:
-    problems = problems_in(path)
-    ignored = [] if problems else arguments_in(path)
+    problems = find_problems(path)
+    ignored = [] if problems else original_arguments_in(path)
     remarks = [f"{', '.join(ignored)}: not a setting; give it to `run`"] if ignored else []
     return Layer(path, problems, remarks)

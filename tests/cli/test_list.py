@@ -166,10 +166,10 @@ def test_what_the_original_recorded_is_listed(obey: Commands, session: Session) 
 def test_a_run_that_goes_on_again_is_listed_once(obey: Commands, runs: Runs, session: Session) -> None:
     directory = runs.ended("again")
     index_all(session.home)
-    from backprop_tui.domain.lifecycle import resume
+    from backprop_tui.domain.lifecycle import requeue_ended
     from backprop_tui.store.creation import mark
 
-    directory.write(resume(directory.read(), now=1.0, resume_from=None), durable=False)
+    directory.write(requeue_ended(directory.read(), now=1.0, resume_from=None), durable=False)
     mark(session.home, "again")
     assert [record["status"] for record in obey.json("list")] == ["queued"]
 

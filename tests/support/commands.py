@@ -12,7 +12,7 @@ from backprop_tui.cli.invocation import run_program
 
 
 @dataclass(frozen=True)
-class Said:
+class CommandResult:
     """The result of a command."""
 
     code: int
@@ -34,11 +34,11 @@ class Commands:
     def __init__(self, captured: pytest.CaptureFixture[str]) -> None:
         self._captured = captured
 
-    def __call__(self, *words: str) -> Said:
+    def __call__(self, *words: str) -> CommandResult:
         self._captured.readouterr()
         code = run_program(words)
         out, err = self._captured.readouterr()
-        return Said(code, out, err)
+        return CommandResult(code, out, err)
 
     def json(self, *words: str) -> Any:
         """The JSON output of a command that succeeds."""

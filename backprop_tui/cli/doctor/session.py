@@ -7,14 +7,14 @@ import sys
 from collections.abc import Iterator, Mapping
 
 from backprop_tui.cli.doctor.findings import Finding, bad, ok, warn
-from backprop_tui.probes.logout import what_logout_does
+from backprop_tui.probes.logout import logout_policy
 
 LEAST_COLUMNS, LEAST_LINES = 80, 24
 
 
 def check_logout(user: str, *, root: str = "/", ask: bool = True) -> Iterator[Finding]:
     """Checks KillUserProcesses and lingering; `ask` asks logind, otherwise only its files are read."""
-    logout = what_logout_does(user, root=root, ask=ask)
+    logout = logout_policy(user, root=root, ask=ask)
     if logout.mend is None:
         yield ok("logout", f"runs continue after you log out ({logout.words})")
     else:
