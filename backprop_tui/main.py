@@ -40,13 +40,13 @@ def _parse_run(words: Sequence[str]) -> RunRequest:
 
 def _open_demo(host: str, config_path: str) -> int:
     """Opens the demo: a dashboard with a store of its own; `config_path` provides the theme."""
-    from backprop_tui.demo.play import play
+    from backprop_tui.demo.play import run_demo
     from backprop_tui.tui import run_dashboard
 
     def open_demo_dashboard(home: Home, demo_config: str) -> int:
         return run_dashboard(home, demo_config, looks_of=config_path, is_demo=True, parse_run=_parse_run)
 
-    return play(open_demo_dashboard, host)
+    return run_demo(open_demo_dashboard, host)
 
 
 def program() -> NoReturn:

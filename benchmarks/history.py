@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from backprop_tui.domain.lifecycle import Outcome, begin, conclude
+from backprop_tui.domain.lifecycle import Outcome, begin_attempt, finish_attempt
 from backprop_tui.domain.run import Checkpoint, Git, Peak, Queued, Run, Running, Spec
 from backprop_tui.domain.status import Status
 from backprop_tui.processes.linux import boot_id
@@ -59,7 +59,7 @@ def _ended(home: Home, number: int, created_at: float, boot: str) -> Run:
         tags=("baseline",) if number % 3 else (),
         git=Git(commit=f"{number:040x}", dirty=False),
     )
-    started = begin(run, now=created_at + 2, boot_id=boot).to(Running(since=created_at + 2.1))
+    started = begin_attempt(run, now=created_at + 2, boot_id=boot).to(Running(since=created_at + 2.1))
     trained = replace(
         started.with_attempt(replace(started.attempt, running_seconds=600.0)),
         step=990,
@@ -72,7 +72,7 @@ def _ended(home: Home, number: int, created_at: float, boot: str) -> Run:
         if number % 5
         else Outcome(status=Status.FAILED, exit_code=1, reason="RuntimeError: CUDA out of memory")
     )
-    return conclude(trained, outcome, now=created_at + 602, resume_from=None)
+    return finish_attempt(trained, outcome, now=created_at + 602, resume_from=None)
 
 
 def _checkpoint(step: int, created_at: float) -> Checkpoint:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from backprop_tui.checkpoints.soundness import Unsound, judged_newest_first
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Checkpoint
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """The chosen `checkpoint` (None: none is sound), all checkpoints as `judged`, and the `torn` ones, newest first."""
 

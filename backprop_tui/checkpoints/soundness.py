@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO, Protocol, TypeVar
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 ALWAYS_ZIP = (".npz", ".keras")
 PICKLE_OR_ZIP = (".pt", ".pth", ".ckpt", ".bin")  # torch.save writes zips, before torch 1.6 pickles
@@ -26,7 +26,7 @@ HDF5_PLACES = {0: (13, 40), 1: (13, 44), 2: (9, 28), 3: (9, 28)}
 _LAST_BYTE = {b"{": b"}", b"[": b"]", b"\x80": b"."}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Sound:
     """No sign of damage."""
 
@@ -34,7 +34,7 @@ class Sound:
         return True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Unsound:
     """Must not be resumed from; `reason` continues a sentence after the path: "is cut short"."""
 

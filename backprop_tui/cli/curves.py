@@ -6,14 +6,14 @@ import argparse
 from collections.abc import Sequence
 
 from backprop_tui.cli import output
-from backprop_tui.domain.attempts import Attempts
-from backprop_tui.domain.lazy_dataclass import dataclass
-from backprop_tui.domain.metric_series import Course
+from backprop_tui.domain.attempts import AttemptTimeline
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.metric_series import MetricSeries
 from backprop_tui.domain.run import Run
-from backprop_tui.plotting.axes import Axis, By, Scale
-from backprop_tui.plotting.canvas import Run as Cells
+from backprop_tui.plotting.axes import Axis, Scale, XUnit
+from backprop_tui.plotting.canvas import OwnedText as Cells
 from backprop_tui.plotting.plots import overlay
-from backprop_tui.plotting.track import Track, x_scale, y_scale
+from backprop_tui.plotting.track import PlottedSeries, x_scale, y_scale
 from backprop_tui.presentation import durations, numbers
 
 LETTERS = "ABCDEF"
@@ -25,11 +25,11 @@ _LABEL = 9
 _SMOOTH_STRETCHES = 60
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class CurveOptions:
     """The axes, the smoothing, and whether Unicode may be used."""
 
-    by: By
+    by: XUnit
     log: bool
     stretches: int
     unicode: bool
@@ -49,19 +49,19 @@ def add_curve_options(parser: argparse.ArgumentParser) -> None:
 def curve_options(arguments: argparse.Namespace) -> CurveOptions:
     """The values of the options of `add_curve_options`."""
     return CurveOptions(
-        by=By(arguments.by),
+        by=XUnit(arguments.by),
         log=arguments.log,
         stretches=_SMOOTH_STRETCHES if arguments.smooth else 0,
         unicode=output.shows_unicode() and not arguments.ascii,
     )
 
 
-def track_of(course: Course, run: Run | None, by: By) -> Track:
+def track_of(course: MetricSeries, run: Run | None, by: XUnit) -> PlottedSeries:
     """A metric of a run along the x axis."""
-    return Track(course, Axis(attempts=Attempts.of(run), by=by))
+    return PlottedSeries(course, Axis(attempts=AttemptTimeline.of(run), by=by))
 
 
-def plot(tracks: Sequence[Track], options: CurveOptions, *, rows: int = ROWS) -> None:
+def plot(tracks: Sequence[PlottedSeries], options: CurveOptions, *, rows: int = ROWS) -> None:
     """Prints up to six curves, each with its letter where there are several; curves without points are skipped."""
     shown = [track for track in tracks if track.course.buckets]
     if not shown:
@@ -91,11 +91,11 @@ def painted(text: str, place: int) -> str:
     return f"\x1b[{_COLOURS[place]}m{text}\x1b[0m" if output.shows_colour() else text
 
 
-def _x_labels(x: Scale, by: By, width: int) -> str:
+def _x_labels(x: Scale, by: XUnit, width: int) -> str:
     left, middle, right = (_x_label(x.value(share), by) for share in (0.0, 0.5, 1.0))
     room = width - len(left) - len(right)
     return left + middle.center(room) + right if room > len(middle) + 2 else left + right.rjust(width - len(left))
 
 
-def _x_label(value: float, by: By) -> str:
-    return numbers.compact_count(round(value)) if by is By.STEP else durations.elapsed(value)
+def _x_label(value: float, by: XUnit) -> str:
+    return numbers.compact_count(round(value)) if by is XUnit.STEP else durations.elapsed(value)

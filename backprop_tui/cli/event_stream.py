@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import field
 
 from backprop_tui.domain.errors import UnknownRun
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Ended, Run
 from backprop_tui.domain.status import Status
@@ -50,7 +50,7 @@ class Pace:
         return min(LONGEST_WAIT_SECONDS, max(shortest, (now - self._changed_at) * PACE_SHARE))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """Something that happened to a run; `time` as in the public files."""
 

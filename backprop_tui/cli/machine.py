@@ -13,7 +13,7 @@ from backprop_tui.client.queueing import is_queue_held
 from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.machine import machine_limits, machine_probe
 from backprop_tui.domain.governor.reasons import Check, HoldReason
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.domain.telemetry import STALE_AFTER_SAMPLES, GpuHealth, GpuReading, Readings
 from backprop_tui.presentation import durations, numbers
@@ -41,7 +41,7 @@ GPU_COLUMNS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class MachineReadings:
     """The readings; `passed_over` has the GPU probes that were not chosen, with the reason."""
 
@@ -136,7 +136,7 @@ def _gpu_json(gpu: GpuReading) -> JsonObject:
     return shown
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GovernorReport:
     """`start_tokens` is None where starts are not limited; `max_parallel` 0 is no limit."""
 
@@ -205,7 +205,7 @@ def _without_queue_held(report: GovernorReport) -> GovernorReport:
     return replace(report, state=OPEN, reasons=kept)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class MachineSettings:
     """The user's settings for this machine; the defaults, and in `wrong` the error, where they cannot be read."""
 

@@ -10,7 +10,7 @@ from typing import Any
 from backprop_tui.cli import values
 from backprop_tui.client.run_request import NO_LIMIT, RunOptions, RunRequest, WarningSignal, parse_axis
 from backprop_tui.config.kinds import number, parse_memory_limit, parse_signal, parse_warning, signal_name, warning
-from backprop_tui.domain.goals import parse_until
+from backprop_tui.domain.goals import parse_goal
 from backprop_tui.domain.limits import GIGABYTE, MEGABYTE
 
 FRAMEWORKS = ("auto", "pytorch", "tensorflow")
@@ -152,7 +152,7 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
 
 def _until(text: str) -> object:
     try:
-        return parse_until(text)
+        return parse_goal(text)
     except ValueError as error:
         raise ValueError(f"{text!r}: {error}") from None
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 
 from backprop_tui.cli import output
 from backprop_tui.domain.errors import UsageError
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 if TYPE_CHECKING:
     from backprop_tui.cli.session import Session
@@ -71,7 +71,7 @@ class Command(Protocol):
     def execute(self, arguments: argparse.Namespace, session: Session) -> int: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GlobalOptions:
     """The options allowed before or after any command; `config` None is the user's own file."""
 
@@ -84,7 +84,7 @@ class GlobalOptions:
     demo: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Invocation:
     """A parsed command line; `execute` is None if there is no command."""
 

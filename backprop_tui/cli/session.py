@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from backprop_tui.cli import diagnostics
 from backprop_tui.client.session import ClientSession
 from backprop_tui.config.paths import state_directory, user_config_path
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.store.home import Home
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ Dashboard = Callable[[Home, str, str | None], int]
 Demo = Callable[[str, str], int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Session(ClientSession):
     """One invocation of the program."""
 

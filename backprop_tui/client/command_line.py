@@ -14,14 +14,14 @@ from backprop_tui.client.interpreters import (
     path_folders,
 )
 from backprop_tui.domain.errors import NotFound, UsageError
-from backprop_tui.domain.invocation import mentioned_flags, resume_template, script_among, template_of_program
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.invocation import find_original_flags, find_script, program_resume_template, resume_template
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 LONGEST_SOURCE_BYTES = 4 << 20
 SHELL = "bash"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
     """What is executed, without and with its arguments.
 
@@ -58,7 +58,7 @@ def script_program(
             name=name,
             script=path,
             interpreter=interpreter,
-            understood_flags=mentioned_flags(source),
+            understood_flags=find_original_flags(source),
             resume_arg=resume_template(source),
         )
     return Program(
@@ -66,7 +66,7 @@ def script_program(
         arguments=tuple(arguments),
         name=name,
         script=path,
-        understood_flags=mentioned_flags(source),
+        understood_flags=find_original_flags(source),
     )
 
 
@@ -93,9 +93,9 @@ def command_program(command: Sequence[str], *, cwd: str, environment: Mapping[st
 
 def resume_arg_of_command(command: Sequence[str], cwd: str) -> str | None:
     """The resume argument found in the source of the script in it, or known for its program; None if neither."""
-    script = script_among(command)
+    script = find_script(command)
     template = None if script is None else resume_template(source_of(os.path.join(cwd, script)))
-    return template or template_of_program(command)
+    return template or program_resume_template(command)
 
 
 def source_of(path: str) -> str:

@@ -20,7 +20,7 @@ from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.causes.stops import cause_of_stop
 from backprop_tui.domain.errors import StorageFailed, UnknownRun, UsageError
 from backprop_tui.domain.formatting import minutes
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.requests import (
     ContinueRequest,
@@ -30,7 +30,7 @@ from backprop_tui.domain.requests import (
     StopRequest,
     TimeboxRequest,
 )
-from backprop_tui.domain.run import Ended, Queued, Run, edited, with_timebox
+from backprop_tui.domain.run import Ended, Queued, Run, apply_edit, with_timebox
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.store.creation import mark
 from backprop_tui.store.run_directory import RunDirectory
@@ -46,7 +46,7 @@ PASS_SECONDS = 1.0  # how long a supervisor may hold the lock of a queued run be
 RequestT = TypeVar("RequestT", bound=Request)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class ControlOutcome:
     """The run once the request is fulfilled; `had_ended` if there was nothing left to do."""
 
@@ -54,7 +54,7 @@ class ControlOutcome:
     had_ended: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass(frozen=True, slots=True)
 class Refusal:
     """A run that the request does not apply to, and why."""
 
@@ -260,7 +260,7 @@ class EditControl(ControlRequest[EditRequest]):
         return self.on_queued(run) == run
 
     def on_queued(self, run: Run) -> Run:
-        return edited(run, self.request)
+        return apply_edit(run, self.request)
 
     def on_ended(self, run: Run) -> Run | None:
         changed = self.on_queued(run)

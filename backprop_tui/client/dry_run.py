@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.governor.admission import Admit, Decision, Hold, decide
 from backprop_tui.domain.governor.reasons import Check, HoldReason
-from backprop_tui.domain.invocation import arguments, environment
-from backprop_tui.domain.lazy_dataclass import dataclass
-from backprop_tui.domain.lifecycle import begin
-from backprop_tui.domain.queue_order import in_order
+from backprop_tui.domain.invocation import script_command_line, script_environment
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.lifecycle import begin_attempt
+from backprop_tui.domain.queue_order import sort_queue
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.telemetry import Readings
 from backprop_tui.engine.candidates import snapshot_for
@@ -33,7 +33,7 @@ def _decide(home: Home, config_path: str, runs: Sequence[Run], readings: Reading
     capacity = Capacity(home, config_path, ReadingsSource(home, readings))
     snapshot = capacity.snapshot(unfinished.active())
     decisions: dict[int, Decision] = {}
-    for run in in_order([*unfinished.queued(), *runs]):
+    for run in sort_queue([*unfinished.queued(), *runs]):
         dependencies = pending_dependencies(run, unfinished)
         if isinstance(dependencies, UnmetDependency):
             decisions[id(run)] = Hold(reasons=(HoldReason(check=Check.DEPENDENCY, message=dependencies.reason),))
@@ -46,7 +46,7 @@ def _decide(home: Home, config_path: str, runs: Sequence[Run], readings: Reading
     return tuple(decisions[id(run)] for run in runs)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class RunPreview:
     """The decision about one run: whether it would start now, on which GPUs, and if not, what it would wait for."""
 
@@ -73,15 +73,15 @@ class RunPreview:
         """The run with the attempt that it would begin with."""
         placement = self.decision.placement if isinstance(self.decision, Admit) else None
         gpus = () if placement is None or placement.gpus is None else placement.gpus
-        return begin(self.run, now=self.run.created_at, boot_id="", gpus=gpus)
+        return begin_attempt(self.run, now=self.run.created_at, boot_id="", gpus=gpus)
 
     def command(self) -> tuple[str, ...]:
         """The command line that would be executed."""
-        return arguments(self.first_attempt())
+        return script_command_line(self.first_attempt())
 
     def variables(self, session: ClientSession, captured: dict[str, str]) -> dict[str, str]:
         """The environment that the script would get, made from the captured one."""
-        return environment(self.first_attempt(), session.home.run_folder(self.run.id), captured)
+        return script_environment(self.first_attempt(), session.home.run_folder(self.run.id), captured)
 
 
 def preview_runs(session: ClientSession, runs: Sequence[Run]) -> list[RunPreview]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.tail import size_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class FileSizes:
     """Sizes in bytes; all 0 is the run's beginning."""
 

@@ -7,12 +7,12 @@ import sys
 from collections.abc import Iterator, Mapping
 
 from backprop_tui.domain.errors import NotFound, UsageError
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 _VENV = ".venv"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class AskedPython:
     """An interpreter that was named, and where: by `--python` or in a configuration file."""
 
@@ -20,7 +20,7 @@ class AskedPython:
     origin: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Interpreter:
     """An interpreter, and a phrase that says how it was found."""
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 from backprop_tui.client.runs import split
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.errors import UsageError
-from backprop_tui.domain.lazy_dataclass import dataclass
-from backprop_tui.domain.queue_order import in_order, moved
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.queue_order import move_in_queue, sort_queue
 from backprop_tui.domain.run import Queued, Run
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.times import iso
@@ -24,7 +24,7 @@ POLL_SECONDS = 0.02
 WITHDRAW_SECONDS = 1.0  # how long a supervisor may hold the lock of a run that is to be taken back
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class MovedRun:
     """A run that was moved, and its place in a queue of so many; the place is None if it has started meanwhile."""
 
@@ -35,7 +35,7 @@ class MovedRun:
 
 def queue_of(host: str, unfinished: Iterable[RunView]) -> list[Run]:
     """The runs that wait on a machine, in their order."""
-    return in_order(view.run for view in unfinished if view.run.host == host and view.status is Status.QUEUED)
+    return sort_queue(view.run for view in unfinished if view.run.host == host and view.status is Status.QUEUED)
 
 
 def queue_places(home: Home, unfinished: Iterable[RunView]) -> dict[str, int]:
@@ -82,7 +82,7 @@ def move(session: ClientSession, run_id: str, place: int) -> MovedRun:
     Raises:
         UsageError: it is not queued.
     """
-    run = edit_queued(session, run_id, lambda run: moved(run, waiting_runs(session, run.host), place))
+    run = edit_queued(session, run_id, lambda run: move_in_queue(run, waiting_runs(session, run.host), place))
     run_ids = [other.id for other in waiting_runs(session, run.host)]
     return MovedRun(run=run, place=run_ids.index(run_id) + 1 if run_id in run_ids else None, queue_length=len(run_ids))
 

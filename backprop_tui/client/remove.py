@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from backprop_tui.client.runs import created
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.errors import BackpropError, BrokenRecord, StorageFailed, UsageError
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import ENDED, UNFINISHED
 from backprop_tui.domain.times import from_iso
 from backprop_tui.store import index
@@ -30,7 +30,7 @@ _ASIDE = ".removed-"
 LEFTOVERS = (_ASIDE, ".tmp-")
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass(frozen=True, slots=True)
 class Removable:
     """A run that may be removed; `bytes` is the size of its directory, 0 if only the index knows the run."""
 

@@ -14,13 +14,13 @@ from backprop_tui.client.interpreters import find_interpreter
 from backprop_tui.client.run_request import RunOptions
 from backprop_tui.client.session import ClientSession
 from backprop_tui.client.specification import apply_options, asked_python, checkpoint_path, run_directory_path
-from backprop_tui.domain.environment import restored
+from backprop_tui.domain.environment import restore_variables
 from backprop_tui.domain.errors import BrokenRecord, StorageFailed, UsageError
 from backprop_tui.domain.formatting import minutes
-from backprop_tui.domain.goals import COUNTS
-from backprop_tui.domain.invocation import mentioned_flags, resume_template
-from backprop_tui.domain.lazy_dataclass import dataclass
-from backprop_tui.domain.lifecycle import resume, used_seconds
+from backprop_tui.domain.goals import COUNTERS
+from backprop_tui.domain.invocation import find_original_flags, resume_template
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.lifecycle import requeue_ended, used_seconds
 from backprop_tui.domain.run import Dependency, Ended, Queued, Run, Spec
 from backprop_tui.store.code_state import code_of
 from backprop_tui.store.creation import mark
@@ -33,7 +33,7 @@ LOCK_SECONDS = 10.0  # a guardian is exiting, or a supervisor adds the run to th
 POLL_SECONDS = 0.01
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Resumption:
     """An ended run as it was and as it is to be queued, with the environment of its next attempt."""
 
@@ -80,7 +80,7 @@ def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Re
     cwd = _directory(run, options)
     git = GitQuery(cwd)
     try:
-        environment = captured_environment(session.environment, restored(run.spec.env, options.env), cwd)
+        environment = captured_environment(session.environment, restore_variables(run.spec.env, options.env), cwd)
         spec = apply_options(_updated_spec(run.spec, cwd, options, environment), options, session, environment)
         if not options.after:
             spec = replace(spec, after=_unfinished(session.home, spec))
@@ -104,7 +104,7 @@ def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Re
     start = given if choice is None or choice.checkpoint is None else choice.checkpoint.path
     return Resumption(
         before=run,
-        run=resume(changed, now=time.time(), resume_from=start),
+        run=requeue_ended(changed, now=time.time(), resume_from=start),
         environment=environment,
         rejected=() if choice is None else choice.torn,
     )
@@ -128,7 +128,7 @@ def _updated_spec(spec: Spec, cwd: str, options: RunOptions, environment: dict[s
         return replace(spec, found_resume_arg=resume_arg_of_command(spec.command, cwd))
     check_script(script)
     source = source_of(script)
-    spec = replace(spec, understood_flags=mentioned_flags(source), found_resume_arg=resume_template(source))
+    spec = replace(spec, understood_flags=find_original_flags(source), found_resume_arg=resume_template(source))
     if spec.python_origin is None or (options.python is None and os.access(spec.command[0], os.X_OK)):
         return spec
     interpreter = find_interpreter(script, asked_python(options), environment)
@@ -153,7 +153,7 @@ def _check_goals(run: Run, spec: Spec) -> None:
             f"run {run.id} has used its {minutes(spec.total_seconds)} minutes in total; --total-minutes gives it more"
         )
     for goal in spec.until:
-        if goal.name in COUNTS and goal.reached(step=run.step, epoch=run.epoch, metrics={}):
+        if goal.name in COUNTERS and goal.reached(step=run.step, epoch=run.epoch, metrics={}):
             raise UsageError(f"run {run.id} has reached {goal}; --until gives it another goal")
 
 

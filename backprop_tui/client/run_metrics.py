@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from backprop_tui.client.runs import current
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.errors import UsageError
-from backprop_tui.domain.metric_series import Course, Extreme
+from backprop_tui.domain.metric_series import Extreme, MetricSeries
 from backprop_tui.presentation import compare
 from backprop_tui.presentation.compare import ComparedRun
 from backprop_tui.presentation.known_run import KnownRun
@@ -28,8 +28,8 @@ def read_compared_run(session: ClientSession, run_id: str) -> ComparedRun:
     return ComparedRun(known=KnownRun(record=record, run=run), metrics=metrics or _last_values(record))
 
 
-def _last_values(record: JsonObject) -> dict[str, Course]:
-    courses: dict[str, Course] = {}
+def _last_values(record: JsonObject) -> dict[str, MetricSeries]:
+    courses: dict[str, MetricSeries] = {}
     for name, value in record["metrics"].items():
         series = SeriesBuilder(name)
         series.add(float(value), record["step"])

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 
 from backprop_tui.domain.errors import UsageError
-from backprop_tui.domain.goals import Until
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.goals import Goal
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MemoryLimit
 
 NO_LIMIT = math.inf  # a timebox that never ends; None is a timebox that was not given
@@ -20,7 +20,7 @@ _RANGE = re.compile(r"(?P<first>-?\d+)\.\.(?P<last>-?\d+)")
 Point = tuple[tuple[str, str], ...]  # one value for each key of a sweep
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class SweepAxis:
     """One option of a sweep and the values it takes."""
 
@@ -28,7 +28,7 @@ class SweepAxis:
     values: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class WarningSignal:
     """The signal that a script gets so many seconds before its limit; `name` None is no warning."""
 
@@ -36,7 +36,7 @@ class WarningSignal:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
     """What can be given to a new run and again to one that is resumed; None or empty if not given."""
 
@@ -47,7 +47,7 @@ class RunOptions:
     # Limits
     max_run_seconds: float | None = None  # may be NO_LIMIT
     total_seconds: float | None = None
-    until: tuple[Until, ...] = ()
+    until: tuple[Goal, ...] = ()
     max_parallel: int | None = None
     min_free_ram_bytes: float | None = None
     # GPUs
@@ -77,7 +77,7 @@ class RunOptions:
     checkpoint_globs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest(RunOptions):
     """New runs: either a script with its arguments, or a command line."""
 

@@ -8,7 +8,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from backprop_tui.domain.errors import BackpropError, UsageError
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.store.home import Home
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from backprop_tui.store.run_view import RunView
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class ClientSession:
     """The state directory, the configuration file and the environment that a front end works with."""
 

@@ -14,7 +14,7 @@ from backprop_tui.client.run_request import NO_LIMIT, RunOptions
 from backprop_tui.client.session import ClientSession, current_directory
 from backprop_tui.config.kinds import parse_signal, parse_warning
 from backprop_tui.config.load import Settings, run_limits
-from backprop_tui.domain.environment import merged
+from backprop_tui.domain.environment import merge_variables
 from backprop_tui.domain.errors import UnknownRun, UsageError
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.run import Dependency, Spec, StopPlan
@@ -91,7 +91,7 @@ def apply_options(spec: Spec, options: RunOptions, session: ClientSession, envir
             after=_dependencies(session, options.after) or None,
         ),
         max_run_seconds=spec.max_run_seconds if limit is None else None if limit == NO_LIMIT else limit,
-        env=merged(spec.env, options.env),
+        env=merge_variables(spec.env, options.env),
         stop=_stop_plan(spec.stop, options),
         limits=_limits(spec.limits, options),
         process=captured_process(),

@@ -21,7 +21,7 @@ from backprop_tui.client.specification import (
     spec_from_settings,
 )
 from backprop_tui.domain.errors import UsageError
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Queued, Run
 from backprop_tui.store.code_state import code_of
 from backprop_tui.store.creation import IdTaken, Submission, create
@@ -35,7 +35,7 @@ _ALPHABET = "0123456789" + _LETTERS
 _POSITION_STEP = 1e-6  # seconds between the runs of a sweep, so that they keep their order in the queue
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class SubmissionPlan:
     """The runs to be queued, with the environment that all of them get; nothing is on disk yet."""
 

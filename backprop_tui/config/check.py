@@ -6,12 +6,12 @@ import os
 from collections.abc import Mapping, Sequence
 
 from backprop_tui.config.errors import ConfigError
-from backprop_tui.config.files import arguments_in, problems_in, read_file
-from backprop_tui.config.load import project_file, refused_in_project, wrong_variables
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.config.files import find_problems, original_arguments_in, read_file
+from backprop_tui.config.load import invalid_variables, project_file, user_only_errors
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass(frozen=True, slots=True)
 class CheckedLayer:
     """One place, its errors, and remarks about it."""
 
@@ -28,7 +28,7 @@ def checked_layers(
     project = project_file(directory)
     if project is not None and project != os.path.abspath(user_file):
         layers.append(_project_layer(project))
-    layers.append(CheckedLayer("environment", wrong_variables(environment)))
+    layers.append(CheckedLayer("environment", invalid_variables(environment)))
     return layers
 
 
@@ -42,11 +42,11 @@ def _user_layer(path: str, *, named: bool) -> CheckedLayer:
 
 def _project_layer(path: str) -> CheckedLayer:
     layer = _file_layer(path)
-    return layer if layer.problems else CheckedLayer(path, refused_in_project(read_file(path)), layer.remarks)
+    return layer if layer.problems else CheckedLayer(path, user_only_errors(read_file(path)), layer.remarks)
 
 
 def _file_layer(path: str) -> CheckedLayer:
-    problems = problems_in(path)
-    ignored = [] if problems else arguments_in(path)
+    problems = find_problems(path)
+    ignored = [] if problems else original_arguments_in(path)
     remarks = [f"{', '.join(ignored)}: not a setting; give it to `run`"] if ignored else []
     return CheckedLayer(path, problems, remarks)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from backprop_tui.config.errors import ConfigError, unknown_key
 from backprop_tui.config.keys import JSON_NAMES, KEYS, ORIGINAL_ARGUMENTS, ORIGINAL_VALUES, Key, key_in_json
 from backprop_tui.config.kinds import Value, WrongValue
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 _HEADER = re.compile(r"\s*\[\[?([^\[\]]+)\]")
 _KEY = re.compile(r"\s*([^\s#\[=][^#=]*?)\s*=")
@@ -60,7 +60,7 @@ SECTIONS = frozenset(key.section for key in KEYS.values()) - {""}
 Tree = Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass(frozen=True, slots=True)
 class Setting:
     """A value, and where it was set: "/path/config.toml:12"."""
 
@@ -68,7 +68,7 @@ class Setting:
     origin: str
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass(frozen=True, slots=True)
 class _Entry:
     """A setting in a file, before validation; `name` is its name in the file."""
 
@@ -92,7 +92,7 @@ def read_file(path: str) -> dict[str, Setting]:
     return settings
 
 
-def problems_in(path: str) -> list[ConfigError]:
+def find_problems(path: str) -> list[ConfigError]:
     """Returns all errors in a file; a missing file has none."""
     try:
         return [item for item in _settings_in(path) if isinstance(item, ConfigError)]
@@ -100,7 +100,7 @@ def problems_in(path: str) -> list[ConfigError]:
         return [error]
 
 
-def arguments_in(path: str) -> list[str]:
+def original_arguments_in(path: str) -> list[str]:
     """Returns the arguments of a run in a file of the original tool; they are no settings and have no effect."""
     if not path.endswith(".json"):
         return []

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from backprop_tui.config import kinds
 from backprop_tui.config.kinds import Kind, Value
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
     """A setting; `name` is its table and its name in it, as "gpu.max_temp_c".
 

@@ -7,7 +7,7 @@ import re
 import signal
 from collections.abc import Callable, Sequence
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import GIGABYTE, MemoryLimit
 
 NONE = "none"
@@ -22,7 +22,7 @@ class WrongValue(ValueError):
     """The value is not allowed for the key; the message says which values are."""
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of value; `read` converts and checks a value from TOML or JSON, or a text from the environment."""
 

@@ -9,13 +9,13 @@ from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.files import PROJECT_FILES, Setting, read_file
 from backprop_tui.config.keys import KEYS
 from backprop_tui.config.kinds import Value, WrongValue, parse_memory_limit
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import GIGABYTE, MEGABYTE, RunLimits
 
 DEFAULT = "default"
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass(frozen=True, slots=True)
 class Settings:
     """The effective value of every key, and where it comes from."""
 
@@ -73,7 +73,7 @@ def load(
     project = project_file(directory)
     if project is not None and project != os.path.abspath(user_file):
         project_settings = read_file(project)
-        for error in refused_in_project(project_settings):
+        for error in user_only_errors(project_settings):
             raise error
         settings.update(project_settings)
     for name, key in KEYS.items():
@@ -84,7 +84,7 @@ def load(
     return Settings(settings)
 
 
-def refused_in_project(settings: Mapping[str, Setting]) -> list[ConfigError]:
+def user_only_errors(settings: Mapping[str, Setting]) -> list[ConfigError]:
     """Returns the errors for settings of a project's file that only the user's file may set."""
     advice = "may only be set in the user's config.toml (see backprop-tui config path), not in a project's file"
     return [
@@ -92,7 +92,7 @@ def refused_in_project(settings: Mapping[str, Setting]) -> list[ConfigError]:
     ]
 
 
-def wrong_variables(environment: Mapping[str, str]) -> list[ConfigError]:
+def invalid_variables(environment: Mapping[str, str]) -> list[ConfigError]:
     """Returns the errors in environment variables that set a key."""
     errors: list[ConfigError] = []
     for name, key in KEYS.items():

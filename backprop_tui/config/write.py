@@ -113,7 +113,7 @@ def set_key(path: str, name: str, word: str) -> Value:
         ConfigError: the key is unknown, the value is wrong, or the file has an error or cannot be written.
         StorageFailed: the disk is full or broken.
     """
-    value = checked(path, name, word)
+    value = validate_assignment(path, name, word)
     _write(path, _text_with_key(path, KEYS[name], value))
     return value
 
@@ -132,7 +132,7 @@ def _text_with_key(path: str, key: Key, value: Value) -> str:
     return _toml(values | {key.name: value}) if edited is None else edited
 
 
-def checked(path: str, name: str, word: str) -> Value:
+def validate_assignment(path: str, name: str, word: str) -> Value:
     """Returns the value that `set_key` would write, without changing anything.
 
     Raises:
@@ -167,11 +167,11 @@ def init(path: str) -> None:
     Raises:
         ConfigError: the file exists already, or cannot be written.
     """
-    refuse_existing(path)
+    require_absent(path)
     _write(path, example())
 
 
-def refuse_existing(path: str) -> None:
+def require_absent(path: str) -> None:
     """Raises ConfigError if the file exists already."""
     if os.path.lexists(path):
         raise ConfigError(path, "already exists; change it with `backprop-tui config set KEY VALUE` or an editor")

@@ -21,7 +21,7 @@ _TEAR_DOWN_SECONDS = 10.0
 ShowDashboard = Callable[[Home, str], int]  # takes a store and the path of its config.toml, returns the exit code
 
 
-def play(show: ShowDashboard, host: str) -> int:
+def run_demo(show: ShowDashboard, host: str) -> int:
     """Runs a demo until the dashboard is closed; returns its exit code.
 
     Raises:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Run
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempts:
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptTimeline:
     """Start time of each attempt, and the total time spent between attempts before it; oldest first."""
 
     starts: tuple[float, ...] = ()
     idle: tuple[float, ...] = ()
 
     @classmethod
-    def of(cls, run: Run | None) -> Attempts:
+    def of(cls, run: Run | None) -> AttemptTimeline:
         """Builds the timeline of a run; it is empty for None."""
         starts: list[float] = []
         idle: list[float] = []

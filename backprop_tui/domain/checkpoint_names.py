@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from posixpath import basename, dirname
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 MAX_PART_DEPTH = 4  # directory levels between a checkpoint directory and its parts
 
@@ -31,7 +31,7 @@ _LAST_NUMBER = re.compile(r"(?<![0-9a-z])(?:[a-z]+[-_=]?)?(\d{1,15})$", re.IGNOR
 _EPOCH = re.compile(r"epoch[-_=]?\d+", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class NamedCheckpoint:
     """What the name of a checkpoint says.
 
@@ -45,7 +45,7 @@ class NamedCheckpoint:
     is_best: bool = False
 
 
-def named_checkpoint(file: str) -> NamedCheckpoint | None:
+def parse_checkpoint_path(file: str) -> NamedCheckpoint | None:
     """Returns the checkpoint that a file is or belongs to; None if its path does not look like one."""
     folder = _folder_around(file)
     if folder is not None:
@@ -53,7 +53,7 @@ def named_checkpoint(file: str) -> NamedCheckpoint | None:
     return _named(file) if _is_checkpoint_file(basename(file)) else None
 
 
-def named_exactly(path: str) -> NamedCheckpoint:
+def parse_checkpoint_name(path: str) -> NamedCheckpoint:
     """Parses the name of a path that is already known to be a checkpoint."""
     return _named(path)
 

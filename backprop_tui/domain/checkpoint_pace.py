@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypeVar
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 HISTORY_LENGTH = 3
 OVERDUE_SHARE = 0.25  # a save that is late by up to this share of the interval is still expected
@@ -14,8 +14,8 @@ SAME_SAVE_SHARE = 0.2  # of the longest interval: files that follow so soon belo
 FigureT = TypeVar("FigureT")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SavePace:
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointPace:
     """Measurements of the last saves, the newest last; seconds are running seconds, without pauses.
 
     `last_at` is the time of the attempt's last save, counted from its start; None if it has not saved yet.
@@ -47,7 +47,7 @@ class SavePace:
         """What one save adds to the disk; never negative, None until one has been measured."""
         return max(0.0, sum(self.growth_bytes) / len(self.growth_bytes)) if self.growth_bytes else None
 
-    def saved(self, at: float) -> SavePace:
+    def saved(self, at: float) -> CheckpointPace:
         """Adds a save that was noticed at this second of the attempt."""
         interval = None if self.last_at is None else at - self.last_at
         if interval is not None and interval <= 0:
@@ -56,7 +56,7 @@ class SavePace:
             return replace(self, last_at=at)
         return replace(self, last_at=at, intervals=_appended(self.intervals, interval))
 
-    def measured(self, *, growth_bytes: int, duration: float | None) -> SavePace:
+    def measured(self, *, growth_bytes: int, duration: float | None) -> CheckpointPace:
         """Adds the size and the duration that were measured for a save."""
         return replace(
             self,
@@ -64,7 +64,7 @@ class SavePace:
             durations=_appended(self.durations, duration),
         )
 
-    def next_attempt(self) -> SavePace:
+    def next_attempt(self) -> CheckpointPace:
         """The pace to start the next attempt with."""
         return replace(self, last_at=None)
 
@@ -89,8 +89,8 @@ JITTER_SHARE = 0.25  # of the interval, because saves are irregular
 REQUESTED_WAIT_SECONDS = 1800.0  # for a requested wait if the interval between saves is unknown
 
 
-def patience_seconds(
-    pace: SavePace, at: float, *, grace_seconds: float, is_saving: bool = False, asked: bool = False
+def checkpoint_wait_seconds(
+    pace: CheckpointPace, at: float, *, grace_seconds: float, is_saving: bool = False, asked: bool = False
 ) -> float:
     """Returns the longest time, in seconds, that a stop waits for a checkpoint; 0 means that it does not wait.
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 
-from backprop_tui.domain.checkpoint_pace import SavePace
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.checkpoint_pace import CheckpointPace
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 TIME_MARGIN = 1.1  # factor on the time left, for pauses and for saves that come sooner than usual
 MAX_SAVES_AHEAD = 300  # a burst of small saves at the start says nothing about the hours to come
 UNLIMITED_LOOKAHEAD_SECONDS = 12 * 3600.0  # for a run without a timebox
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class DiskUse:
     """The file system of a run's checkpoints; `save_bytes` is the size of the newest checkpoint."""
 
@@ -21,7 +21,7 @@ class DiskUse:
     save_bytes: int
 
 
-def needed_bytes(pace: SavePace, save_bytes: int, seconds_left: float | None) -> int:
+def needed_bytes(pace: CheckpointPace, save_bytes: int, seconds_left: float | None) -> int:
     """Bytes that a run may still write within its time: the growth of its saves, but at least one save.
 
     A run that keeps its last three checkpoints does not grow, but writes the fourth before it deletes the first.
@@ -35,7 +35,7 @@ def needed_bytes(pace: SavePace, save_bytes: int, seconds_left: float | None) ->
     return max(save_bytes, round(growth * saves))
 
 
-def seconds_until_full(pace: SavePace, free_bytes: int, reserve_bytes: int) -> float | None:
+def seconds_until_full(pace: CheckpointPace, free_bytes: int, reserve_bytes: int) -> float | None:
     """Seconds until only `reserve_bytes` are free; None if the run does not grow or its growth is unknown."""
     every, growth = pace.every_seconds, pace.bytes_per_save
     if every is None or not growth:

@@ -20,11 +20,11 @@ def without_secrets(given: Iterable[tuple[str, str]]) -> RunVariables:
     return tuple((name, None if is_secret(name) else value) for name, value in dict(given).items())
 
 
-def restored(before: RunVariables, given: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+def restore_variables(before: RunVariables, given: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Returns the variables of a resumed run: the stored ones that have a value, overridden by those given now."""
     return list(({name: value for name, value in before if value is not None} | dict(given)).items())
 
 
-def merged(before: RunVariables, given: Iterable[tuple[str, str]]) -> RunVariables:
+def merge_variables(before: RunVariables, given: Iterable[tuple[str, str]]) -> RunVariables:
     """Returns the variables to store for a resumed run."""
     return tuple((dict(before) | dict(without_secrets(given))).items())

@@ -7,7 +7,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 # Longer operators come before their prefixes.
 COMPARATORS: dict[str, Callable[[float, float], bool]] = {
@@ -17,13 +17,13 @@ COMPARATORS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     "=": operator.eq,
 }
-COUNTS = frozenset({"step", "epoch"})  # they only grow, and a log may skip values
+COUNTERS = frozenset({"step", "epoch"})  # they only grow, and a log may skip values
 MAX_LISTED_METRICS = 4
 _CONDITION = re.compile(r"\s*(?P<name>[^<>=]*[^<>=\s])\s*(?P<sign><=|>=|==|<|>|=)\s*(?P<value>[^<>=\s]+)\s*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Until:
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
     """A condition on the step, the epoch or a metric, by the name under which the script prints it."""
 
     name: str
@@ -36,27 +36,27 @@ class Until:
     def reached(self, *, step: int | None, epoch: float | None, metrics: Mapping[str, float]) -> str | None:
         """Returns a description if the values just printed reach the goal, otherwise None; NaN never reaches one."""
         figure = metrics.get(self.name)
-        if self.name in COUNTS:
+        if self.name in COUNTERS:
             count = step if self.name == "step" else epoch
             figure = figure if count is None else float(count)
         # 10,050 reaches step=10000, too: the log may print only every fiftieth step.
-        sign = ">=" if self.name in COUNTS and self.sign == "=" else self.sign
+        sign = ">=" if self.name in COUNTERS and self.sign == "=" else self.sign
         if figure is None or math.isnan(figure) or not COMPARATORS[sign](figure, self.value):
             return None
-        if self.name in COUNTS:
+        if self.name in COUNTERS:
             return f"{self.name} {self.value:,.15g} reached"
         return f"{self.name} {figure:.6g} reached ({self})"
 
 
-def never_told(goals: Sequence[Until], metrics: Mapping[str, float]) -> str | None:
+def unreported_metric(goals: Sequence[Goal], metrics: Mapping[str, float]) -> str | None:
     """Returns a hint if the metric of a goal is not among those printed, perhaps for another spelling; else None."""
-    missing = [goal.name for goal in goals if goal.name not in COUNTS and goal.name not in metrics]
+    missing = [goal.name for goal in goals if goal.name not in COUNTERS and goal.name not in metrics]
     if not missing or not metrics:
         return None
     return f"{missing[0]} was not printed yet, but {', '.join(list(metrics)[:MAX_LISTED_METRICS])}"
 
 
-def parse_until(text: str) -> Until:
+def parse_goal(text: str) -> Goal:
     """Parses a goal.
 
     Raises:
@@ -72,10 +72,10 @@ def parse_until(text: str) -> Until:
     if not math.isfinite(value) or "_" in match["value"]:
         raise ValueError(f"{match['value']} is not a number; examples: step=10000, 'loss<0.1'")
     name, sign = match["name"], match["sign"].replace("==", "=")
-    if name.lower() in COUNTS:
+    if name.lower() in COUNTERS:
         name = name.lower()
         if sign in ("<", "<="):
             raise ValueError(f"the {name} only grows, so this holds from the start; use {name}={match['value']}")
         if value <= 0:
             raise ValueError(f"the {name} must be above 0")
-    return Until(name=name, sign=sign, value=value)
+    return Goal(name=name, sign=sign, value=value)

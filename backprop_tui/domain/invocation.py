@@ -13,22 +13,22 @@ from backprop_tui.domain.run import Run, Spec
 
 # The original tool passed these to every script. A strict argparse script fails on an unknown flag, so a script gets
 # only those that its own source mentions.
-RESUME = "--resume-from"
-ORIGINAL_FLAGS = ("--run-id", "--max-minutes", "--framework", "--checkpoint-every-seconds", RESUME)
+RESUME_FLAG = "--resume-from"
+ORIGINAL_FLAGS = ("--run-id", "--max-minutes", "--framework", "--checkpoint-every-seconds", RESUME_FLAG)
 
 
-def mentioned_flags(source: str) -> tuple[str, ...]:
+def find_original_flags(source: str) -> tuple[str, ...]:
     """Returns the flags of the original tool that appear as quoted strings in a script's source."""
     return tuple(flag for flag in ORIGINAL_FLAGS if f'"{flag}"' in source or f"'{flag}'" in source)
 
 
-def arguments(run: Run) -> tuple[str, ...]:
+def script_command_line(run: Run) -> tuple[str, ...]:
     """Returns the command line of the newest attempt."""
     command = run.spec.command
     added = [
         word
         for flag, value in _original_flags(run)
-        if flag == RESUME or not _has_flag(command, flag)
+        if flag == RESUME_FLAG or not _has_flag(command, flag)
         for word in (flag, value)
     ]
     return (*command, *added, *_resume_arguments(run))
@@ -45,7 +45,7 @@ def _original_flags(run: Run) -> Iterator[tuple[str, str]]:
         "--framework": run.spec.framework,
         "--checkpoint-every-seconds": _number(run.spec.checkpoint_every_seconds),
         # Added even if the command line has one: that is where the first attempt started, and the last one counts.
-        RESUME: run.attempt.resumed_from if run.spec.resume_arg is None else None,
+        RESUME_FLAG: run.attempt.resumed_from if run.spec.resume_arg is None else None,
     }
     for flag in run.spec.understood_flags:
         value = values[flag]
@@ -66,12 +66,12 @@ def resume_arg(spec: Spec) -> str | None:
 
     None if there are none, or if the script understands the original tool's flag, which is added anyway.
     """
-    if spec.resume_arg is not None or RESUME in spec.understood_flags:
+    if spec.resume_arg is not None or RESUME_FLAG in spec.understood_flags:
         return spec.resume_arg
     return spec.found_resume_arg
 
 
-def environment(run: Run, run_directory: str, captured: Mapping[str, str]) -> dict[str, str]:
+def script_environment(run: Run, run_directory: str, captured: Mapping[str, str]) -> dict[str, str]:
     """Returns the captured environment with the variables for the script added.
 
     `BACKPROP_DEADLINE` is the wall time (seconds since the epoch) at which the timebox ends if nothing pauses the run.
@@ -181,13 +181,13 @@ def _framework_template(source: str) -> str | None:
     return None
 
 
-def template_of_program(command: Sequence[str]) -> str | None:
+def program_resume_template(command: Sequence[str]) -> str | None:
     """Returns the resume arguments of a framework's own program; None if the program is not a known one."""
     program = os.path.basename(command[0]) if command else ""
     return "--restore-file {path}" if program in ("fairseq-train", "fairseq-hydra-train") else None
 
 
-def script_among(command: Sequence[str]) -> str | None:
+def find_script(command: Sequence[str]) -> str | None:
     """Returns the first Python script of a launcher's command line (torchrun, accelerate); None if there is none."""
     for word in command[1:]:
         if word.endswith(".py") and not word.startswith("-"):

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NoReturn
 
-__all__ = ["dataclass", "prepare"]
+__all__ = ["compile_inits", "lazy_dataclass"]
 
 
-def _dataclass(*, frozen: bool = False, slots: bool, kw_only: bool = False) -> Callable[[type[Any]], type[Any]]:
+def _lazy_dataclass(*, frozen: bool = False, slots: bool, kw_only: bool = False) -> Callable[[type[Any]], type[Any]]:
     """Decorates a class; fields may have a default, a factory, and `compare=False`. Mutable classes are not changed."""
     if not frozen:
         return dataclasses.dataclass(slots=slots, kw_only=kw_only)
@@ -57,7 +57,7 @@ def _methods(cls: type[Any]) -> dict[str, Callable[..., Any]]:
     }
 
 
-def prepare(*classes: type[Any]) -> None:
+def compile_inits(*classes: type[Any]) -> None:
     """Compiles `__init__` of these classes now, for a process whose forks would each do it again."""
     for cls in classes:
         cls.__init__ = _compiled_init(cls)
@@ -108,6 +108,6 @@ def _set_state(self: Any, state: list[Any]) -> None:
 
 
 if TYPE_CHECKING:
-    from dataclasses import dataclass
+    from dataclasses import dataclass as lazy_dataclass
 else:
-    dataclass = _dataclass
+    lazy_dataclass = _lazy_dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.metric_series import merge_best
 from backprop_tui.domain.run import Attempt, Cause, Ended, Gpu, Queued, Run, Starting
@@ -18,22 +18,22 @@ QUICK_SECONDS = 10.0  # of running time: a script that fails so soon has done no
 MAX_QUICK_FAILURES = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Again:
+@lazy_dataclass(frozen=True, slots=True)
+class Retry:
     """Retry after a delay; `number` counts the retries from 1."""
 
     number: int
     backoff_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class NotAgain:
+@lazy_dataclass(frozen=True, slots=True)
+class NoRetry:
     """No retry although retries are left, and why."""
 
     reason: str
 
 
-def decide_retry(attempts: Sequence[Attempt], cause: Cause | None, retries: int) -> Again | NotAgain | None:
+def decide_retry(attempts: Sequence[Attempt], cause: Cause | None, retries: int) -> Retry | NoRetry | None:
     """Decides what follows a failure; returns None if no retry is left or none was requested.
 
     Args:
@@ -45,10 +45,10 @@ def decide_retry(attempts: Sequence[Attempt], cause: Cause | None, retries: int)
     if failures > retries:
         return None
     if cause is not None and not cause.retryable:
-        return NotAgain(f"not retried: {cause.kind.replace('_', ' ')} would happen again")
+        return NoRetry(f"not retried: {cause.kind.replace('_', ' ')} would happen again")
     if _count_newest_failures(attempts, lambda attempt: attempt.running_seconds < QUICK_SECONDS) >= MAX_QUICK_FAILURES:
-        return NotAgain(f"not retried: it failed within {QUICK_SECONDS:.0f} s twice")
-    return Again(failures, min(BACKOFF_SECONDS * 2.0 ** min(failures - 1, 16), LONGEST_BACKOFF_SECONDS))
+        return NoRetry(f"not retried: it failed within {QUICK_SECONDS:.0f} s twice")
+    return Retry(failures, min(BACKOFF_SECONDS * 2.0 ** min(failures - 1, 16), LONGEST_BACKOFF_SECONDS))
 
 
 def _count_newest_failures(attempts: Sequence[Attempt], matches: Callable[[Attempt], bool]) -> int:
@@ -63,7 +63,7 @@ def _count_newest_failures(attempts: Sequence[Attempt], matches: Callable[[Attem
     return count
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """How one attempt ended."""
 
@@ -75,7 +75,7 @@ class Outcome:
     is_final: bool = False  # it reached its goal or a person stopped it: no slice or retry follows
 
 
-def begin(
+def begin_attempt(
     run: Run,
     *,
     now: float,
@@ -99,14 +99,14 @@ def begin(
     return run.with_attempt(attempt).to(Starting(since=now))
 
 
-def take_back(run: Run, *, now: float, reason: str) -> Run:
+def requeue_unstarted(run: Run, *, now: float, reason: str) -> Run:
     """Puts a `starting` run whose script was never started back in the queue, as if it had not been admitted."""
     attempt = run.attempt
     state = Queued(since=now, reason=reason, resume_from=attempt.resumed_from, by_request=attempt.by_request)
     return replace(run.to(state), attempts=run.attempts[:-1])
 
 
-def fold(run: Run, live: Live | None) -> Run:
+def merge_live(run: Run, live: Live | None) -> Run:
     """Merges the live record of the newest attempt into the run; a record of another attempt is ignored."""
     if live is None or not run.attempts or live.attempt != run.attempt.number:
         return run
@@ -127,7 +127,7 @@ def fold(run: Run, live: Live | None) -> Run:
     )
 
 
-def conclude(run: Run, outcome: Outcome, *, now: float, resume_from: str | None) -> Run:
+def finish_attempt(run: Run, outcome: Outcome, *, now: float, resume_from: str | None) -> Run:
     """Finishes an attempt: the run ends, or goes back to the queue for a retry or its next slice.
 
     Args:
@@ -150,8 +150,8 @@ def conclude(run: Run, outcome: Outcome, *, now: float, resume_from: str | None)
 
 
 def _end(run: Run, outcome: Outcome, now: float) -> Run:
-    decision = retry_after(run, outcome)
-    reasons = (outcome.reason, decision.reason if isinstance(decision, NotAgain) else None)
+    decision = retry_decision(run, outcome)
+    reasons = (outcome.reason, decision.reason if isinstance(decision, NoRetry) else None)
     end = Ended(
         at=now,
         status=outcome.status,
@@ -164,20 +164,20 @@ def _end(run: Run, outcome: Outcome, now: float) -> Run:
 
 
 def _queue_retry(run: Run, outcome: Outcome, now: float, resume_from: str | None) -> Run | None:
-    decision = retry_after(run, outcome)
-    if not isinstance(decision, Again):
+    decision = retry_decision(run, outcome)
+    if not isinstance(decision, Retry):
         return None
     reason = f"retry {decision.number} of {run.spec.retries}"
     return run.to(Queued(since=now, reason=reason, not_before=now + decision.backoff_seconds, resume_from=resume_from))
 
 
-def retry_after(run: Run, outcome: Outcome) -> Again | NotAgain | None:
+def retry_decision(run: Run, outcome: Outcome) -> Retry | NoRetry | None:
     """Decides whether to retry after the newest attempt, whose end is in the record; None if it did not fail."""
     if outcome.status is not Status.FAILED:
         return None
     decision = decide_retry(run.attempts, outcome.cause, run.spec.retries)
-    if isinstance(decision, Again) and outcome.is_final:
-        return NotAgain("not retried: it was about to end anyway")
+    if isinstance(decision, Retry) and outcome.is_final:
+        return NoRetry("not retried: it was about to end anyway")
     return decision
 
 
@@ -196,7 +196,7 @@ def timebox_seconds(run: Run) -> float | None:
     return remaining if limit is None else min(limit, remaining)
 
 
-def resume(run: Run, *, now: float, resume_from: str | None) -> Run:
+def requeue_ended(run: Run, *, now: float, resume_from: str | None) -> Run:
     """Queues an ended run again, behind the others."""
     queued = Queued(since=now, reason="resumed", resume_from=resume_from, by_request=True)
     return replace(run.to(queued), position=now)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 GIGABYTE = 1_000_000_000
 MEGABYTE = 1_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryLimit:
     """GPU memory that a run may use: a fraction of the GPU's total, or bytes; exactly one of them is set."""
 
@@ -16,7 +16,7 @@ class MemoryLimit:
     bytes: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class RunLimits:
     """Thresholds that are fixed when a run is queued; 0 switches a check off."""
 
@@ -33,7 +33,7 @@ class RunLimits:
     max_pause_seconds: float = 3600.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class MachineLimits:
     """Limits that the supervisor reads from the user's config.toml only."""
 

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
-from backprop_tui.domain.checkpoint_pace import SavePace
+from backprop_tui.domain.checkpoint_pace import CheckpointPace
 from backprop_tui.domain.disk_usage import DiskUse
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.resume_check import ResumeCheck
 from backprop_tui.domain.run import Checkpoint, Peak, Run
 from backprop_tui.domain.status import Status
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Clock:
     """Running and paused seconds up to `mark`, a CLOCK_MONOTONIC time of boot `boot_id`; one of them grows since."""
 
@@ -35,7 +35,7 @@ class Clock:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
     """A pause by SIGSTOP since a wall time; `by` is a person or a guard ("heat", "ram")."""
 
@@ -44,8 +44,8 @@ class Pause:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Postponed:
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class PostponedStop:
     """A stop that waits for the next checkpoint; no signal has been sent yet.
 
     A checkpoint saved at the wall time `since` or later ends the wait. `deadline` is the monotonic time at which the
@@ -59,7 +59,7 @@ class Postponed:
     deadline: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Stopping:
     """A stop in progress, recorded before the first signal is sent.
 
@@ -78,7 +78,7 @@ class Stopping:
     is_final: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
     """live.json: never fsynced, so it may be lost; at the end of the attempt it is merged into run.json."""
 
@@ -103,7 +103,7 @@ class Live:
     checkpoints: tuple[Checkpoint, ...] = ()
     pause: Pause | None = None
     stopping: Stopping | None = None
-    postponed: Postponed | None = None
+    postponed: PostponedStop | None = None
     reached: str | None = None  # description of the --until goal that was reached
     warned: bool = False
     peak: Peak = field(default_factory=Peak)
@@ -111,7 +111,7 @@ class Live:
     cpu_percent: float | None = None
     vram_bytes: int | None = None  # on the run's fullest GPU
     temperature_celsius: float | None = None  # of the run's hottest GPU
-    pace: SavePace | None = None  # of the checkpoints
+    pace: CheckpointPace | None = None  # of the checkpoints
     disk: DiskUse | None = None  # of the checkpoints
     disk_warning: str | None = None  # set if the disk will be full before the run ends
     resume_check: ResumeCheck | None = None
@@ -125,7 +125,7 @@ class Live:
         return self.reached is not None or stopped_by_person or stop_deferred
 
 
-def shown_status(run: Run, live: Live | None) -> Status:
+def displayed_status(run: Run, live: Live | None) -> Status:
     """Returns the public status: that of the record, refined by the live record of the same attempt."""
     if run.status is not Status.RUNNING or live is None or live.attempt != run.attempt.number:
         return run.status

@@ -38,7 +38,7 @@ def _name_words(name: str) -> list[str]:
     return name.lower().translate(_SEPARATORS).split("_")
 
 
-def validation_of(name: str, names: Iterable[str]) -> str | None:
+def validation_counterpart(name: str, names: Iterable[str]) -> str | None:
     """Returns the metric among `names` that measures the same as `name` on validation data; None if there is none."""
     known = list(names)
     for separator in "_/-. ":

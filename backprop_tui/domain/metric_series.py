@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_names import less_is_better
 
 
@@ -34,15 +34,15 @@ class Bucket(NamedTuple):
     after_hole: bool = False
 
 
-class Hole(NamedTuple):
+class Gap(NamedTuple):
     """Where values became NaN or infinite; step and time as in `Bucket`."""
 
     step: float
     time: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Course:
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class MetricSeries:
     """One metric up to some moment; the extremes cover all values and are None if none was finite.
 
     `last` may be NaN or infinite. If there are many `holes`, only the first and the newest are kept.
@@ -56,7 +56,7 @@ class Course:
     last: Extreme | None
     least: Extreme | None
     most: Extreme | None
-    holes: tuple[Hole, ...] = ()
+    holes: tuple[Gap, ...] = ()
 
     @property
     def best(self) -> Extreme | None:
@@ -73,13 +73,13 @@ class Course:
         ]
 
 
-MOST_METRICS = 32  # limit of metrics kept: the record is rewritten every second
+MAX_BEST_METRICS = 32  # limit of metrics kept: the record is rewritten every second
 BestValues = Mapping[str, Extreme]
 
 _direction = lru_cache(maxsize=512)(less_is_better)  # a log repeats the same names on every line
 
 
-def improve(best: dict[str, Extreme], metrics: Mapping[str, float], step: int | None) -> None:
+def update_best(best: dict[str, Extreme], metrics: Mapping[str, float], step: int | None) -> None:
     """Updates `best` in place with the values of one step; `step` is None if the script prints no steps."""
     for name, value in metrics.items():
         lower = _direction(name)
@@ -87,7 +87,7 @@ def improve(best: dict[str, Extreme], metrics: Mapping[str, float], step: int | 
             continue
         previous = best.get(name)
         if previous is None:
-            if len(best) < MOST_METRICS:
+            if len(best) < MAX_BEST_METRICS:
                 best[name] = Extreme(value, step)
         elif value < previous.value if lower else value > previous.value:
             best[name] = Extreme(value, step)
@@ -99,5 +99,5 @@ def merge_best(earlier: BestValues, later: BestValues) -> BestValues:
         return earlier
     merged = dict(earlier)
     for name, extreme in later.items():
-        improve(merged, {name: extreme.value}, extreme.step)
+        update_best(merged, {name: extreme.value}, extreme.step)
     return merged

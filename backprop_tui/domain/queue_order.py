@@ -8,12 +8,12 @@ from dataclasses import replace
 from backprop_tui.domain.run import Run
 
 
-def in_order(queued: Iterable[Run]) -> list[Run]:
+def sort_queue(queued: Iterable[Run]) -> list[Run]:
     """Sorts by priority, highest first, then by position, which is the time of queueing unless the run was moved."""
     return sorted(queued, key=lambda run: (-run.priority, run.position, run.id))
 
 
-def moved(run: Run, queue: Sequence[Run], place: int) -> Run:
+def move_in_queue(run: Run, queue: Sequence[Run], place: int) -> Run:
     """Returns the run moved to a place in the queue; it takes the priority of the run that it comes before.
 
     Args:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class StopRequest:
     """Stop the run; `kill` skips the grace period. `cause` is a cause kind, set by a guard.
 
@@ -19,7 +19,7 @@ class StopRequest:
     cause: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class PauseRequest:
     """Stop all processes of the run with SIGSTOP."""
 
@@ -27,7 +27,7 @@ class PauseRequest:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class ContinueRequest:
     """Continue all processes of the run; a guard's request ends only that guard's own pauses."""
 
@@ -35,14 +35,14 @@ class ContinueRequest:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class TimeboxRequest:
     """Set the timebox of the current attempt, counted from its start; None means no limit."""
 
     max_run_seconds: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class EditRequest:
     """Change the given fields; None leaves a field as it is."""
 
@@ -52,11 +52,11 @@ class EditRequest:
     priority: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TellRequest:
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeRequest:
     """Record an event with this message in the run's event log; nothing else happens."""
 
     message: str
 
 
-Request = StopRequest | PauseRequest | ContinueRequest | TimeboxRequest | EditRequest | TellRequest
+Request = StopRequest | PauseRequest | ContinueRequest | TimeboxRequest | EditRequest | NoticeRequest

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from itertools import pairwise
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 MIN_POINTS = 3  # points needed to estimate a level
 SETTLING_POINTS = 20  # a loss still high after so many points is not just a transient of the resume
@@ -32,8 +32,8 @@ class Verdict(StrEnum):
 DOUBTFUL = frozenset({Verdict.RESTARTED, Verdict.JUMPED})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedPoint:
     """The values printed on one line of the log; None for those it did not print."""
 
     step: int | None = None
@@ -41,16 +41,16 @@ class Point:
     loss: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Before:
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class BeforeResume:
     """The run before the resume: its first points, the last points before the resume, and the checkpoint's step."""
 
-    first: Sequence[Point]
-    last: Sequence[Point]
+    first: Sequence[LoggedPoint]
+    last: Sequence[LoggedPoint]
     saved_step: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class ResumeCheck:
     """The verdict on one attempt and the values it is based on; `metric` names the loss, None if none is known."""
 
@@ -83,8 +83,8 @@ class _LossTrend(StrEnum):
     PENDING = "pending"  # more points are needed
 
 
-def judge(
-    before: Before, after: Sequence[Point], *, attempt: int, metric: str | None, final: bool
+def check_resume(
+    before: BeforeResume, after: Sequence[LoggedPoint], *, attempt: int, metric: str | None, final: bool
 ) -> ResumeCheck | None:
     """Judges the points since the resume; returns None as long as, or if, no verdict is possible.
 
@@ -133,16 +133,16 @@ def _verdict(steps: _StepTrend, loss: _LossTrend, *, epochs_continue: bool) -> V
             return Verdict.JUMPED
 
 
-def _steps(points: Sequence[Point]) -> list[int]:
+def _steps(points: Sequence[LoggedPoint]) -> list[int]:
     return [point.step for point in points if point.step is not None]
 
 
-def _first_distinct_steps(after: Sequence[Point], count: int) -> list[int]:
+def _first_distinct_steps(after: Sequence[LoggedPoint], count: int) -> list[int]:
     """The first distinct steps since the resume; progress bars print the same step repeatedly."""
     return list(dict.fromkeys(_steps(after)))[:count]
 
 
-def _stays_behind(before: Before, after: Sequence[Point], *, final: bool) -> bool:
+def _stays_behind(before: BeforeResume, after: Sequence[LoggedPoint], *, final: bool) -> bool:
     """Whether the step counter keeps running from the start; a bar may show 0 for a moment before it is advanced."""
     steps, expected = _first_distinct_steps(after, _STEPS_WITHOUT_LOSS), _expected_step(before)
     return (
@@ -150,7 +150,7 @@ def _stays_behind(before: Before, after: Sequence[Point], *, final: bool) -> boo
     )
 
 
-def _expected_step(before: Before) -> int | None:
+def _expected_step(before: BeforeResume) -> int | None:
     """The step to continue from: the checkpoint's, limited to steps seen, since it may be counted in another way."""
     seen = max(_steps(before.last), default=None)
     if before.saved_step is None or seen is None:
@@ -158,7 +158,7 @@ def _expected_step(before: Before) -> int | None:
     return min(before.saved_step, seen)
 
 
-def _judge_steps(before: Before, after: Sequence[Point], *, final: bool) -> _StepTrend:
+def _judge_steps(before: BeforeResume, after: Sequence[LoggedPoint], *, final: bool) -> _StepTrend:
     earlier_steps, steps = _steps(before.last), _first_distinct_steps(after, MIN_POINTS)
     expected, limit = _expected_step(before), _start_limit(before)
     if expected is None or limit is None or len(steps) < (1 if final else MIN_POINTS):
@@ -170,7 +170,7 @@ def _judge_steps(before: Before, after: Sequence[Point], *, final: bool) -> _Ste
     return _StepTrend.RESTARTS if max(steps) < limit else _StepTrend.CONTINUES
 
 
-def _start_limit(before: Before) -> int | None:
+def _start_limit(before: BeforeResume) -> int | None:
     """Steps below this are near the start of the run; None if it printed no steps."""
     steps, first = _steps(before.last), next(iter(_steps(before.first)), None)
     if not steps or first is None:
@@ -179,14 +179,14 @@ def _start_limit(before: Before) -> int | None:
     return first + _START_STRIDES * max(1, round(_median(strides or [1])))
 
 
-def _first_step_after(before: Before, after: Sequence[Point], trend: _StepTrend) -> int | None:
+def _first_step_after(before: BeforeResume, after: Sequence[LoggedPoint], trend: _StepTrend) -> int | None:
     steps, limit = _first_distinct_steps(after, MIN_POINTS), _start_limit(before)
     if trend is _StepTrend.CONTINUES and limit is not None:
         steps = [step for step in steps if step >= limit] or steps
     return steps[0] if steps else None
 
 
-def _epochs_continue(before: Before, after: Sequence[Point]) -> bool:
+def _epochs_continue(before: BeforeResume, after: Sequence[LoggedPoint]) -> bool:
     """Whether epochs are printed and continue where they were."""
     earlier = [point.epoch for point in before.last if point.epoch is not None]
     first = next((point.epoch for point in before.first if point.epoch is not None), None)
@@ -197,7 +197,7 @@ def _epochs_continue(before: Before, after: Sequence[Point]) -> bool:
 
 
 def _judge_loss(
-    before: Before, after: Sequence[Point], *, final: bool
+    before: BeforeResume, after: Sequence[LoggedPoint], *, final: bool
 ) -> tuple[_LossTrend, float | None, float | None]:
     """Returns the trend, and the loss level before and after the resume; None if it is unknown."""
     earlier, losses = _losses(_up_to_checkpoint(before))[-_LEVEL_POINTS:], _losses(after)[:SETTLING_POINTS]
@@ -223,7 +223,7 @@ def _judge_loss(
     return (_LossTrend.AS_AT_START if as_at_start else _LossTrend.JUMPED), level, now
 
 
-def _up_to_checkpoint(before: Before) -> Sequence[Point]:
+def _up_to_checkpoint(before: BeforeResume) -> Sequence[LoggedPoint]:
     """The points up to the checkpoint, since later ones are repeated; all points if those are too few."""
     saved = before.saved_step
     if saved is None:
@@ -232,12 +232,12 @@ def _up_to_checkpoint(before: Before) -> Sequence[Point]:
     return up_to if len(_losses(up_to)) >= MIN_POINTS else before.last
 
 
-def _start_level(before: Before) -> float | None:
+def _start_level(before: BeforeResume) -> float | None:
     first = _losses(before.first)[:MIN_POINTS]
     return _median(first) if len(first) >= MIN_POINTS else None
 
 
-def _losses(points: Sequence[Point]) -> list[float]:
+def _losses(points: Sequence[LoggedPoint]) -> list[float]:
     return [point.loss for point in points if point.loss is not None and math.isfinite(point.loss)]
 
 

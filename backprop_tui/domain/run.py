@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 
 from backprop_tui.domain.environment import RunVariables
-from backprop_tui.domain.goals import Until
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.goals import Goal
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.requests import EditRequest, TimeboxRequest
@@ -15,7 +15,7 @@ from backprop_tui.domain.resume_check import ResumeCheck
 from backprop_tui.domain.status import Status, check_transition
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Dependency:
     """Wait for another run to end; `any_end` accepts any end, otherwise only completed or timeboxed."""
 
@@ -23,7 +23,7 @@ class Dependency:
     any_end: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
     """Process attributes besides the environment, captured when the run was queued."""
 
@@ -32,7 +32,7 @@ class Process:
     rlimits: tuple[tuple[str, int, int], ...] = ()  # name, soft, hard; -1 means unlimited
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class StopPlan:
     """How a run is stopped: stop signal, grace period, TERM, KILL; and an optional warning before its limit."""
 
@@ -42,7 +42,7 @@ class StopPlan:
     warn_seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
     """The specification of a run, fixed when it was queued."""
 
@@ -53,7 +53,7 @@ class Spec:
     launcher: str = "local"
     max_run_seconds: float | None = 600.0
     total_seconds: float | None = None  # limit of all slices together; None: no such limit
-    until: tuple[Until, ...] = ()  # the first goal reached ends the run; a run with goals is trained in slices
+    until: tuple[Goal, ...] = ()  # the first goal reached ends the run; a run with goals is trained in slices
     checkpoint_every_seconds: float | None = None
     resume_arg: str | None = None
     checkpoint_globs: tuple[str, ...] = ()
@@ -74,7 +74,7 @@ class Spec:
     limits: RunLimits = field(default_factory=RunLimits)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
     """Why a run ended: the kind of cause, the evidence, and advice.
 
@@ -90,7 +90,7 @@ class Cause:
     retryable: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
     """A checkpoint of a run; `sound` is None if it has not been verified."""
 
@@ -101,7 +101,7 @@ class Checkpoint:
     sound: bool | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Gpu:
     """A GPU assigned to a run."""
 
@@ -109,7 +109,7 @@ class Gpu:
     uuid: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Peak:
     """Peak resource use of a run; VRAM is that of its fullest GPU, the one that runs out first."""
 
@@ -118,7 +118,7 @@ class Peak:
     temperature_celsius: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Git:
     """The commit of the working directory when the run was queued; `dirty` is None if unknown."""
 
@@ -126,7 +126,7 @@ class Git:
     dirty: bool | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
     """The script when the run was queued: its path, and the SHA-256 of its content in hexadecimal."""
 
@@ -134,7 +134,7 @@ class Code:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One start of a run; `ended_at` is None while it runs. Running and paused seconds use the monotonic clock.
 
@@ -160,7 +160,7 @@ class Attempt:
     by_request: bool = False  # started by `resume`: retries are counted from here
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Queued:
     """Waiting in the queue; not started before the wall time `not_before` (None: no such limit)."""
 
@@ -171,21 +171,21 @@ class Queued:
     by_request: bool = False  # queued by `resume`
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Starting:
     """Admitted by a supervisor; script.lock says whether the script has already been started."""
 
     since: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
     """The script was started; the live record says whether it is paused or stopping."""
 
     since: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """The run has ended. An unknown exit code is None, never 0."""
 
@@ -213,7 +213,7 @@ def status_of(state: State) -> Status:
             return status
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """The record of one run, as stored in run.json."""
 
@@ -268,7 +268,7 @@ class Run:
         return replace(self, attempts=(*kept, attempt))
 
 
-def edited(run: Run, request: EditRequest) -> Run:
+def apply_edit(run: Run, request: EditRequest) -> Run:
     """Returns the run with the given fields changed; an empty note removes the note."""
     return replace(
         run,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from backprop_tui.domain.formatting import minutes
-from backprop_tui.domain.goals import never_told
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.goals import unreported_metric
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Attempt, Queued, Run, Spec
 from backprop_tui.domain.status import Status
 
@@ -14,7 +14,7 @@ MIN_SLICE_SHARE = 0.05  # of a timebox: a shorter rest of the total is not worth
 MAX_IDLE_SLICES = 2  # slices in a row without a new checkpoint
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class SliceNumber:
     """The number of a slice, counted from 1; `of` is the total, None if it is unknown."""
 
@@ -68,7 +68,7 @@ def next_slice(run: Run, now: float, resume_from: str | None, *, used_seconds: f
         return "no sound checkpoint to resume from"
     if _idle_slices(run.attempts) >= MAX_IDLE_SLICES:
         return f"{MAX_IDLE_SLICES} slices in a row saved nothing new; try a longer timebox (-m)"
-    unreported = never_told(run.spec.until, run.metrics)
+    unreported = unreported_metric(run.spec.until, run.metrics)
     reason = "next slice" if unreported is None else f"next slice; {unreported}"
     return replace(run.to(Queued(since=now, reason=reason, resume_from=resume_from)), position=now)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 
 class GpuHealth(StrEnum):
@@ -17,7 +17,7 @@ class GpuHealth(StrEnum):
     UNKNOWN = "unknown"  # it has never answered
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GpuProcess:
     """A process that holds memory of a GPU; `run` is the id of the run it belongs to, None for other processes."""
 
@@ -27,7 +27,7 @@ class GpuProcess:
     run: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GpuReading:
     """One GPU; memory figures are those of nvidia-smi, `age_seconds` is 0 for a fresh reading."""
 
@@ -46,7 +46,7 @@ class GpuReading:
     problem: str | None = None  # describes why it is not ok
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class HostReading:
     """CPU, RAM and disk; RAM and cores are those of the cgroup if its limits are lower."""
 
@@ -58,7 +58,7 @@ class HostReading:
     disk_free_bytes: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Readings:
     """All readings of one moment; `probe_problem` says why the GPU probe fails, None if it works."""
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from backprop_tui.config.machine import machine_limits, machine_probe
 from backprop_tui.domain.errors import BackpropError, BrokenRecord
-from backprop_tui.domain.governor.claims import Claim, settle
+from backprop_tui.domain.governor.claims import Claim, outstanding_claims
 from backprop_tui.domain.governor.disk_forecast import SavingRun, saving_run
-from backprop_tui.domain.governor.snapshot import AwaitedRun, Candidate, Snapshot, claims_of
+from backprop_tui.domain.governor.snapshot import Candidate, PendingDependency, Snapshot, claims_of
 from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.telemetry import Readings
@@ -162,7 +162,7 @@ class Capacity:
         self._claims[newest] = tuple(claim for claim in snapshot.claims if claim.run_id == newest)
         write_tokens(self._home, self._bucket)
 
-    def candidate(self, run: Run, dependencies: tuple[AwaitedRun, ...]) -> Candidate:
+    def candidate(self, run: Run, dependencies: tuple[PendingDependency, ...]) -> Candidate:
         """A queued run as a candidate for admission; `dependencies` are the runs that it still waits for."""
         return Candidate(
             id=run.id,
@@ -183,7 +183,7 @@ class Capacity:
                 self._claims[run.id] = tuple(claims_of(active_run, run.attempt.vram_claim_bytes, since=now))
         run_ids = {run.id for run in active}
         claims = (claim for claims_of_run in self._claims.values() for claim in claims_of_run)
-        kept = settle(claims, readings.gpus, run_ids, now=now)
+        kept = outstanding_claims(claims, readings.gpus, run_ids, now=now)
         self._claims = {run_id: tuple(claim for claim in kept if claim.run_id == run_id) for run_id in run_ids}
         return kept
 

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 
 from backprop_tui.checkpoints.soundness import newest_sound
-from backprop_tui.domain.causes.stops import cause_of_doubt, cause_of_our_stop, cause_of_restart
-from backprop_tui.domain.lazy_dataclass import dataclass
-from backprop_tui.domain.lifecycle import Outcome, conclude, fold, take_back
+from backprop_tui.domain.causes.stops import cause_of_machine_restart, cause_of_recorded_stop, cause_of_unknown_end
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.lifecycle import Outcome, finish_attempt, merge_live, requeue_unstarted
 from backprop_tui.domain.run import Cause, Run
 from backprop_tui.domain.status import Status
 from backprop_tui.processes.linux import boot_id
@@ -16,12 +16,12 @@ from backprop_tui.store.locks import try_lock
 from backprop_tui.store.run_directory import RunDirectory
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass(frozen=True, slots=True)
 class Adopt:
     """The script was started: a new guardian takes it over, or finds out how it ended and cleans up after it."""
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass(frozen=True, slots=True)
 class Recorded:
     """Needs no guardian: the record was updated."""
 
@@ -35,7 +35,7 @@ def recover(directory: RunDirectory, run: Run) -> Adopt | Recorded:
         StorageFailed: the record could not be written; nothing else was done.
     """
     if run.attempt.boot_id != boot_id():
-        return _record_loss(directory, run, "the machine went down while it ran", cause_of_restart)
+        return _record_loss(directory, run, "the machine went down while it ran", cause_of_machine_restart)
     lock = try_lock(directory.script_lock)
     if lock is None:
         return Adopt()
@@ -48,9 +48,11 @@ def recover(directory: RunDirectory, run: Run) -> Adopt | Recorded:
 
 def _requeue_unstarted(directory: RunDirectory, run: Run) -> Recorded:
     if run.status is not Status.STARTING:
-        return _record_loss(directory, run, "script.lock is empty although the script was running", cause_of_doubt)
+        return _record_loss(
+            directory, run, "script.lock is empty although the script was running", cause_of_unknown_end
+        )
     reason = "its guardian died before the script was started"
-    requeued = take_back(run, now=time.time(), reason=reason)
+    requeued = requeue_unstarted(run, now=time.time(), reason=reason)
     directory.write(requeued, durable=True)
     directory.append_event("queued", reason, time=time.time())
     return Recorded(requeued)
@@ -65,14 +67,14 @@ def _record_loss(directory: RunDirectory, run: Run, reason: str, cause_of: Calla
         Outcome(status=Status.LOST, reason=reason, cause=cause_of(reason))
         if stopping is None
         else Outcome(
-            status=stopping.status, reason=stopping.reason, cause=cause_of_our_stop(stopping), is_final=is_final
+            status=stopping.status, reason=stopping.reason, cause=cause_of_recorded_stop(stopping), is_final=is_final
         )
     )
-    run = fold(run, live)
+    run = merge_live(run, live)
     # Only a slice is continued. For a lost run no checkpoint is checked: its disk may not answer after a reboot.
     checkpoint = newest_sound(run.checkpoints) if outcome.status is Status.TIMEBOXED else None
     now = time.time()
-    concluded = conclude(run, outcome, now=now, resume_from=None if checkpoint is None else checkpoint.path)
+    concluded = finish_attempt(run, outcome, now=now, resume_from=None if checkpoint is None else checkpoint.path)
     directory.write(concluded, durable=True)
     directory.append_event("ended", outcome.reason or outcome.status, time=now, status=outcome.status)
     if concluded.status is not Status.QUEUED:

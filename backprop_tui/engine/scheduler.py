@@ -11,12 +11,12 @@ from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.governor.admission import Hold, decide
 from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.governor.reservation import HeadOfQueue, head_of_queue, reserve
-from backprop_tui.domain.governor.snapshot import AwaitedRun, Candidate, Placement, Snapshot
-from backprop_tui.domain.lazy_dataclass import dataclass
-from backprop_tui.domain.lifecycle import begin
-from backprop_tui.domain.queue_order import in_order
+from backprop_tui.domain.governor.snapshot import Candidate, PendingDependency, Placement, Snapshot
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.lifecycle import begin_attempt
+from backprop_tui.domain.queue_order import sort_queue
 from backprop_tui.domain.requests import EditRequest, StopRequest, TimeboxRequest
-from backprop_tui.domain.run import Ended, Queued, Run, edited, with_timebox
+from backprop_tui.domain.run import Ended, Queued, Run, apply_edit, with_timebox
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.engine.candidates import snapshot_for
 from backprop_tui.engine.capacity import Capacity
@@ -31,23 +31,23 @@ from backprop_tui.store.run_directory import RunDirectory
 SUCCESSFUL_ENDS = frozenset({Status.COMPLETED, Status.TIMEBOXED})
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass(frozen=True, slots=True)
 class UnmetDependency:
     """The run can never start; `reason` is for people."""
 
     reason: str
 
 
-def pending_dependencies(run: Run, unfinished: UnfinishedRuns) -> tuple[AwaitedRun, ...] | UnmetDependency:
+def pending_dependencies(run: Run, unfinished: UnfinishedRuns) -> tuple[PendingDependency, ...] | UnmetDependency:
     """The runs that must still end before this run may start."""
-    pending: list[AwaitedRun] = []
+    pending: list[PendingDependency] = []
     for dependency in run.spec.after:
         other = _find(dependency.run, unfinished)
         if other is None:
             if not dependency.any_end:
                 return UnmetDependency(f"waited for {dependency.run}, which was removed")
         elif other.status not in ENDED:
-            pending.append(AwaitedRun(name=other.name, status=other.status))
+            pending.append(PendingDependency(name=other.name, status=other.status))
         elif other.status not in SUCCESSFUL_ENDS and not dependency.any_end:
             return UnmetDependency(f"waited for {other.name}, which ended {other.status}")
     return tuple(pending)
@@ -69,7 +69,7 @@ HOLDS_WHOLE_QUEUE = frozenset({Check.QUEUE_HELD, Check.STARTS})
 EXPLAINED_RUNS = 100
 
 
-@dataclass(slots=True)
+@lazy_dataclass(slots=True)
 class PassResult:
     """What one pass saw and did."""
 
@@ -134,7 +134,7 @@ class Scheduler:
 
     def _admit(self, result: PassResult, *, explain: bool) -> None:
         now = time.time()
-        queue = in_order(self._unfinished.queued())
+        queue = sort_queue(self._unfinished.queued())
         self._reserve(queue, result)
         machine_is_full = False
         for position, run in enumerate(queue, start=1):
@@ -191,7 +191,7 @@ class Scheduler:
             if not isinstance(run.state, Queued) or run.id != candidate.id:
                 self._unfinished.put(run)
                 return
-            starting = begin(
+            starting = begin_attempt(
                 run,
                 now=time.time(),
                 boot_id=boot_id(),
@@ -229,7 +229,7 @@ class Scheduler:
                     end = Ended(at=time.time(), status=Status.STOPPED, reason=reason, cause=cause)
                     return self._end_queued(directory, run, end)
                 case EditRequest():
-                    run = edited(run, request)
+                    run = apply_edit(run, request)
                 case TimeboxRequest():
                     run = with_timebox(run, request)
                 case _:

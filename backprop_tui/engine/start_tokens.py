@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backprop_tui.domain.errors import BackpropError
-from backprop_tui.domain.governor.tokens import TokenBucket, full
+from backprop_tui.domain.governor.tokens import TokenBucket, full_bucket
 from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.codec import decode
@@ -20,8 +20,8 @@ def read_tokens(home: Home, now: float, limits: MachineLimits) -> TokenBucket:
             return decode(TokenBucket, source)
     except (BackpropError, WrongField):
         # A broken file counts as missing: one burst too many does less harm than a queue that never starts anything.
-        return full(now, limits)
-    return full(now, limits)
+        return full_bucket(now, limits)
+    return full_bucket(now, limits)
 
 
 def write_tokens(home: Home, bucket: TokenBucket) -> None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 
 from backprop_tui.domain.errors import BackpropError
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.processes.detached_log import note
@@ -17,7 +17,7 @@ from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.watched_file import Signature, signature_of
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass(frozen=True, slots=True)
 class LoadedRun:
     """A run, with the signature its record had when it was read."""
 

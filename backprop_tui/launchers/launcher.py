@@ -6,7 +6,7 @@ import json
 import socket
 from typing import Protocol
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.store.locks import Lock
 
 ANSWER_SECONDS = 10.0
@@ -16,7 +16,7 @@ class LaunchFailed(Exception):
     """It is unknown whether a guardian was started; the run's lock shows it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GuardianHandle:
     """A guardian process on this machine; `pidfd` becomes readable when it ends, and the holder closes it."""
 

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.processes.identity import Identity, identify, is_alive, send_signal
 from backprop_tui.store.home import Home
 
@@ -16,7 +16,7 @@ SILENT_SECONDS = 15.0  # a sampler that writes nothing for so long hangs and is 
 RESTART_SECONDS = 5.0
 
 
-@dataclass(slots=True)
+@lazy_dataclass(slots=True)
 class SamplerProcess:
     """A sampler started by this process, which ends with it."""
 

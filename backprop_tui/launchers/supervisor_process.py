@@ -7,7 +7,7 @@ import os
 import sys
 
 from backprop_tui.domain.errors import StateUnavailable
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.launchers.lease import STARTING, refuse_other_machine, sign_lease, supervisor_pid
 from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.processes.linux import become_subreaper, stop_as_subreaper
@@ -21,7 +21,7 @@ _RUN_VARIABLES = "BACKPROP_RUN_"  # prefix of the variables that identify the pr
 _started: list[int] = []  # supervisors that are children of this process
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class SupervisorProcess:
     """The supervisor of a state directory; `config_path` is the user's config.toml, which may not exist."""
 

@@ -9,12 +9,12 @@ from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 
-from backprop_tui.domain.attempts import Attempts
-from backprop_tui.domain.lazy_dataclass import dataclass
-from backprop_tui.domain.metric_series import Bucket, Course, Hole
+from backprop_tui.domain.attempts import AttemptTimeline
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.metric_series import Bucket, Gap, MetricSeries
 
 
-class By(StrEnum):
+class XUnit(StrEnum):
     """Steps; seconds within the run's attempts; or seconds since its first start, including those between attempts."""
 
     STEP = "step"
@@ -24,7 +24,7 @@ class By(StrEnum):
 
 _ROUND = (1.0, 2.0, 2.5, 5.0)
 _ROUND_ENDS = frozenset(("1", "1.5", "2", "2.5", "3", "4", "5", "6", "8"))
-SEXAGESIMAL = tuple(
+TIME_STEPS = tuple(
     float(seconds)
     for seconds in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 )
@@ -33,7 +33,7 @@ _MAX_PARTS = 6
 _MAX_FLOAT = sys.float_info.max
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass(frozen=True, slots=True)
 class Scale:
     """An axis from `low` to `high`; logarithmic if `log` is set and both are above 0."""
 
@@ -122,7 +122,7 @@ def _decades(scale: Scale, most: int) -> list[float]:
     return [10.0**power for power in range(first, last + 1, every)]
 
 
-def middle_range(values: Sequence[float], *, share: float = 0.01) -> tuple[float, float]:
+def trimmed_range(values: Sequence[float], *, share: float = 0.01) -> tuple[float, float]:
     """Returns the range of the values without the lowest and the highest `share`; with few values, of all of them."""
     ordered = sorted(values)
     cut = int(len(ordered) * share)
@@ -138,31 +138,31 @@ def padded_range(low: float, high: float, *, share: float = 0.04) -> tuple[float
     return max(low - padding, -_MAX_FLOAT), min(high + padding, _MAX_FLOAT)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Axis:
     """An x axis in steps or seconds."""
 
-    attempts: Attempts
-    by: By = By.STEP
+    attempts: AttemptTimeline
+    by: XUnit = XUnit.STEP
 
-    def place(self, bucket: Bucket | Hole) -> float:
+    def place(self, bucket: Bucket | Gap) -> float:
         """Returns the position of a bucket: its step, or its seconds."""
-        return bucket.step if self.by is By.STEP else self.moment(seconds_of(bucket.time))
+        return bucket.step if self.by is XUnit.STEP else self.moment(parse_time(bucket.time))
 
     def moment(self, time: float) -> float:
         """Returns the position of a time (in seconds since the epoch) on a time axis."""
-        return self.attempts.elapsed(time, idle=self.by is By.CLOCK)
+        return self.attempts.elapsed(time, idle=self.by is XUnit.CLOCK)
 
-    def restarts(self, course: Course) -> tuple[tuple[int, float], ...]:
+    def restarts(self, course: MetricSeries) -> tuple[tuple[int, float], ...]:
         """Returns the number and start position of each attempt except the first."""
-        if self.by is not By.STEP:
+        if self.by is not XUnit.STEP:
             return tuple((number, self.moment(start)) for number, start in enumerate(self.attempts.starts[1:], start=2))
-        restarts = around_restarts(course, self.attempts)
-        return tuple((self.attempts.at(seconds_of(bucket.time)) + 1, bucket.step) for _, bucket in restarts)
+        restarts = find_restarts(course, self.attempts)
+        return tuple((self.attempts.at(parse_time(bucket.time)) + 1, bucket.step) for _, bucket in restarts)
 
 
 @lru_cache(maxsize=1 << 14)  # the metrics of a log line share one time, and each paint parses it again
-def seconds_of(time: str) -> float:
+def parse_time(time: str) -> float:
     """Parses an ISO 8601 time into seconds since the epoch; 0 if it is invalid."""
     try:
         return datetime.fromisoformat(time).timestamp()
@@ -170,12 +170,12 @@ def seconds_of(time: str) -> float:
         return 0.0
 
 
-def around_restarts(course: Course, attempts: Attempts) -> list[tuple[int, Bucket]]:
+def find_restarts(course: MetricSeries, attempts: AttemptTimeline) -> list[tuple[int, Bucket]]:
     """Returns index and first bucket of each attempt except the first; attempts without output are skipped."""
     restarts: list[tuple[int, Bucket]] = []
     starts = list(attempts.starts[1:])
     for index, bucket in enumerate(course.buckets if starts else ()):
-        started = [start for start in starts if start <= seconds_of(bucket.time)]
+        started = [start for start in starts if start <= parse_time(bucket.time)]
         if started:
             starts = starts[len(started) :]
             if index:

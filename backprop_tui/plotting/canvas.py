@@ -15,7 +15,7 @@ _QUARTERS = ((0x01, 0x04), (0x02, 0x08))
 _BLOCKS = " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"
 
 Levels = Mapping[int, tuple[int, int]]  # lowest and highest dot in each column of dots, counted from the bottom
-Run = tuple[str, int | None]  # text and its owner; None for empty cells
+OwnedText = tuple[str, int | None]  # text and its owner; None for empty cells
 
 
 class Canvas:
@@ -67,11 +67,11 @@ class Canvas:
         if 0 <= x < self.width and 0 <= y < self.height and not (behind and self._owners[y][x] is not None):
             self._letters[y][x], self._owners[y][x] = letter, owner
 
-    def runs(self) -> list[list[Run]]:
+    def runs(self) -> list[list[OwnedText]]:
         """Returns the rows from the top, each split into stretches of one owner."""
         return [self._row_runs(y) for y in range(self.height)]
 
-    def _row_runs(self, y: int) -> list[Run]:
+    def _row_runs(self, y: int) -> list[OwnedText]:
         cells = [(self._character(x, y), self._owners[y][x]) for x in range(self.width)]
         return [("".join(text for text, _ in run), owner) for owner, run in groupby(cells, key=lambda cell: cell[1])]
 
@@ -93,7 +93,9 @@ CoveredDots = dict[int, tuple[int, int]]
 _Span = tuple[float, float]
 
 
-def covered(bars: Sequence[Bar], x: Scale, y: Scale, *, columns: int, rows: int, joined: bool = True) -> CoveredDots:
+def covered_dots(
+    bars: Sequence[Bar], x: Scale, y: Scale, *, columns: int, rows: int, joined: bool = True
+) -> CoveredDots:
     """Returns the dots, per column, of a curve whose x never decreases; points outside x are skipped, y is clamped.
 
     With `joined`, each bar is extended to its left neighbour, so that the curve has no gaps.

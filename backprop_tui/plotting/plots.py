@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backprop_tui.plotting.axes import Scale
-from backprop_tui.plotting.canvas import Canvas, Run, covered
+from backprop_tui.plotting.canvas import Canvas, OwnedText, covered_dots
 from backprop_tui.plotting.track import Pieces
 
-Curve = tuple[str, Pieces]  # the letter at its end, with which it is drawn in ASCII, and its pieces
+LetteredCurve = tuple[str, Pieces]  # the letter at its end, with which it is drawn in ASCII, and its pieces
 
 
-def overlay(curves: Sequence[Curve], x: Scale, y: Scale, *, width: int, height: int, unicode: bool) -> list[list[Run]]:
+def overlay(
+    curves: Sequence[LetteredCurve], x: Scale, y: Scale, *, width: int, height: int, unicode: bool
+) -> list[list[OwnedText]]:
     """Returns `height` rows, the top one first; where curves meet, the first of them is on top."""
     canvas = Canvas(width, height, unicode=unicode)
     for index, (letter, pieces) in reversed(list(enumerate(curves))):
         for piece in pieces:
-            levels = covered(piece, x, y, columns=canvas.columns, rows=canvas.rows)
+            levels = covered_dots(piece, x, y, columns=canvas.columns, rows=canvas.rows)
             canvas.draw(levels, index, letter=letter, rank=len(curves) - index)
     if len(curves) > 1:
         mark_ends(canvas, [(index, letter, pieces) for index, (letter, pieces) in enumerate(curves)], x, y)
@@ -57,7 +59,7 @@ def plot(points: Sequence[Point], *, width: int, height: int, unicode: bool) -> 
     return list(canvas.text())
 
 
-def line(points: Sequence[Point], *, width: int, unicode: bool) -> str:
+def sparkline(points: Sequence[Point], *, width: int, unicode: bool) -> str:
     """Returns a curve of one row."""
     bars = _BARS if unicode else _ASCII_BARS
     levels = _plot_levels(points, width, len(bars), joined=False)
@@ -71,7 +73,7 @@ def _plot_levels(
     x = Scale(min(at for at, _ in points), max(at for at, _ in points))
     y = Scale(min(value for _, value in points), max(value for _, value in points))
     bars = [(at, value, value) for at, value in points]
-    levels = covered(bars, x, y, columns=columns, rows=rows, joined=joined)
+    levels = covered_dots(bars, x, y, columns=columns, rows=rows, joined=joined)
     if x.high <= x.low:
         return dict.fromkeys(range(columns), next(iter(levels.values())))
     return levels

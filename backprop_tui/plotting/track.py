@@ -7,13 +7,13 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from backprop_tui.domain.lazy_dataclass import dataclass
-from backprop_tui.domain.metric_series import Bucket, Course
-from backprop_tui.plotting.axes import Axis, By, Scale, around_restarts, middle_range, padded_range
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.metric_series import Bucket, MetricSeries
+from backprop_tui.plotting.axes import Axis, Scale, XUnit, find_restarts, padded_range, trimmed_range
 from backprop_tui.plotting.canvas import Bar
 
 
-def smoothed(points: Iterable[tuple[float, float]], reach: float) -> list[float]:
+def moving_average(points: Iterable[tuple[float, float]], reach: float) -> list[float]:
     """Returns the moving average at each point; weights fall by a factor of e per `reach` on x.
 
     This is an exponential mean weighted by distance ("time-weighted EMA") without a bias towards 0 at the start, so
@@ -41,8 +41,8 @@ Pieces = tuple[tuple[Bar, ...], ...]
 Window = tuple[float, float]  # the visible range of x
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drawn:
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class CurveParts:
     """The pieces of a curve: the valid ones, their raw values if smoothed, and those that a later attempt repeated."""
 
     pieces: Pieces
@@ -50,14 +50,14 @@ class Drawn:
     redone: Pieces = ()
 
 
-class Track:
+class PlottedSeries:
     """A series on an axis; its curves are cached."""
 
-    def __init__(self, course: Course, axis: Axis) -> None:
+    def __init__(self, course: MetricSeries, axis: Axis) -> None:
         self.course, self.axis = course, axis
         self.places: Sequence[float] = [axis.place(bucket) for bucket in course.buckets]
         self._is_sorted = all(left <= right for left, right in pairwise(self.places))
-        self._drawn: dict[int, Drawn] = {}
+        self._drawn: dict[int, CurveParts] = {}
 
     def nearest(self, position: float | None) -> Bucket | None:
         """Returns the bucket nearest to a position on x, the newest if there are several; for None the last bucket."""
@@ -71,13 +71,13 @@ class Track:
         before = max(0, after - 1)
         return buckets[before if position - self.places[before] < self.places[after] - position else after]
 
-    def drawn(self, stretches: int = 0) -> Drawn:
+    def drawn(self, stretches: int = 0) -> CurveParts:
         """Returns the curve, smoothed over each of `stretches` parts of x; with 0 or few points it is not smoothed."""
         if stretches not in self._drawn:
             self._drawn[stretches] = self._new_drawn(stretches)
         return self._drawn[stretches]
 
-    def _new_drawn(self, stretches: int) -> Drawn:
+    def _new_drawn(self, stretches: int) -> CurveParts:
         positions, buckets = self.places, self.course.buckets
         spread = max(positions) - min(positions) if positions else 0.0
         raw = [(x, bucket.least, bucket.most) for x, bucket in zip(positions, buckets, strict=True)]
@@ -85,16 +85,16 @@ class Track:
         valid = [x <= limit for x, limit in zip(positions, self._valid_limits(), strict=True)]
         redone = _pieces(raw, gaps, [not is_valid for is_valid in valid])
         if not stretches or len(positions) < _MIN_SMOOTHED_POINTS or spread <= 0:
-            return Drawn(pieces=_pieces(raw, gaps, valid), redone=redone)
-        means = smoothed(zip(positions, (bucket.mean for bucket in buckets), strict=True), spread / stretches)
+            return CurveParts(pieces=_pieces(raw, gaps, valid), redone=redone)
+        means = moving_average(zip(positions, (bucket.mean for bucket in buckets), strict=True), spread / stretches)
         smooth = [(x, mean, mean) for x, mean in zip(positions, means, strict=True)]
-        return Drawn(pieces=_pieces(smooth, gaps, valid), raw=_pieces(raw, gaps, valid), redone=redone)
+        return CurveParts(pieces=_pieces(smooth, gaps, valid), raw=_pieces(raw, gaps, valid), redone=redone)
 
     def _valid_limits(self) -> list[float]:
         """For each bucket the position after which it is superseded by a later attempt, which restarted there."""
         limits = [float("inf")] * len(self.places)
         limit, end = float("inf"), len(self.places)
-        for start, _ in reversed(around_restarts(self.course, self.axis.attempts)):
+        for start, _ in reversed(find_restarts(self.course, self.axis.attempts)):
             limits[start:end] = [limit] * (end - start)
             limit, end = min(limit, self.places[start]), start
         limits[:end] = [limit] * end
@@ -112,25 +112,25 @@ def _pieces(bars: Sequence[Bar], gaps: Sequence[bool], included: Sequence[bool])
     return tuple(tuple(piece) for piece in pieces if piece)
 
 
-class Tracks:
+class PlottedSeriesCache:
     """A cache of tracks, so that a key press in the charts does not compute them again."""
 
     def __init__(self) -> None:
-        self._cache: dict[tuple[str, str], Track] = {}
+        self._cache: dict[tuple[str, str], PlottedSeries] = {}
 
-    def of(self, course: Course, axis: Axis, *, run_id: str = "") -> Track:
+    def of(self, course: MetricSeries, axis: Axis, *, run_id: str = "") -> PlottedSeries:
         """Returns the track of a metric of a run, the same one while its series and axis are unchanged."""
         track = self._cache.get((run_id, course.name))
         if track is None or track.course is not course or track.axis != axis:
-            track = self._cache[run_id, course.name] = Track(course, axis)
+            track = self._cache[run_id, course.name] = PlottedSeries(course, axis)
         return track
 
 
-def x_scale(tracks: Iterable[Track], *, total: float | None = None) -> Scale:
+def x_scale(tracks: Iterable[PlottedSeries], *, total: float | None = None) -> Scale:
     """Returns the scale from the start to the planned end in steps (`total`), or to the last value."""
     tracks = list(tracks)
     ends = [x for track in tracks if track.places for x in (min(track.places), max(track.places))]
-    by_step = all(track.axis.by is By.STEP for track in tracks)
+    by_step = all(track.axis.by is XUnit.STEP for track in tracks)
     planned = [] if total is None or not by_step else [float(total)]
     if not ends:
         return Scale(0.0, max(planned, default=1.0))
@@ -139,7 +139,7 @@ def x_scale(tracks: Iterable[Track], *, total: float | None = None) -> Scale:
     return Scale(low, high if high > low else low + 1)
 
 
-def y_scale(tracks: Iterable[Track], *, log: bool, window: Window | None = None) -> Scale:
+def y_scale(tracks: Iterable[PlottedSeries], *, log: bool, window: Window | None = None) -> Scale:
     """Returns the scale for 98 % of the points after the first 2 %, or of those in the window."""
     values: list[float] = []
     for track in tracks:
@@ -155,7 +155,7 @@ def y_scale(tracks: Iterable[Track], *, log: bool, window: Window | None = None)
         values = [value for value in values if value > 0]
     if not values:
         return Scale(0.0, 1.0)
-    low, high = middle_range(values)
+    low, high = trimmed_range(values)
     if log and low < high:
         return Scale(low, high, log=True)
     return Scale(*padded_range(low, high))

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_names import less_is_better, main_loss
-from backprop_tui.domain.metric_series import Course, Extreme
+from backprop_tui.domain.metric_series import Extreme, MetricSeries
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation import durations, numbers
@@ -20,12 +20,12 @@ NOT_SET = "not set"
 _NAME_SEPARATORS = ":, "
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedRun:
     """A run with the metrics it has measured."""
 
     known: KnownRun
-    metrics: Mapping[str, Course]
+    metrics: Mapping[str, MetricSeries]
 
     @property
     def run(self) -> Run | None:
@@ -40,7 +40,7 @@ class ComparedRun:
 ComparedRunT = TypeVar("ComparedRunT", bound=ComparedRun)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonRow:
     """A labelled cell for each run; `best` has the places of the best values where that can be told."""
 

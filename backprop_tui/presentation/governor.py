@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.governor.governor_state import GovernorMode, GovernorState
 from backprop_tui.domain.governor.tokens import ROUNDING
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 
 OPEN, WAITING, CONSERVATIVE, HELD, STARTING = "open", "waiting", "conservative", "held", "starting"
@@ -19,7 +19,7 @@ _STATES = {
 _TITLES = {OPEN: "queue open", HELD: "queue held"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GovernorLine:
     """`state` is one of the constants of this module; the clauses stand with the most blocking reason first."""
 

@@ -6,7 +6,7 @@ import math
 import time
 from dataclasses import field
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.metric_names import main_loss
@@ -18,7 +18,7 @@ from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.fields import JsonObject
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
     """Now: `wall` in seconds since the epoch, `monotonic` on CLOCK_MONOTONIC of boot `boot_id`."""
 
@@ -31,7 +31,7 @@ class Moment:
         return cls(wall=time.time(), monotonic=time.monotonic(), boot_id=boot_id())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class LossCurve:
     """The loss of a run so far; `step_seconds` is its recent pace, None where that is unknown."""
 
@@ -40,7 +40,7 @@ class LossCurve:
     step_seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class KnownRun:
     """One run; `record` is its public JSON, `run` is None where only the index knows it.
 

@@ -7,9 +7,9 @@ import shlex
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from backprop_tui.domain.goals import never_told
+from backprop_tui.domain.goals import unreported_metric
 from backprop_tui.domain.invocation import resume_arg
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.resume_check import DOUBTFUL
 from backprop_tui.domain.run import Run
@@ -35,7 +35,7 @@ _SHOWN_CHECKPOINTS = _SHOWN_ATTEMPTS = 5
 _NO_MODELS: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class DetailSection:
     """Named values under a title; an empty name continues the value before."""
 
@@ -135,7 +135,7 @@ def _plan(run: KnownRun, record: Run, moment: Moment) -> Iterator[NamedValue]:
         yield "timebox", f"{durations.elapsed(used)} of {durations.elapsed(limit)}, {left} left{_paused(run.live)}"
     if is_sliced(record.spec):
         yield "slice", slice_line(record)
-    doubt = never_told(record.spec.until, run.record["metrics"])
+    doubt = unreported_metric(record.spec.until, run.record["metrics"])
     if doubt is not None:
         yield "warning", doubt
 

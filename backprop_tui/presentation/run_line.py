@@ -8,9 +8,9 @@ from enum import StrEnum
 
 from backprop_tui.domain.formatting import counted, duration
 from backprop_tui.domain.governor.snapshot import BY_HEAT
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import timebox_seconds
-from backprop_tui.domain.live import Live, Postponed, shown_status
+from backprop_tui.domain.live import Live, PostponedStop, displayed_status
 from backprop_tui.domain.metric_names import main_loss
 from backprop_tui.domain.resume_check import DOUBTFUL, Verdict
 from backprop_tui.domain.run import Queued, Run
@@ -44,7 +44,7 @@ class Tone(StrEnum):
     WARNING = "warning"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class RunLine:
     """Clauses, the most important first; where there is no room whole clauses are dropped from the end."""
 
@@ -146,7 +146,7 @@ def _stopping(run: KnownRun, moment: Moment) -> RunLine:
     return RunLine(clauses=tuple(clauses), tone=Tone.WARNING)
 
 
-def _postponed(postponed: Postponed, moment: Moment, *, same_boot: bool) -> RunLine:
+def _postponed(postponed: PostponedStop, moment: Moment, *, same_boot: bool) -> RunLine:
     at_most = ""
     if same_boot:
         at_most = f", max {durations.remaining(max(0.0, postponed.deadline - moment.monotonic))}"
@@ -252,7 +252,7 @@ def following_line(runs: Sequence[tuple[Run, Live | None]], moment: Moment) -> s
     """The status line while runs are followed: everything about a single run, else how many are in which state."""
     if len(runs) == 1:
         return _followed(*runs[0], moment)
-    statuses = [shown_status(run, live) for run, live in runs]
+    statuses = [displayed_status(run, live) for run, live in runs]
     unfinished = [status for status in dict.fromkeys(statuses) if status not in ENDED]
     counts = [f"{statuses.count(status)} {status}" for status in unfinished]
     ended = sum(status in ENDED for status in statuses)
@@ -260,7 +260,7 @@ def following_line(runs: Sequence[tuple[Run, Live | None]], moment: Moment) -> s
 
 
 def _followed(run: Run, live: Live | None, moment: Moment) -> str:
-    parts = [run.name, str(shown_status(run, live))]
+    parts = [run.name, str(displayed_status(run, live))]
     if isinstance(run.state, Queued):
         parts.append(durations.elapsed(max(0.0, moment.wall - run.state.since)))
     elif live is not None:

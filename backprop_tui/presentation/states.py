@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backprop_tui.domain.causes.stops import WISHED
+from backprop_tui.domain.causes.stops import REQUESTED_ENDS
 from backprop_tui.domain.governor.reasons import Check
 from backprop_tui.domain.status import Status
 
@@ -19,7 +19,7 @@ def is_problem(run: KnownRun) -> bool:
     if run.status is not Status.STOPPED:
         return run.status in PROBLEM_STATUSES
     cause = run.record.get("cause") or {}
-    return bool(cause) and cause.get("kind") not in WISHED
+    return bool(cause) and cause.get("kind") not in REQUESTED_ENDS
 
 
 def is_held_back(run: KnownRun) -> bool:

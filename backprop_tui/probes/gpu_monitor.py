@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, is_stale
 from backprop_tui.probes.gpu_probe import GpuProbe, ProbeUnavailable
 from backprop_tui.probes.ownership import ProcessOwners
@@ -38,7 +38,7 @@ MIN_VRAM_BYTES = 2_000_000_000
 ProbeFactories = Mapping[str, Callable[[], GpuProbe]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeChoice:
     """The selected probe, and in `passed_over` why each probe before it was not selected.
 
@@ -117,7 +117,7 @@ ABSENT_RETRY_SECONDS = 60.0
 FIRST_ANSWER_SECONDS = 5.0  # a GPU without an answer this long after opening is unresponsive, not just slow
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GpuSample:
     """The GPUs at one point in time; `known` is False until it is certain which GPUs there are."""
 

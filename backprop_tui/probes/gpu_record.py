@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 
 from backprop_tui.domain.governor.heat import is_hot
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading, is_stale
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
@@ -18,7 +18,7 @@ NOT_RESPONDING = "the driver does not respond"
 DEFAULT_HOT_CELSIUS = RunLimits().gpu_max_temp_celsius
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GpuAnswer:
     """The metrics that a GPU returned.
 
@@ -41,14 +41,14 @@ class GpuAnswer:
     warning: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GpuLost:
     """The GPU has fallen off the bus, or its device is gone."""
 
     problem: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GpuFailed:
     """The GPU returned no metrics this time, or has not answered yet."""
 

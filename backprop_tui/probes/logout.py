@@ -7,15 +7,15 @@ import os
 import re
 from collections.abc import Sequence
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 _ANSWER_SECONDS = 2.0
 # Later folders override earlier ones, and drop-ins override the file itself. See logind.conf(5).
 _FOLDERS: Sequence[str] = ("usr/lib/systemd", "usr/local/lib/systemd", "run/systemd", "etc/systemd")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Logout:
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class LogoutPolicy:
     """Whether runs survive a logout; `words` is the reason, `mend` the command that makes them survive."""
 
     survives: bool
@@ -23,17 +23,17 @@ class Logout:
     mend: str | None = None
 
 
-def what_logout_does(user: str, *, root: str = "/", ask: bool = True) -> Logout:
+def logout_policy(user: str, *, root: str = "/", ask: bool = True) -> LogoutPolicy:
     """Check KillUserProcesses and lingering; with `ask` query logind (for two seconds at most), else read its files."""
     if not os.path.isdir(os.path.join(root, "run/systemd/system")):
-        return Logout(survives=True, words="no systemd")
+        return LogoutPolicy(survives=True, words="no systemd")
     kills = _query_logind() if ask else None
     kills = _kills_user_processes(root) if kills is None else kills
     if not kills:
-        return Logout(survives=True, words="KillUserProcesses=no")
+        return LogoutPolicy(survives=True, words="KillUserProcesses=no")
     if _lingers(user, root):
-        return Logout(survives=True, words="linger is on")
-    return Logout(survives=False, words="KillUserProcesses=yes", mend=f"loginctl enable-linger {user}")
+        return LogoutPolicy(survives=True, words="linger is on")
+    return LogoutPolicy(survives=False, words="KillUserProcesses=yes", mend=f"loginctl enable-linger {user}")
 
 
 def user_name() -> str:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
 from backprop_tui.probes.gpu_record import (
@@ -56,7 +56,7 @@ _LOST_LINE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class SmiTable:
     """A parsed table of GPUs."""
 
@@ -153,7 +153,7 @@ class SmiTimedOut(Exception):
     """nvidia-smi exceeded the time limit and was killed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class SmiAnswer:
     """The output of nvidia-smi and its exit code."""
 

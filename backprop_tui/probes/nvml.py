@@ -8,7 +8,7 @@ from enum import Enum, auto
 from types import ModuleType
 from typing import TypeVar
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.telemetry import GpuProcess, GpuReading
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
 from backprop_tui.probes.gpu_record import GpuAnswer, GpuFailed, GpuLost, GpuOutcome, GpuPoller, GpuRecord, poll_all
@@ -50,7 +50,7 @@ _XID_MEANINGS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Xid:
     """An Xid event; `seen_at` is a monotonic time."""
 

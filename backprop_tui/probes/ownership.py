@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.telemetry import GpuProcess, GpuReading
 from backprop_tui.processes.hanging_call import HangingCall, Pending
 from backprop_tui.processes.identity import Identity, identify
@@ -14,7 +14,7 @@ _RUN_ID = "BACKPROP_RUN_ID"
 _WAIT_SECONDS = 0.05
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Ownership:
     """The user's name (or number if it has none) and the id of the run; None if unknown."""
 

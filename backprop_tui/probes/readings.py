@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, field
 from typing import Any
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading, HostReading, Readings
 from backprop_tui.processes.linux import boot_id
 
 SCHEMA_VERSION = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
     """Readings together with information about the sampler that took them.
 
@@ -30,7 +30,7 @@ class Sample:
     boot_id: str
 
 
-def encode(sample: Sample) -> bytes:
+def encode_sample(sample: Sample) -> bytes:
     """Encode as JSON.
 
     Raises:
@@ -52,7 +52,7 @@ def encode(sample: Sample) -> bytes:
     return json.dumps(document, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
-def decode(content: bytes) -> Sample | None:
+def decode_sample(content: bytes) -> Sample | None:
     """The inverse of `encode`; None if the content is not valid or has another schema version."""
     try:
         document = json.loads(content)
@@ -123,7 +123,7 @@ def read_sample(path: str) -> Sample | None:
             content = file.read(_MAX_BYTES)
     except OSError:
         return None  # no sampler has written it yet
-    sample = decode(content)
+    sample = decode_sample(content)
     return sample if sample is not None and sample.boot_id == boot_id() else None
 
 
@@ -141,7 +141,7 @@ def write_sample(path: str, sample: Sample) -> None:
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         with open(descriptor, "wb") as file:
-            file.write(encode(sample))
+            file.write(encode_sample(sample))
         os.replace(temporary, path)
     except OSError:
         _remove_if_possible(temporary)

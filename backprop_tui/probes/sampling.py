@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, Readings
 from backprop_tui.probes.gpu_monitor import AUTO, GpuMonitor, ProbeSelector, probe_factories
 from backprop_tui.probes.gpu_record import UNKNOWN_PREFIX
@@ -33,7 +33,7 @@ _SAME_INDICES = frozenset({"nvml", "nvidia-smi"})
 PreviousGpus = dict[int, tuple[GpuReading, float]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class SamplerOptions:
     """What to measure and where to write it; `disk_path` is a path on the disk whose free space is measured."""
 

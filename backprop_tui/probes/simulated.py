@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
 from backprop_tui.domain.governor.heat import is_hot
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
 from backprop_tui.probes.gpu_record import DEFAULT_HOT_CELSIUS
@@ -22,7 +22,7 @@ POWER_SECONDS = 2.0  # time constant
 MIN_SHARE, MAX_SHARE = 0.15, 0.45  # of the memory, for a run that does not specify an amount
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GpuModel:
     """Specification of a GPU model; at full load it settles at `heat_celsius` above the ambient temperature."""
 
@@ -52,7 +52,7 @@ MODELS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedLoad:
     """A run on a GPU; `busy` is False while it is paused. `memory_bytes` None: a share derived from the run's id."""
 
@@ -128,7 +128,7 @@ _MEGABYTE = 1_000_000
 _STOPPED = (b"T", b"t")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class _Member:
     """A process of a run, with the settings from its environment."""
 

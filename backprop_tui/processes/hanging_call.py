@@ -8,7 +8,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.processes.detached_log import note_exception
 
 MIN_PAUSE_SECONDS = 1.0
@@ -20,14 +20,14 @@ STACK_BYTES = 1 << 20  # a recursion reaches Python's own limit first; unused st
 ResultT = TypeVar("ResultT")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
     """The call has not returned yet, `seconds` after it was started."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass(frozen=True, slots=True)
 class _Raised:
     error: BaseException
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import signal
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.processes.linux import exit_status_of_nonchild
 
 _STATE, _START_TIME, _EXIT_CODE = 0, 19, 49  # fields 3, 22 and 52 of proc(5)'s /proc/PID/stat, counted after the name
 DEAD_STATES = (b"Z", b"X")
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass(frozen=True, slots=True)
 class Identity:
     """A pid and its start time in clock ticks since boot."""
 

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import astuple
 from typing import Any
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.readers.events import Bar, EpochProgress, Progress
 from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.lightning import NOT_METRICS, drawn_by_lightning
@@ -36,7 +36,7 @@ _TRAINING = lazy_compile(
 _EVALUATION_METRIC = lazy_compile(r"val|eval|test", re.IGNORECASE)
 
 
-@dataclass(slots=True)
+@lazy_dataclass(slots=True)
 class _OuterBar:
     """The outermost unlabelled bar, and the bars drawn inside it since: the last count, and how many completed."""
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """Training progress; a field is None if the line does not contain it.
 
@@ -29,7 +29,7 @@ class Progress:
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointSaved:
     """The script reported a saved checkpoint; `path` is as printed and may be relative to the script's directory."""
 
@@ -38,10 +38,10 @@ class CheckpointSaved:
     step: int | None = None
 
 
-LogValue = Progress | CheckpointSaved
+LogEvent = Progress | CheckpointSaved
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class EpochProgress:
     """Progress within one epoch (`done` of `total` steps), for formats that restart the count in each epoch.
 
@@ -60,7 +60,7 @@ class EpochProgress:
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
     """A progress bar; whether it counts steps, epochs or downloads follows from its label and the other lines."""
 
@@ -73,7 +73,7 @@ class Bar:
     values: Mapping[str, float] = field(default_factory=dict)  # printed after the bar: metrics, a step, an epoch
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class EpochStarted:
     """A line that only announces a new epoch; the following lines belong to it."""
 

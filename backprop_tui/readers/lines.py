@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 MAX_LINE_BYTES = 64 * 1024
 
@@ -21,7 +21,7 @@ _TERMINATOR = re.compile(rb"\r\n?|\n")
 _BACKSPACES = re.compile("(\x08+)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
     """Whole lines with their terminators; `end` is the position in the log just after the last one.
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from backprop_tui.readers.events import LogValue, ParsedEvent
+from backprop_tui.readers.events import LogEvent, ParsedEvent
 from backprop_tui.readers.keras import Keras
 from backprop_tui.readers.lines import Block, LineSplitter, visible_text
-from backprop_tui.readers.merge import Joiner
+from backprop_tui.readers.merge import EventMerger
 from backprop_tui.readers.progress_bars import bar_end
-from backprop_tui.readers.reader import Reader, Remembering
+from backprop_tui.readers.reader import Reader, StatefulReader
 from backprop_tui.readers.registry import READERS
 from backprop_tui.readers.timm import Timm
 from backprop_tui.readers.ultralytics import Ultralytics
@@ -43,8 +43,8 @@ class LogReader:
     ) -> None:
         self._splitter = LineSplitter(offset)
         self._readers = tuple(make() for make in readers)
-        self._remembering = [reader for reader in self._readers if isinstance(reader, Remembering)]
-        self._joiner = Joiner()
+        self._remembering = [reader for reader in self._readers if isinstance(reader, StatefulReader)]
+        self._joiner = EventMerger()
         self._any_mark = _pattern_of_marks(self._readers)
         if memory is not None:
             self._remember(memory)
@@ -66,22 +66,22 @@ class LogReader:
         readers = {MEMORY_TAGS[type(reader)]: reader.memory() for reader in self._remembering}
         return {"joiner": self._joiner.memory(), "readers": readers}
 
-    def feed(self, chunk: bytes) -> list[LogValue]:
+    def feed(self, chunk: bytes) -> list[LogEvent]:
         """The events of the lines that end within the chunk, in the order of the log."""
-        events: list[LogValue] = []
+        events: list[LogEvent] = []
         for start in range(0, len(chunk), BLOCK_BYTES):
             block = self._splitter.feed(chunk[start : start + BLOCK_BYTES])
             if block is not None:
                 events += self._read(block)
         return events
 
-    def finish(self) -> list[LogValue]:
+    def finish(self) -> list[LogEvent]:
         """The events of an unterminated last line, and those still pending, at the end of the log."""
         block = self._splitter.finish()
         events = [] if block is None else list(self._read(block))
         return [*events, *self._joiner.finish()]
 
-    def _read(self, block: Block) -> Iterator[LogValue]:
+    def _read(self, block: Block) -> Iterator[LogEvent]:
         for line, offset in block.matching_lines(self._any_mark):
             readers = [reader for reader in self._readers if _contains_any(line, reader.marks)]
             for part in _split_mixed_line(visible_text(line)):
@@ -95,7 +95,7 @@ class LogReader:
             for reader in self._remembering:
                 reader.remember(memory["readers"][MEMORY_TAGS[type(reader)]])
         except (KeyError, TypeError, ValueError, AttributeError):
-            self._joiner = Joiner()
+            self._joiner = EventMerger()
 
 
 def _pattern_of_marks(readers: Sequence[Reader]) -> re.Pattern[bytes]:

@@ -21,7 +21,7 @@ from backprop_tui.readers.events import (
     CheckpointSaved,
     EpochProgress,
     EpochStarted,
-    LogValue,
+    LogEvent,
     ParsedEvent,
     Progress,
 )
@@ -30,7 +30,7 @@ MAX_TRACKED_METRICS = 128  # how many metrics have their last value kept
 MIN_DIGITS, MAX_DIGITS = 3, 12  # significant digits of a value that may be a rounded copy of another
 
 
-class Joiner:
+class EventMerger:
     """Merges the parsed events of a log, in order; its state is bounded."""
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class Joiner:
         self._last_checkpoint: str | None = None  # its path; None once there was progress since
         self._pending: Progress | None = None  # metrics that wait for the step of the bar
 
-    def take(self, event: ParsedEvent) -> Iterator[LogValue]:
+    def take(self, event: ParsedEvent) -> Iterator[LogEvent]:
         """Add an event and yield the merged events that are complete."""
         match event:
             case Bar():
@@ -73,7 +73,7 @@ class Joiner:
                 yield from self._flush_pending(None)
                 yield from self._checkpoint(event)
 
-    def finish(self) -> Iterator[LogValue]:
+    def finish(self) -> Iterator[LogEvent]:
         """Yield pending metrics at the end of the log."""
         yield from self._flush_pending(None)
 
@@ -110,14 +110,14 @@ class Joiner:
         joiner = memory.get("joiner")
         self._zero_based = isinstance(joiner, dict) and joiner.get("zero_based") is True
 
-    def _flush_pending(self, step: int | None) -> Iterator[LogValue]:
+    def _flush_pending(self, step: int | None) -> Iterator[LogEvent]:
         """Yield the metrics that wait for a step: the given one, else the last one of the bar."""
         pending, self._pending = self._pending, None
         if pending is not None:
             step = self._bars.step if step is None else step
             yield from self._progress(replace(pending, step=step, total_steps=self._bars.training_total))
 
-    def _start_epoch(self, event: EpochStarted) -> Iterator[LogValue]:
+    def _start_epoch(self, event: EpochStarted) -> Iterator[LogEvent]:
         self._epoch = event.epoch
         self._zero_based |= event.epoch == 0
         self._total_epochs = event.total_epochs
@@ -154,7 +154,7 @@ class Joiner:
         self._zero_based |= epoch == 0
         return 0 if self._zero_based else 1
 
-    def _progress(self, progress: Progress) -> Iterator[LogValue]:
+    def _progress(self, progress: Progress) -> Iterator[LogEvent]:
         metrics = self._new_metrics(progress)
         moved = progress.step is not None and progress.step != self._last_step
         if not metrics and progress.metrics and not moved:
@@ -182,7 +182,7 @@ class Joiner:
             del self._last_metrics[next(iter(self._last_metrics))]
         return progress.metrics if len(new) == len(progress.metrics) else new
 
-    def _checkpoint(self, event: CheckpointSaved) -> Iterator[LogValue]:
+    def _checkpoint(self, event: CheckpointSaved) -> Iterator[LogEvent]:
         # Frameworks announce a checkpoint twice: before and after they save it.
         if event.path != self._last_checkpoint:
             self._last_checkpoint = event.path

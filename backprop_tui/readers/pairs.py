@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import field
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.readers.events import EpochProgress, EpochStarted, ParsedEvent, Progress
 from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.prefixes import prefix_end
@@ -58,7 +58,7 @@ _EPOCH_ALONE = lazy_compile(
 )
 
 
-@dataclass(slots=True)
+@lazy_dataclass(slots=True)
 class _ParsedLine:
     epoch: int | None = None
     total_epochs: int | None = None

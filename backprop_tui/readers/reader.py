@@ -23,7 +23,7 @@ class Reader(Protocol):
 
 
 @runtime_checkable
-class Remembering(Protocol):
+class StatefulReader(Protocol):
     """A reader with state that another process needs in order to continue reading the log."""
 
     def memory(self) -> Any:  # noqa: ANN401 - any JSON value

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from backprop_tui.readers.events import CheckpointSaved, LogValue, Progress
+from backprop_tui.readers.events import CheckpointSaved, LogEvent, Progress
 from backprop_tui.readers.printed_numbers import as_count, parse_number
 from backprop_tui.readers.training_keys import MAX_PATH_CHARS, as_epoch, numeric_metrics
 
@@ -20,7 +20,7 @@ MAX_LINE_CHARS = 4096
 _NOT_METRICS = frozenset(("step", "epoch", "total_steps", "total_epochs", "eta_seconds", "checkpoint"))
 
 
-class TookTooLong(Exception):
+class RegexTimeout(Exception):
     """A regular expression exceeded its time limit."""
 
 
@@ -57,7 +57,7 @@ class UserPatterns:
             except (re.error, RecursionError, OverflowError):  # valid only in another version of Python
                 self._disabled.append(pattern)
 
-    def read(self, line: str, offset: int) -> Iterator[LogValue]:
+    def read(self, line: str, offset: int) -> Iterator[LogEvent]:
         if len(line) > MAX_LINE_CHARS:
             return
         match = self._first_match(line)
@@ -73,7 +73,7 @@ class UserPatterns:
         for pattern in tuple(self._patterns):
             try:
                 match = self._searcher.search(pattern, line)
-            except TookTooLong:
+            except RegexTimeout:
                 self._patterns.remove(pattern)
                 self._disabled.append(pattern.pattern)
                 continue
@@ -82,7 +82,7 @@ class UserPatterns:
         return None
 
 
-def _events_of_groups(texts: dict[str, str], offset: int) -> Iterator[LogValue]:
+def _events_of_groups(texts: dict[str, str], offset: int) -> Iterator[LogEvent]:
     numbers = {name: parse_number(text.replace(",", "")) for name, text in texts.items()}
     step = as_count(numbers.get("step"))
     path = texts.get("checkpoint", "").strip()

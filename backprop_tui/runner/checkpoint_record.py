@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
-from backprop_tui.domain.checkpoint_pace import SavePace
+from backprop_tui.domain.checkpoint_pace import CheckpointPace
 from backprop_tui.domain.run import Checkpoint
 from backprop_tui.readers.events import CheckpointSaved
 from backprop_tui.runner.outputs.checkpoints import CheckpointFound, CheckpointGone, CheckpointsPending, Sighting
@@ -136,8 +136,8 @@ class CheckpointRecord:
         ordered = sorted([*others, checkpoint], key=lambda saved: saved.saved_at)
         return tuple(ordered[-KEPT_CHECKPOINTS:])
 
-    def _pace(self) -> SavePace:
-        return self._recorder.live.pace or SavePace()
+    def _pace(self) -> CheckpointPace:
+        return self._recorder.live.pace or CheckpointPace()
 
     def _running_seconds(self) -> float:
         live = self._recorder.live

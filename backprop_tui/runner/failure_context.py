@@ -9,14 +9,14 @@ import time
 from collections.abc import Iterator
 
 from backprop_tui.domain.causes.clues import Clues, Facts, FileSystem, GpuHolder
-from backprop_tui.domain.causes.tracebacks import lines_of
+from backprop_tui.domain.causes.tracebacks import split_log_lines
 from backprop_tui.domain.errors import BackpropError
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
 from backprop_tui.probes.readings import read_readings
-from backprop_tui.runner.memory_kills import memory_kill_of
+from backprop_tui.runner.memory_kills import find_oom_kill
 from backprop_tui.runner.resources import SAMPLE_SECONDS
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.tail import parse_lines, read_end
@@ -48,7 +48,7 @@ _FRESH_SECONDS = 10 * SAMPLE_SECONDS
 _SOURCE_FOLDERS = ("", "src", "..")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class FailureContext:
     """Where to look for the cause of a failure; `memory_kill` is the evidence of the control group's kill counter."""
 
@@ -62,10 +62,10 @@ class FailureContext:
     def clues(self, *, exit_code: int | None, signal: str | None) -> Clues:
         """Collects everything that the cause detectors look at."""
         content, first_line_number = read_end(self.directory.log, self.live.attempt_log_offset)
-        clues = Clues(lines_of(content, first_line_number), self._facts(exit_code, signal, self.memory_kill))
+        clues = Clues(split_log_lines(content, first_line_number), self._facts(exit_code, signal, self.memory_kill))
         if self.memory_kill is None and clues.signal == "SIGKILL":
             # Done only now, because reading the whole kernel log takes some milliseconds.
-            memory_kill = memory_kill_of(self._pids(content), since=self._started_at())
+            memory_kill = find_oom_kill(self._pids(content), since=self._started_at())
             clues = Clues(clues.lines, self._facts(exit_code, signal, memory_kill))
         return clues
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from backprop_tui.checkpoints.choice import Choice, choose, choose_unseen
-from backprop_tui.domain.causes.cause import made
+from backprop_tui.domain.causes.cause import build_cause
 from backprop_tui.domain.causes.registry import cause_of_failure, cause_of_loss
-from backprop_tui.domain.causes.stops import cause_of_our_stop
+from backprop_tui.domain.causes.stops import cause_of_recorded_stop
 from backprop_tui.domain.errors import StorageFailed
-from backprop_tui.domain.lifecycle import NotAgain, Outcome, conclude, fold, retry_after
+from backprop_tui.domain.lifecycle import NoRetry, Outcome, finish_attempt, merge_live, retry_decision
 from backprop_tui.domain.live import Live, Stopping
 from backprop_tui.domain.run import Cause, Checkpoint, Ended, Queued, Run
 from backprop_tui.domain.status import Status
@@ -38,7 +38,7 @@ def outcome_of(exit_: Exit, stopping: Stopping | None, context: FailureContext) 
             exit_code=exit_.code,
             signal=signal_name,
             reason=stopping.reason,
-            cause=cause_of_our_stop(stopping),
+            cause=cause_of_recorded_stop(stopping),
             is_final=context.live.is_final,
         )
     if not exit_.is_known:
@@ -64,13 +64,13 @@ def _find_cause(find: Callable[[], Cause], summary: str) -> Cause:
     cause = call_within(CAUSE_SECONDS, find)
     if cause is not None:
         return cause
-    return made("unknown", evidence=summary, summary=summary, advice="read the end of the log", retryable=True)
+    return build_cause("unknown", evidence=summary, summary=summary, advice="read the end of the log", retryable=True)
 
 
 def outcome_of_failed_start(failure: CannotStart) -> Outcome:
     """The outcome where the program could not be executed at all."""
     reason = f"cannot start {failure.path}: {failure.problem}"
-    cause = made(
+    cause = build_cause(
         "file_not_found" if failure.not_found else "unknown",
         evidence=reason,
         summary=reason,
@@ -94,13 +94,13 @@ def write_end(directory: RunDirectory, run: Run, live: Live, outcome: Outcome, r
     Raises:
         StorageFailed: the run's directory was removed.
     """
-    run = fold(run, live)
+    run = merge_live(run, live)
     choice = _choose_checkpoint(run.checkpoints)
     run = replace(run, checkpoints=choice.judged)
     checkpoint = choice.checkpoint
     while True:
         now = time.time()
-        concluded = conclude(run, outcome, now=now, resume_from=None if checkpoint is None else checkpoint.path)
+        concluded = finish_attempt(run, outcome, now=now, resume_from=None if checkpoint is None else checkpoint.path)
         try:
             directory.write(concluded, durable=True)
         except StorageFailed as error:
@@ -126,8 +126,8 @@ def _record_end_events(recorder: Recorder, run: Run, outcome: Outcome, choice: C
         exit_code=outcome.exit_code,
         signal=outcome.signal,
     )
-    retry = retry_after(run, outcome)
-    if isinstance(retry, NotAgain):
+    retry = retry_decision(run, outcome)
+    if isinstance(retry, NoRetry):
         recorder.record_event("not_retried", retry.reason)
     if isinstance(run.state, Queued):
         recorder.record_event("queued", f"{run.state.reason or 'queued again'}{choice.words()}")

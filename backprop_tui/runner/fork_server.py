@@ -14,7 +14,7 @@ import signal
 import socket
 import time
 
-from backprop_tui.domain.lazy_dataclass import prepare
+from backprop_tui.domain.lazy_dataclass import compile_inits
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.live import Clock, Live
 from backprop_tui.domain.run import Attempt, Code, Git, Gpu, Peak, Process, Run, Running, Spec, Starting, StopPlan
@@ -43,7 +43,7 @@ def serve(requests: socket.socket, supervisor: SupervisorProcess) -> None:
     rename_process("backprop-forker")
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    prepare(*_CLASSES_USED_AT_START)
+    compile_inits(*_CLASSES_USED_AT_START)
     LogReader()  # fills the cache of compiled regular expressions
     # Collected once, then frozen: a collection in a child would copy every page that it shares with this process.
     gc.collect()

@@ -29,7 +29,7 @@ from backprop_tui.runner.request_handler import RequestHandler
 from backprop_tui.runner.resources import ResourceMeter, share_of
 from backprop_tui.runner.resume_watch import ResumeWatch
 from backprop_tui.runner.script_process import REAPED_WITHIN_SECONDS, Exit, ScriptProcess
-from backprop_tui.runner.stop_sequence import UNTIL, DeferredStop, StopSequence, anyone_listens
+from backprop_tui.runner.stop_sequence import UNTIL, DeferredStop, StopSequence, has_live_listener
 from backprop_tui.runner.tree import Tree
 from backprop_tui.store.run_directory import RunDirectory
 
@@ -58,7 +58,7 @@ class Guardian:
         self.recorder = recorder
         self.tree = tree = Tree(script, directory.path)
         self.run = run
-        listens = partial(anyone_listens, directory.listeners_path)
+        listens = partial(has_live_listener, directory.listeners_path)
         self.stop_sequence = StopSequence(run.spec.stop, tree, recorder, listens)
         self._outputs = OutputScanner(run, supervisor.home, recorder, script.identity.pid)
         self._checkpoints = CheckpointRecord(recorder, self._outputs.expect)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from backprop_tui.domain.errors import StorageFailed
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.times import iso
 from backprop_tui.readers.events import CheckpointSaved, Progress
 from backprop_tui.readers.log_reader import LogReader
@@ -27,7 +27,7 @@ SKIP_TO_BYTES = 8 << 20
 MOST_PENDING_LINES = 10_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class LogPosition:
     """Where to continue reading a log.
 

@@ -8,7 +8,7 @@ import time
 from dataclasses import replace
 
 from backprop_tui.domain.errors import BackpropError, StorageFailed
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run, Running, Starting
 from backprop_tui.domain.status import Status
@@ -45,7 +45,7 @@ SWEEP_GRACE_SECONDS = 5.0
 CODE_SECONDS = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
     """The run to guard, with its inherited lock; `adopting`: the script was started by an earlier guardian."""
 

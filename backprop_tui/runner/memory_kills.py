@@ -14,7 +14,7 @@ _KILLED = re.compile(rb"^[^,]*,\d+,(\d+),[^;]*;(.*[Oo]ut of memory.*: Killed pro
 _MAX_RECORDS = 100_000
 
 
-def memory_kill_of(pids: Container[int], *, since: float, path: str = KERNEL_LOG) -> str | None:
+def find_oom_kill(pids: Container[int], *, since: float, path: str = KERNEL_LOG) -> str | None:
     """The kernel's message about killing one of these processes; None if there is none, or the log is not readable.
 
     Args:

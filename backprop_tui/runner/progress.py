@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from backprop_tui.domain.live import Live
-from backprop_tui.domain.metric_series import improve
+from backprop_tui.domain.metric_series import update_best
 from backprop_tui.domain.run import Spec
 from backprop_tui.domain.status import Status
 from backprop_tui.readers.events import CheckpointSaved, Progress
@@ -48,7 +48,7 @@ class LiveProgress:
             if name in self._metrics or len(self._metrics) < MOST_METRICS:
                 self._metrics[name] = metric
         step, total_steps = self.step, self._latest["total_steps"]
-        improve(self._best, value.metrics, step)
+        update_best(self._best, value.metrics, step)
         if step is not None and total_steps is not None and step > total_steps:
             self._latest["total_steps"] = None  # it was the total of one epoch, and steps are counted across epochs
 

@@ -10,7 +10,7 @@ import signal
 import time
 from types import FrameType
 
-from backprop_tui.readers.user_patterns import TookTooLong
+from backprop_tui.readers.user_patterns import RegexTimeout
 
 ALLOWED_SECONDS = 0.25  # of CPU time, for so many lines:
 LINES = 1000
@@ -38,7 +38,7 @@ class RegexLimit:
         match = self._search_within(max(0.001, self._allowed_seconds - spent), pattern, line)
         spent += time.thread_time() - started
         if spent > self._allowed_seconds:
-            raise TookTooLong
+            raise RegexTimeout
         self._spent[pattern] = spent, lines + 1
         return match
 
@@ -53,4 +53,4 @@ class RegexLimit:
 
     def _on_timer(self, _number: int, _frame: FrameType | None) -> None:
         if self._is_armed:
-            raise TookTooLong
+            raise RegexTimeout

@@ -10,13 +10,13 @@ from backprop_tui.domain.live import Pause
 from backprop_tui.domain.requests import (
     ContinueRequest,
     EditRequest,
+    NoticeRequest,
     PauseRequest,
     Request,
     StopRequest,
-    TellRequest,
     TimeboxRequest,
 )
-from backprop_tui.domain.run import Run, edited, with_timebox
+from backprop_tui.domain.run import Run, apply_edit, with_timebox
 from backprop_tui.domain.status import Status
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.stop_sequence import PERSON, DeferredStop, StopSequence
@@ -60,7 +60,7 @@ class RequestHandler:
         requests, offset = self._directory.requests_after(self._recorder.live.requests_offset)
         for request in requests:
             if isinstance(request, EditRequest):
-                run = edited(run, request)
+                run = apply_edit(run, request)
         if not any(isinstance(request, StopRequest) and request.by == PERSON for request in requests):
             self._recorder.change(requests_offset=offset)
         return run
@@ -87,7 +87,7 @@ class RequestHandler:
                 self._continue(request, now)
             case TimeboxRequest() | EditRequest():
                 return self._edit(request, run)
-            case TellRequest(message=message):
+            case NoticeRequest(message=message):
                 self._recorder.record_event("told", message)
         return run
 
@@ -115,7 +115,7 @@ class RequestHandler:
         self._tree.thaw()
 
     def _edit(self, request: TimeboxRequest | EditRequest, run: Run) -> Run:
-        run = with_timebox(run, request) if isinstance(request, TimeboxRequest) else edited(run, request)
+        run = with_timebox(run, request) if isinstance(request, TimeboxRequest) else apply_edit(run, request)
         try:
             self._directory.write(run, durable=False)
         except StorageFailed as error:

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from backprop_tui.domain.governor.claims import own_use_bytes
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.governor.claims import run_usage_bytes
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Gpu, Peak
 from backprop_tui.domain.telemetry import GpuReading, answers
 from backprop_tui.probes.readings import read_readings
@@ -19,7 +19,7 @@ from backprop_tui.store.fields import JsonObject
 SAMPLE_SECONDS = 2.0  # readings older than three of these are not used
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass(frozen=True, slots=True)
 class GpuShare:
     """Fresh readings of the run's GPUs; empty where it has none or none of the readings are fresh."""
 
@@ -29,7 +29,7 @@ class GpuShare:
     @property
     def vram_bytes(self) -> int | None:
         """The run's memory on the GPU where it uses most; None where no use of it was measured."""
-        uses = [use for gpu in self.gpus if (use := own_use_bytes(gpu, self.run_id)) is not None]
+        uses = [use for gpu in self.gpus if (use := run_usage_bytes(gpu, self.run_id)) is not None]
         return max(uses, default=None)
 
     @property
@@ -42,7 +42,7 @@ class GpuShare:
         return [
             {
                 "uuid": gpu.uuid,
-                "memory_bytes": own_use_bytes(gpu, self.run_id),
+                "memory_bytes": run_usage_bytes(gpu, self.run_id),
                 "temperature_celsius": gpu.temperature_celsius,
                 "utilization_percent": gpu.utilization_percent,
                 "power_watts": gpu.power_watts,

@@ -7,9 +7,9 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from backprop_tui.domain.invocation import RESUME, resume_arg
+from backprop_tui.domain.invocation import RESUME_FLAG, resume_arg
 from backprop_tui.domain.metric_names import main_loss
-from backprop_tui.domain.resume_check import Before, Point, ResumeCheck, judge
+from backprop_tui.domain.resume_check import BeforeResume, LoggedPoint, ResumeCheck, check_resume
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.times import from_iso
 from backprop_tui.readers.events import CheckpointSaved, Progress
@@ -34,8 +34,8 @@ class ResumeWatch:
     def __init__(self, directory: RunDirectory, run: Run, recorder: Recorder) -> None:
         self._recorder = recorder
         self._run = run
-        self._before: Before | None = None
-        self._after: list[Point] = []
+        self._before: BeforeResume | None = None
+        self._after: list[LoggedPoint] = []
         self._metric: str | None = None
         self._step: int | None = None
         check = recorder.live.resume_check
@@ -56,7 +56,7 @@ class ResumeWatch:
         checkpoints = reversed(self._run.checkpoints)
         saved = next((checkpoint for checkpoint in checkpoints if checkpoint.path == resumed_from), None)
         first_end = ended[1].started_at if len(ended) > 1 else started_at
-        self._before = Before(
+        self._before = BeforeResume(
             first=self._points(line for line in head if _time(line) < first_end),
             last=self._points(last),
             saved_step=None if saved is None else saved.step,
@@ -64,9 +64,9 @@ class ResumeWatch:
         self._after = self._points(line for line in tail if _time(line) >= started_at)[:_MOST_POINTS]
         self._step = self._after[-1].step if self._after else None
 
-    def _points(self, lines: Iterable[JsonObject]) -> list[Point]:
+    def _points(self, lines: Iterable[JsonObject]) -> list[LoggedPoint]:
         """The lines as points; a line without a step belongs to the last step before it."""
-        points: list[Point] = []
+        points: list[LoggedPoint] = []
         step: int | None = None
         for line in lines:
             number = _number(line.get("step"))
@@ -74,8 +74,10 @@ class ResumeWatch:
             points.append(self._point(step, _number(line.get("epoch")), _metrics(line)))
         return points
 
-    def _point(self, step: int | None, epoch: float | None, metrics: Mapping[str, object]) -> Point:
-        return Point(step=step, epoch=epoch, loss=None if self._metric is None else _number(metrics.get(self._metric)))
+    def _point(self, step: int | None, epoch: float | None, metrics: Mapping[str, object]) -> LoggedPoint:
+        return LoggedPoint(
+            step=step, epoch=epoch, loss=None if self._metric is None else _number(metrics.get(self._metric))
+        )
 
     def observe(self, values: Sequence[Progress | CheckpointSaved]) -> None:
         """Takes what the log reported since the last call."""
@@ -99,7 +101,7 @@ class ResumeWatch:
         if self._before is None:
             return False
         number = self._run.attempt.number
-        check = judge(self._before, self._after, attempt=number, metric=self._metric, final=final)
+        check = check_resume(self._before, self._after, attempt=number, metric=self._metric, final=final)
         if check is None:
             return False
         self._before, self._after = None, []
@@ -112,7 +114,7 @@ class ResumeWatch:
     def _advice(self, check: ResumeCheck) -> str:
         """A script that gets its checkpoint only in an environment variable has probably not read it."""
         spec = self._run.spec
-        if not check.is_doubtful or resume_arg(spec) is not None or RESUME in spec.understood_flags:
+        if not check.is_doubtful or resume_arg(spec) is not None or RESUME_FLAG in spec.understood_flags:
             return ""
         return "; the script got its checkpoint only in BACKPROP_RESUME_FROM, --resume-arg passes it as an option"
 

@@ -8,12 +8,12 @@ import resource
 import signal
 from collections.abc import Mapping, Sequence
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Process
 from backprop_tui.processes.identity import Identity, identify
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
     """Everything the forked child needs, prepared before the fork."""
 
@@ -25,7 +25,7 @@ class Launch:
     log_path: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class CannotStart:
     """The program or its working directory could not be used; `problem` is the system's error message."""
 

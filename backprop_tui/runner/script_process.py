@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import select
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.processes.identity import Identity, open_pidfd, wait_status_of_nonchild
 
 # The supervisor is the subreaper of orphaned scripts, and keeps their zombies for two seconds so they can be read.
 REAPED_WITHIN_SECONDS = 4.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
     """How the script's process ended; all None where nobody saw it."""
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from backprop_tui.checkpoints.choice import choose
 from backprop_tui.domain.errors import BrokenRecord, StorageFailed
-from backprop_tui.domain.invocation import arguments, environment
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.invocation import script_command_line, script_environment
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.live import Clock, Live
 from backprop_tui.domain.run import Run
 from backprop_tui.processes.hanging_call import call_within
@@ -54,12 +54,12 @@ def verify_resume_checkpoint(directory: RunDirectory, run: Run) -> tuple[Run, st
 PID_WRITTEN_WITHIN_SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass(frozen=True, slots=True)
 class Gone:
     """The script was alive when the supervisor looked and is gone now; nobody saw its exit status."""
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass(frozen=True, slots=True)
 class NeverStarted:
     """The child died before it wrote its pid, so nothing was executed: the next pass queues the run again."""
 
@@ -92,8 +92,8 @@ def _prepare_launch(directory: RunDirectory, run: Run) -> Launch:
     """
     return Launch(
         attempt=run.attempt.number,
-        arguments=arguments(run),
-        environment=environment(run, directory.path, directory.read_environment()),
+        arguments=script_command_line(run),
+        environment=script_environment(run, directory.path, directory.read_environment()),
         cwd=run.spec.cwd,
         process=run.spec.process,
         log_path=directory.log,

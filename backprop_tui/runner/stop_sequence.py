@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from backprop_tui.domain.checkpoint_pace import SavePace, patience_seconds
+from backprop_tui.domain.checkpoint_pace import CheckpointPace, checkpoint_wait_seconds
 from backprop_tui.domain.formatting import duration
-from backprop_tui.domain.live import Postponed, Stopping
+from backprop_tui.domain.live import PostponedStop, Stopping
 from backprop_tui.domain.run import StopPlan
 from backprop_tui.domain.status import Status
 from backprop_tui.processes.identity import Identity, is_alive
@@ -21,7 +21,7 @@ from backprop_tui.runner.tree import Tree
 MOST_BYTES = 64 * 1024  # the newest lines count
 
 
-def anyone_listens(path: str) -> bool:
+def has_live_listener(path: str) -> bool:
     """Whether a process listed in the file is alive; False where the file is missing or invalid."""
     try:
         with open(path, "rb") as file:
@@ -180,7 +180,7 @@ class DeferredStop:
         if seconds <= 0:
             self._stop_sequence.begin(status, by=by, reason=reason, now=now)
             return
-        postponed = Postponed(status=status, by=by, reason=reason, since=self._since(), deadline=now + seconds)
+        postponed = PostponedStop(status=status, by=by, reason=reason, since=self._since(), deadline=now + seconds)
         self._recorder.commit(postponed=postponed)
         message = f"{reason}: after its next checkpoint, in {duration(seconds)} at the latest"
         self._recorder.record_event("postponed", message, by=by)
@@ -194,7 +194,7 @@ class DeferredStop:
             self._stop_sequence.begin(postponed.status, by=postponed.by, reason=postponed.reason, now=now)
 
     def _revise(
-        self, postponed: Postponed, status: Status, *, by: str, reason: str, now: float, after_checkpoint: bool
+        self, postponed: PostponedStop, status: Status, *, by: str, reason: str, now: float, after_checkpoint: bool
     ) -> None:
         """Applies a further stop: a person takes precedence, then a goal. Without `after_checkpoint` it waits less."""
         revised = postponed
@@ -211,9 +211,11 @@ class DeferredStop:
             return 0.0  # a paused run saves nothing
         if not after_checkpoint and self._listens():
             return 0.0
-        pace, running_seconds = live.pace or SavePace(), live.clock.at(now, paused=False).running_seconds
+        pace, running_seconds = live.pace or CheckpointPace(), live.clock.at(now, paused=False).running_seconds
         grace, saving = self._grace_seconds, self._is_saving()
-        return patience_seconds(pace, running_seconds, grace_seconds=grace, is_saving=saving, asked=after_checkpoint)
+        return checkpoint_wait_seconds(
+            pace, running_seconds, grace_seconds=grace, is_saving=saving, asked=after_checkpoint
+        )
 
     def _since(self) -> float:
         """The time after which a save counts; one that is being written may be complete before this is recorded."""

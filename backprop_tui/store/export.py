@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
-from backprop_tui.domain.attempts import Attempts
+from backprop_tui.domain.attempts import AttemptTimeline
 from backprop_tui.domain.times import from_iso
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.tail import JsonTail
@@ -15,7 +15,7 @@ from backprop_tui.store.tail import JsonTail
 COLUMNS = ("time", "attempt", "seconds", "step", "epoch")
 
 
-def export_csv(source: str, target: str, attempts: Attempts | None = None) -> str:
+def export_csv(source: str, target: str, attempts: AttemptTimeline | None = None) -> str:
     """Writes the metrics in `source` to a new CSV file, numbered if `target` exists; returns its path.
 
     Raises:
@@ -27,7 +27,7 @@ def export_csv(source: str, target: str, attempts: Attempts | None = None) -> st
     with _new_file(target) as file:
         writer = csv.writer(file)
         writer.writerow([*COLUMNS, *names])
-        for row in rows(source, attempts or Attempts()):
+        for row in rows(source, attempts or AttemptTimeline()):
             writer.writerow(cells(row, names))
         return file.name
 
@@ -41,7 +41,7 @@ def metric_names(sources: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(name for source in sources for line in _lines(source) for name in line["metrics"]))
 
 
-def rows(source: str, attempts: Attempts) -> Iterator[JsonObject]:
+def rows(source: str, attempts: AttemptTimeline) -> Iterator[JsonObject]:
     """Yields `COLUMNS` and `metrics` of each line; values that are not finite stay "NaN", "Infinity", "-Infinity".
 
     Raises:

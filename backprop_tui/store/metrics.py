@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
-from backprop_tui.domain.metric_series import Bucket, Course, Extreme, Hole
+from backprop_tui.domain.metric_series import Bucket, Extreme, Gap, MetricSeries
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.tail import JsonTail
@@ -29,14 +29,14 @@ class MetricsFile:
         self._tail = JsonTail(path)
         self._builders: dict[str, SeriesBuilder] = {}
         self._sampled: dict[str, SeriesBuilder] = {}
-        self._series: Mapping[str, Course] = {}
+        self._series: Mapping[str, MetricSeries] = {}
 
     @property
     def caught_up(self) -> bool:
         """Whether the whole file was read, as far as it was there at the last look."""
         return self._tail.caught_up
 
-    def read(self) -> Mapping[str, Course]:
+    def read(self) -> Mapping[str, MetricSeries]:
         """Returns every metric by name, in order of first appearance.
 
         Raises:
@@ -58,7 +58,7 @@ class MetricsFile:
         return self._series
 
 
-def read_metrics(directory: RunDirectory) -> Mapping[str, Course]:
+def read_metrics(directory: RunDirectory) -> Mapping[str, MetricSeries]:
     """Returns every metric of a run; empty if none was printed.
 
     Raises:
@@ -132,7 +132,7 @@ class SeriesBuilder:
         self.most: Extreme | None = None
         self._buckets: list[Bucket] = []
         self._points: list[_Point] = []  # of the bucket that is being filled
-        self._gaps: list[Hole] = []
+        self._gaps: list[Gap] = []
         self._in_gap = False  # whether the newest value was not finite
         self._after_gap = False  # whether the next bucket follows a gap
         self._stride = 1  # points in a bucket
@@ -153,9 +153,9 @@ class SeriesBuilder:
                 self._fill(list(zip(numbered[start:end], times[start:end], values[start:end], strict=True)))
             else:
                 self.not_finite += end - start
-                self._begin_gap(Hole(numbered[start], times[start]))
+                self._begin_gap(Gap(numbered[start], times[start]))
 
-    def _begin_gap(self, gap: Hole) -> None:
+    def _begin_gap(self, gap: Gap) -> None:
         """Ends this piece of the curve; the next finite value begins another."""
         if self._in_gap:
             return
@@ -195,12 +195,12 @@ class SeriesBuilder:
             self._buckets = merged if len(merged) < _CROWDED else _merge_pairs(self._buckets, keep_gaps=False)
             self._stride *= 2
 
-    def snapshot(self) -> Course:
+    def snapshot(self) -> MetricSeries:
         """Returns the series as it is now."""
         buckets = self._buckets
         if self._points:
             buckets = [*buckets, _bucket(self._points, after_gap=self._after_gap)]
-        return Course(
+        return MetricSeries(
             name=self.name,
             buckets=tuple(buckets),
             count=self.count,

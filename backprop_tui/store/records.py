@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from backprop_tui.domain.errors import BrokenRecord
-from backprop_tui.domain.goals import Until, parse_until
-from backprop_tui.domain.lifecycle import fold, timebox_seconds
-from backprop_tui.domain.live import Live, shown_status
+from backprop_tui.domain.goals import Goal, parse_goal
+from backprop_tui.domain.lifecycle import merge_live, timebox_seconds
+from backprop_tui.domain.live import Live, displayed_status
 from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.requests import (
     ContinueRequest,
     EditRequest,
+    NoticeRequest,
     PauseRequest,
     Request,
     StopRequest,
-    TellRequest,
     TimeboxRequest,
 )
 from backprop_tui.domain.resume_check import ResumeCheck, Verdict
@@ -37,7 +37,7 @@ REQUEST_TAGS: dict[type[Request], str] = {
     ContinueRequest: "continue",
     TimeboxRequest: "timebox",
     EditRequest: "edit",
-    TellRequest: "tell",
+    NoticeRequest: "tell",
 }
 
 # The fields of a spec and of an attempt that the public form shows; "record" has the others.
@@ -67,7 +67,7 @@ def _decode_resume_check(value: object, key: str) -> ResumeCheck | None:
 
 
 register(Extreme, _decode_extreme, lambda extreme: {"value": extreme.value, "step": extreme.step})
-register(Until, lambda value, key: parse_until(text(value, key)), str)
+register(Goal, lambda value, key: parse_goal(text(value, key)), str)
 register(ResumeCheck | None, _decode_resume_check, lambda check: None if check is None else encode(check))
 _decode_state, _encode_state = tagged(STATE_TAGS, "kind")
 register(State, _decode_state, _encode_state)
@@ -76,8 +76,8 @@ _decode_request, _encode_request = tagged(REQUEST_TAGS, "request")
 
 def public(run: Run, run_folder: str, *, live: Live | None = None, holds: Sequence[JsonObject] = ()) -> JsonObject:
     """Returns the run as `status RUN --json` shows it: its record, refined by the live record and why it is held."""
-    status = shown_status(run, live)
-    run = fold(run, live)
+    status = displayed_status(run, live)
+    run = merge_live(run, live)
     first = run.attempts[0] if run.attempts else None
     seconds = sum(attempt.running_seconds + attempt.paused_seconds for attempt in run.attempts)
     paused_seconds = sum(attempt.paused_seconds for attempt in run.attempts)

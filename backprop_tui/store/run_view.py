@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from backprop_tui.domain.errors import BrokenRecord, StateUnavailable, UnknownRun
-from backprop_tui.domain.lazy_dataclass import dataclass
-from backprop_tui.domain.live import Live, shown_status
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.live import Live, displayed_status
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import ACTIVE, UNFINISHED, Status
 from backprop_tui.processes.linux import boot_id
@@ -21,7 +21,7 @@ from backprop_tui.store.records import public
 from backprop_tui.store.run_directory import RunDirectory
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
     """One run at one moment; `record` is its public JSON, including the reasons that hold it."""
 
@@ -32,7 +32,7 @@ class RunView:
     @property
     def status(self) -> Status:
         """The public status: also paused and stopping."""
-        return shown_status(self.run, self.live)
+        return displayed_status(self.run, self.live)
 
 
 def read_view(home: Home, run_id: str) -> RunView:

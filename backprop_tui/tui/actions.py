@@ -10,7 +10,7 @@ from typing import Any
 
 from textual.binding import Binding, BindingType
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED, Status
 
 # Sections of the help page.
@@ -33,7 +33,7 @@ class Scope(StrEnum):
     NEW_RUN = "new_run"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
     """Something that a key does.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.errors import BackpropError, InternalError, StorageFailed, UsageError
 from backprop_tui.domain.formatting import counted
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.store.home import Home
 from backprop_tui.tui.new_run.verdict import Verdict, verdict_from
@@ -29,7 +29,7 @@ ResultT = TypeVar("ResultT")
 RunParser = Callable[[Sequence[str]], "RunRequest"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class CommandResult:
     """Whether something was done, and one line about it or why not; `run_ids` are the runs that were queued."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 
 class Curves(StrEnum):
@@ -15,7 +15,7 @@ class Curves(StrEnum):
     ASCII = "ascii"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Glyphs:
     """One set of characters. `states` has the glyph of each state of a run and of the governor."""
 

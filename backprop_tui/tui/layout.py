@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 MACHINE_ROWS_DIVISOR = 4  # the machine takes at most a quarter of the rows
 SELECTED_SHARE = 0.45
@@ -31,7 +31,7 @@ class MachineForm(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
     """Rows and columns of each pane; 0 means not shown."""
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 
 from backprop_tui.config.load import Settings, load
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.tui.glyphs import ASCII, UNICODE, Curves, Glyphs
 from backprop_tui.tui.notifications.terminal import TerminalNotifier, terminal_notifier
 from backprop_tui.tui.terminal_probe import BASIC_TERMINALS, UNKNOWN_TERMINAL, Terminal
@@ -17,7 +17,7 @@ from backprop_tui.tui.theme import DARK, LIGHT, TERMINAL
 _OWN_THEMES = ("dark", "light", "terminal")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Preferences:
     """Look and notifications of the dashboard, resolved before the first paint."""
 

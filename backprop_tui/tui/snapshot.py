@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field
 
 from backprop_tui.domain.governor.governor_state import GovernorState
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.presentation.known_run import KnownRun, Moment
-from backprop_tui.probes.logout import Logout
+from backprop_tui.probes.logout import LogoutPolicy
 from backprop_tui.probes.readings import Sample
 from backprop_tui.store.fields import JsonObject
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class OpenRun:
     """The events of the selected run, oldest first."""
 
@@ -22,7 +22,7 @@ class OpenRun:
     events: tuple[JsonObject, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """The complete state; `runs` are the unfinished ones in their order, then the ended ones, newest first.
 
@@ -43,7 +43,7 @@ class Snapshot:
     histories: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     opened: OpenRun | None = None
     problem: str | None = None
-    logout: Logout | None = None
+    logout: LogoutPolicy | None = None
     is_demo: bool = False
 
     @property

@@ -14,7 +14,7 @@ import termios
 import time
 from typing import Any
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 LIMIT_SECONDS = 0.15  # little more than loading Textual takes, so a silent terminal costs little
 BASIC_TERMINALS = frozenset({"linux", "dumb", "vt100", "vt220"})  # by TERM: sixteen colours, few glyphs, no answers
@@ -28,7 +28,7 @@ _IDENTITY = re.compile(rb"\x1b\[\?[\d;]*c")
 _COLOUR = re.compile(rb"rgba?:([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Terminal:
     """Answers of the terminal, None for each that is missing. `typed` are the keys that came in between."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from backprop_tui.domain.goals import parse_until
+from backprop_tui.domain.goals import parse_goal
 from backprop_tui.domain.run import Ended
 from backprop_tui.domain.status import Status
 from backprop_tui.processes.identity import send_signal, state_of
@@ -70,7 +70,7 @@ def test_stop_after_checkpoint_keeps_what_was_computed(sandbox: Sandbox, obey: C
 
 def test_status_shows_the_slice_and_the_goals(sandbox: Sandbox, obey: Commands) -> None:
     sandbox.allow(0)
-    until = (parse_until("step=10000"),)
+    until = (parse_goal("step=10000"),)
     run = sandbox.submit(*script("obedient.py"), max_run_seconds=60.0, total_seconds=600.0, until=until)
     run.wait_for(Status.RUNNING)
     run.wait_until_it_says("begin")

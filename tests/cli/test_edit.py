@@ -8,7 +8,7 @@ import pytest
 
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.requests import EditRequest, TimeboxRequest
-from backprop_tui.domain.run import edited, with_timebox
+from backprop_tui.domain.run import apply_edit, with_timebox
 from tests.support.commands import Commands
 from tests.support.runs import Guardian, Runs
 from tests.support.waiting import wait_until
@@ -21,7 +21,7 @@ def obedient(guardian: Guardian) -> threading.Thread:
         wait_until(lambda: len(guardian.asked()) >= 2, "asked for both")
         for request in guardian.asked():
             if isinstance(request, EditRequest):
-                guardian.edits(edited(guardian.run, request))
+                guardian.edits(apply_edit(guardian.run, request))
             elif isinstance(request, TimeboxRequest):
                 guardian.edits(with_timebox(guardian.run, request))
 

@@ -17,7 +17,7 @@ from backprop_tui.cli.following import Following
 from backprop_tui.cli.presenters import presenter_for
 from backprop_tui.cli.session import Interrupts, Session
 from backprop_tui.client.file_sizes import FileSizes, current_sizes
-from backprop_tui.domain.lifecycle import resume
+from backprop_tui.domain.lifecycle import requeue_ended
 from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
@@ -139,7 +139,7 @@ def test_a_resumed_run_is_followed_from_its_new_attempt_on(follower: Follower, r
     guardian.prints(b"old\n")
     guardian.ends(Status.FAILED, exit_code=1)
     start = current_sizes(guardian.directory)
-    guardian.edits(resume(guardian.run, now=1.0, resume_from=None))
+    guardian.edits(requeue_ended(guardian.run, now=1.0, resume_from=None))
 
     def train() -> None:
         second = Guardian(guardian.directory)

@@ -17,7 +17,7 @@ from backprop_tui.domain.status import Status
 from backprop_tui.processes.identity import Identity, is_alive
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
-from tests.support.processes import kill_all_knowing
+from tests.support.processes import kill_processes_of_store
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -84,7 +84,7 @@ class Terminal:
 def terminal(home: Path) -> Iterator[Terminal]:
     made = Terminal(home)
     yield made
-    kill_all_knowing(str(home))
+    kill_processes_of_store(str(home))
 
 
 def test_a_script_is_run_to_its_end_with_its_arguments_and_its_code(terminal: Terminal) -> None:

@@ -166,10 +166,10 @@ def test_runs_of_the_original_are_listed(obey: Commands, session: Session) -> No
 def test_a_resumed_run_is_listed_once(obey: Commands, runs: Runs, session: Session) -> None:
     directory = runs.ended("again")
     index_all(session.home)
-    from backprop_tui.domain.lifecycle import resume
+    from backprop_tui.domain.lifecycle import requeue_ended
     from backprop_tui.store.creation import mark
 
-    directory.write(resume(directory.read(), now=1.0, resume_from=None), durable=False)
+    directory.write(requeue_ended(directory.read(), now=1.0, resume_from=None), durable=False)
     mark(session.home, "again")
     assert [record["status"] for record in obey.json("list")] == ["queued"]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from backprop_tui.cli import output
 from backprop_tui.cli.session import Session
-from backprop_tui.domain.goals import parse_until
+from backprop_tui.domain.goals import parse_goal
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.run import Code
 from backprop_tui.store.option_table import is_option, named_arguments
@@ -95,7 +95,7 @@ def test_limits_that_differ_are_told(obey: Commands, runs: Runs) -> None:
 
 
 def test_how_long_and_until_when_is_told_as_it_is_asked(obey: Commands, runs: Runs) -> None:
-    goals = (parse_until("step=400"), parse_until("loss<0.1"))
+    goals = (parse_goal("step=400"), parse_goal("loss<0.1"))
     runs.ended("a", spec={"max_run_seconds": 3.0520381, "total_seconds": 43_200.0})
     runs.ended("b", spec={"max_run_seconds": 600.0, "until": goals})
     assert obey.json("compare", "a", "b")["options"] == {

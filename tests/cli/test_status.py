@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from backprop_tui.cli.session import Session
-from backprop_tui.domain.goals import parse_until
+from backprop_tui.domain.goals import parse_goal
 from backprop_tui.domain.resume_check import ResumeCheck, Verdict
 from backprop_tui.domain.run import Attempt, Cause, Checkpoint, Git
 from backprop_tui.domain.status import Status
@@ -257,7 +257,7 @@ def test_an_unknown_run_is_refused_with_the_nearest_name(obey: Commands, runs: R
 
 
 def test_a_goal_in_a_metric_that_is_not_printed_is_a_warning(obey: Commands, runs: Runs) -> None:
-    guardian = runs.guarded("busy", spec={"until": (parse_until("loss<0.1"),)})
+    guardian = runs.guarded("busy", spec={"until": (parse_goal("loss<0.1"),)})
     assert "warning" not in obey("status", "busy").out
     guardian.says(step=5, metrics={"train_loss": 2.0, "lr": 0.1})
     assert "warning     loss was not printed yet, but train_loss, lr" in obey("status", "busy").out

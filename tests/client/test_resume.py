@@ -14,7 +14,7 @@ from backprop_tui.cli.parser import parse
 from backprop_tui.client.resume import Resumption, queue_again
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.errors import NotFound, UsageError
-from backprop_tui.domain.goals import parse_until
+from backprop_tui.domain.goals import parse_goal
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.run import Checkpoint, Dependency, Queued, Run
@@ -174,11 +174,11 @@ def test_a_run_that_has_used_its_time_needs_more(session: ClientSession, runs: R
 
 
 def test_a_run_that_has_reached_its_goal_needs_another(session: ClientSession, runs: Runs) -> None:
-    directory = runs.ended("abc", spec={"until": (parse_until("step=100"), parse_until("loss<0.1"))})
+    directory = runs.ended("abc", spec={"until": (parse_goal("step=100"), parse_goal("loss<0.1"))})
     directory.write(replace(directory.read(), step=120), durable=False)
     with pytest.raises(UsageError, match="has reached step=100; --until gives it another goal"):
         _resumed(session, "abc")
-    assert _resumed(session, "abc", "--until", "step=200")[0].spec.until == (parse_until("step=200"),)
+    assert _resumed(session, "abc", "--until", "step=200")[0].spec.until == (parse_goal("step=200"),)
 
 
 def test_a_newer_checkpoint_that_is_not_sound_is_skipped_and_named(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backprop_tui.config.files import arguments_in, problems_in, read_file
+from backprop_tui.config.files import find_problems, original_arguments_in, read_file
 from backprop_tui.config.keys import JSON_NAMES, KEYS, key_in_json
 from tests.config.settings_files import Machine
 
@@ -45,7 +45,7 @@ def test_a_file_of_the_original_tool_keeps_its_meaning(tmp_path: Path) -> None:
         "gpu.max_temp_c": 80.0,
     }
     assert found["gpu.max_temp_c"].origin == f"{path}:11"
-    assert arguments_in(path) == ["trainingScriptPath"]
+    assert original_arguments_in(path) == ["trainingScriptPath"]
 
 
 def test_files_written_by_the_original_tools_init_are_understood(tmp_path: Path) -> None:
@@ -172,6 +172,6 @@ def test_a_byte_order_mark_does_no_harm(machine: Machine) -> None:
 
 def test_every_problem_of_a_file_is_reported(tmp_path: Path) -> None:
     path = _written(tmp_path, "config.toml", "max_parallel = -1\nframework = 'auto'\n[gpu]\nprobe = 1\nprob = 2\n")
-    assert [error.where for error in problems_in(path)] == [f"{path}:1", f"{path}:4", f"{path}:5"]
-    assert problems_in(str(tmp_path / "none.toml")) == []
-    assert len(problems_in(_written(tmp_path, "bad.toml", "="))) == 1
+    assert [error.where for error in find_problems(path)] == [f"{path}:1", f"{path}:4", f"{path}:5"]
+    assert find_problems(str(tmp_path / "none.toml")) == []
+    assert len(find_problems(_written(tmp_path, "bad.toml", "="))) == 1

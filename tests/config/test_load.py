@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backprop_tui.config.keys import KEYS
-from backprop_tui.config.load import DEFAULT, run_limits, wrong_variables
+from backprop_tui.config.load import DEFAULT, invalid_variables, run_limits
 from backprop_tui.domain.limits import MemoryLimit, RunLimits
 from tests.config.settings_files import Machine
 
@@ -56,7 +56,7 @@ def test_variables_that_match_no_key_are_ignored(machine: Machine) -> None:
 
 def test_an_empty_variable_is_ignored(machine: Machine) -> None:
     assert machine.load({"BACKPROP_MAX_PARALLEL": ""}).origin("max_parallel") == DEFAULT
-    assert wrong_variables({"BACKPROP_MAX_PARALLEL": ""}) == []
+    assert invalid_variables({"BACKPROP_MAX_PARALLEL": ""}) == []
 
 
 def test_a_wrong_variable_is_named_with_its_key_and_allowed_values(machine: Machine) -> None:
@@ -65,7 +65,7 @@ def test_a_wrong_variable_is_named_with_its_key_and_allowed_values(machine: Mach
 
 
 def test_every_wrong_variable_is_found(machine: Machine) -> None:
-    wrong = wrong_variables(
+    wrong = invalid_variables(
         {"BACKPROP_MAX_PARALLEL": "many", "BACKPROP_GPU_PROBE": "eye", "BACKPROP_FRAMEWORK": "auto"}
     )
     assert [error.where for error in wrong] == ["environment BACKPROP_MAX_PARALLEL", "environment BACKPROP_GPU_PROBE"]

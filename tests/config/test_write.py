@@ -16,7 +16,7 @@ from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.files import read_file
 from backprop_tui.config.keys import KEYS
 from backprop_tui.config.kinds import WrongValue
-from backprop_tui.config.write import checked, example, init, set_key
+from backprop_tui.config.write import example, init, set_key, validate_assignment
 from backprop_tui.domain.errors import StorageFailed
 
 EXAMPLE = Path(backprop_tui.__file__).parent.parent / "config.example.toml"
@@ -116,7 +116,7 @@ def test_a_key_is_set_in_the_way_the_file_is_written(
 def test_a_file_that_cannot_be_changed_without_losing_comments_is_left_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text("# mine\ngpu = {max_temp_c = 80}\n")
-    for attempt in (set_key, checked):
+    for attempt in (set_key, validate_assignment):
         with pytest.raises(ConfigError, match=r"gpu\.max_temp_c cannot be set without losing comments"):
             attempt(str(path), "gpu.max_temp_c", "70")
     assert path.read_text() == "# mine\ngpu = {max_temp_c = 80}\n"
@@ -187,7 +187,7 @@ def test_invalid_values_are_rejected_and_the_file_is_unchanged(
 ) -> None:
     path = tmp_path / "config.toml"
     path.write_text("max_parallel = 2\n")
-    for attempt in (set_key, checked):
+    for attempt in (set_key, validate_assignment):
         with pytest.raises(ConfigError) as caught:
             attempt(str(path), name, word)
         assert str(caught.value) == message

@@ -101,7 +101,7 @@ def test_the_commands_of_the_page_work(page: str, home: Path, shell_environment:
             allowed = next((codes for word, codes in ALLOWED_CODES.items() if word in command), {0})
             assert finished.returncode in allowed, f"{page}: {command}\n{finished.stdout}\n{finished.stderr}"
     finally:
-        processes.kill_all_knowing(str(home / "backprop"))
+        processes.kill_processes_of_store(str(home / "backprop"))
 
 
 def test_every_page_in_docs_is_listed_in_the_readme() -> None:

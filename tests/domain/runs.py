@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from backprop_tui.domain.lifecycle import begin
+from backprop_tui.domain.lifecycle import begin_attempt
 from backprop_tui.domain.run import Queued, Run, Running, Spec
 
 BOOT = "boot"
@@ -20,4 +20,4 @@ def queued(run_id: str = "r1", **changes: Any) -> Run:
 
 def running(run: Run | None = None, *, now: float = 110.0) -> Run:
     """The run in its next attempt."""
-    return begin(run or queued(), now=now, boot_id=BOOT).to(Running(since=now))
+    return begin_attempt(run or queued(), now=now, boot_id=BOOT).to(Running(since=now))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.checkpoint_names import named_checkpoint
+from backprop_tui.domain.checkpoint_names import parse_checkpoint_path
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ from backprop_tui.domain.checkpoint_names import named_checkpoint
     ],
 )
 def test_checkpoints_of_frameworks_are_recognised_with_their_step(file: str, path: str, step: int | None) -> None:
-    found = named_checkpoint(file)
+    found = parse_checkpoint_path(file)
     assert found is not None
     assert (found.path, found.step) == (path, step)
 
@@ -57,30 +57,33 @@ def test_checkpoints_of_frameworks_are_recognised_with_their_step(file: str, pat
     ],
 )
 def test_other_files_are_none(file: str) -> None:
-    assert named_checkpoint(file) is None
+    assert parse_checkpoint_path(file) is None
 
 
 @pytest.mark.parametrize(
     ("file", "number"), [("ckpt_000123.pt", 123), ("model_300.pt", 300), ("orb/10/_CHECKPOINT_METADATA", 10)]
 )
 def test_a_number_at_the_end_may_be_a_step(file: str, number: int) -> None:
-    found = named_checkpoint(file)
+    found = parse_checkpoint_path(file)
     assert found is not None
     assert found.number == number
 
 
 def test_a_best_checkpoint_is_recognised() -> None:
-    assert [bool(found and found.is_best) for found in map(named_checkpoint, ("best.pt", "last.pt"))] == [True, False]
+    assert [bool(found and found.is_best) for found in map(parse_checkpoint_path, ("best.pt", "last.pt"))] == [
+        True,
+        False,
+    ]
 
 
 @given(st.text(max_size=60))
 def test_no_name_raises_and_no_epoch_is_taken_for_a_step(text: str) -> None:
-    found = named_checkpoint(text)
+    found = parse_checkpoint_path(text)
     assert found is None or text.startswith(found.path)
 
 
 @given(st.integers(0, 10**12), st.sampled_from(["out/checkpoint-{}/model.bin", "e=0-step={}.ckpt", "iter_{:07}/x.pt"]))
 def test_a_step_in_a_name_is_that_number(step: int, pattern: str) -> None:
-    found = named_checkpoint(pattern.format(step))
+    found = parse_checkpoint_path(pattern.format(step))
     assert found is not None
     assert found.step == step

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from backprop_tui.domain.invocation import ORIGINAL_FLAGS, arguments, environment, mentioned_flags
+from backprop_tui.domain.invocation import ORIGINAL_FLAGS, find_original_flags, script_command_line, script_environment
 from backprop_tui.domain.run import Queued, Run
 from tests.domain.runs import queued, running
 
@@ -14,11 +14,11 @@ RESUMED = Queued(since=1.0, resume_from="/a dir/c.pt")
 
 
 def told(run: Run) -> dict[str, str]:
-    return environment(run, "/home/runs/r1", {"PATH": "/bin", "BACKPROP_RESUME_FROM": "stale"})
+    return script_environment(run, "/home/runs/r1", {"PATH": "/bin", "BACKPROP_RESUME_FROM": "stale"})
 
 
 def test_a_strict_script_gets_no_flag_it_does_not_mention() -> None:
-    assert arguments(running(queued(understood_flags=()))) == ("python3", "train.py")
+    assert script_command_line(running(queued(understood_flags=()))) == ("python3", "train.py")
 
 
 def test_flags_that_the_source_mentions_are_passed_unless_given_already() -> None:
@@ -29,12 +29,12 @@ def test_flags_that_the_source_mentions_are_passed_unless_given_already() -> Non
             state=RESUMED,
         )
     )
-    assert arguments(run)[3:] == ("--max-minutes", "10", "--resume-from", "/a dir/c.pt")
+    assert script_command_line(run)[3:] == ("--max-minutes", "10", "--resume-from", "/a dir/c.pt")
 
 
 def test_the_resume_argument_keeps_a_path_with_a_space_in_one_word() -> None:
     run = running(queued(resume_arg="--init resume --ckpt={path}", state=RESUMED, understood_flags=("--resume-from",)))
-    assert arguments(run)[2:] == ("--init", "resume", "--ckpt=/a dir/c.pt")
+    assert script_command_line(run)[2:] == ("--init", "resume", "--ckpt=/a dir/c.pt")
 
 
 def test_a_first_attempt_gets_no_checkpoint_whatever_the_shell_has() -> None:
@@ -55,10 +55,10 @@ def test_no_limit_has_no_deadline() -> None:
 def test_gpu_variables_override_the_captured_environment() -> None:
     run = running()
     run = run.with_attempt(replace(run.attempt, variables={"CUDA_VISIBLE_DEVICES": "GPU-1"}))
-    assert environment(run, "/r", {"CUDA_VISIBLE_DEVICES": "0"})["CUDA_VISIBLE_DEVICES"] == "GPU-1"
+    assert script_environment(run, "/r", {"CUDA_VISIBLE_DEVICES": "0"})["CUDA_VISIBLE_DEVICES"] == "GPU-1"
 
 
 @pytest.mark.parametrize("flag", ORIGINAL_FLAGS)
 def test_a_flag_counts_as_mentioned_only_as_a_whole_word_in_quotes(flag: str) -> None:
-    assert mentioned_flags(f'parser.add_argument("{flag}")') == (flag,)
-    assert mentioned_flags(f"# {flag} is not understood; '{flag}s' neither") == ()
+    assert find_original_flags(f'parser.add_argument("{flag}")') == (flag,)
+    assert find_original_flags(f"# {flag} is not understood; '{flag}s' neither") == ()

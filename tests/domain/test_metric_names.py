@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backprop_tui.domain.metric_names import less_is_better, main_loss, validation_of
+from backprop_tui.domain.metric_names import less_is_better, main_loss, validation_counterpart
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,6 @@ def test_the_training_loss_is_preferred() -> None:
     ],
 )
 def test_a_training_metric_has_a_validation_counterpart(name: str, partner: str) -> None:
-    assert validation_of(name, ["lr", name, partner]) == partner
-    assert validation_of("lr", ["lr", name, partner]) is None
-    assert validation_of(partner, [name, partner]) is None
+    assert validation_counterpart(name, ["lr", name, partner]) == partner
+    assert validation_counterpart("lr", ["lr", name, partner]) is None
+    assert validation_counterpart(partner, [name, partner]) is None

@@ -8,29 +8,36 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.resume_check import SETTLING_POINTS, Before, Point, ResumeCheck, Verdict, judge
+from backprop_tui.domain.resume_check import (
+    SETTLING_POINTS,
+    BeforeResume,
+    LoggedPoint,
+    ResumeCheck,
+    Verdict,
+    check_resume,
+)
 
 
-def curve(begin: int, end: int, *, noise: float = 0.0, seed: int = 0, stride: int = 10) -> list[Point]:
+def curve(begin: int, end: int, *, noise: float = 0.0, seed: int = 0, stride: int = 10) -> list[LoggedPoint]:
     """A loss that falls from 4 towards 0.5 with its step."""
     chance = random.Random(seed)
     return [
-        Point(step=step, loss=(0.5 + 3.5 * math.exp(-step / 400)) * (1 + noise * chance.gauss(0, 1)))
+        LoggedPoint(step=step, loss=(0.5 + 3.5 * math.exp(-step / 400)) * (1 + noise * chance.gauss(0, 1)))
         for step in range(begin, end, stride)
     ]
 
 
-def after_a_run(end: int = 2000, *, saved: int | None = None, noise: float = 0.0) -> Before:
+def after_a_run(end: int = 2000, *, saved: int | None = None, noise: float = 0.0) -> BeforeResume:
     points = curve(0, end, noise=noise)
-    return Before(first=points[:20], last=points[-100:], saved_step=saved)
+    return BeforeResume(first=points[:20], last=points[-100:], saved_step=saved)
 
 
-def verdict_on(before: Before, after: list[Point], *, final: bool = False) -> ResumeCheck | None:
-    return judge(before, after, attempt=2, metric="loss", final=final)
+def verdict_on(before: BeforeResume, after: list[LoggedPoint], *, final: bool = False) -> ResumeCheck | None:
+    return check_resume(before, after, attempt=2, metric="loss", final=final)
 
 
-def renumbered(points: list[Point], begin: int = 0) -> list[Point]:
-    return [Point(step=begin + 10 * place, loss=point.loss) for place, point in enumerate(points)]
+def renumbered(points: list[LoggedPoint], begin: int = 0) -> list[LoggedPoint]:
+    return [LoggedPoint(step=begin + 10 * place, loss=point.loss) for place, point in enumerate(points)]
 
 
 def test_continuing_steps_and_loss_are_recognised_after_three_points() -> None:
@@ -61,7 +68,7 @@ def test_a_counter_that_restarts_while_the_loss_continues_is_recounted() -> None
 
 def test_a_loss_that_stays_high_has_jumped_and_one_that_comes_back_has_not() -> None:
     before = after_a_run(saved=1900)
-    high = [Point(step=1900 + 10 * place, loss=2.0) for place in range(SETTLING_POINTS)]
+    high = [LoggedPoint(step=1900 + 10 * place, loss=2.0) for place in range(SETTLING_POINTS)]
     assert verdict_on(before, high[:10]) is None
     check = verdict_on(before, high)
     assert check is not None
@@ -69,7 +76,9 @@ def test_a_loss_that_stays_high_has_jumped_and_one_that_comes_back_has_not() -> 
         Verdict.JUMPED,
         "the loss jumped at the resume: loss 2, before 0.5384",
     )
-    restless = [Point(step=1900 + 10 * place, loss=2.0 if place < 6 else 0.54) for place in range(SETTLING_POINTS)]
+    restless = [
+        LoggedPoint(step=1900 + 10 * place, loss=2.0 if place < 6 else 0.54) for place in range(SETTLING_POINTS)
+    ]
     check = verdict_on(before, restless)
     assert check is not None
     assert check.verdict is Verdict.CONTINUED
@@ -85,11 +94,11 @@ def test_an_older_checkpoint_than_the_last_step_is_right() -> None:
 
 
 def test_a_counter_that_restarts_with_each_epoch_leaves_the_verdict_to_the_loss() -> None:
-    def epochs(number: int, level: float) -> list[Point]:
-        return [Point(step=step, epoch=float(number), loss=level - step / 1000) for step in range(0, 100, 10)]
+    def epochs(number: int, level: float) -> list[LoggedPoint]:
+        return [LoggedPoint(step=step, epoch=float(number), loss=level - step / 1000) for step in range(0, 100, 10)]
 
     last = [point for number in range(1, 6) for point in epochs(number, 4.0 / number)]
-    before = Before(first=last[:20], last=last, saved_step=90)
+    before = BeforeResume(first=last[:20], last=last, saved_step=90)
     went_on = verdict_on(before, epochs(6, 0.7))
     assert went_on is not None
     assert went_on.verdict is Verdict.CONTINUED
@@ -99,48 +108,52 @@ def test_a_counter_that_restarts_with_each_epoch_leaves_the_verdict_to_the_loss(
 
 
 def test_without_a_loss_steps_decide_unless_epochs_continue() -> None:
-    before = Before(first=[Point(step=0, epoch=0.0)], last=[Point(step=s, epoch=s / 100) for s in range(0, 1000, 10)])
-    assert verdict_on(before, [Point(step=0)]) is None
-    assert verdict_on(before, [Point(step=s, epoch=s / 100) for s in range(0, 90, 10)]) is None
-    restarted = verdict_on(before, [Point(step=s, epoch=s / 100) for s in range(0, 100, 10)])
+    before = BeforeResume(
+        first=[LoggedPoint(step=0, epoch=0.0)], last=[LoggedPoint(step=s, epoch=s / 100) for s in range(0, 1000, 10)]
+    )
+    assert verdict_on(before, [LoggedPoint(step=0)]) is None
+    assert verdict_on(before, [LoggedPoint(step=s, epoch=s / 100) for s in range(0, 90, 10)]) is None
+    restarted = verdict_on(before, [LoggedPoint(step=s, epoch=s / 100) for s in range(0, 100, 10)])
     assert restarted is not None
     assert restarted.message == "restarted at step 0 after 990"
-    recounted = verdict_on(before, [Point(step=s, epoch=9.9 + s / 100) for s in (0, 10, 20)])
+    recounted = verdict_on(before, [LoggedPoint(step=s, epoch=9.9 + s / 100) for s in (0, 10, 20)])
     assert recounted is not None
     assert recounted.verdict is Verdict.RECOUNTED
 
 
 def test_a_bar_that_shows_0_before_it_is_advanced_is_not_a_restart() -> None:
-    before = Before(first=[Point(step=0)], last=[Point(step=s) for s in range(0, 1000, 10)], saved_step=900)
+    before = BeforeResume(
+        first=[LoggedPoint(step=0)], last=[LoggedPoint(step=s) for s in range(0, 1000, 10)], saved_step=900
+    )
     steps = (0, 0, 0, 0, 0, 901, 911)
     for count in range(len(steps)):
-        assert verdict_on(before, [Point(step=s) for s in steps[:count]]) is None
-    check = verdict_on(before, [Point(step=s) for s in steps])
+        assert verdict_on(before, [LoggedPoint(step=s) for s in steps[:count]]) is None
+    check = verdict_on(before, [LoggedPoint(step=s) for s in steps])
     assert check is not None
     assert (check.verdict, check.step_after) == (Verdict.CONTINUED, 901)
     # Batches that are skipped have a bar of their own.
-    skipping = [Point(step=s) for s in (*range(0, 50, 10), *range(901, 1000, 10))]
+    skipping = [LoggedPoint(step=s) for s in (*range(0, 50, 10), *range(901, 1000, 10))]
     for count in range(len(skipping)):
         check = verdict_on(before, skipping[:count])
         assert check is None or not check.is_doubtful
 
 
 def test_a_run_that_had_hardly_started_or_prints_nothing_gives_no_verdict() -> None:
-    hardly = Before(first=curve(0, 30), last=curve(0, 30), saved_step=20)
+    hardly = BeforeResume(first=curve(0, 30), last=curve(0, 30), saved_step=20)
     assert verdict_on(hardly, curve(0, 300), final=True) is None
-    assert verdict_on(Before(first=(), last=()), [], final=True) is None
+    assert verdict_on(BeforeResume(first=(), last=()), [], final=True) is None
     assert verdict_on(after_a_run(), [], final=True) is None
 
 
 def test_a_checkpoint_step_in_another_unit_is_ignored() -> None:
-    epochs = [Point(step=step) for step in (1, 2, 3)]
-    before = Before(first=epochs, last=epochs, saved_step=1500)
-    assert verdict_on(before, [Point(step=3), Point(step=4), Point(step=5)], final=True) is None
+    epochs = [LoggedPoint(step=step) for step in (1, 2, 3)]
+    before = BeforeResume(first=epochs, last=epochs, saved_step=1500)
+    assert verdict_on(before, [LoggedPoint(step=3), LoggedPoint(step=4), LoggedPoint(step=5)], final=True) is None
 
 
 def test_a_loss_that_never_fell_is_no_evidence_against_a_restart() -> None:
-    flat = [Point(step=step, loss=2.3) for step in range(0, 1000, 10)]
-    before = Before(first=flat[:20], last=flat, saved_step=900)
+    flat = [LoggedPoint(step=step, loss=2.3) for step in range(0, 1000, 10)]
+    before = BeforeResume(first=flat[:20], last=flat, saved_step=900)
     again = verdict_on(before, flat[:10])
     assert again is not None
     assert again.verdict is Verdict.RESTARTED
@@ -151,7 +164,7 @@ def test_a_loss_that_never_fell_is_no_evidence_against_a_restart() -> None:
 
 def test_a_loss_that_is_nan_is_ignored() -> None:
     before = after_a_run(saved=1900)
-    broken = [Point(step=1900 + 10 * place, loss=math.nan) for place in range(40)]
+    broken = [LoggedPoint(step=1900 + 10 * place, loss=math.nan) for place in range(40)]
     check = verdict_on(before, broken, final=True)
     assert check is None or not check.is_doubtful
 
@@ -174,7 +187,7 @@ def test_no_continuing_run_is_suspected_however_noisy(seed: int, noise: float, s
 @given(
     points=st.lists(
         st.builds(
-            Point,
+            LoggedPoint,
             step=st.none() | st.integers(0, 10**9),
             epoch=st.none() | st.floats(0, 1e6),
             loss=st.none() | st.floats(allow_nan=True, allow_infinity=True),
@@ -184,14 +197,14 @@ def test_no_continuing_run_is_suspected_however_noisy(seed: int, noise: float, s
     cut=st.integers(0, 60),
     final=st.booleans(),
 )
-def test_any_figures_can_be_judged(points: list[Point], cut: int, *, final: bool) -> None:
-    before = Before(first=points[:cut][:20], last=points[:cut], saved_step=None)
+def test_any_figures_can_be_judged(points: list[LoggedPoint], cut: int, *, final: bool) -> None:
+    before = BeforeResume(first=points[:cut][:20], last=points[:cut], saved_step=None)
     check = verdict_on(before, points[cut:], final=final)
     assert check is None or check.message
 
 
 def test_a_short_run_that_restarts_shows_its_initial_loss() -> None:
-    losses = [Point(step=step, loss=3 / step) for step in range(5, 100, 5)]
-    check = verdict_on(Before(first=losses, last=losses, saved_step=80), losses, final=True)
+    losses = [LoggedPoint(step=step, loss=3 / step) for step in range(5, 100, 5)]
+    check = verdict_on(BeforeResume(first=losses, last=losses, saved_step=80), losses, final=True)
     assert check is not None
     assert check.message.startswith("restarted at step 5 after 80: loss 0.3, before 0.07")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.invocation import arguments, resume_template, script_among, template_of_program
+from backprop_tui.domain.invocation import find_script, program_resume_template, resume_template, script_command_line
 from backprop_tui.domain.run import Queued
 from tests.domain.runs import queued, running
 
@@ -65,27 +65,27 @@ def test_the_clearest_of_several_flags_is_chosen() -> None:
 
 
 def test_a_command_line_names_its_script_or_its_program() -> None:
-    assert script_among(("torchrun", "--nproc-per-node", "2", "train.py", "--lr", "1")) == "train.py"
-    assert script_among(("bash", "-c", "python train.py")) is None
-    assert template_of_program(("/opt/bin/fairseq-train", "data")) == "--restore-file {path}"
-    assert template_of_program(("make",)) is None
+    assert find_script(("torchrun", "--nproc-per-node", "2", "train.py", "--lr", "1")) == "train.py"
+    assert find_script(("bash", "-c", "python train.py")) is None
+    assert program_resume_template(("/opt/bin/fairseq-train", "data")) == "--restore-file {path}"
+    assert program_resume_template(("make",)) is None
 
 
 def test_a_resumed_attempt_gets_the_detected_argument_unless_one_was_given() -> None:
     state = Queued(since=1.0, resume_from="/a dir/c.pt")
     found = queued(state=state, found_resume_arg="--resume {path}", command=("python3", "t.py", "--resume", "old.pt"))
-    assert arguments(running(found))[2:] == ("--resume", "old.pt", "--resume", "/a dir/c.pt")
+    assert script_command_line(running(found))[2:] == ("--resume", "old.pt", "--resume", "/a dir/c.pt")
     asked = queued(state=state, found_resume_arg="--resume {path}", resume_arg="--from={path}")
-    assert arguments(running(asked))[2:] == ("--from=/a dir/c.pt",)
+    assert script_command_line(running(asked))[2:] == ("--from=/a dir/c.pt",)
     original = queued(state=state, found_resume_arg="--resume {path}", understood_flags=("--resume-from",))
-    assert arguments(running(original))[2:] == ("--resume-from", "/a dir/c.pt")
-    assert arguments(running(queued(found_resume_arg="--resume {path}"))) == ("python3", "train.py")
+    assert script_command_line(running(original))[2:] == ("--resume-from", "/a dir/c.pt")
+    assert script_command_line(running(queued(found_resume_arg="--resume {path}"))) == ("python3", "train.py")
 
 
 def test_a_newer_checkpoint_replaces_one_given_on_the_command_line() -> None:
     state = Queued(since=1.0, resume_from="/new.pt")
     run = queued(state=state, understood_flags=("--resume-from",), command=("python3", "t.py", "--resume-from=/old.pt"))
-    assert arguments(running(run))[2:] == ("--resume-from=/old.pt", "--resume-from", "/new.pt")
+    assert script_command_line(running(run))[2:] == ("--resume-from=/old.pt", "--resume-from", "/new.pt")
 
 
 @given(st.text(alphabet="add_argument(click.option)'\"-, \n=resume", max_size=300))

@@ -6,18 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.checkpoint_pace import HISTORY_LENGTH, OVERDUE_SHARE, SavePace
+from backprop_tui.domain.checkpoint_pace import HISTORY_LENGTH, OVERDUE_SHARE, CheckpointPace
 
 
-def after(*times: float) -> SavePace:
-    pace = SavePace()
+def after(*times: float) -> CheckpointPace:
+    pace = CheckpointPace()
     for at in times:
         pace = pace.saved(at)
     return pace
 
 
 def test_nothing_is_expected_before_two_saves_are_known() -> None:
-    assert SavePace().due_in(1.0) is None
+    assert CheckpointPace().due_in(1.0) is None
     assert after(10.0).due_in(11.0) is None
 
 
@@ -56,7 +56,7 @@ def test_it_remembers_a_few_and_never_expects_in_the_past(times: list[float], at
 
 @given(st.lists(st.integers(-(10**12), 10**12), min_size=1, max_size=10))
 def test_the_growth_of_a_save_is_never_negative(growths: list[int]) -> None:
-    pace = SavePace()
+    pace = CheckpointPace()
     for growth in growths:
         pace = pace.measured(growth_bytes=growth, duration=None)
     assert (pace.bytes_per_save or 0) >= 0

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.goals import parse_until
-from backprop_tui.domain.lifecycle import Outcome, begin, conclude
+from backprop_tui.domain.goals import parse_goal
+from backprop_tui.domain.lifecycle import Outcome, begin_attempt, finish_attempt
 from backprop_tui.domain.run import Checkpoint, Ended, Queued, Run, Running, Spec
 from backprop_tui.domain.slices import slice_number
 from backprop_tui.domain.status import Status
@@ -25,7 +25,7 @@ def sliced(total: float | None = None, *until: str) -> Run:
         cwd="/",
         max_run_seconds=TIMEBOX,
         total_seconds=total,
-        until=tuple(map(parse_until, until)),
+        until=tuple(map(parse_goal, until)),
     )
     return replace(queued(), spec=spec)
 
@@ -33,14 +33,14 @@ def sliced(total: float | None = None, *until: str) -> Run:
 def after_slice(run: Run, number: int, saved_step: int | None, outcome: Outcome | None = None) -> Run:
     """A slice that started at `number` hundred seconds; it saved at that step, or nothing."""
     started = number * 100.0
-    run = begin(run, now=started, boot_id="b").to(Running(since=started))
+    run = begin_attempt(run, now=started, boot_id="b").to(Running(since=started))
     run = run.with_attempt(replace(run.attempt, running_seconds=TIMEBOX))
     if saved_step is not None:
         saved = Checkpoint(path=f"/{saved_step}", step=saved_step, saved_at=started + 50, sound=True)
         run = replace(run, checkpoints=(*run.checkpoints, saved))
     newest = run.checkpoints[-1].path if run.checkpoints else None
     outcome = outcome or Outcome(status=Status.TIMEBOXED, reason="at its limit")
-    return conclude(run, outcome, now=started + TIMEBOX, resume_from=newest)
+    return finish_attempt(run, outcome, now=started + TIMEBOX, resume_from=newest)
 
 
 def ended(run: Run) -> Ended:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.goals import COMPARATORS, Until, parse_until
+from backprop_tui.domain.goals import COMPARATORS, Goal, parse_goal
 
 names = st.from_regex(r"[A-Za-z][A-Za-z0-9_/@.]{0,20}", fullmatch=True).filter(
     lambda name: name.lower() not in ("step", "epoch")
@@ -17,26 +17,26 @@ figures = st.floats(-1e12, 1e12)
 
 
 def reached(text: str, step: int | None = None, epoch: float | None = None, **metrics: float) -> str | None:
-    return parse_until(text).reached(step=step, epoch=epoch, metrics=metrics)
+    return parse_goal(text).reached(step=step, epoch=epoch, metrics=metrics)
 
 
 @given(names, st.sampled_from(sorted(COMPARATORS)), st.integers(-(10**9), 10**9))
 def test_the_notation_parses_to_the_same_goal(name: str, sign: str, value: int) -> None:
-    until = parse_until(f"{name} {sign} {value}")
+    until = parse_goal(f"{name} {sign} {value}")
     assert (until.name, until.sign, until.value) == (name, sign, value)
-    assert parse_until(str(until)) == until
+    assert parse_goal(str(until)) == until
 
 
 @given(names, st.sampled_from(sorted(COMPARATORS)), figures, figures)
 def test_a_metric_is_compared_as_the_sign_says(name: str, sign: str, value: float, figure: float) -> None:
-    until = Until(name=name, sign=sign, value=value)
+    until = Goal(name=name, sign=sign, value=value)
     found = until.reached(step=None, epoch=None, metrics={name: figure})
     assert (found is not None) == COMPARATORS[sign](figure, value)
 
 
 @given(st.sampled_from(sorted(COMPARATORS)), figures)
 def test_nan_never_reaches_a_goal(sign: str, value: float) -> None:
-    assert Until(name="loss", sign=sign, value=value).reached(step=1, epoch=1, metrics={"loss": math.nan}) is None
+    assert Goal(name="loss", sign=sign, value=value).reached(step=1, epoch=1, metrics={"loss": math.nan}) is None
 
 
 def test_a_step_is_reached_by_a_later_one_too() -> None:
@@ -73,13 +73,13 @@ def test_without_a_value_nothing_is_reached() -> None:
 )
 def test_an_invalid_goal_is_rejected_with_an_example(text: str, told: str) -> None:
     with pytest.raises(ValueError, match=told):
-        parse_until(text)
+        parse_goal(text)
 
 
 @given(st.text(max_size=40))
 def test_no_text_breaks_it(text: str) -> None:
     try:
-        until = parse_until(text)
+        until = parse_goal(text)
     except ValueError:
         return
-    assert parse_until(str(until)) == until
+    assert parse_goal(str(until)) == until

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from backprop_tui.domain.lazy_dataclass import dataclass, prepare
+from backprop_tui.domain.lazy_dataclass import compile_inits, lazy_dataclass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """Every kind of field."""
 
@@ -24,7 +24,7 @@ class Reading:
     read_at: float = field(default=0.0, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass(frozen=True, slots=True)
 class Pair:
     """By position."""
 
@@ -32,14 +32,14 @@ class Pair:
     right: int = 2
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass(frozen=True, slots=True)
 class One:
     """A single field."""
 
     value: float
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass(frozen=True, slots=True)
 class Nothing:
     """No field."""
 
@@ -108,7 +108,7 @@ def test_a_copy_is_equal(copied: Any) -> None:
 
 
 def test_a_method_of_the_class_itself_stays() -> None:
-    @dataclass(frozen=True, slots=True)
+    @lazy_dataclass(frozen=True, slots=True)
     class Named:
         name: str
 
@@ -119,7 +119,7 @@ def test_a_method_of_the_class_itself_stays() -> None:
 
 
 def test_mutable_dataclasses_stay_mutable() -> None:
-    @dataclass(slots=True)
+    @lazy_dataclass(slots=True)
     class Standing:
         row: int = 0
 
@@ -129,12 +129,12 @@ def test_mutable_dataclasses_stay_mutable() -> None:
 
 
 def test_a_prepared_class_has_its_init_compiled() -> None:
-    @dataclass(frozen=True, slots=True)
+    @lazy_dataclass(frozen=True, slots=True)
     class Fresh:
         value: int
 
     later = Fresh.__init__
-    prepare(Fresh)
+    compile_inits(Fresh)
     prepared = Fresh.__init__
     assert Fresh(1) == Fresh(value=1)
     assert Fresh.__init__ is prepared

@@ -10,7 +10,7 @@ from backprop_tui.domain.run import Ended
 from backprop_tui.domain.status import Status
 from tests.end_to_end.crashing import Crashing
 from tests.support.crashes import FORKER, GUARDIAN, SUPERVISOR, Crash, after, before
-from tests.support.processes import anybody_learns_exit_codes
+from tests.support.processes import exit_codes_are_public
 from tests.support.sandbox import Sandbox, Submitted, script
 
 WRITE = "store.run_directory:RunDirectory.write"
@@ -54,7 +54,7 @@ SUPERVISOR_DIES = [
     pytest.param(
         (RUNS, before(LAUNCH, SUPERVISOR, times=2)),
         id="supervisor: before it has a script adopted",
-        marks=pytest.mark.skipif(not anybody_learns_exit_codes(), reason="nobody sees the code: init reaps the script"),
+        marks=pytest.mark.skipif(not exit_codes_are_public(), reason="nobody sees the code: init reaps the script"),
     ),
     case("supervisor: after it asked for a guardian", after("socket:send_fds", SUPERVISOR)),
     case("supervisor: after it has a guardian", after(LAUNCH, SUPERVISOR)),

@@ -11,9 +11,9 @@ import pytest
 from backprop_tui.domain.requests import (
     ContinueRequest,
     EditRequest,
+    NoticeRequest,
     PauseRequest,
     StopRequest,
-    TellRequest,
     TimeboxRequest,
 )
 from backprop_tui.domain.run import Ended, StopPlan
@@ -102,7 +102,7 @@ def test_the_guard_does_not_continue_a_run_that_a_person_paused(sandbox: Sandbox
     run.wait_for(Status.PAUSED)
     run.ask(PAUSE)
     run.ask(ContinueRequest(by="ram", reason="memory again"))
-    run.ask(TellRequest(message="all read"))
+    run.ask(NoticeRequest(message="all read"))
     run.wait(lambda: "told" in run.events(), "everything obeyed")
     assert run.status() is Status.PAUSED
     run.ask(KILL)

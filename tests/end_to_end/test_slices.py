@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from backprop_tui.domain.goals import parse_until
+from backprop_tui.domain.goals import parse_goal
 from backprop_tui.domain.run import Ended, Queued, Run, StopPlan
 from backprop_tui.domain.status import Status
 from tests.support import processes
@@ -33,7 +33,7 @@ def beginnings(submitted: Submitted) -> list[int]:
 
 def test_two_runs_on_one_slot_take_turns_and_both_finish(sandbox: Sandbox) -> None:
     sandbox.allow(1)
-    goals: dict[str, Any] = {"max_run_seconds": 1.0, "until": (parse_until("step=30"),), "stop": QUICK}
+    goals: dict[str, Any] = {"max_run_seconds": 1.0, "until": (parse_goal("step=30"),), "stop": QUICK}
     runs = [sandbox.queue(*script("saves.py", 1000, 0.05, 5), **goals) for _ in range(2)]
     sandbox.call()
     for run in runs:
@@ -53,7 +53,7 @@ def test_two_runs_on_one_slot_take_turns_and_both_finish(sandbox: Sandbox) -> No
 
 
 def test_a_run_ends_at_its_timebox_or_goal_whichever_comes_first(sandbox: Sandbox) -> None:
-    until = (parse_until("step=100000"), parse_until("loss<0.000001"))
+    until = (parse_goal("step=100000"), parse_goal("loss<0.000001"))
     run = sandbox.submit(
         *script("saves.py", 1000, 0.05, 5), max_run_seconds=0.8, total_seconds=1.6, until=until, stop=QUICK
     )
@@ -63,7 +63,7 @@ def test_a_run_ends_at_its_timebox_or_goal_whichever_comes_first(sandbox: Sandbo
 
 
 def test_a_metric_can_be_a_goal_and_the_script_is_stopped_gracefully(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*script("saves.py", 1000, 0.02, 5), until=(parse_until("loss<0.06"),), stop=QUICK)
+    run = sandbox.submit(*script("saves.py", 1000, 0.02, 5), until=(parse_goal("loss<0.06"),), stop=QUICK)
     end = end_of(run.wait_for_end())
     assert end.status is Status.TIMEBOXED
     assert (end.reason or "").startswith("loss 0.0588")
@@ -72,13 +72,13 @@ def test_a_metric_can_be_a_goal_and_the_script_is_stopped_gracefully(sandbox: Sa
 
 def test_nan_reaches_no_goal(sandbox: Sandbox) -> None:
     printing = "import json; [print(json.dumps({'step': n, 'loss': float('nan')})) for n in range(20)]"
-    run = sandbox.submit(*python(printing), until=(parse_until("loss<1"),))
+    run = sandbox.submit(*python(printing), until=(parse_goal("loss<1"),))
     assert run.wait_for_end().status is Status.COMPLETED
 
 
 def test_slices_that_save_nothing_end_with_a_reason(sandbox: Sandbox) -> None:
     run = sandbox.submit(
-        *script("saves.py", 1000, 0.05, 1000), max_run_seconds=0.5, until=(parse_until("step=1000"),), stop=QUICK
+        *script("saves.py", 1000, 0.05, 1000), max_run_seconds=0.5, until=(parse_goal("step=1000"),), stop=QUICK
     )
     assert "no sound checkpoint to resume from" in (end_of(run.wait_for_end()).reason or "")
     assert len(run.run().attempts) == 1
@@ -87,7 +87,7 @@ def test_slices_that_save_nothing_end_with_a_reason(sandbox: Sandbox) -> None:
 def test_a_script_that_does_not_resume_is_not_restarted_forever(sandbox: Sandbox) -> None:
     """The script saves the same first steps in each slice."""
     unheard = ("/usr/bin/env", "-u", "BACKPROP_RESUME_FROM", *script("saves.py", 1000, 0.05, 5))
-    run = sandbox.submit(*unheard, max_run_seconds=0.7, until=(parse_until("step=1000"),), stop=QUICK)
+    run = sandbox.submit(*unheard, max_run_seconds=0.7, until=(parse_goal("step=1000"),), stop=QUICK)
     assert "2 slices in a row saved nothing new" in (end_of(run.wait_for_end()).reason or "")
     assert len(run.run().attempts) <= 6
 
@@ -129,7 +129,7 @@ def test_a_checkpoint_deleted_while_the_run_is_queued_is_not_used(sandbox: Sandb
 @pytest.mark.parametrize("victim", ["guardian", "supervisor"])
 def test_no_slice_is_lost_or_executed_twice_when_a_process_dies(sandbox: Sandbox, victim: str) -> None:
     sandbox.allow(1)
-    goals: dict[str, Any] = {"max_run_seconds": 1.0, "until": (parse_until("step=30"),), "stop": QUICK}
+    goals: dict[str, Any] = {"max_run_seconds": 1.0, "until": (parse_goal("step=30"),), "stop": QUICK}
     run = sandbox.submit(*script("saves.py", 1000, 0.05, 5), **goals)
     run.wait(
         lambda: (len(run.run().attempts) == 2 and "begin" in run.said()[-1]) or len(beginnings(run)) >= 2, "a slice"

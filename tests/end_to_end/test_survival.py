@@ -185,7 +185,7 @@ def test_scripts_without_supervisor_and_guardians_are_adopted_after_the_next_com
     touch(working, "go")
     state = working.wait_for_end().state
     assert isinstance(state, Ended)
-    if processes.anybody_learns_exit_codes():
+    if processes.exit_codes_are_public():
         assert (state.status, state.exit_code) == (Status.FAILED, 7)
     else:
         assert (state.status, state.exit_code) == (Status.LOST, None)

@@ -26,13 +26,13 @@ def test_a_plot_has_its_size_and_a_curve_without_gaps(
 
 @given(points=some_points, width=st.integers(1, 70), unicode=st.booleans())
 def test_a_line_has_its_width(points: list[tuple[float, float]], width: int, unicode: bool) -> None:  # noqa: FBT001
-    assert len(plots.line(points, width=width, unicode=unicode)) == width
+    assert len(plots.sparkline(points, width=width, unicode=unicode)) == width
 
 
 def test_a_rising_curve_goes_from_below_to_above() -> None:
     points = [(float(x), float(x)) for x in range(9)]
     assert plots.plot(points, width=3, height=3, unicode=False) == ["  *", " * ", "*  "]
-    assert plots.line(points[:8], width=8, unicode=True) == "▁▂▃▄▅▆▇█"
+    assert plots.sparkline(points[:8], width=8, unicode=True) == "▁▂▃▄▅▆▇█"
 
 
 def test_a_spike_between_two_columns_is_not_lost() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.plotting.axes import SEXAGESIMAL, Scale, middle_range, padded_range, ticks
+from backprop_tui.plotting.axes import TIME_STEPS, Scale, padded_range, ticks, trimmed_range
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -35,7 +35,7 @@ def test_ticks_are_round() -> None:
     assert ticks(Scale(1.8, 7.3), 6) == [2, 3, 4, 5, 6, 7]
     assert ticks(Scale(0, 100), 5) == [0, 25, 50, 75, 100]
     assert ticks(Scale(0.001, 10, log=True), 5) == pytest.approx([0.001, 0.01, 0.1, 1, 10])
-    assert ticks(Scale(-1800, 0), 4, steps=SEXAGESIMAL) == [-1800, -1200, -600, 0]
+    assert ticks(Scale(-1800, 0), 4, steps=TIME_STEPS) == [-1800, -1200, -600, 0]
 
 
 def test_the_planned_end_is_labelled_where_it_is_round() -> None:
@@ -50,8 +50,8 @@ def test_a_logarithm_needs_values_above_zero() -> None:
 
 
 def test_an_outlier_does_not_determine_the_range() -> None:
-    assert middle_range([*(float(one) for one in range(200)), 1e9]) == (2.0, 198.0)
-    assert middle_range([1.0, 2.0, 1e9]) == (1.0, 1e9)
+    assert trimmed_range([*(float(one) for one in range(200)), 1e9]) == (2.0, 198.0)
+    assert trimmed_range([1.0, 2.0, 1e9]) == (1.0, 1e9)
 
 
 @given(low=st.floats(-1e308, 1e308), span=st.floats(0, 1e307))

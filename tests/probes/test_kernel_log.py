@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from backprop_tui.runner.memory_kills import memory_kill_of
+from backprop_tui.runner.memory_kills import find_oom_kill
 
 LOG = (
     "6,1,1000000,-;usb 1-1: new device\n"
@@ -17,13 +17,13 @@ LOG = (
 def test_only_the_given_processes_and_times_count(tmp_path: Path) -> None:
     path = tmp_path / "kmsg"
     path.write_text(LOG)
-    message = memory_kill_of({4711}, since=4.0, path=str(path))
+    message = find_oom_kill({4711}, since=4.0, path=str(path))
     assert message is not None
     assert message.startswith("Memory cgroup out of memory: Killed process 4711 (python3)")
-    assert memory_kill_of({4711}, since=7.0, path=str(path)) is None
-    assert memory_kill_of({4712}, since=7.0, path=str(path)) is not None
-    assert memory_kill_of({1}, since=0.0, path=str(path)) is None
+    assert find_oom_kill({4711}, since=7.0, path=str(path)) is None
+    assert find_oom_kill({4712}, since=7.0, path=str(path)) is not None
+    assert find_oom_kill({1}, since=0.0, path=str(path)) is None
 
 
 def test_a_log_that_is_not_readable_yields_nothing(tmp_path: Path) -> None:
-    assert memory_kill_of({4711}, since=0.0, path=str(tmp_path / "none")) is None
+    assert find_oom_kill({4711}, since=0.0, path=str(tmp_path / "none")) is None

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading, HostReading, Readings
 from backprop_tui.probes.readings import (
     Sample,
-    decode,
-    encode,
+    decode_sample,
+    encode_sample,
     read_readings,
     read_sample,
     remove_leftovers,
@@ -85,15 +85,15 @@ SAMPLE = Sample(
 
 @given(samples)
 def test_decoding_is_the_inverse_of_encoding(sample: Sample) -> None:
-    assert decode(encode(sample)) == sample
+    assert decode_sample(encode_sample(sample)) == sample
 
 
 @given(
     st.binary(max_size=200)
-    | samples.map(encode).flatmap(lambda all_: st.integers(0, len(all_) - 1).map(lambda n: all_[:n]))
+    | samples.map(encode_sample).flatmap(lambda all_: st.integers(0, len(all_) - 1).map(lambda n: all_[:n]))
 )
 def test_invalid_or_truncated_content_is_none(content: bytes) -> None:
-    assert decode(content) is None
+    assert decode_sample(content) is None
 
 
 @given(
@@ -108,11 +108,11 @@ def test_invalid_or_truncated_content_is_none(content: bytes) -> None:
     )
 )
 def test_json_of_another_shape_is_none(document: object) -> None:
-    assert decode(json.dumps(document).encode()) is None
+    assert decode_sample(json.dumps(document).encode()) is None
 
 
 def test_a_gpu_has_the_public_json_keys() -> None:
-    gpu = json.loads(encode(SAMPLE))["gpus"][0]
+    gpu = json.loads(encode_sample(SAMPLE))["gpus"][0]
     assert set(gpu) == {
         *("index", "uuid", "name", "health", "temperature_celsius", "utilization_percent", "memory_total_bytes"),
         *("memory_used_bytes", "power_watts", "fan_percent", "processes", "age_seconds", "problem"),

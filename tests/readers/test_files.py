@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from backprop_tui.readers.events import Progress
 from backprop_tui.readers.files.csv_log import CsvLog
 from backprop_tui.readers.files.tensorboard import MAX_RECORD_BYTES, TensorBoardLog
-from backprop_tui.readers.files.trainer_state import progress_in_state
+from backprop_tui.readers.files.trainer_state import parse_trainer_state
 
 CAPTURED = Path(__file__).parent / "captured"
 TABLES = sorted(CAPTURED.glob("*/*.csv"))
@@ -67,7 +67,7 @@ def test_a_captured_table_is_read_with_any_chunk_size(path: Path) -> None:
 
 
 def test_the_log_in_the_trainer_state_is_read_with_its_steps() -> None:
-    events = progress_in_state((CAPTURED / "transformers-5.24.0" / "trainer_state.json").read_bytes())
+    events = parse_trainer_state((CAPTURED / "transformers-5.24.0" / "trainer_state.json").read_bytes())
     assert [(event.step, event.metrics.get("loss")) for event in events[:2]] == [
         (5, 3.915350341796875),
         (10, 3.2586292266845702),
@@ -80,7 +80,7 @@ def test_the_log_in_the_trainer_state_is_read_with_its_steps() -> None:
     "content", [b"", b"{", b"[]", b"5", b'{"log_history": 5}', b'{"log_history": [5, null]}', b"[" * 100_000, b"\xff"]
 )
 def test_an_invalid_trainer_state_yields_nothing(content: bytes) -> None:
-    assert progress_in_state(content) == []
+    assert parse_trainer_state(content) == []
 
 
 def test_captured_events_are_read_with_any_chunk_size() -> None:
@@ -128,7 +128,7 @@ def test_random_bytes_do_no_harm(noise: bytes, place: int, chunk_bytes: int) -> 
     assert repr(read(TensorBoardLog(), torn)) == repr(read(TensorBoardLog(), torn, chunk_bytes))
     table = b"step,loss\n" + noise
     assert repr(read(CsvLog(), table)) == repr(read(CsvLog(), table, chunk_bytes))
-    progress_in_state(noise)
+    parse_trainer_state(noise)
 
 
 @given(
@@ -138,6 +138,6 @@ def test_random_bytes_do_no_harm(noise: bytes, place: int, chunk_bytes: int) -> 
 )
 def test_any_json_value_is_accepted(value: object) -> None:
     for key in ("global_step", "epoch", "max_steps", "log_history"):
-        progress_in_state(
+        parse_trainer_state(
             json.dumps({"log_history": [{"step": value, "loss": value}], "global_step": 1, key: value}).encode()
         )

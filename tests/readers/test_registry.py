@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.readers.events import CheckpointSaved, LogValue, Progress
+from backprop_tui.readers.events import CheckpointSaved, LogEvent, Progress
 from backprop_tui.readers.keras import Keras
 from backprop_tui.readers.lines import MAX_LINE_BYTES
 from backprop_tui.readers.log_reader import MEMORY_TAGS, LogReader
@@ -79,7 +79,7 @@ PIECES = st.sampled_from([*VALUES, *FRAGMENTS, *HEAVY]) | PRINTED | PRINTED | CU
 LOGS = st.lists(PIECES | st.binary(max_size=30), max_size=30).map(b"".join)
 
 
-def _read(*chunks: bytes, offset: int = 0) -> list[LogValue]:
+def _read(*chunks: bytes, offset: int = 0) -> list[LogEvent]:
     reader = LogReader(offset)
     return [value for chunk in chunks for value in reader.feed(chunk)] + reader.finish()
 
@@ -121,7 +121,7 @@ def test_another_reader_resumes_at_the_offset_of_a_reader_that_died() -> None:
         assert before + _resume(died, LOG[died.offset - 1000 :]) == whole, cut
 
 
-def _resume(died: LogReader, rest: bytes) -> list[LogValue]:
+def _resume(died: LogReader, rest: bytes) -> list[LogEvent]:
     """The events of a new reader that restores the state of the old one from JSON."""
     reader = LogReader(died.offset, memory=json.loads(json.dumps(died.memory())))
     return reader.feed(rest) + reader.finish()
@@ -185,7 +185,7 @@ class _Words:
     def __init__(self) -> None:
         self.seen: list[str] = []
 
-    def read(self, line: str, offset: int) -> list[LogValue]:
+    def read(self, line: str, offset: int) -> list[LogEvent]:
         self.seen.append(line)
         return [CheckpointSaved(offset=offset, path=line)] if "saved" in line else []
 

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.readers.events import CheckpointSaved, LogValue, Progress
+from backprop_tui.readers.events import CheckpointSaved, LogEvent, Progress
 from backprop_tui.readers.log_reader import LogReader
 from backprop_tui.readers.registry import READERS
-from backprop_tui.readers.user_patterns import MAX_LINE_CHARS, TookTooLong, UserPatterns
+from backprop_tui.readers.user_patterns import MAX_LINE_CHARS, RegexTimeout, UserPatterns
 
 PATTERN = r"it\.(?P<step>[\d,]+)/(?P<total_steps>\d+) L(?P<loss>\S+) (?:lr(?P<lr>\S+))?"
 
 
-def read(line: str, *patterns: str) -> list[LogValue]:
+def read(line: str, *patterns: str) -> list[LogEvent]:
     return list(UserPatterns(patterns).read(line, 9))
 
 
@@ -70,7 +70,7 @@ def test_user_patterns_come_before_the_other_readers() -> None:
 class _Impatient:
     def search(self, pattern: re.Pattern[str], line: str) -> re.Match[str] | None:
         if "slow" in pattern.pattern:
-            raise TookTooLong
+            raise RegexTimeout
         return pattern.search(line)
 
 

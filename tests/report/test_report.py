@@ -15,9 +15,9 @@ import pytest
 
 from backprop_tui import report
 from backprop_tui.processes.identity import identify
-from backprop_tui.readers.events import CheckpointSaved, LogValue, Progress
+from backprop_tui.readers.events import CheckpointSaved, LogEvent, Progress
 from backprop_tui.readers.log_reader import LogReader
-from backprop_tui.runner.stop_sequence import anyone_listens
+from backprop_tui.runner.stop_sequence import has_live_listener
 
 SOURCE = Path(report.__file__)
 NEW_AND_OLD_PYTHONS = [sys.executable, *(f"python3.{minor}" for minor in (8, 9, 10))]
@@ -47,7 +47,7 @@ class RunFolder:
         command = [python, "-S", str(script)]
         return subprocess.run(command, env=variables, cwd=self.scripts, capture_output=True, text=True, check=False)
 
-    def values(self) -> list[LogValue]:
+    def values(self) -> list[LogEvent]:
         return LogReader().feed(self.log.read_bytes())
 
     def write_live(self, **fields: object) -> None:
@@ -217,18 +217,18 @@ print(os.getpid())
     pid = folder.run(code).stdout.strip()
     (line,) = (folder.path / "listeners").read_text().splitlines()
     assert line.split()[0] == pid
-    assert not anyone_listens(str(folder.path / "listeners"))
+    assert not has_live_listener(str(folder.path / "listeners"))
 
 
 def test_a_running_process_that_polled_counts_as_listening(tmp_path: Path) -> None:
     file = tmp_path / "listeners"
-    assert not anyone_listens(str(file))
+    assert not has_live_listener(str(file))
     me = identify(os.getpid())
     assert me is not None
     file.write_text(f"no line\n1 2 3\n-1 -1\n{'9' * 30} 1\n{me.pid} {me.start_time + 1}\n")
-    assert not anyone_listens(str(file))
+    assert not has_live_listener(str(file))
     file.write_text(f"torn\n{me.pid} {me.start_time}\n")
-    assert anyone_listens(str(file))
+    assert has_live_listener(str(file))
 
 
 def test_the_checkpoint_to_resume_from_is_that_of_the_attempt(monkeypatch: pytest.MonkeyPatch) -> None:

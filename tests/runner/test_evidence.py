@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from backprop_tui.domain.lifecycle import conclude
-from backprop_tui.domain.live import Clock, Live, Postponed, Stopping
+from backprop_tui.domain.lifecycle import finish_attempt
+from backprop_tui.domain.live import Clock, Live, PostponedStop, Stopping
 from backprop_tui.domain.run import Gpu
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading, HostReading, Readings
-from backprop_tui.probes.readings import Sample, encode
+from backprop_tui.probes.readings import Sample, encode_sample
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.runner import failure_context, finalize
 from backprop_tui.runner.failure_context import FailureContext, file_system
@@ -129,7 +129,7 @@ def test_a_lost_gpu_and_other_processes_on_a_gpu_are_facts(tmp_path: Path) -> No
     other = GpuReading(index=4, uuid="GPU-4", name="H100", health=GpuHealth.LOST)
     readings = Readings(time=time.time(), host=HostReading(), gpus=(lost, shared, other), probe="nvml")
     path = tmp_path / "readings.json"
-    path.write_bytes(encode(Sample(readings=readings, pid=1, boot_id=boot_id())))
+    path.write_bytes(encode_sample(Sample(readings=readings, pid=1, boot_id=boot_id())))
     for run_id in (MINE, "other"):
         (tmp_path / run_id).mkdir()
     failure = context(tmp_path / MINE, "step 1\n")
@@ -151,12 +151,12 @@ def test_a_lost_gpu_and_other_processes_on_a_gpu_are_facts(tmp_path: Path) -> No
 
 
 def test_a_script_that_fails_during_a_deferred_stop_by_a_person_is_not_retried(tmp_path: Path) -> None:
-    wish = Postponed(status=Status.STOPPED, by="person", reason="stopped by you", since=0.0, deadline=1.0)
+    wish = PostponedStop(status=Status.STOPPED, by="person", reason="stopped by you", since=0.0, deadline=1.0)
     limit = replace(wish, status=Status.TIMEBOXED, by="timebox")
     run = running(queued(retries=3))
     for postponed, status in ((limit, Status.QUEUED), (wish, Status.FAILED)):
         outcome = outcome_of(Exit(signal=11), None, context(tmp_path, "step 1\n", postponed=postponed))
-        assert conclude(run, outcome, now=200.0, resume_from=None).status is status
+        assert finish_attempt(run, outcome, now=200.0, resume_from=None).status is status
 
 
 def test_the_end_is_not_lost_when_the_search_for_the_cause_hangs_or_fails(

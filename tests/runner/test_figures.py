@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from backprop_tui.domain.goals import parse_until
+from backprop_tui.domain.goals import parse_goal
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.live import Clock, Live
 from backprop_tui.domain.metric_series import Extreme
@@ -39,7 +39,7 @@ class Recorded:
         live = Live(attempt=1, runner_pid=1, script_pid=None, clock=Clock(), time=0.0, **known)
         self.recorder = Recorder(RunDirectory(folder), live)
         self.stop_sequence = FakeStopSequence()
-        goal = () if until is None else (parse_until(until),)
+        goal = () if until is None else (parse_goal(until),)
         spec = Spec(command=("true",), script=None, cwd=folder, limits=RunLimits(on_nan=on_nan), until=goal)
         self.checkpoints = CheckpointRecord(self.recorder)
         self.progress_recorder = ProgressRecorder(self.recorder, self.stop_sequence, spec, self.checkpoints)  # type: ignore[arg-type]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from backprop_tui.domain.checkpoint_pace import SavePace
-from backprop_tui.domain.live import Pause, Postponed
+from backprop_tui.domain.checkpoint_pace import CheckpointPace
+from backprop_tui.domain.live import Pause, PostponedStop
 from backprop_tui.domain.run import Checkpoint
 from backprop_tui.domain.status import Status
 from backprop_tui.runner.stop_sequence import DeferredStop
@@ -17,14 +17,14 @@ from tests.runner.test_ladder import StoppedRun
 
 GRACE = 10.0
 NOW = 100.0  # the clock's mark is 90: 10 s into the attempt
-DUE_SOON = SavePace(last_at=5.0, intervals=(8.0, 8.0))
-DUE_LATE = SavePace(last_at=5.0, intervals=(800.0,))
+DUE_SOON = CheckpointPace(last_at=5.0, intervals=(8.0, 8.0))
+DUE_LATE = CheckpointPace(last_at=5.0, intervals=(800.0,))
 
 
 class Waiting:
     """A deferred stop with a fake tree."""
 
-    def __init__(self, folder: str, pace: SavePace | None) -> None:
+    def __init__(self, folder: str, pace: CheckpointPace | None) -> None:
         self.stopped = StoppedRun(folder)
         self.recorder = self.stopped.recorder
         self.recorder.change(pace=pace)
@@ -50,7 +50,7 @@ class Waiting:
         return bool(self.stopped.tree.done)
 
     @property
-    def postponed(self) -> Postponed:
+    def postponed(self) -> PostponedStop:
         postponed = self.recorder.live.postponed
         assert postponed is not None
         return postponed

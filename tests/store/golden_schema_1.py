@@ -12,10 +12,10 @@ from backprop_tui.domain.live import Clock, Live, Pause, Stopping
 from backprop_tui.domain.requests import (
     ContinueRequest,
     EditRequest,
+    NoticeRequest,
     PauseRequest,
     Request,
     StopRequest,
-    TellRequest,
     TimeboxRequest,
 )
 from backprop_tui.domain.run import (
@@ -209,7 +209,7 @@ REQUESTS: tuple[Request, ...] = (
     TimeboxRequest(max_run_seconds=None),
     EditRequest(name="other", tags=("c",), note="", priority=-1),
     EditRequest(),
-    TellRequest(message="near its memory limit"),
+    NoticeRequest(message="near its memory limit"),
     StopRequest(by="guard", reason="loss is nan", kill=True, cause="nan_loss"),
 )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from backprop_tui.domain.governor.reasons import Check
-from backprop_tui.domain.lifecycle import Outcome, conclude
+from backprop_tui.domain.lifecycle import Outcome, finish_attempt
 from backprop_tui.domain.resume_check import Verdict
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
@@ -31,7 +31,9 @@ def keys_in(value: object) -> Iterator[str]:
 
 def test_every_key_of_a_run_is_documented() -> None:
     cause = Cause(kind="cuda_oom", evidence="e", advice="a", summary="s", line=7, retryable=True)
-    ended = conclude(full_run(), Outcome(status=Status.FAILED, exit_code=1, cause=cause), now=2000.5, resume_from=None)
+    ended = finish_attempt(
+        full_run(), Outcome(status=Status.FAILED, exit_code=1, cause=cause), now=2000.5, resume_from=None
+    )
     assert set(keys_in(public(ended, "/r"))) - WORDS == set()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from backprop_tui.domain.attempts import Attempts
+from backprop_tui.domain.attempts import AttemptTimeline
 from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.times import from_iso
 from backprop_tui.store import metrics as metrics_module
@@ -191,7 +191,7 @@ def test_an_export_has_attempt_and_running_time_and_names_values_that_are_not_fi
     _append(source, *(f'{{"time": "{time}", "step": 1, "metrics": {{"loss": "NaN"}}}}' for time in times))
     start = from_iso("2026-01-02T03:04:05Z")
     assert start is not None
-    attempts = Attempts(starts=(start, start + 10), idle=(0.0, 7.0))
+    attempts = AttemptTimeline(starts=(start, start + 10), idle=(0.0, 7.0))
     export_csv(str(source), str(target), attempts)
     assert target.read_text().splitlines()[1:] == [
         f"{times[0]},1,0.5,1,,NaN",

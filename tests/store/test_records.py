@@ -10,21 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.checkpoint_pace import SavePace
+from backprop_tui.domain.checkpoint_pace import CheckpointPace
 from backprop_tui.domain.disk_usage import DiskUse
 from backprop_tui.domain.errors import BrokenRecord
-from backprop_tui.domain.goals import parse_until
-from backprop_tui.domain.lifecycle import Outcome, conclude
+from backprop_tui.domain.goals import parse_goal
+from backprop_tui.domain.lifecycle import Outcome, finish_attempt
 from backprop_tui.domain.limits import MemoryLimit, RunLimits
-from backprop_tui.domain.live import Clock, Live, Pause, Postponed, Stopping, shown_status
+from backprop_tui.domain.live import Clock, Live, Pause, PostponedStop, Stopping, displayed_status
 from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.requests import (
     ContinueRequest,
     EditRequest,
+    NoticeRequest,
     PauseRequest,
     Request,
     StopRequest,
-    TellRequest,
     TimeboxRequest,
 )
 from backprop_tui.domain.resume_check import ResumeCheck, Verdict
@@ -95,7 +95,7 @@ def full_run() -> Run:
         process=Process(umask=0o77, nice=5, rlimits=(("RLIMIT_NOFILE", 10, 20),)),
         limits=RunLimits(gpu_memory_limit=MemoryLimit(fraction=0.5), max_parallel=4),
         visible_gpus=("0", "1"),
-        until=(parse_until("step=10000"), parse_until("loss<0.1")),
+        until=(parse_goal("step=10000"), parse_goal("loss<0.1")),
         found_resume_arg="--resume {path}",
         resume_check=RESUME_CHECK,
         env=(("SEED", "1"), ("HF_TOKEN", None)),
@@ -119,7 +119,7 @@ def test_a_run_survives_a_round_trip(name: str, note: str, values: dict[str, flo
 def test_an_ended_run_survives_a_round_trip(status: Status) -> None:
     cause = Cause(kind="cuda_oom", evidence="e", advice="a", summary="s", line=7, retryable=True)
     outcome = Outcome(status=status, exit_code=None, signal="SIGKILL", reason="why", cause=cause)
-    run = conclude(full_run(), outcome, now=2000.5, resume_from=None)
+    run = finish_attempt(full_run(), outcome, now=2000.5, resume_from=None)
     again = decode_run("run.json", through_json(encode_run(run, "/r")))
     assert again == run
     assert public(again, "/r")["exit_code"] is None
@@ -167,11 +167,11 @@ def live() -> Live:
         pause=Pause(since=1.0, by="heat", reason="hot"),
         attempt_log_offset=77,
         resume_check=RESUME_CHECK,
-        pace=SavePace(last_at=1.5, intervals=(2.0, 3.0), durations=(0.5,), growth_bytes=(-7, 9)),
+        pace=CheckpointPace(last_at=1.5, intervals=(2.0, 3.0), durations=(0.5,), growth_bytes=(-7, 9)),
         disk=DiskUse(mount="/data \udcff", free_bytes=10**12, save_bytes=5),
         disk_warning="disk 1 GB free",
         reached="step 10,000 reached",
-        postponed=Postponed(status=Status.STOPPED, by="person", reason="r", since=8.5, deadline=9.5),
+        postponed=PostponedStop(status=Status.STOPPED, by="person", reason="r", since=8.5, deadline=9.5),
         stopping=Stopping(
             status=Status.TIMEBOXED, by="timebox", reason="r", since=1.0, stage=1, deadline=2.0, is_final=True
         ),
@@ -184,16 +184,16 @@ def test_a_live_record_survives_a_round_trip() -> None:
 
 def test_the_live_record_refines_the_status_of_its_own_attempt_only() -> None:
     run = running()
-    assert shown_status(run, live()) is Status.STOPPING
-    assert shown_status(run, replace(live(), stopping=None, postponed=None)) is Status.PAUSED
-    assert shown_status(run, replace(live(), attempt=2)) is Status.RUNNING
+    assert displayed_status(run, live()) is Status.STOPPING
+    assert displayed_status(run, replace(live(), stopping=None, postponed=None)) is Status.PAUSED
+    assert displayed_status(run, replace(live(), attempt=2)) is Status.RUNNING
     paused = replace(live(), stopping=None, postponed=None)
     assert public(run, "/r", live=paused)["reason"] == "hot"
 
 
 def test_a_run_that_waits_for_its_last_checkpoint_is_stopping() -> None:
     waiting = replace(live(), stopping=None)
-    assert shown_status(running(), waiting) is Status.STOPPING
+    assert displayed_status(running(), waiting) is Status.STOPPING
     assert public(running(), "/r", live=waiting)["reason"] == "r, after its next checkpoint"
 
 
@@ -206,7 +206,7 @@ def test_a_run_that_waits_for_its_last_checkpoint_is_stopping() -> None:
         ContinueRequest(by="ram", reason="r"),
         TimeboxRequest(max_run_seconds=None),
         EditRequest(name="n\udcff", tags=(), note="", priority=-1),
-        TellRequest(message="m"),
+        NoticeRequest(message="m"),
     ],
 )
 def test_a_request_survives_a_round_trip(request_: Request) -> None:
@@ -228,7 +228,7 @@ def test_tags_in_files_are_fixed_whatever_the_classes_are_called() -> None:
         ContinueRequest: "continue",
         TimeboxRequest: "timebox",
         EditRequest: "edit",
-        TellRequest: "tell",
+        NoticeRequest: "tell",
     } == REQUEST_TAGS
 
 

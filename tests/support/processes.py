@@ -13,7 +13,7 @@ from backprop_tui.processes.identity import Identity, identify, is_alive, open_p
 KILL_SECONDS = 5.0
 
 
-def anybody_learns_exit_codes() -> bool:
+def exit_codes_are_public() -> bool:
     """Whether a pidfd gives the exit status of a process that is no child: since Linux 6.15, see linux/pidfd.h."""
     major, minor = os.uname().release.split(".")[:2]
     return (int(major), int(re.sub(r"\D.*", "", minor))) >= (6, 15)
@@ -77,7 +77,7 @@ def kill(identity: Identity, number: int = signal.SIGKILL) -> bool:
     return True
 
 
-def kill_all_knowing(folder: str) -> None:
+def kill_processes_of_store(folder: str) -> None:
     """Kills until two searches in a row find none: a guardian may start a supervisor while it is being killed."""
     end = time.monotonic() + KILL_SECONDS
     empty_searches = 0

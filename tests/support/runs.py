@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from backprop_tui.domain.lifecycle import Outcome, begin, conclude
+from backprop_tui.domain.lifecycle import Outcome, begin_attempt, finish_attempt
 from backprop_tui.domain.live import Clock, Live
 from backprop_tui.domain.requests import Request
 from backprop_tui.domain.run import Cause, Ended, Queued, Run, Running, Spec
@@ -63,7 +63,7 @@ class Guardian:
         lock = directory.try_lock()
         assert lock is not None
         self._lock: Lock = lock
-        run = begin(directory.read(), now=time.time(), boot_id=boot_id())
+        run = begin_attempt(directory.read(), now=time.time(), boot_id=boot_id())
         self.run = run.to(Running(since=time.time()))
         directory.write(self.run, durable=False)
         self.live = Live(
@@ -115,7 +115,7 @@ class Guardian:
     ) -> Run:
         """Writes the end of the attempt, and of the run unless it is retried; then releases the lock."""
         outcome = Outcome(status=status, exit_code=exit_code, signal=signal, reason=reason, cause=cause)
-        self.run = conclude(self.run, outcome, now=time.time(), resume_from=None)
+        self.run = finish_attempt(self.run, outcome, now=time.time(), resume_from=None)
         self.directory.write(self.run, durable=False)
         if isinstance(self.run.state, Ended):
             self.tells("ended", reason or status)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from backprop_tui.domain.limits import RunLimits
-from backprop_tui.domain.live import Live, shown_status
+from backprop_tui.domain.live import Live, displayed_status
 from backprop_tui.domain.requests import Request
 from backprop_tui.domain.run import Queued, Run, Spec
 from backprop_tui.domain.status import ENDED, Status
@@ -62,7 +62,7 @@ class Submitted:
     def status(self) -> Status:
         """The status as front ends show it."""
         run = self.run()
-        return shown_status(run, self.live() if run.attempts else None)
+        return displayed_status(run, self.live() if run.attempts else None)
 
     def log(self) -> bytes:
         """What the script printed."""
@@ -231,7 +231,7 @@ class Sandbox:
 
     def close(self) -> None:
         """Kills every process of this store."""
-        processes.kill_all_knowing(self.home.root)
+        processes.kill_processes_of_store(self.home.root)
         reap_ended()
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from backprop_tui.domain.governor.governor_state import GovernorMode, GovernorState
-from backprop_tui.domain.lifecycle import Outcome, begin, conclude
+from backprop_tui.domain.lifecycle import Outcome, begin_attempt, finish_attempt
 from backprop_tui.domain.live import Clock, Live
 from backprop_tui.domain.run import Cause, Gpu, Queued, Run, Running, Spec
 from backprop_tui.domain.status import Status
@@ -30,7 +30,9 @@ def queued(run_id: str, *, place: int = 1, holds: tuple[dict[str, Any], ...] = (
 def running(run_id: str, *, seconds: float = 60.0, curve: LossCurve | None = None, **given: Any) -> KnownRun:
     """A run that goes on for so long; fields of Live and of Run may be given."""
     of_live = {name: given.pop(name) for name in tuple(given) if name in Live.__slots__}
-    run = begin(_run(run_id, **given), now=NOW.wall - seconds, boot_id=NOW.boot_id, gpus=(Gpu(index=0, uuid="GPU-0"),))
+    run = begin_attempt(
+        _run(run_id, **given), now=NOW.wall - seconds, boot_id=NOW.boot_id, gpus=(Gpu(index=0, uuid="GPU-0"),)
+    )
     run = run.to(Running(since=NOW.wall - seconds))
     clock = Clock(running_seconds=seconds, mark=NOW.monotonic, boot_id=NOW.boot_id)
     live = Live(attempt=1, runner_pid=1, script_pid=2, clock=clock, time=NOW.wall, **of_live)
@@ -43,9 +45,9 @@ def ended(
 ) -> KnownRun:
     """A run that ended so long ago."""
     at = NOW.wall - ago
-    run = begin(_run(run_id, **fields), now=at - 100, boot_id=NOW.boot_id).to(Running(since=at - 100))
+    run = begin_attempt(_run(run_id, **fields), now=at - 100, boot_id=NOW.boot_id).to(Running(since=at - 100))
     outcome = Outcome(status=status, exit_code=0 if status is Status.COMPLETED else 1, cause=cause)
-    run = conclude(run, outcome, now=at, resume_from=None)
+    run = finish_attempt(run, outcome, now=at, resume_from=None)
     return KnownRun(record=public(run, f"{FOLDER}/{run_id}"))
 
 

@@ -12,7 +12,7 @@ from textual.message import Message
 from backprop_tui.domain.errors import StateUnavailable
 from backprop_tui.launchers.sampler_process import SamplerProcess
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
-from backprop_tui.probes.logout import Logout
+from backprop_tui.probes.logout import LogoutPolicy
 from backprop_tui.store.home import Home
 from backprop_tui.tui import bridge
 from backprop_tui.tui.bridge import UNFOCUSED_SECONDS, Bridge, StoreFailed, StoreRead
@@ -120,9 +120,9 @@ def test_the_effect_of_a_logout_is_asked_once_and_not_in_the_first_poll(
     store: Home, calls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    logout = Logout(survives=True, words="linger is on")
+    logout = LogoutPolicy(survives=True, words="linger is on")
 
-    def answer(user: str) -> Logout:
+    def answer(user: str) -> LogoutPolicy:
         asked.append(user)
         return logout
 

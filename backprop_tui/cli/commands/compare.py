@@ -11,8 +11,8 @@ from backprop_tui.cli.session import Session
 from backprop_tui.client.handles import HELP, resolve
 from backprop_tui.client.run_metrics import encode_extreme, metric_to_compare, read_compared_run
 from backprop_tui.domain.errors import UsageError
-from backprop_tui.domain.metric_series import Course
-from backprop_tui.plotting.track import Track
+from backprop_tui.domain.metric_series import MetricSeries
+from backprop_tui.plotting.track import PlottedSeries
 from backprop_tui.presentation.compare import (
     ComparedRun,
     ComparisonRow,
@@ -163,11 +163,11 @@ def _points(run: ComparedRun, metric: str | None, options: curves.CurveOptions) 
     course = None if metric is None else run.metrics.get(metric)
     if course is None:
         return []
-    track: Track = curves.track_of(course, run.run, options.by)
+    track: PlottedSeries = curves.track_of(course, run.run, options.by)
     every = max(1, len(track.places) // _CURVE_POINTS)
     bars = [bar for piece in track.drawn(options.stretches).pieces for bar in piece]
     return [[x, low / 2 + high / 2] for x, low, high in bars[::every]]
 
 
-def _encoded(course: Course | None, kind: str) -> JsonObject | None:
+def _encoded(course: MetricSeries | None, kind: str) -> JsonObject | None:
     return None if course is None else encode_extreme(course.last if kind == "last" else course.best)

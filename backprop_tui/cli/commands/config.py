@@ -87,10 +87,10 @@ def _path(_arguments: argparse.Namespace, session: Session) -> int:
 
 
 def _init(_arguments: argparse.Namespace, session: Session) -> int:
-    from backprop_tui.config.write import init, refuse_existing
+    from backprop_tui.config.write import init, require_absent
 
     if session.dry_run:
-        refuse_existing(session.config_path)
+        require_absent(session.config_path)
     else:
         init(session.config_path)
     would = "would be " if session.dry_run else ""
@@ -98,9 +98,9 @@ def _init(_arguments: argparse.Namespace, session: Session) -> int:
 
 
 def _set(arguments: argparse.Namespace, session: Session) -> int:
-    from backprop_tui.config.write import checked, set_key
+    from backprop_tui.config.write import set_key, validate_assignment
 
-    value = (checked if session.dry_run else set_key)(session.config_path, arguments.key, arguments.value)
+    value = (validate_assignment if session.dry_run else set_key)(session.config_path, arguments.key, arguments.value)
     would = "would be " if session.dry_run else ""
     message = f"{arguments.key} = {shown(value)}: {would}written to {session.config_path}"
     return _report(session, message, {"key": arguments.key, "value": value})

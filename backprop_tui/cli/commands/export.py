@@ -12,7 +12,7 @@ from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.session import Session
 from backprop_tui.client.handles import HELP, resolve_all
 from backprop_tui.client.runs import created, current, record_of
-from backprop_tui.domain.attempts import Attempts
+from backprop_tui.domain.attempts import AttemptTimeline
 from backprop_tui.domain.errors import BrokenRecord, UsageError
 from backprop_tui.store.export import COLUMNS as METRIC_COLUMNS
 from backprop_tui.store.export import cells, metric_names, rows
@@ -165,8 +165,8 @@ def _metric_rows(session: Session, run_ids: Sequence[str]) -> Iterator[tuple[str
     for run_id in run_ids:
         directory = RunDirectory(session.home.run_folder(run_id))
         try:
-            attempts = Attempts.of(directory.read())
+            attempts = AttemptTimeline.of(directory.read())
         except BrokenRecord:  # the original tool recorded it, or its record is broken: the metrics are still useful
-            attempts = Attempts()
+            attempts = AttemptTimeline()
         for row in rows(directory.metrics_path, attempts):
             yield run_id, row

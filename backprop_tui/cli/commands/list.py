@@ -12,7 +12,7 @@ from backprop_tui.cli.session import Session
 from backprop_tui.client.handles import BEST, HELP, LAST, RUNNING, resolve_all
 from backprop_tui.client.queueing import queue_places
 from backprop_tui.client.runs import ended_newest_first, record_of, split
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_names import main_loss
 from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED, Status
 from backprop_tui.store.fields import JsonObject
@@ -49,7 +49,7 @@ _SORTS: dict[str, tuple[Callable[[JsonObject], Any], bool]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass(frozen=True, slots=True)
 class _Listed:
     """A run with what its row needs in addition to its record."""
 

@@ -12,7 +12,7 @@ from backprop_tui.client.handles import HELP, resolve
 from backprop_tui.client.run_metrics import encode_extreme, metric_to_compare, read_compared_run
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.metric_names import main_loss
-from backprop_tui.domain.metric_series import Course, Extreme
+from backprop_tui.domain.metric_series import Extreme, MetricSeries
 from backprop_tui.domain.run import Run
 from backprop_tui.plotting import plots
 from backprop_tui.presentation import durations, numbers
@@ -123,7 +123,7 @@ def _heading(record: JsonObject) -> str:
     return tables.one_line("  ".join(filter(None, [*parts, reason_text(run, Moment.now())])))
 
 
-def _plotted(courses: Mapping[str, Course], names: Sequence[str], run_id: str) -> list[Course]:
+def _plotted(courses: Mapping[str, MetricSeries], names: Sequence[str], run_id: str) -> list[MetricSeries]:
     """The metrics to plot: those that were asked for, else the loss, else the first.
 
     Raises:
@@ -138,7 +138,7 @@ def _plotted(courses: Mapping[str, Course], names: Sequence[str], run_id: str) -
     return [courses[name] for name in (list(dict.fromkeys(names)) or default)]
 
 
-def _plot(course: Course, run: Run | None, options: curves.CurveOptions) -> None:
+def _plot(course: MetricSeries, run: Run | None, options: curves.CurveOptions) -> None:
     output.line()
     if not course.buckets:
         output.line(f"{course.name}: no finite value")
@@ -147,7 +147,7 @@ def _plot(course: Course, run: Run | None, options: curves.CurveOptions) -> None
     curves.plot([curves.track_of(course, run, options.by)], options)
 
 
-def _summary(course: Course) -> str:
+def _summary(course: MetricSeries) -> str:
     parts = [f"last {_value(course.last)}"]
     if course.best is not None:
         at = "" if course.best.step is None else f" at step {numbers.count(course.best.step)}"
@@ -161,18 +161,18 @@ def _value(extreme: Extreme | None) -> str:
     return tables.NOTHING if extreme is None else numbers.metric(extreme.value)
 
 
-def _row(course: Course, *, unicode: bool) -> tuple[str, ...]:
+def _row(course: MetricSeries, *, unicode: bool) -> tuple[str, ...]:
     points = course.drawn()
     best = course.best
     return (
         course.name,
         *(_value(extreme) for extreme in (course.first, course.last, course.least, course.most)),
         numbers.count(None if best is None else best.step),
-        plots.line(points, width=_LINE_WIDTH, unicode=unicode) if points else "",
+        plots.sparkline(points, width=_LINE_WIDTH, unicode=unicode) if points else "",
     )
 
 
-def _as_json(course: Course) -> JsonObject:
+def _as_json(course: MetricSeries) -> JsonObject:
     return {
         "count": course.count,
         "first": encode_extreme(course.first),

@@ -16,7 +16,7 @@ from backprop_tui.domain.formatting import plain
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading
 from backprop_tui.presentation import numbers
 from backprop_tui.probes.cgroups import Cgroups
-from backprop_tui.probes.logout import what_logout_does
+from backprop_tui.probes.logout import logout_policy
 
 LEAST_COLUMNS, LEAST_LINES = 80, 24
 LEAST_KERNEL = (5, 4)  # the first with pidfds that can be polled and waited for
@@ -151,7 +151,7 @@ def _check_gpu(gpu: GpuReading) -> Finding:
 
 def check_logout(user: str, *, root: str = "/", ask: bool = True) -> Iterator[Finding]:
     """Checks KillUserProcesses and lingering; `ask` asks logind, otherwise only its files are read."""
-    logout = what_logout_does(user, root=root, ask=ask)
+    logout = logout_policy(user, root=root, ask=ask)
     if logout.mend is None:
         yield ok("logout", f"runs continue after you log out ({logout.words})")
     else:

@@ -22,7 +22,7 @@ class Line(Protocol):
     def number(self) -> int | None: ...
 
 
-def made(
+def build_cause(
     kind: str,
     *,
     summary: str,

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from backprop_tui.domain.causes.tracebacks import ExceptionChain, LoggedException, LogLine, parse_tracebacks
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class FileSystem:
     """The file system of a path, and its free space."""
 
@@ -20,7 +20,7 @@ class FileSystem:
     free_files: int | None = None  # None if the file system does not count them
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GpuHolder:
     """A foreign process on a GPU of the run; `who` describes it."""
 
@@ -37,7 +37,7 @@ def _unknown_module(_name: str) -> str | None:
     return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """None or empty means unknown. The two callables are only called by the detectors that need them."""
 
@@ -70,7 +70,7 @@ _CONSEQUENCES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass(frozen=True, slots=True)
 class Hit:
     """A match of a pattern."""
 

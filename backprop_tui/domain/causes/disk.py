@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from backprop_tui.domain.causes.cause import decimal_size, made
+from backprop_tui.domain.causes.cause import build_cause, decimal_size
 from backprop_tui.domain.causes.clues import Clues, Hit
 from backprop_tui.domain.run import Cause
 
@@ -41,14 +41,14 @@ def _disk_cause(clues: Clues, hit: Hit, path: str) -> Cause:
     if path == SHARED_MEMORY:
         free = "" if system is None else f": {decimal_size(system.free_bytes)} free"
         advice = "use fewer or no loader workers (num_workers), or a larger /dev/shm (docker: --shm-size 8g)"
-        return made("disk_full", at=hit.line, summary=f"{SHARED_MEMORY} is full{free}", advice=advice)
+        return build_cause("disk_full", at=hit.line, summary=f"{SHARED_MEMORY} is full{free}", advice=advice)
     problem = "quota exceeded" if "quota" in hit.text or "[Errno 122]" in hit.text else "disk full"
     if system is None:
-        return made("disk_full", at=hit.line, summary=problem, advice="free some space, then resume")
+        return build_cause("disk_full", at=hit.line, summary=problem, advice="free some space, then resume")
     free = f"{decimal_size(system.free_bytes)} free now"
     if system.free_files == 0:
         free = "no inodes left, so no more files can be created"
-    return made(
+    return build_cause(
         "disk_full",
         at=hit.line,
         summary=f"{problem}: {system.mount}, {free}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backprop_tui.domain.causes.cause import made
+from backprop_tui.domain.causes.cause import build_cause
 from backprop_tui.domain.causes.clues import Clues
 from backprop_tui.domain.run import Cause
 
@@ -27,14 +27,14 @@ def gpu_faults(clues: Clues) -> Cause | None:
     if hit is None and trouble is None:
         return None
     if hit is not None and _BUSY in hit.text:
-        return made(
+        return build_cause(
             "gpu_lost",
             at=hit.line,
             summary="the GPU is busy or unavailable",
             advice="another process may hold it in exclusive mode: nvidia-smi -q -d COMPUTE, then resume",
             retryable=True,
         )
-    return made(
+    return build_cause(
         "gpu_lost",
         at=None if hit is None else hit.line,
         evidence=trouble,

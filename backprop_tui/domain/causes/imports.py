@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from backprop_tui.domain.causes.cause import made
+from backprop_tui.domain.causes.cause import build_cause
 from backprop_tui.domain.causes.clues import Clues
 from backprop_tui.domain.run import Cause
 
@@ -41,11 +41,11 @@ def imports(clues: Clues) -> Cause | None:
         hit = clues.find(pattern)
         if hit is not None:
             summary, advice = describe(clues, hit.match)
-            return made("import_error", at=hit.line, summary=summary, advice=advice)
+            return build_cause("import_error", at=hit.line, summary=summary, advice=advice)
     if root is None:
         return None
     advice = f"repair the package in that interpreter, or choose another one with --python{_origin(clues)}"
-    return made("import_error", at=root.line, summary=root.line.text, advice=advice)
+    return build_cause("import_error", at=root.line, summary=root.line.text, advice=advice)
 
 
 def _describe_module(clues: Clues, match: re.Match[str]) -> tuple[str, str]:

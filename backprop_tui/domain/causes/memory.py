@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from backprop_tui.domain.causes.cause import batch_option, binary_size, made
+from backprop_tui.domain.causes.cause import batch_option, binary_size, build_cause
 from backprop_tui.domain.causes.clues import Clues, Hit
 from backprop_tui.domain.run import Cause
 
@@ -36,7 +36,7 @@ def gpu_memory(clues: Clues) -> Cause | None:
     if hit is None:
         return None
     holders = _gpu_holders(clues, hit)
-    return made(
+    return build_cause(
         "cuda_oom",
         at=hit.line,
         summary=_gpu_memory_summary(clues, hit),
@@ -121,7 +121,7 @@ def host_memory(clues: Clues) -> Cause | None:
     """Recognises a kill shown by a counter, or a refused allocation in the script's output."""
     killed = clues.facts.memory_kill
     if killed is not None and clues.signal == "SIGKILL":
-        return made(
+        return build_cause(
             "host_oom",
             evidence=killed,
             summary="out of host memory: killed by the kernel",
@@ -136,7 +136,7 @@ def host_memory(clues: Clues) -> Cause | None:
     size = None if readable is None else readable[1]
     if size is None and in_bytes is not None:
         size = binary_size(int(in_bytes[1] or in_bytes[2]))
-    return made(
+    return build_cause(
         "host_oom",
         at=hit.line,
         summary="out of host memory" + ("" if size is None else f": requested {size}"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from backprop_tui.domain.causes.cause import NAN_ADVICE, made
+from backprop_tui.domain.causes.cause import NAN_ADVICE, build_cause
 from backprop_tui.domain.causes.clues import Clues
 from backprop_tui.domain.causes.tracebacks import LoggedException
 from backprop_tui.domain.run import Cause
@@ -55,7 +55,7 @@ def python_error(clues: Clues) -> Cause | None:
         summary = f"{_one_line(last)} ({summary})"
     retryable = re.search(_NOT_RETRYABLE, root.text) is None
     advice = _python_error_advice(root, summary)
-    return made("python_error", at=root.line, summary=summary, advice=advice, retryable=retryable)
+    return build_cause("python_error", at=root.line, summary=summary, advice=advice, retryable=retryable)
 
 
 def _one_line(exception: LoggedException) -> str:
@@ -82,9 +82,11 @@ def unknown(clues: Clues) -> Cause:
     for line in reversed(clues.last[-20:]):
         if re.search(_ERROR_LINE, line.text):
             summary = f"{ended}: {line.text.strip()}"
-            return made("unknown", at=line, summary=summary, advice="read the end of the log", retryable=True)
+            return build_cause("unknown", at=line, summary=summary, advice="read the end of the log", retryable=True)
     last = clues.last[-1] if clues.last else None  # such as the message of sys.exit
-    return made("unknown", at=last, evidence=ended, summary=ended, advice="read the end of the log", retryable=True)
+    return build_cause(
+        "unknown", at=last, evidence=ended, summary=ended, advice="read the end of the log", retryable=True
+    )
 
 
 _NAN = r"\b(?:nan|NaN|NAN|[Ii]nf|[Nn]on-?finite|[Ii]nfinite)\b|isnan|isfinite"
@@ -105,10 +107,10 @@ def nan_loss(clues: Clues) -> Cause | None:
         mentions_nan = re.search(_NAN_MESSAGE, f"{root.text}\n{root.code}") is not None
         if root.name not in _CHECKS or not (mentions_nan or (logged is not None and root.name in _PROOFS)):
             return None
-        return made("nan_loss", at=root.line, summary=logged or root.line.text, advice=NAN_ADVICE)
+        return build_cause("nan_loss", at=root.line, summary=logged or root.line.text, advice=NAN_ADVICE)
     if clues.facts.exit_code is None or clues.signal is not None:
         return None
     for line in list(clues.last)[: -_SEARCHED_LINES - 1 : -1]:
         if re.search(_NAN_MESSAGE, line.text) is not None:
-            return made("nan_loss", at=line, summary=logged or line.text, advice=NAN_ADVICE)
-    return None if logged is None else made("nan_loss", evidence=logged, summary=logged, advice=NAN_ADVICE)
+            return build_cause("nan_loss", at=line, summary=logged or line.text, advice=NAN_ADVICE)
+    return None if logged is None else build_cause("nan_loss", evidence=logged, summary=logged, advice=NAN_ADVICE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from backprop_tui.domain.causes.cause import made
+from backprop_tui.domain.causes.cause import build_cause
 from backprop_tui.domain.causes.clues import Clues
 from backprop_tui.domain.causes.disk import disk
 from backprop_tui.domain.causes.gpu import gpu_faults
@@ -54,9 +54,11 @@ def cause_of_loss(reason: str, clues: Clues) -> Cause:
     if clues.facts.memory_kill is not None:
         evidence = clues.facts.memory_kill
         summary = "perhaps out of host memory: the kernel killed a process of its control group"
-        return made("unknown", evidence=evidence, summary=summary, advice="check dmesg, then resume it", retryable=True)
+        return build_cause(
+            "unknown", evidence=evidence, summary=summary, advice="check dmesg, then resume it", retryable=True
+        )
     last = clues.last[-1] if clues.last else None
-    return made(
+    return build_cause(
         "unknown",
         at=last,
         evidence=reason,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backprop_tui.domain.causes.cause import decimal_size, made
+from backprop_tui.domain.causes.cause import build_cause, decimal_size
 from backprop_tui.domain.causes.clues import Clues
 from backprop_tui.domain.causes.disk import SHARED_MEMORY
 from backprop_tui.domain.run import Cause
@@ -50,7 +50,7 @@ def signals(clues: Clues) -> Cause | None:
         if shared is not None and shared.free_bytes < _SHARED_MEMORY_NEEDED_BYTES:
             free = decimal_size(shared.free_bytes)
             advice = f"{SHARED_MEMORY} has {free} free: use fewer loader workers, or make it larger"
-    return made(
+    return build_cause(
         "killed_by_signal",
         at=None if hit is None else hit.line,
         evidence=f"{name}{by_code}",
@@ -71,6 +71,6 @@ def interrupted(clues: Clues) -> Cause | None:
     root = clues.root
     if root is None or root.name != "KeyboardInterrupt":
         return None
-    return made(
+    return build_cause(
         "killed_by_signal", at=root.line, summary="interrupted by SIGINT", advice=_ADVICE["SIGINT"], retryable=True
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backprop_tui.domain.causes.cause import NAN_ADVICE, made
+from backprop_tui.domain.causes.cause import NAN_ADVICE, build_cause
 from backprop_tui.domain.governor.snapshot import BY_RAM
 from backprop_tui.domain.live import Stopping
 from backprop_tui.domain.run import Cause
@@ -12,7 +12,7 @@ PERSON, SESSION_ENDED, MACHINE_RESTARTED = "stopped_by_person", "session_ended",
 DEPENDENCY = "dependency"
 
 # Ends that a person asked for: there is nothing to investigate.
-WISHED = frozenset({PERSON})
+REQUESTED_ENDS = frozenset({PERSON})
 
 _ADVICE = {
     PERSON: "resume continues from the newest checkpoint",
@@ -32,10 +32,10 @@ def cause_of_stop(*, by: str, reason: str, kind: str | None) -> Cause:
     """Returns the cause of a requested stop; `reason` has the figures, `kind` is set if a guard gave one."""
     kind = kind or _KINDS_BY_REQUESTER.get(by, "unknown")
     advice = _RAM_ADVICE if by == BY_RAM else _ADVICE.get(kind, _ADVICE[PERSON])
-    return made(kind, evidence=reason, summary=reason, advice=advice)
+    return build_cause(kind, evidence=reason, summary=reason, advice=advice)
 
 
-def cause_of_our_stop(stopping: Stopping) -> Cause | None:
+def cause_of_recorded_stop(stopping: Stopping) -> Cause | None:
     """Returns the cause of a recorded stop; None for the end of a timebox, which is no failure."""
     if stopping.status is not Status.STOPPED:
         return None
@@ -47,11 +47,11 @@ def cause_of_unmet_dependency(reason: str) -> Cause:
     return cause_of_stop(by=DEPENDENCY, reason=reason, kind=DEPENDENCY)
 
 
-def cause_of_restart(reason: str) -> Cause:
+def cause_of_machine_restart(reason: str) -> Cause:
     """Returns the cause of a run that was lost when the machine restarted."""
     return cause_of_stop(by=MACHINE_RESTARTED, reason=reason, kind=MACHINE_RESTARTED)
 
 
-def cause_of_doubt(reason: str) -> Cause:
+def cause_of_unknown_end(reason: str) -> Cause:
     """Returns the cause of a run whose end cannot be determined."""
-    return made("unknown", evidence=reason, summary=reason, advice=_ADVICE[MACHINE_RESTARTED], retryable=True)
+    return build_cause("unknown", evidence=reason, summary=reason, advice=_ADVICE[MACHINE_RESTARTED], retryable=True)

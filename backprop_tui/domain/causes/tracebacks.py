@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import field
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 MAX_LINES = 20_000
 _MAX_LINE_LENGTH = 2_000
@@ -17,7 +17,7 @@ _ESCAPES = r"\x1b(?:\[[0-?]*[ -/]*[@-~]?|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ 
 _SOURCE = r"(\[rank\d+\]:|\[[a-z]+\d+\]:|\[\d+,\d+\]<std(?:err|out)>:|\(\w[^()]* pid=\d+[^()]*\)|\d{1,4}:) ?"
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass(frozen=True, slots=True)
 class LogLine:
     """Text of a line, or of one state of a progress bar; `number` counts from 1, None if unknown."""
 
@@ -32,7 +32,7 @@ class LogLine:
         return None if match is None else int(match[0])
 
 
-def lines_of(content: bytes, first_number: int | None) -> tuple[LogLine, ...]:
+def split_log_lines(content: bytes, first_number: int | None) -> tuple[LogLine, ...]:
     """Splits the end of a log into lines, oldest first, including empty ones; the first has the given number."""
     lines: list[LogLine] = []
     rows = content.split(b"\n")
@@ -77,7 +77,7 @@ _MAX_MESSAGE_LENGTH = 8_000
 _GROUP = r"^\s*(?:\|\s|\+\s|\+-\+-[-+ 0-9]*$)"  # exception groups are printed as a tree
 
 
-@dataclass(slots=True)
+@lazy_dataclass(slots=True)
 class LoggedException:
     """An exception as printed in a traceback."""
 
@@ -113,7 +113,7 @@ def _is_library(path: str) -> bool:
     return path.startswith("<") or re.search(r"/(?:site|dist)-packages/|/lib/python3[^/]*/", path) is not None
 
 
-@dataclass(slots=True)
+@lazy_dataclass(slots=True)
 class ExceptionChain:
     """Exceptions of which each led to the next; `last_index` is the index of its last line in the log."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from backprop_tui.domain.causes.cause import made
+from backprop_tui.domain.causes.cause import build_cause
 from backprop_tui.domain.causes.clues import Clues, Hit
 from backprop_tui.domain.run import Cause
 
@@ -21,7 +21,7 @@ def usage(clues: Clues) -> Cause | None:
     if hit is None:
         return None
     message = hit.match[1] if hit.match.lastindex else hit.line.text
-    return made("python_error", at=hit.line, summary=f"wrong arguments: {message}", advice=_USAGE_ADVICE)
+    return build_cause("python_error", at=hit.line, summary=f"wrong arguments: {message}", advice=_USAGE_ADVICE)
 
 
 def _find_usage_error(clues: Clues) -> Hit | None:
@@ -36,7 +36,7 @@ def syntax(clues: Clues) -> Cause | None:
     if root is None or root.name not in _SYNTAX_ERRORS:
         return None
     where = "" if not root.frames else f" in {root.frames[-1][0]} line {root.frames[-1][1]}"
-    return made(
+    return build_cause(
         "python_error",
         at=root.line,
         summary=re.sub(r"^(?:\w+\.)+", "", root.line.text) + where,
@@ -70,18 +70,18 @@ def missing_file(clues: Clues) -> Cause | None:
     if root is None:
         return None
     summary = re.sub(r"^(?:\w+\.)+(?=\w)", "", root.line.text)
-    return made("file_not_found", at=root.line, summary=summary, advice=f"relative paths start at {_cwd(clues)}")
+    return build_cause("file_not_found", at=root.line, summary=summary, advice=f"relative paths start at {_cwd(clues)}")
 
 
 def _missing_file_cause(clues: Clues, hit: Hit, path: str) -> Cause:
     if "command not found" in hit.text or clues.facts.exit_code == 127:
         advice = "install it, or give its full path; PATH is that of the shell in which the run was queued"
-        return made("file_not_found", at=hit.line, summary=f"command not found: {path}", advice=advice)
+        return build_cause("file_not_found", at=hit.line, summary=f"command not found: {path}", advice=advice)
     if path.startswith("/"):
         advice = "check the path; is it on a disk that is not mounted here?"
     else:
         advice = f"it was expected at {_cwd(clues)}/{path}; --cwd sets where relative paths start"
-    return made("file_not_found", at=hit.line, summary=f"FileNotFoundError: {path}", advice=advice)
+    return build_cause("file_not_found", at=hit.line, summary=f"FileNotFoundError: {path}", advice=advice)
 
 
 def _cwd(clues: Clues) -> str:

@@ -9,21 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from backprop_tui.domain.formatting import counted, duration, gigabytes_down, gigabytes_up, plain
-from backprop_tui.domain.governor.disk_forecast import shortages
+from backprop_tui.domain.governor.disk_forecast import forecast_shortages
 from backprop_tui.domain.governor.placement import place
 from backprop_tui.domain.governor.reasons import Check, HoldReason, most_blocking_first
 from backprop_tui.domain.governor.snapshot import Candidate, Placement, Snapshot
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Admit:
     """The run starts with this placement."""
 
     placement: Placement
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
     """The run waits, for at least one reason; the most blocking reason comes first."""
 
@@ -111,7 +111,7 @@ def _check_disk_forecast(candidate: Candidate, snapshot: Snapshot) -> Iterator[H
     reserve = candidate.limits.min_free_disk_bytes
     if reserve <= 0:
         return
-    for shortage in shortages(snapshot.saving, reserve):
+    for shortage in forecast_shortages(snapshot.saving, reserve):
         if candidate.mount in (None, shortage.mount):
             limit = shortage.needed_bytes + reserve
             yield HoldReason(check=Check.DISK, figure=shortage.free_bytes, limit=limit, message=shortage.message)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.telemetry import GpuReading
 
@@ -17,7 +17,7 @@ LEARNED_MARGIN_PERCENT = 10
 UNSEEN_CLAIM_SECONDS = 600.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """Bytes of one GPU that a run may still allocate; `since` is the monotonic time of the run's start."""
 
@@ -39,7 +39,7 @@ def claim_bytes(limits: RunLimits, learned_peak_bytes: int | None) -> int:
     return max(limits.gpu_min_free_vram_bytes, -(-(learned_peak_bytes or 0) * (100 + LEARNED_MARGIN_PERCENT) // 100))
 
 
-def own_use_bytes(gpu: GpuReading, run_id: str) -> int | None:
+def run_usage_bytes(gpu: GpuReading, run_id: str) -> int | None:
     """Returns the GPU memory used by the processes of a run; None if the driver reports none of them with a figure."""
     held = [process.memory_bytes for process in gpu.processes if process.run == run_id]
     known = [count for count in held if count is not None]
@@ -49,7 +49,9 @@ def own_use_bytes(gpu: GpuReading, run_id: str) -> int | None:
 def outstanding_bytes(gpu: GpuReading, claims: Iterable[Claim]) -> int:
     """Returns the memory of a GPU that is claimed but not allocated yet."""
     return sum(
-        max(0, claim.bytes - (own_use_bytes(gpu, claim.run_id) or 0)) for claim in claims if claim.gpu_uuid == gpu.uuid
+        max(0, claim.bytes - (run_usage_bytes(gpu, claim.run_id) or 0))
+        for claim in claims
+        if claim.gpu_uuid == gpu.uuid
     )
 
 
@@ -63,7 +65,7 @@ def free_after_claims(gpu: GpuReading, claims: Iterable[Claim]) -> int | None:
     return gpu.memory_total_bytes - gpu.memory_used_bytes - outstanding_bytes(gpu, claims)
 
 
-def settle(
+def outstanding_claims(
     claims: Iterable[Claim], gpus: Iterable[GpuReading], active_ids: Collection[str], *, now: float
 ) -> tuple[Claim, ...]:
     """Returns the claims that still count after a reading.
@@ -86,7 +88,7 @@ def _fulfilled_claims(claims: list[Claim], gpu: GpuReading, now: float) -> Itera
     unseen_bytes = 0
     unseen: list[Claim] = []
     for claim in claims:
-        use = own_use_bytes(gpu, claim.run_id)
+        use = run_usage_bytes(gpu, claim.run_id)
         if use is None:
             unseen.append(claim)
             unseen_bytes += claim.bytes

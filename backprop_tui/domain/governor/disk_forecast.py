@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from backprop_tui.domain.checkpoint_pace import SavePace
+from backprop_tui.domain.checkpoint_pace import CheckpointPace
 from backprop_tui.domain.disk_usage import needed_bytes, seconds_until_full
 from backprop_tui.domain.formatting import duration, gigabytes_down, gigabytes_up, plain
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.limits import GIGABYTE, MEGABYTE
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class SavingRun:
     """An active run that writes checkpoints; `seconds_left` of its timebox is None if it has none."""
 
@@ -22,7 +22,7 @@ class SavingRun:
     mount: str
     free_bytes: int
     save_bytes: int
-    pace: SavePace
+    pace: CheckpointPace
     seconds_left: float | None
 
     @property
@@ -50,7 +50,7 @@ def saving_run(run: Run, live: Live, *, passed_seconds: float = 0.0) -> SavingRu
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Shortage:
     """A disk that is too small for what will still be written to it."""
 
@@ -60,7 +60,7 @@ class Shortage:
     message: str
 
 
-def shortages(runs: Iterable[SavingRun], reserve_bytes: int) -> list[Shortage]:
+def forecast_shortages(runs: Iterable[SavingRun], reserve_bytes: int) -> list[Shortage]:
     """Returns the disks that will have less than `reserve_bytes` free; the smallest measurement of each disk counts."""
     by_mount: dict[str, list[SavingRun]] = {}
     for run in runs:

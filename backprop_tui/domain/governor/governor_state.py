@@ -10,7 +10,7 @@ from backprop_tui.domain.governor.admission import Hold, conservative_hold, cons
 from backprop_tui.domain.governor.reasons import Check, HoldReason, most_blocking_first
 from backprop_tui.domain.governor.snapshot import Snapshot
 from backprop_tui.domain.governor.tokens import ROUNDING, is_limited
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 
 class GovernorMode(StrEnum):
@@ -21,7 +21,7 @@ class GovernorMode(StrEnum):
     CONSERVATIVE = "conservative"  # readings are missing: one run at a time
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GovernorState:
     """The governor after a pass over the queue.
 
@@ -39,7 +39,7 @@ class GovernorState:
     queue_held: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GovernorLine:
     """A word for the state and clauses that explain it, the most blocking first."""
 

@@ -18,14 +18,14 @@ from backprop_tui.domain.governor.guard_memory import (
 from backprop_tui.domain.governor.guard_view import Alarm, GpuHistory, GuardAction, GuardView, update_histories
 from backprop_tui.domain.governor.heat import (
     continue_below_celsius,
-    is_gpu_hot,
     hottest_gpu,
     is_cool,
+    is_gpu_hot,
     pause_overheated,
 )
 from backprop_tui.domain.governor.snapshot import BY_HEAT, BY_RAM, ActiveRun
-from backprop_tui.domain.lazy_dataclass import dataclass
-from backprop_tui.domain.requests import ContinueRequest, PauseRequest, StopRequest, TellRequest
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.requests import ContinueRequest, NoticeRequest, PauseRequest, StopRequest
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, Readings, is_stale
 
 
@@ -36,7 +36,7 @@ def report_lost_gpus(view: GuardView) -> Iterator[GuardAction]:
         if lost and (run.id, Alarm.GPU_LOST) not in view.reported:
             problem = f": {lost[0].problem}" if lost[0].problem else ""
             numbers = ", ".join(str(gpu.index) for gpu in lost)
-            request = TellRequest(message=f"GPU {numbers} lost{problem}, the run is left alone")
+            request = NoticeRequest(message=f"GPU {numbers} lost{problem}, the run is left alone")
             yield GuardAction(run_id=run.id, alarm=Alarm.GPU_LOST, request=request)
 
 
@@ -107,7 +107,7 @@ ALARM_IS_OVER: Mapping[Alarm, Callable[[ActiveRun, GuardView], bool]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class SentCommand:
     """The last command to a run, and its monotonic time."""
 
@@ -115,7 +115,7 @@ class SentCommand:
     at: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GuardState:
     """What the guard remembers between steps; times are monotonic."""
 
@@ -126,7 +126,7 @@ class GuardState:
     ram_acted_at: float = -float("inf")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GuardStep:
     """The state for the next step, and the actions of this one: at most one command per run, and all reports."""
 
@@ -175,7 +175,7 @@ def _due_actions(proposed: Iterable[GuardAction], sent: Mapping[str, SentCommand
     """All reports, and the first command to each run unless the same was sent a moment ago."""
     commanded: set[str] = set()
     for action in proposed:
-        if isinstance(action.request, TellRequest):
+        if isinstance(action.request, NoticeRequest):
             yield action
         elif action.run_id not in commanded:
             commanded.add(action.run_id)
@@ -188,7 +188,7 @@ def _due_actions(proposed: Iterable[GuardAction], sent: Mapping[str, SentCommand
 def _next_state(state: GuardState, view: GuardView, actions: Sequence[GuardAction], now: float) -> GuardState:
     """The state after this step, without runs that have ended or are stopping."""
     runs = {run.id: run for run in view.runs}
-    commands = [action for action in actions if not isinstance(action.request, TellRequest)]
+    commands = [action for action in actions if not isinstance(action.request, NoticeRequest)]
     sent = {run_id: command for run_id, command in state.sent.items() if run_id in runs}
     sent.update({action.run_id: SentCommand(action=action, at=now) for action in commands})
     continuing = {
@@ -196,7 +196,7 @@ def _next_state(state: GuardState, view: GuardView, actions: Sequence[GuardActio
         for run_id, alarm in state.reported
         if run_id in runs and not ALARM_IS_OVER[alarm](runs[run_id], view)
     }
-    new = {(action.run_id, action.alarm) for action in actions if isinstance(action.request, TellRequest)}
+    new = {(action.run_id, action.alarm) for action in actions if isinstance(action.request, NoticeRequest)}
     about_ram = [action for action in commands if action.alarm is Alarm.RAM]
     paused = any(isinstance(action.request, PauseRequest) for action in about_ram)
     return GuardState(

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from functools import partial
 
 from backprop_tui.domain.formatting import gigabytes_down, gigabytes_up
-from backprop_tui.domain.governor.claims import own_use_bytes
+from backprop_tui.domain.governor.claims import run_usage_bytes
 from backprop_tui.domain.governor.guard_view import READINGS_TO_ACT, READINGS_TO_STOP, Alarm, GuardAction, GuardView
 from backprop_tui.domain.governor.snapshot import BY_RAM, ActiveRun
 from backprop_tui.domain.limits import MemoryLimit, RunLimits
-from backprop_tui.domain.requests import PauseRequest, StopRequest, TellRequest
+from backprop_tui.domain.requests import NoticeRequest, PauseRequest, StopRequest
 from backprop_tui.domain.telemetry import GpuReading
 
 # A pause takes effect, and a reading shows it, before the next run is paused or continued.
@@ -65,7 +65,7 @@ def enforce_memory_limits(view: GuardView) -> Iterator[GuardAction]:
 
 def is_above_limit(run: ActiveRun, gpu: GpuReading) -> bool:
     """Whether the run is known to use more of the GPU than it may."""
-    used, limit = own_use_bytes(gpu, run.id), limit_bytes(run.limits.gpu_memory_limit, gpu)
+    used, limit = run_usage_bytes(gpu, run.id), limit_bytes(run.limits.gpu_memory_limit, gpu)
     return used is not None and limit is not None and used > limit
 
 
@@ -86,13 +86,13 @@ def limit_bytes(limit: MemoryLimit | None, gpu: GpuReading) -> int | None:
 
 
 def _memory_limit_action(run: ActiveRun, gpu: GpuReading, *, reported: bool) -> GuardAction:
-    used = own_use_bytes(gpu, run.id) or 0
+    used = run_usage_bytes(gpu, run.id) or 0
     limit = limit_bytes(run.limits.gpu_memory_limit, gpu) or 0
     message = f"GPU {gpu.index}: {gigabytes_up(used)} GB used, limit {gigabytes_down(limit)}"
     cause = Alarm.MEMORY_LIMIT
     request = (
         StopRequest(by=cause.value, reason=message, cause=cause.value)
         if reported
-        else TellRequest(message=f"{message}, stopped if it stays above")
+        else NoticeRequest(message=f"{message}, stopped if it stays above")
     )
     return GuardAction(run_id=run.id, alarm=cause, request=request, figure=used, limit=limit)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 
 from backprop_tui.domain.governor.snapshot import ActiveRun
-from backprop_tui.domain.lazy_dataclass import dataclass
-from backprop_tui.domain.requests import ContinueRequest, PauseRequest, StopRequest, TellRequest
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.requests import ContinueRequest, NoticeRequest, PauseRequest, StopRequest
 from backprop_tui.domain.telemetry import STALE_AFTER_SAMPLES, GpuReading, Readings, answers
 
 # A single reading may be wrong, two are not; a reported problem stops the run after twice as many.
@@ -26,18 +26,18 @@ class Alarm(StrEnum):
     GPU_LOST = "gpu_lost"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GuardAction:
     """A request to one run, with the measured figure and its limit: degrees Celsius, bytes or seconds."""
 
     run_id: str
     alarm: Alarm
-    request: StopRequest | PauseRequest | ContinueRequest | TellRequest
+    request: StopRequest | PauseRequest | ContinueRequest | NoticeRequest
     figure: float | None = None
     limit: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GpuHistory:
     """Consecutive readings of one GPU, the newest first; `measured_at` is the time of the newest."""
 
@@ -53,7 +53,7 @@ class GpuHistory:
         return len(self.readings) >= count and all(condition(gpu) for gpu in self.readings[:count])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GuardView:
     """The machine at one step of the guard.
 

@@ -8,7 +8,7 @@ from backprop_tui.domain.formatting import plain
 from backprop_tui.domain.governor.guard_view import READINGS_TO_ACT, Alarm, GuardAction, GuardView
 from backprop_tui.domain.governor.snapshot import BY_HEAT, ActiveRun
 from backprop_tui.domain.limits import RunLimits
-from backprop_tui.domain.requests import PauseRequest, StopRequest, TellRequest
+from backprop_tui.domain.requests import NoticeRequest, PauseRequest, StopRequest
 from backprop_tui.domain.telemetry import GpuReading
 
 # A start heats the card, so none is allowed within this band below the limit.
@@ -46,7 +46,7 @@ def pause_overheated(view: GuardView) -> Iterator[GuardAction]:
         if run.paused_by is not None or hottest is None:
             continue
         request = _overheat_request(run, hottest)
-        if isinstance(request, TellRequest) and (run.id, Alarm.OVERHEATED) in view.reported:
+        if isinstance(request, NoticeRequest) and (run.id, Alarm.OVERHEATED) in view.reported:
             continue
         yield GuardAction(
             run_id=run.id,
@@ -89,14 +89,14 @@ def _at_limit(run: ActiveRun, gpu: GpuReading) -> bool:
     return is_hot(gpu.temperature_celsius, run.limits.gpu_max_temp_celsius)
 
 
-def _overheat_request(run: ActiveRun, gpu: GpuReading) -> PauseRequest | StopRequest | TellRequest:
+def _overheat_request(run: ActiveRun, gpu: GpuReading) -> PauseRequest | StopRequest | NoticeRequest:
     limits = run.limits
     message = (
         f"GPU {gpu.index} at {plain(gpu.temperature_celsius or 0.0)} °C, limit {plain(limits.gpu_max_temp_celsius)}"
     )
     match limits.on_overheat:
         case "warn":
-            return TellRequest(message=message)
+            return NoticeRequest(message=message)
         case "stop":
             return StopRequest(by=BY_HEAT, reason=message, cause=Alarm.OVERHEATED.value)
         case _:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 
 class Check(StrEnum):
@@ -31,7 +31,7 @@ class Check(StrEnum):
 _RANK = {check: rank for rank, check in enumerate(Check)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class HoldReason:
     """A failed check.
 

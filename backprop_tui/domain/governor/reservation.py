@@ -19,7 +19,7 @@ from backprop_tui.domain.governor.placement import (
     unfit_reasons,
 )
 from backprop_tui.domain.governor.snapshot import Candidate, Placement, Reservation, Snapshot
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
 
 RESERVE_AFTER_SECONDS = 300.0
@@ -27,7 +27,7 @@ RESERVE_AFTER_SECONDS = 300.0
 _GONE = frozenset({GpuHealth.LOST, GpuHealth.UNKNOWN})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class HeadOfQueue:
     """The first run of the queue that waits for GPUs, and the monotonic time since when it has been the first."""
 

@@ -8,7 +8,7 @@ from dataclasses import field, replace
 from backprop_tui.domain.governor.claims import Claim, claim_bytes
 from backprop_tui.domain.governor.disk_forecast import SavingRun
 from backprop_tui.domain.governor.tokens import TokenBucket
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MachineLimits, RunLimits
 from backprop_tui.domain.run import Gpu
 from backprop_tui.domain.telemetry import GpuReading, Readings, answers, is_stale
@@ -18,7 +18,7 @@ BY_RAM = "ram"
 GUARD_PAUSES = frozenset({BY_HEAT, BY_RAM})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveRun:
     """A run that was admitted and has not ended: starting, running, paused or stopping.
 
@@ -42,15 +42,15 @@ class ActiveRun:
         return self.paused_by in GUARD_PAUSES
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AwaitedRun:
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class PendingDependency:
     """A run that must end before another starts."""
 
     name: str
     status: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """A queued run that may start.
 
@@ -67,7 +67,7 @@ class Candidate:
     gpu_ids: tuple[str, ...] = ()
     visible_gpus: tuple[str, ...] | None = None
     learned_peak_bytes: int | None = None
-    awaited: tuple[AwaitedRun, ...] = ()
+    awaited: tuple[PendingDependency, ...] = ()
     mount: str | None = None
 
     @property
@@ -76,7 +76,7 @@ class Candidate:
         return claim_bytes(self.limits, self.learned_peak_bytes)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
     """GPUs reserved for a run that has waited for them at the head of the queue."""
 
@@ -85,7 +85,7 @@ class Reservation:
     gpu_uuids: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
     """The GPUs on which a run starts, and the bytes claimed on each of them.
 
@@ -97,7 +97,7 @@ class Placement:
     claim_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """The machine at the monotonic time `now`.
 

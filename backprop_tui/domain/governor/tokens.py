@@ -5,14 +5,14 @@ One bucket serves all processes of the machine; it is stored on disk, with its f
 
 from __future__ import annotations
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MachineLimits
 
 # Tolerance for the rounding error of many small refills.
 ROUNDING = 1e-9
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class TokenBucket:
     """Start tokens at the monotonic time `as_of`; each start takes one."""
 
@@ -51,6 +51,6 @@ def is_limited(limits: MachineLimits) -> bool:
     return limits.start_burst > 0 and limits.starts_per_minute > 0
 
 
-def full(now: float, limits: MachineLimits) -> TokenBucket:
+def full_bucket(now: float, limits: MachineLimits) -> TokenBucket:
     """Returns a full bucket, for a machine that has started nothing yet."""
     return TokenBucket(tokens=float(limits.start_burst), as_of=now)

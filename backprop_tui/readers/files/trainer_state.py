@@ -13,7 +13,7 @@ NAME = "trainer_state.json"
 _NOT_METRICS = frozenset(("step", "epoch"))
 
 
-def progress_in_state(content: bytes) -> list[Progress]:
+def parse_trainer_state(content: bytes) -> list[Progress]:
     """The logged metrics, oldest first, followed by the overall progress; empty if the content is not valid."""
     try:
         state = json.loads(content)

@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from backprop_tui.checkpoints.soundness import TRAINER_STATE, Unsound, judge, size_and_change_time
-from backprop_tui.domain.checkpoint_names import NamedCheckpoint, named_checkpoint, named_exactly
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.checkpoint_names import NamedCheckpoint, parse_checkpoint_name, parse_checkpoint_path
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Checkpoint
 from backprop_tui.runner.outputs.files import OutputFile
 from backprop_tui.runner.outputs.locations import DEEPEST, OutputLocation
@@ -66,7 +66,7 @@ STATE_HEAD_BYTES = 64 << 10  # the keys are sorted, so the step comes before the
 _GLOBAL_STEP = re.compile(rb'"global_step"\s*:\s*(\d{1,18})\b')
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointFound:
     """A checkpoint that stopped changing; `unsound` says what is wrong with it, None where nothing is.
 
@@ -83,14 +83,14 @@ class CheckpointFound:
     written_seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointGone:
     """A checkpoint of the record was deleted, nearly always by the script itself."""
 
     path: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointsPending:
     """The checkpoints that were still being written at the end of a scan."""
 
@@ -100,7 +100,7 @@ class CheckpointsPending:
 Sighting = CheckpointFound | CheckpointGone | CheckpointsPending
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class _Pending:
     named: NamedCheckpoint
     size_bytes: int
@@ -160,10 +160,10 @@ class CheckpointScanner:
         checkpoints: dict[str, NamedCheckpoint] = {}
         while self._announced:
             path = self._announced.popleft()
-            checkpoints[path] = named_exactly(path)
+            checkpoints[path] = parse_checkpoint_name(path)
         for file in files:
             matching_path = self._patterns.checkpoint_of(file.path)
-            named = named_exactly(matching_path) if matching_path else named_checkpoint(file.path)
+            named = parse_checkpoint_name(matching_path) if matching_path else parse_checkpoint_path(file.path)
             if named is not None:
                 checkpoints.setdefault(named.path, named)
         regular = [path for path, named in checkpoints.items() if not named.is_best]

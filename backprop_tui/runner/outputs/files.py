@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.readers.files import tensorboard
 from backprop_tui.runner.outputs.locations import DEEPEST, OutputLocation, contains, files_written_by, may_belong_to_run
 
@@ -38,7 +38,7 @@ INTERESTING_ENDINGS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class OutputFile:
     """A regular file as it was found; `modified_ns` is in the wall-clock time of its file system."""
 
@@ -47,7 +47,7 @@ class OutputFile:
     modified_ns: int
 
 
-@dataclass(slots=True)
+@lazy_dataclass(slots=True)
 class _Folder:
     """A known directory and the interesting files in it; `modified_ns` None: to be listed at the next scan."""
 

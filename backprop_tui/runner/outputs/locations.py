@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 
 from backprop_tui.domain.errors import BackpropError
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Ended, Queued
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
@@ -31,7 +31,7 @@ _SEPARATORS = re.compile(r"[-_.]")
 _STICKY = stat.S_ISVTX  # set for /tmp and the like, where everybody writes
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass(frozen=True, slots=True)
 class OutputLocation:
     """A directory to search this many levels deep; `guessed`: it is not known whether this run writes there."""
 

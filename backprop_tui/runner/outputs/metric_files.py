@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.readers.events import Progress
 from backprop_tui.readers.files import tensorboard, trainer_state
 from backprop_tui.readers.files.csv_log import CsvLog
 from backprop_tui.readers.files.tensorboard import TensorBoardLog
-from backprop_tui.readers.files.trainer_state import progress_in_state
+from backprop_tui.readers.files.trainer_state import parse_trainer_state
 from backprop_tui.runner.outputs.files import OutputFile
 
 MOST_FILES = 64
@@ -24,7 +24,7 @@ MOST_RESTARTS = 20  # a table whose columns keep changing is given up
 LONGEST_STATE_BYTES = 4 << 20  # tens of thousands of lines, which take ten times that memory while they are read
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class MetricsFound:
     """What the files contained beyond the last scan; the `offset` of these values has no meaning."""
 
@@ -114,4 +114,4 @@ def _series_name(path: str) -> str:
 
 def _read_trainer_state(file: OutputFile) -> list[Progress]:
     with open(file.path, "rb", buffering=0) as opened:
-        return progress_in_state(opened.read(LONGEST_STATE_BYTES) or b"")
+        return parse_trainer_state(opened.read(LONGEST_STATE_BYTES) or b"")

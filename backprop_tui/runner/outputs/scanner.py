@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from backprop_tui.domain.disk_usage import DiskUse
-from backprop_tui.domain.governor.disk_forecast import saving_run, shortages
+from backprop_tui.domain.governor.disk_forecast import forecast_shortages, saving_run
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Checkpoint, Run
 from backprop_tui.processes.hanging_call import MIN_PAUSE_SECONDS, BackgroundTask, pause_after
@@ -48,7 +48,7 @@ def record_disk_use(recorder: Recorder, use: DiskUse, run: Run, now: float) -> N
 def _warning(live: Live, run: Run) -> str | None:
     reserve_bytes = run.spec.limits.min_free_disk_bytes
     saving = saving_run(replace(run, name="it"), live) if reserve_bytes > 0 else None
-    reasons = [] if saving is None else shortages([saving], reserve_bytes)
+    reasons = [] if saving is None else forecast_shortages([saving], reserve_bytes)
     return reasons[0].message if reasons else None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.plotting.axes import Scale
 from backprop_tui.plotting.canvas import Bar
 from backprop_tui.tui.tokens import Token
@@ -26,7 +26,7 @@ class AxisUnit(StrEnum):
     CORES = "cores"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class ChartCurve:
     """A curve in one colour. Its `pieces` are not connected with each other; within a piece, x never decreases.
 
@@ -43,7 +43,7 @@ class ChartCurve:
     ends_in_letter: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
     """A chart with its title (bold) and the current `value` next to it.
 

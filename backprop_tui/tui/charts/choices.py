@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from backprop_tui.domain.lazy_dataclass import dataclass
-from backprop_tui.plotting.axes import By
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.plotting.axes import XUnit
 
 if TYPE_CHECKING:
     from backprop_tui.plotting.axes import Scale
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 # The smoothing window is the width of the curve divided by this number; 0 does not smooth.
 SMOOTHINGS = (("usual", 60), ("strong", 20), ("off", 0), ("light", 150))
 RANGES_SECONDS = (1800.0, 7200.0, 600.0)  # of the resource charts
-_AXES = (By.STEP, By.TIME, By.CLOCK)
+_AXES = (XUnit.STEP, XUnit.TIME, XUnit.CLOCK)
 _MIN_ZOOM = 1 / 128  # of the whole x range: a narrower part has no more points to show
 Window = tuple[float, float]  # the visible part of x
-AXIS_WORDS = {By.STEP: "by step", By.TIME: "by time", By.CLOCK: "by clock time"}
+AXIS_WORDS = {XUnit.STEP: "by step", XUnit.TIME: "by time", XUnit.CLOCK: "by clock time"}
 
 
-@dataclass(slots=True)
+@lazy_dataclass(slots=True)
 class ChartChoices:
     """The current choices; they are kept when another run is selected.
 
@@ -32,7 +32,7 @@ class ChartChoices:
     """
 
     metric: str | None = None
-    by: By = By.STEP
+    by: XUnit = XUnit.STEP
     log: bool = False
     smoothing: int = 0
     cursor: float | None = None
@@ -54,7 +54,7 @@ class ChartChoices:
         return RANGES_SECONDS[self.resources_range]
 
     @property
-    def next_by(self) -> By:
+    def next_by(self) -> XUnit:
         """The x axis after the current one."""
         return _AXES[(_AXES.index(self.by) + 1) % len(_AXES)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.presentation import numbers
 from backprop_tui.presentation.compare import NOT_SET, ComparisonRow
 from backprop_tui.tui.cells import clip, clip_middle, left
@@ -22,7 +22,7 @@ _LEAST_CHART_ROWS = 8
 _LEAST_CURVE_ROWS = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class CompareLines:
     """The lines; the chart, with its heading, takes `chart_rows` of them from `chart_top` on."""
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from backprop_tui.domain.attempts import Attempts
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.attempts import AttemptTimeline
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_names import less_is_better, main_loss
 from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.plotting.axes import Axis, By, Scale
-from backprop_tui.plotting.track import Track, Tracks, y_scale
+from backprop_tui.plotting.axes import Axis, Scale, XUnit
+from backprop_tui.plotting.track import PlottedSeries, PlottedSeriesCache, y_scale
 from backprop_tui.presentation import numbers
 from backprop_tui.presentation.compare import (
     ComparedRun,
@@ -39,7 +39,7 @@ LETTERS = "ABCDEF"
 _RESULT_METRICS = 4  # each takes a row or two
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class CompareColumn:
     """The heading of a run."""
 
@@ -53,7 +53,7 @@ class CompareColumn:
         return STATE_TOKENS.get(self.state, Token.FG)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class CompareView:
     """`same` counts the options that are left out because all runs share them.
 
@@ -84,13 +84,13 @@ def compare_view(
     moment: Moment,
     *,
     all_options: bool,
-    tracks: Tracks | None = None,
+    tracks: PlottedSeriesCache | None = None,
 ) -> CompareView:
     """The screen; `tracks` keeps the curves that were computed for earlier calls."""
     known = metric_names(runs)
     names = tuple(choices.matching(known))
     metric = choices.metric if choices.metric in names else metric_to_compare(names)
-    overlay = _Overlay.of(runs, metric, choices, tracks or Tracks())
+    overlay = _Overlay.of(runs, metric, choices, tracks or PlottedSeriesCache())
     options = option_rows(runs)
     different = differing(options)
     return CompareView(
@@ -125,20 +125,22 @@ def _results(
     yield from outcome_rows(runs, moment)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class _Overlay:
     """The curves of the metric, each with the place of its run, and the full range of x."""
 
-    tracks: Sequence[tuple[int, Track]]
+    tracks: Sequence[tuple[int, PlottedSeries]]
     whole: Scale
 
     @classmethod
-    def of(cls, runs: Sequence[ComparedRun], metric: str | None, choices: ChartChoices, tracks: Tracks) -> _Overlay:
+    def of(
+        cls, runs: Sequence[ComparedRun], metric: str | None, choices: ChartChoices, tracks: PlottedSeriesCache
+    ) -> _Overlay:
         drawn = []
         for place, run in enumerate(runs):
             course = None if metric is None else run.metrics.get(metric)
             if course is not None and course.buckets:
-                axis = Axis(attempts=Attempts.of(run.run), by=choices.by)
+                axis = Axis(attempts=AttemptTimeline.of(run.run), by=choices.by)
                 drawn.append((place, tracks.of(course, axis, run_id=run.known.id)))
         return cls(tracks=drawn, whole=Scale(0.0, max([1.0, *(max(track.places) for _, track in drawn)])))
 
@@ -176,5 +178,5 @@ def _cursor_row(overlay: _Overlay, metric: str | None, choices: ChartChoices, co
         bucket = track.nearest(place)
         if bucket is not None and place <= max(track.places):
             values[number] = Extreme(bucket.last, None)
-    where = numbers.count(place) if choices.by is By.STEP else axis_duration(place)
+    where = numbers.count(place) if choices.by is XUnit.STEP else axis_duration(place)
     yield metric_row(metric, f"at {where}", values)

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-from backprop_tui.domain.lazy_dataclass import dataclass
-from backprop_tui.plotting.axes import SEXAGESIMAL, Scale, ticks
-from backprop_tui.plotting.canvas import Canvas, covered
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.plotting.axes import TIME_STEPS, Scale, ticks
+from backprop_tui.plotting.canvas import Canvas, covered_dots
 from backprop_tui.plotting.plots import mark_ends
 from backprop_tui.presentation import numbers
 from backprop_tui.tui.cells import clip
@@ -26,7 +26,7 @@ _TIME_UNITS = (AxisUnit.SECONDS, AxisUnit.AGO, AxisUnit.BEFORE_END)
 _ZERO_LABELS = {AxisUnit.AGO: "now", AxisUnit.BEFORE_END: "end"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class ChartFrame:
     """The layout of a chart: the left margin, the plot area in columns and rows, and the rows below it."""
 
@@ -130,7 +130,7 @@ def _draw_curves(chart: Chart, width: int, height: int, glyphs: Glyphs) -> list[
     canvas = Canvas(width, height, unicode=glyphs.curves is not Curves.ASCII, blocks=glyphs.curves is Curves.BLOCKS)
     for owner, curve in enumerate(chart.curves):
         for piece in curve.pieces:
-            levels = covered(piece, chart.x, chart.y, columns=canvas.columns, rows=canvas.rows)
+            levels = covered_dots(piece, chart.x, chart.y, columns=canvas.columns, rows=canvas.rows)
             canvas.draw(levels, owner, letter=curve.letter, rank=0 if curve.faint else 1)
     lettered = [(owner, curve.letter, curve.pieces) for owner, curve in enumerate(chart.curves) if curve.ends_in_letter]
     mark_ends(canvas, lettered, chart.x, chart.y)
@@ -203,7 +203,7 @@ def tick_labels(scale: Scale, unit: AxisUnit, most: int) -> list[tuple[float, st
     """About `most` positions on an axis with their labels."""
     places: list[float] = []
     for count in range(most, most + _EXTRA_TICKS):  # a single label does not show the scale
-        places = ticks(scale, count, steps=SEXAGESIMAL if unit in _TIME_UNITS else (), to_end=unit is AxisUnit.STEPS)
+        places = ticks(scale, count, steps=TIME_STEPS if unit in _TIME_UNITS else (), to_end=unit is AxisUnit.STEPS)
         if unit is AxisUnit.STEPS:
             places = [place for place in places if place == int(place)]
         if len(places) > 1:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from statistics import median
 
-from backprop_tui.domain.attempts import Attempts
-from backprop_tui.domain.metric_series import Course
+from backprop_tui.domain.attempts import AttemptTimeline
+from backprop_tui.domain.metric_series import MetricSeries
 from backprop_tui.domain.resume_check import DOUBTFUL
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.times import from_iso
-from backprop_tui.plotting.axes import around_restarts, middle_range, seconds_of
+from backprop_tui.plotting.axes import find_restarts, parse_time, trimmed_range
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, Moment, eta_seconds
 from backprop_tui.tui.charts.metric_charts import Plotter
@@ -43,7 +43,7 @@ def _values_at_cursor(plotter: Plotter) -> Line:
         for bucket, token in zip(buckets, (Token.ACCENT, Token.WARN), strict=False)
         if bucket is not None
     ]
-    time = seconds_of(first.time)
+    time = parse_time(first.time)
     elapsed = f"  {durations.elapsed(attempts.elapsed(time))}" if time and attempts.starts else ""
     words = Piece("newest " if cursor is None else "at cursor ", Token.MUTED)
     return words, Piece(f"step {numbers.count(first.step)}"), Piece(elapsed, Token.MUTED), *values
@@ -62,12 +62,12 @@ def _resume_line(plotter: Plotter) -> Line:
     return Piece("resumed ", Token.MUTED), Piece(words, Token.WARN if is_suspicious else Token.FG)
 
 
-def _describe_resumes(series: Course, attempts: Attempts) -> tuple[str, bool] | None:
+def _describe_resumes(series: MetricSeries, attempts: AttemptTimeline) -> tuple[str, bool] | None:
     """How often a run was resumed and how the metric continued, and whether that is suspicious; None if never."""
-    restarts = around_restarts(series, attempts)
+    restarts = find_restarts(series, attempts)
     if not restarts:
         return None
-    low, high = middle_range([bucket.mean for bucket in series.buckets])
+    low, high = trimmed_range([bucket.mean for bucket in series.buckets])
     times = {1: "once", 2: "twice"}.get(len(restarts), f"{len(restarts)} times")
     for index, bucket in reversed(restarts):
         if bucket.step <= series.buckets[0].step < series.buckets[index - 1].step:

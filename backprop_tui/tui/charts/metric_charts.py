@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from backprop_tui.domain.attempts import Attempts
-from backprop_tui.domain.metric_names import main_loss, validation_of
-from backprop_tui.domain.metric_series import Course
+from backprop_tui.domain.attempts import AttemptTimeline
+from backprop_tui.domain.metric_names import main_loss, validation_counterpart
+from backprop_tui.domain.metric_series import MetricSeries
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.plotting.axes import Axis, By, Scale
-from backprop_tui.plotting.track import Track, Tracks, x_scale, y_scale
+from backprop_tui.plotting.axes import Axis, Scale, XUnit
+from backprop_tui.plotting.track import PlottedSeries, PlottedSeriesCache, x_scale, y_scale
 from backprop_tui.presentation import numbers
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.charts.chart import AxisUnit, Chart, ChartCurve
@@ -19,26 +19,28 @@ from backprop_tui.tui.charts.source import ChartData
 from backprop_tui.tui.tokens import Token
 
 NO_METRICS_YET = "No metrics yet. Understood: JSON, tqdm, HF, Lightning, Keras, timm, YOLO, loss: 0.5, …"
-X_UNITS = {By.STEP: AxisUnit.STEPS, By.TIME: AxisUnit.SECONDS, By.CLOCK: AxisUnit.SECONDS}
+X_UNITS = {XUnit.STEP: AxisUnit.STEPS, XUnit.TIME: AxisUnit.SECONDS, XUnit.CLOCK: AxisUnit.SECONDS}
 
 
 class Plotter:
     """What all charts of a run share; `name` is the selected metric, `validation` the same on validation data."""
 
-    def __init__(self, known: KnownRun, data: ChartData, choices: ChartChoices, tracks: Tracks | None = None) -> None:
+    def __init__(
+        self, known: KnownRun, data: ChartData, choices: ChartChoices, tracks: PlottedSeriesCache | None = None
+    ) -> None:
         """`tracks` is a cache that the caller keeps from one paint to the next."""
-        self._tracks = tracks or Tracks()
+        self._tracks = tracks or PlottedSeriesCache()
         self.known, self.data, self.choices = known, data, choices
         metrics = data.metrics
         names = choices.matching(metrics) if choices.name_filter else metrics
         chosen = choices.metric if choices.metric in names else None
         self.name = chosen or main_loss(names) or next(iter(names), None)
-        self.validation = None if self.name is None else validation_of(self.name, metrics)
-        self.axis = Axis(attempts=Attempts.of(data.run), by=choices.by)
+        self.validation = None if self.name is None else validation_counterpart(self.name, metrics)
+        self.axis = Axis(attempts=AttemptTimeline.of(data.run), by=choices.by)
         self.large = [self.track(metrics[name]) for name in (self.name, self.validation) if name is not None]
         self.whole = x_scale(self.large, total=self._total_steps)
 
-    def track(self, series: Course) -> Track:
+    def track(self, series: MetricSeries) -> PlottedSeries:
         """A metric of the run on the selected x axis."""
         return self._tracks.of(series, self.axis, run_id=self.data.run_id)
 
@@ -53,13 +55,13 @@ class Plotter:
         """The visible part of x."""
         return self.whole if self.choices.window is None else Scale(*self.choices.window)
 
-    def y(self, tracks: Sequence[Track]) -> Scale:
+    def y(self, tracks: Sequence[PlottedSeries]) -> Scale:
         """The y range of the visible part of these tracks."""
         return y_scale(tracks, log=self.choices.log, window=self.choices.window)
 
     def note(self) -> str:
         """The choices that differ from the default, as text."""
-        words = [AXIS_WORDS[self.choices.by]] if self.choices.by is not By.STEP else []
+        words = [AXIS_WORDS[self.choices.by]] if self.choices.by is not XUnit.STEP else []
         words += ["log scale"] if self.choices.log else []
         words += [self.choices.filter_text] if self.choices.filter_text else []
         words += ["zoomed"] if self.choices.window is not None else []
@@ -70,7 +72,7 @@ class Plotter:
         """The positions of the checkpoints on x."""
         live, run = self.known.live, self.known.run
         for checkpoint in live.checkpoints if live is not None else () if run is None else run.checkpoints:
-            if self.axis.by is not By.STEP:
+            if self.axis.by is not XUnit.STEP:
                 yield self.axis.moment(checkpoint.saved_at)
             elif checkpoint.step is not None:
                 yield float(checkpoint.step)
@@ -100,7 +102,7 @@ def large_chart(plotter: Plotter) -> Chart:
     )
 
 
-def _train_and_validation_curves(plotter: Plotter, tracks: Sequence[Track]) -> list[ChartCurve]:
+def _train_and_validation_curves(plotter: Plotter, tracks: Sequence[PlottedSeries]) -> list[ChartCurve]:
     has_both = len(tracks) > 1
     names = (("train", "t"), ("val", "v")) if has_both else (("", "*"),)
     curves: list[ChartCurve] = []
@@ -112,7 +114,7 @@ def _train_and_validation_curves(plotter: Plotter, tracks: Sequence[Track]) -> l
     return curves
 
 
-def small_chart(plotter: Plotter, series: Course, *, in_grid: bool) -> Chart:
+def small_chart(plotter: Plotter, series: MetricSeries, *, in_grid: bool) -> Chart:
     """The chart of another metric; in a grid, the selected metric is one of the small charts and is highlighted."""
     track = plotter.track(series)
     template = ChartCurve(label="", token=Token.INFO, letter="*", pieces=())
@@ -132,7 +134,7 @@ def small_chart(plotter: Plotter, series: Course, *, in_grid: bool) -> Chart:
     )
 
 
-def metric_curves(track: Track, *, template: ChartCurve, stretches: int) -> list[ChartCurve]:
+def metric_curves(track: PlottedSeries, *, template: ChartCurve, stretches: int) -> list[ChartCurve]:
     """The curve of a metric, last, and faint behind it the unsmoothed values and steps that were later repeated."""
     drawn = track.drawn(stretches)
     faint = replace(template, label="", value="", token=Token.FAINT, letter=".", faint=True, ends_in_letter=False)
@@ -140,18 +142,18 @@ def metric_curves(track: Track, *, template: ChartCurve, stretches: int) -> list
     return [*([replace(faint, pieces=behind)] if behind else []), replace(template, pieces=drawn.pieces)]
 
 
-def _current_value(plotter: Plotter, track: Track) -> str:
+def _current_value(plotter: Plotter, track: PlottedSeries) -> str:
     """The value at the cursor, or the newest."""
     place = plotter.choices.cursor
     return last_value_text(track.course) if place is None else _value_text_at(track, place)
 
 
-def last_value_text(series: Course) -> str:
+def last_value_text(series: MetricSeries) -> str:
     """The newest value of a metric."""
     return numbers.metric(None if series.last is None else series.last.value)
 
 
-def _value_text_at(track: Track, place: float) -> str:
+def _value_text_at(track: PlottedSeries, place: float) -> str:
     """The value nearest to a position on x."""
     bucket = track.nearest(place)
     return numbers.NOTHING if bucket is None else numbers.metric(bucket.last)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from backprop_tui.domain.lazy_dataclass import dataclass
-from backprop_tui.domain.metric_names import main_loss, validation_of
-from backprop_tui.domain.metric_series import Course
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.metric_names import main_loss, validation_counterpart
+from backprop_tui.domain.metric_series import MetricSeries
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.plotting.axes import Scale
 from backprop_tui.presentation import numbers
@@ -34,7 +34,7 @@ _MAX_GRID = 4  # charts per row and per column
 _NAME_WIDTH, _VALUE_WIDTH, _TREND_WIDTH = 10, 8, 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class MetricRow:
     """A row of the table; `token` is the colour of the metric's curve in the large chart, None if it has none there.
 
@@ -56,7 +56,7 @@ class MetricRow:
         return self.last if self.at_cursor is None else self.at_cursor
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class MetricsView:
     """What the tab shows: the selected metric `large`, the following ones `small`, table `rows` and `facts`.
 
@@ -108,19 +108,19 @@ def metrics_view(plotter: Plotter, moment: Moment, glyphs: Glyphs, *, most: int 
     )
 
 
-def _loss_first(names: Sequence[str], metrics: Mapping[str, Course]) -> list[str]:
+def _loss_first(names: Sequence[str], metrics: Mapping[str, MetricSeries]) -> list[str]:
     """The loss, the validation loss, then the others in their order."""
     loss = main_loss(metrics)
-    first = (loss, None if loss is None else validation_of(loss, metrics))
+    first = (loss, None if loss is None else validation_counterpart(loss, metrics))
     return sorted(names, key=lambda name: first.index(name) if name in first else len(first))
 
 
-def _metric_rows(plotter: Plotter, series: Sequence[Course], chosen: int) -> list[MetricRow]:
+def _metric_rows(plotter: Plotter, series: Sequence[MetricSeries], chosen: int) -> list[MetricRow]:
     near = range(chosen - _MAX_CURSOR_ROWS // 2, chosen + _MAX_CURSOR_ROWS // 2)
     return [_metric_row(plotter, metric, look_up=index in near) for index, metric in enumerate(series)]
 
 
-def _metric_row(plotter: Plotter, series: Course, *, look_up: bool) -> MetricRow:
+def _metric_row(plotter: Plotter, series: MetricSeries, *, look_up: bool) -> MetricRow:
     last, name, cursor = last_value_text(series), series.name, plotter.choices.cursor
     token = Token.ACCENT if name == plotter.name else Token.WARN if name == plotter.validation else None
     bucket = plotter.track(series).nearest(cursor) if look_up and cursor is not None else None
@@ -136,7 +136,7 @@ def _metric_row(plotter: Plotter, series: Course, *, look_up: bool) -> MetricRow
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class MetricsLayout:
     """Where the parts of the tab are at a size.
 

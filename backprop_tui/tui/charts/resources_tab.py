@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Run
 from backprop_tui.plotting.axes import Scale
 from backprop_tui.plotting.canvas import Bar
@@ -26,7 +26,7 @@ _MIN_CHART_WIDTH, _MIN_CHART_ROWS = 34, 6
 _Reading = Callable[[ResourceSample], float | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class ResourcesView:
     """The charts of a run; `processes` is None if nothing was sampled, `range_words` name the time range shown."""
 
@@ -35,7 +35,7 @@ class ResourcesView:
     range_words: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class _SampleWindow:
     """The samples shown; positions on x are seconds before `end`."""
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field
 from typing import Protocol
 
-from backprop_tui.domain.lazy_dataclass import dataclass
-from backprop_tui.domain.metric_series import Course
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.metric_series import MetricSeries
 from backprop_tui.domain.run import Run
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceSample:
     """What a run used at one moment; `time` in seconds since the epoch. A missing reading is None.
 
@@ -27,7 +27,7 @@ class ResourceSample:
     temperature_celsius: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class ChartData:
     """The metrics and resource samples of one run; `run` is None if only the index knows it.
 
@@ -36,7 +36,7 @@ class ChartData:
     """
 
     run_id: str
-    metrics: Mapping[str, Course] = field(default_factory=dict)
+    metrics: Mapping[str, MetricSeries] = field(default_factory=dict)
     resources: tuple[ResourceSample, ...] = ()
     run: Run | None = None
     caught_up: bool = True

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 
 from backprop_tui.domain.errors import StorageFailed
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_names import main_loss
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.domain.times import from_iso
@@ -21,7 +21,7 @@ MAX_RUNS_WITH_EVENTS = 300  # other runs are in the digest without their pauses 
 MAX_RUNS_WITH_LOSS, MAX_METRICS_BYTES = 50, 4 << 20  # whose metrics are read for the best loss
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class DigestRun:
     """A run that ended meanwhile or is unfinished, with its events of that time, oldest first.
 
@@ -33,7 +33,7 @@ class DigestRun:
     best_loss: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class AbsenceDigest:
     """What happened from `since` to `until`, wall times; `back_at` is when the absence that began at `since` ended.
 

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.governor.snapshot import BY_HEAT
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.domain.times import from_iso
@@ -34,7 +34,7 @@ _STATE_CELLS = 12
 _SUBJECT_LEAST, _SUBJECT_MOST = 12, 24
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class DigestRow:
     """What happened to a run or to several; `state` chooses the glyph, `advice` says what to do."""
 
@@ -44,7 +44,7 @@ class DigestRow:
     advice: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class DigestView:
     """Failures first, then everything else; `retry` has the runs that may succeed when they are retried."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rich.cells import cell_len
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.tui.cells import clip, clip_middle
@@ -19,7 +19,7 @@ _EXACT_SECONDS, _ROUNDED_SECONDS = 10, 5  # later ages are rounded, so that the 
 _Part = tuple[Piece, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class SearchState:
     """The current search; `share` is how much of the file was searched, None once all was."""
 
@@ -30,7 +30,7 @@ class SearchState:
     problem: str | None = None  # why the expression is invalid
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class LogPage:
     """The content of the pane; `path` None means that there is no log.
 

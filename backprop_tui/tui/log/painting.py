@@ -12,7 +12,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import changed_spans
 from backprop_tui.tui.log.escapes import PLAIN, TRUECOLOR, Sgr, Span, plain_text
@@ -39,7 +39,7 @@ StyleOf = Callable[[Piece, bool], Style]  # the style of a piece, and whether it
 _Rgb = tuple[int, int, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class LogColours:
     """The colours of a theme; `named` are the colours 0 to 15.
 
@@ -53,7 +53,7 @@ class LogColours:
     is_plain: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class RowPainter:
     """Paints rows in one theme."""
 

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Sequence
 from urllib.parse import unquote
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 _PROMPT = re.compile(r"^\s*[$>%#]\s+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
@@ -18,7 +18,7 @@ _FILE_URL = "file://"
 PROGRAM = "backprop-tui"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedCommand:
     """Options of `run` in the line itself, the script, and its arguments.
 

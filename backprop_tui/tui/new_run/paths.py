@@ -6,7 +6,7 @@ import os
 import stat
 
 from backprop_tui.demo.programme import EXAMPLE
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 _MAX_ENTRIES_SCANNED = 2000
 MAX_COMPLETIONS = 12
@@ -18,7 +18,7 @@ def example_script() -> str | None:
     return EXAMPLE if os.path.isfile(EXAMPLE) else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Completions:
     """The paths that start with `typed`; a directory ends in a slash."""
 

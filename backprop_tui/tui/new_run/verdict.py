@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation.run_details import with_tilde
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _VERDICT, _INTERPRETER = "verdict", "interpreter"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """How many of so many `runs` would start now.
 

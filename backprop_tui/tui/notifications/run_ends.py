@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.domain.times import from_iso
@@ -16,7 +16,7 @@ from backprop_tui.tui.snapshot import Snapshot
 _MAX_NAME_LETTERS = 60
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnd:
     """The end of a run, with sanitised text; `at` is the time as in the record."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 
 BELL = "\x07"
@@ -21,7 +21,7 @@ _TERMS_WITH_777 = ("rxvt", "foot")  # beginnings of TERM
 _VTE = "VTE_VERSION"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class TerminalNotifier:
     """Which notifications are enabled, and which sequences this terminal understands."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backprop_tui.domain.formatting import counted
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation import numbers
 from backprop_tui.presentation.machine import SIMULATED
@@ -19,7 +19,7 @@ _SHELL = "backprop-tui run train.py -m 60 -- --lr 3e-4"
 _NO_CHANGE = "Your script needs no changes: steps, losses and checkpoints are read from its output."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class BeginningView:
     """`ways` are keys with what they do; `checked` is empty before the first readings."""
 

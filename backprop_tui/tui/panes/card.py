@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from backprop_tui.domain.formatting import counted, duration, plain
 from backprop_tui.domain.governor.heat import continue_below_celsius
 from backprop_tui.domain.governor.snapshot import BY_HEAT, BY_RAM
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.live import Live, Pause
 from backprop_tui.domain.sanitize import sanitize
@@ -25,7 +25,7 @@ from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.tokens import Line, Piece, Token
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
     """A title and named lines: evidence and advice, or the times and limits of a pause."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.times import from_iso
 from backprop_tui.presentation import durations
@@ -35,7 +35,7 @@ _WARNINGS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class EventRow:
     """`state` chooses the glyph; a row with only a `day` is the rule before another day."""
 

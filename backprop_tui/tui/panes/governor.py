@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 
 from rich.cells import cell_len
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import UNFINISHED
 from backprop_tui.domain.times import from_iso
@@ -30,7 +30,7 @@ _TOKENS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class StartTokens:
     """The starts that are left, of how many."""
 
@@ -38,7 +38,7 @@ class StartTokens:
     burst: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GovernorLineView:
     """`starts` is None where starts are not limited, or not known."""
 
@@ -87,7 +87,7 @@ def _starts(view: GovernorLineView, glyphs: Glyphs) -> list[Piece]:
     return [Piece("starts ", Token.MUTED), Piece(left, Token.OK), Piece(spent, Token.MUTED), Piece(count, Token.MUTED)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class ProblemView:
     """The newest failure that nobody has looked at; `more` counts the other ones."""
 

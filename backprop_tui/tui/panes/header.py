@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.domain.times import from_iso
@@ -22,7 +22,7 @@ RECENT_SECONDS = 86400.0  # only runs that ended within a day are counted
 _LEAST_IMPORTANT_FIRST = (Status.COMPLETED, Status.QUEUED, Status.PAUSED, Status.RUNNING, Status.FAILED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class StateCount:
     """How many runs are in a state."""
 
@@ -34,7 +34,7 @@ class StateCount:
         return STATE_TOKENS[self.state]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class HeaderView:
     """`problem` replaces the host name where the store cannot be read."""
 

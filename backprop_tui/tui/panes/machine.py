@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from backprop_tui.domain.governor.heat import is_hot, is_nearly_hot
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ACTIVE, Status
@@ -33,7 +33,7 @@ _NOT_ANSWERING = frozenset({GpuHealth.LOST, GpuHealth.STALE, GpuHealth.UNKNOWN})
 _STALE_SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GpuUser:
     """Who uses a GPU."""
 
@@ -41,7 +41,7 @@ class GpuUser:
     token: Token = Token.FG
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GpuRow:
     """One GPU; shares are between 0 and 1, None is no reading. `problem` replaces the readings."""
 
@@ -62,7 +62,7 @@ class GpuRow:
     problem: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class HostRow:
     """CPU, RAM, load and disk."""
 
@@ -75,7 +75,7 @@ class HostRow:
     disk_free: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class MachineView:
     """`note` says why there are no GPUs to show."""
 
@@ -165,7 +165,7 @@ def _host_row(host: HostReading) -> HostRow:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GaugeColumns:
     """The columns of the gauges and their widths."""
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 MARGIN = 1  # at the right edge
 _MOST_SPACE = 3
 _SPARE = 2  # cells that must stay free when a column is added
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class RunColumns:
     """The width of each column with the gap before it, 0 where it is not shown; `name` has no such gap."""
 

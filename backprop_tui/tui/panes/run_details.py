@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.presentation.run_details import DetailSection
 from backprop_tui.tui.cells import clip_middle, left, wrapped
 from backprop_tui.tui.glyphs import Glyphs
@@ -17,7 +17,7 @@ _TWO_COLUMNS = 100
 _LEFT = ("Run", "Cause", "Queue", "Command")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class DrawnDetails:
     """The lines, and for each value in the order of the cursor: its line, its name and its text."""
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import field
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import ACTIVE, ENDED
 from backprop_tui.domain.times import from_iso
 from backprop_tui.presentation.compare import member_names
@@ -23,7 +23,7 @@ MOST_ENDED = 50
 _ALWAYS_SHOWN_ENDED = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class RunListOptions:
     """What the user chose: which groups are folded, which runs are marked or seen, the filter, the order, columns.
 
@@ -40,7 +40,7 @@ class RunListOptions:
     hidden: AbstractSet[str] = field(default_factory=frozenset)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class RunListView:
     """`shown` counts the runs of the rows, `total` those of the store; `hidden` has the columns to leave out."""
 

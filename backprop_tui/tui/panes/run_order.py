@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import field, replace
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_names import less_is_better, main_loss
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.times import from_iso
@@ -30,7 +30,7 @@ _CONDITION = re.compile(r"(?:^|\s)(state|gpu|tag):(\S+)")
 _STATE_ALIASES = {Status.COMPLETED: ("done",), Status.QUEUED: ("waiting", "held")}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class RunFilter:
     """A regular expression and conditions such as `state:failed gpu:1 tag:x`.
 
@@ -79,7 +79,7 @@ def _compile_pattern(text: str) -> re.Pattern[str]:
         return re.compile(re.escape(text), re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class RunSort:
     """The column, and whether its largest value comes first."""
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.slices import is_sliced
@@ -36,7 +36,7 @@ _GROUP_STATES = ("running", "paused", "queued", "completed", "timeboxed", "stopp
 _COUNTED_AS = {"starting": "running", "stopping": "running", "lost": "failed"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GroupSummary:
     """The members of a group counted by state, and the best value of one of them."""
 
@@ -47,7 +47,7 @@ class GroupSummary:
     folded: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class RunRow:
     """`run_id` is the id of the run, or `group:` and the name of the group. Shares are between 0 and 1."""
 

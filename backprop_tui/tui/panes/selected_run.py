@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.domain.times import from_iso
@@ -25,7 +25,7 @@ from backprop_tui.tui.tokens import Line, Piece, Token
 TABS = ("Log", "Metrics", "Resources", "Details", "Events")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class SelectedRunView:
     """`facts` stand at the right end of the heading; `log_path` is None before the first start."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from backprop_tui.config.keys import KEYS
 from backprop_tui.config.kinds import NONE
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.cells import left
 from backprop_tui.tui.glyphs import Glyphs
@@ -31,7 +31,7 @@ _KEY, _VALUE, _ORIGIN = 33, 16, 20
 _HELP_FROM, _ORIGIN_FROM = 100, 66  # columns; on narrower screens the help is shown below the list only
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class SettingRow:
     """`value` is written as `config set` takes it; `section` is the heading of its rows."""
 

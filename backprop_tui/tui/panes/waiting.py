@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from backprop_tui.domain.formatting import counted, gigabytes_down, gigabytes_up, plain
 from backprop_tui.domain.governor.heat import start_below_celsius
 from backprop_tui.domain.governor.reasons import Check
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ACTIVE, Status
@@ -38,7 +38,7 @@ _NAME_AT, _NOW_AT, _LIMIT_AT = 4, 18, 42
 _NARROW = 70  # below this width the limits move to the left
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRow:
     """One check: its name, the current value and the limit."""
 
@@ -48,7 +48,7 @@ class CheckRow:
     is_failing: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingView:
     """`note` says since when it is queued and at which place; `earliest` is an estimate, empty if there is none."""
 

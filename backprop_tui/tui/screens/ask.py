@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.tui.cells import clip, clip_with_path, wrapped
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
@@ -21,7 +21,7 @@ CANCEL = "cancel"
 _WIDTH = 66
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """A key (Textual's name for it), how the key is shown, the result, and the text beside the key."""
 
@@ -36,7 +36,7 @@ class Answer:
         return cls(key=letter, shown=letter, value=value, text=text)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
     """A line below the answers; its glyph is that of the state `word`."""
 
@@ -45,7 +45,7 @@ class Note:
     token: Token
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """Title, lines of text, answers, and notes below them."""
 

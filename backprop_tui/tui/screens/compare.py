@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import Screen
 
-from backprop_tui.plotting.track import Tracks
+from backprop_tui.plotting.track import PlottedSeriesCache
 from backprop_tui.tui.actions import COMPARE_ACTIONS, bindings
 from backprop_tui.tui.charts.choices import ChartChoices, ChartNavigator
 from backprop_tui.tui.charts.compare_screen import draw_compare
@@ -50,7 +50,7 @@ class CompareScreen(DismissOnce, Screen[None]):
         self._glyphs = glyphs
         self._figures: dict[str, ChartData] = {}
         self._choices = ChartChoices()
-        self._tracks = Tracks()
+        self._tracks = PlottedSeriesCache()
         self._all_options = False
         self.view: CompareView | None = None
 

@@ -12,7 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.actions import FORM_ACTIONS, bindings
 from backprop_tui.tui.cells import clip
@@ -28,7 +28,7 @@ _FULL_WIDTH_BELOW = 70  # columns
 _FRAME_ROWS = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
     """A field; `width` in cells, None takes the rest of the row; `suffix` is shown behind it."""
 

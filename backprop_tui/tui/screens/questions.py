@@ -11,7 +11,7 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.presentation import durations
 from backprop_tui.presentation.known_run import KnownRun
-from backprop_tui.probes.logout import Logout
+from backprop_tui.probes.logout import LogoutPolicy
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.panes.run_columns import HIDEABLE
 from backprop_tui.tui.panes.run_order import NEWEST
@@ -174,7 +174,7 @@ def leave_question(snapshot: Snapshot) -> Question:
     )
 
 
-def _logout_notes(logout: Logout | None) -> list[Note]:
+def _logout_notes(logout: LogoutPolicy | None) -> list[Note]:
     if logout is None:
         return []
     if logout.survives:

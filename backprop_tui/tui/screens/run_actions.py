@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.formatting import counted
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.actions import BY_ID
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from backprop_tui.tui.panes.settings import SettingRow
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class CommandResult:
     """Whether a request was carried out, one line about it, the ids of queued runs, and the whole output."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import field
 
-from backprop_tui.domain.lazy_dataclass import dataclass
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import ACTIVE
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.states import is_problem
@@ -17,7 +17,7 @@ from backprop_tui.tui.snapshot import Snapshot
 SEEN_AFTER_SECONDS = 2.0  # a problem under the cursor for this long has been seen
 
 
-@dataclass(slots=True)
+@lazy_dataclass(slots=True)
 class UiState:
     """Survives every refresh; `row` is the id of the row under the cursor."""
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
-from backprop_tui.domain.attempts import Attempts
+from backprop_tui.domain.attempts import AttemptTimeline
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.run import Run
 from backprop_tui.store.export import export_csv
@@ -48,9 +48,9 @@ class ChartReader:
     def _export(self, run_id: str, path: str) -> str:
         directory = RunDirectory(self._home.run_folder(run_id))
         try:
-            attempts = Attempts.of(directory.read())
+            attempts = AttemptTimeline.of(directory.read())
         except BackpropError:  # the metrics are worth exporting without the record
-            attempts = Attempts()
+            attempts = AttemptTimeline()
         return export_csv(directory.metrics_path, path, attempts)
 
     def close(self) -> None:

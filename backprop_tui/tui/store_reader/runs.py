@@ -11,7 +11,7 @@ from datetime import datetime
 from backprop_tui.domain.errors import BrokenRecord
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.metric_names import main_loss
-from backprop_tui.domain.queue_order import in_order
+from backprop_tui.domain.queue_order import sort_queue
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import ACTIVE, ENDED, Status
 from backprop_tui.presentation.known_run import KnownRun, LossCurve
@@ -99,7 +99,7 @@ def _in_display_order(unfinished: Sequence[KnownRun]) -> list[KnownRun]:
     queued = {run.id: run for run in unfinished if run.status is Status.QUEUED}
     places: dict[str, int] = {}
     queue = []
-    for run in in_order(known.run for known in queued.values() if known.run is not None):
+    for run in sort_queue(known.run for known in queued.values() if known.run is not None):
         places[run.host] = places.get(run.host, 0) + 1
         queue.append(replace(queued[run.id], place=places[run.host]))
     return [*sorted(admitted, key=_started_at), *queue]

@@ -23,7 +23,7 @@ from backprop_tui.tui.widgets.chart_tabs import LossChart, MetricsTab, Resources
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
 if TYPE_CHECKING:
-    from backprop_tui.plotting.track import Tracks
+    from backprop_tui.plotting.track import PlottedSeriesCache
     from backprop_tui.tui.charts.metric_charts import Plotter
     from backprop_tui.tui.charts.source import ChartData, ChartSource
 
@@ -43,7 +43,7 @@ class RunCharts:
         self._widget: LineWidget | None = None
         self._layout: Layout | None = None
         self._figures: ChartData | None = None
-        self._tracks: Tracks | None = None
+        self._tracks: PlottedSeriesCache | None = None
         self.choices = ChartChoices()
 
     def show(self, run: KnownRun | None, widget: LineWidget | None, snapshot: Snapshot, layout: Layout) -> None:
@@ -111,10 +111,10 @@ class RunCharts:
             self._resources.show_view(view)
 
     def _plotter(self, run: KnownRun, figures: ChartData) -> Plotter:
-        from backprop_tui.plotting.track import Tracks
+        from backprop_tui.plotting.track import PlottedSeriesCache
         from backprop_tui.tui.charts.metric_charts import Plotter
 
-        self._tracks = self._tracks or Tracks()
+        self._tracks = self._tracks or PlottedSeriesCache()
         return Plotter(run, figures, self.choices, self._tracks)
 
     def choose_metric(self, name: str) -> None:

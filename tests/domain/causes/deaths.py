@@ -7,7 +7,7 @@ from typing import Any
 
 from backprop_tui.domain.causes.clues import Clues, Facts
 from backprop_tui.domain.causes.registry import cause_of_failure
-from backprop_tui.domain.causes.tracebacks import lines_of
+from backprop_tui.domain.causes.tracebacks import split_log_lines
 from backprop_tui.domain.run import Cause
 
 FACTS = Facts(exit_code=1, command=("python3", "train.py"), cwd="/w", interpreter="/w/.venv/bin/python")
@@ -15,7 +15,7 @@ FACTS = Facts(exit_code=1, command=("python3", "train.py"), cwd="/w", interprete
 
 def clues_of(log: str | bytes, **facts: Any) -> Clues:
     content = log.encode() if isinstance(log, str) else log
-    return Clues(lines_of(content, 1), replace(FACTS, **facts))
+    return Clues(split_log_lines(content, 1), replace(FACTS, **facts))
 
 
 def cause_of(log: str | bytes, **facts: Any) -> Cause:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.domain.causes.registry import cause_of_failure
-from backprop_tui.domain.causes.tracebacks import lines_of
+from backprop_tui.domain.causes.tracebacks import split_log_lines
 from tests.domain.causes.deaths import cause_of, clues_of, raised
 
 DIRECT = "\nThe above exception was the direct cause of the following exception:\n\n"
@@ -163,7 +163,12 @@ def test_every_log_has_a_cause(log: bytes, exit_code: int | None, signal: str | 
 
 
 def test_line_numbers_continue_from_the_first_one() -> None:
-    assert [(line.number, line.text) for line in lines_of(b"a\nb\rc\nd", 7)] == [(7, "a"), (8, "b"), (8, "c"), (9, "d")]
+    assert [(line.number, line.text) for line in split_log_lines(b"a\nb\rc\nd", 7)] == [
+        (7, "a"),
+        (8, "b"),
+        (8, "c"),
+        (9, "d"),
+    ]
 
 
 def test_a_malicious_log_is_not_slow() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from backprop_tui.domain.governor.claims import Claim
-from backprop_tui.domain.governor.snapshot import ActiveRun, AwaitedRun, Candidate, Reservation, Snapshot
+from backprop_tui.domain.governor.snapshot import ActiveRun, Candidate, PendingDependency, Reservation, Snapshot
 from backprop_tui.domain.governor.tokens import TokenBucket
 from backprop_tui.domain.limits import GIGABYTE, MachineLimits, RunLimits
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading, HostReading, Readings
@@ -131,7 +131,7 @@ choosy_candidates = st.builds(
     gpu_ids=st.just(()) | selectors,
     visible_gpus=st.none() | selectors | st.just(("",)),
     learned_peak_bytes=st.none() | GIGABYTES,
-    awaited=st.sampled_from([(), (), (), (AwaitedRun(name="other", status="running"),)]),
+    awaited=st.sampled_from([(), (), (), (PendingDependency(name="other", status="running"),)]),
 )
 candidates = plain_candidates | choosy_candidates
 processes = st.builds(

@@ -8,7 +8,7 @@ import pytest
 
 from backprop_tui.domain.governor.admission import Admit, Decision, Hold, decide
 from backprop_tui.domain.governor.reasons import Check
-from backprop_tui.domain.governor.snapshot import AwaitedRun, Placement, Snapshot
+from backprop_tui.domain.governor.snapshot import PendingDependency, Placement, Snapshot
 from backprop_tui.domain.limits import GIGABYTE, MachineLimits, RunLimits
 from backprop_tui.domain.run import Gpu
 from backprop_tui.domain.telemetry import HostReading
@@ -41,7 +41,7 @@ def test_a_held_run_names_every_reason_with_the_most_blocking_first() -> None:
         active=(active_run("a"), active_run("b")),
         tokens=0.31667,
     )
-    run = candidate(awaited=(AwaitedRun(name="nano-lm-768", status="running"),))
+    run = candidate(awaited=(PendingDependency(name="nano-lm-768", status="running"),))
     assert messages(decide(run, replace(machine, queue_held=True))) == [
         "queue held by you, nothing new starts",
         "after nano-lm-768",

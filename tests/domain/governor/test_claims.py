@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.domain.governor.admission import Admit, decide
-from backprop_tui.domain.governor.claims import claim_bytes, free_after_claims, own_use_bytes, settle
+from backprop_tui.domain.governor.claims import claim_bytes, free_after_claims, outstanding_claims, run_usage_bytes
 from backprop_tui.domain.governor.snapshot import Candidate, Snapshot, claims_of
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.telemetry import GpuProcess
@@ -46,8 +46,8 @@ def test_a_run_that_uses_more_than_it_claimed_gives_nothing_back() -> None:
 
 def test_all_processes_of_a_run_count_and_unknown_ones_do_not() -> None:
     several = gpu(processes=(process(RUN.id, 2), process(RUN.id, 3, pid=8), process(RUN.id, None, pid=9)))
-    assert own_use_bytes(several, RUN.id) == gb(5)
-    assert own_use_bytes(gpu(processes=(process(RUN.id, None),)), RUN.id) is None
+    assert run_usage_bytes(several, RUN.id) == gb(5)
+    assert run_usage_bytes(gpu(processes=(process(RUN.id, None),)), RUN.id) is None
 
 
 def test_a_gpu_without_memory_figures_has_no_free_memory_to_count() -> None:
@@ -56,9 +56,9 @@ def test_a_gpu_without_memory_figures_has_no_free_memory_to_count() -> None:
 
 def test_a_fulfilled_claim_does_not_return_when_memory_is_released() -> None:
     claims = (claim(RUN, 10),)
-    below = settle(claims, [gpu(used_gb=9, processes=(process(RUN.id, 9),))], {RUN.id}, now=1.0)
+    below = outstanding_claims(claims, [gpu(used_gb=9, processes=(process(RUN.id, 9),))], {RUN.id}, now=1.0)
     assert below == claims
-    reached = settle(below, [gpu(used_gb=10, processes=(process(RUN.id, 10),))], {RUN.id}, now=2.0)
+    reached = outstanding_claims(below, [gpu(used_gb=10, processes=(process(RUN.id, 10),))], {RUN.id}, now=2.0)
     assert reached == ()
 
 
@@ -66,15 +66,15 @@ def test_a_claim_is_fulfilled_per_gpu() -> None:
     run = active_run("ddp", 0, 1)
     claims = tuple(claims_of(run, gb(10), since=0.0))
     loaded = [gpu(0, used_gb=10, processes=(process("ddp", 10),)), gpu(1, used_gb=1, processes=(process("ddp", 1),))]
-    assert [claim.gpu_uuid for claim in settle(claims, loaded, {"ddp"}, now=1.0)] == [uuid_of(1)]
+    assert [claim.gpu_uuid for claim in outstanding_claims(claims, loaded, {"ddp"}, now=1.0)] == [uuid_of(1)]
 
 
 def test_a_claim_ends_with_its_run() -> None:
-    assert settle((claim(RUN, 10),), [gpu()], set(), now=1.0) == ()
+    assert outstanding_claims((claim(RUN, 10),), [gpu()], set(), now=1.0) == ()
 
 
 def test_a_claim_on_a_gpu_that_is_gone_stays_as_long_as_its_run() -> None:
-    assert settle((claim(RUN, 10),), [], {RUN.id}, now=1e6) == (claim(RUN, 10),)
+    assert outstanding_claims((claim(RUN, 10),), [], {RUN.id}, now=1e6) == (claim(RUN, 10),)
 
 
 class TestUnseen:
@@ -85,15 +85,18 @@ class TestUnseen:
 
     def test_after_ten_minutes_unattributed_memory_is_assumed_to_be_the_runs(self) -> None:
         full = gpu(used_gb=8.5)
-        assert settle(self.CLAIMS, [full], self.ACTIVE, now=599.0) == self.CLAIMS
-        assert settle(self.CLAIMS, [full], self.ACTIVE, now=600.0) == ()
+        assert outstanding_claims(self.CLAIMS, [full], self.ACTIVE, now=599.0) == self.CLAIMS
+        assert outstanding_claims(self.CLAIMS, [full], self.ACTIVE, now=600.0) == ()
 
     def test_not_where_it_does_not_hold_all_unseen_claims(self) -> None:
-        assert settle(self.CLAIMS, [gpu(used_gb=7.9)], self.ACTIVE, now=600.0) == self.CLAIMS
+        assert outstanding_claims(self.CLAIMS, [gpu(used_gb=7.9)], self.ACTIVE, now=600.0) == self.CLAIMS
 
     def test_not_where_the_memory_is_known_to_be_of_others(self) -> None:
         foreign = GpuProcess(pid=1, memory_bytes=gb(20), owner="mika")
-        assert settle(self.CLAIMS, [gpu(used_gb=20.5, processes=(foreign,))], self.ACTIVE, now=600.0) == self.CLAIMS
+        assert (
+            outstanding_claims(self.CLAIMS, [gpu(used_gb=20.5, processes=(foreign,))], self.ACTIVE, now=600.0)
+            == self.CLAIMS
+        )
 
 
 def test_four_runs_queued_at_once_for_two_gpus_oversubscribe_none() -> None:

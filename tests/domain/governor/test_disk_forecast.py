@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.checkpoint_pace import SavePace
+from backprop_tui.domain.checkpoint_pace import CheckpointPace
 from backprop_tui.domain.disk_usage import needed_bytes, seconds_until_full
 from backprop_tui.domain.governor.admission import Admit, Hold, decide
-from backprop_tui.domain.governor.disk_forecast import SavingRun, shortages
+from backprop_tui.domain.governor.disk_forecast import SavingRun, forecast_shortages
 from backprop_tui.domain.governor.reasons import Check
 from backprop_tui.domain.limits import GIGABYTE
 from tests.domain.governor.machines import candidate, gb, snapshot
@@ -19,8 +19,8 @@ from tests.domain.governor.machines import candidate, gb, snapshot
 HOUR = 3600.0
 
 
-def pace(gigabytes: float, every: float = 720.0) -> SavePace:
-    return SavePace(last_at=0.0, intervals=(every,), growth_bytes=(gb(gigabytes),))
+def pace(gigabytes: float, every: float = 720.0) -> CheckpointPace:
+    return CheckpointPace(last_at=0.0, intervals=(every,), growth_bytes=(gb(gigabytes),))
 
 
 def saving(
@@ -43,36 +43,36 @@ def saving(
 
 
 def test_a_disk_that_will_be_full_within_the_timebox_is_reported_with_figures() -> None:
-    (found,) = shortages([saving()], GIGABYTE)
+    (found,) = forecast_shortages([saving()], GIGABYTE)
     assert found.message == "disk 38 GB free, nano-lm-768 writes 1.4 GB every 12 min: full in 5:17 h"
 
 
 def test_a_disk_that_is_large_enough_is_no_shortage() -> None:
-    assert shortages([saving(left=4 * HOUR)], GIGABYTE) == []
-    assert shortages([saving(left=5.2 * HOUR)], GIGABYTE) != []
+    assert forecast_shortages([saving(left=4 * HOUR)], GIGABYTE) == []
+    assert forecast_shortages([saving(left=5.2 * HOUR)], GIGABYTE) != []
 
 
 def test_a_burst_of_small_saves_is_no_forecast_for_hours() -> None:
-    burst = SavePace(last_at=1.0, intervals=(0.01, 0.01, 0.01), growth_bytes=(1_400_000,) * 3)
-    assert shortages([replace(saving(free=74), pace=burst)], GIGABYTE) == []
+    burst = CheckpointPace(last_at=1.0, intervals=(0.01, 0.01, 0.01), growth_bytes=(1_400_000,) * 3)
+    assert forecast_shortages([replace(saving(free=74), pace=burst)], GIGABYTE) == []
 
 
 def test_a_run_that_keeps_its_last_checkpoints_needs_space_for_one_more() -> None:
-    assert shortages([saving(grows=False)], GIGABYTE) == []
-    (found,) = shortages([saving(grows=False, free=2.0)], GIGABYTE)
+    assert forecast_shortages([saving(grows=False)], GIGABYTE) == []
+    (found,) = forecast_shortages([saving(grows=False, free=2.0)], GIGABYTE)
     assert found.message == "disk 2 GB free, nano-lm-768 writes 1.4 GB every 12 min"
 
 
 def test_runs_on_one_disk_add_up_and_those_on_another_do_not() -> None:
     one = saving(left=3 * HOUR)
-    assert shortages([one], GIGABYTE) == []
-    assert len(shortages([one, replace(one, name="other")], GIGABYTE)) == 1
-    assert shortages([one, replace(one, mount="/home")], GIGABYTE) == []
+    assert forecast_shortages([one], GIGABYTE) == []
+    assert len(forecast_shortages([one, replace(one, name="other")], GIGABYTE)) == 1
+    assert forecast_shortages([one, replace(one, mount="/home")], GIGABYTE) == []
 
 
 def test_without_a_timebox_the_forecast_covers_half_a_day() -> None:
-    assert shortages([saving(left=None)], GIGABYTE) != []
-    assert shortages([saving(left=None, free=100.0)], GIGABYTE) == []
+    assert forecast_shortages([saving(left=None)], GIGABYTE) != []
+    assert forecast_shortages([saving(left=None, free=100.0)], GIGABYTE) == []
 
 
 @pytest.mark.parametrize(("mount", "held"), [("/data", True), (None, True), ("/home", False)])
@@ -97,7 +97,7 @@ growths = st.lists(st.integers(-(10**12), 10**12), min_size=1, max_size=3)
 def test_more_time_never_needs_less_and_one_save_always_has_room(
     growth: list[int], every: float, save_bytes: int, left: float | None, more: float
 ) -> None:
-    known = SavePace(last_at=0.0, intervals=(every,), growth_bytes=tuple(growth))
+    known = CheckpointPace(last_at=0.0, intervals=(every,), growth_bytes=tuple(growth))
     needed = needed_bytes(known, save_bytes, left)
     assert needed >= save_bytes
     if left is not None:
@@ -106,11 +106,11 @@ def test_more_time_never_needs_less_and_one_save_always_has_room(
 
 @given(st.integers(1, 10**12), st.floats(1, 1e5), st.integers(0, 10**13))
 def test_it_is_full_when_so_many_saves_are_written(growth: int, every: float, free: int) -> None:
-    known = SavePace(last_at=0.0, intervals=(every,), growth_bytes=(growth,))
+    known = CheckpointPace(last_at=0.0, intervals=(every,), growth_bytes=(growth,))
     full = seconds_until_full(known, free, 0)
     assert full == pytest.approx(free / growth * every)
 
 
 def test_the_interval_is_unknown_before_two_saves() -> None:
-    assert seconds_until_full(SavePace(), 1, 0) is None
-    assert needed_bytes(SavePace(), 7, 1e9) == 7
+    assert seconds_until_full(CheckpointPace(), 1, 0) is None
+    assert needed_bytes(CheckpointPace(), 7, 1e9) == 7

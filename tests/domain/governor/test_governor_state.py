@@ -8,7 +8,7 @@ import pytest
 
 from backprop_tui.domain.governor.admission import Hold, decide
 from backprop_tui.domain.governor.governor_state import GovernorMode, GovernorState, governor_line, governor_state
-from backprop_tui.domain.governor.snapshot import AwaitedRun, Candidate, Snapshot
+from backprop_tui.domain.governor.snapshot import Candidate, PendingDependency, Snapshot
 from backprop_tui.domain.limits import MachineLimits, RunLimits
 from tests.domain.governor.machines import CALM_HOST, active_run, candidate, claim, gb, gpu, snapshot
 
@@ -81,7 +81,7 @@ def test_a_missing_supervisor_is_shown() -> None:
 
 
 def test_a_run_that_waits_for_another_run_is_not_held_by_the_governor() -> None:
-    waiting = candidate(awaited=(AwaitedRun(name="nano-lm", status="running"),))
+    waiting = candidate(awaited=(PendingDependency(name="nano-lm", status="running"),))
     assert clauses(snapshot(limits=LIMITS, tokens=4.0), waiting) == ("open", ("0 of 6 slots used", "4 starts left"))
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from backprop_tui.domain.governor.guard_view import Alarm
 from backprop_tui.domain.limits import RunLimits
-from backprop_tui.domain.requests import ContinueRequest, PauseRequest, StopRequest, TellRequest
+from backprop_tui.domain.requests import ContinueRequest, NoticeRequest, PauseRequest, StopRequest
 from backprop_tui.domain.telemetry import GpuHealth
 from tests.domain.governor.machines import active_run, gpu
 from tests.domain.governor.watch import Watch, requests
@@ -85,7 +85,7 @@ class TestHeat:
     def test_on_overheat_warn_reports_once_until_it_has_cooled(self) -> None:
         watch = Watch(active_run("vit", 0, limits=RunLimits(on_overheat="warn")))
         told = [requests(watch.see(gpu(celsius=celsius))) for celsius in (91.0, 91.0, 91.0, 82.0, 91.0, 91.0)]
-        once = [("vit", TellRequest(message="GPU 0 at 91 °C, limit 85"))]
+        once = [("vit", NoticeRequest(message="GPU 0 at 91 °C, limit 85"))]
         assert told == [[], once, [], [], [], []]
         again = [requests(watch.see(gpu(celsius=celsius))) for celsius in (79.0, 91.0, 91.0)]
         assert again == [[], [], once]
@@ -155,7 +155,7 @@ class TestLostGpu:
         watch = Watch(active_run("lm", 0, 1), active_run("other", 1))
         lost = gpu(0, health=GpuHealth.LOST, celsius=99.0, problem="Xid 79")
         told = [requests(watch.see(lost, gpu(1))) for _ in range(3)]
-        assert told == [[("lm", TellRequest(message="GPU 0 lost: Xid 79, the run is left alone"))], [], []]
+        assert told == [[("lm", NoticeRequest(message="GPU 0 lost: Xid 79, the run is left alone"))], [], []]
 
     def test_it_is_reported_again_after_a_recovery(self) -> None:
         watch = Watch(active_run("lm", 0))

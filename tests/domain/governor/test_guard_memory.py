@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from backprop_tui.domain.governor.guard_view import Alarm
 from backprop_tui.domain.limits import MemoryLimit, RunLimits
-from backprop_tui.domain.requests import ContinueRequest, PauseRequest, StopRequest, TellRequest
+from backprop_tui.domain.requests import ContinueRequest, NoticeRequest, PauseRequest, StopRequest
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
 from tests.domain.governor.machines import active_run, gb, gpu, process
 from tests.domain.governor.watch import Watch, requests
@@ -73,7 +73,7 @@ class TestMemoryLimit:
     def test_a_run_is_warned_after_two_readings_and_stopped_after_two_more(self) -> None:
         watch = Watch(self.RUN)
         words = "GPU 0: 9.1 GB used, limit 8"
-        told = ("lm", TellRequest(message=f"{words}, stopped if it stays above"))
+        told = ("lm", NoticeRequest(message=f"{words}, stopped if it stays above"))
         ended = ("lm", StopRequest(by="memory_limit", reason=words, cause="memory_limit"))
         assert [requests(watch.see(self.uses(9.1))) for _ in range(5)] == [[], [told], [], [ended], []]
 
@@ -81,7 +81,7 @@ class TestMemoryLimit:
         watch = Watch(self.RUN)
         ages = (0.0, 0.0, 1.05, 0.0, 0.0)
         kinds = [[type(action.request) for action in watch.see(self.uses(9), age=age)] for age in ages]
-        assert kinds == [[], [TellRequest], [], [], [StopRequest]]
+        assert kinds == [[], [NoticeRequest], [], [], [StopRequest]]
 
     def test_at_the_limit_is_not_above_it(self) -> None:
         watch = Watch(self.RUN)
@@ -90,7 +90,7 @@ class TestMemoryLimit:
     def test_a_run_that_gets_below_its_limit_continues_and_is_warned_again_next_time(self) -> None:
         watch = Watch(self.RUN)
         kinds = [[type(action.request) for action in watch.see(self.uses(used))] for used in (9, 9, 9, 7, 9, 9, 9)]
-        assert kinds == [[], [TellRequest], [], [], [], [TellRequest], []]
+        assert kinds == [[], [NoticeRequest], [], [], [], [NoticeRequest], []]
 
     def test_an_alarm_continues_while_the_gpu_does_not_answer(self) -> None:
         watch = Watch(self.RUN)
@@ -112,7 +112,7 @@ class TestMemoryLimit:
         for _ in range(6):
             watch.see(self.uses(9.1))
         watch.runs["lm"] = self.RUN
-        assert [type(action.request) for action in watch.see(self.uses(9.1))] == [TellRequest]
+        assert [type(action.request) for action in watch.see(self.uses(9.1))] == [NoticeRequest]
 
     def test_its_end_goes_before_a_pause(self) -> None:
         watch = Watch(self.RUN)
@@ -120,4 +120,4 @@ class TestMemoryLimit:
             [type(action.request) for action in watch.see(replace(self.uses(9), temperature_celsius=celsius))]
             for celsius in (50.0, 50.0, 91.0, 91.0)
         ]
-        assert kinds == [[], [TellRequest], [], [StopRequest]]
+        assert kinds == [[], [NoticeRequest], [], [StopRequest]]

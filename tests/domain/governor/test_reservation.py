@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from backprop_tui.domain.governor.admission import Admit, decide
 from backprop_tui.domain.governor.reservation import RESERVE_AFTER_SECONDS, HeadOfQueue, head_of_queue, reserve
-from backprop_tui.domain.governor.snapshot import AwaitedRun, Candidate, Snapshot
+from backprop_tui.domain.governor.snapshot import Candidate, PendingDependency, Snapshot
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess
 from tests.domain.governor.machines import ROOMY, active_run, candidate, claim, gb, gpu, process, snapshot, uuid_of
@@ -57,7 +57,7 @@ def test_suitable_gpus_are_reserved_first_and_then_the_freest() -> None:
 
 
 def test_a_run_that_waits_for_another_run_reserves_no_gpus() -> None:
-    assert kept([replace(BIG, awaited=(AwaitedRun(name="a", status="running"),))], BUSY) is None
+    assert kept([replace(BIG, awaited=(PendingDependency(name="a", status="running"),))], BUSY) is None
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.governor.tokens import TokenBucket, full
+from backprop_tui.domain.governor.tokens import TokenBucket, full_bucket
 from backprop_tui.domain.limits import MachineLimits
 
 FOUR_THEN_ONE_A_MINUTE = MachineLimits(start_burst=4, starts_per_minute=1.0)
@@ -20,7 +20,7 @@ buckets = st.builds(TokenBucket, tokens=st.floats(0.0, 20.0), as_of=st.floats(0.
 
 
 def test_a_new_machine_starts_a_burst_and_then_one_a_minute() -> None:
-    bucket = full(0.0, FOUR_THEN_ONE_A_MINUTE)
+    bucket = full_bucket(0.0, FOUR_THEN_ONE_A_MINUTE)
     for _ in range(4):
         bucket = bucket.take(FOUR_THEN_ONE_A_MINUTE)
     assert bucket.seconds_to_next(FOUR_THEN_ONE_A_MINUTE) == 60.0
@@ -73,7 +73,7 @@ def test_a_start_is_allowed_exactly_after_the_announced_seconds(tokens: float, l
 
 @given(rates, st.lists(st.floats(0.0, 60.0), max_size=40))
 def test_no_stretch_of_time_has_more_starts_than_burst_and_rate_allow(limits: MachineLimits, gaps: list[float]) -> None:
-    bucket, now, starts = full(0.0, limits), 0.0, 0
+    bucket, now, starts = full_bucket(0.0, limits), 0.0, 0
     for gap in gaps:
         now += gap
         bucket = bucket.refilled(now, limits)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from backprop_tui.domain.governor.guard import GuardState, step
 from backprop_tui.domain.governor.guard_view import GuardAction
 from backprop_tui.domain.governor.snapshot import ActiveRun
-from backprop_tui.domain.requests import ContinueRequest, PauseRequest, StopRequest, TellRequest
+from backprop_tui.domain.requests import ContinueRequest, NoticeRequest, PauseRequest, StopRequest
 from backprop_tui.domain.telemetry import GpuReading, Readings
 from tests.domain.governor.machines import CALM_HOST, gb
 
@@ -53,7 +53,7 @@ class Watch:
                     self.runs[run.id] = replace(run, paused_by=None, paused_seconds=0.0)
                 case StopRequest():
                     self.runs[run.id] = replace(run, stopping=True)
-                case TellRequest():
+                case NoticeRequest():
                     pass
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
-from backprop_tui.domain.metric_series import Course
+from backprop_tui.domain.metric_series import MetricSeries
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.times import iso
 from backprop_tui.store.metrics import SeriesBuilder
@@ -15,7 +15,7 @@ from tests.tui.snapshots import NOW
 
 def series(
     name: str, values: Iterable[float], *, every: int = 1, begun: float = NOW.wall - 60, first: int = 0
-) -> Course:
+) -> MetricSeries:
     """A metric with a value per second since `begun`, `every` so many steps."""
     recorded = SeriesBuilder(name)
     for place, value in enumerate(values):
@@ -28,7 +28,7 @@ def falling(count: int = 60, *, to: float = 2.0) -> list[float]:
     return [to + 5 * math.exp(-place / (count / 4)) for place in range(count)]
 
 
-def chart_data(run_id: str, metrics: Mapping[str, Course] | None = None, *, run: Run | None = None) -> ChartData:
+def chart_data(run_id: str, metrics: Mapping[str, MetricSeries] | None = None, *, run: Run | None = None) -> ChartData:
     """The data of a run: by default a loss, a validation loss, and a learning rate."""
     usual = {
         "loss": series("loss", falling(), every=10),

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from backprop_tui.domain.metric_series import Course
+from backprop_tui.domain.metric_series import MetricSeries
 from backprop_tui.domain.run import Attempt, Checkpoint
 from backprop_tui.domain.status import Status
-from backprop_tui.plotting.axes import By
+from backprop_tui.plotting.axes import XUnit
 from backprop_tui.presentation.known_run import LossCurve
 from backprop_tui.tui.charts.chart import AxisUnit
 from backprop_tui.tui.charts.choices import ChartChoices, ChartNavigator
@@ -41,7 +41,7 @@ def _facts(view: MetricsView) -> list[str]:
     return [text_of(line) for line in view.facts if line]
 
 
-def _twice(again_at: int, *, value: float = 0.0) -> tuple[dict[str, Course], ChartData]:
+def _twice(again_at: int, *, value: float = 0.0) -> tuple[dict[str, MetricSeries], ChartData]:
     """A run that was resumed once, after 40 values, at the step `again_at`."""
     assert KNOWN.run is not None
     before = Attempt(number=1, started_at=NOW.wall - 60, boot_id="b", ended_at=NOW.wall - 20, status=Status.STOPPED)
@@ -229,11 +229,11 @@ def test_the_guardians_resume_check_takes_precedence_over_the_curve() -> None:
 
 def test_by_time_the_time_between_attempts_does_not_count() -> None:
     _, data = _twice(400)
-    chart = _view(data, ChartChoices(by=By.TIME)).large
+    chart = _view(data, ChartChoices(by=XUnit.TIME)).large
     assert chart.x_unit is AxisUnit.SECONDS
     assert chart.restarts == ((2, 40.0),)
     assert chart.x.high == pytest.approx(59.0)
-    clock = _view(data, ChartChoices(by=By.CLOCK)).large
+    clock = _view(data, ChartChoices(by=XUnit.CLOCK)).large
     assert clock.restarts == ((2, 160.0),)
     assert clock.x.high == pytest.approx(179.0)
 
@@ -268,5 +268,5 @@ def test_the_tab_fills_every_size(size: tuple[int, int], glyphs: object) -> None
         assert "metric-29" in text
 
 
-def view_of(metrics: dict[str, Course]) -> MetricsView:
+def view_of(metrics: dict[str, MetricSeries]) -> MetricsView:
     return _view(chart_data("nano", metrics), ChartChoices(metric="metric-29"))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from backprop_tui.domain.causes.stops import cause_of_stop
-from backprop_tui.domain.live import Pause, Postponed, Stopping
+from backprop_tui.domain.live import Pause, PostponedStop, Stopping
 from backprop_tui.domain.resume_check import ResumeCheck, Verdict
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
@@ -74,7 +74,7 @@ def test_a_stopping_run_says_when_the_next_signal_comes() -> None:
 
 
 def test_a_run_that_stops_at_its_next_checkpoint_says_so_at_any_width() -> None:
-    postponed = Postponed(
+    postponed = PostponedStop(
         status=Status.STOPPED, by="person", reason="stopped by you", since=NOW.wall, deadline=NOW.monotonic + 21
     )
     run = running("rings", step=1, total_steps=10, postponed=postponed)

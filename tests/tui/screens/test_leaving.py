@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from backprop_tui.probes.logout import Logout
+from backprop_tui.probes.logout import LogoutPolicy
 from backprop_tui.tui.requests import Said
 from backprop_tui.tui.screens.ask import Ask
 from backprop_tui.tui.screens.main import MainScreen
@@ -101,9 +101,9 @@ def test_where_only_the_queue_waits_there_is_nothing_to_stop() -> None:
 
 
 def test_it_says_whether_runs_survive_a_logout_and_how_to_mend_it() -> None:
-    lives = leave_question(snapshot(running("a"), logout=Logout(survives=True, words="linger is on")))
+    lives = leave_question(snapshot(running("a"), logout=LogoutPolicy(survives=True, words="linger is on")))
     assert [one.text for one in lives.notes] == ["runs survive logout on this machine (linger is on)"]
-    dies = Logout(survives=False, words="KillUserProcesses=yes", mend="loginctl enable-linger ada")
+    dies = LogoutPolicy(survives=False, words="KillUserProcesses=yes", mend="loginctl enable-linger ada")
     ending = leave_question(snapshot(running("a"), logout=dies))
     assert ending.notes[0].text.endswith("to fix it: loginctl enable-linger ada")
     assert not leave_question(snapshot(running("a"))).notes
