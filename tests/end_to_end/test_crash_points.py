@@ -39,7 +39,7 @@ def assert_nothing_is_left(sandbox: Sandbox, run: Submitted) -> None:
 SUPERVISOR_DIES = [
     case("supervisor: before it writes starting", before(WRITE, SUPERVISOR, status="starting")),
     case("supervisor: after it wrote starting", after(WRITE, SUPERVISOR, status="starting")),
-    case("supervisor: after it spent a start token", after("engine.machine:Capacity.record_start", SUPERVISOR)),
+    case("supervisor: after it spent a start token", after("engine.capacity:Capacity.record_start", SUPERVISOR)),
     case("supervisor: before it asks for a guardian", before(LAUNCH, SUPERVISOR)),
     case(
         "supervisor: before it queues again what never started",
@@ -62,8 +62,8 @@ SUPERVISOR_DIES = [
 INDEXING = [
     case("before it indexes the end", before("engine.supervisor:index_runs", SUPERVISOR, status="failed")),
     case("between the two files of the index", after("store.index:_write", SUPERVISOR)),
-    case("between index and marker", before("engine.indexing:unmark", SUPERVISOR)),
-    case("after it removed the marker", after("engine.indexing:unmark", SUPERVISOR)),
+    case("between index and marker", before("engine.unfinished_runs:unmark", SUPERVISOR)),
+    case("after it removed the marker", after("engine.unfinished_runs:unmark", SUPERVISOR)),
 ]
 
 
@@ -93,7 +93,7 @@ GOES_ON_BY_ITSELF = [
     case("guardian: after it emptied script.lock", after("os:ftruncate", GUARDIAN)),
     case("guardian: after the fork", FORKED),
     case("guardian and child: before the child wrote who it is", FORKED, CHILD_BEGINS),
-    case("guardian: after the script's exec", after("runner.birth:start_script", GUARDIAN)),
+    case("guardian: after the script's exec", after("runner.start:start_script", GUARDIAN)),
     case("guardian: before it writes running", before(WRITE, GUARDIAN, status="running")),
     case("guardian: after it wrote running", after(WRITE, GUARDIAN, status="running")),
     case("guardian: once all is recorded", RUNS),
@@ -104,8 +104,8 @@ GOES_ON_BY_ITSELF = [
     ),
     case("adopter: after it made script and record agree", RUNS, after("runner.main:apply_recorded_state", GUARDIAN)),
     case("adopters: three in a row", RUNS, *[after("runner.main:apply_recorded_state", GUARDIAN)] * 3),
-    case("guardian: between metrics.jsonl and live.json", before("runner.figures:ProgressRecorder.record", GUARDIAN)),
-    case("guardian: after it told a checkpoint", after("runner.checkpoint_book:CheckpointRecord.announce", GUARDIAN)),
+    case("guardian: between metrics.jsonl and live.json", before("runner.progress:ProgressRecorder.record", GUARDIAN)),
+    case("guardian: after it told a checkpoint", after("runner.checkpoint_record:CheckpointRecord.announce", GUARDIAN)),
     case("guardian: before it reaps", before("runner.guardian:Guardian._collect", GUARDIAN)),
     case("guardian: after it wrote the end", after(WRITE, GUARDIAN, status="failed")),
     case("guardian: after it told the end", after("runner.main:write_end", GUARDIAN)),

@@ -94,7 +94,7 @@ def test_a_paused_run_gets_its_stop_signal_although_the_guardian_died_before_sig
 def test_a_stop_signal_that_was_recorded_but_not_sent_is_followed_by_the_next_stage(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    crashing = Crashing(sandbox, monkeypatch, after("runner.ladder:StopSequence._record_stage", GUARDIAN))
+    crashing = Crashing(sandbox, monkeypatch, after("runner.stop_sequence:StopSequence._record_stage", GUARDIAN))
     run = begun(sandbox, *script("obedient.py"), stop=StopPlan(grace_seconds=0.5))
     run.ask(STOP)
     crashing.wait_until_all_happened()

@@ -14,7 +14,7 @@ from tests.support.crashes import GUARDIAN, hanging
 from tests.support.sandbox import Sandbox, Submitted, script
 
 QUICK = StopPlan(grace_seconds=0.3)
-LOOK = "runner.written_files:OutputFiles.scan"
+LOOK = "runner.outputs.files:OutputFiles.scan"
 JUDGEMENT = "checkpoints.choice:judged_newest_first"
 
 
