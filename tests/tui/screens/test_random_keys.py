@@ -1,4 +1,4 @@
-"""Whatever keys are pressed at whatever size: the dashboard goes on."""
+"""Random keys, pastes and sizes: the dashboard keeps running."""
 
 from __future__ import annotations
 
@@ -80,9 +80,7 @@ async def _burst(pilot: Pilot[int], whims: Iterator[Message | tuple[int, int]], 
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_no_keys_and_no_sizes_end_it_but_those_that_leave(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
-) -> None:
+def test_only_the_keys_to_leave_end_the_dashboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     monkeypatch.setenv("PAGER", "true")
     chance = random.Random(seed)
     moments = _moments(tmp_path)
@@ -115,7 +113,7 @@ def test_no_keys_and_no_sizes_end_it_but_those_that_leave(
     assert [words for words in told if words.startswith("internal error")] == []
 
 
-def test_the_palette_turns_no_page_where_it_has_no_row(tmp_path: Path) -> None:
+def test_paging_a_palette_without_rows_does_nothing(tmp_path: Path) -> None:
     async def play() -> None:
         app = Dashboard(FakeBridge(scene(logs=tmp_path)), FakeDesk(), Preferences(glyphs=UNICODE))
         async with app.run_test(size=(120, 40)) as pilot:

@@ -1,4 +1,4 @@
-"""Leaving: what is said, what each answer asks for, and that the screen is left only then."""
+"""Leaving: the dialog, what each answer requests, and when the dashboard closes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def left(stage: Stage) -> bool:
         (("S", "y"), [("queue", "hold"), ("stop", "a", "b")]),
     ],
 )
-def test_each_way_to_leave_asks_for_what_it_says(keys: tuple[str, ...], asked: list[tuple[str, ...]]) -> None:
+def test_each_way_to_leave_requests_what_it_says(keys: tuple[str, ...], asked: list[tuple[str, ...]]) -> None:
     async def play() -> None:
         async with staged(BUSY) as stage:
             await stage.pilot.press("q", *keys)
@@ -55,7 +55,7 @@ def test_each_way_to_leave_asks_for_what_it_says(keys: tuple[str, ...], asked: l
 
 
 @pytest.mark.parametrize("keys", [("escape",), ("S", "escape"), ("q",)])
-def test_who_stays_has_changed_nothing(keys: tuple[str, ...]) -> None:
+def test_cancelling_changes_nothing(keys: tuple[str, ...]) -> None:
     async def play() -> None:
         async with staged(BUSY) as stage:
             await stage.pilot.press("q", *keys)
@@ -66,7 +66,7 @@ def test_who_stays_has_changed_nothing(keys: tuple[str, ...]) -> None:
     asyncio.run(play())
 
 
-def test_what_could_not_be_stopped_is_told_and_nobody_leaves() -> None:
+def test_a_refused_stop_is_reported_and_keeps_the_dashboard_open() -> None:
     async def play() -> None:
         desk = Refusing()
         async with staged(BUSY, desk=desk) as stage:
@@ -78,7 +78,7 @@ def test_what_could_not_be_stopped_is_told_and_nobody_leaves() -> None:
 
 
 @pytest.mark.parametrize("now", [snapshot(), snapshot(ended("a")), snapshot(running("a"), is_demo=True)])
-def test_nothing_is_asked_where_nothing_is_left_or_all_is_a_demo(now: Snapshot) -> None:
+def test_leaving_does_not_ask_without_work_or_in_a_demo(now: Snapshot) -> None:
     async def play() -> None:
         async with staged(now) as stage:
             await stage.pilot.press("q")
@@ -88,7 +88,7 @@ def test_nothing_is_asked_where_nothing_is_left_or_all_is_a_demo(now: Snapshot) 
     asyncio.run(play())
 
 
-def test_it_says_that_runs_go_on_and_counts_those_of_this_machine() -> None:
+def test_it_says_that_runs_continue_and_counts_those_of_this_machine() -> None:
     question = leave_question(BUSY)
     assert question.lines[0] == "2 running, 1 waiting. They continue when this window closes."
     assert [answer.text for answer in question.answers if answer.value == "stop"] == [
@@ -96,11 +96,11 @@ def test_it_says_that_runs_go_on_and_counts_those_of_this_machine() -> None:
     ]
 
 
-def test_where_only_the_queue_waits_there_is_nothing_to_stop() -> None:
+def test_with_only_waiting_runs_there_is_nothing_to_stop() -> None:
     assert [answer.value for answer in leave_question(snapshot(queued("c"))).answers] == ["leave", "hold"]
 
 
-def test_it_says_whether_runs_survive_a_logout_and_how_to_mend_it() -> None:
+def test_it_says_whether_runs_survive_a_logout_and_how_to_fix_it() -> None:
     lives = leave_question(snapshot(running("a"), logout=Logout(survives=True, words="linger is on")))
     assert [one.text for one in lives.notes] == ["runs survive logout on this machine (linger is on)"]
     dies = Logout(survives=False, words="KillUserProcesses=yes", mend="loginctl enable-linger ada")
