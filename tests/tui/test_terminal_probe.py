@@ -79,22 +79,22 @@ class Talker:
         self.heard = b""
 
     def wait_for(self, words: bytes) -> None:
-        """Until the program has said them."""
+        """Wait until the program has written this."""
         until = time.monotonic() + PATIENCE_SECONDS
         while words not in self.heard:
             assert select.select([self._terminal], [], [], max(0.0, until - time.monotonic()))[0], self.heard
             self.heard += os.read(self._terminal, 1 << 12)
 
     def say(self, words: bytes) -> None:
-        """Answers, or types."""
+        """Send an answer or keys."""
         os.write(self._terminal, words)
 
     def result(self) -> Any:
-        """What the program wrote in the end."""
+        """Return what the program wrote to its result file."""
         try:
             while os.read(self._terminal, 1 << 12):
                 pass
-        except OSError:  # it has gone
+        except OSError:  # the program has ended
             pass
         _, status = os.waitpid(self.pid, 0)
         self.pid = 0
@@ -102,7 +102,7 @@ class Talker:
         return json.loads(self._result.read_text())
 
     def close(self) -> None:
-        """Ends it where it did not end."""
+        """Kill the program if it is still running."""
         if self.pid:
             os.kill(self.pid, 9)
             os.waitpid(self.pid, 0)
@@ -111,7 +111,7 @@ class Talker:
 
 @contextmanager
 def talking_to(program: str, result: Path, *, limit_seconds: float = PATIENCE_SECONDS) -> Iterator[Talker]:
-    """A program that was started in a terminal of its own, and has put its question; it waits as long as it may."""
+    """Start a program in a terminal of its own and wait for its question."""
     talker = Talker(program, result, limit_seconds)
     try:
         talker.wait_for(QUESTION)
@@ -147,7 +147,7 @@ def test_a_silent_terminal_costs_no_more_than_the_limit(tmp_path: Path) -> None:
     with talking_to(ASKS, tmp_path / "result", limit_seconds=LIMIT_SECONDS) as talker:
         found = talker.result()
     assert (found["light"], found["columns"], found["typed"]) == (None, None, "")
-    assert found["waited"] < LIMIT_SECONDS + 1.0  # of which the second is for a loaded machine
+    assert found["waited"] < LIMIT_SECONDS + 1.0  # the second is for a loaded machine
     assert found["restored"]
 
 
@@ -184,7 +184,7 @@ def test_late_answers_are_not_keys(tmp_path: Path, pieces: list[bytes]) -> None:
         talker.wait_for(b"listener is there")
         for piece in pieces:
             talker.say(piece)
-            time.sleep(0.02)  # each is a read of its own
+            time.sleep(0.02)  # so that each is read separately
         talker.say(b"q")
         assert [key for key in talker.result() if key != "a"] == ["q"]
 

@@ -30,7 +30,7 @@ RUNS = (running("nano", step=590, total_steps=1000, metrics={"loss": 2.1}), runn
 
 @dataclass
 class FakeCharts:
-    """Every run has the same figures, but those of `bare`, which have none."""
+    """Gives every run the same figures, and none to those in `bare`."""
 
     bare: tuple[str, ...] = ()
     read_of: list[tuple[str, ...]] = field(default_factory=list)
@@ -50,7 +50,7 @@ class FakeCharts:
 
 @dataclass
 class Stage:
-    """A dashboard at work."""
+    """A running dashboard."""
 
     pilot: Pilot[int]
     charts: FakeCharts

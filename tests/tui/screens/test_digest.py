@@ -35,7 +35,7 @@ MISSED = Recollection(
 
 @dataclass
 class Stage:
-    """A dashboard with a digest to come."""
+    """A dashboard that will get a digest."""
 
     pilot: Pilot[int]
     bridge: FakeBridge

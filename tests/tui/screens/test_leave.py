@@ -22,15 +22,15 @@ BUSY = snapshot(running("a"), running("b"), queued("c"), running("far", host="an
 
 @dataclass
 class Refusing(FakeDesk):
-    """The command fails."""
+    """Every command fails."""
 
     async def ask(self, *words: str) -> Said:
         self.asked.append(words)
         return Said(done=False, words="cannot be done")
 
 
-async def left(stage: Stage) -> bool:
-    """Whether the dashboard was left."""
+async def is_left(stage: Stage) -> bool:
+    """Whether the dashboard has exited."""
     for _ in range(3):
         await stage.pilot.pause()
     return stage.pilot.app._exit
@@ -48,7 +48,7 @@ def test_each_way_to_leave_requests_what_it_says(keys: tuple[str, ...], asked: l
     async def play() -> None:
         async with staged(BUSY) as stage:
             await stage.pilot.press("q", *keys)
-            assert await left(stage)
+            assert await is_left(stage)
             assert stage.desk.asked == asked
 
     asyncio.run(play())
@@ -59,7 +59,7 @@ def test_cancelling_changes_nothing(keys: tuple[str, ...]) -> None:
     async def play() -> None:
         async with staged(BUSY) as stage:
             await stage.pilot.press("q", *keys)
-            assert not await left(stage)
+            assert not await is_left(stage)
             assert isinstance(stage.pilot.app.screen, MainScreen)
             assert not stage.desk.asked
 
@@ -71,7 +71,7 @@ def test_a_refused_stop_is_reported_and_keeps_the_dashboard_open() -> None:
         desk = Refusing()
         async with staged(BUSY, desk=desk) as stage:
             await stage.pilot.press("q", "S", "y")
-            assert not await left(stage)
+            assert not await is_left(stage)
             assert desk.asked == [("queue", "hold")]
 
     asyncio.run(play())
@@ -82,7 +82,7 @@ def test_leaving_does_not_ask_without_work_or_in_a_demo(now: Snapshot) -> None:
     async def play() -> None:
         async with staged(now) as stage:
             await stage.pilot.press("q")
-            assert await left(stage)
+            assert await is_left(stage)
             assert not isinstance(stage.pilot.app.screen, Ask)
 
     asyncio.run(play())

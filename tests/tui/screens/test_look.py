@@ -19,7 +19,7 @@ Row = list[tuple[str, Style]]
 
 
 def painted(preferences: Preferences) -> list[Row]:
-    """A busy machine on a screen of 120 columns: the texts of each row with their styles, as they are sent."""
+    """Return the texts of each row with their styles, of a busy machine on a screen of 120 columns."""
 
     async def show() -> list[Row]:
         app = Dashboard(FakeBridge(scene()), FakeDesk(), preferences)
@@ -44,11 +44,11 @@ def test_the_background_of_the_terminal_is_kept(theme: str) -> None:
     rows = painted(Preferences(theme=theme, paints_background=False))
     header, footer, cursor = rows[0], rows[-1], cursor_row(rows)
     others = [row for row in rows if not any(row is one for one in (header, footer, cursor))]
-    chosen = backgrounds(cursor)  # the tab that is shown has the cursor's
+    chosen = backgrounds(cursor)  # the chosen tab has the background of the cursor
     assert {one for row in others for one in backgrounds(row)} - chosen == {"none"}
     assert all("none" not in backgrounds(row) for row in (header, footer, cursor))
     colours = {style.color.name for row in rows for _, style in row if style.color is not None}
-    assert any(name.startswith("#") for name in colours)  # the theme's, not sixteen
+    assert any(name.startswith("#") for name in colours)  # colours of the theme, not the sixteen of the terminal
 
 
 def test_otherwise_the_theme_paints_every_cell() -> None:

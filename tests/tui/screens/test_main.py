@@ -33,7 +33,7 @@ from tests.tui.snapshots import NOW, ended, gpu, queued, running, sample, snapsh
 
 @dataclass
 class Stage:
-    """A dashboard at work."""
+    """A running dashboard."""
 
     pilot: Pilot[int]
     bridge: FakeBridge
@@ -54,7 +54,7 @@ class Stage:
         return self.main.query_one(SelectedRun)
 
     async def becomes(self, now: Snapshot) -> None:
-        """Another moment."""
+        """Show another snapshot."""
         assert self.bridge.post is not None
         self.bridge.post(StoreRead(now))
         await self.pilot.pause()
@@ -78,7 +78,7 @@ async def staged(
     ascii_only: bool = False,
     desk: FakeDesk | None = None,
 ) -> AsyncIterator[Stage]:
-    """A dashboard of a size."""
+    """Run a dashboard of a size."""
     bridge = FakeBridge(now or snapshot(*RUNS, sample=sample(gpu())))
     desk = desk or FakeDesk()
     app = Dashboard(bridge, desk, Preferences(glyphs=ASCII if ascii_only else UNICODE))

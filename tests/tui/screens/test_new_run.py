@@ -26,7 +26,7 @@ STARTS = Said(
 
 @dataclass
 class Answering(FakeDesk):
-    """Says to a dry run and to the command itself what the test wants."""
+    """Answers the dry run and the command with the given results."""
 
     dry: Said = STARTS
     queued: Said = field(default_factory=lambda: Said(done=True, words="abcd2345", lines=("abcd2345",)))
@@ -37,7 +37,7 @@ class Answering(FakeDesk):
 
 
 async def until(stage: Stage, holds: Callable[[], bool]) -> None:
-    """Waits for what the screen comes to."""
+    """Wait until the condition holds."""
     for _ in range(200):
         await stage.pilot.pause(0.02)
         if holds():

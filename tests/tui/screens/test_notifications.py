@@ -27,8 +27,10 @@ def shown(app: Dashboard) -> list[str]:
     return [one.message for one in app._notifications]
 
 
-async def told(found: tuple[End, ...], *, focused: bool | None, problem: str | None = None) -> tuple[list[str], str]:
-    """The toasts, and what was written to the terminal."""
+async def announce(
+    run_ends: tuple[End, ...], *, focused: bool | None, problem: str | None = None
+) -> tuple[list[str], str]:
+    """Return the notifications, and what was written to the terminal."""
     app = Dashboard(FakeBridge(snapshot()), FakeDesk(), Preferences(notices=TerminalNotices(bell=True, osc=True)))
     written: list[str] = []
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
@@ -37,13 +39,13 @@ async def told(found: tuple[End, ...], *, focused: bool | None, problem: str | N
         if focused is not None:
             app.post_message(AppFocus() if focused else AppBlur())
         await pilot.pause()
-        app.post_message(RunsEnded(found, problem=problem))
+        app.post_message(RunsEnded(run_ends, problem=problem))
         await pilot.pause()
         return shown(app), "".join(one for one in written if "\x07" in one)
 
 
 def test_an_unseen_end_rings_the_bell_once() -> None:
-    toasts, written = asyncio.run(told(ends(Status.COMPLETED, Status.FAILED), focused=False))
+    toasts, written = asyncio.run(announce(ends(Status.COMPLETED, Status.FAILED), focused=False))
     assert toasts == ["run-0 done", "run-1 failed: exit code 1"]
     assert written.endswith("failed: exit code 1\x07\x07")
     assert written.count("]9;") == 2
@@ -51,17 +53,17 @@ def test_an_unseen_end_rings_the_bell_once() -> None:
 
 @pytest.mark.parametrize("focused", [True, None])
 def test_a_seen_end_is_only_shown_in_the_window(focused: bool | None) -> None:  # noqa: FBT001
-    toasts, written = asyncio.run(told(ends(Status.COMPLETED), focused=focused))
+    toasts, written = asyncio.run(announce(ends(Status.COMPLETED), focused=focused))
     assert toasts == ["run-0 done"]
     assert not written
 
 
 def test_a_run_stopped_by_the_user_is_not_announced() -> None:
-    toasts, written = asyncio.run(told(ends(Status.STOPPED), focused=False))
+    toasts, written = asyncio.run(announce(ends(Status.STOPPED), focused=False))
     assert not toasts
     assert not written
 
 
 def test_at_most_three_notifications_are_shown() -> None:
-    toasts, _ = asyncio.run(told(ends(*[Status.COMPLETED] * 8), focused=True, problem="notify.command: mad: gone"))
+    toasts, _ = asyncio.run(announce(ends(*[Status.COMPLETED] * 8), focused=True, problem="notify.command: mad: gone"))
     assert toasts == ["run-1 done", "6 more runs ended", "notify.command: mad: gone"]

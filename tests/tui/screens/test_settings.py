@@ -22,7 +22,7 @@ from tests.tui.screens.test_new_run import until
 
 @dataclass
 class ConfigDesk(FakeDesk):
-    """Keeps what is set; `refusal` is said to every change."""
+    """Keeps what is set; with a `refusal` it refuses every change."""
 
     values: dict[str, str] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)

@@ -66,11 +66,11 @@ def test_a_slow_key_delays_the_others_only_for_a_while() -> None:
         async with staged() as stage:
             started, free = asyncio.Event(), asyncio.Event()
 
-            async def is_at_something() -> None:
+            async def handle_slowly() -> None:
                 started.set()
                 await free.wait()
 
-            stage.runs.call_next(is_at_something)  # the widget that has the keys
+            stage.runs.call_next(handle_slowly)  # the widget with the focus
             await started.wait()
             for key in ("j", "ctrl+c", "ctrl+c"):
                 stage.pilot.app.post_message(events.Key(key, None))
