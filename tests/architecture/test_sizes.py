@@ -10,7 +10,7 @@ import pytest
 import backprop_tui
 
 PACKAGE = Path(backprop_tui.__file__).parent
-MAX_FILE_LINES = 299
+MAX_FILE_LINES = 500
 MAX_FUNCTION_LINES = 59  # the aim is 40
 
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -25,7 +25,7 @@ def test_there_are_files_to_measure() -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=_identify)
-def test_a_file_stays_below_300_lines(path: Path) -> None:
+def test_a_file_has_at_most_500_lines(path: Path) -> None:
     lines = path.read_text().count("\n")
     assert lines <= MAX_FILE_LINES, f"{_identify(path)} has {lines} lines: it holds more than one concept"
 
