@@ -36,7 +36,6 @@ class Layout:
     """Rows and columns of each pane; 0 means not shown."""
 
     width: int
-    height: int
     machine_form: MachineForm
     machine_rows: int  # heading and host row included
     machine_heading: bool
@@ -62,16 +61,10 @@ def compute_layout(
     opened: bool = False,
     empty: bool = False,
 ) -> Layout:
-    """Compute the layout.
+    """Compute the layout of a screen with so many GPUs.
 
-    Args:
-        width: Columns.
-        height: Rows.
-        gpus: How many GPUs have a row.
-        problem: Whether there is a problem line.
-        zoom: The pane that fills the screen.
-        opened: Whether the selected run was opened on a screen that has no room for it next to the runs.
-        empty: Whether there is no run at all.
+    `opened` says that the selected run was opened on a screen that has no room for it next to the runs, `empty` that
+    there is no run at all.
     """
     minimal = width < 60 or height < 12
     header_only = width < 20 or height < 5
@@ -89,7 +82,6 @@ def compute_layout(
     chart = CHART_COLUMNS if not beside and width >= 110 and selected_rows - 1 >= 9 else 0
     return Layout(
         width=width,
-        height=height,
         machine_form=form,
         machine_rows=machine_rows,
         machine_heading=heading,

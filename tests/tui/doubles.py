@@ -1,4 +1,4 @@
-"""Doubles of what the dashboard talks to: nothing is read, and nothing is asked of a command."""
+"""Fakes of the bridge and of the commands: nothing is read, and no command is run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from backprop_tui.tui.snapshot import Snapshot
 
 @dataclass
 class FakeBridge:
-    """Gives what the test gives it."""
+    """Returns the snapshot of the test."""
 
     now: Snapshot
     selected: list[str | None] = field(default_factory=list)
@@ -42,7 +42,7 @@ class FakeBridge:
 
 @dataclass
 class FakeDesk:
-    """Remembers what was asked."""
+    """Records the requests."""
 
     asked: list[tuple[str, ...]] = field(default_factory=list)
 

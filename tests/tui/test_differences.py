@@ -14,13 +14,13 @@ pieces = st.builds(Piece, st.text(alphabet="ab 日", max_size=6), st.sampled_fro
 lines = st.lists(pieces, max_size=6).map(tuple)
 
 
-def test_a_figure_that_changes_is_a_span_of_its_own() -> None:
+def test_each_changed_number_is_a_span_of_its_own() -> None:
     before: Line = (Piece("name " + " " * 30), Piece("38.4k"), Piece(" " * 20), Piece("16:48"))
     now: Line = (Piece("name " + " " * 30), Piece("38.5k"), Piece(" " * 20), Piece("16:33"))
     assert changed_spans(before, now, 80) == [(38, 39), (63, 65)]
 
 
-def test_another_colour_is_a_change_but_not_of_a_blank() -> None:
+def test_another_colour_is_a_change_except_for_blanks() -> None:
     assert changed_spans((Piece("a b", Token.FG),), (Piece("a b", Token.BAD),), 3) == [(0, 3)]
     assert changed_spans((Piece("   ", Token.FG),), (Piece("   ", Token.BAD),), 3) == []
 

@@ -1,4 +1,4 @@
-"""What fits on the screen."""
+"""The layout of the main screen."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ sizes = st.integers(min_value=1, max_value=300)
 
 
 @given(sizes, st.integers(min_value=1, max_value=120), st.integers(min_value=0, max_value=64), st.booleans())
-def test_no_screen_is_too_small_and_the_rows_never_exceed_it(width: int, height: int, gpus: int, problem: bool) -> None:  # noqa: FBT001
+def test_the_rows_never_exceed_a_screen_of_any_size(width: int, height: int, gpus: int, problem: bool) -> None:  # noqa: FBT001
     for zoom in Zoom:
         for opened in (False, True):
             panes = compute_layout(width, height, gpus=gpus, problem=problem, zoom=zoom, opened=opened)
@@ -37,7 +37,7 @@ def test_120_by_40_with_four_gpus_has_headings_and_a_chart() -> None:
     assert not panes.beside
 
 
-def test_a_wide_screen_has_the_selected_run_at_the_right() -> None:
+def test_a_wide_screen_has_the_selected_run_on_the_right() -> None:
     panes = compute_layout(200, 50, gpus=8)
     assert panes.beside
     assert (panes.runs_width, panes.selected_width) == (118, 82)
@@ -50,14 +50,14 @@ def test_more_gpus_than_a_quarter_of_the_rows_are_folded() -> None:
     assert compute_layout(80, 24, gpus=64).machine_rows <= 6
 
 
-def test_below_20_rows_the_selected_run_is_there_once_it_is_opened() -> None:
+def test_below_20_rows_the_selected_run_is_shown_once_it_is_opened() -> None:
     assert compute_layout(80, 18, gpus=1).selected_rows == 0
     opened = compute_layout(80, 18, gpus=1, opened=True)
     assert opened.runs_rows == 0
     assert opened.selected_rows > 0
 
 
-def test_a_zoomed_run_keeps_the_governor_where_there_is_room() -> None:
+def test_a_zoomed_run_keeps_the_governor_line_when_there_is_room() -> None:
     assert compute_layout(120, 40, gpus=4, zoom=Zoom.SELECTED).governor_rows == 1
     assert compute_layout(80, 24, gpus=4, zoom=Zoom.SELECTED).governor_rows == 0
 

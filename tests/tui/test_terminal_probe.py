@@ -1,4 +1,4 @@
-"""The terminal is asked over a real pseudo-terminal: it answers, is silent, late, or talks nonsense; keys survive."""
+"""The terminal probe on a pseudo-terminal that answers, is silent, late, or sends garbage; typed keys survive."""
 
 from __future__ import annotations
 
@@ -79,22 +79,22 @@ class Talker:
         self.heard = b""
 
     def wait_for(self, words: bytes) -> None:
-        """Until the program has said them."""
+        """Wait until the program has written this."""
         until = time.monotonic() + PATIENCE_SECONDS
         while words not in self.heard:
             assert select.select([self._terminal], [], [], max(0.0, until - time.monotonic()))[0], self.heard
             self.heard += os.read(self._terminal, 1 << 12)
 
     def say(self, words: bytes) -> None:
-        """Answers, or types."""
+        """Send an answer or keys."""
         os.write(self._terminal, words)
 
     def result(self) -> Any:
-        """What the program wrote in the end."""
+        """Return what the program wrote to its result file."""
         try:
             while os.read(self._terminal, 1 << 12):
                 pass
-        except OSError:  # it has gone
+        except OSError:  # the program has ended
             pass
         _, status = os.waitpid(self.pid, 0)
         self.pid = 0
@@ -102,7 +102,7 @@ class Talker:
         return json.loads(self._result.read_text())
 
     def close(self) -> None:
-        """Ends it where it did not end."""
+        """Kill the program if it is still running."""
         if self.pid:
             os.kill(self.pid, 9)
             os.waitpid(self.pid, 0)
@@ -111,7 +111,7 @@ class Talker:
 
 @contextmanager
 def talking_to(program: str, result: Path, *, limit_seconds: float = PATIENCE_SECONDS) -> Iterator[Talker]:
-    """A program that was started in a terminal of its own, and has put its question; it waits as long as it may."""
+    """Start a program in a terminal of its own and wait for its question."""
     talker = Talker(program, result, limit_seconds)
     try:
         talker.wait_for(QUESTION)
@@ -132,7 +132,7 @@ def talking_to(program: str, result: Path, *, limit_seconds: float = PATIENCE_SE
     ],
     ids=["light", "dark", "wide", "no background", "identity alone", "garbage"],
 )
-def test_a_terminal_that_answers_is_understood_at_once(
+def test_the_answers_of_a_terminal_are_parsed_at_once(
     tmp_path: Path, answer: bytes, *, light: bool | None, columns: int | None
 ) -> None:
     with talking_to(ASKS, tmp_path / "result") as talker:
@@ -143,15 +143,15 @@ def test_a_terminal_that_answers_is_understood_at_once(
     assert found["restored"]
 
 
-def test_a_terminal_that_never_answers_costs_no_more_than_the_limit(tmp_path: Path) -> None:
+def test_a_silent_terminal_costs_no_more_than_the_limit(tmp_path: Path) -> None:
     with talking_to(ASKS, tmp_path / "result", limit_seconds=LIMIT_SECONDS) as talker:
         found = talker.result()
     assert (found["light"], found["columns"], found["typed"]) == (None, None, "")
-    assert found["waited"] < LIMIT_SECONDS + 1.0  # of which the second is for a loaded machine
+    assert found["waited"] < LIMIT_SECONDS + 1.0  # the second is for a loaded machine
     assert found["restored"]
 
 
-def test_keys_that_are_typed_between_the_answers_are_kept_in_their_order(tmp_path: Path) -> None:
+def test_keys_typed_between_the_answers_are_kept_in_order(tmp_path: Path) -> None:
     with talking_to(ASKS, tmp_path / "result") as talker:
         talker.say(b"j" + NARROW + b"\x1b[A" + DARK + b"\r" + IDENTITY)
         found = talker.result()
@@ -159,14 +159,14 @@ def test_keys_that_are_typed_between_the_answers_are_kept_in_their_order(tmp_pat
     assert found["light"] is False
 
 
-def test_nothing_of_the_answer_is_echoed(tmp_path: Path) -> None:
+def test_the_answer_is_not_echoed(tmp_path: Path) -> None:
     with talking_to(ASKS, tmp_path / "result") as talker:
         talker.say(NARROW + DARK + IDENTITY)
         talker.result()
     assert b"rgb" not in talker.heard.replace(QUESTION, b"")
 
 
-def test_the_application_hears_what_was_typed_before_it_listened(tmp_path: Path) -> None:
+def test_the_application_gets_the_keys_typed_before_it_started(tmp_path: Path) -> None:
     with talking_to(LISTENS, tmp_path / "result") as talker:
         talker.say(b"ab" + NARROW + DARK + IDENTITY)
         talker.wait_for(b"listener is there")
@@ -179,17 +179,17 @@ def test_the_application_hears_what_was_typed_before_it_listened(tmp_path: Path)
     [[NARROW + DARK + IDENTITY], [LIGHT[:12], LIGHT[12:], IDENTITY[:4], IDENTITY[4:]], [DARK + b"a" + IDENTITY]],
     ids=["at once", "in pieces", "with a key between"],
 )
-def test_answers_that_come_late_are_no_keys(tmp_path: Path, pieces: list[bytes]) -> None:
+def test_late_answers_are_not_keys(tmp_path: Path, pieces: list[bytes]) -> None:
     with talking_to(LISTENS, tmp_path / "result", limit_seconds=0.0) as talker:
         talker.wait_for(b"listener is there")
         for piece in pieces:
             talker.say(piece)
-            time.sleep(0.02)  # each is a read of its own
+            time.sleep(0.02)  # so that each is read separately
         talker.say(b"q")
         assert [key for key in talker.result() if key != "a"] == ["q"]
 
 
-def test_nothing_is_asked_where_there_is_no_terminal(tmp_path: Path) -> None:
+def test_nothing_is_asked_without_a_terminal(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     result = tmp_path / "result"
     pid = os.posix_spawn(

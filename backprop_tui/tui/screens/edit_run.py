@@ -110,7 +110,7 @@ class EditRun(Form):
     async def _save(self, changes: _Changes) -> None:
         messages: list[str] = []
         for run in self._runs:
-            result = await self._commands.edit(run.id, **changes)
+            result = await self._commands.edit([run.id], **changes)
             if not result.done:
                 self._busy, self._error = False, f"{self.glyphs.state('failed')} {result.message}"
                 self.draw_status()

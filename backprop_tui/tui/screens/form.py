@@ -105,7 +105,7 @@ class Form(DismissOnce, ModalScreen[tuple[str, ...] | None]):
         width, height = self.app.size
         box = self.query_one("#form")
         box.styles.width = width if width < _FULL_WIDTH_BELOW else min(_MAX_WIDTH, width - _MARGIN)
-        keys = clip(self.KEYS.replace("·", self.glyphs.between), self.text_width - 2, self.glyphs)
+        keys = clip(self.KEYS.replace("·", self.glyphs.between), self.text_width - 4, self.glyphs)
         box.border_subtitle = f" {keys} "
         box.styles.height = min(len(self._rows) + self.HAS_HINT + self.STATUS_ROWS + _FRAME_ROWS, height)
         status = self.query_one("#status")

@@ -72,7 +72,7 @@ def _unsaved_work(runs: Sequence[KnownRun]) -> list[str]:
     if live.checkpoints:
         newest = live.checkpoints[-1]
         at_step = "" if newest.step is None else f", step {newest.step:,}"
-        ago = durations.ago(live.time - newest.saved_at)
+        ago = durations.age(live.time - newest.saved_at)
         lines.append(f"Saved: {sanitize(newest.path.rpartition('/')[2])}{at_step}, {ago} ago.")
         if newest.step is not None and live.step is not None and live.step > newest.step:
             lines.append(f"The {live.step - newest.step:,} steps since are lost unless it saves when it is stopped.")
@@ -178,6 +178,6 @@ def _logout_notes(logout: LogoutPolicy | None) -> list[Note]:
     if logout is None:
         return []
     if logout.survives:
-        return [Note(word="done", text=f"runs survive logout on this machine ({logout.words})", token=Token.OK)]
+        return [Note(word="completed", text=f"runs survive logout on this machine ({logout.words})", token=Token.OK)]
     text = f"logging out ends runs on this machine ({logout.words}); to fix it: {logout.mend}"
     return [Note(word="conservative", text=text, token=Token.WARN)]

@@ -63,8 +63,8 @@ class Commands:
     async def continue_(self, run_ids: Sequence[str]) -> CommandResult:
         return await self.output_of("continue", *run_ids)
 
-    async def resume(self, run_id: str) -> CommandResult:
-        return await self.output_of("resume", run_id, "--detach")
+    async def resume(self, run_ids: Sequence[str]) -> CommandResult:
+        return await self.output_of("resume", *run_ids, "--detach")
 
     async def remove(self, run_ids: Sequence[str]) -> CommandResult:
         return await self.output_of("remove", *run_ids, "--yes")
@@ -80,7 +80,7 @@ class Commands:
 
     async def edit(
         self,
-        run_id: str,
+        run_ids: Sequence[str],
         *,
         name: str | None = None,
         tags: Sequence[str] | None = None,
@@ -95,7 +95,7 @@ class Commands:
         if max_run_seconds is not None:
             options.append("--max-minutes=" + ("none" if isinf(max_run_seconds) else f"{max_run_seconds / 60:g}"))
         options += [] if priority is None else [f"--priority={priority}"]
-        return await self.output_of("edit", run_id, *options)
+        return await self.output_of("edit", *run_ids, *options)
 
     async def submit(self, words: Sequence[str]) -> CommandResult:
         """Queue runs from the words of a `run` command."""
@@ -181,7 +181,7 @@ class RunActions:
 
     async def resume(self, runs: Sequence[KnownRun]) -> None:
         for run in self._applicable("resume", runs):
-            self._report(await self._commands.resume(run.id))
+            self._report(await self._commands.resume([run.id]))
 
     async def retry_failed(self, members: Sequence[KnownRun]) -> None:
         """Resume the failed runs of a group."""
@@ -189,7 +189,7 @@ class RunActions:
             self._prompt.tell("Select a group first", bad=True)
             return
         for run in self._applicable("retry_group", members):
-            self._report(await self._commands.resume(run.id))
+            self._report(await self._commands.resume([run.id]))
 
     async def more_time(self, runs: Sequence[KnownRun]) -> bool:
         """Ask for another timebox, counted from the start of the attempt; return whether to open the edit dialog."""
@@ -201,7 +201,7 @@ class RunActions:
                 self._prompt.tell(f"{names_of([run])} has no limit")
                 continue
             seconds = inf if answer == NO_LIMIT else (limit or 0) + 60 * int(answer)
-            self._report(await self._commands.edit(run.id, max_run_seconds=seconds))
+            self._report(await self._commands.edit([run.id], max_run_seconds=seconds))
         return answer == SET_NUMBER
 
     async def move(self, runs: Sequence[KnownRun], by: int) -> None:

@@ -1,4 +1,4 @@
-"""What is typed or pasted, as words of `run`."""
+"""Typed or pasted command lines become words of `run`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from backprop_tui.tui.new_run.verdict import sentence, verdict_of
         ("", ()),
     ],
 )
-def test_a_command_line_is_understood(typed: str, words: tuple[str, ...]) -> None:
+def test_a_command_line_is_parsed(typed: str, words: tuple[str, ...]) -> None:
     assert words_of({"command": typed}) == words
 
 
@@ -43,7 +43,7 @@ def test_a_tilde_is_the_home() -> None:
     assert parse_command("~/train.py").script == os.path.expanduser("~/train.py")
 
 
-def test_lines_that_were_continued_are_one() -> None:
+def test_continued_lines_are_joined() -> None:
     assert join_lines("> train.py \\\n  --lr 1 \\\n\n --seed 2") == "train.py --lr 1 --seed 2"
 
 

@@ -35,7 +35,7 @@ MISSED = AbsenceDigest(
 
 @dataclass
 class Stage:
-    """A dashboard with a digest to come."""
+    """A dashboard that will get a digest."""
 
     pilot: Pilot[int]
     bridge: FakeBridge
@@ -58,7 +58,7 @@ async def staged(size: tuple[int, int] = (120, 40)) -> AsyncIterator[Stage]:
         yield Stage(pilot, bridge, desk)
 
 
-def test_it_opens_with_what_was_missed_and_enter_goes_to_the_first_failure() -> None:
+def test_it_shows_what_was_missed_and_enter_goes_to_the_first_failure() -> None:
     async def play() -> None:
         async with staged() as stage:
             await stage.remembers()
@@ -74,7 +74,7 @@ def test_it_opens_with_what_was_missed_and_enter_goes_to_the_first_failure() -> 
     asyncio.run(play())
 
 
-def test_retry_asks_for_what_a_retry_can_help_alone() -> None:
+def test_retry_resumes_only_runs_that_a_retry_can_help() -> None:
     async def play() -> None:
         async with staged() as stage:
             await stage.remembers()
@@ -86,7 +86,7 @@ def test_retry_asks_for_what_a_retry_can_help_alone() -> None:
     asyncio.run(play())
 
 
-def test_d_asks_for_it_and_esc_closes_it() -> None:
+def test_d_requests_it_and_esc_closes_it() -> None:
     async def play() -> None:
         async with staged() as stage:
             await stage.pilot.press("D")
@@ -100,7 +100,7 @@ def test_d_asks_for_it_and_esc_closes_it() -> None:
     asyncio.run(play())
 
 
-def test_it_interrupts_nobody_who_is_at_something_else_or_came_back_by_a_key() -> None:
+def test_it_does_not_open_over_another_screen_or_after_a_key() -> None:
     async def play() -> None:
         async with staged() as stage:
             await stage.remembers(opens=False)

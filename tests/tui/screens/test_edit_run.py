@@ -1,4 +1,4 @@
-"""The Edit dialog under the keys."""
+"""The Edit dialog, driven by keys."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def status(stage: Stage) -> str:
     return dialog(stage).query_one("#status", LineWidget).shown_text
 
 
-def test_only_what_was_changed_is_sent() -> None:
+def test_only_changed_fields_are_sent() -> None:
     async def play() -> None:
         desk = Answering()
         async with staged(snapshot(*RUNS), desk=desk) as stage:
@@ -38,7 +38,7 @@ def test_only_what_was_changed_is_sent() -> None:
     asyncio.run(play())
 
 
-def test_what_is_emptied_is_taken_away() -> None:
+def test_an_emptied_field_removes_its_value() -> None:
     async def play() -> None:
         desk = Answering()
         async with staged(snapshot(*RUNS), desk=desk) as stage:
@@ -52,7 +52,7 @@ def test_what_is_emptied_is_taken_away() -> None:
     asyncio.run(play())
 
 
-def test_a_refusal_is_said_in_the_dialog() -> None:
+def test_a_refusal_is_shown_in_the_dialog() -> None:
     async def play() -> None:
         desk = Answering(queued=Said(done=False, words="first: the disk is full"))
         async with staged(snapshot(*RUNS), desk=desk) as stage:
@@ -78,7 +78,7 @@ def test_a_field_that_cannot_be_understood_is_not_sent(name: str, text: str) -> 
     asyncio.run(play())
 
 
-def test_enter_without_a_change_asks_nothing() -> None:
+def test_enter_without_a_change_sends_nothing() -> None:
     async def play() -> None:
         desk = Answering()
         async with staged(snapshot(*RUNS), desk=desk) as stage:
@@ -89,7 +89,7 @@ def test_enter_without_a_change_asks_nothing() -> None:
     asyncio.run(play())
 
 
-def test_marked_runs_are_changed_together_and_have_no_name_in_common() -> None:
+def test_marked_runs_are_edited_together_and_have_no_name_field() -> None:
     async def play() -> None:
         desk = Answering()
         async with staged(snapshot(*RUNS), desk=desk) as stage:
@@ -103,7 +103,7 @@ def test_marked_runs_are_changed_together_and_have_no_name_in_common() -> None:
     asyncio.run(play())
 
 
-def test_what_has_ended_has_no_timebox_to_change() -> None:
+def test_an_ended_run_has_no_timebox_field() -> None:
     async def play() -> None:
         async with staged(snapshot(RUNS[2]), desk=Answering()) as stage:
             await stage.pilot.press("e")

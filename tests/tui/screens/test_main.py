@@ -1,4 +1,4 @@
-"""The main screen under the keys, on snapshots that are made by the test."""
+"""The main screen, driven by keys, on snapshots made by the test."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.tui.snapshots import NOW, ended, gpu, queued, running, sample, snapsh
 
 @dataclass
 class Stage:
-    """A dashboard at work."""
+    """A running dashboard."""
 
     pilot: Pilot[int]
     bridge: FakeBridge
@@ -54,7 +54,7 @@ class Stage:
         return self.main.query_one(SelectedRun)
 
     async def becomes(self, now: Snapshot) -> None:
-        """Another moment."""
+        """Show another snapshot."""
         assert self.bridge.post is not None
         self.bridge.post(StoreRead(now))
         await self.pilot.pause()
@@ -78,7 +78,7 @@ async def staged(
     ascii_only: bool = False,
     desk: FakeDesk | None = None,
 ) -> AsyncIterator[Stage]:
-    """A dashboard of a size."""
+    """Run a dashboard of a size."""
     bridge = FakeBridge(now or snapshot(*RUNS, sample=sample(gpu())))
     desk = desk or FakeDesk()
     app = Dashboard(bridge, desk, Preferences(glyphs=ASCII if ascii_only else UNICODE))
@@ -111,7 +111,7 @@ def test_the_cursor_stays_with_its_run_when_rows_move() -> None:
     asyncio.run(play())
 
 
-def test_the_cursor_keeps_its_place_where_its_run_vanished() -> None:
+def test_the_cursor_keeps_its_place_when_its_run_vanishes() -> None:
     async def play() -> None:
         async with staged() as stage:
             await stage.pilot.press("j")
@@ -121,7 +121,7 @@ def test_the_cursor_keeps_its_place_where_its_run_vanished() -> None:
     asyncio.run(play())
 
 
-def test_a_key_acts_on_the_run_that_the_key_before_it_moved_to() -> None:
+def test_a_key_acts_on_the_run_that_the_key_before_moved_to() -> None:
     async def play() -> None:
         async with staged() as stage:
             await stage.pilot.press("j", "p")
@@ -132,7 +132,7 @@ def test_a_key_acts_on_the_run_that_the_key_before_it_moved_to() -> None:
     asyncio.run(play())
 
 
-def test_stopping_asks_first_and_the_harmless_answer_does_nothing() -> None:
+def test_stopping_asks_first_and_escape_does_nothing() -> None:
     async def play() -> None:
         async with staged() as stage:
             await stage.pilot.press("s")
@@ -163,7 +163,7 @@ def test_stopping_can_wait_for_the_next_checkpoint() -> None:
 
 
 @pytest.mark.parametrize(("key", "minutes"), [("1", "20"), ("3", "40"), ("6", "70"), ("n", "none")])
-def test_a_timebox_is_extended_or_lifted(key: str, minutes: str) -> None:
+def test_a_timebox_is_extended_or_removed(key: str, minutes: str) -> None:
     async def play() -> None:
         async with staged() as stage:
             await stage.pilot.press("t")
@@ -188,7 +188,7 @@ def test_a_timebox_can_be_set_to_any_number() -> None:
     asyncio.run(play())
 
 
-def test_stopping_what_waits_takes_it_out_of_the_queue_and_says_so() -> None:
+def test_stopping_a_waiting_run_takes_it_out_of_the_queue_and_says_so() -> None:
     async def play() -> None:
         async with staged() as stage:
             await stage.pilot.press("j", "j", "s")
@@ -203,7 +203,7 @@ def test_stopping_what_waits_takes_it_out_of_the_queue_and_says_so() -> None:
     asyncio.run(play())
 
 
-def test_stopping_says_what_is_saved_and_what_is_not() -> None:
+def test_the_stop_dialog_says_what_is_saved_and_what_is_not() -> None:
     async def play() -> None:
         saved = Checkpoint(path="/out/ckpt_300.pt", step=300, saved_at=NOW.wall - 70)
         async with staged(snapshot(running("nano", step=1390, checkpoints=(saved,)))) as stage:
@@ -217,7 +217,7 @@ def test_stopping_says_what_is_saved_and_what_is_not() -> None:
 
 
 @pytest.mark.parametrize(("key", "asked"), [("S", ("stop", "nano", "--now")), ("d", ("remove", "good", "--yes"))])
-def test_what_cannot_be_undone_is_asked_and_enter_is_harmless(key: str, asked: tuple[str, ...]) -> None:
+def test_irreversible_actions_ask_and_enter_is_harmless(key: str, asked: tuple[str, ...]) -> None:
     async def play() -> None:
         async with staged() as stage:
             stage.runs.select(asked[1])
@@ -232,7 +232,7 @@ def test_what_cannot_be_undone_is_asked_and_enter_is_harmless(key: str, asked: t
     asyncio.run(play())
 
 
-def test_marked_runs_are_acted_on_together() -> None:
+def test_an_action_applies_to_all_marked_runs() -> None:
     async def play() -> None:
         async with staged() as stage:
             await stage.pilot.press("space", "space", "p")
@@ -267,7 +267,7 @@ def test_the_filter_narrows_and_escape_clears_it() -> None:
     asyncio.run(play())
 
 
-def test_a_filter_that_arrives_at_once_is_all_of_it_a_filter() -> None:
+def test_a_filter_whose_keys_arrive_together_triggers_no_action() -> None:
     async def play() -> None:
         async with staged() as stage:
             for key, letter in (
@@ -303,7 +303,7 @@ def test_tabs_are_chosen_by_digits_and_stay_chosen_across_runs() -> None:
     asyncio.run(play())
 
 
-def test_a_search_that_is_on_owns_n_and_the_footer_says_so(tmp_path: Path) -> None:
+def test_n_belongs_to_an_active_search_and_the_footer_says_so(tmp_path: Path) -> None:
     log = tmp_path / "output.log"
     log.write_text("one\ntwo\none\n", encoding="utf-8")
 
@@ -330,7 +330,7 @@ def test_a_search_that_is_on_owns_n_and_the_footer_says_so(tmp_path: Path) -> No
     asyncio.run(play())
 
 
-def test_the_next_problem_opens_the_log_of_the_run_that_failed() -> None:
+def test_the_next_problem_opens_the_log_of_the_failed_run() -> None:
     async def play() -> None:
         async with staged() as stage:
             await stage.pilot.press("4", "exclamation_mark")
@@ -342,7 +342,7 @@ def test_the_next_problem_opens_the_log_of_the_run_that_failed() -> None:
     asyncio.run(play())
 
 
-def test_zoom_gives_the_pane_the_screen_and_escape_takes_it_back() -> None:
+def test_zoom_fills_the_screen_with_the_pane_and_escape_undoes_it() -> None:
     async def play() -> None:
         async with staged() as stage:
             await stage.pilot.press("tab", "plus")
@@ -355,7 +355,7 @@ def test_zoom_gives_the_pane_the_screen_and_escape_takes_it_back() -> None:
     asyncio.run(play())
 
 
-def test_leaving_with_work_left_says_that_it_goes_on() -> None:
+def test_leaving_with_work_left_asks_first() -> None:
     async def play() -> None:
         async with staged() as stage:
             await stage.pilot.press("q")
@@ -368,7 +368,7 @@ def test_leaving_with_work_left_says_that_it_goes_on() -> None:
     asyncio.run(play())
 
 
-def test_leaving_without_work_asks_nothing() -> None:
+def test_leaving_without_work_does_not_ask() -> None:
     async def play() -> None:
         async with staged(snapshot(ended("good"))) as stage:
             await stage.pilot.press("q")
@@ -378,7 +378,7 @@ def test_leaving_without_work_asks_nothing() -> None:
     asyncio.run(play())
 
 
-def test_a_store_that_cannot_be_read_is_told_in_the_header_and_the_rest_stays() -> None:
+def test_an_unreadable_store_is_reported_in_the_header_and_the_rest_stays() -> None:
     async def play() -> None:
         async with staged() as stage:
             assert stage.bridge.post is not None
@@ -390,7 +390,7 @@ def test_a_store_that_cannot_be_read_is_told_in_the_header_and_the_rest_stays() 
     asyncio.run(play())
 
 
-def test_an_empty_store_says_how_to_begin() -> None:
+def test_an_empty_store_shows_how_to_start() -> None:
     async def play() -> None:
         async with staged(snapshot()) as stage:
             assert "backprop-tui run train.py" in stage.runs.shown_text
@@ -404,7 +404,7 @@ def test_an_empty_store_says_how_to_begin() -> None:
     [(), ("s",), ("t",), ("e",), ("n",), ("y",), ("v",), ("comma",), ("question_mark",), ("ctrl+p", *"sort"), ("q",)],
     ids="-".join,
 )
-def test_the_ascii_set_has_no_other_letters(keys: tuple[str, ...], size: tuple[int, int]) -> None:
+def test_in_ascii_mode_no_other_character_is_shown(keys: tuple[str, ...], size: tuple[int, int]) -> None:
     async def play() -> None:
         async with staged(size=size, ascii_only=True) as stage:
             await stage.pilot.press(*keys)
@@ -442,7 +442,7 @@ def test_the_help_page_lists_every_action() -> None:
     asyncio.run(play())
 
 
-def test_the_help_finds_a_key_by_a_word_and_esc_shows_all_again() -> None:
+def test_the_help_finds_keys_by_text_and_esc_shows_all_again() -> None:
     async def play() -> None:
         async with staged(size=(120, 60)) as stage:
             await stage.pilot.press("question_mark", "slash", *"checkpoint")

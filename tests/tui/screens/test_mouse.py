@@ -1,4 +1,4 @@
-"""The mouse: clicks and the wheel do what is under them."""
+"""The mouse: clicks, drags and the wheel."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def wheel(stage: Stage, *, down: bool) -> None:
     await stage.pilot.pause()
 
 
-def test_a_click_selects_and_a_second_one_opens() -> None:
+def test_a_click_selects_and_a_double_click_opens() -> None:
     async def play() -> None:
         async with staged() as stage:
             await stage.pilot.click(RunsTable, offset=(20, 3))
@@ -37,7 +37,7 @@ def test_a_click_selects_and_a_second_one_opens() -> None:
     asyncio.run(play())
 
 
-def test_ctrl_and_a_click_mark() -> None:
+def test_ctrl_click_marks() -> None:
     async def play() -> None:
         async with staged() as stage:
             await stage.pilot.click(RunsTable, offset=(20, 2), control=True)
@@ -59,7 +59,7 @@ def test_a_click_on_a_tab_shows_it() -> None:
     asyncio.run(play())
 
 
-def test_a_click_on_the_governor_shows_the_first_run_that_it_holds_and_why() -> None:
+def test_a_click_on_the_governor_line_shows_the_first_held_run_and_why() -> None:
     async def play() -> None:
         now = snapshot(running("a"), queued("b", place=1), queued("c", place=2, holds=(HOT,)), sample=sample(gpu()))
         async with staged(now) as stage:
@@ -72,7 +72,7 @@ def test_a_click_on_the_governor_shows_the_first_run_that_it_holds_and_why() -> 
     asyncio.run(play())
 
 
-def test_a_click_on_the_problem_shows_the_run_that_failed() -> None:
+def test_a_click_on_the_problem_line_shows_the_failed_run() -> None:
     async def play() -> None:
         async with staged() as stage:
             await stage.pilot.click(ProblemBar)
@@ -82,7 +82,7 @@ def test_a_click_on_the_problem_shows_the_run_that_failed() -> None:
     asyncio.run(play())
 
 
-def test_a_click_on_a_key_of_the_footer_presses_it() -> None:
+def test_a_click_in_the_footer_carries_out_the_action() -> None:
     async def play() -> None:
         async with staged() as stage:
             footer = stage.main.query_one(FooterBar)
@@ -96,7 +96,7 @@ def test_a_click_on_a_key_of_the_footer_presses_it() -> None:
     asyncio.run(play())
 
 
-def test_the_wheel_scrolls_the_runs_and_leaves_the_cursor_where_it_is() -> None:
+def test_the_wheel_scrolls_the_runs_without_moving_the_cursor() -> None:
     async def play() -> None:
         many = [ended(f"run-{place:02}", ago=60.0 + place) for place in range(40)]
         async with staged(snapshot(*RUNS, *many, ended("last", Status.STOPPED, ago=200))) as stage:
@@ -130,7 +130,7 @@ def test_a_drag_selects_text_and_ctrl_c_copies_it() -> None:
     asyncio.run(play())
 
 
-def test_a_drag_over_several_rows_selects_them_as_they_are_shown() -> None:
+def test_a_drag_over_several_rows_selects_their_visible_text() -> None:
     async def play() -> None:
         async with staged() as stage:
             pilot = stage.pilot

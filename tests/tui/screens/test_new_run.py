@@ -1,4 +1,4 @@
-"""The New run dialog under the keys, with a desk that answers as the commands do."""
+"""The New run dialog, driven by keys, with a fake that answers as the commands do."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STARTS = Said(
 
 @dataclass
 class Answering(FakeDesk):
-    """Says to a dry run and to the command itself what the test wants."""
+    """Answers the dry run and the command with the given results."""
 
     dry: Said = STARTS
     queued: Said = field(default_factory=lambda: Said(done=True, words="abcd2345", lines=("abcd2345",)))
@@ -37,7 +37,7 @@ class Answering(FakeDesk):
 
 
 async def until(stage: Stage, holds: Callable[[], bool]) -> None:
-    """Waits for what the screen comes to."""
+    """Wait until the condition holds."""
     for _ in range(200):
         await stage.pilot.pause(0.02)
         if holds():
@@ -59,7 +59,7 @@ def submitted(desk: FakeDesk) -> list[tuple[str, ...]]:
     return [words for words in desk.asked if words[:2] == ("run", "-d")]
 
 
-def test_enter_queues_what_the_fields_say_and_selects_the_new_run() -> None:
+def test_enter_queues_the_run_and_selects_it() -> None:
     async def play() -> None:
         desk = Answering()
         async with staged(desk=desk) as stage:
@@ -84,7 +84,7 @@ def test_the_shell_line_and_the_verdict_follow_the_fields() -> None:
     asyncio.run(play())
 
 
-def test_only_the_newest_fields_are_rehearsed() -> None:
+def test_a_dry_run_is_made_only_for_the_final_fields() -> None:
     async def play() -> None:
         desk = Answering()
         async with staged(desk=desk) as stage:
@@ -95,7 +95,7 @@ def test_only_the_newest_fields_are_rehearsed() -> None:
     asyncio.run(play())
 
 
-def test_what_the_command_refuses_is_said_in_its_words_and_the_dialog_stays() -> None:
+def test_a_refusal_is_shown_and_the_dialog_stays_open() -> None:
     async def play() -> None:
         async with staged(desk=Answering(dry=REFUSED, queued=REFUSED)) as stage:
             await stage.pilot.press("n", *"nix.py", "enter")
@@ -104,7 +104,7 @@ def test_what_the_command_refuses_is_said_in_its_words_and_the_dialog_stays() ->
     asyncio.run(play())
 
 
-def test_enter_without_a_command_asks_nothing() -> None:
+def test_enter_without_a_command_sends_nothing() -> None:
     async def play() -> None:
         desk = Answering()
         async with staged(desk=desk) as stage:
@@ -115,7 +115,7 @@ def test_enter_without_a_command_asks_nothing() -> None:
     asyncio.run(play())
 
 
-def test_a_quotation_that_does_not_end_is_said_and_not_sent() -> None:
+def test_an_unclosed_quotation_is_reported_and_not_sent() -> None:
     async def play() -> None:
         desk = Answering()
         async with staged(desk=desk) as stage:
@@ -139,7 +139,7 @@ def test_esc_keeps_the_draft_and_queueing_clears_it() -> None:
     asyncio.run(play())
 
 
-def test_ctrl_n_queues_and_stays() -> None:
+def test_ctrl_n_queues_and_keeps_the_dialog_open() -> None:
     async def play() -> None:
         desk = Answering()
         async with staged(desk=desk) as stage:
@@ -150,7 +150,7 @@ def test_ctrl_n_queues_and_stays() -> None:
     asyncio.run(play())
 
 
-def test_the_next_run_like_this_one_has_its_fields() -> None:
+def test_copy_as_new_fills_in_the_fields_of_the_run() -> None:
     async def play() -> None:
         like = running("nano", priority=3, tags=("lm", "two words"))
         async with staged(snapshot(like), desk=Answering()) as stage:
@@ -163,7 +163,7 @@ def test_the_next_run_like_this_one_has_its_fields() -> None:
     asyncio.run(play())
 
 
-def test_recent_commands_come_one_after_the_other() -> None:
+def test_ctrl_r_fills_in_recent_commands() -> None:
     async def play() -> None:
         async with staged(desk=Answering()) as stage:
             await stage.pilot.press("n", "ctrl+r")
@@ -193,7 +193,7 @@ def test_tab_completes_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     asyncio.run(play())
 
 
-def test_a_command_pasted_on_the_screen_opens_the_dialog_with_it() -> None:
+def test_a_command_pasted_on_the_main_screen_opens_the_dialog() -> None:
     async def play() -> None:
         async with staged(desk=Answering()) as stage:
             stage.main.post_message(events.Paste("$ python train.py \\\n  --lr 1\x1b[31m\n"))
@@ -203,7 +203,7 @@ def test_a_command_pasted_on_the_screen_opens_the_dialog_with_it() -> None:
     asyncio.run(play())
 
 
-def test_what_is_pasted_into_a_field_is_one_harmless_line() -> None:
+def test_pasting_into_a_field_gives_one_harmless_line() -> None:
     async def play() -> None:
         async with staged(desk=Answering()) as stage:
             await stage.pilot.press("n")

@@ -1,4 +1,4 @@
-"""The settings under the keys, with a desk that answers as `config` does."""
+"""The settings, driven by keys, with a fake that answers as `config` does."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.tui.screens.test_new_run import until
 
 @dataclass
 class ConfigDesk(FakeDesk):
-    """Keeps what is set; `refusal` is said to every change."""
+    """Keeps what is set; with a `refusal` it refuses every change."""
 
     values: dict[str, str] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
@@ -63,7 +63,7 @@ async def opened(stage: Stage) -> Settings:
     return found
 
 
-def test_a_key_is_changed_and_its_origin_is_the_file() -> None:
+def test_a_changed_key_has_the_file_as_its_origin() -> None:
     async def play() -> None:
         desk = ConfigDesk()
         async with staged(desk=desk) as stage:
@@ -80,7 +80,7 @@ def test_a_key_is_changed_and_its_origin_is_the_file() -> None:
     asyncio.run(play())
 
 
-def test_a_value_that_cannot_be_understood_stays_in_the_line_with_the_reason() -> None:
+def test_an_invalid_value_stays_in_the_input_with_the_reason() -> None:
     async def play() -> None:
         desk = ConfigDesk()
         async with staged(desk=desk) as stage:
@@ -93,7 +93,7 @@ def test_a_value_that_cannot_be_understood_stays_in_the_line_with_the_reason() -
     asyncio.run(play())
 
 
-def test_what_the_command_refuses_stays_a_change_with_the_reason() -> None:
+def test_a_refused_change_stays_unwritten_with_the_reason() -> None:
     async def play() -> None:
         async with staged(desk=ConfigDesk(refusal="/home/anna/config.toml: read-only file system")) as stage:
             screen = await opened(stage)
@@ -104,7 +104,7 @@ def test_what_the_command_refuses_stays_a_change_with_the_reason() -> None:
     asyncio.run(play())
 
 
-def test_changes_that_are_not_written_are_not_dropped_unsaid() -> None:
+def test_unwritten_changes_are_not_dropped_without_a_warning() -> None:
     async def play() -> None:
         desk = ConfigDesk()
         async with staged(desk=desk) as stage:
@@ -120,7 +120,7 @@ def test_changes_that_are_not_written_are_not_dropped_unsaid() -> None:
     asyncio.run(play())
 
 
-def test_a_value_as_it_was_is_no_change() -> None:
+def test_the_old_value_is_no_change() -> None:
     async def play() -> None:
         async with staged(desk=ConfigDesk()) as stage:
             screen = await opened(stage)
@@ -131,7 +131,7 @@ def test_a_value_as_it_was_is_no_change() -> None:
     asyncio.run(play())
 
 
-def test_a_variable_that_wins_over_the_file_is_named() -> None:
+def test_an_environment_variable_that_overrides_the_file_is_named() -> None:
     async def play() -> None:
         async with staged(desk=ConfigDesk(variables={"max_run_minutes": "7"})) as stage:
             await opened(stage)
@@ -141,7 +141,7 @@ def test_a_variable_that_wins_over_the_file_is_named() -> None:
     asyncio.run(play())
 
 
-def test_keys_that_arrive_together_work_in_their_order() -> None:
+def test_keys_that_arrive_together_are_handled_in_order() -> None:
     async def play() -> None:
         desk = ConfigDesk()
         async with staged(desk=desk) as stage:
@@ -165,7 +165,7 @@ def test_del_writes_the_default() -> None:
     asyncio.run(play())
 
 
-def test_esc_leaves_the_line_first_and_then_the_settings() -> None:
+def test_esc_closes_the_input_first_and_then_the_settings() -> None:
     async def play() -> None:
         desk = ConfigDesk()
         async with staged(desk=desk) as stage:
@@ -180,7 +180,7 @@ def test_esc_leaves_the_line_first_and_then_the_settings() -> None:
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24), (40, 8), (20, 5), (1, 1)])
-def test_the_cursor_is_always_to_be_seen(size: tuple[int, int]) -> None:
+def test_the_cursor_is_always_visible(size: tuple[int, int]) -> None:
     async def play() -> None:
         async with staged(size=size, desk=ConfigDesk()) as stage:
             await stage.pilot.press("comma")
@@ -192,12 +192,12 @@ def test_the_cursor_is_always_to_be_seen(size: tuple[int, int]) -> None:
     asyncio.run(play())
 
 
-def test_every_default_is_a_word_that_config_set_takes() -> None:
+def test_config_set_accepts_every_default() -> None:
     for name, key in KEYS.items():
         assert key.kind.read(default_text(name)) == key.default
     assert value_text(["a", "b"]) == "a,b"
 
 
-def test_what_is_no_object_is_refused() -> None:
+def test_settings_that_are_no_object_are_refused() -> None:
     with pytest.raises((ValueError, TypeError)):
         settings_rows(["[]"])

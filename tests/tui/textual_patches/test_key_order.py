@@ -1,4 +1,4 @@
-"""Keys that arrive in one piece, as over a slow line."""
+"""Keys that arrive together, as over a slow line."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def _all_at_once(pilot: Pilot[int], *keys: str) -> None:
     await pilot.pause()
 
 
-def test_letters_behind_a_tab_are_of_the_next_field() -> None:
+def test_letters_behind_a_tab_go_to_the_next_field() -> None:
     async def play() -> None:
         async with staged() as stage:
             await stage.pilot.press("e")
@@ -35,7 +35,7 @@ def test_letters_behind_a_tab_are_of_the_next_field() -> None:
     asyncio.run(play())
 
 
-def test_a_second_escape_does_not_leave_more_than_the_first() -> None:
+def test_a_second_escape_closes_no_more_than_the_first() -> None:
     async def play() -> None:
         async with staged() as stage:
             await stage.pilot.press("s")
@@ -47,7 +47,7 @@ def test_a_second_escape_does_not_leave_more_than_the_first() -> None:
     asyncio.run(play())
 
 
-def test_keys_behind_one_that_opens_a_dialog_are_for_the_dialog() -> None:
+def test_keys_behind_one_that_opens_a_dialog_go_to_the_dialog() -> None:
     async def play() -> None:
         async with staged() as stage:
             await _all_at_once(stage.pilot, "j", "s", "enter", "j")
@@ -61,16 +61,16 @@ def test_keys_behind_one_that_opens_a_dialog_are_for_the_dialog() -> None:
     asyncio.run(play())
 
 
-def test_a_key_that_takes_long_holds_up_the_others_only_for_a_while() -> None:
+def test_a_slow_key_delays_the_others_only_for_a_while() -> None:
     async def play() -> None:
         async with staged() as stage:
             started, free = asyncio.Event(), asyncio.Event()
 
-            async def is_at_something() -> None:
+            async def handle_slowly() -> None:
                 started.set()
                 await free.wait()
 
-            stage.runs.call_next(is_at_something)  # the widget that has the keys
+            stage.runs.call_next(handle_slowly)  # the widget with the focus
             await started.wait()
             for key in ("j", "ctrl+c", "ctrl+c"):
                 stage.pilot.app.post_message(events.Key(key, None))
@@ -83,7 +83,7 @@ def test_a_key_that_takes_long_holds_up_the_others_only_for_a_while() -> None:
     asyncio.run(play())
 
 
-def test_a_second_enter_does_not_choose_again() -> None:
+def test_a_second_enter_does_not_choose_twice() -> None:
     async def play() -> None:
         async with staged() as stage:
             await stage.pilot.press("ctrl+p", *"theme backprop-light")
@@ -94,7 +94,7 @@ def test_a_second_enter_does_not_choose_again() -> None:
     asyncio.run(play())
 
 
-def test_the_palette_may_be_left_while_it_still_gathers() -> None:
+def test_the_palette_may_be_closed_while_it_still_gathers_commands() -> None:
     async def play() -> None:
         async with staged() as stage:
             await stage.pilot.press("ctrl+p")

@@ -1,4 +1,4 @@
-"""What is set of the dashboard's looks is what it paints: its background, colours, letters and curves."""
+"""The settings of the dashboard's look: background, colours, characters and curves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Row = list[tuple[str, Style]]
 
 
 def painted(preferences: Preferences) -> list[Row]:
-    """A busy machine on a screen of 120 columns: the texts of each row with their styles, as they are sent."""
+    """Return the texts of each row with their styles, of a busy machine on a screen of 120 columns."""
 
     async def show() -> list[Row]:
         app = Dashboard(FakeBridge(scene()), FakeDesk(), preferences)
@@ -40,22 +40,22 @@ def backgrounds(row: Row) -> set[str]:
 
 
 @pytest.mark.parametrize("theme", [DARK, LIGHT])
-def test_the_terminals_background_is_left_as_it_is(theme: str) -> None:
+def test_the_background_of_the_terminal_is_kept(theme: str) -> None:
     rows = painted(Preferences(theme=theme, paints_background=False))
     header, footer, cursor = rows[0], rows[-1], cursor_row(rows)
     others = [row for row in rows if not any(row is one for one in (header, footer, cursor))]
-    chosen = backgrounds(cursor)  # the tab that is shown has the cursor's
+    chosen = backgrounds(cursor)  # the chosen tab has the background of the cursor
     assert {one for row in others for one in backgrounds(row)} - chosen == {"none"}
     assert all("none" not in backgrounds(row) for row in (header, footer, cursor))
     colours = {style.color.name for row in rows for _, style in row if style.color is not None}
-    assert any(name.startswith("#") for name in colours)  # the theme's, not sixteen
+    assert any(name.startswith("#") for name in colours)  # colours of the theme, not the sixteen of the terminal
 
 
-def test_else_the_theme_paints_all_of_it() -> None:
+def test_otherwise_the_theme_paints_every_cell() -> None:
     assert all("none" not in backgrounds(row) for row in painted(Preferences(theme=DARK)))
 
 
-def test_without_colours_reverse_tells_what_is_selected(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_colours_the_selection_is_reversed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     rows = painted(Preferences())
     assert all(style.reverse for text, style in cursor_row(rows) if text.strip())
@@ -71,7 +71,7 @@ def _greys(rows: list[Row]) -> set[object]:
     ("curves", "seen", "unseen"),
     [(Curves.BLOCKS, "▇", "⠉"), (Curves.BRAILLE, "⠉", "▇"), (Curves.ASCII, "falling", "⠉")],
 )
-def test_curves_are_drawn_as_is_set(curves: Curves, seen: str, unseen: str) -> None:
+def test_curves_are_drawn_in_the_configured_style(curves: Curves, seen: str, unseen: str) -> None:
     rows = painted(Preferences(glyphs=replace(UNICODE, curves=curves)))
     text = "\n".join("".join(text for text, _ in row) for row in rows)
     assert seen in text

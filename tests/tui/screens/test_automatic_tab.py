@@ -1,4 +1,4 @@
-"""The tab that a run opens by itself: of one that is held its details, for as long as it is."""
+"""The tab that opens by itself: the details of a held run, while it is held."""
 
 from __future__ import annotations
 

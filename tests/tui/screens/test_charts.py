@@ -1,4 +1,4 @@
-"""Charts under the keys: what is read and shown of the selected run, and runs compared."""
+"""Charts and the Compare screen, driven by keys and mouse."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RUNS = (running("nano", step=590, total_steps=1000, metrics={"loss": 2.1}), runn
 
 @dataclass
 class FakeCharts:
-    """Every run has the same figures, but those of `bare`, which have none."""
+    """Gives every run the same figures, and none to those in `bare`."""
 
     bare: tuple[str, ...] = ()
     read_of: list[tuple[str, ...]] = field(default_factory=list)
@@ -50,7 +50,7 @@ class FakeCharts:
 
 @dataclass
 class Stage:
-    """A dashboard at work."""
+    """A running dashboard."""
 
     pilot: Pilot[int]
     charts: FakeCharts
@@ -94,7 +94,7 @@ async def staged(
         yield Stage(pilot, charts)
 
 
-def test_the_loss_stands_beside_the_log_where_there_is_room_and_figures() -> None:
+def test_the_loss_is_drawn_beside_the_log_when_there_is_room_and_data() -> None:
     async def play() -> None:
         async with staged(bare=("vit",)) as stage:
             assert stage.chart_shown()
@@ -113,7 +113,7 @@ def test_the_loss_stands_beside_the_log_where_there_is_room_and_figures() -> Non
     asyncio.run(play())
 
 
-def test_the_loss_leaves_at_once_where_the_screen_became_too_small_for_it() -> None:
+def test_the_loss_disappears_at_once_when_the_screen_becomes_too_small() -> None:
     async def play() -> None:
         async with staged() as stage:
             assert stage.chart_shown()
@@ -139,7 +139,7 @@ def test_the_metrics_tab_shows_the_selected_run_and_follows_the_cursor() -> None
     asyncio.run(play())
 
 
-def test_files_are_not_read_where_no_chart_is_to_be_seen() -> None:
+def test_files_are_not_read_while_no_chart_is_visible() -> None:
     async def play() -> None:
         async with staged() as stage:
             await stage.press("4")
@@ -186,7 +186,7 @@ def test_the_cursor_in_the_chart_reads_values() -> None:
     asyncio.run(play())
 
 
-def test_zoom_by_keys_is_left_by_escape_before_the_pane_is() -> None:
+def test_escape_leaves_the_chart_zoom_before_the_pane() -> None:
     async def play() -> None:
         async with staged() as stage:
             await stage.press("2", "tab", "i", "i")
@@ -233,7 +233,7 @@ def _wheel(
     return kind(widget, x, y, 0, 0, 0, shift=False, meta=False, ctrl=False)
 
 
-def test_metrics_are_filtered_by_what_is_typed() -> None:
+def test_typing_filters_the_metrics() -> None:
     async def play() -> None:
         async with staged() as stage:
             await stage.press("2", "tab", "slash", *"^l", "x", "backspace", "r")
@@ -251,7 +251,7 @@ def test_metrics_are_filtered_by_what_is_typed() -> None:
     asyncio.run(play())
 
 
-def test_a_grid_shows_all_metrics_alike() -> None:
+def test_a_grid_shows_all_metrics_in_the_same_size() -> None:
     async def play() -> None:
         async with staged() as stage:
             await stage.press("M", "tab")
@@ -274,7 +274,7 @@ def test_the_resources_tab_shows_what_the_run_used() -> None:
     asyncio.run(play())
 
 
-def test_an_export_names_its_file() -> None:
+def test_an_export_says_where_its_file_is() -> None:
     async def play() -> None:
         async with staged() as stage:
             await stage.press("2", "E")
@@ -313,7 +313,7 @@ def test_marked_runs_are_compared() -> None:
     asyncio.run(play())
 
 
-def test_of_many_runs_the_best_are_compared() -> None:
+def test_the_best_of_many_runs_are_compared() -> None:
     async def play() -> None:
         many = [ended(f"run{number}", group="sweep", metrics={"loss": 1.0 + number}) for number in range(9)]
         async with staged(now=snapshot(*reversed(many))) as stage:
@@ -326,7 +326,7 @@ def test_of_many_runs_the_best_are_compared() -> None:
     asyncio.run(play())
 
 
-def test_keys_that_arrive_together_find_the_pane_that_the_one_before_chose() -> None:
+def test_keys_that_arrive_together_go_to_the_pane_that_the_key_before_chose() -> None:
     async def play() -> None:
         async with staged() as stage:
             for key in ("2", "tab", "plus"):

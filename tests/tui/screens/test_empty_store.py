@@ -1,4 +1,4 @@
-"""An empty store, and a filter that leaves nothing."""
+"""An empty store, and a filter without matches."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EMPTY = snapshot(sample=sample(gpu(), gpu(1)))
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24), (60, 16), (30, 8)])
-def test_an_empty_store_says_how_to_begin(size: tuple[int, int]) -> None:
+def test_an_empty_store_shows_how_to_start(size: tuple[int, int]) -> None:
     async def play() -> None:
         async with staged(EMPTY, size) as stage:
             shown = stage.runs.shown_text
@@ -33,7 +33,7 @@ def test_an_empty_store_says_how_to_begin(size: tuple[int, int]) -> None:
     asyncio.run(play())
 
 
-def test_with_the_first_run_the_screen_is_as_ever() -> None:
+def test_with_the_first_run_the_normal_screen_appears() -> None:
     async def play() -> None:
         async with staged(EMPTY) as stage:
             await stage.becomes(snapshot(queued("first")))
@@ -43,7 +43,7 @@ def test_with_the_first_run_the_screen_is_as_ever() -> None:
     asyncio.run(play())
 
 
-def test_the_example_is_offered_only_where_it_is() -> None:
+def test_the_example_is_offered_only_when_it_is_installed() -> None:
     with_example, without = beginning_view(EMPTY, example=True), beginning_view(EMPTY, example=False)
     assert with_example is not None
     assert without is not None
@@ -52,13 +52,13 @@ def test_the_example_is_offered_only_where_it_is() -> None:
     assert beginning_view(snapshot(running("one")), example=True) is None
 
 
-def test_a_machine_without_gpus_is_told_so() -> None:
+def test_a_machine_without_gpus_says_so() -> None:
     view = beginning_view(snapshot(sample=sample()), example=False)
     assert view is not None
     assert view.checked[0] == "no GPU, runs go to the CPU"
 
 
-def test_a_note_about_gpus_is_whole_or_shorter_but_never_cut() -> None:
+def test_the_note_about_gpus_is_complete_or_shorter_but_never_clipped() -> None:
     async def play() -> None:
         async with staged(snapshot(sample=sample()), size=(80, 24)) as stage:
             machine = stage.main.query_one(MachineBar)
@@ -80,7 +80,7 @@ def test_e_opens_a_new_run_with_the_example() -> None:
     asyncio.run(play())
 
 
-def test_a_filter_that_leaves_nothing_says_how_it_is_cleared() -> None:
+def test_a_filter_without_matches_says_how_to_clear_it() -> None:
     async def play() -> None:
         async with staged() as stage:
             await stage.pilot.press("slash", *"zzz", "enter")

@@ -1,4 +1,4 @@
-"""How the runs are looked at: sorted, without some columns, the best of a group; what is copied of them."""
+"""Sorting, columns, the best of a group, copying, and the palette."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def commands(stage: Stage) -> dict[str, SystemCommand]:
     return {one.title: one for one in stage.pilot.app.get_system_commands(stage.pilot.app.screen)}
 
 
-def test_v_sorts_by_one_key_and_back() -> None:
+def test_v_sorts_and_restores_the_default_order() -> None:
     async def play() -> None:
         async with staged(snapshot(*RUNS)) as stage:
             before = order(stage)
@@ -64,7 +64,7 @@ def test_the_cursor_stays_with_its_run_when_the_order_changes() -> None:
     asyncio.run(play())
 
 
-def test_figures_that_change_do_not_move_rows_but_another_state_does() -> None:
+def test_new_values_do_not_move_rows_but_a_new_status_does() -> None:
     async def play() -> None:
         async with staged(snapshot(*RUNS)) as stage:
             await press(stage, "v", "l")
@@ -78,7 +78,7 @@ def test_figures_that_change_do_not_move_rows_but_another_state_does() -> None:
     asyncio.run(play())
 
 
-def test_a_click_on_a_heading_sorts_then_turns_round_then_gives_up() -> None:
+def test_clicks_on_a_heading_sort_then_reverse_then_restore_the_order() -> None:
     async def play() -> None:
         async with staged(snapshot(*RUNS)) as stage:
             before = order(stage)
@@ -95,7 +95,7 @@ def test_a_click_on_a_heading_sorts_then_turns_round_then_gives_up() -> None:
     asyncio.run(play())
 
 
-def test_columns_can_be_left_out_and_taken_back() -> None:
+def test_columns_can_be_hidden_and_shown_again() -> None:
     async def play() -> None:
         async with staged(snapshot(*RUNS)) as stage:
             assert "trend" in stage.runs.line_text(0)
@@ -107,7 +107,7 @@ def test_columns_can_be_left_out_and_taken_back() -> None:
     asyncio.run(play())
 
 
-def test_b_goes_to_the_best_run_of_the_group_also_where_it_is_folded() -> None:
+def test_b_goes_to_the_best_run_even_of_a_folded_group() -> None:
     async def play() -> None:
         async with staged(snapshot(*RUNS)) as stage:
             stage.runs.select("group:sweep")
@@ -117,7 +117,7 @@ def test_b_goes_to_the_best_run_of_the_group_also_where_it_is_folded() -> None:
     asyncio.run(play())
 
 
-def test_capital_r_retries_what_failed_of_the_group_and_nothing_else() -> None:
+def test_capital_r_retries_only_the_failed_runs_of_the_group() -> None:
     async def play() -> None:
         async with staged(snapshot(*RUNS)) as stage:
             stage.runs.select("group:sweep")
@@ -127,7 +127,7 @@ def test_capital_r_retries_what_failed_of_the_group_and_nothing_else() -> None:
     asyncio.run(play())
 
 
-def test_capital_r_without_a_group_asks_nothing() -> None:
+def test_capital_r_without_a_group_sends_nothing() -> None:
     async def play() -> None:
         async with staged(snapshot(*RUNS)) as stage:
             await press(stage, "R", "b")
@@ -136,7 +136,7 @@ def test_capital_r_without_a_group_asks_nothing() -> None:
     asyncio.run(play())
 
 
-def test_y_offers_what_can_be_copied_and_copies_it() -> None:
+def test_y_offers_values_and_copies_the_chosen_one() -> None:
     async def play() -> None:
         async with staged(snapshot(*RUNS)) as stage:
             await press(stage, "y")
@@ -153,7 +153,7 @@ def test_y_offers_what_can_be_copied_and_copies_it() -> None:
     asyncio.run(play())
 
 
-def test_in_the_details_y_copies_the_value_under_the_cursor() -> None:
+def test_y_in_the_details_copies_the_value_under_the_cursor() -> None:
     async def play() -> None:
         async with staged(snapshot(*RUNS)) as stage:
             await press(stage, "4", "tab", "j", "y")

@@ -1,4 +1,4 @@
-"""Whatever keys are pressed at whatever size: the dashboard goes on."""
+"""Random keys, pastes and sizes: the dashboard keeps running."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ OF_DIALOGS = (
 PASTES = ("python train.py --lr 3e-4", "'unclosed", "a\nb\\\nc", "\x1b]52;c;eA==\x07", "/etc/host", "x" * 3000, "")
 
 
-class MoodyDesk(FakeDesk):
-    """Now it does what is asked, and now it refuses."""
+class RefusingDesk(FakeDesk):
+    """Refuses every third request."""
 
     async def ask(self, *words: str) -> Said:
         self.asked.append(words)
@@ -46,14 +46,14 @@ class MoodyDesk(FakeDesk):
 
 
 def _moments(logs: Path) -> list[Snapshot]:
-    """The same machine busy, with two hundred runs, with less of each, and empty."""
+    """Return snapshots of a busy machine, one with two hundred more runs, one with few runs, and an empty one."""
     busy = scene(gpus=12, logs=logs)
     crowded = replace(busy, runs=(*busy.runs, *(ended(f"old-{place}", ago=90.0 * place) for place in range(200))))
     return [busy, crowded, replace(scene(gpus=2), runs=busy.runs[3:8]), snapshot()]
 
 
-def _whims(chance: random.Random, moments: list[Snapshot]) -> Iterator[Message | tuple[int, int]]:
-    """Keys for the most part; other sizes, pastes and moments between them."""
+def _inputs(chance: random.Random, moments: list[Snapshot]) -> Iterator[Message | tuple[int, int]]:
+    """Yield mostly keys, and sizes, pastes and snapshots between them."""
     while True:
         kind = chance.random()
         if kind < 0.9:
@@ -67,37 +67,35 @@ def _whims(chance: random.Random, moments: list[Snapshot]) -> Iterator[Message |
             yield StoreRead(chance.choice(moments))
 
 
-async def _burst(pilot: Pilot[int], whims: Iterator[Message | tuple[int, int]], count: int, done: list[str]) -> None:
-    """As over a slow line: several at once."""
+async def _burst(pilot: Pilot[int], inputs: Iterator[Message | tuple[int, int]], count: int, done: list[str]) -> None:
+    """Send several at once, as over a slow line."""
     for _ in range(count):
-        whim = next(whims)
-        done.append(str(whim.key if isinstance(whim, events.Key) else whim))
-        if isinstance(whim, tuple):
-            await pilot.resize_terminal(*whim)
+        user_input = next(inputs)
+        done.append(str(user_input.key if isinstance(user_input, events.Key) else user_input))
+        if isinstance(user_input, tuple):
+            await pilot.resize_terminal(*user_input)
         else:
-            pilot.app.post_message(whim)
+            pilot.app.post_message(user_input)
     await pilot.pause()
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_no_keys_and_no_sizes_end_it_but_those_that_leave(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
-) -> None:
+def test_only_the_keys_to_leave_end_the_dashboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     monkeypatch.setenv("PAGER", "true")
     chance = random.Random(seed)
     moments = _moments(tmp_path)
-    whims = _whims(chance, moments)
-    told: list[str] = []
+    inputs = _inputs(chance, moments)
+    messages: list[str] = []
     bursts = iter(range(BURSTS))
 
-    async def sit(done: list[str]) -> bool:
-        """Whether all was done before it was left."""
+    async def run(done: list[str]) -> bool:
+        """Return whether all bursts were sent before a key left the dashboard."""
         glyphs = chance.choice((ASCII, UNICODE))
-        app = Dashboard(FakeBridge(moments[0]), MoodyDesk(), Preferences(glyphs=glyphs), charts=SceneCharts())
+        app = Dashboard(FakeBridge(moments[0]), RefusingDesk(), Preferences(glyphs=glyphs), charts=SceneCharts())
         async with app.run_test(size=(120, 40)) as pilot:
             for _ in bursts:
-                await _burst(pilot, whims, chance.randint(1, MOST_AT_ONCE), done)
-                told.extend(notice.message for notice in app._notifications)
+                await _burst(pilot, inputs, chance.randint(1, MOST_AT_ONCE), done)
+                messages.extend(notice.message for notice in app._notifications)
                 if not app.is_running:
                     return False
                 if chance.random() < 0.3:
@@ -107,15 +105,15 @@ def test_no_keys_and_no_sizes_end_it_but_those_that_leave(
     while True:
         done: list[str] = []
         try:
-            if asyncio.run(sit(done)):
+            if asyncio.run(run(done)):
                 break
         except BaseException as error:
             error.add_note(f"after {' '.join(done[-40:])}")
             raise
-    assert [words for words in told if words.startswith("internal error")] == []
+    assert [words for words in messages if words.startswith("internal error")] == []
 
 
-def test_the_palette_turns_no_page_where_it_has_no_row(tmp_path: Path) -> None:
+def test_paging_a_palette_without_rows_does_nothing(tmp_path: Path) -> None:
     async def play() -> None:
         app = Dashboard(FakeBridge(scene(logs=tmp_path)), FakeDesk(), Preferences(glyphs=UNICODE))
         async with app.run_test(size=(120, 40)) as pilot:

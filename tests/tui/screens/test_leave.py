@@ -1,4 +1,4 @@
-"""Leaving: what is said, what each answer asks for, and that the screen is left only then."""
+"""Leaving: the dialog, what each answer requests, and when the dashboard closes."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ BUSY = snapshot(running("a"), running("b"), queued("c"), running("far", host="an
 
 @dataclass
 class Refusing(FakeDesk):
-    """The command fails."""
+    """Every command fails."""
 
     async def ask(self, *words: str) -> Said:
         self.asked.append(words)
         return Said(done=False, words="cannot be done")
 
 
-async def left(stage: Stage) -> bool:
-    """Whether the dashboard was left."""
+async def is_left(stage: Stage) -> bool:
+    """Whether the dashboard has exited."""
     for _ in range(3):
         await stage.pilot.pause()
     return stage.pilot.app._exit
@@ -44,51 +44,51 @@ async def left(stage: Stage) -> bool:
         (("S", "y"), [("queue", "hold"), ("stop", "a", "b")]),
     ],
 )
-def test_each_way_to_leave_asks_for_what_it_says(keys: tuple[str, ...], asked: list[tuple[str, ...]]) -> None:
+def test_each_way_to_leave_requests_what_it_says(keys: tuple[str, ...], asked: list[tuple[str, ...]]) -> None:
     async def play() -> None:
         async with staged(BUSY) as stage:
             await stage.pilot.press("q", *keys)
-            assert await left(stage)
+            assert await is_left(stage)
             assert stage.desk.asked == asked
 
     asyncio.run(play())
 
 
 @pytest.mark.parametrize("keys", [("escape",), ("S", "escape"), ("q",)])
-def test_who_stays_has_changed_nothing(keys: tuple[str, ...]) -> None:
+def test_cancelling_changes_nothing(keys: tuple[str, ...]) -> None:
     async def play() -> None:
         async with staged(BUSY) as stage:
             await stage.pilot.press("q", *keys)
-            assert not await left(stage)
+            assert not await is_left(stage)
             assert isinstance(stage.pilot.app.screen, MainScreen)
             assert not stage.desk.asked
 
     asyncio.run(play())
 
 
-def test_what_could_not_be_stopped_is_told_and_nobody_leaves() -> None:
+def test_a_refused_stop_is_reported_and_keeps_the_dashboard_open() -> None:
     async def play() -> None:
         desk = Refusing()
         async with staged(BUSY, desk=desk) as stage:
             await stage.pilot.press("q", "S", "y")
-            assert not await left(stage)
+            assert not await is_left(stage)
             assert desk.asked == [("queue", "hold")]
 
     asyncio.run(play())
 
 
 @pytest.mark.parametrize("now", [snapshot(), snapshot(ended("a")), snapshot(running("a"), is_demo=True)])
-def test_nothing_is_asked_where_nothing_is_left_or_all_is_a_demo(now: Snapshot) -> None:
+def test_leaving_does_not_ask_without_work_or_in_a_demo(now: Snapshot) -> None:
     async def play() -> None:
         async with staged(now) as stage:
             await stage.pilot.press("q")
-            assert await left(stage)
+            assert await is_left(stage)
             assert not isinstance(stage.pilot.app.screen, Ask)
 
     asyncio.run(play())
 
 
-def test_it_says_that_runs_go_on_and_counts_those_of_this_machine() -> None:
+def test_it_says_that_runs_continue_and_counts_those_of_this_machine() -> None:
     question = leave_question(BUSY)
     assert question.lines[0] == "2 running, 1 waiting. They continue when this window closes."
     assert [answer.text for answer in question.answers if answer.value == "stop"] == [
@@ -96,11 +96,11 @@ def test_it_says_that_runs_go_on_and_counts_those_of_this_machine() -> None:
     ]
 
 
-def test_where_only_the_queue_waits_there_is_nothing_to_stop() -> None:
+def test_with_only_waiting_runs_there_is_nothing_to_stop() -> None:
     assert [answer.value for answer in leave_question(snapshot(queued("c"))).answers] == ["leave", "hold"]
 
 
-def test_it_says_whether_runs_survive_a_logout_and_how_to_mend_it() -> None:
+def test_it_says_whether_runs_survive_a_logout_and_how_to_fix_it() -> None:
     lives = leave_question(snapshot(running("a"), logout=LogoutPolicy(survives=True, words="linger is on")))
     assert [one.text for one in lives.notes] == ["runs survive logout on this machine (linger is on)"]
     dies = LogoutPolicy(survives=False, words="KillUserProcesses=yes", mend="loginctl enable-linger ada")

@@ -1,4 +1,4 @@
-"""Text from outside in every field that is shown: letters of it alone reach the terminal, in cells that add up."""
+"""Hostile text in every field that is shown: no control character reaches the terminal, and widths add up."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_no_field_of_any_pane_or_dialog_reaches_the_terminal_raw(keys: tuple[str
     asyncio.run(play())
 
 
-def test_every_row_of_the_runs_can_be_selected_and_shows_its_story_harmlessly(tmp_path: Path) -> None:
+def test_selecting_any_row_shows_only_harmless_text(tmp_path: Path) -> None:
     log = tmp_path / "output.log"
     log.write_text(LOG, encoding="utf-8", errors="surrogateescape")
 
@@ -179,7 +179,7 @@ def test_every_row_of_the_runs_can_be_selected_and_shows_its_story_harmlessly(tm
     asyncio.run(play())
 
 
-def test_a_broken_probe_and_a_store_that_fails_speak_harmlessly_too(tmp_path: Path) -> None:
+def test_messages_of_a_broken_probe_and_a_failing_store_are_harmless_too(tmp_path: Path) -> None:
     async def play() -> None:
         broken = sample(probe=HOSTILE, probe_problem=HOSTILE)
         now = _snapshot(str(tmp_path / HOSTILE[:5]), sample=broken, problem=None)

@@ -1,4 +1,4 @@
-"""Ends of runs on the screen: toasts, at most three, and a call to somebody who does not look."""
+"""Ends of runs: at most three notifications, and a bell when nobody is looking."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ def shown(app: Dashboard) -> list[str]:
     return [one.message for one in app._notifications]
 
 
-async def told(found: tuple[RunEnd, ...], *, focused: bool | None, problem: str | None = None) -> tuple[list[str], str]:
-    """The toasts, and what was written to the terminal."""
+async def announce(
+    run_ends: tuple[RunEnd, ...], *, focused: bool | None, problem: str | None = None
+) -> tuple[list[str], str]:
+    """Return the notifications, and what was written to the terminal."""
     app = Dashboard(FakeBridge(snapshot()), FakeDesk(), Preferences(notices=TerminalNotifier(bell=True, osc=True)))
     written: list[str] = []
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
@@ -37,31 +39,31 @@ async def told(found: tuple[RunEnd, ...], *, focused: bool | None, problem: str 
         if focused is not None:
             app.post_message(AppFocus() if focused else AppBlur())
         await pilot.pause()
-        app.post_message(RunsEnded(found, problem=problem))
+        app.post_message(RunsEnded(run_ends, problem=problem))
         await pilot.pause()
         return shown(app), "".join(one for one in written if "\x07" in one)
 
 
-def test_an_end_that_nobody_sees_rings_once() -> None:
-    toasts, written = asyncio.run(told(ends(Status.COMPLETED, Status.FAILED), focused=False))
+def test_an_unseen_end_rings_the_bell_once() -> None:
+    toasts, written = asyncio.run(announce(ends(Status.COMPLETED, Status.FAILED), focused=False))
     assert toasts == ["run-0 done", "run-1 failed: exit code 1"]
     assert written.endswith("failed: exit code 1\x07\x07")
     assert written.count("]9;") == 2
 
 
 @pytest.mark.parametrize("focused", [True, None])
-def test_an_end_that_somebody_sees_is_told_in_the_window_alone(focused: bool | None) -> None:  # noqa: FBT001
-    toasts, written = asyncio.run(told(ends(Status.COMPLETED), focused=focused))
+def test_a_seen_end_is_only_shown_in_the_window(focused: bool | None) -> None:  # noqa: FBT001
+    toasts, written = asyncio.run(announce(ends(Status.COMPLETED), focused=focused))
     assert toasts == ["run-0 done"]
     assert not written
 
 
-def test_what_a_person_stopped_is_not_told_to_that_person() -> None:
-    toasts, written = asyncio.run(told(ends(Status.STOPPED), focused=False))
+def test_a_run_stopped_by_the_user_is_not_announced() -> None:
+    toasts, written = asyncio.run(announce(ends(Status.STOPPED), focused=False))
     assert not toasts
     assert not written
 
 
-def test_at_most_three_are_shown_whatever_ends() -> None:
-    toasts, _ = asyncio.run(told(ends(*[Status.COMPLETED] * 8), focused=True, problem="notify.command: mad: gone"))
+def test_at_most_three_notifications_are_shown() -> None:
+    toasts, _ = asyncio.run(announce(ends(*[Status.COMPLETED] * 8), focused=True, problem="notify.command: mad: gone"))
     assert toasts == ["run-1 done", "6 more runs ended", "notify.command: mad: gone"]
