@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from backprop_tui.tui.widgets.selected_run import DETAILS, LOG
@@ -14,17 +12,14 @@ HELD = queued("a", holds=({"check": "ram", "message": "RAM 3.1 GB free, keeps 4"
 
 
 @pytest.mark.parametrize(("keys", "then"), [((), LOG), (("5",), 4), (("1",), LOG)])
-def test_a_held_run_shows_its_details_until_it_starts_or_another_tab_is_chosen(
+async def test_a_held_run_shows_its_details_until_it_starts_or_another_tab_is_chosen(
     keys: tuple[str, ...], then: int
 ) -> None:
-    async def play() -> None:
-        async with staged(snapshot(queued("a"))) as stage:
-            await stage.becomes(snapshot(queued("a")))
-            assert stage.selected.tab == LOG
-            await stage.becomes(snapshot(HELD))
-            assert stage.selected.tab == DETAILS
-            await stage.pilot.press(*keys)
-            await stage.becomes(snapshot(running("a")))
-            assert stage.selected.tab == then
-
-    asyncio.run(play())
+    async with staged(snapshot(queued("a"))) as stage:
+        await stage.becomes(snapshot(queued("a")))
+        assert stage.selected.tab == LOG
+        await stage.becomes(snapshot(HELD))
+        assert stage.selected.tab == DETAILS
+        await stage.pilot.press(*keys)
+        await stage.becomes(snapshot(running("a")))
+        assert stage.selected.tab == then

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -94,137 +93,113 @@ async def staged(
         yield Stage(pilot, charts)
 
 
-def test_the_loss_is_drawn_beside_the_log_when_there_is_room_and_data() -> None:
-    async def play() -> None:
-        async with staged(bare=("vit",)) as stage:
-            assert stage.chart_shown()
-            assert stage.loss_chart.size.width == 44
-            assert "train 2.0" in stage.loss_chart.shown_text
-            await stage.press("j")
-            assert not stage.chart_shown()
-            await stage.press("k")
-            assert stage.chart_shown()
-        async with staged((80, 24)) as stage:
-            assert not stage.chart_shown()
-        async with staged((200, 50)) as stage:
-            assert stage.loss_chart.size.width > 70
-            assert stage.loss_chart.region.y < stage.main.query_one("#tab-0").region.y
-
-    asyncio.run(play())
+async def test_the_loss_is_drawn_beside_the_log_when_there_is_room_and_data() -> None:
+    async with staged(bare=("vit",)) as stage:
+        assert stage.chart_shown()
+        assert stage.loss_chart.size.width == 44
+        assert "train 2.0" in stage.loss_chart.shown_text
+        await stage.press("j")
+        assert not stage.chart_shown()
+        await stage.press("k")
+        assert stage.chart_shown()
+    async with staged((80, 24)) as stage:
+        assert not stage.chart_shown()
+    async with staged((200, 50)) as stage:
+        assert stage.loss_chart.size.width > 70
+        assert stage.loss_chart.region.y < stage.main.query_one("#tab-0").region.y
 
 
-def test_the_loss_disappears_at_once_when_the_screen_becomes_too_small() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            assert stage.chart_shown()
-            await stage.pilot.resize_terminal(80, 24)
-            await stage.pilot.pause()
-            assert not stage.chart_shown()
-            await stage.pilot.resize_terminal(120, 40)
-            await stage.pilot.pause()
-            assert stage.chart_shown()
-
-    asyncio.run(play())
+async def test_the_loss_disappears_at_once_when_the_screen_becomes_too_small() -> None:
+    async with staged() as stage:
+        assert stage.chart_shown()
+        await stage.pilot.resize_terminal(80, 24)
+        await stage.pilot.pause()
+        assert not stage.chart_shown()
+        await stage.pilot.resize_terminal(120, 40)
+        await stage.pilot.pause()
+        assert stage.chart_shown()
 
 
-def test_the_metrics_tab_shows_the_selected_run_and_follows_the_cursor() -> None:
-    async def play() -> None:
-        async with staged(bare=("vit",)) as stage:
-            await stage.press("2")
-            assert "val_loss" in stage.metrics.shown_text
-            await stage.press("j")
-            assert "No metrics yet" in stage.metrics.shown_text
-            assert stage.charts.read_of[-1] == ("vit",)
-
-    asyncio.run(play())
+async def test_the_metrics_tab_shows_the_selected_run_and_follows_the_cursor() -> None:
+    async with staged(bare=("vit",)) as stage:
+        await stage.press("2")
+        assert "val_loss" in stage.metrics.shown_text
+        await stage.press("j")
+        assert "No metrics yet" in stage.metrics.shown_text
+        assert stage.charts.read_of[-1] == ("vit",)
 
 
-def test_files_are_not_read_while_no_chart_is_visible() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.press("4")
-            before = len(stage.charts.read_of)
-            await stage.press("j", "k", "j")
-            assert len(stage.charts.read_of) == before
-
-    asyncio.run(play())
+async def test_files_are_not_read_while_no_chart_is_visible() -> None:
+    async with staged() as stage:
+        await stage.press("4")
+        before = len(stage.charts.read_of)
+        await stage.press("j", "k", "j")
+        assert len(stage.charts.read_of) == before
 
 
-def test_keys_change_metric_axis_scale_and_smoothing() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.press("2", "tab")
-            assert "by time" in stage.main.query_one(FooterBar).shown_text
-            await stage.press("x", "L")
-            assert "by time, log scale" in stage.metrics.line_text(0)
-            await stage.press("x")
-            assert "by clock time, log scale" in stage.metrics.line_text(0)
-            await stage.press("m", "m")
-            assert stage.metrics.line_text(0).strip().startswith("lr")
-            await stage.press("k", "k")
-            assert stage.metrics.line_text(0).strip().startswith("loss")
-            await stage.press("z")
-            assert "Smoothing: strong" in stage.said
-
-    asyncio.run(play())
+async def test_keys_change_metric_axis_scale_and_smoothing() -> None:
+    async with staged() as stage:
+        await stage.press("2", "tab")
+        assert "by time" in stage.main.query_one(FooterBar).shown_text
+        await stage.press("x", "L")
+        assert "by time, log scale" in stage.metrics.line_text(0)
+        await stage.press("x")
+        assert "by clock time, log scale" in stage.metrics.line_text(0)
+        await stage.press("m", "m")
+        assert stage.metrics.line_text(0).strip().startswith("lr")
+        await stage.press("k", "k")
+        assert stage.metrics.line_text(0).strip().startswith("loss")
+        await stage.press("z")
+        assert "Smoothing: strong" in stage.said
 
 
-def test_the_cursor_in_the_chart_reads_values() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.press("2", "tab")
-            assert "newest step 590" in stage.metrics.shown_text
-            await stage.press("h", "h", "left")
-            assert "at cursor step 5" in stage.metrics.shown_text
-            assert "at cursor" in stage.metrics.line_text(0)
-            await stage.press("shift+right")
-            assert "newest step 590" in stage.metrics.shown_text
-        async with staged((80, 24)) as stage:
-            await stage.press("2", "tab", "plus", "h", "h")
-            assert "at cursor step 570  2.1" in stage.metrics.shown_text
-
-    asyncio.run(play())
+async def test_the_cursor_in_the_chart_reads_values() -> None:
+    async with staged() as stage:
+        await stage.press("2", "tab")
+        assert "newest step 590" in stage.metrics.shown_text
+        await stage.press("h", "h", "left")
+        assert "at cursor step 5" in stage.metrics.shown_text
+        assert "at cursor" in stage.metrics.line_text(0)
+        await stage.press("shift+right")
+        assert "newest step 590" in stage.metrics.shown_text
+    async with staged((80, 24)) as stage:
+        await stage.press("2", "tab", "plus", "h", "h")
+        assert "at cursor step 570  2.1" in stage.metrics.shown_text
 
 
-def test_escape_leaves_the_chart_zoom_before_the_pane() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.press("2", "tab", "i", "i")
-            assert "zoomed" in stage.metrics.line_text(0)
-            assert "zoom out" in stage.main.query_one(FooterBar).shown_text
-            await stage.press("u", "u", "u")
-            assert "zoomed" not in stage.metrics.line_text(0)
-            await stage.press("i", "escape")
-            assert "zoomed" not in stage.metrics.line_text(0)
-            assert stage.metrics.has_focus
-            await stage.press("escape")
-            assert not stage.metrics.has_focus
-
-    asyncio.run(play())
+async def test_escape_leaves_the_chart_zoom_before_the_pane() -> None:
+    async with staged() as stage:
+        await stage.press("2", "tab", "i", "i")
+        assert "zoomed" in stage.metrics.line_text(0)
+        assert "zoom out" in stage.main.query_one(FooterBar).shown_text
+        await stage.press("u", "u", "u")
+        assert "zoomed" not in stage.metrics.line_text(0)
+        await stage.press("i", "escape")
+        assert "zoomed" not in stage.metrics.line_text(0)
+        assert stage.metrics.has_focus
+        await stage.press("escape")
+        assert not stage.metrics.has_focus
 
 
-def test_the_mouse_reads_drags_and_zooms_in_the_chart_and_chooses_metrics() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.press("2", "tab", "plus")
-            await stage.pilot.click(MetricsTab, offset=(30, 5))
-            assert "at cursor step 3" in stage.metrics.shown_text
-            await stage.pilot.mouse_down(MetricsTab, offset=(20, 5))
-            await stage.pilot.hover(MetricsTab, offset=(40, 5))
-            await stage.pilot.mouse_up(MetricsTab, offset=(40, 5))
-            await stage.pilot.pause()
-            assert "zoomed" in stage.metrics.line_text(0)
-            await stage.press("escape")
-            stage.metrics.post_message(_wheel(stage.metrics, events.MouseScrollUp, 30, 5))
-            await stage.press()
-            assert "zoomed" in stage.metrics.line_text(0)
-            stage.metrics.post_message(_wheel(stage.metrics, events.MouseScrollDown, 30, 5))
-            await stage.press()
-            assert "zoomed" not in stage.metrics.line_text(0)
-            await stage.pilot.click(MetricsTab, offset=(100, 3))
-            assert stage.metrics.line_text(0).strip().startswith("lr")
-
-    asyncio.run(play())
+async def test_the_mouse_reads_drags_and_zooms_in_the_chart_and_chooses_metrics() -> None:
+    async with staged() as stage:
+        await stage.press("2", "tab", "plus")
+        await stage.pilot.click(MetricsTab, offset=(30, 5))
+        assert "at cursor step 3" in stage.metrics.shown_text
+        await stage.pilot.mouse_down(MetricsTab, offset=(20, 5))
+        await stage.pilot.hover(MetricsTab, offset=(40, 5))
+        await stage.pilot.mouse_up(MetricsTab, offset=(40, 5))
+        await stage.pilot.pause()
+        assert "zoomed" in stage.metrics.line_text(0)
+        await stage.press("escape")
+        stage.metrics.post_message(_wheel(stage.metrics, events.MouseScrollUp, 30, 5))
+        await stage.press()
+        assert "zoomed" in stage.metrics.line_text(0)
+        stage.metrics.post_message(_wheel(stage.metrics, events.MouseScrollDown, 30, 5))
+        await stage.press()
+        assert "zoomed" not in stage.metrics.line_text(0)
+        await stage.pilot.click(MetricsTab, offset=(100, 3))
+        assert stage.metrics.line_text(0).strip().startswith("lr")
 
 
 def _wheel(
@@ -233,113 +208,92 @@ def _wheel(
     return kind(widget, x, y, 0, 0, 0, shift=False, meta=False, ctrl=False)
 
 
-def test_typing_filters_the_metrics() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.press("2", "tab", "slash", *"^l", "x", "backspace", "r")
-            assert "/^lr_ 1 of 3" in stage.metrics.shown_text
-            assert stage.metrics.line_text(0).strip().startswith("lr")
-            await stage.press("enter", "z")
-            assert "/^lr 1 of 3" in stage.metrics.shown_text
-            assert "Smoothing" in stage.said
-            await stage.press("escape")
-            assert "val_loss" in stage.metrics.shown_text
-            assert stage.metrics.has_focus
-            await stage.press("slash", "v", "escape")
-            assert "loss" in stage.metrics.line_text(0)
-
-    asyncio.run(play())
+async def test_typing_filters_the_metrics() -> None:
+    async with staged() as stage:
+        await stage.press("2", "tab", "slash", *"^l", "x", "backspace", "r")
+        assert "/^lr_ 1 of 3" in stage.metrics.shown_text
+        assert stage.metrics.line_text(0).strip().startswith("lr")
+        await stage.press("enter", "z")
+        assert "/^lr 1 of 3" in stage.metrics.shown_text
+        assert "Smoothing" in stage.said
+        await stage.press("escape")
+        assert "val_loss" in stage.metrics.shown_text
+        assert stage.metrics.has_focus
+        await stage.press("slash", "v", "escape")
+        assert "loss" in stage.metrics.line_text(0)
 
 
-def test_a_grid_shows_all_metrics_in_the_same_size() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.press("M", "tab")
-            assert stage.metrics.line_text(0).startswith(" 1-3 of 3 metrics")
-            await stage.press("h", "j")
-            assert stage.main.selected.charts.choices.metric == "val_loss"
-            await stage.press("M")
-            assert stage.metrics.line_text(0).strip().startswith("val_loss")
-
-    asyncio.run(play())
+async def test_a_grid_shows_all_metrics_in_the_same_size() -> None:
+    async with staged() as stage:
+        await stage.press("M", "tab")
+        assert stage.metrics.line_text(0).startswith(" 1-3 of 3 metrics")
+        await stage.press("h", "j")
+        assert stage.main.selected.charts.choices.metric == "val_loss"
+        await stage.press("M")
+        assert stage.metrics.line_text(0).strip().startswith("val_loss")
 
 
-def test_the_resources_tab_shows_what_the_run_used() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.press("3", "tab", "plus")
-            text = stage.main.query_one(ResourcesTab).shown_text
-            assert all(word in text for word in ("utilisation", "VRAM", "temperature", "RAM", "14 processes"))
-
-    asyncio.run(play())
+async def test_the_resources_tab_shows_what_the_run_used() -> None:
+    async with staged() as stage:
+        await stage.press("3", "tab", "plus")
+        text = stage.main.query_one(ResourcesTab).shown_text
+        assert all(word in text for word in ("utilisation", "VRAM", "temperature", "RAM", "14 processes"))
 
 
-def test_an_export_says_where_its_file_is() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.press("2", "E")
-            assert stage.charts.exported == [("nano", os.path.join(os.getcwd(), "nano-metrics.csv"))]
-            assert "nano-metrics.csv" in stage.said
-
-    asyncio.run(play())
+async def test_an_export_says_where_its_file_is() -> None:
+    async with staged() as stage:
+        await stage.press("2", "E")
+        assert stage.charts.exported == [("nano", os.path.join(os.getcwd(), "nano-metrics.csv"))]
+        assert "nano-metrics.csv" in stage.said
 
 
-def test_marked_runs_are_compared() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.press("c")
-            assert "Mark two runs" in stage.said
-            await stage.press("space", "space", "c")
-            screen = stage.pilot.app.screen
-            assert isinstance(screen, CompareScreen)
-            page = screen.query_one("#compare", ScrollView)
-            assert "Compare 2 runs" in page.shown_text
-            assert "loss by step" in page.shown_text
-            await stage.press("h", "i")
-            assert "loss (at 580)" in page.shown_text
-            assert "by step, zoomed" in page.shown_text
-            await stage.press("escape")
-            assert "zoomed" not in page.shown_text
-            await stage.press("x", "L", "a", "m")
-            assert "All options" in page.shown_text
-            assert "by time, log scale" in page.shown_text
-            await stage.press("E")
-            assert [run_id for run_id, _ in stage.charts.exported] == ["nano", "vit"]
-            await stage.pilot.resize_terminal(80, 24)
-            await stage.pilot.resize_terminal(20, 5)
-            await stage.press("escape")
-            assert stage.pilot.app.screen is stage.main
-
-    asyncio.run(play())
+async def test_marked_runs_are_compared() -> None:
+    async with staged() as stage:
+        await stage.press("c")
+        assert "Mark two runs" in stage.said
+        await stage.press("space", "space", "c")
+        screen = stage.pilot.app.screen
+        assert isinstance(screen, CompareScreen)
+        page = screen.query_one("#compare", ScrollView)
+        assert "Compare 2 runs" in page.shown_text
+        assert "loss by step" in page.shown_text
+        await stage.press("h", "i")
+        assert "loss (at 580)" in page.shown_text
+        assert "by step, zoomed" in page.shown_text
+        await stage.press("escape")
+        assert "zoomed" not in page.shown_text
+        await stage.press("x", "L", "a", "m")
+        assert "All options" in page.shown_text
+        assert "by time, log scale" in page.shown_text
+        await stage.press("E")
+        assert [run_id for run_id, _ in stage.charts.exported] == ["nano", "vit"]
+        await stage.pilot.resize_terminal(80, 24)
+        await stage.pilot.resize_terminal(20, 5)
+        await stage.press("escape")
+        assert stage.pilot.app.screen is stage.main
 
 
-def test_the_best_of_many_runs_are_compared() -> None:
-    async def play() -> None:
-        many = [ended(f"run{number}", group="sweep", metrics={"loss": 1.0 + number}) for number in range(9)]
-        async with staged(now=snapshot(*reversed(many))) as stage:
-            await stage.press("c")
-            assert "Showing the 6 best of 9" in stage.said
-            screen = stage.pilot.app.screen
-            assert isinstance(screen, CompareScreen)
-            assert stage.charts.read_of[-1] == tuple(f"run{number}" for number in range(6))
-
-    asyncio.run(play())
+async def test_the_best_of_many_runs_are_compared() -> None:
+    many = [ended(f"run{number}", group="sweep", metrics={"loss": 1.0 + number}) for number in range(9)]
+    async with staged(now=snapshot(*reversed(many))) as stage:
+        await stage.press("c")
+        assert "Showing the 6 best of 9" in stage.said
+        screen = stage.pilot.app.screen
+        assert isinstance(screen, CompareScreen)
+        assert stage.charts.read_of[-1] == tuple(f"run{number}" for number in range(6))
 
 
-def test_keys_that_arrive_together_go_to_the_pane_that_the_key_before_chose() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            for key in ("2", "tab", "plus"):
-                stage.pilot.app.post_message(events.Key(key, None))
-            await stage.press()
-            await stage.press()
-            assert stage.metrics.has_focus
-            assert stage.main.state.zoom is Zoom.SELECTED
-            for key, letter in (("slash", "/"), ("v", "v"), ("d", "d"), ("backspace", None), ("enter", None)):
-                stage.pilot.app.post_message(events.Key(key, letter))
-            await stage.press()
-            await stage.press()
-            assert stage.main.selected.charts.choices.name_filter == "v"
-            assert stage.pilot.app.screen is stage.main
-
-    asyncio.run(play())
+async def test_keys_that_arrive_together_go_to_the_pane_that_the_key_before_chose() -> None:
+    async with staged() as stage:
+        for key in ("2", "tab", "plus"):
+            stage.pilot.app.post_message(events.Key(key, None))
+        await stage.press()
+        await stage.press()
+        assert stage.metrics.has_focus
+        assert stage.main.state.zoom is Zoom.SELECTED
+        for key, letter in (("slash", "/"), ("v", "v"), ("d", "d"), ("backspace", None), ("enter", None)):
+            stage.pilot.app.post_message(events.Key(key, letter))
+        await stage.press()
+        await stage.press()
+        assert stage.main.selected.charts.choices.name_filter == "v"
+        assert stage.pilot.app.screen is stage.main

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -58,72 +57,57 @@ async def staged(size: tuple[int, int] = (120, 40)) -> AsyncIterator[Stage]:
         yield Stage(pilot, bridge, desk)
 
 
-def test_it_shows_what_was_missed_and_enter_goes_to_the_first_failure() -> None:
-    async def play() -> None:
-        async with staged() as stage:
+async def test_it_shows_what_was_missed_and_enter_goes_to_the_first_failure() -> None:
+    async with staged() as stage:
+        await stage.remembers()
+        assert stage.is_open
+        shown = stage.pilot.app.screen.query_one(ScrollView).shown_text
+        assert "killed by SIGKILL" in shown
+        assert "good" in shown
+        await stage.pilot.press("enter")
+        main = stage.pilot.app.screen
+        assert isinstance(main, MainScreen)
+        assert main.query_one(RunsTable).selected == "bad"
+
+
+async def test_retry_resumes_only_runs_that_a_retry_can_help() -> None:
+    async with staged() as stage:
+        await stage.remembers()
+        await stage.pilot.press("R")
+        await stage.pilot.pause()
+        assert stage.desk.asked == [("resume", "bad", "--detach")]
+        assert not stage.is_open
+
+
+async def test_d_requests_it_and_esc_closes_it() -> None:
+    async with staged() as stage:
+        await stage.pilot.press("D")
+        await stage.pilot.pause()
+        assert stage.bridge.recalls == 1
+        await stage.remembers()
+        await stage.pilot.press("escape")
+        assert not stage.is_open
+        assert not stage.desk.asked
+
+
+async def test_it_does_not_open_over_another_screen_or_after_a_key() -> None:
+    async with staged() as stage:
+        await stage.remembers(opens=False)
+        assert isinstance(stage.pilot.app.screen, MainScreen)
+        await stage.pilot.press("question_mark")
+        await stage.remembers()
+        assert isinstance(stage.pilot.app.screen, Help)
+        assert [one.message for one in stage.pilot.app._notifications] == [
+            "2 runs ended while you were away. D shows them"
+        ] * 2
+
+
+async def test_it_fits_small_screens_and_scrolls_there() -> None:
+    for size in ((80, 24), (40, 10), (20, 5)):
+        async with staged(size) as stage:
             await stage.remembers()
             assert stage.is_open
-            shown = stage.pilot.app.screen.query_one(ScrollView).shown_text
-            assert "killed by SIGKILL" in shown
-            assert "good" in shown
-            await stage.pilot.press("enter")
-            main = stage.pilot.app.screen
-            assert isinstance(main, MainScreen)
-            assert main.query_one(RunsTable).selected == "bad"
-
-    asyncio.run(play())
-
-
-def test_retry_resumes_only_runs_that_a_retry_can_help() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.remembers()
-            await stage.pilot.press("R")
+            await stage.pilot.press("j", "j", "k")
+            await stage.pilot.resize_terminal(120, 40)
             await stage.pilot.pause()
-            assert stage.desk.asked == [("resume", "bad", "--detach")]
-            assert not stage.is_open
-
-    asyncio.run(play())
-
-
-def test_d_requests_it_and_esc_closes_it() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.pilot.press("D")
-            await stage.pilot.pause()
-            assert stage.bridge.recalls == 1
-            await stage.remembers()
-            await stage.pilot.press("escape")
-            assert not stage.is_open
-            assert not stage.desk.asked
-
-    asyncio.run(play())
-
-
-def test_it_does_not_open_over_another_screen_or_after_a_key() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.remembers(opens=False)
-            assert isinstance(stage.pilot.app.screen, MainScreen)
-            await stage.pilot.press("question_mark")
-            await stage.remembers()
-            assert isinstance(stage.pilot.app.screen, Help)
-            assert [one.message for one in stage.pilot.app._notifications] == [
-                "2 runs ended while you were away. D shows them"
-            ] * 2
-
-    asyncio.run(play())
-
-
-def test_it_fits_small_screens_and_scrolls_there() -> None:
-    async def play() -> None:
-        for size in ((80, 24), (40, 10), (20, 5)):
-            async with staged(size) as stage:
-                await stage.remembers()
-                assert stage.is_open
-                await stage.pilot.press("j", "j", "k")
-                await stage.pilot.resize_terminal(120, 40)
-                await stage.pilot.pause()
-                assert "killed by SIGKILL" in stage.pilot.app.screen.query_one(ScrollView).shown_text
-
-    asyncio.run(play())
+            assert "killed by SIGKILL" in stage.pilot.app.screen.query_one(ScrollView).shown_text

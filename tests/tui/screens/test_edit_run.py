@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from backprop_tui.tui.requests import Said
@@ -27,86 +25,65 @@ def status(stage: Stage) -> str:
     return dialog(stage).query_one("#status", LineWidget).shown_text
 
 
-def test_only_changed_fields_are_sent() -> None:
-    async def play() -> None:
-        desk = Answering()
-        async with staged(snapshot(*RUNS), desk=desk) as stage:
-            await stage.pilot.press("e", *"-b", "down", *" '#two words'", "enter")
-            await until(stage, lambda: isinstance(stage.pilot.app.screen, MainScreen))
-            assert desk.asked == [("edit", "first", "--name=first-b", "--tag=lm", "--tag=two words")]
-
-    asyncio.run(play())
+async def test_only_changed_fields_are_sent() -> None:
+    desk = Answering()
+    async with staged(snapshot(*RUNS), desk=desk) as stage:
+        await stage.pilot.press("e", *"-b", "down", *" '#two words'", "enter")
+        await until(stage, lambda: isinstance(stage.pilot.app.screen, MainScreen))
+        assert desk.asked == [("edit", "first", "--name=first-b", "--tag=lm", "--tag=two words")]
 
 
-def test_an_emptied_field_removes_its_value() -> None:
-    async def play() -> None:
-        desk = Answering()
-        async with staged(snapshot(*RUNS), desk=desk) as stage:
-            await stage.pilot.press("e")
-            for name in ("tags", "minutes", "priority"):
-                dialog(stage).field(name).value = ""
-            await stage.pilot.press("enter")
-            await until(stage, lambda: bool(desk.asked))
-            assert desk.asked == [("edit", "first", "--tag=", "--max-minutes=none", "--priority=0")]
-
-    asyncio.run(play())
+async def test_an_emptied_field_removes_its_value() -> None:
+    desk = Answering()
+    async with staged(snapshot(*RUNS), desk=desk) as stage:
+        await stage.pilot.press("e")
+        for name in ("tags", "minutes", "priority"):
+            dialog(stage).field(name).value = ""
+        await stage.pilot.press("enter")
+        await until(stage, lambda: bool(desk.asked))
+        assert desk.asked == [("edit", "first", "--tag=", "--max-minutes=none", "--priority=0")]
 
 
-def test_a_refusal_is_shown_in_the_dialog() -> None:
-    async def play() -> None:
-        desk = Answering(queued=Said(done=False, words="first: the disk is full"))
-        async with staged(snapshot(*RUNS), desk=desk) as stage:
-            await stage.pilot.press("e")
-            dialog(stage).field("priority").value = "3"
-            await stage.pilot.press("enter")
-            await until(stage, lambda: "✗ first: the disk is full" in status(stage))
-
-    asyncio.run(play())
+async def test_a_refusal_is_shown_in_the_dialog() -> None:
+    desk = Answering(queued=Said(done=False, words="first: the disk is full"))
+    async with staged(snapshot(*RUNS), desk=desk) as stage:
+        await stage.pilot.press("e")
+        dialog(stage).field("priority").value = "3"
+        await stage.pilot.press("enter")
+        await until(stage, lambda: "✗ first: the disk is full" in status(stage))
 
 
 @pytest.mark.parametrize(("name", "text"), [("priority", "x"), ("minutes", "-1"), ("tags", "'a")])
-def test_a_field_that_cannot_be_understood_is_not_sent(name: str, text: str) -> None:
-    async def play() -> None:
-        desk = Answering()
-        async with staged(snapshot(*RUNS), desk=desk) as stage:
-            await stage.pilot.press("e")
-            dialog(stage).field(name).value = text
-            await stage.pilot.press("enter")
-            assert "✗" in status(stage)
-            assert desk.asked == []
-
-    asyncio.run(play())
+async def test_a_field_that_cannot_be_understood_is_not_sent(name: str, text: str) -> None:
+    desk = Answering()
+    async with staged(snapshot(*RUNS), desk=desk) as stage:
+        await stage.pilot.press("e")
+        dialog(stage).field(name).value = text
+        await stage.pilot.press("enter")
+        assert "✗" in status(stage)
+        assert desk.asked == []
 
 
-def test_enter_without_a_change_sends_nothing() -> None:
-    async def play() -> None:
-        desk = Answering()
-        async with staged(snapshot(*RUNS), desk=desk) as stage:
-            await stage.pilot.press("e", "enter")
-            assert "nothing is changed" in status(stage)
-            assert desk.asked == []
-
-    asyncio.run(play())
+async def test_enter_without_a_change_sends_nothing() -> None:
+    desk = Answering()
+    async with staged(snapshot(*RUNS), desk=desk) as stage:
+        await stage.pilot.press("e", "enter")
+        assert "nothing is changed" in status(stage)
+        assert desk.asked == []
 
 
-def test_marked_runs_are_edited_together_and_have_no_name_field() -> None:
-    async def play() -> None:
-        desk = Answering()
-        async with staged(snapshot(*RUNS), desk=desk) as stage:
-            await stage.pilot.press("space", "space", "e")
-            assert dialog(stage).values() == {"tags": "lm", "note": "", "minutes": "10", "priority": ""}
-            dialog(stage).field("note").value = "again"
-            await stage.pilot.press("enter")
-            await until(stage, lambda: len(desk.asked) == 2)
-            assert desk.asked == [("edit", one, "--note=again") for one in ("first", "second")]
-
-    asyncio.run(play())
+async def test_marked_runs_are_edited_together_and_have_no_name_field() -> None:
+    desk = Answering()
+    async with staged(snapshot(*RUNS), desk=desk) as stage:
+        await stage.pilot.press("space", "space", "e")
+        assert dialog(stage).values() == {"tags": "lm", "note": "", "minutes": "10", "priority": ""}
+        dialog(stage).field("note").value = "again"
+        await stage.pilot.press("enter")
+        await until(stage, lambda: len(desk.asked) == 2)
+        assert desk.asked == [("edit", one, "--note=again") for one in ("first", "second")]
 
 
-def test_an_ended_run_has_no_timebox_field() -> None:
-    async def play() -> None:
-        async with staged(snapshot(RUNS[2]), desk=Answering()) as stage:
-            await stage.pilot.press("e")
-            assert "minutes" not in dialog(stage).values()
-
-    asyncio.run(play())
+async def test_an_ended_run_has_no_timebox_field() -> None:
+    async with staged(snapshot(RUNS[2]), desk=Answering()) as stage:
+        await stage.pilot.press("e")
+        assert "minutes" not in dialog(stage).values()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from backprop_tui.tui.panes.beginning import beginning_view
@@ -17,30 +15,24 @@ EMPTY = snapshot(sample=sample(gpu(), gpu(1)))
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24), (60, 16), (30, 8)])
-def test_an_empty_store_shows_how_to_start(size: tuple[int, int]) -> None:
-    async def play() -> None:
-        async with staged(EMPTY, size) as stage:
-            shown = stage.runs.shown_text
-            assert "n       start your own" in shown
-            if size[0] >= 80:
-                assert "backprop-tui run train.py -m 60" in shown
-                assert "Checked: 2 GPUs by nvml · 1.2 TB disk free" in shown
-                assert not stage.selected.display
-            assert max(map(len, shown.splitlines())) <= max(
-                size[0], len("backprop-tui run train.py -m 60 -- --lr 3e-4") + 3
-            )
-
-    asyncio.run(play())
+async def test_an_empty_store_shows_how_to_start(size: tuple[int, int]) -> None:
+    async with staged(EMPTY, size) as stage:
+        shown = stage.runs.shown_text
+        assert "n       start your own" in shown
+        if size[0] >= 80:
+            assert "backprop-tui run train.py -m 60" in shown
+            assert "Checked: 2 GPUs by nvml · 1.2 TB disk free" in shown
+            assert not stage.selected.display
+        assert max(map(len, shown.splitlines())) <= max(
+            size[0], len("backprop-tui run train.py -m 60 -- --lr 3e-4") + 3
+        )
 
 
-def test_with_the_first_run_the_normal_screen_appears() -> None:
-    async def play() -> None:
-        async with staged(EMPTY) as stage:
-            await stage.becomes(snapshot(queued("first")))
-            assert "Nothing here yet" not in stage.runs.shown_text
-            assert stage.selected.display
-
-    asyncio.run(play())
+async def test_with_the_first_run_the_normal_screen_appears() -> None:
+    async with staged(EMPTY) as stage:
+        await stage.becomes(snapshot(queued("first")))
+        assert "Nothing here yet" not in stage.runs.shown_text
+        assert stage.selected.display
 
 
 def test_the_example_is_offered_only_when_it_is_installed() -> None:
@@ -58,34 +50,25 @@ def test_a_machine_without_gpus_says_so() -> None:
     assert view.checked[0] == "no GPU, runs go to the CPU"
 
 
-def test_the_note_about_gpus_is_complete_or_shorter_but_never_clipped() -> None:
-    async def play() -> None:
-        async with staged(snapshot(sample=sample()), size=(80, 24)) as stage:
-            machine = stage.main.query_one(MachineBar)
-            assert machine.shown_text.rstrip().endswith("no GPU")
-            await stage.pilot.resize_terminal(120, 40)
-            assert machine.shown_text.rstrip().endswith("no GPU · runs go to the CPU")
-
-    asyncio.run(play())
+async def test_the_note_about_gpus_is_complete_or_shorter_but_never_clipped() -> None:
+    async with staged(snapshot(sample=sample()), size=(80, 24)) as stage:
+        machine = stage.main.query_one(MachineBar)
+        assert machine.shown_text.rstrip().endswith("no GPU")
+        await stage.pilot.resize_terminal(120, 40)
+        assert machine.shown_text.rstrip().endswith("no GPU · runs go to the CPU")
 
 
-def test_e_opens_a_new_run_with_the_example() -> None:
-    async def play() -> None:
-        async with staged(EMPTY, desk=Answering()) as stage:
-            stage.main.example = "/there/it is.py"
-            await stage.pilot.press("e")
-            assert isinstance(stage.pilot.app.screen, NewRun)
-            assert dialog(stage).field("command").value == "'/there/it is.py'"
-
-    asyncio.run(play())
+async def test_e_opens_a_new_run_with_the_example() -> None:
+    async with staged(EMPTY, desk=Answering()) as stage:
+        stage.main.example = "/there/it is.py"
+        await stage.pilot.press("e")
+        assert isinstance(stage.pilot.app.screen, NewRun)
+        assert dialog(stage).field("command").value == "'/there/it is.py'"
 
 
-def test_a_filter_without_matches_says_how_to_clear_it() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.pilot.press("slash", *"zzz", "enter")
-            assert "Nothing matches /zzz. esc clears." in stage.runs.shown_text
-            await stage.pilot.press("escape")
-            assert "nano" in stage.runs.shown_text
-
-    asyncio.run(play())
+async def test_a_filter_without_matches_says_how_to_clear_it() -> None:
+    async with staged() as stage:
+        await stage.pilot.press("slash", *"zzz", "enter")
+        assert "Nothing matches /zzz. esc clears." in stage.runs.shown_text
+        await stage.pilot.press("escape")
+        assert "nano" in stage.runs.shown_text

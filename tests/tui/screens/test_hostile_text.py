@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -142,54 +141,45 @@ def _assert_harmless(app: Dashboard) -> None:
 
 
 @pytest.mark.parametrize("keys", SCREENS, ids="-".join)
-def test_no_field_of_any_pane_or_dialog_reaches_the_terminal_raw(keys: tuple[str, ...], tmp_path: Path) -> None:
+async def test_no_field_of_any_pane_or_dialog_reaches_the_terminal_raw(keys: tuple[str, ...], tmp_path: Path) -> None:
     log = tmp_path / "output.log"
     log.write_text(LOG * 5, encoding="utf-8", errors="surrogateescape")
 
-    async def play() -> None:
-        app = Dashboard(FakeBridge(_snapshot(str(log))), HostileDesk(), Preferences(), charts=HostileCharts())
-        async with app.run_test(size=(120, 40)) as pilot:
-            await pilot.pause(0.2)
-            for key in keys:
-                await pilot.press(key)
-            await pilot.pause(0.2)
+    app = Dashboard(FakeBridge(_snapshot(str(log))), HostileDesk(), Preferences(), charts=HostileCharts())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause(0.2)
+        for key in keys:
+            await pilot.press(key)
+        await pilot.pause(0.2)
+        _assert_harmless(app)
+        for size in ((80, 24), (200, 50), (61, 19)):
+            await pilot.resize_terminal(*size)
+            await pilot.pause()
             _assert_harmless(app)
-            for size in ((80, 24), (200, 50), (61, 19)):
-                await pilot.resize_terminal(*size)
-                await pilot.pause()
-                _assert_harmless(app)
-
-    asyncio.run(play())
 
 
-def test_selecting_any_row_shows_only_harmless_text(tmp_path: Path) -> None:
+async def test_selecting_any_row_shows_only_harmless_text(tmp_path: Path) -> None:
     log = tmp_path / "output.log"
     log.write_text(LOG, encoding="utf-8", errors="surrogateescape")
 
-    async def play() -> None:
-        app = Dashboard(FakeBridge(_snapshot(str(log))), HostileDesk(), Preferences(), charts=HostileCharts())
-        async with app.run_test(size=(120, 40)) as pilot:
-            for _ in range(9):
-                for tab in ("1", "4"):
-                    await pilot.press(tab)
-                    await pilot.pause(0.05)
-                    _assert_harmless(app)
-                await pilot.press("j")
-
-    asyncio.run(play())
+    app = Dashboard(FakeBridge(_snapshot(str(log))), HostileDesk(), Preferences(), charts=HostileCharts())
+    async with app.run_test(size=(120, 40)) as pilot:
+        for _ in range(9):
+            for tab in ("1", "4"):
+                await pilot.press(tab)
+                await pilot.pause(0.05)
+                _assert_harmless(app)
+            await pilot.press("j")
 
 
-def test_messages_of_a_broken_probe_and_a_failing_store_are_harmless_too(tmp_path: Path) -> None:
-    async def play() -> None:
-        broken = sample(probe=HOSTILE, probe_problem=HOSTILE)
-        now = _snapshot(str(tmp_path / HOSTILE[:5]), sample=broken, problem=None)
-        app = Dashboard(FakeBridge(now), HostileDesk(), Preferences(), charts=HostileCharts())
-        async with app.run_test(size=(120, 40)) as pilot:
-            await pilot.pause(0.1)
-            _assert_harmless(app)
-            app._main.fail(HOSTILE)
-            app._main.tell(HOSTILE)
-            await pilot.pause(0.1)
-            _assert_harmless(app)
-
-    asyncio.run(play())
+async def test_messages_of_a_broken_probe_and_a_failing_store_are_harmless_too(tmp_path: Path) -> None:
+    broken = sample(probe=HOSTILE, probe_problem=HOSTILE)
+    now = _snapshot(str(tmp_path / HOSTILE[:5]), sample=broken, problem=None)
+    app = Dashboard(FakeBridge(now), HostileDesk(), Preferences(), charts=HostileCharts())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause(0.1)
+        _assert_harmless(app)
+        app._main.fail(HOSTILE)
+        app._main.tell(HOSTILE)
+        await pilot.pause(0.1)
+        _assert_harmless(app)

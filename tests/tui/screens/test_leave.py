@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 
 import pytest
@@ -44,48 +43,36 @@ async def is_left(stage: Stage) -> bool:
         (("S", "y"), [("queue", "hold"), ("stop", "a", "b")]),
     ],
 )
-def test_each_way_to_leave_requests_what_it_says(keys: tuple[str, ...], asked: list[tuple[str, ...]]) -> None:
-    async def play() -> None:
-        async with staged(BUSY) as stage:
-            await stage.pilot.press("q", *keys)
-            assert await is_left(stage)
-            assert stage.desk.asked == asked
-
-    asyncio.run(play())
+async def test_each_way_to_leave_requests_what_it_says(keys: tuple[str, ...], asked: list[tuple[str, ...]]) -> None:
+    async with staged(BUSY) as stage:
+        await stage.pilot.press("q", *keys)
+        assert await is_left(stage)
+        assert stage.desk.asked == asked
 
 
 @pytest.mark.parametrize("keys", [("escape",), ("S", "escape"), ("q",)])
-def test_cancelling_changes_nothing(keys: tuple[str, ...]) -> None:
-    async def play() -> None:
-        async with staged(BUSY) as stage:
-            await stage.pilot.press("q", *keys)
-            assert not await is_left(stage)
-            assert isinstance(stage.pilot.app.screen, MainScreen)
-            assert not stage.desk.asked
-
-    asyncio.run(play())
+async def test_cancelling_changes_nothing(keys: tuple[str, ...]) -> None:
+    async with staged(BUSY) as stage:
+        await stage.pilot.press("q", *keys)
+        assert not await is_left(stage)
+        assert isinstance(stage.pilot.app.screen, MainScreen)
+        assert not stage.desk.asked
 
 
-def test_a_refused_stop_is_reported_and_keeps_the_dashboard_open() -> None:
-    async def play() -> None:
-        desk = Refusing()
-        async with staged(BUSY, desk=desk) as stage:
-            await stage.pilot.press("q", "S", "y")
-            assert not await is_left(stage)
-            assert desk.asked == [("queue", "hold")]
-
-    asyncio.run(play())
+async def test_a_refused_stop_is_reported_and_keeps_the_dashboard_open() -> None:
+    desk = Refusing()
+    async with staged(BUSY, desk=desk) as stage:
+        await stage.pilot.press("q", "S", "y")
+        assert not await is_left(stage)
+        assert desk.asked == [("queue", "hold")]
 
 
 @pytest.mark.parametrize("now", [snapshot(), snapshot(ended("a")), snapshot(running("a"), is_demo=True)])
-def test_leaving_does_not_ask_without_work_or_in_a_demo(now: Snapshot) -> None:
-    async def play() -> None:
-        async with staged(now) as stage:
-            await stage.pilot.press("q")
-            assert await is_left(stage)
-            assert not isinstance(stage.pilot.app.screen, Ask)
-
-    asyncio.run(play())
+async def test_leaving_does_not_ask_without_work_or_in_a_demo(now: Snapshot) -> None:
+    async with staged(now) as stage:
+        await stage.pilot.press("q")
+        assert await is_left(stage)
+        assert not isinstance(stage.pilot.app.screen, Ask)
 
 
 def test_it_says_that_runs_continue_and_counts_those_of_this_machine() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -88,314 +87,245 @@ async def staged(
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24), (200, 50), (70, 20), (50, 11), (20, 5), (10, 3), (1, 1)])
-def test_every_size_is_drawn(size: tuple[int, int]) -> None:
-    async def play() -> None:
-        async with staged(size=size) as stage:
-            assert stage.main.query_one(HeaderBar).shown_text.strip() or size == (1, 1)
-            await stage.pilot.resize_terminal(20, 5)
-            await stage.pilot.resize_terminal(120, 40)
-            await stage.pilot.pause()
-            assert "nano" in stage.runs.shown_text
-
-    asyncio.run(play())
+async def test_every_size_is_drawn(size: tuple[int, int]) -> None:
+    async with staged(size=size) as stage:
+        assert stage.main.query_one(HeaderBar).shown_text.strip() or size == (1, 1)
+        await stage.pilot.resize_terminal(20, 5)
+        await stage.pilot.resize_terminal(120, 40)
+        await stage.pilot.pause()
+        assert "nano" in stage.runs.shown_text
 
 
-def test_the_cursor_stays_with_its_run_when_rows_move() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.pilot.press("j", "j")
-            assert stage.runs.selected == "wait-1"
-            await stage.becomes(snapshot(RUNS[2], RUNS[0], running("new"), *RUNS[3:]))
-            assert stage.runs.selected == "wait-1"
-
-    asyncio.run(play())
+async def test_the_cursor_stays_with_its_run_when_rows_move() -> None:
+    async with staged() as stage:
+        await stage.pilot.press("j", "j")
+        assert stage.runs.selected == "wait-1"
+        await stage.becomes(snapshot(RUNS[2], RUNS[0], running("new"), *RUNS[3:]))
+        assert stage.runs.selected == "wait-1"
 
 
-def test_the_cursor_keeps_its_place_when_its_run_vanishes() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.pilot.press("j")
-            await stage.becomes(snapshot(RUNS[0], *RUNS[2:]))
-            assert stage.runs.selected == "wait-1"
-
-    asyncio.run(play())
+async def test_the_cursor_keeps_its_place_when_its_run_vanishes() -> None:
+    async with staged() as stage:
+        await stage.pilot.press("j")
+        await stage.becomes(snapshot(RUNS[0], *RUNS[2:]))
+        assert stage.runs.selected == "wait-1"
 
 
-def test_a_key_acts_on_the_run_that_the_key_before_moved_to() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.pilot.press("j", "p")
-            await stage.pilot.pause()
-            assert stage.desk.asked == [("pause", "vit")]
-            assert stage.bridge.looks == 1
-
-    asyncio.run(play())
+async def test_a_key_acts_on_the_run_that_the_key_before_moved_to() -> None:
+    async with staged() as stage:
+        await stage.pilot.press("j", "p")
+        await stage.pilot.pause()
+        assert stage.desk.asked == [("pause", "vit")]
+        assert stage.bridge.looks == 1
 
 
-def test_stopping_asks_first_and_escape_does_nothing() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.pilot.press("s")
-            await stage.pilot.pause()
-            assert isinstance(stage.pilot.app.screen, Ask)
-            await stage.pilot.press("escape")
-            await stage.pilot.pause()
-            assert stage.desk.asked == []
-            await stage.pilot.press("s")
-            await stage.pilot.pause()
-            await stage.pilot.press("enter")
-            await stage.pilot.pause()
-            assert stage.desk.asked == [("stop", "nano")]
-
-    asyncio.run(play())
+async def test_stopping_asks_first_and_escape_does_nothing() -> None:
+    async with staged() as stage:
+        await stage.pilot.press("s")
+        await stage.pilot.pause()
+        assert isinstance(stage.pilot.app.screen, Ask)
+        await stage.pilot.press("escape")
+        await stage.pilot.pause()
+        assert stage.desk.asked == []
+        await stage.pilot.press("s")
+        await stage.pilot.pause()
+        await stage.pilot.press("enter")
+        await stage.pilot.pause()
+        assert stage.desk.asked == [("stop", "nano")]
 
 
-def test_stopping_can_wait_for_the_next_checkpoint() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.pilot.press("s")
-            await stage.pilot.pause()
-            await stage.pilot.press("c")
-            await stage.pilot.pause()
-            assert stage.desk.asked == [("stop", "nano", "--after-checkpoint")]
-
-    asyncio.run(play())
+async def test_stopping_can_wait_for_the_next_checkpoint() -> None:
+    async with staged() as stage:
+        await stage.pilot.press("s")
+        await stage.pilot.pause()
+        await stage.pilot.press("c")
+        await stage.pilot.pause()
+        assert stage.desk.asked == [("stop", "nano", "--after-checkpoint")]
 
 
 @pytest.mark.parametrize(("key", "minutes"), [("1", "20"), ("3", "40"), ("6", "70"), ("n", "none")])
-def test_a_timebox_is_extended_or_removed(key: str, minutes: str) -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.pilot.press("t")
-            await stage.pilot.pause()
-            await stage.pilot.press(key)
-            await stage.pilot.pause()
-            assert stage.desk.asked == [("edit", "nano", f"--max-minutes={minutes}")]
-
-    asyncio.run(play())
+async def test_a_timebox_is_extended_or_removed(key: str, minutes: str) -> None:
+    async with staged() as stage:
+        await stage.pilot.press("t")
+        await stage.pilot.pause()
+        await stage.pilot.press(key)
+        await stage.pilot.pause()
+        assert stage.desk.asked == [("edit", "nano", f"--max-minutes={minutes}")]
 
 
-def test_a_timebox_can_be_set_to_any_number() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.pilot.press("t")
-            await stage.pilot.pause()
-            await stage.pilot.press("e")
-            await stage.pilot.pause()
-            assert isinstance(stage.pilot.app.screen, EditRun)
-            assert stage.desk.asked == []
-
-    asyncio.run(play())
+async def test_a_timebox_can_be_set_to_any_number() -> None:
+    async with staged() as stage:
+        await stage.pilot.press("t")
+        await stage.pilot.pause()
+        await stage.pilot.press("e")
+        await stage.pilot.pause()
+        assert isinstance(stage.pilot.app.screen, EditRun)
+        assert stage.desk.asked == []
 
 
-def test_stopping_a_waiting_run_takes_it_out_of_the_queue_and_says_so() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.pilot.press("j", "j", "s")
-            await stage.pilot.pause()
-            said = stage.pilot.app.screen.query_one("#question", LineWidget).shown_text
-            assert "Take wait-1 out of the queue?" in said
-            assert "kill" not in said
-            await stage.pilot.press("enter")
-            await stage.pilot.pause()
-            assert stage.desk.asked == [("stop", "wait-1")]
-
-    asyncio.run(play())
+async def test_stopping_a_waiting_run_takes_it_out_of_the_queue_and_says_so() -> None:
+    async with staged() as stage:
+        await stage.pilot.press("j", "j", "s")
+        await stage.pilot.pause()
+        said = stage.pilot.app.screen.query_one("#question", LineWidget).shown_text
+        assert "Take wait-1 out of the queue?" in said
+        assert "kill" not in said
+        await stage.pilot.press("enter")
+        await stage.pilot.pause()
+        assert stage.desk.asked == [("stop", "wait-1")]
 
 
-def test_the_stop_dialog_says_what_is_saved_and_what_is_not() -> None:
-    async def play() -> None:
-        saved = Checkpoint(path="/out/ckpt_300.pt", step=300, saved_at=NOW.wall - 70)
-        async with staged(snapshot(running("nano", step=1390, checkpoints=(saved,)))) as stage:
-            await stage.pilot.press("s")
-            await stage.pilot.pause()
-            said = stage.pilot.app.screen.query_one("#question", LineWidget).shown_text
-            assert "Saved: ckpt_300.pt, step 300, 1m ago." in said
-            assert "The 1,090 steps since are lost" in said
-
-    asyncio.run(play())
+async def test_the_stop_dialog_says_what_is_saved_and_what_is_not() -> None:
+    saved = Checkpoint(path="/out/ckpt_300.pt", step=300, saved_at=NOW.wall - 70)
+    async with staged(snapshot(running("nano", step=1390, checkpoints=(saved,)))) as stage:
+        await stage.pilot.press("s")
+        await stage.pilot.pause()
+        said = stage.pilot.app.screen.query_one("#question", LineWidget).shown_text
+        assert "Saved: ckpt_300.pt, step 300, 1m ago." in said
+        assert "The 1,090 steps since are lost" in said
 
 
 @pytest.mark.parametrize(("key", "asked"), [("S", ("stop", "nano", "--now")), ("d", ("remove", "good", "--yes"))])
-def test_irreversible_actions_ask_and_enter_is_harmless(key: str, asked: tuple[str, ...]) -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            stage.runs.select(asked[1])
-            for answer in ("enter", "escape", "y"):
-                assert stage.desk.asked == []
-                await stage.pilot.press(key)
-                await stage.pilot.pause()
-                await stage.pilot.press(answer)
-                await stage.pilot.pause()
-            assert stage.desk.asked == [asked]
-
-    asyncio.run(play())
-
-
-def test_an_action_applies_to_all_marked_runs() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.pilot.press("space", "space", "p")
-            await stage.pilot.pause()
-            assert stage.desk.asked == [("pause", "nano", "vit")]
-            assert "2 marked" in stage.main.query_one(FooterBar).shown_text
-
-    asyncio.run(play())
-
-
-def test_a_queued_run_moves_by_one_place() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.pilot.press("j", "j", "J")
-            await stage.pilot.pause()
-            assert stage.desk.asked == [("queue", "move", "wait-1", "--to", "2")]
-
-    asyncio.run(play())
-
-
-def test_the_filter_narrows_and_escape_clears_it() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.pilot.press("slash", *"vit", "enter")
-            await stage.pilot.pause()
-            assert [row.run_id for row in stage.runs.view.rows] == ["vit"]
-            assert "/vit 1/6" in stage.runs.line_text(0)
-            await stage.pilot.press("escape")
-            await stage.pilot.pause()
-            assert len(stage.runs.view.rows) == 6
-
-    asyncio.run(play())
-
-
-def test_a_filter_whose_keys_arrive_together_triggers_no_action() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            for key, letter in (
-                ("slash", "/"),
-                ("s", "s"),
-                ("p", "p"),
-                ("ctrl+u", None),
-                *((one, one) for one in "vit"),
-            ):
-                stage.pilot.app.post_message(events.Key(key, letter))
-            stage.pilot.app.post_message(events.Key("enter", None))
-            for _ in range(3):
-                await stage.pilot.pause()
-            assert [row.run_id for row in stage.runs.view.rows] == ["vit"]
+async def test_irreversible_actions_ask_and_enter_is_harmless(key: str, asked: tuple[str, ...]) -> None:
+    async with staged() as stage:
+        stage.runs.select(asked[1])
+        for answer in ("enter", "escape", "y"):
             assert stage.desk.asked == []
-            assert isinstance(stage.pilot.app.screen, MainScreen)
-            await stage.pilot.press("j", "escape")
+            await stage.pilot.press(key)
             await stage.pilot.pause()
-            assert len(stage.runs.view.rows) == 6
-
-    asyncio.run(play())
-
-
-def test_tabs_are_chosen_by_digits_and_stay_chosen_across_runs() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.pilot.press("4")
-            assert stage.selected.tab == 3
-            await stage.pilot.press("j")
-            assert stage.selected.tab == 3
-            assert "vit" in stage.selected.tab_widget.shown_text
-
-    asyncio.run(play())
+            await stage.pilot.press(answer)
+            await stage.pilot.pause()
+        assert stage.desk.asked == [asked]
 
 
-def test_n_belongs_to_an_active_search_and_the_footer_says_so(tmp_path: Path) -> None:
+async def test_an_action_applies_to_all_marked_runs() -> None:
+    async with staged() as stage:
+        await stage.pilot.press("space", "space", "p")
+        await stage.pilot.pause()
+        assert stage.desk.asked == [("pause", "nano", "vit")]
+        assert "2 marked" in stage.main.query_one(FooterBar).shown_text
+
+
+async def test_a_queued_run_moves_by_one_place() -> None:
+    async with staged() as stage:
+        await stage.pilot.press("j", "j", "J")
+        await stage.pilot.pause()
+        assert stage.desk.asked == [("queue", "move", "wait-1", "--to", "2")]
+
+
+async def test_the_filter_narrows_and_escape_clears_it() -> None:
+    async with staged() as stage:
+        await stage.pilot.press("slash", *"vit", "enter")
+        await stage.pilot.pause()
+        assert [row.run_id for row in stage.runs.view.rows] == ["vit"]
+        assert "/vit 1/6" in stage.runs.line_text(0)
+        await stage.pilot.press("escape")
+        await stage.pilot.pause()
+        assert len(stage.runs.view.rows) == 6
+
+
+async def test_a_filter_whose_keys_arrive_together_triggers_no_action() -> None:
+    async with staged() as stage:
+        for key, letter in (
+            ("slash", "/"),
+            ("s", "s"),
+            ("p", "p"),
+            ("ctrl+u", None),
+            *((one, one) for one in "vit"),
+        ):
+            stage.pilot.app.post_message(events.Key(key, letter))
+        stage.pilot.app.post_message(events.Key("enter", None))
+        for _ in range(3):
+            await stage.pilot.pause()
+        assert [row.run_id for row in stage.runs.view.rows] == ["vit"]
+        assert stage.desk.asked == []
+        assert isinstance(stage.pilot.app.screen, MainScreen)
+        await stage.pilot.press("j", "escape")
+        await stage.pilot.pause()
+        assert len(stage.runs.view.rows) == 6
+
+
+async def test_tabs_are_chosen_by_digits_and_stay_chosen_across_runs() -> None:
+    async with staged() as stage:
+        await stage.pilot.press("4")
+        assert stage.selected.tab == 3
+        await stage.pilot.press("j")
+        assert stage.selected.tab == 3
+        assert "vit" in stage.selected.tab_widget.shown_text
+
+
+async def test_n_belongs_to_an_active_search_and_the_footer_says_so(tmp_path: Path) -> None:
     log = tmp_path / "output.log"
     log.write_text("one\ntwo\none\n", encoding="utf-8")
 
-    async def play() -> None:
-        run = running("nano")
-        run = replace(run, record=run.record | {"log_path": str(log)})
-        async with staged(snapshot(run)) as stage:
-            footer = stage.main.query_one(FooterBar)
-            await stage.pilot.press("tab", "slash", *"one", "enter")
-            for _ in range(100):
-                if "n next match" in footer.shown_text:
-                    break
-                await stage.pilot.pause(0.05)
-            assert "n next match" in footer.shown_text
-            assert "n new" not in footer.shown_text
-            await stage.pilot.press("n", "escape")
-            for _ in range(100):
-                if "n new" in footer.shown_text:
-                    break
-                await stage.pilot.pause(0.05)
-            assert "n new" in footer.shown_text
-            assert stage.pilot.app.screen is stage.main
-
-    asyncio.run(play())
+    run = running("nano")
+    run = replace(run, record=run.record | {"log_path": str(log)})
+    async with staged(snapshot(run)) as stage:
+        footer = stage.main.query_one(FooterBar)
+        await stage.pilot.press("tab", "slash", *"one", "enter")
+        for _ in range(100):
+            if "n next match" in footer.shown_text:
+                break
+            await stage.pilot.pause(0.05)
+        assert "n next match" in footer.shown_text
+        assert "n new" not in footer.shown_text
+        await stage.pilot.press("n", "escape")
+        for _ in range(100):
+            if "n new" in footer.shown_text:
+                break
+            await stage.pilot.pause(0.05)
+        assert "n new" in footer.shown_text
+        assert stage.pilot.app.screen is stage.main
 
 
-def test_the_next_problem_opens_the_log_of_the_failed_run() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.pilot.press("4", "exclamation_mark")
-            await stage.pilot.pause()
-            assert stage.runs.selected == "bad"
-            assert stage.selected.tab == 0
-            assert stage.bridge.selected[-1] == "bad"
-
-    asyncio.run(play())
+async def test_the_next_problem_opens_the_log_of_the_failed_run() -> None:
+    async with staged() as stage:
+        await stage.pilot.press("4", "exclamation_mark")
+        await stage.pilot.pause()
+        assert stage.runs.selected == "bad"
+        assert stage.selected.tab == 0
+        assert stage.bridge.selected[-1] == "bad"
 
 
-def test_zoom_fills_the_screen_with_the_pane_and_escape_undoes_it() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.pilot.press("tab", "plus")
-            await stage.pilot.pause()
-            assert not stage.runs.display
-            await stage.pilot.press("escape")
-            await stage.pilot.pause()
-            assert stage.runs.display
-
-    asyncio.run(play())
+async def test_zoom_fills_the_screen_with_the_pane_and_escape_undoes_it() -> None:
+    async with staged() as stage:
+        await stage.pilot.press("tab", "plus")
+        await stage.pilot.pause()
+        assert not stage.runs.display
+        await stage.pilot.press("escape")
+        await stage.pilot.pause()
+        assert stage.runs.display
 
 
-def test_leaving_with_work_left_asks_first() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.pilot.press("q")
-            await stage.pilot.pause()
-            assert isinstance(stage.pilot.app.screen, Ask)
-            await stage.pilot.press("enter")
-            await stage.pilot.pause()
-            assert stage.pilot.app.return_value == 0
-
-    asyncio.run(play())
+async def test_leaving_with_work_left_asks_first() -> None:
+    async with staged() as stage:
+        await stage.pilot.press("q")
+        await stage.pilot.pause()
+        assert isinstance(stage.pilot.app.screen, Ask)
+        await stage.pilot.press("enter")
+        await stage.pilot.pause()
+        assert stage.pilot.app.return_value == 0
 
 
-def test_leaving_without_work_does_not_ask() -> None:
-    async def play() -> None:
-        async with staged(snapshot(ended("good"))) as stage:
-            await stage.pilot.press("q")
-            await stage.pilot.pause()
-            assert stage.pilot.app.return_value == 0
-
-    asyncio.run(play())
+async def test_leaving_without_work_does_not_ask() -> None:
+    async with staged(snapshot(ended("good"))) as stage:
+        await stage.pilot.press("q")
+        await stage.pilot.pause()
+        assert stage.pilot.app.return_value == 0
 
 
-def test_an_unreadable_store_is_reported_in_the_header_and_the_rest_stays() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            assert stage.bridge.post is not None
-            stage.bridge.post(StoreFailed("/state: no such device"))
-            await stage.pilot.pause()
-            assert "/state: no such device" in stage.main.query_one(HeaderBar).shown_text
-            assert "nano" in stage.runs.shown_text
-
-    asyncio.run(play())
+async def test_an_unreadable_store_is_reported_in_the_header_and_the_rest_stays() -> None:
+    async with staged() as stage:
+        assert stage.bridge.post is not None
+        stage.bridge.post(StoreFailed("/state: no such device"))
+        await stage.pilot.pause()
+        assert "/state: no such device" in stage.main.query_one(HeaderBar).shown_text
+        assert "nano" in stage.runs.shown_text
 
 
-def test_an_empty_store_shows_how_to_start() -> None:
-    async def play() -> None:
-        async with staged(snapshot()) as stage:
-            assert "backprop-tui run train.py" in stage.runs.shown_text
-
-    asyncio.run(play())
+async def test_an_empty_store_shows_how_to_start() -> None:
+    async with staged(snapshot()) as stage:
+        assert "backprop-tui run train.py" in stage.runs.shown_text
 
 
 @pytest.mark.parametrize("size", [(80, 24), (200, 50)])
@@ -404,63 +334,51 @@ def test_an_empty_store_shows_how_to_start() -> None:
     [(), ("s",), ("t",), ("e",), ("n",), ("y",), ("v",), ("comma",), ("question_mark",), ("ctrl+p", *"sort"), ("q",)],
     ids="-".join,
 )
-def test_in_ascii_mode_no_other_character_is_shown(keys: tuple[str, ...], size: tuple[int, int]) -> None:
-    async def play() -> None:
-        async with staged(size=size, ascii_only=True) as stage:
-            await stage.pilot.press(*keys)
-            stage.main.tell("Told")
-            await stage.pilot.pause(0.3)
-            app = stage.pilot.app
-            update: Any = app.screen._compositor.render_update(full=True, screen_stack=app._background_screens)
-            strange = {one for row in update.strips for strip in row for one in strip.text if not one.isascii()}
-            assert not strange
-
-    asyncio.run(play())
+async def test_in_ascii_mode_no_other_character_is_shown(keys: tuple[str, ...], size: tuple[int, int]) -> None:
+    async with staged(size=size, ascii_only=True) as stage:
+        await stage.pilot.press(*keys)
+        stage.main.tell("Told")
+        await stage.pilot.pause(0.3)
+        app = stage.pilot.app
+        update: Any = app.screen._compositor.render_update(full=True, screen_stack=app._background_screens)
+        strange = {one for row in update.strips for strip in row for one in strip.text if not one.isascii()}
+        assert not strange
 
 
 @pytest.mark.parametrize("theme", ["backprop-light", "backprop-terminal", "nord", "textual-light", "ansi-dark"])
-def test_every_theme_has_our_colours(theme: str) -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            stage.pilot.app.theme = theme
-            await stage.pilot.pause()
-            assert "nano" in stage.runs.shown_text
-
-    asyncio.run(play())
+async def test_every_theme_has_our_colours(theme: str) -> None:
+    async with staged() as stage:
+        stage.pilot.app.theme = theme
+        await stage.pilot.pause()
+        assert "nano" in stage.runs.shown_text
 
 
-def test_the_help_page_lists_every_action() -> None:
-    async def play() -> None:
-        async with staged(size=(120, 60)) as stage:
-            await stage.pilot.press("question_mark")
-            await stage.pilot.pause()
-            strips = stage.pilot.app.screen._compositor.render_strips()
-            text = "\n".join("".join(segment.text for segment in row) for row in strips)
-            for words in ("command palette", "pause, continue", "half a page down", "timeboxed"):
-                assert words in text
-
-    asyncio.run(play())
+async def test_the_help_page_lists_every_action() -> None:
+    async with staged(size=(120, 60)) as stage:
+        await stage.pilot.press("question_mark")
+        await stage.pilot.pause()
+        strips = stage.pilot.app.screen._compositor.render_strips()
+        text = "\n".join("".join(segment.text for segment in row) for row in strips)
+        for words in ("command palette", "pause, continue", "half a page down", "timeboxed"):
+            assert words in text
 
 
-def test_the_help_finds_keys_by_text_and_esc_shows_all_again() -> None:
-    async def play() -> None:
-        async with staged(size=(120, 60)) as stage:
-            await stage.pilot.press("question_mark", "slash", *"checkpoint")
-            await stage.pilot.pause()
-            page = stage.pilot.app.screen.query_one("#help", LineWidget)
-            assert "No key matches checkpoint" in page.shown_text
-            await stage.pilot.press("ctrl+u", *"queue")
-            await stage.pilot.pause()
-            assert "hold or release the queue" in page.shown_text
-            assert "logarithmic scale" not in page.shown_text
-            await stage.pilot.press("ctrl+u", "J", "enter")
-            await stage.pilot.pause()
-            assert "later in the queue" in page.shown_text
-            assert "sooner" not in page.shown_text
-            await stage.pilot.press("escape")
-            await stage.pilot.pause()
-            assert "logarithmic scale" in page.shown_text
-            await stage.pilot.press("escape")
-            assert stage.pilot.app.screen is stage.main
-
-    asyncio.run(play())
+async def test_the_help_finds_keys_by_text_and_esc_shows_all_again() -> None:
+    async with staged(size=(120, 60)) as stage:
+        await stage.pilot.press("question_mark", "slash", *"checkpoint")
+        await stage.pilot.pause()
+        page = stage.pilot.app.screen.query_one("#help", LineWidget)
+        assert "No key matches checkpoint" in page.shown_text
+        await stage.pilot.press("ctrl+u", *"queue")
+        await stage.pilot.pause()
+        assert "hold or release the queue" in page.shown_text
+        assert "logarithmic scale" not in page.shown_text
+        await stage.pilot.press("ctrl+u", "J", "enter")
+        await stage.pilot.pause()
+        assert "later in the queue" in page.shown_text
+        assert "sooner" not in page.shown_text
+        await stage.pilot.press("escape")
+        await stage.pilot.pause()
+        assert "logarithmic scale" in page.shown_text
+        await stage.pilot.press("escape")
+        assert stage.pilot.app.screen is stage.main

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from textual import events
 
 from backprop_tui.domain.status import Status
@@ -23,122 +21,95 @@ async def wheel(stage: Stage, *, down: bool) -> None:
     await stage.pilot.pause()
 
 
-def test_a_click_selects_and_a_double_click_opens() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.pilot.click(RunsTable, offset=(20, 3))
+async def test_a_click_selects_and_a_double_click_opens() -> None:
+    async with staged() as stage:
+        await stage.pilot.click(RunsTable, offset=(20, 3))
+        await stage.pilot.pause()
+        assert stage.runs.selected == "wait-1"
+        assert stage.runs.has_focus
+        await stage.pilot.click(RunsTable, offset=(20, 3), times=2)
+        await stage.pilot.pause()
+        assert stage.selected.has_focus_within
+
+
+async def test_ctrl_click_marks() -> None:
+    async with staged() as stage:
+        await stage.pilot.click(RunsTable, offset=(20, 2), control=True)
+        await stage.pilot.pause()
+        assert stage.main.state.marked == {"vit"}
+
+
+async def test_a_click_on_a_tab_shows_it() -> None:
+    async with staged() as stage:
+        heading = stage.main.query_one(SelectedHeading)
+        for word, tab in (("Details", 3), ("Log", 0), ("Events", 4)):
+            await stage.pilot.click(SelectedHeading, offset=(heading.line_text(0).index(word), 0))
             await stage.pilot.pause()
-            assert stage.runs.selected == "wait-1"
-            assert stage.runs.has_focus
-            await stage.pilot.click(RunsTable, offset=(20, 3), times=2)
-            await stage.pilot.pause()
-            assert stage.selected.has_focus_within
-
-    asyncio.run(play())
+            assert stage.selected.tab == tab
 
 
-def test_ctrl_click_marks() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.pilot.click(RunsTable, offset=(20, 2), control=True)
-            await stage.pilot.pause()
-            assert stage.main.state.marked == {"vit"}
-
-    asyncio.run(play())
-
-
-def test_a_click_on_a_tab_shows_it() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            heading = stage.main.query_one(SelectedHeading)
-            for word, tab in (("Details", 3), ("Log", 0), ("Events", 4)):
-                await stage.pilot.click(SelectedHeading, offset=(heading.line_text(0).index(word), 0))
-                await stage.pilot.pause()
-                assert stage.selected.tab == tab
-
-    asyncio.run(play())
+async def test_a_click_on_the_governor_line_shows_the_first_held_run_and_why() -> None:
+    now = snapshot(running("a"), queued("b", place=1), queued("c", place=2, holds=(HOT,)), sample=sample(gpu()))
+    async with staged(now) as stage:
+        await stage.pilot.click(GovernorBar)
+        await stage.pilot.pause()
+        assert stage.runs.selected == "c"
+        assert "waits for 1 thing" in stage.selected.tab_widget.shown_text
+        assert stage.desk.asked == []
 
 
-def test_a_click_on_the_governor_line_shows_the_first_held_run_and_why() -> None:
-    async def play() -> None:
-        now = snapshot(running("a"), queued("b", place=1), queued("c", place=2, holds=(HOT,)), sample=sample(gpu()))
-        async with staged(now) as stage:
-            await stage.pilot.click(GovernorBar)
-            await stage.pilot.pause()
-            assert stage.runs.selected == "c"
-            assert "waits for 1 thing" in stage.selected.tab_widget.shown_text
-            assert stage.desk.asked == []
-
-    asyncio.run(play())
+async def test_a_click_on_the_problem_line_shows_the_failed_run() -> None:
+    async with staged() as stage:
+        await stage.pilot.click(ProblemBar)
+        await stage.pilot.pause()
+        assert stage.runs.selected == "bad"
 
 
-def test_a_click_on_the_problem_line_shows_the_failed_run() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.pilot.click(ProblemBar)
-            await stage.pilot.pause()
-            assert stage.runs.selected == "bad"
-
-    asyncio.run(play())
-
-
-def test_a_click_in_the_footer_carries_out_the_action() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            footer = stage.main.query_one(FooterBar)
-            await stage.pilot.click(FooterBar, offset=(footer.line_text(0).index("pause"), 0))
-            await stage.pilot.pause()
-            assert stage.desk.asked == [("pause", "nano")]
-            await stage.pilot.click(FooterBar, offset=(footer.line_text(0).index("all keys"), 0))
-            await stage.pilot.pause()
-            assert isinstance(stage.pilot.app.screen, Help)
-
-    asyncio.run(play())
+async def test_a_click_in_the_footer_carries_out_the_action() -> None:
+    async with staged() as stage:
+        footer = stage.main.query_one(FooterBar)
+        await stage.pilot.click(FooterBar, offset=(footer.line_text(0).index("pause"), 0))
+        await stage.pilot.pause()
+        assert stage.desk.asked == [("pause", "nano")]
+        await stage.pilot.click(FooterBar, offset=(footer.line_text(0).index("all keys"), 0))
+        await stage.pilot.pause()
+        assert isinstance(stage.pilot.app.screen, Help)
 
 
-def test_the_wheel_scrolls_the_runs_without_moving_the_cursor() -> None:
-    async def play() -> None:
-        many = [ended(f"run-{place:02}", ago=60.0 + place) for place in range(40)]
-        async with staged(snapshot(*RUNS, *many, ended("last", Status.STOPPED, ago=200))) as stage:
-            first = stage.runs.line_text(1)
-            await wheel(stage, down=True)
-            assert stage.runs.line_text(1) != first
-            assert stage.runs.selected == "nano"
-            await wheel(stage, down=False)
-            assert stage.runs.line_text(1) == first
-
-    asyncio.run(play())
+async def test_the_wheel_scrolls_the_runs_without_moving_the_cursor() -> None:
+    many = [ended(f"run-{place:02}", ago=60.0 + place) for place in range(40)]
+    async with staged(snapshot(*RUNS, *many, ended("last", Status.STOPPED, ago=200))) as stage:
+        first = stage.runs.line_text(1)
+        await wheel(stage, down=True)
+        assert stage.runs.line_text(1) != first
+        assert stage.runs.selected == "nano"
+        await wheel(stage, down=False)
+        assert stage.runs.line_text(1) == first
 
 
-def test_a_drag_selects_text_and_ctrl_c_copies_it() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            pilot, table = stage.pilot, stage.runs
-            row = table.line_text(2)
-            start = row.index("vit")
-            await pilot.mouse_down(RunsTable, offset=(start, 2))
-            await pilot.hover(RunsTable, offset=(start + 3, 2))
-            await pilot.mouse_up(RunsTable, offset=(start + 3, 2))
-            await pilot.pause()
-            assert stage.main.get_selected_text() == "vit"
-            await pilot.press("ctrl+c")
-            await pilot.pause()
-            assert pilot.app.clipboard == "vit"
-            assert stage.main.get_selected_text() is None
-            assert pilot.app.return_value is None
-
-    asyncio.run(play())
+async def test_a_drag_selects_text_and_ctrl_c_copies_it() -> None:
+    async with staged() as stage:
+        pilot, table = stage.pilot, stage.runs
+        row = table.line_text(2)
+        start = row.index("vit")
+        await pilot.mouse_down(RunsTable, offset=(start, 2))
+        await pilot.hover(RunsTable, offset=(start + 3, 2))
+        await pilot.mouse_up(RunsTable, offset=(start + 3, 2))
+        await pilot.pause()
+        assert stage.main.get_selected_text() == "vit"
+        await pilot.press("ctrl+c")
+        await pilot.pause()
+        assert pilot.app.clipboard == "vit"
+        assert stage.main.get_selected_text() is None
+        assert pilot.app.return_value is None
 
 
-def test_a_drag_over_several_rows_selects_their_visible_text() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            pilot = stage.pilot
-            await pilot.mouse_down(RunsTable, offset=(0, 2))
-            await pilot.hover(RunsTable, offset=(12, 3))
-            await pilot.mouse_up(RunsTable, offset=(12, 3))
-            await pilot.pause()
-            rows = [stage.runs.line_text(2).rstrip(), stage.runs.line_text(3)[:12].rstrip()]
-            assert stage.main.get_selected_text() == "\n".join(rows)
-
-    asyncio.run(play())
+async def test_a_drag_over_several_rows_selects_their_visible_text() -> None:
+    async with staged() as stage:
+        pilot = stage.pilot
+        await pilot.mouse_down(RunsTable, offset=(0, 2))
+        await pilot.hover(RunsTable, offset=(12, 3))
+        await pilot.mouse_up(RunsTable, offset=(12, 3))
+        await pilot.pause()
+        rows = [stage.runs.line_text(2).rstrip(), stage.runs.line_text(3)[:12].rstrip()]
+        assert stage.main.get_selected_text() == "\n".join(rows)

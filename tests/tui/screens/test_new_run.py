@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,168 +58,126 @@ def submitted(desk: FakeDesk) -> list[tuple[str, ...]]:
     return [words for words in desk.asked if words[:2] == ("run", "-d")]
 
 
-def test_enter_queues_the_run_and_selects_it() -> None:
-    async def play() -> None:
-        desk = Answering()
-        async with staged(desk=desk) as stage:
-            await stage.pilot.press("n", *"train.py --lr 1", "down", *"mine", "down", *"60")
-            await stage.pilot.press("enter")
-            await until(stage, lambda: isinstance(stage.pilot.app.screen, MainScreen))
-            assert submitted(desk) == [("run", "-d", "--name", "mine", "-m", "60", "train.py", "--", "--lr", "1")]
-            await stage.becomes(snapshot(*RUNS[:3], queued("abcd2345", place=2), *RUNS[3:]))
-            assert stage.runs.selected == "abcd2345"
-
-    asyncio.run(play())
+async def test_enter_queues_the_run_and_selects_it() -> None:
+    desk = Answering()
+    async with staged(desk=desk) as stage:
+        await stage.pilot.press("n", *"train.py --lr 1", "down", *"mine", "down", *"60")
+        await stage.pilot.press("enter")
+        await until(stage, lambda: isinstance(stage.pilot.app.screen, MainScreen))
+        assert submitted(desk) == [("run", "-d", "--name", "mine", "-m", "60", "train.py", "--", "--lr", "1")]
+        await stage.becomes(snapshot(*RUNS[:3], queued("abcd2345", place=2), *RUNS[3:]))
+        assert stage.runs.selected == "abcd2345"
 
 
-def test_the_shell_line_and_the_verdict_follow_the_fields() -> None:
-    async def play() -> None:
-        async with staged(desk=Answering()) as stage:
-            await stage.pilot.press("n", *"train.py")
-            assert "backprop-tui run train.py" in live(stage)
-            await until(stage, lambda: "✓ starts now" in live(stage))
-            assert "/py: the environment" in live(stage)
-
-    asyncio.run(play())
+async def test_the_shell_line_and_the_verdict_follow_the_fields() -> None:
+    async with staged(desk=Answering()) as stage:
+        await stage.pilot.press("n", *"train.py")
+        assert "backprop-tui run train.py" in live(stage)
+        await until(stage, lambda: "✓ starts now" in live(stage))
+        assert "/py: the environment" in live(stage)
 
 
-def test_a_dry_run_is_made_only_for_the_final_fields() -> None:
-    async def play() -> None:
-        desk = Answering()
-        async with staged(desk=desk) as stage:
-            await stage.pilot.press("n", *"train.py")
-            await until(stage, lambda: "starts now" in live(stage))
-            assert desk.asked == [("run", "--dry-run", "train.py")]
-
-    asyncio.run(play())
+async def test_a_dry_run_is_made_only_for_the_final_fields() -> None:
+    desk = Answering()
+    async with staged(desk=desk) as stage:
+        await stage.pilot.press("n", *"train.py")
+        await until(stage, lambda: "starts now" in live(stage))
+        assert desk.asked == [("run", "--dry-run", "train.py")]
 
 
-def test_a_refusal_is_shown_and_the_dialog_stays_open() -> None:
-    async def play() -> None:
-        async with staged(desk=Answering(dry=REFUSED, queued=REFUSED)) as stage:
-            await stage.pilot.press("n", *"nix.py", "enter")
-            await until(stage, lambda: "✗ script nix.py: not found" in live(stage))
-
-    asyncio.run(play())
+async def test_a_refusal_is_shown_and_the_dialog_stays_open() -> None:
+    async with staged(desk=Answering(dry=REFUSED, queued=REFUSED)) as stage:
+        await stage.pilot.press("n", *"nix.py", "enter")
+        await until(stage, lambda: "✗ script nix.py: not found" in live(stage))
 
 
-def test_enter_without_a_command_sends_nothing() -> None:
-    async def play() -> None:
-        desk = Answering()
-        async with staged(desk=desk) as stage:
-            await stage.pilot.press("n", "enter")
-            assert "a command is missing" in live(stage)
-            assert desk.asked == []
-
-    asyncio.run(play())
+async def test_enter_without_a_command_sends_nothing() -> None:
+    desk = Answering()
+    async with staged(desk=desk) as stage:
+        await stage.pilot.press("n", "enter")
+        assert "a command is missing" in live(stage)
+        assert desk.asked == []
 
 
-def test_an_unclosed_quotation_is_reported_and_not_sent() -> None:
-    async def play() -> None:
-        desk = Answering()
-        async with staged(desk=desk) as stage:
-            await stage.pilot.press("n", *"train.py '", "enter")
-            await until(stage, lambda: "No closing quotation" in live(stage))
-            assert submitted(desk) == []
-
-    asyncio.run(play())
+async def test_an_unclosed_quotation_is_reported_and_not_sent() -> None:
+    desk = Answering()
+    async with staged(desk=desk) as stage:
+        await stage.pilot.press("n", *"train.py '", "enter")
+        await until(stage, lambda: "No closing quotation" in live(stage))
+        assert submitted(desk) == []
 
 
-def test_esc_keeps_the_draft_and_queueing_clears_it() -> None:
-    async def play() -> None:
-        async with staged(desk=Answering()) as stage:
-            await stage.pilot.press("n", *"train.py", "escape", "n")
-            assert dialog(stage).field("command").value == "train.py"
-            await stage.pilot.press("enter")
-            await until(stage, lambda: isinstance(stage.pilot.app.screen, MainScreen))
-            await stage.pilot.press("n")
-            assert dialog(stage).field("command").value == ""
-
-    asyncio.run(play())
+async def test_esc_keeps_the_draft_and_queueing_clears_it() -> None:
+    async with staged(desk=Answering()) as stage:
+        await stage.pilot.press("n", *"train.py", "escape", "n")
+        assert dialog(stage).field("command").value == "train.py"
+        await stage.pilot.press("enter")
+        await until(stage, lambda: isinstance(stage.pilot.app.screen, MainScreen))
+        await stage.pilot.press("n")
+        assert dialog(stage).field("command").value == ""
 
 
-def test_ctrl_n_queues_and_keeps_the_dialog_open() -> None:
-    async def play() -> None:
-        desk = Answering()
-        async with staged(desk=desk) as stage:
-            await stage.pilot.press("n", *"train.py", "ctrl+n")
-            await until(stage, lambda: "queued abcd2345" in live(stage))
-            assert len(submitted(desk)) == 1
-
-    asyncio.run(play())
+async def test_ctrl_n_queues_and_keeps_the_dialog_open() -> None:
+    desk = Answering()
+    async with staged(desk=desk) as stage:
+        await stage.pilot.press("n", *"train.py", "ctrl+n")
+        await until(stage, lambda: "queued abcd2345" in live(stage))
+        assert len(submitted(desk)) == 1
 
 
-def test_copy_as_new_fills_in_the_fields_of_the_run() -> None:
-    async def play() -> None:
-        like = running("nano", priority=3, tags=("lm", "two words"))
-        async with staged(snapshot(like), desk=Answering()) as stage:
-            await stage.pilot.press("N")
-            found = dialog(stage).values()
-            assert (found["command"], found["name"], found["priority"]) == ("python train.py", "nano", "3")
-            assert found["tags"] == "lm 'two words'"
-            assert found["more"] == "--cwd /home/anna"
-
-    asyncio.run(play())
+async def test_copy_as_new_fills_in_the_fields_of_the_run() -> None:
+    like = running("nano", priority=3, tags=("lm", "two words"))
+    async with staged(snapshot(like), desk=Answering()) as stage:
+        await stage.pilot.press("N")
+        found = dialog(stage).values()
+        assert (found["command"], found["name"], found["priority"]) == ("python train.py", "nano", "3")
+        assert found["tags"] == "lm 'two words'"
+        assert found["more"] == "--cwd /home/anna"
 
 
-def test_ctrl_r_fills_in_recent_commands() -> None:
-    async def play() -> None:
-        async with staged(desk=Answering()) as stage:
-            await stage.pilot.press("n", "ctrl+r")
-            assert dialog(stage).field("command").value == "python train.py"
-
-    asyncio.run(play())
+async def test_ctrl_r_fills_in_recent_commands() -> None:
+    async with staged(desk=Answering()) as stage:
+        await stage.pilot.press("n", "ctrl+r")
+        assert dialog(stage).field("command").value == "python train.py"
 
 
-def test_tab_completes_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_tab_completes_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("train_a.py", "train_b.py", "other.txt"):
         (tmp_path / name).touch()
     monkeypatch.chdir(tmp_path)
 
-    async def play() -> None:
-        async with staged(desk=Answering()) as stage:
-            await stage.pilot.press("n", *"tr")
-            offered = dialog(stage).query_one("#hint", LineWidget)
-            await until(stage, lambda: "train_a.py" in offered.shown_text)
-            assert "other" not in offered.shown_text
-            for expected in ("train_", "train_a.py", "train_b.py", "train_a.py"):
-                await stage.pilot.press("tab")
-                await stage.pilot.pause(0.1)
-                assert dialog(stage).field("command").value == expected
-            await stage.pilot.press(*" --lr 1", "tab")
-            assert dialog(stage).focused is dialog(stage).field("name")
-
-    asyncio.run(play())
+    async with staged(desk=Answering()) as stage:
+        await stage.pilot.press("n", *"tr")
+        offered = dialog(stage).query_one("#hint", LineWidget)
+        await until(stage, lambda: "train_a.py" in offered.shown_text)
+        assert "other" not in offered.shown_text
+        for expected in ("train_", "train_a.py", "train_b.py", "train_a.py"):
+            await stage.pilot.press("tab")
+            await stage.pilot.pause(0.1)
+            assert dialog(stage).field("command").value == expected
+        await stage.pilot.press(*" --lr 1", "tab")
+        assert dialog(stage).focused is dialog(stage).field("name")
 
 
-def test_a_command_pasted_on_the_main_screen_opens_the_dialog() -> None:
-    async def play() -> None:
-        async with staged(desk=Answering()) as stage:
-            stage.main.post_message(events.Paste("$ python train.py \\\n  --lr 1\x1b[31m\n"))
-            await until(stage, lambda: isinstance(stage.pilot.app.screen, NewRun))
-            assert dialog(stage).field("command").value == "python train.py --lr 1"
-
-    asyncio.run(play())
+async def test_a_command_pasted_on_the_main_screen_opens_the_dialog() -> None:
+    async with staged(desk=Answering()) as stage:
+        stage.main.post_message(events.Paste("$ python train.py \\\n  --lr 1\x1b[31m\n"))
+        await until(stage, lambda: isinstance(stage.pilot.app.screen, NewRun))
+        assert dialog(stage).field("command").value == "python train.py --lr 1"
 
 
-def test_pasting_into_a_field_gives_one_harmless_line() -> None:
-    async def play() -> None:
-        async with staged(desk=Answering()) as stage:
-            await stage.pilot.press("n")
-            dialog(stage).field("command").post_message(events.Paste("train.py \\\n--lr\x1b]0;x\x07 1"))
-            await until(stage, lambda: dialog(stage).field("command").value != "")
-            assert dialog(stage).field("command").value == "train.py --lr 1"
-
-    asyncio.run(play())
+async def test_pasting_into_a_field_gives_one_harmless_line() -> None:
+    async with staged(desk=Answering()) as stage:
+        await stage.pilot.press("n")
+        dialog(stage).field("command").post_message(events.Paste("train.py \\\n--lr\x1b]0;x\x07 1"))
+        await until(stage, lambda: dialog(stage).field("command").value != "")
+        assert dialog(stage).field("command").value == "train.py --lr 1"
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24), (60, 14), (20, 5), (1, 1)])
-def test_it_opens_at_every_size(size: tuple[int, int]) -> None:
-    async def play() -> None:
-        async with staged(size=size, desk=Answering()) as stage:
-            await stage.pilot.press("n", *"x", *["down"] * 11)
-            await stage.pilot.resize_terminal(80, 24)
-            await stage.pilot.pause()
-            assert dialog(stage).field("command").value == "x"
-
-    asyncio.run(play())
+async def test_it_opens_at_every_size(size: tuple[int, int]) -> None:
+    async with staged(size=size, desk=Answering()) as stage:
+        await stage.pilot.press("n", *"x", *["down"] * 11)
+        await stage.pilot.resize_terminal(80, 24)
+        await stage.pilot.pause()
+        assert dialog(stage).field("command").value == "x"

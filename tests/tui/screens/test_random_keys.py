@@ -113,16 +113,13 @@ def test_only_the_keys_to_leave_end_the_dashboard(tmp_path: Path, monkeypatch: p
     assert [words for words in messages if words.startswith("internal error")] == []
 
 
-def test_paging_a_palette_without_rows_does_nothing(tmp_path: Path) -> None:
-    async def play() -> None:
-        app = Dashboard(FakeBridge(scene(logs=tmp_path)), FakeDesk(), Preferences(glyphs=UNICODE))
-        async with app.run_test(size=(120, 40)) as pilot:
-            await pilot.press("ctrl+p")
-            await pilot.resize_terminal(20, 2)
-            await pilot.press("down", "pageup", "pagedown", "end", "home")
-            assert isinstance(app.screen, Palette)
-            await pilot.resize_terminal(120, 40)
-            await pilot.press("escape")
-            assert app.screen is app.screen_stack[0]
-
-    asyncio.run(play())
+async def test_paging_a_palette_without_rows_does_nothing(tmp_path: Path) -> None:
+    app = Dashboard(FakeBridge(scene(logs=tmp_path)), FakeDesk(), Preferences(glyphs=UNICODE))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("ctrl+p")
+        await pilot.resize_terminal(20, 2)
+        await pilot.press("down", "pageup", "pagedown", "end", "home")
+        assert isinstance(app.screen, Palette)
+        await pilot.resize_terminal(120, 40)
+        await pilot.press("escape")
+        assert app.screen is app.screen_stack[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import dataclass, field
 
@@ -63,133 +62,103 @@ async def opened(stage: Stage) -> Settings:
     return found
 
 
-def test_a_changed_key_has_the_file_as_its_origin() -> None:
-    async def play() -> None:
-        desk = ConfigDesk()
-        async with staged(desk=desk) as stage:
-            await opened(stage)
-            await stage.pilot.press("j", "enter", "backspace", "6", "enter")
-            await until(stage, lambda: "2 → 6" in shown(stage) and "1 changed" in shown(stage, "settings-heading"))
-            assert desk.values == {}
-            await stage.pilot.press("ctrl+s")
-            await until(stage, lambda: "written" in shown(stage, "settings-message"))
-            assert desk.values == {"max_parallel": "6"}
-            line = next(line for line in shown(stage).splitlines() if "max_parallel" in line)
-            assert line.split()[1:4] == ["max_parallel", "6", "config.toml:3"]
-
-    asyncio.run(play())
+async def test_a_changed_key_has_the_file_as_its_origin() -> None:
+    desk = ConfigDesk()
+    async with staged(desk=desk) as stage:
+        await opened(stage)
+        await stage.pilot.press("j", "enter", "backspace", "6", "enter")
+        await until(stage, lambda: "2 → 6" in shown(stage) and "1 changed" in shown(stage, "settings-heading"))
+        assert desk.values == {}
+        await stage.pilot.press("ctrl+s")
+        await until(stage, lambda: "written" in shown(stage, "settings-message"))
+        assert desk.values == {"max_parallel": "6"}
+        line = next(line for line in shown(stage).splitlines() if "max_parallel" in line)
+        assert line.split()[1:4] == ["max_parallel", "6", "config.toml:3"]
 
 
-def test_an_invalid_value_stays_in_the_input_with_the_reason() -> None:
-    async def play() -> None:
-        desk = ConfigDesk()
-        async with staged(desk=desk) as stage:
-            screen = await opened(stage)
-            await stage.pilot.press("enter", "x", "enter")
-            await until(stage, lambda: "✗ max_run_minutes = x: " in shown(stage, "settings-message"))
-            assert screen.query_one("#settings-value").has_class("-open")
-            assert screen.changed == {}
-
-    asyncio.run(play())
+async def test_an_invalid_value_stays_in_the_input_with_the_reason() -> None:
+    desk = ConfigDesk()
+    async with staged(desk=desk) as stage:
+        screen = await opened(stage)
+        await stage.pilot.press("enter", "x", "enter")
+        await until(stage, lambda: "✗ max_run_minutes = x: " in shown(stage, "settings-message"))
+        assert screen.query_one("#settings-value").has_class("-open")
+        assert screen.changed == {}
 
 
-def test_a_refused_change_stays_unwritten_with_the_reason() -> None:
-    async def play() -> None:
-        async with staged(desk=ConfigDesk(refusal="/home/anna/config.toml: read-only file system")) as stage:
-            screen = await opened(stage)
-            await stage.pilot.press("enter", "9", "enter", "ctrl+s")
-            await until(stage, lambda: "✗ /home/anna/config.toml: read-only" in shown(stage, "settings-message"))
-            assert screen.changed == {"max_run_minutes": "9"}
-
-    asyncio.run(play())
+async def test_a_refused_change_stays_unwritten_with_the_reason() -> None:
+    async with staged(desk=ConfigDesk(refusal="/home/anna/config.toml: read-only file system")) as stage:
+        screen = await opened(stage)
+        await stage.pilot.press("enter", "9", "enter", "ctrl+s")
+        await until(stage, lambda: "✗ /home/anna/config.toml: read-only" in shown(stage, "settings-message"))
+        assert screen.changed == {"max_run_minutes": "9"}
 
 
-def test_unwritten_changes_are_not_dropped_without_a_warning() -> None:
-    async def play() -> None:
-        desk = ConfigDesk()
-        async with staged(desk=desk) as stage:
-            await opened(stage)
-            await stage.pilot.press("enter", "9", "enter", "escape")
-            await until(stage, lambda: "1 change is not written" in shown(stage, "settings-message"))
-            assert isinstance(stage.pilot.app.screen, Settings)
-            await stage.pilot.press("escape")
-            await stage.pilot.pause()
-            assert isinstance(stage.pilot.app.screen, MainScreen)
-            assert desk.values == {}
-
-    asyncio.run(play())
+async def test_unwritten_changes_are_not_dropped_without_a_warning() -> None:
+    desk = ConfigDesk()
+    async with staged(desk=desk) as stage:
+        await opened(stage)
+        await stage.pilot.press("enter", "9", "enter", "escape")
+        await until(stage, lambda: "1 change is not written" in shown(stage, "settings-message"))
+        assert isinstance(stage.pilot.app.screen, Settings)
+        await stage.pilot.press("escape")
+        await stage.pilot.pause()
+        assert isinstance(stage.pilot.app.screen, MainScreen)
+        assert desk.values == {}
 
 
-def test_the_old_value_is_no_change() -> None:
-    async def play() -> None:
-        async with staged(desk=ConfigDesk()) as stage:
-            screen = await opened(stage)
-            await stage.pilot.press("enter", "9", "enter", "enter", "1", "0", "enter")
-            await stage.pilot.pause()
-            assert screen.changed == {}
-
-    asyncio.run(play())
+async def test_the_old_value_is_no_change() -> None:
+    async with staged(desk=ConfigDesk()) as stage:
+        screen = await opened(stage)
+        await stage.pilot.press("enter", "9", "enter", "enter", "1", "0", "enter")
+        await stage.pilot.pause()
+        assert screen.changed == {}
 
 
-def test_an_environment_variable_that_overrides_the_file_is_named() -> None:
-    async def play() -> None:
-        async with staged(desk=ConfigDesk(variables={"max_run_minutes": "7"})) as stage:
-            await opened(stage)
-            await stage.pilot.press("enter", "9", "enter", "ctrl+s")
-            await until(stage, lambda: "BACKPROP_MAX_RUN_MINUTES still wins" in shown(stage, "settings-message"))
-
-    asyncio.run(play())
+async def test_an_environment_variable_that_overrides_the_file_is_named() -> None:
+    async with staged(desk=ConfigDesk(variables={"max_run_minutes": "7"})) as stage:
+        await opened(stage)
+        await stage.pilot.press("enter", "9", "enter", "ctrl+s")
+        await until(stage, lambda: "BACKPROP_MAX_RUN_MINUTES still wins" in shown(stage, "settings-message"))
 
 
-def test_keys_that_arrive_together_are_handled_in_order() -> None:
-    async def play() -> None:
-        desk = ConfigDesk()
-        async with staged(desk=desk) as stage:
-            screen = await opened(stage)
-            await stage.pilot.press("enter", "9")
-            for key, letter in (("backspace", "\x7f"), ("backspace", "\x7f"), ("2", "2"), ("enter", "\r")):
-                stage.pilot.app.post_message(events.Key(key, letter))
-            await until(stage, lambda: screen.changed == {"max_run_minutes": "2"})
-
-    asyncio.run(play())
+async def test_keys_that_arrive_together_are_handled_in_order() -> None:
+    desk = ConfigDesk()
+    async with staged(desk=desk) as stage:
+        screen = await opened(stage)
+        await stage.pilot.press("enter", "9")
+        for key, letter in (("backspace", "\x7f"), ("backspace", "\x7f"), ("2", "2"), ("enter", "\r")):
+            stage.pilot.app.post_message(events.Key(key, letter))
+        await until(stage, lambda: screen.changed == {"max_run_minutes": "2"})
 
 
-def test_del_writes_the_default() -> None:
-    async def play() -> None:
-        desk = ConfigDesk(values={"max_run_minutes": "60"})
-        async with staged(desk=desk) as stage:
-            await opened(stage)
-            await stage.pilot.press("delete", "ctrl+s")
-            await until(stage, lambda: desk.values["max_run_minutes"] == "10")
-
-    asyncio.run(play())
+async def test_del_writes_the_default() -> None:
+    desk = ConfigDesk(values={"max_run_minutes": "60"})
+    async with staged(desk=desk) as stage:
+        await opened(stage)
+        await stage.pilot.press("delete", "ctrl+s")
+        await until(stage, lambda: desk.values["max_run_minutes"] == "10")
 
 
-def test_esc_closes_the_input_first_and_then_the_settings() -> None:
-    async def play() -> None:
-        desk = ConfigDesk()
-        async with staged(desk=desk) as stage:
-            await opened(stage)
-            await stage.pilot.press("enter", "5", "escape")
-            assert isinstance(stage.pilot.app.screen, Settings)
-            await stage.pilot.press("escape")
-            assert isinstance(stage.pilot.app.screen, MainScreen)
-            assert desk.values == {}
-
-    asyncio.run(play())
+async def test_esc_closes_the_input_first_and_then_the_settings() -> None:
+    desk = ConfigDesk()
+    async with staged(desk=desk) as stage:
+        await opened(stage)
+        await stage.pilot.press("enter", "5", "escape")
+        assert isinstance(stage.pilot.app.screen, Settings)
+        await stage.pilot.press("escape")
+        assert isinstance(stage.pilot.app.screen, MainScreen)
+        assert desk.values == {}
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24), (40, 8), (20, 5), (1, 1)])
-def test_the_cursor_is_always_visible(size: tuple[int, int]) -> None:
-    async def play() -> None:
-        async with staged(size=size, desk=ConfigDesk()) as stage:
-            await stage.pilot.press("comma")
-            await until(stage, lambda: size == (1, 1) or "▌" in shown(stage))
-            for key in ("G", "k", "ctrl+u", "g"):
-                await stage.pilot.press(key)
-                assert size == (1, 1) or "▌" in shown(stage)
-
-    asyncio.run(play())
+async def test_the_cursor_is_always_visible(size: tuple[int, int]) -> None:
+    async with staged(size=size, desk=ConfigDesk()) as stage:
+        await stage.pilot.press("comma")
+        await until(stage, lambda: size == (1, 1) or "▌" in shown(stage))
+        for key in ("G", "k", "ctrl+u", "g"):
+            await stage.pilot.press(key)
+            assert size == (1, 1) or "▌" in shown(stage)
 
 
 def test_config_set_accepts_every_default() -> None:

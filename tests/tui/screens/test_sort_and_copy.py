@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from textual.app import SystemCommand
 
 from backprop_tui.domain.status import Status
@@ -41,148 +39,115 @@ def commands(stage: Stage) -> dict[str, SystemCommand]:
     return {one.title: one for one in stage.pilot.app.get_system_commands(stage.pilot.app.screen)}
 
 
-def test_v_sorts_and_restores_the_default_order() -> None:
-    async def play() -> None:
-        async with staged(snapshot(*RUNS)) as stage:
-            before = order(stage)
-            assert "group:sweep" in before
-            await press(stage, "v", "l")
-            assert order(stage)[:4] == ["s4", "s1", "slow", "quick"]
-            await press(stage, "v", "a")
-            assert order(stage) == before
-
-    asyncio.run(play())
+async def test_v_sorts_and_restores_the_default_order() -> None:
+    async with staged(snapshot(*RUNS)) as stage:
+        before = order(stage)
+        assert "group:sweep" in before
+        await press(stage, "v", "l")
+        assert order(stage)[:4] == ["s4", "s1", "slow", "quick"]
+        await press(stage, "v", "a")
+        assert order(stage) == before
 
 
-def test_the_cursor_stays_with_its_run_when_the_order_changes() -> None:
-    async def play() -> None:
-        async with staged(snapshot(*RUNS)) as stage:
-            await press(stage, "j", "v", "n")
-            assert stage.runs.selected == "quick"
-            assert stage.runs.line_text(order(stage).index("quick") + 1).startswith("▌")
-
-    asyncio.run(play())
+async def test_the_cursor_stays_with_its_run_when_the_order_changes() -> None:
+    async with staged(snapshot(*RUNS)) as stage:
+        await press(stage, "j", "v", "n")
+        assert stage.runs.selected == "quick"
+        assert stage.runs.line_text(order(stage).index("quick") + 1).startswith("▌")
 
 
-def test_new_values_do_not_move_rows_but_a_new_status_does() -> None:
-    async def play() -> None:
-        async with staged(snapshot(*RUNS)) as stage:
-            await press(stage, "v", "l")
-            first = order(stage)
-            better = running("quick", step=9, total_steps=10, metrics={"loss": 0.1})
-            await stage.becomes(snapshot(RUNS[0], better, *RUNS[2:]))
-            assert order(stage) == first
-            await stage.becomes(snapshot(RUNS[0], ended("quick", metrics={"loss": 0.1}), *RUNS[2:]))
-            assert order(stage)[0] == "quick"
-
-    asyncio.run(play())
+async def test_new_values_do_not_move_rows_but_a_new_status_does() -> None:
+    async with staged(snapshot(*RUNS)) as stage:
+        await press(stage, "v", "l")
+        first = order(stage)
+        better = running("quick", step=9, total_steps=10, metrics={"loss": 0.1})
+        await stage.becomes(snapshot(RUNS[0], better, *RUNS[2:]))
+        assert order(stage) == first
+        await stage.becomes(snapshot(RUNS[0], ended("quick", metrics={"loss": 0.1}), *RUNS[2:]))
+        assert order(stage)[0] == "quick"
 
 
-def test_clicks_on_a_heading_sort_then_reverse_then_restore_the_order() -> None:
-    async def play() -> None:
-        async with staged(snapshot(*RUNS)) as stage:
-            before = order(stage)
-            column = stage.runs.line_text(0).index("loss")
-            seen = []
-            for _ in range(3):
-                await stage.pilot.click(stage.runs, offset=(column, 0))
-                await stage.pilot.pause()
-                seen.append(order(stage))
-            assert seen[0][0] == "s4"
-            assert seen[1][0] == "quick"
-            assert seen[2] == before
-
-    asyncio.run(play())
-
-
-def test_columns_can_be_hidden_and_shown_again() -> None:
-    async def play() -> None:
-        async with staged(snapshot(*RUNS)) as stage:
-            assert "trend" in stage.runs.line_text(0)
-            await press(stage, "v", "1", "escape")
-            assert "trend" not in stage.runs.line_text(0)
-            await press(stage, "v", "1", "escape")
-            assert "trend" in stage.runs.line_text(0)
-
-    asyncio.run(play())
-
-
-def test_b_goes_to_the_best_run_even_of_a_folded_group() -> None:
-    async def play() -> None:
-        async with staged(snapshot(*RUNS)) as stage:
-            stage.runs.select("group:sweep")
-            await press(stage, "h", "b")
-            assert stage.runs.selected == "s4"
-
-    asyncio.run(play())
-
-
-def test_capital_r_retries_only_the_failed_runs_of_the_group() -> None:
-    async def play() -> None:
-        async with staged(snapshot(*RUNS)) as stage:
-            stage.runs.select("group:sweep")
-            await press(stage, "R")
-            assert stage.desk.asked == [("resume", "s3", "--detach"), ("resume", "s4", "--detach")]
-
-    asyncio.run(play())
-
-
-def test_capital_r_without_a_group_sends_nothing() -> None:
-    async def play() -> None:
-        async with staged(snapshot(*RUNS)) as stage:
-            await press(stage, "R", "b")
-            assert stage.desk.asked == []
-
-    asyncio.run(play())
-
-
-def test_y_offers_values_and_copies_the_chosen_one() -> None:
-    async def play() -> None:
-        async with staged(snapshot(*RUNS)) as stage:
-            await press(stage, "y")
-            assert isinstance(stage.pilot.app.screen, Ask)
-            await press(stage, "l")
-            assert stage.pilot.app.clipboard == "/state/runs/slow/output.log"
-            await press(stage, "y", "c")
-            assert stage.pilot.app.clipboard == "python train.py"
-            await press(stage, "y", "y")
-            assert stage.pilot.app.clipboard == "slow"
-            await press(stage, "space", "space", "y")
-            assert stage.pilot.app.clipboard == "slow quick"
-
-    asyncio.run(play())
-
-
-def test_y_in_the_details_copies_the_value_under_the_cursor() -> None:
-    async def play() -> None:
-        async with staged(snapshot(*RUNS)) as stage:
-            await press(stage, "4", "tab", "j", "y")
-            assert stage.main.query_one(DetailsTab).value_at_cursor == ("id", "slow")
-            assert stage.pilot.app.clipboard == "slow"
-            await press(stage, "G", "y")
-            assert stage.pilot.app.clipboard == "/state/runs/slow"
-
-    asyncio.run(play())
-
-
-def test_the_palette_goes_to_runs_sorts_and_filters() -> None:
-    async def play() -> None:
-        async with staged(snapshot(*RUNS)) as stage:
-            found = commands(stage)
-            found["Go to run other"].callback()
+async def test_clicks_on_a_heading_sort_then_reverse_then_restore_the_order() -> None:
+    async with staged(snapshot(*RUNS)) as stage:
+        before = order(stage)
+        column = stage.runs.line_text(0).index("loss")
+        seen = []
+        for _ in range(3):
+            await stage.pilot.click(stage.runs, offset=(column, 0))
             await stage.pilot.pause()
-            assert stage.runs.selected == "other"
-            found["Sort by loss"].callback()
-            await stage.pilot.pause()
-            assert order(stage)[0] == "s4"
-            found["Show only failed"].callback()
-            await stage.pilot.pause()
-            assert set(order(stage)) == {"s3", "other"}
-            found["Go to run slow"].callback()
-            await stage.pilot.pause()
-            assert stage.runs.selected == "slow"
+            seen.append(order(stage))
+        assert seen[0][0] == "s4"
+        assert seen[1][0] == "quick"
+        assert seen[2] == before
 
-    asyncio.run(play())
+
+async def test_columns_can_be_hidden_and_shown_again() -> None:
+    async with staged(snapshot(*RUNS)) as stage:
+        assert "trend" in stage.runs.line_text(0)
+        await press(stage, "v", "1", "escape")
+        assert "trend" not in stage.runs.line_text(0)
+        await press(stage, "v", "1", "escape")
+        assert "trend" in stage.runs.line_text(0)
+
+
+async def test_b_goes_to_the_best_run_even_of_a_folded_group() -> None:
+    async with staged(snapshot(*RUNS)) as stage:
+        stage.runs.select("group:sweep")
+        await press(stage, "h", "b")
+        assert stage.runs.selected == "s4"
+
+
+async def test_capital_r_retries_only_the_failed_runs_of_the_group() -> None:
+    async with staged(snapshot(*RUNS)) as stage:
+        stage.runs.select("group:sweep")
+        await press(stage, "R")
+        assert stage.desk.asked == [("resume", "s3", "--detach"), ("resume", "s4", "--detach")]
+
+
+async def test_capital_r_without_a_group_sends_nothing() -> None:
+    async with staged(snapshot(*RUNS)) as stage:
+        await press(stage, "R", "b")
+        assert stage.desk.asked == []
+
+
+async def test_y_offers_values_and_copies_the_chosen_one() -> None:
+    async with staged(snapshot(*RUNS)) as stage:
+        await press(stage, "y")
+        assert isinstance(stage.pilot.app.screen, Ask)
+        await press(stage, "l")
+        assert stage.pilot.app.clipboard == "/state/runs/slow/output.log"
+        await press(stage, "y", "c")
+        assert stage.pilot.app.clipboard == "python train.py"
+        await press(stage, "y", "y")
+        assert stage.pilot.app.clipboard == "slow"
+        await press(stage, "space", "space", "y")
+        assert stage.pilot.app.clipboard == "slow quick"
+
+
+async def test_y_in_the_details_copies_the_value_under_the_cursor() -> None:
+    async with staged(snapshot(*RUNS)) as stage:
+        await press(stage, "4", "tab", "j", "y")
+        assert stage.main.query_one(DetailsTab).value_at_cursor == ("id", "slow")
+        assert stage.pilot.app.clipboard == "slow"
+        await press(stage, "G", "y")
+        assert stage.pilot.app.clipboard == "/state/runs/slow"
+
+
+async def test_the_palette_goes_to_runs_sorts_and_filters() -> None:
+    async with staged(snapshot(*RUNS)) as stage:
+        found = commands(stage)
+        found["Go to run other"].callback()
+        await stage.pilot.pause()
+        assert stage.runs.selected == "other"
+        found["Sort by loss"].callback()
+        await stage.pilot.pause()
+        assert order(stage)[0] == "s4"
+        found["Show only failed"].callback()
+        await stage.pilot.pause()
+        assert set(order(stage)) == {"s3", "other"}
+        found["Go to run slow"].callback()
+        await stage.pilot.pause()
+        assert stage.runs.selected == "slow"
 
 
 class TalkingDesk(FakeDesk):
@@ -191,19 +156,16 @@ class TalkingDesk(FakeDesk):
         return Said(done=True, words="fine", lines=('{"host": {}}', "second line"))
 
 
-def test_the_palette_copies_the_status_and_shows_the_doctor() -> None:
-    async def play() -> None:
-        async with staged(snapshot(*RUNS), desk=TalkingDesk()) as stage:
-            commands(stage)["Copy status as JSON"].callback()
-            await stage.pilot.pause()
-            assert stage.pilot.app.clipboard.startswith('{"host": {}}')
-            commands(stage)["Doctor"].callback()
-            await stage.pilot.pause()
-            page = stage.pilot.app.screen
-            assert isinstance(page, TextScreen)
-            assert "second line" in page.query_one(ScrollView).shown_text
-            await press(stage, "escape")
-            assert stage.pilot.app.screen is stage.main
-            assert stage.desk.asked == [("status", "--json"), ("doctor",)]
-
-    asyncio.run(play())
+async def test_the_palette_copies_the_status_and_shows_the_doctor() -> None:
+    async with staged(snapshot(*RUNS), desk=TalkingDesk()) as stage:
+        commands(stage)["Copy status as JSON"].callback()
+        await stage.pilot.pause()
+        assert stage.pilot.app.clipboard.startswith('{"host": {}}')
+        commands(stage)["Doctor"].callback()
+        await stage.pilot.pause()
+        page = stage.pilot.app.screen
+        assert isinstance(page, TextScreen)
+        assert "second line" in page.query_one(ScrollView).shown_text
+        await press(stage, "escape")
+        assert stage.pilot.app.screen is stage.main
+        assert stage.desk.asked == [("status", "--json"), ("doctor",)]

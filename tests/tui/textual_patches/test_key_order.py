@@ -24,85 +24,67 @@ async def _all_at_once(pilot: Pilot[int], *keys: str) -> None:
     await pilot.pause()
 
 
-def test_letters_behind_a_tab_go_to_the_next_field() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.pilot.press("e")
-            await _all_at_once(stage.pilot, "a", "tab", "b", "c", "tab", "tab", "5", "enter")
-            assert stage.desk.asked == [("edit", "nano", "--name=nanoa", "--tag=bc", "--max-minutes=105")]
-            assert not isinstance(stage.pilot.app.screen, EditRun)
-
-    asyncio.run(play())
+async def test_letters_behind_a_tab_go_to_the_next_field() -> None:
+    async with staged() as stage:
+        await stage.pilot.press("e")
+        await _all_at_once(stage.pilot, "a", "tab", "b", "c", "tab", "tab", "5", "enter")
+        assert stage.desk.asked == [("edit", "nano", "--name=nanoa", "--tag=bc", "--max-minutes=105")]
+        assert not isinstance(stage.pilot.app.screen, EditRun)
 
 
-def test_a_second_escape_closes_no_more_than_the_first() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.pilot.press("s")
-            assert isinstance(stage.pilot.app.screen, Ask)
-            await _all_at_once(stage.pilot, "escape", "escape", "escape", "j")
-            assert isinstance(stage.pilot.app.screen, MainScreen)
-            assert stage.runs.selected == "vit"
-
-    asyncio.run(play())
+async def test_a_second_escape_closes_no_more_than_the_first() -> None:
+    async with staged() as stage:
+        await stage.pilot.press("s")
+        assert isinstance(stage.pilot.app.screen, Ask)
+        await _all_at_once(stage.pilot, "escape", "escape", "escape", "j")
+        assert isinstance(stage.pilot.app.screen, MainScreen)
+        assert stage.runs.selected == "vit"
 
 
-def test_keys_behind_one_that_opens_a_dialog_go_to_the_dialog() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await _all_at_once(stage.pilot, "j", "s", "enter", "j")
-            assert stage.desk.asked == [("stop", "vit")]
-            assert stage.runs.selected == "wait-1"
-            await _all_at_once(stage.pilot, "n", "a", "full_stop", "p", "y")
-            screen = stage.pilot.app.screen
-            assert isinstance(screen, NewRun)
-            assert screen.draft["command"] == "a.py"
-
-    asyncio.run(play())
+async def test_keys_behind_one_that_opens_a_dialog_go_to_the_dialog() -> None:
+    async with staged() as stage:
+        await _all_at_once(stage.pilot, "j", "s", "enter", "j")
+        assert stage.desk.asked == [("stop", "vit")]
+        assert stage.runs.selected == "wait-1"
+        await _all_at_once(stage.pilot, "n", "a", "full_stop", "p", "y")
+        screen = stage.pilot.app.screen
+        assert isinstance(screen, NewRun)
+        assert screen.draft["command"] == "a.py"
 
 
-def test_a_slow_key_delays_the_others_only_for_a_while() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            started, free = asyncio.Event(), asyncio.Event()
+async def test_a_slow_key_delays_the_others_only_for_a_while() -> None:
+    async with staged() as stage:
+        started, free = asyncio.Event(), asyncio.Event()
 
-            async def handle_slowly() -> None:
-                started.set()
-                await free.wait()
+        async def handle_slowly() -> None:
+            started.set()
+            await free.wait()
 
-            stage.runs.call_next(handle_slowly)  # the widget with the focus
-            await started.wait()
-            for key in ("j", "ctrl+c", "ctrl+c"):
-                stage.pilot.app.post_message(events.Key(key, None))
-            left = asyncio.get_running_loop().time() + 10
-            while stage.pilot.app.return_code is None and asyncio.get_running_loop().time() < left:  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
-            assert stage.pilot.app.return_code == 0
-            free.set()
-
-    asyncio.run(play())
+        stage.runs.call_next(handle_slowly)  # the widget with the focus
+        await started.wait()
+        for key in ("j", "ctrl+c", "ctrl+c"):
+            stage.pilot.app.post_message(events.Key(key, None))
+        left = asyncio.get_running_loop().time() + 10
+        while stage.pilot.app.return_code is None and asyncio.get_running_loop().time() < left:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        assert stage.pilot.app.return_code == 0
+        free.set()
 
 
-def test_a_second_enter_does_not_choose_twice() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.pilot.press("ctrl+p", *"theme backprop-light")
-            await _all_at_once(stage.pilot, "enter", "enter", "enter")
-            assert stage.pilot.app.theme == "backprop-light"
-            assert isinstance(stage.pilot.app.screen_stack[0], MainScreen)
-
-    asyncio.run(play())
+async def test_a_second_enter_does_not_choose_twice() -> None:
+    async with staged() as stage:
+        await stage.pilot.press("ctrl+p", *"theme backprop-light")
+        await _all_at_once(stage.pilot, "enter", "enter", "enter")
+        assert stage.pilot.app.theme == "backprop-light"
+        assert isinstance(stage.pilot.app.screen_stack[0], MainScreen)
 
 
-def test_the_palette_may_be_closed_while_it_still_gathers_commands() -> None:
-    async def play() -> None:
-        async with staged() as stage:
-            await stage.pilot.press("ctrl+p")
-            palette = stage.pilot.app.screen
-            assert isinstance(palette, Palette)
-            await palette.query_one(CommandList).remove()
-            gathered = palette._gather_commands("theme")
-            await gathered.wait()
-            assert gathered.error is None
-
-    asyncio.run(play())
+async def test_the_palette_may_be_closed_while_it_still_gathers_commands() -> None:
+    async with staged() as stage:
+        await stage.pilot.press("ctrl+p")
+        palette = stage.pilot.app.screen
+        assert isinstance(palette, Palette)
+        await palette.query_one(CommandList).remove()
+        gathered = palette._gather_commands("theme")
+        await gathered.wait()
+        assert gathered.error is None
