@@ -20,10 +20,10 @@ from backprop_tui.domain.formatting import counted
 from backprop_tui.tui.actions import MAIN_ACTIONS
 from backprop_tui.tui.bridge import DigestReady, Post, RunsEnded, StoreFailed, StoreRead
 from backprop_tui.tui.charts.source import ChartSource, NoCharts
+from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.focus import WindowFocus
 from backprop_tui.tui.notifications.run_ends import summarize_ends
 from backprop_tui.tui.preferences import Preferences
-from backprop_tui.tui.requests import Desk
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.panes_screen import StoreBridge
 from backprop_tui.tui.snapshot import Snapshot
@@ -60,7 +60,7 @@ class Dashboard(App[int]):
     def __init__(
         self,
         bridge: AppBridge,
-        desk: Desk,
+        commands: CommandRunner,
         preferences: Preferences,
         *,
         charts: ChartSource | None = None,
@@ -72,7 +72,7 @@ class Dashboard(App[int]):
         self._window_focus = focus or WindowFocus()
         self._charts = charts or NoCharts()
         self._bridge = bridge
-        self._desk = desk
+        self._commands = commands
         self._preferences = preferences
         self._selected_run = selected_run
         self._interrupted_at = float("-inf")
@@ -107,7 +107,7 @@ class Dashboard(App[int]):
         self._main = MainScreen(
             self._bridge.first(),
             self._bridge,
-            self._desk,
+            self._commands,
             self._charts,
             glyphs=self._preferences.glyphs,
             selected_run=self._selected_run,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backprop_tui.tui.cells import clip
+from backprop_tui.tui.commands import Verdict
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import LineBuilder
-from backprop_tui.tui.new_run.verdict import Verdict, sentence
 from backprop_tui.tui.tokens import Line, Piece, Token
 
 _INDENT = " " * 13
@@ -67,4 +67,13 @@ def _verdict(verdict: Verdict | None, refusal: str, room: int, glyphs: Glyphs) -
         return label, Piece(clip(f"checking {glyphs.clipped}", room, glyphs), Token.MUTED)
     waits = verdict.starts == 0
     glyph, token = (glyphs.state("waiting"), Token.INFO) if waits else (glyphs.state("completed"), Token.OK)
-    return label, Piece(clip(f"{glyph} {sentence(verdict)}", room, glyphs), token, bold=True)
+    return label, Piece(clip(f"{glyph} {verdict_text(verdict)}", room, glyphs), token, bold=True)
+
+
+def verdict_text(verdict: Verdict) -> str:
+    if verdict.runs == 1:
+        return verdict.message if verdict.starts else f"would wait: {verdict.message}"
+    if verdict.starts == verdict.runs:
+        return f"all {verdict.runs} would start now"
+    waiting = verdict.runs - verdict.starts
+    return f"{verdict.starts} of {verdict.runs} would start now; {waiting} wait: {verdict.message}"

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING
 
 from backprop_tui.config.keys import KEYS
-from backprop_tui.config.kinds import NONE
+from backprop_tui.config.kinds import NONE, Value
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.cells import left
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import LineBuilder, heading, width_of
 from backprop_tui.tui.tokens import Line, Piece, Token
+
+if TYPE_CHECKING:
+    from backprop_tui.config.load import Settings
 
 DEFAULT = "default"
 ENVIRONMENT = "environment "
@@ -42,37 +44,28 @@ class SettingRow:
     help: str
 
 
-def settings_rows(lines: Sequence[str]) -> list[SettingRow]:
-    """The rows for the output of `config show --json`.
-
-    Raises:
-        ValueError, TypeError: it is not such output.
-    """
-    settings = json.loads("\n".join(lines))
-    if not isinstance(settings, dict):
-        raise TypeError("config show wrote no object")
-    return [_setting_row(name, settings[name]) for name in KEYS if name in settings]
-
-
-def _setting_row(name: str, setting: dict[str, Any]) -> SettingRow:
-    section = KEYS[name].section
-    return SettingRow(
-        key=name,
-        section=_TITLES.get(section, section.capitalize()),
-        value=sanitize(value_text(setting["value"])),
-        origin=_short_origin(sanitize(str(setting["origin"]))),
-        help=KEYS[name].help,
-    )
+def settings_rows(settings: Settings) -> list[SettingRow]:
+    """The rows, in the order of the registry of keys."""
+    return [
+        SettingRow(
+            key=name,
+            section=_TITLES.get(key.section, key.section.capitalize()),
+            value=sanitize(value_text(settings[name])),
+            origin=_short_origin(sanitize(settings.origin(name))),
+            help=key.help,
+        )
+        for name, key in KEYS.items()
+    ]
 
 
-def value_text(value: object) -> str:
+def value_text(value: Value) -> str:
     match value:
         case None:
             return NONE
         case bool():
             return "true" if value else "false"
-        case list() | tuple():
-            return ",".join(map(str, value))
+        case tuple():
+            return ",".join(value)
         case float():
             return f"{value:.15g}"
         case _:

@@ -17,10 +17,10 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.cells import clip
+from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.screens.form import Field, Form
 from backprop_tui.tui.screens.questions import names_of
-from backprop_tui.tui.screens.run_actions import Commands
 from backprop_tui.tui.tokens import Line, Piece, Token
 
 _NAME = Field(name="name", label="Name")
@@ -46,7 +46,7 @@ class EditRun(Form):
     KEYS = "enter save · esc cancel"
     STATUS_ROWS = 3
 
-    def __init__(self, runs: Sequence[KnownRun], commands: Commands, *, glyphs: Glyphs) -> None:
+    def __init__(self, runs: Sequence[KnownRun], commands: CommandRunner, *, glyphs: Glyphs) -> None:
         rows = [(_TAGS,), (_NOTE,), (_PRIORITY,)]
         if len(runs) == 1:
             rows.insert(0, (_NAME,))

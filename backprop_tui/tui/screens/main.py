@@ -20,6 +20,7 @@ from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.states import is_held_back
 from backprop_tui.tui.actions import BY_ID, MAIN_ACTIONS, Scope, bindings
 from backprop_tui.tui.charts.source import ChartSource, NoCharts
+from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.digest.history import AbsenceDigest
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.layout import Zoom
@@ -28,11 +29,10 @@ from backprop_tui.tui.panes.governor import unseen_problems
 from backprop_tui.tui.panes.run_list import OLDER
 from backprop_tui.tui.panes.run_order import RunSort, best_first, best_of, next_sort
 from backprop_tui.tui.panes.run_rows import GROUP
-from backprop_tui.tui.requests import Desk
 from backprop_tui.tui.screens.ask import CANCEL
 from backprop_tui.tui.screens.panes_screen import PanesScreen, StoreBridge
 from backprop_tui.tui.screens.questions import COLUMN, copy_question, copyable, view_question
-from backprop_tui.tui.screens.run_actions import Commands, RunActions
+from backprop_tui.tui.screens.run_actions import RunActions
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.theme import DARK, LIGHT, TERMINAL
 from backprop_tui.tui.widgets.bars import FooterBar, GovernorBar, ProblemBar
@@ -59,7 +59,7 @@ class MainScreen(PanesScreen):
         self,
         snapshot: Snapshot,
         bridge: StoreBridge,
-        desk: Desk,
+        commands: CommandRunner,
         charts: ChartSource | None = None,
         *,
         glyphs: Glyphs,
@@ -71,7 +71,7 @@ class MainScreen(PanesScreen):
         super().__init__(
             snapshot, bridge, self._charts, glyphs=glyphs, selected_run=selected_run, has_example=has_example
         )
-        self.commands = Commands(desk)
+        self.commands = commands
         self._run_actions = RunActions(self.commands, self)
         self._draft: Mapping[str, str] = {}  # of the New run dialog, kept from one opening to the next
 
@@ -281,7 +281,7 @@ class MainScreen(PanesScreen):
         self.work(self._run_actions.remove(self._target_runs()))
 
     def action_hold(self) -> None:
-        self.work(self._run_actions.hold(held=self.snapshot.queue_held))
+        self.work(self._run_actions.switch_queue(held=self.snapshot.queue_held))
 
     def action_time(self) -> None:
         self.work(self._more_time(self._target_runs()))
@@ -367,9 +367,9 @@ class MainScreen(PanesScreen):
         self.app.push_screen(EditRun(runs, self.commands, glyphs=self.glyphs), closed)
 
     def action_settings(self) -> None:
-        from backprop_tui.tui.screens.settings import Settings
+        from backprop_tui.tui.screens.settings import SettingsScreen
 
-        self.app.push_screen(Settings(self.commands, glyphs=self.glyphs))
+        self.app.push_screen(SettingsScreen(self.commands, glyphs=self.glyphs))
 
     def action_help(self) -> None:
         from backprop_tui.tui.screens.help import Help

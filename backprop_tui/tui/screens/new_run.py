@@ -11,14 +11,14 @@ from textual.binding import BindingType
 from textual.widgets import Input
 
 from backprop_tui.domain.errors import BackpropError
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.actions import NEW_RUN_ACTIONS, bindings
+from backprop_tui.tui.commands import CommandRunner, Verdict
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.new_run.draft import COMMAND, MORE, Draft, is_empty, shell_line, words_of
 from backprop_tui.tui.new_run.paths import Completions, completions
-from backprop_tui.tui.new_run.verdict import Verdict
 from backprop_tui.tui.panes.new_run import draw_completions, draw_live
 from backprop_tui.tui.screens.form import Field, FieldInput, Form
-from backprop_tui.tui.screens.run_actions import Commands
 from backprop_tui.tui.tokens import Line
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
@@ -105,7 +105,7 @@ class NewRun(Form):
     BINDINGS: ClassVar[list[BindingType]] = bindings(NEW_RUN_ACTIONS)
 
     def __init__(
-        self, draft: Mapping[str, str], commands: Commands, recent: Sequence[Draft], *, glyphs: Glyphs
+        self, draft: Mapping[str, str], commands: CommandRunner, recent: Sequence[Draft], *, glyphs: Glyphs
     ) -> None:
         super().__init__(_ROWS, draft, glyphs=glyphs)
         self.draft = dict(draft)
@@ -174,7 +174,7 @@ class NewRun(Form):
         try:
             return await self._commands.dry_run(words), ""
         except BackpropError as error:
-            return None, str(error)
+            return None, sanitize(str(error))
 
     def submit(self) -> None:
         self._queue(stay=False)

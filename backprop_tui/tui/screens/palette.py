@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
+from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import Status
+from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.panes.run_order import NEWEST, SORTS, RunSort
 from backprop_tui.tui.screens.questions import SORT_TITLES
-from backprop_tui.tui.screens.run_actions import Commands
 from backprop_tui.tui.screens.text_screen import TextScreen
-from backprop_tui.tui.tokens import Line, Piece, Token
+from backprop_tui.tui.tokens import Piece
 
 if TYPE_CHECKING:
     from backprop_tui.tui.screens.main import MainScreen
@@ -24,7 +26,7 @@ _FAILED_FILTER = "state:failed"
 _MAX_RUNS = 200
 
 
-def palette_commands(screen: MainScreen, commands: Commands) -> Iterator[PaletteCommand]:
+def palette_commands(screen: MainScreen, commands: CommandRunner) -> Iterator[PaletteCommand]:
     """Yield the commands that have no key."""
     snapshot = screen.snapshot
     for key in (*SORTS, NEWEST):
@@ -39,16 +41,22 @@ def palette_commands(screen: MainScreen, commands: Commands) -> Iterator[Palette
         yield f"Go to run {name}", f"{run.status.value}  {run.id}", partial(screen.go_to, run.id)
 
 
-async def _copy_status(screen: MainScreen, commands: Commands) -> None:
-    result = await commands.output_of("status", "--json")
-    if result.done:
-        screen.app.copy_to_clipboard("\n".join(result.lines))
-    screen.tell("Copied the status as JSON" if result.done else result.message, bad=not result.done)
+async def _copy_status(screen: MainScreen, commands: CommandRunner) -> None:
+    try:
+        status = await commands.status()
+    except BackpropError as error:
+        screen.tell(sanitize(str(error)), bad=True)
+    else:
+        screen.app.copy_to_clipboard(json.dumps(status, indent=2))
+        screen.tell("Copied the status as JSON")
 
 
-async def _doctor(screen: MainScreen, commands: Commands) -> None:
+async def _doctor(screen: MainScreen, commands: CommandRunner) -> None:
     screen.tell("Checking the machine")
-    result = await commands.output_of("doctor")
-    lines: list[Line] = [(Piece(f" {line}"),) for line in result.lines or (result.message,)]
-    token = Token.ACCENT if result.done else Token.WARN
-    screen.app.push_screen(TextScreen("Doctor", [(), *lines], glyphs=screen.glyphs, token=token))
+    try:
+        report = await commands.doctor()
+    except BackpropError as error:
+        screen.tell(sanitize(str(error)), bad=True)
+    else:
+        lines = [(Piece(f" {sanitize(line)}"),) for line in report]
+        screen.app.push_screen(TextScreen("Doctor", [(), *lines], glyphs=screen.glyphs))

@@ -18,6 +18,7 @@ from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.actions import SETTINGS_ACTIONS, bindings
 from backprop_tui.tui.cells import clip
+from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.panes.footer import draw_footer
 from backprop_tui.tui.panes.settings import (
@@ -25,8 +26,8 @@ from backprop_tui.tui.panes.settings import (
     default_text,
     draw_settings,
     draw_settings_heading,
+    settings_rows,
 )
-from backprop_tui.tui.screens.run_actions import Commands
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.textual_patches.line_input import LineInput
 from backprop_tui.tui.tokens import Line, Piece, Token
@@ -39,14 +40,14 @@ _DASHBOARD = "dashboard."
 _NOTHING = Piece("")
 
 
-class Settings(DismissOnce, Screen[None]):
+class SettingsScreen(DismissOnce, Screen[None]):
     """The cursor is on one key, whose value is edited in an input at the bottom. Nothing is written before ctrl+s."""
 
     AUTO_FOCUS = ""  # the input has the focus only while it is open
     COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
     BINDINGS: ClassVar[list[BindingType]] = bindings(SETTINGS_ACTIONS)
 
-    def __init__(self, commands: Commands, *, glyphs: Glyphs) -> None:
+    def __init__(self, commands: CommandRunner, *, glyphs: Glyphs) -> None:
         super().__init__()
         self._commands = commands
         self._glyphs = glyphs
@@ -55,7 +56,6 @@ class Settings(DismissOnce, Screen[None]):
         self._warned = False
         self._place = 0
         self._top = 0
-        self._path = ""
         self._message = Piece("reading the settings", Token.MUTED)
 
     def compose(self) -> ComposeResult:
@@ -87,11 +87,10 @@ class Settings(DismissOnce, Screen[None]):
 
     async def _read(self, message: Piece = _NOTHING) -> None:
         """Read all settings, then show a message."""
-        self._path = self._path or await self._commands.config_path()
         try:
-            self.rows = await self._commands.settings()
+            self.rows = settings_rows(await self._commands.settings())
         except BackpropError as error:
-            message = self._failure(str(error))
+            message = self._failure(sanitize(str(error)))
         self._message = message
         self._draw()
 
@@ -105,7 +104,7 @@ class Settings(DismissOnce, Screen[None]):
         height = max(1, pane.size.height)
         self._top = max(0, min(self._top, cursor - 1), cursor - height + 1)
         pane.show(lines[self._top : self._top + height], cursor=cursor - self._top if lines else None)
-        heading = draw_settings_heading(self._path, width, self._glyphs, changed=len(self.changed))
+        heading = draw_settings_heading(self._commands.config_path, width, self._glyphs, changed=len(self.changed))
         self.query_one("#settings-heading", LineWidget).show([heading])
         self.query_one("#settings-message", LineWidget).show([self._message_line(width)])
         keys = _INPUT_FOOTER if self._is_input_open else _FOOTER

@@ -21,7 +21,7 @@ from backprop_tui.tui.widgets.bars import FooterBar
 from backprop_tui.tui.widgets.chart_tabs import LossChart, MetricsTab, ResourcesTab
 from backprop_tui.tui.widgets.scroll_view import ScrollView
 from tests.tui.charts.runs import chart_data
-from tests.tui.doubles import FakeBridge, FakeDesk
+from tests.tui.doubles import FakeBridge, FakeCommands
 from tests.tui.snapshots import ended, gpu, running, sample, snapshot
 
 RUNS = (running("nano", step=590, total_steps=1000, metrics={"loss": 2.1}), running("vit"), ended("good"))
@@ -86,7 +86,7 @@ async def staged(
 ) -> AsyncIterator[Stage]:
     charts = FakeCharts(bare=bare)
     bridge = FakeBridge(now or snapshot(*RUNS, sample=sample(gpu())))
-    app = Dashboard(bridge, FakeDesk(), Preferences(), charts=charts)
+    app = Dashboard(bridge, FakeCommands(), Preferences(), charts=charts)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         await pilot.pause()

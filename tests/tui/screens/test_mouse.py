@@ -55,7 +55,7 @@ async def test_a_click_on_the_governor_line_shows_the_first_held_run_and_why() -
         await stage.pilot.pause()
         assert stage.runs.selected == "c"
         assert "waits for 1 thing" in stage.selected.tab_widget.shown_text
-        assert stage.desk.asked == []
+        assert stage.commands.calls == []
 
 
 async def test_a_click_on_the_problem_line_shows_the_failed_run() -> None:
@@ -70,7 +70,7 @@ async def test_a_click_in_the_footer_carries_out_the_action() -> None:
         footer = stage.main.query_one(FooterBar)
         await stage.pilot.click(FooterBar, offset=(footer.line_text(0).index("pause"), 0))
         await stage.pilot.pause()
-        assert stage.desk.asked == [("pause", "nano")]
+        assert stage.commands.calls == [("pause", "nano")]
         await stage.pilot.click(FooterBar, offset=(footer.line_text(0).index("all keys"), 0))
         await stage.pilot.pause()
         assert isinstance(stage.pilot.app.screen, Help)
