@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 
 from rich.cells import cell_len
+from textual import events, on
+from textual.message import Message
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
@@ -19,6 +21,7 @@ from backprop_tui.tui.glyphs import Glyphs, start_tokens
 from backprop_tui.tui.lines import LineBuilder, ends, width_of
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.tokens import Line, Piece, Token
+from backprop_tui.tui.widgets.line_widget import LineWidget
 
 RECENT_SECONDS = 86400.0
 _TOKENS = {
@@ -138,3 +141,31 @@ def draw_problem(view: ProblemView | None, width: int, glyphs: Glyphs) -> Line:
     cause = view.cause if cell_len(view.cause) <= room else view.cause.replace("out of memory", "OOM")
     builder.put(shortened(cause, room, glyphs))
     return ends(builder.line(), right, width)
+
+
+class GovernorBar(LineWidget):
+    """One row: whether runs may start now."""
+
+    class Clicked(Message):
+        """The line was clicked, to see why runs wait."""
+
+    @on(events.Click)
+    def _clicked(self) -> None:
+        self.post_message(self.Clicked())
+
+    def show_view(self, view: GovernorLineView, width: int) -> None:
+        self.show([draw_governor(view, width, self.glyphs)])
+
+
+class ProblemBar(LineWidget):
+    """One row: the newest failure that has not been looked at."""
+
+    class Clicked(Message):
+        """The line was clicked, to go to the run."""
+
+    def show_view(self, view: ProblemView | None, width: int) -> None:
+        self.show([draw_problem(view, width, self.glyphs)])
+
+    @on(events.Click)
+    def _clicked(self) -> None:
+        self.post_message(self.Clicked())

@@ -17,6 +17,7 @@ from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import LineBuilder, ends, width_of
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.tokens import STATE_TOKENS, Line, Piece, Token
+from backprop_tui.tui.widgets.line_widget import LineWidget
 
 RECENT_SECONDS = 86400.0  # only runs that ended within a day are counted
 _LEAST_IMPORTANT_FIRST = (Status.COMPLETED, Status.QUEUED, Status.PAUSED, Status.RUNNING, Status.FAILED)
@@ -123,3 +124,10 @@ def _without_least_important(counts: list[StateCount]) -> list[StateCount]:
     shown = {count.state for count in counts}
     least = next(state for state in _LEAST_IMPORTANT_FIRST if state in shown)
     return [count for count in counts if count.state is not least]
+
+
+class HeaderBar(LineWidget):
+    """One row: the state of the machine and the queue in a few words."""
+
+    def show_view(self, view: HeaderView, width: int) -> None:
+        self.show([draw_header(view, width, self.glyphs)])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from textual import events, on
+
 from backprop_tui.domain.governor.heat import is_hot, is_nearly_hot
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import RunLimits
@@ -22,11 +24,12 @@ from backprop_tui.presentation.machine import (
 )
 from backprop_tui.tui.cells import clip, left, right
 from backprop_tui.tui.glyphs import Curves, Glyphs, bar
-from backprop_tui.tui.layout import MachineForm
+from backprop_tui.tui.layout import Layout, MachineForm
 from backprop_tui.tui.lines import LineBuilder, heading
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.sparklines import history
 from backprop_tui.tui.tokens import Line, Piece, Token
+from backprop_tui.tui.widgets.line_widget import LineWidget
 
 FULL_MEMORY = 0.97
 _NOT_ANSWERING = frozenset({GpuHealth.LOST, GpuHealth.STALE, GpuHealth.UNKNOWN})
@@ -400,3 +403,43 @@ def _one_line(view: MachineView, width: int, glyphs: Glyphs) -> Line:
             )
         )
     return builder.line()
+
+
+class MachineBar(LineWidget):
+    """The gauges of host and GPUs; the wheel scrolls when there are more GPUs than rows."""
+
+    _top = 0
+    _lines_drawn: tuple[Line, ...] = ()
+    _heading_rows = 0
+    _rows = 0
+
+    def show_view(self, view: MachineView, layout: Layout) -> None:
+        lines = draw_machine(
+            view,
+            layout.machine_form,
+            layout.width,
+            self.glyphs,
+            heading_row=layout.machine_heading,
+            host_row=layout.host_row,
+        )
+        self._lines_drawn, self._rows = tuple(lines), layout.machine_rows
+        self._heading_rows = int(layout.machine_heading)
+        self._paint()
+
+    def _paint(self) -> None:
+        self._top = max(0, min(self._top, len(self._lines_drawn) - self._rows))
+        start = self._heading_rows + self._top
+        rows = self._lines_drawn[start : start + self._rows - self._heading_rows]
+        self.show([*self._lines_drawn[: self._heading_rows], *rows])
+
+    @on(events.MouseScrollDown)
+    def _wheel_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        self._top += 1
+        self._paint()
+
+    @on(events.MouseScrollUp)
+    def _wheel_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        self._top -= 1
+        self._paint()

@@ -18,11 +18,10 @@ from backprop_tui.tui.charts.compare_screen import draw_compare
 from backprop_tui.tui.charts.compare_view import MOST_RUNS, CompareView, compare_view, compared_run
 from backprop_tui.tui.charts.source import ChartData, ChartSource
 from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
-from backprop_tui.tui.widgets.bars import FooterBar
-from backprop_tui.tui.widgets.chart_mouse import ZOOM, Steered, Zoomed, steer
-from backprop_tui.tui.widgets.chart_tabs import ComparePage
+from backprop_tui.tui.widgets.charts import ZOOM, ComparePage, Steered, Zoomed, steer
 from backprop_tui.tui.widgets.line_widget import COLOURS
 from backprop_tui.tui.widgets.run_charts import CATCHING_UP_SECONDS, CHART_SECONDS
 

@@ -17,7 +17,7 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.actions import FORM_ACTIONS, bindings
 from backprop_tui.tui.cells import clip
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.new_run.command_line import join_lines
+from backprop_tui.tui.screens.draft import join_lines
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.textual_patches.line_input import LineInput
 from backprop_tui.tui.tokens import Line

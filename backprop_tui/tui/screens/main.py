@@ -13,6 +13,7 @@ from textual.app import SuspendNotSupported
 from textual.binding import BindingType
 from textual.message import Message
 
+from backprop_tui.demo.programme import EXAMPLE
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED
@@ -24,22 +25,19 @@ from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.digest.history import AbsenceDigest
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.layout import Zoom
-from backprop_tui.tui.new_run.paths import example_script
-from backprop_tui.tui.panes.governor import unseen_problems
-from backprop_tui.tui.panes.run_list import OLDER
+from backprop_tui.tui.panes.footer import FooterBar
+from backprop_tui.tui.panes.governor import GovernorBar, ProblemBar, unseen_problems
+from backprop_tui.tui.panes.run_list import GROUP, OLDER
 from backprop_tui.tui.panes.run_order import RunSort, best_first, best_of, next_sort
-from backprop_tui.tui.panes.run_rows import GROUP
-from backprop_tui.tui.screens.ask import CANCEL
+from backprop_tui.tui.panes.runs import RunsTable
+from backprop_tui.tui.panes.selected_run import DETAILS, METRICS
 from backprop_tui.tui.screens.panes_screen import PanesScreen, StoreBridge
-from backprop_tui.tui.screens.questions import COLUMN, copy_question, copyable, view_question
+from backprop_tui.tui.screens.questions import CANCEL, COLUMN, copy_question, copyable, view_question
 from backprop_tui.tui.screens.run_actions import RunActions
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.theme import DARK, LIGHT, TERMINAL
-from backprop_tui.tui.widgets.bars import FooterBar, GovernorBar, ProblemBar
-from backprop_tui.tui.widgets.chart_mouse import ZOOM, Zoomed
-from backprop_tui.tui.widgets.runs import RunsTable
-from backprop_tui.tui.widgets.scroll_view import ScrollView
-from backprop_tui.tui.widgets.selected_run import DETAILS, METRICS
+from backprop_tui.tui.widgets.charts import ZOOM, Zoomed
+from backprop_tui.tui.widgets.line_widget import ScrollView
 
 # Dialogs are imported when they are opened, so that they do not delay the first paint.
 
@@ -66,7 +64,7 @@ class MainScreen(PanesScreen):
         selected_run: str | None = None,
     ) -> None:
         self._charts = charts or NoCharts()
-        self.example = example_script()
+        self.example = EXAMPLE if os.path.isfile(EXAMPLE) else None  # the package may be installed without its scripts
         has_example = self.example is not None
         super().__init__(
             snapshot, bridge, self._charts, glyphs=glyphs, selected_run=selected_run, has_example=has_example
@@ -306,15 +304,14 @@ class MainScreen(PanesScreen):
     @on(events.Paste)
     def _pasted(self, message: events.Paste) -> None:
         """Open the New run dialog with a command line that was pasted, or a file that was dropped on the window."""
-        from backprop_tui.tui.new_run.command_line import join_lines
-        from backprop_tui.tui.new_run.draft import COMMAND
+        from backprop_tui.tui.screens.draft import COMMAND, join_lines
 
         line = sanitize(join_lines(message.text)).strip()
         if line:
             self._open_new_run({COMMAND: line}, keep=True)
 
     def action_copy_as_new(self) -> None:
-        from backprop_tui.tui.new_run.draft import draft_like
+        from backprop_tui.tui.screens.draft import draft_like
 
         run = self.state.selected_run(self.snapshot)
         if run is None or run.run is None:
@@ -323,7 +320,7 @@ class MainScreen(PanesScreen):
         self._open_new_run(draft_like(run.run), keep=False)
 
     def action_example(self) -> None:
-        from backprop_tui.tui.new_run.draft import COMMAND
+        from backprop_tui.tui.screens.draft import COMMAND
 
         if self.example is None:
             self.tell("The example is not installed", bad=True)
@@ -335,7 +332,7 @@ class MainScreen(PanesScreen):
 
     def _open_new_run(self, draft: Mapping[str, str], *, keep: bool) -> None:
         """Open the New run dialog; `keep` keeps what was typed when it is closed."""
-        from backprop_tui.tui.new_run.draft import recent_drafts
+        from backprop_tui.tui.screens.draft import recent_drafts
         from backprop_tui.tui.screens.new_run import NewRun
 
         recent = recent_drafts(run.run for run in self.snapshot.runs if run.run is not None)

@@ -3,22 +3,58 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.screen import Screen
 
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import Status
+from backprop_tui.tui.actions import TEXT_ACTIONS, bindings
 from backprop_tui.tui.commands import CommandRunner
+from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.lines import heading
 from backprop_tui.tui.panes.run_order import NEWEST, SORTS, RunSort
 from backprop_tui.tui.screens.questions import SORT_TITLES
-from backprop_tui.tui.screens.text_screen import TextScreen
-from backprop_tui.tui.tokens import Piece
+from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
+from backprop_tui.tui.tokens import Line, Piece, Token
+from backprop_tui.tui.widgets.line_widget import COLOURS, ScrollView
 
 if TYPE_CHECKING:
     from backprop_tui.tui.screens.main import MainScreen
+
+
+class TextScreen(DismissOnce, Screen[None]):
+    """Scrolls when the text is longer than the screen."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(TEXT_ACTIONS)
+
+    def __init__(self, title: str, lines: Sequence[Line], *, glyphs: Glyphs, token: Token = Token.ACCENT) -> None:
+        super().__init__()
+        self._title = Piece(title, token, bold=True)
+        self._lines = lines
+        self._glyphs = glyphs
+
+    def compose(self) -> ComposeResult:
+        yield ScrollView(glyphs=self._glyphs, id="page")
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Draw the heading as wide as the screen."""
+        width = event.size.width
+        back = [Piece("esc", Token.ACCENT, bold=True), Piece(" back", Token.MUTED)]
+        top = heading([(2, [self._title]), (max(8, width - 11), back)], width, self._glyphs, focused=True)
+        self.query_one(ScrollView).show_content([top, *self._lines])
+
+    def action_scroll(self, rows: int) -> None:
+        self.query_one(ScrollView).move(rows)
+
 
 PaletteCommand = tuple[str, str, Callable[[], object]]  # title, help, callback
 

@@ -21,21 +21,20 @@ from backprop_tui.tui.actions import footer_actions
 from backprop_tui.tui.charts.source import ChartSource
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.layout import Layout, compute_layout
-from backprop_tui.tui.panes.beginning import beginning_view
-from backprop_tui.tui.panes.governor import governor_line_view, problem_view
-from backprop_tui.tui.panes.header import header_view
-from backprop_tui.tui.panes.machine import machine_view
+from backprop_tui.tui.panes.footer import FooterBar
+from backprop_tui.tui.panes.governor import GovernorBar, ProblemBar, governor_line_view, problem_view
+from backprop_tui.tui.panes.header import HeaderBar, header_view
+from backprop_tui.tui.panes.machine import MachineBar, machine_view
 from backprop_tui.tui.panes.run_list import OLDER, run_list_view
 from backprop_tui.tui.panes.run_order import RunFilter, RunSort
-from backprop_tui.tui.screens.ask import Ask, Question
+from backprop_tui.tui.panes.runs import RunsTable, beginning_view
+from backprop_tui.tui.panes.selected_run import DETAILS, LOG, SelectedHeading, SelectedRun
+from backprop_tui.tui.screens.questions import Ask, Question
 from backprop_tui.tui.screens.ui_state import UiState
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.textual_patches.line_input import LineInput
-from backprop_tui.tui.widgets.bars import FooterBar, GovernorBar, HeaderBar, MachineBar, ProblemBar
 from backprop_tui.tui.widgets.line_widget import COLOURS, LineWidget
 from backprop_tui.tui.widgets.log import LogView
-from backprop_tui.tui.widgets.runs import RunsTable
-from backprop_tui.tui.widgets.selected_run import DETAILS, LOG, SelectedHeading, SelectedRun
 
 _NO_TOAST_WIDTH, _NO_TOAST_HEIGHT = 60, 12  # on smaller screens a notification would cover everything
 

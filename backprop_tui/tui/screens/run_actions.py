@@ -11,10 +11,11 @@ from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.actions import BY_ID
 from backprop_tui.tui.commands import CommandResult, CommandRunner
-from backprop_tui.tui.screens.ask import CANCEL, Question
 from backprop_tui.tui.screens.questions import (
+    CANCEL,
     NO_LIMIT,
     SET_NUMBER,
+    Question,
     confirm_question,
     has_local_work,
     leave_question,

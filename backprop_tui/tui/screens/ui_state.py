@@ -9,9 +9,8 @@ from backprop_tui.domain.status import ACTIVE
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.states import is_problem
 from backprop_tui.tui.layout import Zoom
-from backprop_tui.tui.panes.run_list import OLDER, RunListOptions
+from backprop_tui.tui.panes.run_list import GROUP, OLDER, RunListOptions, members_of
 from backprop_tui.tui.panes.run_order import RunFilter, RunSort, sorted_runs
-from backprop_tui.tui.panes.run_rows import GROUP, members_of
 from backprop_tui.tui.snapshot import Snapshot
 
 SEEN_AFTER_SECONDS = 2.0  # a problem under the cursor for this long has been seen

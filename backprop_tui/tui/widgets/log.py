@@ -20,7 +20,7 @@ from backprop_tui.tui.log.painting import GUTTER_COLUMNS, RowPainter, changed_ce
 from backprop_tui.tui.log.session import LogSession
 from backprop_tui.tui.log.thread import LOOK_SECONDS, LogThread
 from backprop_tui.tui.tokens import Line
-from backprop_tui.tui.widgets.scroll_view import ScrollView
+from backprop_tui.tui.widgets.line_widget import ScrollView
 
 _SIDEWAYS_COLUMNS = 8
 

@@ -18,8 +18,7 @@ from backprop_tui.tui.actions import BY_ID, METRICS_ACTIONS, Action
 from backprop_tui.tui.charts.choices import AXIS_WORDS, ChartChoices
 from backprop_tui.tui.layout import Layout
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.widgets.chart_mouse import Steered, steer
-from backprop_tui.tui.widgets.chart_tabs import LossChart, MetricsTab, ResourcesTab
+from backprop_tui.tui.widgets.charts import LossChart, MetricsTab, ResourcesTab, Steered, steer
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
 if TYPE_CHECKING:

@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.tui.commands import Verdict
-from backprop_tui.tui.new_run.command_line import join_lines, parse_command
-from backprop_tui.tui.new_run.draft import shell_line, words_of
-from backprop_tui.tui.panes.new_run import verdict_text
+from backprop_tui.tui.screens.draft import join_lines, parse_command, shell_line, words_of
+from backprop_tui.tui.screens.new_run import verdict_text
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from backprop_tui.tui.panes.beginning import beginning_view
+from backprop_tui.tui.panes.machine import MachineBar
+from backprop_tui.tui.panes.runs import beginning_view
 from backprop_tui.tui.screens.new_run import NewRun
-from backprop_tui.tui.widgets.bars import MachineBar
 from tests.tui.doubles import FakeCommands
 from tests.tui.screens.test_main import staged
 from tests.tui.screens.test_new_run import dialog

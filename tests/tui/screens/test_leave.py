@@ -6,9 +6,8 @@ import pytest
 
 from backprop_tui.probes.logout import LogoutPolicy
 from backprop_tui.tui.commands import CommandResult
-from backprop_tui.tui.screens.ask import Ask
 from backprop_tui.tui.screens.main import MainScreen
-from backprop_tui.tui.screens.questions import leave_question
+from backprop_tui.tui.screens.questions import Ask, leave_question
 from backprop_tui.tui.snapshot import Snapshot
 from tests.tui.doubles import FakeCommands
 from tests.tui.screens.test_main import Stage, staged

@@ -18,15 +18,16 @@ from backprop_tui.domain.status import Status
 from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.bridge import StoreFailed, StoreRead
 from backprop_tui.tui.glyphs import ASCII, UNICODE
+from backprop_tui.tui.panes.footer import FooterBar
+from backprop_tui.tui.panes.header import HeaderBar
+from backprop_tui.tui.panes.runs import RunsTable
+from backprop_tui.tui.panes.selected_run import SelectedRun
 from backprop_tui.tui.preferences import Preferences
-from backprop_tui.tui.screens.ask import Ask
 from backprop_tui.tui.screens.edit_run import EditRun
 from backprop_tui.tui.screens.main import MainScreen
+from backprop_tui.tui.screens.questions import Ask
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.widgets.bars import FooterBar, HeaderBar
 from backprop_tui.tui.widgets.line_widget import LineWidget
-from backprop_tui.tui.widgets.runs import RunsTable
-from backprop_tui.tui.widgets.selected_run import SelectedRun
 from tests.tui.doubles import FakeBridge, FakeCommands
 from tests.tui.snapshots import NOW, ended, gpu, queued, running, sample, snapshot
 

@@ -10,9 +10,8 @@ from backprop_tui.config.keys import KEYS
 from backprop_tui.config.kinds import Value
 from backprop_tui.config.load import Settings
 from backprop_tui.tui.commands import CommandResult
-from backprop_tui.tui.panes.settings import default_text, value_text
 from backprop_tui.tui.screens.main import MainScreen
-from backprop_tui.tui.screens.settings import SettingsScreen
+from backprop_tui.tui.screens.settings import SettingsScreen, default_text, value_text
 from backprop_tui.tui.widgets.line_widget import LineWidget
 from tests.tui.doubles import FakeCommands
 from tests.tui.screens.test_main import Stage, staged

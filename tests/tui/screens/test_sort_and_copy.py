@@ -5,10 +5,10 @@ from __future__ import annotations
 from textual.app import SystemCommand
 
 from backprop_tui.domain.status import Status
-from backprop_tui.tui.screens.ask import Ask
-from backprop_tui.tui.screens.text_screen import TextScreen
-from backprop_tui.tui.widgets.scroll_view import ScrollView
-from backprop_tui.tui.widgets.selected_run import DetailsTab
+from backprop_tui.tui.panes.selected_run import DetailsTab
+from backprop_tui.tui.screens.palette import TextScreen
+from backprop_tui.tui.screens.questions import Ask
+from backprop_tui.tui.widgets.line_widget import ScrollView
 from tests.tui.doubles import FakeCommands
 from tests.tui.screens.test_main import Stage, staged
 from tests.tui.snapshots import ended, queued, running, snapshot

@@ -9,10 +9,10 @@ from textual.command import CommandList
 from textual.keys import key_to_character
 from textual.pilot import Pilot
 
-from backprop_tui.tui.screens.ask import Ask
 from backprop_tui.tui.screens.edit_run import EditRun
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.new_run import NewRun
+from backprop_tui.tui.screens.questions import Ask
 from backprop_tui.tui.textual_patches.command_palette import Palette
 from tests.tui.screens.test_main import staged
 
