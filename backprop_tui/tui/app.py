@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from textual import events, on
 from textual.app import App, SystemCommand
@@ -18,33 +18,18 @@ from textual.screen import Screen
 
 from backprop_tui.domain.formatting import counted
 from backprop_tui.tui.actions import MAIN_ACTIONS
-from backprop_tui.tui.bridge import DigestReady, Post, RunsEnded, StoreFailed, StoreRead
+from backprop_tui.tui.bridge import Bridge, DigestReady, RunsEnded, StoreFailed, StoreRead
 from backprop_tui.tui.charts.source import ChartSource, NoCharts
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.focus import WindowFocus
 from backprop_tui.tui.notifications.run_ends import summarize_ends
 from backprop_tui.tui.preferences import Preferences
 from backprop_tui.tui.screens.main import MainScreen
-from backprop_tui.tui.screens.panes_screen import StoreBridge
-from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.textual_patches.key_order import KeyHandled, KeyOrPaste, KeyQueue
 from backprop_tui.tui.theme import DARK, TERMINAL_BACKGROUND, THEMES, theme_colours
 
 _SECOND_INTERRUPT_SECONDS = 2.0
 _MAX_TOASTS = 3
-
-
-class AppBridge(StoreBridge, Protocol):
-    """The bridge to the store, as the application uses it."""
-
-    def first(self) -> Snapshot:
-        """Return what is known before the first paint."""
-
-    async def follow(self, post: Post) -> None:
-        """Post what is new until cancelled."""
-
-    def close(self) -> None:
-        """Stop reading."""
 
 
 class Dashboard(App[int]):
@@ -59,7 +44,7 @@ class Dashboard(App[int]):
 
     def __init__(
         self,
-        bridge: AppBridge,
+        bridge: Bridge,
         commands: CommandRunner,
         preferences: Preferences,
         *,
@@ -97,7 +82,6 @@ class Dashboard(App[int]):
         self.stylesheet.set_variables(self.get_css_variables())
 
     def get_css_variables(self) -> dict[str, str]:
-        """Add our colours, derived from the theme where it does not name them."""
         variables = super().get_css_variables()
         self.theme_variables = theme_colours(variables) | variables
         return self.theme_variables
@@ -131,7 +115,7 @@ class Dashboard(App[int]):
 
     @on(StoreFailed)
     def _store_failed(self, message: StoreFailed) -> None:
-        self._main.fail(message.words)
+        self._main.fail(message.reason)
 
     @on(DigestReady)
     def _remembered(self, message: DigestReady) -> None:
@@ -228,7 +212,6 @@ class Dashboard(App[int]):
             yield SystemCommand(f"Theme {name}", "colours of the dashboard", partial(self._use_theme, name))
 
     def action_command_palette(self) -> None:
-        """Open our palette, unless it is open."""
         from backprop_tui.tui.textual_patches.command_palette import Palette  # not before it is opened: slow to import
 
         if not isinstance(self.screen, Palette):

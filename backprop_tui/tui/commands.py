@@ -92,13 +92,11 @@ class CommandRunner:
         )
 
     async def pause(self, run_ids: Sequence[str]) -> CommandResult:
-        """Pauses running runs."""
         from backprop_tui.client.control import pause_requests
 
         return await self._control(lambda: pause_requests(self._session, run_ids), "paused")
 
     async def continue_(self, run_ids: Sequence[str]) -> CommandResult:
-        """Continues paused runs."""
         from backprop_tui.client.control import continue_requests
 
         return await self._control(lambda: continue_requests(self._session, run_ids), "continued")
@@ -352,7 +350,6 @@ def _named(names: Sequence[str]) -> str:
 
 
 def verdict_from(program: Program, previews: Sequence[RunPreview]) -> Verdict:
-    """The verdict about at least one run."""
     held = [preview for preview in previews if not preview.starts]
     interpreter = program.interpreter
     if held:

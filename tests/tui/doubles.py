@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from backprop_tui.client.run_request import RunRequest
@@ -13,20 +13,20 @@ from backprop_tui.config.keys import KEYS
 from backprop_tui.config.load import Settings
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.tui.bridge import Post
+from backprop_tui.tui.bridge import Bridge, Post
 from backprop_tui.tui.commands import CommandResult, CommandRunner, Verdict
 from backprop_tui.tui.snapshot import Snapshot
 
 
-@dataclass
-class FakeBridge:
+class FakeBridge(Bridge):
     """Returns the snapshot of the test."""
 
-    now: Snapshot
-    selected: list[str | None] = field(default_factory=list)
-    looks: int = 0
-    recalls: int = 0
-    post: Post | None = None
+    def __init__(self, now: Snapshot) -> None:
+        self.now = now
+        self.selected: list[str | None] = []
+        self.looks = 0
+        self.recalls = 0
+        self.post: Post | None = None
 
     def first(self) -> Snapshot:
         return self.now

@@ -52,17 +52,10 @@ def draw_details(
     second, more = _column(second_part, width - half - 2, glyphs, beyond)
     lines = []
     for place in range(max(len(first), len(second))):
-        builder = LineBuilder()
-        _append(builder, first[place] if place < len(first) else ())
+        builder = LineBuilder().extend(first[place] if place < len(first) else ())
         builder.at(half).put(glyphs.divider, Token.RULE)
-        _append(builder, second[place] if place < len(second) else ())
-        lines.append(builder.line())
+        lines.append(builder.extend(second[place] if place < len(second) else ()).line())
     return DrawnDetails(lines=[*above, *lines], places=_shifted([*places, *more], len(above)))
-
-
-def _append(builder: LineBuilder, line: Line) -> None:
-    for piece in line:
-        builder.put(piece.text, piece.token, bold=piece.bold, chosen=piece.chosen)
 
 
 def _shifted(places: Sequence[tuple[int, str, str]], by: int) -> list[tuple[int, str, str]]:
@@ -86,7 +79,6 @@ def _column(
 
 
 def _value_lines(name: str, value: str, width: int, glyphs: Glyphs, *, chosen: bool) -> list[Line]:
-    """A single word is cut in its middle, several words are wrapped."""
     room = max(1, width - _NAME - 1)
     if " " not in value.strip():
         shown = [clip_middle(value, room, glyphs)]
@@ -120,11 +112,9 @@ class DetailsTab(ScrollView):
         self._place = 0
 
     def move(self, rows: int) -> None:
-        """Move the cursor by so many values."""
         self.move_to(self._place + rows)
 
     def move_to(self, place: int) -> None:
-        """Move the cursor to a value and scroll it into view."""
         places = self._drawn.places
         self._place = max(0, min(place, len(places) - 1))
         if places:
@@ -134,7 +124,6 @@ class DetailsTab(ScrollView):
 
     @property
     def value_at_cursor(self) -> tuple[str, str] | None:
-        """Name and value under the cursor."""
         places = self._drawn.places
         return places[self._place][1:] if self._place < len(places) else None
 

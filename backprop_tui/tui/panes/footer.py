@@ -33,7 +33,6 @@ def draw_footer(keys: Sequence[tuple[str, str]], width: int, *, note: str = "", 
 
 
 def key_at(keys: Sequence[tuple[str, str]], column: int, width: int, *, note: str = "") -> str | None:
-    """The key that is drawn at a column."""
     if column >= width - width_of(_ALL_KEYS):
         return "?"
     at = 1 + (len(note) + 3 if note else 0)
@@ -71,5 +70,4 @@ class FooterBar(LineWidget):
 
 
 def footer_texts(actions: Sequence[Action]) -> list[tuple[str, str]]:
-    """Return key and text of each action, as the footer is drawn from."""
     return [(action.keys_in_footer, action.short) for action in actions]

@@ -12,7 +12,6 @@ from backprop_tui.domain.live import Live
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.slices import is_sliced
 from backprop_tui.domain.status import ACTIVE, ENDED, Status
-from backprop_tui.domain.times import from_iso
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.compare import member_names
 from backprop_tui.presentation.known_run import (
@@ -33,7 +32,9 @@ from backprop_tui.tui.panes.run_order import RunFilter, RunSort, best_of, best_s
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.tokens import STATE_TOKENS, Token
 
-GROUP = "group:"
+GROUP, OLDER = "group:", "older:"  # at the start of the ids of rows that are no runs
+MOST_ENDED = 50
+_ALWAYS_SHOWN_ENDED = 5
 STEP_CELLS = 13
 _WITH_PROGRESS = frozenset({Status.RUNNING, Status.PAUSED, Status.STOPPING})
 _GROUP_STATES = ("running", "paused", "queued", "completed", "timeboxed", "stopped", "failed")
@@ -76,15 +77,14 @@ class RunRow:
     tags: str = ""
     line: RunLine | None = None
     end: str = ""
-    bold: bool = False
+    bold: bool = False  # a failure that nobody has looked at
     dim: bool = False
     member: bool = False
     marked: bool = False
     group: GroupSummary | None = None
 
 
-def run_row(run: KnownRun, moment: Moment, *, name: str, unseen: bool, member: bool, marked: bool) -> RunRow:
-    """The row of one run under a name; `unseen` is a failure that nobody has looked at."""
+def run_row(run: KnownRun, moment: Moment, name: str, *, member: bool = False) -> RunRow:
     ended = run.status in ENDED
     row = RunRow(
         run_id=run.id,
@@ -96,10 +96,8 @@ def run_row(run: KnownRun, moment: Moment, *, name: str, unseen: bool, member: b
         line=run_line(run, moment),
         end=end_facts(run, moment) if ended else "",
         tags=" ".join(f"#{sanitize(str(tag))}" for tag in run.record["tags"]),
-        bold=unseen,
         dim=ended and not is_problem(run),
         member=member,
-        marked=marked,
     )
     if run.status not in _WITH_PROGRESS or run.run is None or run.live is None:
         return row
@@ -162,7 +160,6 @@ def members_of(row_id: str, runs: Iterable[KnownRun]) -> list[KnownRun]:
 
 
 def group_row(group: str, members: Sequence[KnownRun], *, folded: bool) -> RunRow:
-    """The row above the members of a group."""
     states = [_COUNTED_AS.get(run.status.value, run.status.value) for run in members]
     counts = tuple((state, states.count(state)) for state in _GROUP_STATES if state in states)
     best = best_of(members)
@@ -185,27 +182,21 @@ def group_row(group: str, members: Sequence[KnownRun], *, folded: bool) -> RunRo
     )
 
 
-OLDER = "older:"
-RECENT_SECONDS = 86400.0
-MOST_ENDED = 50
-_ALWAYS_SHOWN_ENDED = 5
-
-
-@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(slots=True, kw_only=True)
 class RunListOptions:
     """What the user chose: which groups are folded, which runs are marked or seen, the filter, the order, columns.
 
     `sort` is None for the default order, in which groups stay together; `order` has the ids as they are sorted.
     """
 
-    folded: AbstractSet[str] = field(default_factory=frozenset)
-    marked: AbstractSet[str] = field(default_factory=frozenset)
-    seen: AbstractSet[str] = field(default_factory=frozenset)
+    folded: set[str] = field(default_factory=set)
+    marked: set[str] = field(default_factory=set)
+    seen: set[str] = field(default_factory=set)
     filter: RunFilter = field(default_factory=RunFilter)
     older: bool = False
     sort: RunSort | None = None
     order: Sequence[str] = ()
-    hidden: AbstractSet[str] = field(default_factory=frozenset)
+    hidden: set[str] = field(default_factory=set)  # columns
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,18 +216,18 @@ def run_list_view(snapshot: Snapshot, options: RunListOptions) -> RunListView:
     if options.older or options.filter:
         listed, older = matching, 0
     else:
-        listed, older = _without_older(matching, snapshot.moment)
+        listed, older = _without_older(matching, snapshot)
     unseen = {run.id for run in unseen_problems(snapshot, options.seen)}
     rows: list[RunRow] = []
     if options.sort is None:
         complete = {group: unit for unit in _units(matching) if (group := _group(unit[0]))} if older else {}
         for unit in _units(listed):
             members = complete.get(_group(unit[0]) or "", unit)
-            rows += _unit_rows(unit, members, snapshot.moment, options, unseen)
+            rows += _unit_rows(unit, members, snapshot.moment, options.folded)
     else:
         names = _names(matching)
-        for run in _in_order(listed, options.order):
-            rows.append(_listed_row(run, snapshot.moment, options, unseen, name=names[run.id], member=False))
+        rows += [run_row(run, snapshot.moment, names[run.id]) for run in _in_order(listed, options.order)]
+    rows = [replace(row, bold=row.run_id in unseen, marked=row.run_id in options.marked) for row in rows]
     if older:
         rows.append(RunRow(run_id=OLDER, state="", token=Token.MUTED, name=f"{older} older, a shows them", dim=True))
     return RunListView(
@@ -245,11 +236,11 @@ def run_list_view(snapshot: Snapshot, options: RunListOptions) -> RunListView:
         total=max(snapshot.total, len(matching)),
         filter=options.filter.text,
         sort=options.sort,
-        hidden=options.hidden,
+        hidden=frozenset(options.hidden),
     )
 
 
-def _without_older(runs: Sequence[KnownRun], moment: Moment) -> tuple[list[KnownRun], int]:
+def _without_older(runs: Sequence[KnownRun], snapshot: Snapshot) -> tuple[list[KnownRun], int]:
     """Ended runs of the last day, fifty at most, and always the newest five; and how many are left out."""
     listed: list[KnownRun] = []
     ended = 0
@@ -260,8 +251,7 @@ def _without_older(runs: Sequence[KnownRun], moment: Moment) -> tuple[list[Known
         ended += 1
         if ended > MOST_ENDED:
             continue
-        at = from_iso(run.record.get("ended_at"))
-        if ended <= _ALWAYS_SHOWN_ENDED or (at is not None and moment.wall - at < RECENT_SECONDS):
+        if ended <= _ALWAYS_SHOWN_ENDED or snapshot.ended_recently(run):
             listed.append(run)
     return listed, len(runs) - len(listed)
 
@@ -309,31 +299,15 @@ def _group(run: KnownRun) -> str | None:
 
 
 def _unit_rows(
-    unit: Sequence[KnownRun],
-    members: Sequence[KnownRun],
-    moment: Moment,
-    options: RunListOptions,
-    unseen: AbstractSet[str],
+    unit: Sequence[KnownRun], members: Sequence[KnownRun], moment: Moment, folded: AbstractSet[str]
 ) -> list[RunRow]:
     """The rows of a single run or of a group; `members` includes those that are folded away for their age."""
+    names = [str(run.record["name"]) for run in unit]
     group = _group(unit[0])
     if group is None or len(members) == 1:
-        return [_listed_row(unit[0], moment, options, unseen, name=str(unit[0].record["name"]), member=False)]
-    folded = group in options.folded
-    head = group_row(group, members, folded=folded)
-    if folded:
+        return [run_row(unit[0], moment, names[0])]
+    head = group_row(group, members, folded=group in folded)
+    if group in folded:
         return [head]
-    names = member_names([str(run.record["name"]) for run in unit])
-    return [
-        head,
-        *(
-            _listed_row(run, moment, options, unseen, name=name, member=True)
-            for run, name in zip(unit, names, strict=True)
-        ),
-    ]
-
-
-def _listed_row(
-    run: KnownRun, moment: Moment, options: RunListOptions, unseen: AbstractSet[str], *, name: str, member: bool
-) -> RunRow:
-    return run_row(run, moment, name=name, unseen=run.id in unseen, member=member, marked=run.id in options.marked)
+    named = zip(unit, member_names(names), strict=True)
+    return [head, *(run_row(run, moment, name, member=True) for run, name in named)]

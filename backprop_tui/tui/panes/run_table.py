@@ -21,6 +21,22 @@ from backprop_tui.tui.tokens import STATE_TOKENS, TONE_TOKENS, Line, Piece, Toke
 MARGIN = 1  # at the right edge
 _MOST_SPACE = 3
 _SPARE = 2  # cells that must stay free when a column is added
+HIDEABLE = ("trend", "eta", "timebox", "saved", "slice", "tags")
+# Added one after the other as long as they fit: the column, its new width, and how many cells that takes.
+_ADDITIONS = (
+    ("trend", 10, 12),
+    ("eta", 6, 6),
+    ("name", 22, 6),
+    ("timebox", 6, 7),
+    ("bar", 12, 4),
+    ("saved", 9, 9),
+    ("name", 28, 6),
+    ("slice", 7, 7),
+    ("tags", 16, 18),
+    ("name", 40, 12),
+)
+_LEAST = 77
+_NARROW = 46
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,26 +113,6 @@ class RunColumns:
         return self.slice_at + self.slice + (2 if self.tags else 0)
 
 
-# Added one after the other as long as they fit: the column, its new width, and how many cells that takes.
-_ADDITIONS = (
-    ("trend", 10, 12),
-    ("eta", 6, 6),
-    ("name", 22, 6),
-    ("timebox", 6, 7),
-    ("bar", 12, 4),
-    ("saved", 9, 9),
-    ("name", 28, 6),
-    ("slice", 7, 7),
-    ("tags", 16, 18),
-    ("name", 40, 12),
-)
-_LEAST = 77
-_NARROW = 46
-
-
-HIDEABLE = ("trend", "eta", "timebox", "saved", "slice", "tags")
-
-
 def run_columns(width: int, hidden: AbstractSet[str] = frozenset()) -> RunColumns:
     """The columns at a width, without the hidden ones."""
     if width < _LEAST:
@@ -185,14 +181,12 @@ def column_heads(columns: RunColumns, *, title_width: int) -> list[tuple[str, in
 
 
 def head_at(view: RunListView, columns: RunColumns, column: int) -> str | None:
-    """The heading at a column, where the rows can be sorted by it."""
     title = 4 + (min(20, len(view.filter)) + 2 if view.filter else 0) + len(f" {view.shown}/{view.total}")
     heads = column_heads(columns, title_width=title)
     return next((word for word, at in heads if word in SORTS and at <= column < at + len(word)), None)
 
 
 def draw_run(row: RunRow, columns: RunColumns, glyphs: Glyphs, *, cursor: bool) -> Line:
-    """The row of a run or of a group."""
     builder = LineBuilder()
     builder.put(glyphs.cursor if cursor else " ", Token.ACCENT)
     builder.put(glyphs.mark if row.marked else " ", Token.ACCENT)

@@ -86,7 +86,6 @@ def draw_beginning(view: BeginningView, width: int, glyphs: Glyphs) -> list[Line
 
 
 def draw_no_match(expression: str, width: int) -> list[Line]:
-    """The list while no run matches the filter."""
     indent = " " * max(1, min(18, width // 16))
     message = Piece(f"{indent}No matching runs for /{expression}. ", Token.MUTED)
     return [(), (message, Piece("esc", Token.ACCENT, bold=True), Piece(" clears the filter.", Token.MUTED))]
@@ -189,7 +188,6 @@ class RunsTable(LineWidget, can_focus=True):
         self._top = max(self._top, self._place - self._visible_rows + 1)
 
     def paint(self) -> None:
-        """Paint what changed."""
         width = self.size.width
         if width <= 0 or self.size.height <= 0:
             return
@@ -204,7 +202,6 @@ class RunsTable(LineWidget, can_focus=True):
         self.show(lines, cursor=cursor)
 
     def _placeholder(self, width: int) -> list[Line]:
-        """Return what is shown instead of runs."""
         if self.beginning is not None:
             return draw_beginning(self.beginning, width, self.glyphs)
         return draw_no_match(sanitize(self.view.filter), width) if self.view.filter else []

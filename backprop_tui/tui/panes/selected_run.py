@@ -55,7 +55,6 @@ class SelectedRunView:
 
 
 def selected_run_view(snapshot: Snapshot, run_id: str | None) -> SelectedRunView | None:
-    """None where there is no such run."""
     run = snapshot.find(run_id)
     if run is None:
         return None
@@ -124,7 +123,6 @@ def _tabs(chosen: int, *, short: bool) -> list[Piece]:
 
 
 def tab_at(view: SelectedRunView | None, tab: int, column: int, width: int, glyphs: Glyphs) -> int | None:
-    """The tab at a column of the heading."""
     if view is None:
         return None
     at = 2 + len(_clipped_name(view, width, glyphs)) + 2
@@ -190,12 +188,10 @@ class SelectedRun(Vertical):
         yield ScrollView(glyphs=self._glyphs, id=f"tab-{EVENTS}")
 
     def follow_charts(self) -> None:
-        """Start to read the files of the charts."""
         self.run_worker(self.charts.follow(), name="charts", group="charts")
 
     @property
     def tab_widget(self) -> ScrollView:
-        """The widget of the chosen tab."""
         return self.query_one(f"#tab-{self.tab}", ScrollView)
 
     def footer_actions(self) -> Sequence[Action]:
@@ -230,7 +226,6 @@ class SelectedRun(Vertical):
         self.charts.show(run, chart_widget, snapshot, layout)
 
     def paint(self) -> None:
-        """Paint the heading, the card and the chosen tab."""
         width = self.size.width
         if width <= 0:
             return

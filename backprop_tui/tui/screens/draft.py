@@ -122,7 +122,6 @@ def shell_line(draft: Draft) -> str:
 
 
 def is_empty(draft: Draft) -> bool:
-    """Whether there is no command to start."""
     return not draft.get(COMMAND, "").strip()
 
 
@@ -163,7 +162,6 @@ def _without_interpreter(run: Run) -> tuple[str, ...]:
 
 
 def _other_options(run: Run) -> list[str]:
-    """Return the options that have no field of their own."""
     spec = run.spec
     options = ["--cwd", spec.cwd]
     if spec.script is not None and spec.command[0] != spec.script and spec.python_origin is not None:

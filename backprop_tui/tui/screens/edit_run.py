@@ -64,7 +64,6 @@ class EditRun(Form):
         self.draw_status()
 
     def status(self) -> Sequence[Line]:
-        """Say which runs are edited, and what went wrong."""
         subject = f"{names_of(self._runs)}  {self._runs[0].id}" if len(self._runs) == 1 else names_of(self._runs)
         token = Token.BAD if self._error != _UNCHANGED else Token.MUTED
         error = Piece(clip(self._error, self.text_width, self.glyphs), token)
@@ -135,7 +134,6 @@ def _priority(text: str) -> int:
 
 
 def _common_values(runs: Sequence[KnownRun]) -> dict[str, str]:
-    """Return the values in which all of the runs agree."""
     values = [{name: sanitize(value) for name, value in _values(run).items()} for run in runs]
     return {name: value for name, value in values[0].items() if all(other[name] == value for other in values)}
 

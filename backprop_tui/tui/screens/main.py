@@ -20,6 +20,7 @@ from backprop_tui.domain.status import ENDED
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.states import is_held_back
 from backprop_tui.tui.actions import BY_ID, MAIN_ACTIONS, Scope, bindings
+from backprop_tui.tui.bridge import Bridge
 from backprop_tui.tui.charts.source import ChartSource, NoCharts
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.digest.history import AbsenceDigest
@@ -31,12 +32,12 @@ from backprop_tui.tui.panes.run_list import GROUP, OLDER
 from backprop_tui.tui.panes.run_order import RunSort, best_first, best_of, next_sort
 from backprop_tui.tui.panes.runs import RunsTable
 from backprop_tui.tui.panes.selected_run import DETAILS, METRICS
-from backprop_tui.tui.screens.panes_screen import PanesScreen, StoreBridge
+from backprop_tui.tui.screens.panes_screen import PanesScreen
 from backprop_tui.tui.screens.questions import CANCEL, COLUMN, copy_question, copyable, view_question
 from backprop_tui.tui.screens.run_actions import RunActions
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.theme import DARK, LIGHT, TERMINAL
-from backprop_tui.tui.widgets.charts import ZOOM, Zoomed
+from backprop_tui.tui.widgets.charts import Steered
 from backprop_tui.tui.widgets.line_widget import ScrollView
 
 # Dialogs are imported when they are opened, so that they do not delay the first paint.
@@ -56,7 +57,7 @@ class MainScreen(PanesScreen):
     def __init__(
         self,
         snapshot: Snapshot,
-        bridge: StoreBridge,
+        bridge: Bridge,
         commands: CommandRunner,
         charts: ChartSource | None = None,
         *,
@@ -79,7 +80,6 @@ class MainScreen(PanesScreen):
         return registered is None or registered.with_runs in (None, not self.snapshot.is_beginning)
 
     def _target_runs(self) -> list[KnownRun]:
-        """Return the runs that an action is about."""
         self._follow_cursor()
         return self.state.target_runs(self.snapshot)
 
@@ -170,7 +170,6 @@ class MainScreen(PanesScreen):
         self.paint()
 
     def action_problem(self) -> None:
-        """Go to the next failure that has not been looked at."""
         ids = [run.id for run in unseen_problems(self.snapshot, self.state.seen)]
         if not ids:
             self.tell("No new failures")
@@ -193,7 +192,6 @@ class MainScreen(PanesScreen):
         self.selected.choose(DETAILS)
 
     def action_best(self) -> None:
-        """Go to the best run of the group under the cursor."""
         members = self.state.group_members(self.snapshot)
         best = best_of(members)
         if best is not None:
@@ -473,11 +471,11 @@ class MainScreen(PanesScreen):
         self.tell(f"Smoothing: {self.selected.charts.next_smoothing()}")
 
     def action_zoom_in(self) -> None:
-        self.selected.charts.steer(Zoomed(None, ZOOM))
+        self.selected.charts.steer(Steered.zoom(closer=True))
         self.paint_selected()
 
     def action_zoom_out(self) -> None:
-        self.selected.charts.steer(Zoomed(None, 1 / ZOOM))
+        self.selected.charts.steer(Steered.zoom(closer=False))
         self.paint_selected()
 
     def action_export(self) -> None:

@@ -151,7 +151,6 @@ class NewRun(Form):
         self.draw_status()
 
     def status(self) -> Sequence[Line]:
-        """Return interpreter, shell line, verdict, and what went wrong."""
         try:
             same = "" if is_empty(self.draft) else shell_line(self.draft)
             refusal = self._refusal

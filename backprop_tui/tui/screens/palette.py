@@ -46,7 +46,6 @@ class TextScreen(DismissOnce, Screen[None]):
         yield ScrollView(glyphs=self._glyphs, id="page")
 
     def on_resize(self, event: events.Resize) -> None:
-        """Draw the heading as wide as the screen."""
         width = event.size.width
         back = [Piece("esc", Token.ACCENT, bold=True), Piece(" back", Token.MUTED)]
         top = heading([(2, [self._title]), (max(8, width - 11), back)], width, self._glyphs, focused=True)
@@ -63,7 +62,6 @@ _MAX_RUNS = 200
 
 
 def palette_commands(screen: MainScreen, commands: CommandRunner) -> Iterator[PaletteCommand]:
-    """Yield the commands that have no key."""
     snapshot = screen.snapshot
     for key in (*SORTS, NEWEST):
         yield f"Sort by {SORT_TITLES.get(key, key)}", "order of the runs", partial(screen.sort, RunSort.by(key))

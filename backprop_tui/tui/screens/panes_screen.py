@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine
 from dataclasses import replace
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -18,12 +18,20 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.actions import footer_actions
+from backprop_tui.tui.bridge import Bridge
 from backprop_tui.tui.charts.source import ChartSource
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.layout import Layout, compute_layout
 from backprop_tui.tui.panes.footer import FooterBar
-from backprop_tui.tui.panes.governor import GovernorBar, ProblemBar, governor_line_view, problem_view
-from backprop_tui.tui.panes.header import HeaderBar, header_view
+from backprop_tui.tui.panes.governor import (
+    GovernorBar,
+    ProblemBar,
+    draw_governor,
+    draw_problem,
+    governor_line_view,
+    problem_view,
+)
+from backprop_tui.tui.panes.header import draw_header, header_view
 from backprop_tui.tui.panes.machine import MachineBar, machine_view
 from backprop_tui.tui.panes.run_list import OLDER, run_list_view
 from backprop_tui.tui.panes.run_order import RunFilter, RunSort
@@ -39,19 +47,6 @@ from backprop_tui.tui.widgets.log import LogView
 _NO_TOAST_WIDTH, _NO_TOAST_HEIGHT = 60, 12  # on smaller screens a notification would cover everything
 
 
-class StoreBridge(Protocol):
-    """What the main screen asks of the bridge to the store."""
-
-    def select(self, run_id: str | None) -> None:
-        """Read the events of this run."""
-
-    def look(self) -> None:
-        """Read everything now, because something was changed."""
-
-    def request_digest(self) -> None:
-        """Read what happened during the last absence."""
-
-
 class PanesScreen(Screen[None]):
     """Shows a snapshot; the main screen adds the actions."""
 
@@ -60,7 +55,7 @@ class PanesScreen(Screen[None]):
     def __init__(
         self,
         snapshot: Snapshot,
-        bridge: StoreBridge,
+        bridge: Bridge,
         charts: ChartSource,
         *,
         glyphs: Glyphs,
@@ -84,7 +79,7 @@ class PanesScreen(Screen[None]):
     # Painting
 
     def compose(self) -> ComposeResult:
-        yield HeaderBar(glyphs=self.glyphs, id="header")
+        yield LineWidget(glyphs=self.glyphs, id="header")
         yield MachineBar(glyphs=self.glyphs, id="machine")
         yield GovernorBar(glyphs=self.glyphs, id="governor")
         yield ProblemBar(glyphs=self.glyphs, id="problem")
@@ -121,19 +116,20 @@ class PanesScreen(Screen[None]):
         """Paint every pane from the snapshot; each sends only what changed."""
         self._lay_out()
         width, snapshot = self.app.size.width, self.snapshot
-        self.query_one(HeaderBar).show_view(header_view(snapshot), width)
+        self.query_one("#header", LineWidget).show([draw_header(header_view(snapshot), width, self.glyphs)])
         self.query_one(MachineBar).show_view(machine_view(snapshot), self._layout_now)
-        self.query_one(GovernorBar).show_view(governor_line_view(snapshot), width)
-        self.query_one(ProblemBar).show_view(problem_view(snapshot, self.state.seen), width)
+        self.query_one(GovernorBar).show([draw_governor(governor_line_view(snapshot), width, self.glyphs)])
+        problem = problem_view(snapshot, self.state.seen)
+        self.query_one(ProblemBar).show([] if problem is None else [draw_problem(problem, width, self.glyphs)])
+        self.state.update_order(snapshot)
         beginning = beginning_view(snapshot, example=self._has_example)
-        self.runs_table.show_view(run_list_view(snapshot, self.state.choices(snapshot)), beginning)
+        self.runs_table.show_view(run_list_view(snapshot, self.state), beginning)
         self._follow_cursor()
         self.paint_selected()
 
     @on(SelectedRun.Changed)
     @on(LogView.SearchToggled)
     def paint_selected(self) -> None:
-        """Paint the selected run and the footer."""
         run = self.state.selected_run(self.snapshot)
         self.selected.show_run(run, self.snapshot, self._layout_now)
         status = None if run is None or self.state.row == OLDER else run.status
@@ -191,11 +187,9 @@ class PanesScreen(Screen[None]):
     # Talking to the user, and work in the background
 
     async def ask(self, question: Question) -> str:
-        """Ask in a dialog; return the value of the answer, or `CANCEL`."""
         return await self.app.push_screen_wait(Ask(question, glyphs=self.glyphs))
 
     def tell(self, text: str, *, bad: bool = False) -> None:
-        """Show a notification."""
         if not bad and (self.size.width < _NO_TOAST_WIDTH or self.size.height < _NO_TOAST_HEIGHT):
             return
         self.notify(text, severity="warning" if bad else "information", timeout=5, markup=False)
@@ -285,7 +279,6 @@ class PanesScreen(Screen[None]):
         self.filter_input.focus()
 
     def close_filter(self) -> None:
-        """Close the input; the filter stays in force."""
         self.filter_input.remove_class("-open")
         self.set_focus(self.runs_table)
 

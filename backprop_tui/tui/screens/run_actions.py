@@ -71,7 +71,6 @@ class RunActions:
             self._report(await self._commands.resume([run.id]))
 
     async def retry_failed(self, members: Sequence[KnownRun]) -> None:
-        """Resume the failed runs of a group."""
         if not members:
             self._prompt.tell("Select a group first", bad=True)
             return

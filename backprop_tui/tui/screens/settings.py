@@ -59,7 +59,6 @@ class SettingRow:
 
 
 def settings_rows(settings: Settings) -> list[SettingRow]:
-    """The rows, in the order of the registry of keys."""
     return [
         SettingRow(
             key=name,
@@ -189,11 +188,9 @@ class SettingsScreen(DismissOnce, Screen[None]):
 
     @property
     def _row(self) -> SettingRow | None:
-        """The row under the cursor."""
         return self.rows[self._place] if self.rows else None
 
     async def _read(self, message: Piece = _NOTHING) -> None:
-        """Read all settings, then show a message."""
         try:
             self.rows = settings_rows(await self._commands.settings())
         except BackpropError as error:
@@ -232,7 +229,6 @@ class SettingsScreen(DismissOnce, Screen[None]):
             self._draw()
 
     def action_change(self) -> None:
-        """Open the input with the value."""
         if self._row is not None:
             self._input.value = self.changed.get(self._row.key, self._row.value)
             self._input.add_class("-open")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
@@ -14,7 +15,7 @@ from backprop_tui.tui.charts.choices import ChartNavigator
 from backprop_tui.tui.charts.draw import ChartFrame
 from backprop_tui.tui.layout import Layout
 from backprop_tui.tui.tokens import Line, Piece, Token
-from backprop_tui.tui.widgets.line_widget import LineWidget, ScrollView
+from backprop_tui.tui.widgets.line_widget import LineWidget, ScrollView, edited
 
 if TYPE_CHECKING:
     from backprop_tui.tui.charts.chart import Chart
@@ -27,72 +28,21 @@ _MIN_DRAG_CELLS = 2  # less is a click
 
 
 class Steered(Message):
-    """Cursor, zoom or size of the charts is to change."""
+    """Cursor, zoom or filter of the charts is to change; without a `change` only their number or size."""
 
-
-class Moved(Steered):
-    """Move the cursor by a share of the visible range of x."""
-
-    def __init__(self, share: float) -> None:
+    def __init__(self, change: Callable[[ChartNavigator], None] | None = None) -> None:
         super().__init__()
-        self.share = share
+        self.change = change
 
+    @classmethod
+    def zoom(cls, *, closer: bool, place: float | None = None) -> Steered:
+        """Zooms around a place on x; None: around the cursor."""
+        factor = ZOOM if closer else 1 / ZOOM
+        return cls(lambda navigator: navigator.zoom(place, factor))
 
-class Pointed(Steered):
-    """Put the cursor at a place on x."""
-
-    def __init__(self, place: float) -> None:
-        super().__init__()
-        self.place = place
-
-
-class Dragged(Steered):
-    """Select a range of x; it is final when `done`."""
-
-    def __init__(self, start: float, end: float, *, done: bool) -> None:
-        super().__init__()
-        self.start, self.end, self.done = start, end, done
-
-
-class Zoomed(Steered):
-    """Show a range of x `factor` times as wide around a place; None: around the cursor."""
-
-    def __init__(self, place: float | None, factor: float) -> None:
-        super().__init__()
-        self.place, self.factor = place, factor
-
-
-class Unzoomed(Steered):
-    """Show all of x and read the newest values."""
-
-
-class Sought(Steered):
-    """Show the metrics whose name matches an expression, which may still be being typed."""
-
-    def __init__(self, expression: str, *, typing: bool) -> None:
-        super().__init__()
-        self.expression, self.typing = expression, typing
-
-
-class RoomChanged(Steered):
-    """Another number of charts fits."""
-
-
-def steer(message: Steered, steering: ChartNavigator) -> None:
-    """Carry out one of these messages."""
-    match message:
-        case Moved(share=share):
-            steering.move(share)
-        case Pointed(place=place):
-            steering.point(place)
-        case Dragged(start=start, end=end, done=done):
-            steering.drag(start, end, done=done)
-        case Zoomed(place=around, factor=factor):
-            steering.zoom(around, factor)
-        case Sought(expression=expression, typing=typing):
-            steering.seek(expression, typing=typing)
-        case Unzoomed():
-            steering.leave()
+    def apply(self, navigator: ChartNavigator) -> None:
+        if self.change is not None:
+            self.change(navigator)
 
 
 class ChartMouse:
@@ -101,15 +51,10 @@ class ChartMouse:
     def __init__(self, chart: Chart, frame: ChartFrame, *, left: int, top: int) -> None:
         """`left` and `top` are the position of the chart, whose first row is its title."""
         self._chart, self._frame = chart, frame
+        self.columns = frame.columns  # of the curves
         self._left, self._top = left, top
 
-    @property
-    def columns(self) -> int:
-        """Columns of the curves."""
-        return self._frame.columns
-
     def covers(self, event: events.MouseEvent) -> bool:
-        """Whether the pointer is over the curves."""
         column, row = event.x - self._left - self._frame.margin, event.y - self._top
         return 0 <= column <= self._frame.columns and 1 <= row <= self._frame.rows + self._frame.below
 
@@ -117,14 +62,12 @@ class ChartMouse:
         """Convert a column of the widget to a place on x."""
         return self._frame.place(self._chart, x - self._left)
 
-    def wheel(self, event: events.MouseEvent, *, closer: bool) -> Steered:
-        return Zoomed(self.place(event.x), ZOOM if closer else 1 / ZOOM)
-
     def drag(self, start: int, event: events.MouseEvent, *, done: bool) -> Steered:
         """Interpret a drag from column `start`, where the button went down, to the pointer."""
+        first, last = self.place(start), self.place(event.x)
         if abs(event.x - start) < _MIN_DRAG_CELLS:
-            return Pointed(self.place(event.x))
-        return Dragged(self.place(start), self.place(event.x), done=done)
+            return Steered(lambda navigator: navigator.point(last))
+        return Steered(lambda navigator: navigator.drag(first, last, done=done))
 
 
 def over_metrics(view: MetricsView, width: int, height: int) -> ChartMouse | None:
@@ -159,7 +102,8 @@ class ChartSurface(ScrollView):
         if mouse is not None and mouse.covers(event):
             event.stop()
             event.prevent_default()
-            self.post_message(mouse.wheel(event, closer=isinstance(event, events.MouseScrollUp)))
+            closer = isinstance(event, events.MouseScrollUp)
+            self.post_message(Steered.zoom(closer=closer, place=mouse.place(event.x)))
 
     @on(events.MouseDown)
     def _pressed(self, event: events.MouseDown) -> None:
@@ -211,7 +155,6 @@ class LossChart(LineWidget):
         self.paint()
 
     def paint(self) -> None:
-        """Paint what changed."""
         width, height = self.size
         if width <= 0 or height <= 0 or self.chart is None:
             return
@@ -247,29 +190,29 @@ class MetricsTab(ChartSurface):
         self.paint()
 
     def room(self, *, grid: bool) -> int:
-        """Return how many small charts fit."""
         from backprop_tui.tui.charts.metrics_tab import metrics_layout
 
         return max(1, metrics_layout(*self.size, grid=grid).small)
 
     def action_cursor(self, columns: int) -> None:
         mouse = self.chart_mouse()
-        self.post_message(Moved(columns / (_COLUMNS_WITHOUT_CHART if mouse is None else mouse.columns)))
+        share = columns / (_COLUMNS_WITHOUT_CHART if mouse is None else mouse.columns)
+        self.post_message(Steered(lambda navigator: navigator.move(share)))
 
     def action_leave_zoom(self) -> None:
         """Show all of x; when it is shown already, leave the key to the screen."""
         if self.view is None or not self.view.is_navigated:
             raise SkipAction
-        self.post_message(Unzoomed())
+        self.post_message(Steered(lambda navigator: navigator.leave()))
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
-        """Take letters as text while the filter is typed."""
         return self._typed is not None and character is not None and character.isprintable()
 
     def _set_filter(self, typed: str | None) -> None:
         """Filter by the text so far; None ends typing and keeps the filter."""
-        before, self._typed = self._typed, typed
-        self.post_message(Sought((typed if typed is not None else before) or "", typing=typed is not None))
+        expression = (self._typed if typed is None else typed) or ""
+        self._typed = typed
+        self.post_message(Steered(lambda navigator: navigator.seek(expression, typing=typed is not None)))
 
     @on(events.Key)
     def _key(self, event: events.Key) -> None:
@@ -287,15 +230,10 @@ class MetricsTab(ChartSurface):
             case "escape":
                 self._typed = ""
                 self._set_filter(None)
-            case "backspace":
-                self._set_filter(self._typed[:-1])
-            case "ctrl+u":
-                self._set_filter("")
-            case _ if event.character is not None and event.character.isprintable():
-                self._set_filter(self._typed + event.character)
+            case _:
+                self._set_filter(edited(self._typed, event))
 
     def move(self, rows: int) -> None:
-        """Choose the metric so many rows further down."""
         if self.view is not None and self.view.rows:
             place = max(0, min(self.view.chosen_index + rows, len(self.view.rows) - 1))
             self.post_message(self.Chosen(self.view.rows[place].name))
@@ -325,7 +263,7 @@ class MetricsTab(ChartSurface):
     @on(events.Resize)
     def _metrics_resized(self) -> None:
         self.paint()
-        self.post_message(RoomChanged())
+        self.post_message(Steered())
 
     def click_elsewhere(self, x: int, y: int) -> None:
         """Choose the metric of a row of the table, or of a small chart."""
@@ -375,7 +313,6 @@ class ComparePage(ChartSurface):
     _mouse: ChartMouse | None = None
 
     def show_page(self, page: CompareLines, chart: Chart) -> None:
-        """Show other lines from the same row on."""
         from backprop_tui.tui.charts.draw import chart_frame
 
         frame = chart_frame(chart, self.size.width - 2, page.chart_rows) if page.chart_rows else None
@@ -386,6 +323,6 @@ class ComparePage(ChartSurface):
         return self._mouse
 
     def move_cursor(self, columns: int) -> None:
-        """Read values further left or right."""
         if self._mouse is not None:
-            self.post_message(Moved(columns / self._mouse.columns))
+            share = columns / self._mouse.columns
+            self.post_message(Steered(lambda navigator: navigator.move(share)))

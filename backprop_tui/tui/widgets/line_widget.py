@@ -25,6 +25,17 @@ _Span = tuple[int, int]
 _StyleKey = tuple[Token, bool, bool, bool]
 
 
+def edited(text: str, event: events.Key) -> str:
+    """Returns a text after a key that edits it at its end."""
+    match event.key:
+        case "backspace":
+            return text[:-1]
+        case "ctrl+u":
+            return ""
+        case _:
+            return text + event.character if event.character is not None and event.character.isprintable() else text
+
+
 class LineWidget(Widget):
     """Shows lines; the one at `cursor` is painted as the selected row, over the whole width."""
 
@@ -51,12 +62,10 @@ class LineWidget(Widget):
                     self.refresh(*(Region(start, row, end - start, 1) for start, end in spans))
 
     def line_text(self, row: int) -> str:
-        """Return the text of a row as it is shown."""
         return "".join(piece.text for piece in self._lines[row]) if row < len(self._lines) else ""
 
     @property
     def shown_text(self) -> str:
-        """The text of all rows."""
         return "\n".join(self.line_text(row).rstrip() for row in range(len(self._lines)))
 
     def render_lines(self, crop: Region) -> list[Strip]:
@@ -104,7 +113,6 @@ class LineWidget(Widget):
             yield self._encodable(text), style
 
     def notify_style_update(self) -> None:
-        """Forget the styles of the previous theme."""
         super().notify_style_update()
         self._styles.clear()
 
@@ -164,12 +172,10 @@ class ScrollView(LineWidget, can_focus=True):
         self._top = 0
 
     def move(self, rows: int) -> None:
-        """Scroll by rows."""
         self._top += rows
         self.paint()
 
     def move_to(self, place: int) -> None:
-        """Scroll to a line."""
         self._top = place
         self.paint()
 
@@ -178,7 +184,6 @@ class ScrollView(LineWidget, can_focus=True):
         self.move(int(self.size.height * share))
 
     def paint(self) -> None:
-        """Paint what changed."""
         self._top = max(0, min(self._top, len(self._content) - self.size.height))
         self.show(self._content[self._top : self._top + self.size.height])
 

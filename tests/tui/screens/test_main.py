@@ -19,7 +19,6 @@ from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.bridge import StoreFailed, StoreRead
 from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.panes.footer import FooterBar
-from backprop_tui.tui.panes.header import HeaderBar
 from backprop_tui.tui.panes.runs import RunsTable
 from backprop_tui.tui.panes.selected_run import SelectedRun
 from backprop_tui.tui.preferences import Preferences
@@ -91,7 +90,7 @@ async def staged(
 @pytest.mark.parametrize("size", [(120, 40), (80, 24), (200, 50), (70, 20), (50, 11), (20, 5), (10, 3), (1, 1)])
 async def test_every_size_is_drawn(size: tuple[int, int]) -> None:
     async with staged(size=size) as stage:
-        assert stage.main.query_one(HeaderBar).shown_text.strip() or size == (1, 1)
+        assert stage.main.query_one("#header", LineWidget).shown_text.strip() or size == (1, 1)
         await stage.pilot.resize_terminal(20, 5)
         await stage.pilot.resize_terminal(120, 40)
         await stage.pilot.pause()
@@ -321,7 +320,7 @@ async def test_an_unreadable_store_is_reported_in_the_header_and_the_rest_stays(
         assert stage.bridge.post is not None
         stage.bridge.post(StoreFailed("/state: no such device"))
         await stage.pilot.pause()
-        assert "/state: no such device" in stage.main.query_one(HeaderBar).shown_text
+        assert "/state: no such device" in stage.main.query_one("#header", LineWidget).shown_text
         assert "nano" in stage.runs.shown_text
 
 
