@@ -50,16 +50,31 @@ class SelectedRunView:
     failed: bool  # its log opens at the error
     card: Card | None
     waiting: WaitingView | None
-    sections: Sequence[DetailSection]
-    events: Sequence[EventRow]
+    run: KnownRun
+    snapshot: Snapshot
+
+    @property
+    def sections(self) -> Sequence[DetailSection]:
+        """The content of the Details tab, computed only while that tab is shown."""
+        from backprop_tui.presentation.run_details import detail_sections
+
+        sample = self.snapshot.sample
+        models = {} if sample is None else {gpu.uuid: gpu.name for gpu in sample.readings.gpus}
+        return tuple(detail_sections(self.run, self.snapshot.moment, gpu_models=models))
+
+    @property
+    def events(self) -> Sequence[EventRow]:
+        """The content of the Events tab, computed only while that tab is shown."""
+        opened = self.snapshot.opened
+        if opened is None or opened.run_id != self.run_id:
+            return ()
+        return event_rows(opened.events, self.snapshot)
 
 
 def selected_run_view(snapshot: Snapshot, run_id: str | None) -> SelectedRunView | None:
     run = snapshot.find(run_id)
     if run is None:
         return None
-    opened = snapshot.opened
-    models = {} if snapshot.sample is None else {gpu.uuid: gpu.name for gpu in snapshot.sample.readings.gpus}
     return SelectedRunView(
         run_id=run.id,
         name=sanitize(str(run.record["name"])),
@@ -69,8 +84,8 @@ def selected_run_view(snapshot: Snapshot, run_id: str | None) -> SelectedRunView
         failed=is_problem(run),
         card=card_of(run, snapshot),
         waiting=waiting_view(run, snapshot),
-        sections=tuple(detail_sections(run, snapshot.moment, gpu_models=models)),
-        events=event_rows(opened.events, snapshot) if opened is not None and opened.run_id == run.id else (),
+        run=run,
+        snapshot=snapshot,
     )
 
 
