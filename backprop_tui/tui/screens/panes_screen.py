@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Container
-from textual.geometry import Offset
+from textual.geometry import Offset, Size
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
@@ -69,6 +69,7 @@ class PanesScreen(Screen[None]):
         self._bridge = bridge
         self._has_example = has_example
         self._layout_now = compute_layout(80, 24, gpus=0)
+        self._painted_size = Size(0, 0)
         self._has_cursor = False
         self._held: str | None = None  # the run whose details were opened because it is held
         self._awaited: str | None = None  # a run that was queued here, to be selected when it appears
@@ -112,8 +113,13 @@ class PanesScreen(Screen[None]):
         self.paint()
 
     @on(events.Resize)
+    def _resized(self) -> None:
+        if self.app.size != self._painted_size:  # Textual sends this event three times before the first paint
+            self.paint()
+
     def paint(self) -> None:
         """Paint every pane from the snapshot; each sends only what changed."""
+        self._painted_size = self.app.size
         self._lay_out()
         width, snapshot = self.app.size.width, self.snapshot
         self.query_one("#header", LineWidget).show([draw_header(header_view(snapshot), width, self.glyphs)])
