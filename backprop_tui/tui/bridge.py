@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
@@ -15,9 +16,7 @@ from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.machine import machine_probe
 from backprop_tui.domain.errors import BackpropError, StorageFailed
 from backprop_tui.domain.status import UNFINISHED
-from backprop_tui.launchers.sampler_process import SamplerProcess
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
-from backprop_tui.probes.logout import LogoutPolicy, logout_policy, user_name
 from backprop_tui.store.home import Home
 from backprop_tui.tui.digest.absence import AbsenceTracker
 from backprop_tui.tui.digest.history import AbsenceDigest
@@ -26,6 +25,10 @@ from backprop_tui.tui.notifications.command import EndCommand
 from backprop_tui.tui.notifications.run_ends import RunEnd, ends_between
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.store_reader.reader import StoreReader
+
+if TYPE_CHECKING:
+    from backprop_tui.launchers.sampler_process import SamplerProcess
+    from backprop_tui.probes.logout import LogoutPolicy
 
 Post = Callable[[Message], object]
 
@@ -204,6 +207,8 @@ class Bridge:
         if self._sampler is None:
             self._home.prepare()
             seconds = max(self.seconds, snapshot.limits.sample_seconds)
+            from backprop_tui.launchers.sampler_process import SamplerProcess
+
             self._sampler = SamplerProcess(home=self._home, probe=self._probe(), interval_seconds=seconds)
         self._sampler.ensure(time.monotonic())
 
@@ -216,6 +221,8 @@ class Bridge:
     def _logout_effect(self) -> LogoutPolicy | None:
         """How a logout affects runs; asked once and not in the first poll, since systemd may be slow to answer."""
         if self._logout is None and self._polls > 0:
+            from backprop_tui.probes.logout import logout_policy, user_name
+
             self._logout = logout_policy(user_name())
         self._polls += 1
         return self._logout

@@ -11,7 +11,6 @@ from datetime import datetime
 from backprop_tui.domain.attempts import AttemptTimeline
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.run import Run
-from backprop_tui.store.export import export_csv
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.metrics import MetricsFile
@@ -51,6 +50,8 @@ class ChartReader:
             attempts = AttemptTimeline.of(directory.read())
         except BackpropError:  # the metrics are worth exporting without the record
             attempts = AttemptTimeline()
+        from backprop_tui.store.export import export_csv
+
         return export_csv(directory.metrics_path, path, attempts)
 
     def close(self) -> None:
