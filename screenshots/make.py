@@ -168,10 +168,10 @@ async def shoot(app: Dashboard, pilot: Pilot[int], shot: Shot) -> None:
 
     app.theme = shot.theme
     await pilot.resize_terminal(*shot.size)
-    main_screen = next(one for one in app.screen_stack if isinstance(one, MainScreen))
+    main_screen = next(screen for screen in app.screen_stack if isinstance(screen, MainScreen))
     if shot.paused:
-        await until(pilot, lambda: any(row.word == "paused" for row in main_screen.query_one(RunsTable).view.rows))
-    run_id = next(one.id for one in main_screen.snapshot.runs if one.record["name"] == shot.run)
+        await until(pilot, lambda: any(row.state == "paused" for row in main_screen.query_one(RunsTable).view.rows))
+    run_id = next(run.id for run in main_screen.snapshot.runs if run.record["name"] == shot.run)
     main_screen.query_one(RunsTable).select(run_id)
     await pilot.pause(SETTLING_SECONDS)
     for key in shot.keys:
