@@ -1,4 +1,4 @@
-"""The machine as the governor sees it: limits, start tokens, readings, VRAM claims and disk use."""
+"""The machine and its runs as the governor sees them: limits, start tokens, readings, VRAM claims and disk use."""
 
 from __future__ import annotations
 
@@ -6,32 +6,97 @@ import json
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from backprop_tui.config.machine import machine_limits, machine_probe
 from backprop_tui.domain.errors import BackpropError, BrokenRecord
 from backprop_tui.domain.governor.claims import Claim, outstanding_claims
 from backprop_tui.domain.governor.disk_forecast import SavingRun, saving_run
-from backprop_tui.domain.governor.snapshot import Candidate, PendingDependency, Snapshot, claims_of
+from backprop_tui.domain.governor.snapshot import ActiveRun, Candidate, PendingDependency, Snapshot, claims_of
+from backprop_tui.domain.governor.tokens import TokenBucket, full_bucket
 from backprop_tui.domain.limits import MachineLimits
+from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.telemetry import Readings
-from backprop_tui.engine.candidates import active_of
 from backprop_tui.engine.readings import ReadingsSource
-from backprop_tui.engine.start_tokens import read_tokens, write_tokens
 from backprop_tui.processes.detached_log import note
-from backprop_tui.processes.linux import mount_point_of, mount_points
+from backprop_tui.processes.linux import boot_id, mount_point_of, mount_points
+from backprop_tui.store.codec import decode
+from backprop_tui.store.fields import WrongField
 from backprop_tui.store.files import dump, read_object, write_atomically
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.watched_file import Signature, signature_of
+
+AUTO, NONE, SIMULATED = "auto", "none", "simulated"
+
+
+def snapshot_for(run: Run, snapshot: Snapshot, machine_probe: str) -> Snapshot:
+    """The snapshot limited to the GPUs of the probe that the run asks for; `machine_probe` applies to `auto`.
+
+    With `--gpu-probe none` the run sees no GPUs. Until the sampler uses the probe that the run asks for, its GPUs count
+    as unknown: so no run is placed on simulated GPUs that another run asked for.
+    """
+    probe = machine_probe if run.spec.gpu_probe == AUTO else run.spec.gpu_probe
+    if probe == NONE:
+        readings = replace(snapshot.readings, gpus=(), probe_problem=None)
+        return replace(snapshot, readings=readings, gpus_known=True)
+    if _is_equivalent(probe, snapshot.readings.probe):
+        return snapshot
+    return replace(snapshot, readings=replace(snapshot.readings, gpus=(), probe_problem=None), gpus_known=False)
+
+
+def _is_equivalent(requested: str, measured: str) -> bool:
+    """Whether the readings of one probe are those that the requested one would give."""
+    if SIMULATED in (requested, measured):
+        return requested == measured
+    return requested == AUTO or measured != NONE
+
+
+def active_of(run: Run, live: Live | None, now: float) -> ActiveRun:
+    """An admitted run as the guard sees it; `now` is wall-clock time."""
+    attempt = run.attempt
+    live = live if live is not None and live.attempt == attempt.number else None
+    pause = None if live is None else live.pause
+    return ActiveRun(
+        id=run.id,
+        name=run.name,
+        started_at=attempt.started_at,
+        limits=run.spec.limits,
+        gpu_uuids=tuple(gpu.uuid for gpu in attempt.gpus),
+        paused_by=None if pause is None else pause.by,
+        paused_seconds=0.0 if pause is None else max(0.0, now - pause.since),
+        stopping=live is not None and live.stopping is not None,
+    )
+
+
+def read_tokens(home: Home, now: float, limits: MachineLimits) -> TokenBucket:
+    """The stored bucket; a full one if nothing was started since the machine booted."""
+    try:
+        source = read_object(home.start_tokens)
+        if source is not None and source.get("boot_id") == boot_id():
+            return decode(TokenBucket, source)
+    except (BackpropError, WrongField):
+        # A broken file counts as missing: one burst too many does less harm than a queue that never starts anything.
+        return full_bucket(now, limits)
+    return full_bucket(now, limits)
+
+
+def write_tokens(home: Home, bucket: TokenBucket) -> None:
+    """Stores the bucket for the next supervisor.
+
+    Raises:
+        StorageFailed: the next supervisor may grant the same start again.
+    """
+    content = dump({"tokens": bucket.tokens, "as_of": bucket.as_of, "boot_id": boot_id()})
+    write_atomically(home.start_tokens, content, durable=False)
+
 
 MOST_COMMANDS = 1000
 
 
 class VramHistory:
     """Peak bytes of VRAM by command, the most recent last. A cache: losing the file does no harm."""
-
-    __slots__ = ("_path", "_peaks")
 
     def __init__(self, home: Home) -> None:
         self._path = home.vram_history
@@ -75,8 +140,6 @@ MOUNTS_SECONDS = 60.0  # between two reads of the mount table
 
 class SavingRuns:
     """Reads each run's live record, and again only when it changes."""
-
-    __slots__ = ("_home", "_is_any", "_known", "_mounts", "_mounts_read_at")
 
     def __init__(self, home: Home) -> None:
         self._home = home

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from backprop_tui.domain.governor.guard import GuardState, step
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status
-from backprop_tui.engine.candidates import active_of
-from backprop_tui.engine.capacity import Capacity
+from backprop_tui.engine.capacity import Capacity, active_of
 from backprop_tui.engine.readings import ReadingsSource
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory

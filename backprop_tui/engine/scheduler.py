@@ -18,8 +18,7 @@ from backprop_tui.domain.queue_order import sort_queue
 from backprop_tui.domain.requests import EditRequest, StopRequest, TimeboxRequest
 from backprop_tui.domain.run import Ended, Queued, Run, apply_edit, with_timebox
 from backprop_tui.domain.status import ENDED, Status
-from backprop_tui.engine.candidates import snapshot_for
-from backprop_tui.engine.capacity import Capacity
+from backprop_tui.engine.capacity import Capacity, snapshot_for
 from backprop_tui.engine.gpu_environment import gpu_environment
 from backprop_tui.engine.recovery import Adopt, recover
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns

@@ -33,8 +33,6 @@ REAP_DELAY_SECONDS = 2.0
 class OrphanReaper:
     """Remembers since when each zombie has been dead."""
 
-    __slots__ = ("_dead_since",)
-
     def __init__(self) -> None:
         self._dead_since: dict[int, float] = {}
 

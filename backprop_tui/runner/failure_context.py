@@ -6,7 +6,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from backprop_tui.domain.causes.clues import Clues, Facts, FileSystem, GpuHolder
 from backprop_tui.domain.causes.tracebacks import split_log_lines
@@ -16,10 +16,48 @@ from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
 from backprop_tui.probes.readings import read_readings
-from backprop_tui.runner.memory_kills import find_oom_kill
 from backprop_tui.runner.resources import SAMPLE_SECONDS
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.tail import parse_lines, read_end
+
+KERNEL_LOG = "/dev/kmsg"
+_KILLED = re.compile(rb"^[^,]*,\d+,(\d+),[^;]*;(.*[Oo]ut of memory.*: Killed process (\d+) .*)", re.MULTILINE)
+_MAX_RECORDS = 100_000
+
+
+def find_oom_kill(pids: Container[int], *, since: float, path: str = KERNEL_LOG) -> str | None:
+    """The kernel's message about killing one of these processes; None if there is none, or the log is not readable.
+
+    Args:
+        pids: Process ids in the initial PID namespace; inside a container they differ, and nothing is found.
+        since: Earliest time on CLOCK_MONOTONIC, which the kernel's timestamps match within milliseconds.
+        path: The log, which returns one record per read. See Documentation/ABI/testing/dev-kmsg.
+    """
+    try:
+        log = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return _search(log, pids, since)
+    finally:
+        os.close(log)
+
+
+def _search(log: int, pids: Container[int], since: float) -> str | None:
+    for _ in range(_MAX_RECORDS):
+        try:
+            record = os.read(log, 8192)
+        except BrokenPipeError:
+            continue  # records were overwritten; the next read continues after them
+        except OSError:
+            return None  # EAGAIN: end of the log
+        if not record:
+            return None
+        for stamp, message, pid in _KILLED.findall(record):
+            if int(stamp) / 1e6 >= since - 1.0 and int(pid) in pids:
+                return str(message.decode("utf-8", "replace"))[:300]
+    return None
+
 
 _TAIL_BYTES = 1 << 20
 

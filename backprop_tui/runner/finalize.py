@@ -20,8 +20,7 @@ from backprop_tui.domain.status import Status
 from backprop_tui.processes.hanging_call import call_within
 from backprop_tui.runner.failure_context import FailureContext
 from backprop_tui.runner.recorder import Recorder
-from backprop_tui.runner.script import CannotStart
-from backprop_tui.runner.script_process import Exit
+from backprop_tui.runner.script import CannotStart, Exit
 from backprop_tui.store.run_directory import RunDirectory
 
 WRITE_AGAIN_SECONDS = 1.0

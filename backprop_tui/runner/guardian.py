@@ -18,17 +18,15 @@ from backprop_tui.domain.status import Status
 from backprop_tui.launchers.supervisor_process import SupervisorProcess, start_supervisor_if_dead
 from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.readers.events import CheckpointSaved, Progress
-from backprop_tui.runner.checkpoint_record import CheckpointRecord
 from backprop_tui.runner.log_follower import LogFollower
-from backprop_tui.runner.memory_kills import MemoryKillMonitor
 from backprop_tui.runner.outputs.metric_files import MetricsFound
 from backprop_tui.runner.outputs.scanner import OutputScanner, ScanResult, record_disk_use
-from backprop_tui.runner.progress import ProgressRecorder
+from backprop_tui.runner.progress import CheckpointRecord, ProgressRecorder
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.request_handler import RequestHandler
-from backprop_tui.runner.resources import ResourceMeter, share_of
+from backprop_tui.runner.resources import MemoryKillMonitor, ResourceMeter, share_of
 from backprop_tui.runner.resume_watch import ResumeWatch
-from backprop_tui.runner.script_process import REAPED_WITHIN_SECONDS, Exit, ScriptProcess
+from backprop_tui.runner.script import REAPED_WITHIN_SECONDS, Exit, ScriptProcess
 from backprop_tui.runner.stop_sequence import UNTIL, DeferredStop, StopSequence, has_live_listener
 from backprop_tui.runner.tree import Tree
 from backprop_tui.store.run_directory import RunDirectory

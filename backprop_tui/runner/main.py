@@ -20,12 +20,16 @@ from backprop_tui.readers.user_patterns import UserPatterns
 from backprop_tui.runner.failure_context import FailureContext
 from backprop_tui.runner.finalize import outcome_of, outcome_of_failed_start, write_end
 from backprop_tui.runner.guardian import Guardian
-from backprop_tui.runner.log_follower import LogFollower, LogPosition, cut_torn_line, recover_offset
-from backprop_tui.runner.metric_watermarks import MetricWatermarks
+from backprop_tui.runner.log_follower import (
+    LogFollower,
+    LogPosition,
+    MetricWatermarks,
+    RegexLimit,
+    cut_torn_line,
+    recover_offset,
+)
 from backprop_tui.runner.recorder import Recorder
-from backprop_tui.runner.regex_limit import RegexLimit
-from backprop_tui.runner.script import CannotStart
-from backprop_tui.runner.script_process import Exit, ScriptProcess
+from backprop_tui.runner.script import CannotStart, Exit, ScriptProcess
 from backprop_tui.runner.start import (
     Gone,
     NeverStarted,

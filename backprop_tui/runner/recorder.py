@@ -18,8 +18,6 @@ LIVE_SECONDS = 1.0
 class Recorder:
     """Keeps the live record; writes it at most once a second, or at once where an intent must be on disk first."""
 
-    __slots__ = ("_directory", "_dirty", "_written", "live")
-
     def __init__(self, directory: RunDirectory, live: Live) -> None:
         self._directory = directory
         self.live = live

@@ -27,8 +27,6 @@ from backprop_tui.store.run_directory import RunDirectory
 class RequestHandler:
     """Reads requests.jsonl from the last offset; records each intent, then acts, then advances the offset."""
 
-    __slots__ = ("_deferred_stop", "_directory", "_recorder", "_stop_sequence", "_tree")
-
     def __init__(
         self,
         directory: RunDirectory,

@@ -10,6 +10,7 @@ from backprop_tui.domain.governor.claims import run_usage_bytes
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Gpu, Peak
 from backprop_tui.domain.telemetry import GpuReading, answers
+from backprop_tui.probes.cgroups import Cgroups
 from backprop_tui.probes.readings import read_readings
 from backprop_tui.processes.tree import TreeUsage, usage
 from backprop_tui.runner.recorder import Recorder
@@ -84,8 +85,6 @@ def larger(first: Figure | None, second: Figure | None) -> Figure | None:
 class ResourceMeter:
     """Samples often at first, while the script allocates memory, and less often later."""
 
-    __slots__ = ("_count", "_due", "_gpu_share", "_last", "_recorder", "_tree")
-
     def __init__(self, tree: Tree, recorder: Recorder, gpu_share: Callable[[], GpuShare]) -> None:
         self._tree = tree
         self._recorder = recorder
@@ -132,3 +131,53 @@ class ResourceMeter:
             return None
         last_time, last_usage = self._last
         return round(max(0.0, tree_usage.cpu_seconds - last_usage.cpu_seconds) / (now - last_time) * 100, 1)
+
+
+TICK_SAMPLES = 25  # at each tick of the first seconds, since a script may move to a group of its own
+RECENT_SECONDS = 30.0  # a data loader's worker dies some seconds before the script gives up
+
+
+class MemoryKillMonitor:
+    """Samples the group's kill counter.
+
+    Only an increase shortly before the script's end counts: other runs may share the group, and earlier kills were
+    counted before this guardian started.
+    """
+
+    def __init__(self, pid: int, *, proc: str = "/proc", mount: str = "/sys/fs/cgroup") -> None:
+        self._cgroups = Cgroups(proc=proc, mount=mount, process=str(pid))
+        self._path: str | None = None
+        self._count = self._previous_count = 0
+        self._increased_at: float | None = None
+        self._due = 0.0
+        self._samples = 0
+
+    def sample(self, now: float) -> None:
+        """Reads the counter when a sample is due; `now` is monotonic."""
+        if now < self._due:
+            return
+        self._samples += 1
+        self._due = now if self._samples < TICK_SAMPLES else now + CLOSE_SECONDS
+        self._update(self._cgroups.memory_kills(), now)
+
+    def _update(self, counter: tuple[str, int] | None, now: float) -> None:
+        if counter is None:
+            return
+        path, count = counter
+        if path == self._path and count > self._count:
+            self._previous_count, self._increased_at = self._count, now
+        self._path, self._count = path, count
+
+    @property
+    def has_counter(self) -> bool:
+        """Whether there is a counter that would show a kill."""
+        return self._path is not None
+
+    def recent_kill(self, now: float) -> str | None:
+        """Evidence of a kill shortly before the script's end, for people; None where there was none."""
+        if self._path is not None:
+            # Read by its path: a dead process no longer shows which group it was in.
+            self._update(self._cgroups.memory_kills_at(self._path), now)
+        if self._increased_at is None or now - self._increased_at > RECENT_SECONDS:
+            return None
+        return f"{self._path}: oom_kill went from {self._previous_count} to {self._count}"

@@ -29,8 +29,6 @@ class ResumeWatch:
     A guardian that takes over reads what the attempt has reported so far from metrics.jsonl.
     """
 
-    __slots__ = ("_after", "_before", "_metric", "_recorder", "_run", "_step")
-
     def __init__(self, directory: RunDirectory, run: Run, recorder: Recorder) -> None:
         self._recorder = recorder
         self._run = run

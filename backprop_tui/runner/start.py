@@ -15,8 +15,7 @@ from backprop_tui.domain.run import Run
 from backprop_tui.processes.hanging_call import call_within
 from backprop_tui.processes.identity import Identity
 from backprop_tui.processes.linux import boot_id
-from backprop_tui.runner.script import CannotStart, Launch, start_script
-from backprop_tui.runner.script_process import ScriptProcess
+from backprop_tui.runner.script import CannotStart, Launch, ScriptProcess, start_script
 from backprop_tui.runner.stop_sequence import StopSequence
 from backprop_tui.runner.tree import Tree
 from backprop_tui.store.locks import is_locked, try_lock

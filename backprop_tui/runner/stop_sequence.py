@@ -14,7 +14,6 @@ from backprop_tui.domain.live import PostponedStop, Stopping
 from backprop_tui.domain.run import StopPlan
 from backprop_tui.domain.status import Status
 from backprop_tui.processes.identity import Identity, is_alive
-from backprop_tui.runner.checkpoint_record import SAME_SAVE_SECONDS
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.tree import Tree
 
@@ -47,8 +46,6 @@ PERSON = "person"
 
 class StopSequence:
     """Stops one script. A new guardian continues at the recorded stage and never repeats the stop signal."""
-
-    __slots__ = ("_listens", "_plan", "_recorder", "_tree")
 
     def __init__(
         self, plan: StopPlan, tree: Tree, recorder: Recorder, listens: Callable[[], bool] = lambda: False
@@ -143,13 +140,12 @@ class StopSequence:
 
 
 UNTIL = "until"
+SAME_SAVE_SECONDS = 0.01  # records keep milliseconds
 _PRECEDENCE = {PERSON: 2, UNTIL: 1}  # whose reason is recorded where several stop the run
 
 
 class DeferredStop:
     """The wait between the decision to stop a run and the start of its stop sequence."""
-
-    __slots__ = ("_grace_seconds", "_is_saving", "_listens", "_recorder", "_stop_sequence")
 
     def __init__(
         self,

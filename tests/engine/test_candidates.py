@@ -8,7 +8,7 @@ import pytest
 
 from backprop_tui.domain.live import Pause
 from backprop_tui.domain.run import Run
-from backprop_tui.engine.candidates import active_of, snapshot_for
+from backprop_tui.engine.capacity import active_of, snapshot_for
 from tests.engine.machines import Host
 
 

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from backprop_tui.readers.user_patterns import RegexTimeout, UserPatterns
-from backprop_tui.runner.regex_limit import LINES, RegexLimit
+from backprop_tui.runner.log_follower import LINES, RegexLimit
 
 ENDLESS = r"(?P<loss>(a+)+)b"
 

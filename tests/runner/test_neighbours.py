@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.domain.run import Queued, Run, Running, Spec, State
-from backprop_tui.runner.outputs.locations import DirectoryNeighbours
+from backprop_tui.runner.outputs.files import DirectoryNeighbours
 from backprop_tui.store.creation import create
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory

@@ -14,8 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.runner.outputs import files as written_files
-from backprop_tui.runner.outputs.files import OutputFile, OutputFiles
-from backprop_tui.runner.outputs.locations import DEEPEST, OutputLocation, files_written_by, locations_in_command
+from backprop_tui.runner.outputs.files import (
+    DEEPEST,
+    OutputFile,
+    OutputFiles,
+    OutputLocation,
+    files_written_by,
+    locations_in_command,
+)
 
 PAST = 1_000_000_000
 

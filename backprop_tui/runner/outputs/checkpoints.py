@@ -13,16 +13,13 @@ from backprop_tui.checkpoints.soundness import TRAINER_STATE, Unsound, judge, si
 from backprop_tui.domain.checkpoint_names import NamedCheckpoint, parse_checkpoint_name, parse_checkpoint_path
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Checkpoint
-from backprop_tui.runner.outputs.files import OutputFile
-from backprop_tui.runner.outputs.locations import DEEPEST, OutputLocation
+from backprop_tui.runner.outputs.files import DEEPEST, OutputFile, OutputLocation
 
 _WILDCARDS = re.compile(r"[*?\[]")
 
 
 class CheckpointPatterns:
     """Shell patterns relative to the working directory; `**` matches any number of directories."""
-
-    __slots__ = ("_cwd", "_patterns")
 
     def __init__(self, patterns: Iterable[str], cwd: str) -> None:
         self._cwd = cwd

@@ -14,8 +14,7 @@ from backprop_tui.processes.hanging_call import MIN_PAUSE_SECONDS, BackgroundTas
 from backprop_tui.processes.linux import mount_point_of, mount_points
 from backprop_tui.processes.tree import descendants
 from backprop_tui.runner.outputs.checkpoints import CheckpointPatterns, CheckpointScanner, Sighting
-from backprop_tui.runner.outputs.files import OutputFiles
-from backprop_tui.runner.outputs.locations import DirectoryNeighbours, locations_in_command
+from backprop_tui.runner.outputs.files import DirectoryNeighbours, OutputFiles, locations_in_command
 from backprop_tui.runner.outputs.metric_files import MetricFiles, MetricsFound
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.store.home import Home
