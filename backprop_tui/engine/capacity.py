@@ -29,6 +29,9 @@ from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.watched_file import Signature, signature_of
 
 AUTO, NONE, SIMULATED = "auto", "none", "simulated"
+MOST_COMMANDS = 1000  # in the VRAM history
+OLDEST_LIVE_SECONDS = 300.0  # a live record older than this says nothing about the disk any more
+MOUNTS_SECONDS = 60.0  # between two reads of the mount table
 
 
 def snapshot_for(run: Run, snapshot: Snapshot, machine_probe: str) -> Snapshot:
@@ -47,7 +50,6 @@ def snapshot_for(run: Run, snapshot: Snapshot, machine_probe: str) -> Snapshot:
 
 
 def _is_equivalent(requested: str, measured: str) -> bool:
-    """Whether the readings of one probe are those that the requested one would give."""
     if SIMULATED in (requested, measured):
         return requested == measured
     return requested == AUTO or measured != NONE
@@ -78,7 +80,7 @@ def read_tokens(home: Home, now: float, limits: MachineLimits) -> TokenBucket:
             return decode(TokenBucket, source)
     except (BackpropError, WrongField):
         # A broken file counts as missing: one burst too many does less harm than a queue that never starts anything.
-        return full_bucket(now, limits)
+        pass
     return full_bucket(now, limits)
 
 
@@ -90,9 +92,6 @@ def write_tokens(home: Home, bucket: TokenBucket) -> None:
     """
     content = dump({"tokens": bucket.tokens, "as_of": bucket.as_of, "boot_id": boot_id()})
     write_atomically(home.start_tokens, content, durable=False)
-
-
-MOST_COMMANDS = 1000
 
 
 class VramHistory:
@@ -134,12 +133,8 @@ def _command_key(run: Run) -> str:
     return hashlib.sha256(json.dumps([run.spec.cwd, *run.spec.command]).encode("ascii")).hexdigest()[:32]
 
 
-OLDEST_SECONDS = 300.0  # a live record older than this says nothing about the disk any more
-MOUNTS_SECONDS = 60.0  # between two reads of the mount table
-
-
 class SavingRuns:
-    """Reads each run's live record, and again only when it changes."""
+    """The runs that save checkpoints. Reads each run's live record, and again only when it changes."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
@@ -149,7 +144,7 @@ class SavingRuns:
         self._mounts_read_at: float | None = None
 
     def of(self, active: Sequence[Run], now: float, wall_time: float) -> tuple[SavingRun, ...]:
-        """Those of these runs that save checkpoints; `now` is monotonic."""
+        """Returns those of these runs that save checkpoints; `now` is monotonic."""
         self._known = {run.id: self._read(run, wall_time) for run in active}
         saving = tuple(saving for _, saving in self._known.values() if saving is not None)
         self._is_any = bool(saving)
@@ -163,18 +158,23 @@ class SavingRuns:
 
     def _read(self, run: Run, wall_time: float) -> tuple[Signature | None, SavingRun | None]:
         directory = RunDirectory(self._home.run_folder(run.id))
-        try:
-            signature = signature_of(directory.live_path)
-        except OSError:
-            signature = None
+        signature = _signature_or_none(directory.live_path)
         if signature is None:
             return None, None
         known = self._known.get(run.id)
         age = max(0.0, wall_time - signature.modified_ns / 1e9)
-        if known is not None and known[0] == signature and age <= OLDEST_SECONDS:
+        if known is not None and known[0] == signature and age <= OLDEST_LIVE_SECONDS:
             return known
-        live = directory.read_live() if age <= OLDEST_SECONDS else None
+        live = directory.read_live() if age <= OLDEST_LIVE_SECONDS else None
         return signature, None if live is None else saving_run(run, live, passed_seconds=age)
+
+
+def _signature_or_none(path: str) -> Signature | None:
+    """The signature; None for a missing file, and for one that cannot be examined: reading it reports why."""
+    try:
+        return signature_of(path)
+    except OSError:
+        return None
 
 
 class Capacity:
@@ -198,14 +198,13 @@ class Capacity:
         self._reread_limits()
         now, wall_time = time.monotonic(), time.time()
         readings = self._readings_source.latest()
-        active_runs = tuple(active_of(run, None, wall_time) for run in active)
         self._bucket = self._bucket.refilled(now, self.limits)
         return Snapshot(
             now=now,
             readings=readings,
             bucket=self._bucket,
             limits=self.limits,
-            active=active_runs,
+            active=tuple(active_of(run, None, wall_time) for run in active),
             claims=self._settled_claims(active, readings, now),
             saving=self._saving.of(active, now, wall_time),
             queue_held=os.path.exists(self._home.queue_held),
@@ -252,10 +251,7 @@ class Capacity:
 
     def _reread_limits(self) -> None:
         """Reads the file if it changed; where it is not valid, the old limits stay in force and the log says why."""
-        try:
-            signature = signature_of(self._config_path)
-        except OSError:
-            signature = None  # reading the file reports why
+        signature = _signature_or_none(self._config_path)
         if signature == self._config_signature:
             return
         self._config_signature = signature

@@ -30,7 +30,7 @@ class SamplerKeeper:
         return self._readings_source.gpus_known
 
     def ensure(self, runs: Iterable[Run]) -> None:
-        """Makes sure that a sampler with the right probe and interval is running.
+        """Makes sure that a sampler with the right probe and interval is running; stops it where there is no probe.
 
         A run's `--gpu-probe` takes precedence over the configuration file, and active runs over queued ones.
         """

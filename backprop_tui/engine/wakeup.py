@@ -21,7 +21,6 @@ class Bell:
         self.descriptor = os.open(self._path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
 
     def drain(self) -> None:
-        """Discards the wake-ups that have arrived."""
         try:
             while os.read(self.descriptor, 4096):
                 continue

@@ -23,9 +23,17 @@ from backprop_tui.store.files import append_line, dump, storage
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.tail import JsonTail, Tail, size_of
 
-MOST_NAMES = 1024
+MOST_NAMES = 1024  # of metrics with a watermark
 NEWEST_BYTES = 16 << 20  # some hundred thousand lines: a quarter of a second, and one chunk of them in memory
 SAME_EPOCH = 1.001  # a printed epoch is rounded to four digits
+REGEX_SECONDS = 0.25  # of CPU time that a pattern may use for so many lines:
+REGEX_LINES = 1000
+CHUNK_BYTES = 1 << 20
+PATTERNS_CHUNK_BYTES = 1 << 16  # the user's patterns may be slow, and the guardian's other work waits for a chunk
+# If a script prints faster than its log can be read, the reader skips to near its end.
+LONGEST_BACKLOG_BYTES = 64 << 20
+SKIP_TO_BYTES = 8 << 20
+MOST_PENDING_LINES = 10_000
 
 
 class MetricWatermarks:
@@ -47,7 +55,6 @@ class MetricWatermarks:
         return watermarks
 
     def advance(self, names: Iterable[str], step: int | None, epoch: float | None) -> None:
-        """Sets the watermark of these metrics."""
         for name in names:
             if name in self._last or len(self._last) < MOST_NAMES:
                 self._last[name] = step, epoch
@@ -84,14 +91,10 @@ def newest_lines(directory: RunDirectory) -> Iterator[JsonObject]:
             yield from lines
 
 
-ALLOWED_SECONDS = 0.25  # of CPU time, for so many lines:
-LINES = 1000
-
-
 class RegexLimit:
     """Runs searches with a time limit per pattern. Only for the main thread, because only that one handles signals."""
 
-    def __init__(self, allowed_seconds: float = ALLOWED_SECONDS) -> None:
+    def __init__(self, allowed_seconds: float = REGEX_SECONDS) -> None:
         self._allowed_seconds = allowed_seconds
         self._spent: dict[re.Pattern[str], tuple[float, int]] = {}  # seconds and lines
         self._is_armed = False
@@ -104,7 +107,7 @@ class RegexLimit:
             TookTooLong: the pattern has used up its time for the last thousand lines.
         """
         spent, lines = self._spent.get(pattern, (0.0, 0))
-        if lines >= LINES:
+        if lines >= REGEX_LINES:
             spent, lines = 0.0, 0
         started = time.thread_time()
         match = self._search_within(max(0.001, self._allowed_seconds - spent), pattern, line)
@@ -126,14 +129,6 @@ class RegexLimit:
     def _on_timer(self, _number: int, _frame: FrameType | None) -> None:
         if self._is_armed:
             raise RegexTimeout
-
-
-CHUNK_BYTES = 1 << 20
-PATTERNS_CHUNK_BYTES = 1 << 16  # the user's patterns may be slow, and the guardian's other work waits for a chunk
-# If a script prints faster than its log can be read, the reader skips to near its end.
-LONGEST_BACKLOG_BYTES = 64 << 20
-SKIP_TO_BYTES = 8 << 20
-MOST_PENDING_LINES = 10_000
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,7 +214,6 @@ class LogFollower:
         return LogReader(offset, readers=readers, memory=memory, habits=habits)
 
     def _restart(self) -> None:
-        """Starts from the beginning after the log was truncated."""
         self.generation += 1
         self._reader = self._reader_at(0)
         self._metrics_from = self._announced_from = 0

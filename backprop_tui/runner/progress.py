@@ -23,6 +23,8 @@ from backprop_tui.runner.stop_sequence import SAME_SAVE_SECONDS, StopSequence
 KEPT_CHECKPOINTS = 20
 STEP_DELAY_SECONDS = 1.0  # within this time of being printed a step is known
 REMEMBERED_STEPS = REMEMBERED_PATHS = 1_000
+MOST_METRICS = 512  # by name, because the record is written every second
+_LATEST = ("step", "epoch", "total_steps", "total_epochs", "eta_seconds")  # fields of Live and of Progress
 
 
 class CheckpointRecord:
@@ -60,12 +62,10 @@ class CheckpointRecord:
         self._expect(path)
 
     def note_step(self, step: int | None) -> None:
-        """Remembers when the log reported this step."""
         if step is not None and (not self._steps or self._steps[-1][1] != step):
             self._steps.append((time.time(), step))
 
     def handle(self, sighting: Sighting) -> None:
-        """Updates the record with something seen on disk."""
         match sighting:
             case CheckpointFound():
                 self._handle_found(sighting)
@@ -158,12 +158,6 @@ def _is_same_save(known: Checkpoint, sighting: CheckpointFound) -> bool:
     return is_older and known.size_bytes in (None, sighting.size_bytes)
 
 
-MOST_METRICS = 512  # by name, because the record is written every second
-
-
-_LATEST = ("step", "epoch", "total_steps", "total_epochs", "eta_seconds")  # fields of Live and of Progress
-
-
 class LiveProgress:
     """The newest value of each figure; figures that a value does not contain keep theirs."""
 
@@ -178,7 +172,6 @@ class LiveProgress:
         return step
 
     def update(self, value: Progress) -> None:
-        """Applies a value from the log."""
         for name in _LATEST:
             figure = getattr(value, name)
             if figure is not None:

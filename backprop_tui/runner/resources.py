@@ -18,6 +18,15 @@ from backprop_tui.runner.tree import Tree
 from backprop_tui.store.fields import JsonObject
 
 SAMPLE_SECONDS = 2.0  # readings older than three of these are not used
+FIRST_SECONDS = 0.5
+CLOSE_SECONDS = 2.0  # between two samples in the first minutes,
+WIDE_SECONDS = 10.0  # and later
+CLOSE_SAMPLES = 60  # so many
+Figure = TypeVar("Figure", int, float)
+TICK_SAMPLES = (
+    25  # of the kill counter, at each tick of the first seconds, since a script may move to a group of its own
+)
+RECENT_SECONDS = 30.0  # a data loader's worker dies some seconds before the script gives up
 
 
 @lazy_dataclass(frozen=True, slots=True)
@@ -35,11 +44,9 @@ class GpuShare:
 
     @property
     def temperature_celsius(self) -> float | None:
-        """The temperature of the hottest of its GPUs."""
         return max((gpu.temperature_celsius for gpu in self.gpus if gpu.temperature_celsius is not None), default=None)
 
     def to_json(self) -> list[JsonObject]:
-        """One object per GPU, for resources.jsonl."""
         return [
             {
                 "uuid": gpu.uuid,
@@ -53,7 +60,6 @@ class GpuShare:
 
 
 def share_of(run_id: str, gpus: tuple[Gpu, ...], readings_path: str) -> GpuShare:
-    """The run's share according to the readings file."""
     readings = read_readings(readings_path) if gpus else None
     if readings is None:
         return GpuShare(run_id, ())
@@ -67,14 +73,6 @@ def share_of(run_id: str, gpus: tuple[Gpu, ...], readings_path: str) -> GpuShare
             if gpu.uuid in own_uuids and answers(gpu, readings_age_seconds=age, sample_seconds=SAMPLE_SECONDS)
         ),
     )
-
-
-FIRST_SECONDS = 0.5
-CLOSE_SECONDS = 2.0  # between two samples in the first minutes
-WIDE_SECONDS = 10.0  # and later
-CLOSE_SAMPLES = 60
-
-Figure = TypeVar("Figure", int, float)
 
 
 def larger(first: Figure | None, second: Figure | None) -> Figure | None:
@@ -133,10 +131,6 @@ class ResourceMeter:
         return round(max(0.0, tree_usage.cpu_seconds - last_usage.cpu_seconds) / (now - last_time) * 100, 1)
 
 
-TICK_SAMPLES = 25  # at each tick of the first seconds, since a script may move to a group of its own
-RECENT_SECONDS = 30.0  # a data loader's worker dies some seconds before the script gives up
-
-
 class MemoryKillMonitor:
     """Samples the group's kill counter.
 
@@ -170,7 +164,6 @@ class MemoryKillMonitor:
 
     @property
     def has_counter(self) -> bool:
-        """Whether there is a counter that would show a kill."""
         return self._path is not None
 
     def recent_kill(self, now: float) -> str | None:

@@ -13,6 +13,9 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Process
 from backprop_tui.processes.identity import Identity, identify, open_pidfd, wait_status_of_nonchild
 
+# The supervisor is the subreaper of orphaned scripts, and keeps their zombies for two seconds so they can be read.
+REAPED_WITHIN_SECONDS = 4.0
+
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
@@ -123,10 +126,6 @@ def _apply(process: Process) -> None:
             continue  # a hard limit that is lower in this process cannot be raised
 
 
-# The supervisor is the subreaper of orphaned scripts, and keeps their zombies for two seconds so they can be read.
-REAPED_WITHIN_SECONDS = 4.0
-
-
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
     """How the script's process ended; all None where nobody saw it."""
@@ -136,14 +135,12 @@ class Exit:
 
     @classmethod
     def of(cls, wait_status: int) -> Exit:
-        """From a status of wait(2)."""
         if os.WIFSIGNALED(wait_status):
             return cls(signal=os.WTERMSIG(wait_status))
         return cls(code=os.WEXITSTATUS(wait_status))
 
     @property
     def is_known(self) -> bool:
-        """Whether an exit status was seen."""
         return self.code is not None or self.signal is not None
 
 

@@ -22,6 +22,7 @@ from backprop_tui.store.locks import is_locked, try_lock
 from backprop_tui.store.run_directory import RunDirectory
 
 CHECK_SECONDS = 2.0  # if the file system does not answer, the checkpoint is used: the script has to wait for it anyway
+PID_WRITTEN_WITHIN_SECONDS = 5.0
 
 
 def verify_resume_checkpoint(directory: RunDirectory, run: Run) -> tuple[Run, str | None]:
@@ -48,9 +49,6 @@ def verify_resume_checkpoint(directory: RunDirectory, run: Run) -> tuple[Run, st
     except StorageFailed as error:
         message = f"{message} ({error})"
     return run, message
-
-
-PID_WRITTEN_WITHIN_SECONDS = 5.0
 
 
 @lazy_dataclass(frozen=True, slots=True)

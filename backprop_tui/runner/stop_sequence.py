@@ -17,15 +17,22 @@ from backprop_tui.processes.identity import Identity, is_alive
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.tree import Tree
 
-MOST_BYTES = 64 * 1024  # the newest lines count
+LISTENERS_BYTES = 64 * 1024  # the newest lines of the file of listeners count
+TERM_SECONDS = 5.0
+KILL_AGAIN_SECONDS = 1.0
+NOTIFIED, SIGNALLED, TERM, KILL = 0, 1, 2, 3  # stages of the stop sequence
+PERSON = "person"
+UNTIL = "until"
+SAME_SAVE_SECONDS = 0.01  # records keep milliseconds
+_PRECEDENCE = {PERSON: 2, UNTIL: 1}  # whose reason is recorded where several stop the run
 
 
 def has_live_listener(path: str) -> bool:
     """Whether a process listed in the file is alive; False where the file is missing or invalid."""
     try:
         with open(path, "rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - MOST_BYTES))
-            lines = file.read(MOST_BYTES).splitlines()
+            file.seek(max(0, file.seek(0, os.SEEK_END) - LISTENERS_BYTES))
+            lines = file.read(LISTENERS_BYTES).splitlines()
     except OSError:
         return False
     return any(map(is_alive, {identity for line in lines if (identity := _parse_listener(line)) is not None}))
@@ -36,12 +43,6 @@ def _parse_listener(line: bytes) -> Identity | None:
     if len(words) != 2 or not all(word.isdigit() and len(word) < 20 for word in words):
         return None
     return Identity(int(words[0]), int(words[1]))
-
-
-TERM_SECONDS = 5.0
-KILL_AGAIN_SECONDS = 1.0
-NOTIFIED, SIGNALLED, TERM, KILL = 0, 1, 2, 3  # stages
-PERSON = "person"
 
 
 class StopSequence:
@@ -137,11 +138,6 @@ class StopSequence:
         if live.pause is not None:
             self._tree.thaw()
             self._recorder.commit(pause=None, clock=live.clock.at(now, paused=True))
-
-
-UNTIL = "until"
-SAME_SAVE_SECONDS = 0.01  # records keep milliseconds
-_PRECEDENCE = {PERSON: 2, UNTIL: 1}  # whose reason is recorded where several stop the run
 
 
 class DeferredStop:

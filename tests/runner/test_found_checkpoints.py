@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,7 @@ class Scanned:
 
     def scan(self, *, at_end: bool = False) -> list[Sighting]:
         self.now += 1.0
-        scan = self.scanner.scan_at_end if at_end else self.scanner.scan
+        scan = partial(self.scanner.scan, at_end=at_end)
         sightings = list(scan(self.files.scan(), self.now))
         for sighting in sightings:
             self.checkpoint_record.handle(sighting)

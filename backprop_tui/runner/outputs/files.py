@@ -38,6 +38,23 @@ _OUTPUT_OPTIONS = frozenset(
 )
 _SEPARATORS = re.compile(r"[-_.]")
 _STICKY = stat.S_ISVTX  # set for /tmp and the like, where everybody writes
+MOST_ENTRIES = 20_000  # of a directory that is known to be written to
+MOST_GUESSED_ENTRIES = 2_000  # of a guessed directory: one with more is a data set
+MOST_FOLDERS = 2_000
+MOST_FILES = 20_000  # remembered in all directories together
+MOST_GUESSED_FILES = 10_000  # so that a data set in many directories leaves room for known output files
+MOST_OPEN_FILES = 1_000
+MOST_PENDING = 100  # locations that do not exist yet
+UNITS_PER_SCAN = 3_000  # entries listed and files stat'ed in guessed directories
+COARSE_CLOCK_NS = 2_000_000_000  # a directory that changed this recently may change again within one clock tick
+SKIPPED_FOLDERS = frozenset(
+    {"node_modules", "__pycache__", "venv", "env", "virtualenv", "site-packages", "wandb", "mlruns", "cache", "caches"}
+)
+INTERESTING_ENDINGS = (
+    *(".pt", ".pth", ".ckpt", ".tar", ".bin", ".keras", ".h5", ".hdf5", ".safetensors", ".npz", ".pkl", ".pickle"),
+    *(".msgpack", ".distcp", ".metadata", ".index", ".csv", ".ocdbt", "trainer_state.json", ".index.json"),
+    *("_CHECKPOINT_METADATA", "latest", "latest_checkpointed_iteration.txt", "checkpoint"),
+)
 
 
 @lazy_dataclass(frozen=True, slots=True)
@@ -139,26 +156,6 @@ class DirectoryNeighbours:
 
 def _overlap(folder: str, other: str) -> bool:
     return contains(folder, other) or contains(other, folder)
-
-
-MOST_ENTRIES = 20_000  # of a directory that is known to be written to
-MOST_GUESSED_ENTRIES = 2_000  # of a guessed directory: one with more is a data set
-MOST_FOLDERS = 2_000
-MOST_FILES = 20_000  # remembered in all directories together
-MOST_GUESSED_FILES = 10_000  # so that a data set in many directories leaves room for known output files
-MOST_OPEN_FILES = 1_000
-MOST_PENDING = 100  # locations that do not exist yet
-UNITS_PER_SCAN = 3_000  # entries listed and files stat'ed in guessed directories
-COARSE_CLOCK_NS = 2_000_000_000  # a directory that changed this recently may change again within one clock tick
-
-SKIPPED_FOLDERS = frozenset(
-    {"node_modules", "__pycache__", "venv", "env", "virtualenv", "site-packages", "wandb", "mlruns", "cache", "caches"}
-)
-INTERESTING_ENDINGS = (
-    *(".pt", ".pth", ".ckpt", ".tar", ".bin", ".keras", ".h5", ".hdf5", ".safetensors", ".npz", ".pkl", ".pickle"),
-    *(".msgpack", ".distcp", ".metadata", ".index", ".csv", ".ocdbt", "trainer_state.json", ".index.json"),
-    *("_CHECKPOINT_METADATA", "latest", "latest_checkpointed_iteration.txt", "checkpoint"),
-)
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)

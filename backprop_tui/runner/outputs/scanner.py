@@ -19,6 +19,11 @@ from backprop_tui.runner.outputs.metric_files import MetricFiles, MetricsFound
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.store.home import Home
 
+IDLE_SECONDS = 2.5
+SAVING_SECONDS = 2.0
+LAST_SCAN_SECONDS = 5.0
+ANNOUNCED_DEPTH = 2  # below the directory of an announced checkpoint
+
 
 def measure_disk(checkpoints: Sequence[Checkpoint]) -> DiskUse | None:
     """Measures the disk of the newest checkpoint; None without a checkpoint. Blocks as long as its file system does."""
@@ -49,12 +54,6 @@ def _warning(live: Live, run: Run) -> str | None:
     saving = saving_run(replace(run, name="it"), live) if reserve_bytes > 0 else None
     reasons = [] if saving is None else forecast_shortages([saving], reserve_bytes)
     return reasons[0].message if reasons else None
-
-
-IDLE_SECONDS = 2.5
-SAVING_SECONDS = 2.0
-LAST_SCAN_SECONDS = 5.0
-ANNOUNCED_DEPTH = 2  # below the directory of an announced checkpoint
 
 
 ScanResult = Sighting | DiskUse | MetricsFound
@@ -101,8 +100,7 @@ class OutputScanner:
 
     def _scan(self, now: float) -> list[ScanResult]:
         files = self._files.scan()
-        scan = self._checkpoint_scanner.scan_at_end if self._is_last else self._checkpoint_scanner.scan
-        results: list[ScanResult] = list(scan(files, now))
+        results: list[ScanResult] = list(self._checkpoint_scanner.scan(files, now, at_end=self._is_last))
         others = (self._metric_files.read(files, is_last=self._is_last), measure_disk(self._known_checkpoints()))
         return [*results, *(result for result in others if result is not None)]
 
