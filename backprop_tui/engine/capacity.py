@@ -186,12 +186,15 @@ class Capacity:
         self._readings_source = readings_source
         self._config_signature: Signature | None = Signature(-1, -1, -1)  # of no file: the first look reads it
         self.limits = MachineLimits()
-        self.probe = readings_source.probe
         self._reread_limits()
         self._bucket = read_tokens(home, time.monotonic(), self.limits)
         self._claims: dict[str, tuple[Claim, ...]] = {}
         self.vram_history = VramHistory(home)
         self._saving = SavingRuns(home)
+
+    @property
+    def probe(self) -> str:
+        return self._readings_source.machine_probe
 
     def snapshot(self, active: Sequence[Run]) -> Snapshot:
         """The machine's current state, with these runs active."""
@@ -257,7 +260,7 @@ class Capacity:
         self._config_signature = signature
         try:
             self.limits = machine_limits(self._config_path)
-            self.probe = self._readings_source.probe = machine_probe(self._config_path)
+            self._readings_source.machine_probe = self._readings_source.probe = machine_probe(self._config_path)
             self._readings_source.sample_seconds = self.limits.sample_seconds
         except BackpropError as error:
             note(f"{error}; the previous limits stay in force")

@@ -10,8 +10,7 @@ import time
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.engine.capacity import Capacity
 from backprop_tui.engine.guard import Guard
-from backprop_tui.engine.readings import ReadingsSource
-from backprop_tui.engine.sampler_keeper import SamplerKeeper
+from backprop_tui.engine.readings import ReadingsSource, SamplerKeeper
 from backprop_tui.engine.scheduler import PassResult, Scheduler
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns
 from backprop_tui.engine.wakeup import Bell
@@ -39,7 +38,7 @@ def hold_lease(home: Home, config_path: str, lease: Lock, requests: socket.socke
     unfinished = UnfinishedRuns(home)
     scheduler = Scheduler(unfinished, capacity, LocalLauncher(requests))
     guard = Guard(home, capacity, readings_source)
-    sampler = SamplerKeeper(home, capacity, readings_source)
+    sampler = SamplerKeeper(home, readings_source)
     held: Lock | None = lease
     while held is not None:
         bell = Bell(home)

@@ -15,7 +15,7 @@ from backprop_tui.domain.status import ENDED
 from backprop_tui.domain.times import iso
 from backprop_tui.engine.capacity import Capacity
 from backprop_tui.engine.guard import Guard
-from backprop_tui.engine.sampler_keeper import SamplerKeeper
+from backprop_tui.engine.readings import SamplerKeeper
 from backprop_tui.engine.scheduler import PassResult, Scheduler
 from backprop_tui.engine.unfinished_runs import index_runs
 from backprop_tui.engine.wakeup import Bell

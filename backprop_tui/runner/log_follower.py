@@ -37,7 +37,10 @@ MOST_PENDING_LINES = 10_000
 
 
 class MetricWatermarks:
-    """The last step and epoch at which each metric was reported, each None where it is unknown."""
+    """The last step and epoch at which each metric was reported, each None where it is unknown.
+
+    With them, metrics that a script both prints and writes to a file count once.
+    """
 
     def __init__(self) -> None:
         self._last: dict[str, tuple[int | None, float | None]] = {}
@@ -92,7 +95,11 @@ def newest_lines(directory: RunDirectory) -> Iterator[JsonObject]:
 
 
 class RegexLimit:
-    """Runs searches with a time limit per pattern. Only for the main thread, because only that one handles signals."""
+    """Limits the CPU time of a user's regular expressions, so that none can hang a guardian.
+
+    `re` checks for signals while it searches, so a timer's signal handler can end a search by raising an exception.
+    Only for the main thread, because only that one handles signals.
+    """
 
     def __init__(self, allowed_seconds: float = REGEX_SECONDS) -> None:
         self._allowed_seconds = allowed_seconds
@@ -101,30 +108,23 @@ class RegexLimit:
         signal.signal(signal.SIGVTALRM, self._on_timer)
 
     def search(self, pattern: re.Pattern[str], line: str) -> re.Match[str] | None:
-        """Does what the pattern's own `search` does.
-
-        Raises:
-            TookTooLong: the pattern has used up its time for the last thousand lines.
-        """
+        """Searches; raises RegexTimeout once the pattern has used up its time for the last thousand lines."""
         spent, lines = self._spent.get(pattern, (0.0, 0))
         if lines >= REGEX_LINES:
             spent, lines = 0.0, 0
         started = time.thread_time()
-        match = self._search_within(max(0.001, self._allowed_seconds - spent), pattern, line)
+        self._is_armed = True
+        signal.setitimer(signal.ITIMER_VIRTUAL, max(0.001, self._allowed_seconds - spent))
+        try:
+            match = pattern.search(line)
+        finally:
+            self._is_armed = False
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0.0)
         spent += time.thread_time() - started
         if spent > self._allowed_seconds:
             raise RegexTimeout
         self._spent[pattern] = spent, lines + 1
         return match
-
-    def _search_within(self, seconds: float, pattern: re.Pattern[str], line: str) -> re.Match[str] | None:
-        self._is_armed = True
-        signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
-        try:
-            return pattern.search(line)
-        finally:
-            self._is_armed = False
-            signal.setitimer(signal.ITIMER_VIRTUAL, 0.0)
 
     def _on_timer(self, _number: int, _frame: FrameType | None) -> None:
         if self._is_armed:
@@ -184,11 +184,16 @@ class LogFollower:
         tail = self._tail
         unread = tail.look()
         if tail.restarted:
-            self._restart()
+            self.generation += 1
+            self._reader = self._reader_at(0)
+            self._metrics_from = self._announced_from = 0
         if unread <= 0:
             return (), False
         if unread > LONGEST_BACKLOG_BYTES:
-            self._skip_to(tail.size - SKIP_TO_BYTES)
+            offset = tail.size - SKIP_TO_BYTES
+            self.skipped_bytes += offset - tail.offset
+            self._reader = self._reader_at(offset, memory=self._reader.memory())
+            tail.offset = offset
         chunk = tail.chunk(self._chunk_bytes)
         values = self._reader.feed(chunk)
         return self._record(values, time), bool(chunk) and tail.offset < tail.size
@@ -212,16 +217,6 @@ class LogFollower:
         patterns = self._patterns
         readers = READERS if patterns is None else (lambda: patterns, *READERS)
         return LogReader(offset, readers=readers, memory=memory, habits=habits)
-
-    def _restart(self) -> None:
-        self.generation += 1
-        self._reader = self._reader_at(0)
-        self._metrics_from = self._announced_from = 0
-
-    def _skip_to(self, offset: int) -> None:
-        self.skipped_bytes += offset - self._tail.offset
-        self._reader = self._reader_at(offset, memory=self._reader.memory())
-        self._tail.offset = offset
 
     def _record(
         self, values: Sequence[Progress | CheckpointSaved], time: float

@@ -41,9 +41,7 @@ class CannotStart:
 def start_script(launch: Launch, script_lock: int) -> Identity | CannotStart:
     """Forks and executes; returns once the program is running or has turned out not to start.
 
-    Args:
-        launch: What to execute.
-        script_lock: Descriptor of the held script.lock. The child keeps it as stdin; the caller closes its own.
+    `script_lock` is the descriptor of the held script.lock. The child keeps it as stdin; the caller closes its own.
     """
     log = os.open(launch.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     reading, writing = os.pipe2(os.O_CLOEXEC)
@@ -52,10 +50,8 @@ def start_script(launch: Launch, script_lock: int) -> Identity | CannotStart:
         _become_script(launch, script_lock, log, writing)
     os.close(log)
     os.close(writing)
-    try:
-        failure = _read_to_end(reading)
-    finally:
-        os.close(reading)
+    with os.fdopen(reading, "rb") as pipe:
+        failure = pipe.read()
     if failure:
         os.waitpid(pid, 0)
         return CannotStart(**json.loads(failure))
@@ -67,13 +63,6 @@ def _start_time(pid: int) -> int:
     if identity is None:
         raise ProcessLookupError(pid)  # impossible: only this process reaps it
     return identity.start_time
-
-
-def _read_to_end(descriptor: int) -> bytes:
-    content = b""
-    while chunk := os.read(descriptor, 4096):
-        content += chunk
-    return content
 
 
 def _become_script(launch: Launch, script_lock: int, log: int, failure: int) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from backprop_tui.domain.run import Run
-from backprop_tui.engine.sampler_keeper import SamplerKeeper
+from backprop_tui.engine.readings import SamplerKeeper
 from tests.engine.machines import Host
 
 
@@ -38,7 +38,7 @@ def sampler() -> Sampler:
 
 @pytest.fixture
 def sampling(host: Host, sampler: Sampler) -> SamplerKeeper:
-    keeper = SamplerKeeper(host.home, host.capacity, host.readings_source)
+    keeper = SamplerKeeper(host.home, host.readings_source)
     keeper._sampler = sampler  # type: ignore[assignment]
     return keeper
 
@@ -78,7 +78,7 @@ def test_the_probe_of_an_ended_run_does_not_count(host: Host, sampling: SamplerK
 
 
 def test_with_probe_none_there_is_no_sampler(host: Host, sampling: SamplerKeeper, sampler: Sampler) -> None:
-    host.capacity.probe = "none"
+    host.readings_source.machine_probe = "none"
     sampling.ensure([asking(host, "a", "auto")])
     assert sampler.asked == ["stopped"]
 
