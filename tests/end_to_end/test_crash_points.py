@@ -75,7 +75,7 @@ def test_the_end_is_indexed_although_the_supervisor_dies_meanwhile(
     run = sandbox.submit(*script("worker.py", 3, 0.05, 3))
     crashing.wait_until_all_happened()
     assert end_of(run) == (Status.FAILED, 3, None)
-    assert run.said() == ["begin", "end 3"]
+    assert run.reports() == ["begin", "end 3"]
     assert len(run.run().attempts) == 1
     sandbox.wait_until_all_is_indexed()
     assert sandbox.index()[run.id]["status"] == "failed"
@@ -105,7 +105,10 @@ GOES_ON_BY_ITSELF = [
     case("adopter: after it made script and record agree", RUNS, after("runner.main:apply_recorded_state", GUARDIAN)),
     case("adopters: three in a row", RUNS, *[after("runner.main:apply_recorded_state", GUARDIAN)] * 3),
     case("guardian: between metrics.jsonl and live.json", before("runner.progress:ProgressRecorder.record", GUARDIAN)),
-    case("guardian: after it recorded an announced checkpoint", after("runner.progress:CheckpointRecord.announce", GUARDIAN)),
+    case(
+        "guardian: after an announced checkpoint",
+        after("runner.progress:CheckpointRecord.announce", GUARDIAN),
+    ),
     case("guardian: before it reaps", before("runner.guardian:Guardian._collect", GUARDIAN)),
     case("guardian: after it wrote the end", after(WRITE, GUARDIAN, status="failed")),
     case("guardian: after it told the end", after("runner.main:write_end", GUARDIAN)),
@@ -122,7 +125,7 @@ def test_a_run_recovers_on_its_own_and_is_executed_once(
     run = sandbox.submit(*script("worker.py", 4, 0.08, 3))
     crashing.wait_until_all_happened()
     assert end_of(run) == (Status.FAILED, 3, None)
-    assert run.said() == ["begin", "end 3"]
+    assert run.reports() == ["begin", "end 3"]
     assert len(run.run().attempts) == 1
     assert [line["step"] for line in run.metrics()] == [1, 2, 3, 4]
     assert run.run().step == 4
@@ -145,7 +148,7 @@ def test_if_the_guardian_dies_before_the_end_is_recorded_the_run_is_lost_and_has
     Crashing(sandbox, monkeypatch, *crashes)
     run = sandbox.submit(*script("worker.py", 3, 0.05, 3))
     assert end_of(run) == (Status.LOST, None, None)
-    assert run.said() == ["begin", "end 3"]
+    assert run.reports() == ["begin", "end 3"]
     assert_nothing_is_left(sandbox, run)
 
 
@@ -156,7 +159,7 @@ def test_if_the_guardian_dies_after_our_signal_is_recorded_the_run_is_timeboxed(
     Crashing(sandbox, monkeypatch, *crashes)
     run = sandbox.submit(*script("obedient.py"), max_run_seconds=0.3)
     assert end_of(run) == (Status.TIMEBOXED, None, None)
-    assert run.said() == ["begin", "SIGINT"]
+    assert run.reports() == ["begin", "SIGINT"]
     assert_nothing_is_left(sandbox, run)
 
 
@@ -175,5 +178,5 @@ def test_a_child_killed_before_its_exec_is_not_restarted_automatically(
     run = sandbox.submit(*script("worker.py", 3, 0.05, 3))
     assert end_of(run) == (Status.FAILED, None, "SIGKILL")
     crashing.wait_until_all_happened()
-    assert run.said() == []
+    assert run.reports() == []
     assert_nothing_is_left(sandbox, run)
