@@ -85,11 +85,7 @@ def read_tokens(home: Home, now: float, limits: MachineLimits) -> TokenBucket:
 
 
 def write_tokens(home: Home, bucket: TokenBucket) -> None:
-    """Stores the bucket for the next supervisor.
-
-    Raises:
-        StorageFailed: the next supervisor may grant the same start again.
-    """
+    """Stores the bucket for the next supervisor, which after a StorageFailed may grant the same start again."""
     content = dump({"tokens": bucket.tokens, "as_of": bucket.as_of, "boot_id": boot_id()})
     write_atomically(home.start_tokens, content, durable=False)
 
@@ -110,11 +106,7 @@ class VramHistory:
         return self._peaks.get(_command_key(run)) if self._peaks else None
 
     def record(self, run: Run) -> None:
-        """Stores the peak of a run that has ended.
-
-        Raises:
-            StorageFailed: only this process knows the peak.
-        """
+        """Stores the peak of a run that has ended; after a StorageFailed only this process knows it."""
         peak = run.peak.vram_bytes
         if peak is None:
             return
@@ -217,11 +209,7 @@ class Capacity:
         )
 
     def record_start(self, snapshot: Snapshot) -> None:
-        """Spends the token of the run that was started last, and keeps its claims, for later supervisors too.
-
-        Raises:
-            StorageFailed: the tokens could not be written.
-        """
+        """Spends the token of the run that was started last, for later supervisors too, and keeps its claims."""
         self._bucket = snapshot.bucket
         newest = snapshot.active[-1].id
         self._claims[newest] = tuple(claim for claim in snapshot.claims if claim.run_id == newest)

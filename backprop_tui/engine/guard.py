@@ -31,8 +31,7 @@ class Guard:
     def check(self, runs: Sequence[Run]) -> None:
         """Checks the active runs among these, unless there are no new readings since the last check.
 
-        Raises:
-            StorageFailed: a request could not be written; the next check tries again.
+        Where a request cannot be written (StorageFailed), the next check tries again.
         """
         written, now = self._readings_source.written_at(), time.monotonic()
         if written == self._checked and now < self._due:

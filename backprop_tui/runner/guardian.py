@@ -80,25 +80,25 @@ class Guardian:
         self._poll.register(wake, select.POLLIN)
         self._check_supervisor_at = time.monotonic() + CHECK_SUPERVISOR_SECONDS
         self._session_ends = False
+        self._more_to_read = False  # whether more of the log is waiting
 
     def wait_for_end(self) -> Exit:
         """Guards until the script's process is dead; returns how it ended, all None where nobody saw it."""
         while not self._script.has_died():
             now = time.monotonic()
-            more_to_read = self._tick(now)
+            self._tick(now)
             if self._script.has_died():
                 break
-            self._wait(0.0 if more_to_read else self._seconds_to_next_tick(now))
+            self._wait(0.0 if self._more_to_read else self._seconds_to_next_tick(now))
         return self._collect()
 
-    def _tick(self, now: float) -> bool:
-        """Does one round of steps; returns whether more of the log is waiting to be read."""
+    def _tick(self, now: float) -> None:
         self.tree.reap()
         if self._session_ends:
             reason = "the session or machine is ending"
             self.stop_sequence.begin(Status.STOPPED, by="session", reason=reason, now=now)
         self._handle_requests(now)
-        more_to_read = self._read_log()
+        self._read_log()
         self._check_outputs(now)
         self._check_goal(now)
         self._check_timebox(now)
@@ -108,7 +108,6 @@ class Guardian:
         self.memory_kills.sample(now)
         self._check_supervisor(now)
         self.recorder.flush(now)
-        return more_to_read
 
     def _handle_requests(self, now: float) -> None:
         try:
@@ -116,12 +115,12 @@ class Guardian:
         except StorageFailed as error:
             self.recorder.change(problem=str(error))
 
-    def _read_log(self) -> bool:
+    def _read_log(self) -> None:
+        self._more_to_read = False
         with self._contain_errors("cannot read the log"):
             values, more_to_read = self._log.read(time.time())
             self._record(values)
-            return more_to_read
-        return False
+            self._more_to_read = more_to_read
 
     def read_rest_of_log(self) -> None:
         """Reads a dead script's log to its end, including a last line without a line end."""
@@ -217,7 +216,6 @@ class Guardian:
             self._deferred_stop.stop(Status.TIMEBOXED, by=TIMEBOX, reason=reason, now=now)
 
     def _check_supervisor(self, now: float) -> None:
-        """Starts a supervisor if it died, so that the queue continues."""
         if now < self._check_supervisor_at:
             return
         self._check_supervisor_at = now + CHECK_SUPERVISOR_SECONDS

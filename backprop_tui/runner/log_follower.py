@@ -81,11 +81,7 @@ class MetricWatermarks:
 
 
 def newest_lines(directory: RunDirectory) -> Iterator[JsonObject]:
-    """The lines of metrics.jsonl, oldest first; only the last ones of a very long file.
-
-    Raises:
-        StorageFailed: the file cannot be read.
-    """
+    """The lines of metrics.jsonl, oldest first; only the last ones of a very long file."""
     path = directory.metrics_path
     with storage(path):
         tail = JsonTail(path, last_bytes=NEWEST_BYTES)
@@ -163,7 +159,6 @@ class LogFollower:
         self._watermarks = MetricWatermarks() if start.watermarks is None else start.watermarks
         self._pending: list[bytes] = []  # lines of metrics.jsonl; they stay pending while the disk is full
         self.generation = start.generation
-        self.skipped_bytes = 0
 
     @property
     def offset(self) -> int:
@@ -191,7 +186,6 @@ class LogFollower:
             return (), False
         if unread > LONGEST_BACKLOG_BYTES:
             offset = tail.size - SKIP_TO_BYTES
-            self.skipped_bytes += offset - tail.offset
             self._reader = self._reader_at(offset, memory=self._reader.memory())
             tail.offset = offset
         chunk = tail.chunk(self._chunk_bytes)
@@ -247,11 +241,7 @@ class LogFollower:
         del self._pending[:-MOST_PENDING_LINES]
 
     def write_metrics(self) -> None:
-        """Writes the pending lines.
-
-        Raises:
-            StorageFailed: the lines stay pending.
-        """
+        """Writes the pending lines; where it raises StorageFailed they stay pending."""
         if not self._pending:
             return
         path = self._directory.metrics_path

@@ -82,11 +82,7 @@ def start(directory: RunDirectory, run: Run) -> StartResult:
 
 
 def _prepare_launch(directory: RunDirectory, run: Run) -> Launch:
-    """Reads what the child needs, before the fork.
-
-    Raises:
-        BrokenRecord: the captured environment is gone.
-    """
+    """Reads what the child needs; raises BrokenRecord if the captured environment is gone."""
     return Launch(
         attempt=run.attempt.number,
         arguments=script_command_line(run),
