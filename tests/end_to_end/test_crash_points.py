@@ -112,7 +112,7 @@ GOES_ON_BY_ITSELF = [
     case("guardian: before it reaps", before("runner.guardian:Guardian._collect", GUARDIAN)),
     case("guardian: after it wrote the end", after(WRITE, GUARDIAN, status="failed")),
     case("guardian: after it told the end", after("runner.main:write_end", GUARDIAN)),
-    case("guardian: after it deleted the environment", after("runner.main:_delete_environment", GUARDIAN)),
+    case("guardian: after it deleted the environment", after("runner.main:_conclude", GUARDIAN)),
     case("guardian: after it gave up the run's lock", before("runner.main:_ensure_supervisor", GUARDIAN)),
 ]
 
