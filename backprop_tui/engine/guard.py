@@ -1,4 +1,7 @@
-"""Applies the guard's rules to the active runs whenever there are new readings, and sends the resulting requests."""
+"""Applies the guard's rules (domain/governor/guard.py) to the active runs whenever there are new readings.
+
+The resulting requests, for example to pause a run on an overheated GPU, go to the runs' guardians by requests.jsonl.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,7 @@ from backprop_tui.store.run_directory import RunDirectory
 
 
 class Guard:
-    """Keeps the guard's state between checks.
-
-    `check` is called more often than the sampler measures, so that an overheated GPU is noticed at once.
-    """
+    """Keeps the guard's state between checks."""
 
     def __init__(self, home: Home, capacity: Capacity, readings_source: ReadingsSource) -> None:
         self._home = home
@@ -31,7 +31,8 @@ class Guard:
     def check(self, runs: Sequence[Run]) -> None:
         """Checks the active runs among these, unless there are no new readings since the last check.
 
-        Where a request cannot be written (StorageFailed), the next check tries again.
+        Called more often than the sampler measures, so that an overheated GPU is noticed at once. Where a request
+        cannot be written (StorageFailed), the next check tries again.
         """
         written, now = self._readings_source.written_at(), time.monotonic()
         if written == self._checked and now < self._due:

@@ -102,7 +102,7 @@ class Supervisor:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keep_queue())
-                tasks.create_task(self._repeat(self._check_seconds, self._check))
+                tasks.create_task(self._repeat(self._check_seconds, self._check_sampler_and_guard))
                 tasks.create_task(self._repeat(lambda: INDEX_SECONDS, self._index))
                 tasks.create_task(self._repeat(lambda: REAP_SECONDS, OrphanReaper().reap))
         finally:
@@ -169,7 +169,7 @@ class Supervisor:
     def _check_seconds(self) -> float:
         return max(SHORTEST_CHECK_SECONDS, self._capacity.limits.sample_seconds / CHECKS_PER_SAMPLE)
 
-    def _check(self) -> None:
+    def _check_sampler_and_guard(self) -> None:
         self._sampler.ensure(self._runs)
         self._guard.check(self._runs)
 

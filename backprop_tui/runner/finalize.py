@@ -30,7 +30,10 @@ CAUSE_SECONDS = 10.0
 
 
 def outcome_of(exit_: Exit, stopping: Stopping | None, context: FailureContext) -> Outcome:
-    """The outcome of an attempt. While we are stopping a script its end is never a failure, whatever it exits with."""
+    """The outcome of an attempt: lost if no process saw its exit status.
+
+    While we are stopping a script its end is never a failure, whatever it exits with.
+    """
     signal_name = None if exit_.signal is None else signal_name_of(exit_.signal)
     if stopping is not None:
         return Outcome(

@@ -32,7 +32,7 @@ def end_of(run: Submitted) -> tuple[Status, int | None, str | None]:
 
 
 def assert_nothing_is_left(sandbox: Sandbox, run: Submitted) -> None:
-    run.wait(lambda: not os.path.exists(run.directory.file("environment")), "its environment forgotten")
+    run.wait(lambda: not os.path.exists(run.directory.file("environment")), "its environment deleted")
     sandbox.wait_until_nothing_runs()
 
 
@@ -42,19 +42,19 @@ SUPERVISOR_DIES = [
     case("supervisor: after it spent a start token", after("engine.capacity:Capacity.record_start", SUPERVISOR)),
     case("supervisor: before it asks for a guardian", before(LAUNCH, SUPERVISOR)),
     case(
-        "supervisor: before it queues again what never started",
+        "supervisor: before it requeues a run that never started",
         GUARDIAN_BEGINS,
         before(WRITE, SUPERVISOR, status="queued"),
     ),
     case(
-        "supervisor: after it queued again what never started",
+        "supervisor: after it requeued a run that never started",
         GUARDIAN_BEGINS,
         after(WRITE, SUPERVISOR, status="queued"),
     ),
     pytest.param(
         (RUNS, before(LAUNCH, SUPERVISOR, times=2)),
         id="supervisor: before it has a script adopted",
-        marks=pytest.mark.skipif(not exit_codes_are_public(), reason="nobody sees the code: init reaps the script"),
+        marks=pytest.mark.skipif(not exit_codes_are_public(), reason="init reaps the script: no exit code"),
     ),
     case("supervisor: after it asked for a guardian", after("socket:send_fds", SUPERVISOR)),
     case("supervisor: after it has a guardian", after(LAUNCH, SUPERVISOR)),
@@ -82,7 +82,7 @@ def test_the_end_is_indexed_although_the_supervisor_dies_meanwhile(
     assert_nothing_is_left(sandbox, run)
 
 
-GOES_ON_BY_ITSELF = [
+RECOVERED_CRASHES = [
     *SUPERVISOR_DIES,
     case("fork server: before the fork", before("os:fork", FORKER)),
     case("fork server: after the fork", after("os:fork", FORKER, returning=True)),
@@ -92,32 +92,27 @@ GOES_ON_BY_ITSELF = [
     case("guardian: before it empties script.lock", before("os:ftruncate", GUARDIAN)),
     case("guardian: after it emptied script.lock", after("os:ftruncate", GUARDIAN)),
     case("guardian: after the fork", FORKED),
-    case("guardian and child: before the child wrote who it is", FORKED, CHILD_BEGINS),
+    case("guardian and child: before the child recorded itself", FORKED, CHILD_BEGINS),
     case("guardian: after the script's exec", after("runner.start:start_script", GUARDIAN)),
     case("guardian: before it writes running", before(WRITE, GUARDIAN, status="running")),
     case("guardian: after it wrote running", after(WRITE, GUARDIAN, status="running")),
     case("guardian: once all is recorded", RUNS),
     case("adopter: before it adopts", RUNS, before("runner.main:adopt", GUARDIAN)),
     case("adopter: after it adopted", RUNS, after("runner.main:adopt", GUARDIAN)),
-    case(
-        "adopter: before it makes script and record agree", RUNS, before("runner.main:apply_recorded_state", GUARDIAN)
-    ),
-    case("adopter: after it made script and record agree", RUNS, after("runner.main:apply_recorded_state", GUARDIAN)),
+    case("adopter: before it applies the recorded state", RUNS, before("runner.main:apply_recorded_state", GUARDIAN)),
+    case("adopter: after it applied the recorded state", RUNS, after("runner.main:apply_recorded_state", GUARDIAN)),
     case("adopters: three in a row", RUNS, *[after("runner.main:apply_recorded_state", GUARDIAN)] * 3),
     case("guardian: between metrics.jsonl and live.json", before("runner.progress:ProgressRecorder.record", GUARDIAN)),
-    case(
-        "guardian: after an announced checkpoint",
-        after("runner.progress:CheckpointRecord.announce", GUARDIAN),
-    ),
+    case("guardian: after an announced checkpoint", after("runner.progress:CheckpointRecord.announce", GUARDIAN)),
     case("guardian: before it reaps", before("runner.guardian:Guardian._collect", GUARDIAN)),
     case("guardian: after it wrote the end", after(WRITE, GUARDIAN, status="failed")),
-    case("guardian: after it told the end", after("runner.main:write_end", GUARDIAN)),
+    case("guardian: after it recorded the end events", after("runner.main:write_end", GUARDIAN)),
     case("guardian: after it deleted the environment", after("runner.main:_conclude", GUARDIAN)),
-    case("guardian: after it gave up the run's lock", before("runner.main:_ensure_supervisor", GUARDIAN)),
+    case("guardian: after it released the run's lock", before("runner.main:_ensure_supervisor", GUARDIAN)),
 ]
 
 
-@pytest.mark.parametrize("crashes", GOES_ON_BY_ITSELF)
+@pytest.mark.parametrize("crashes", RECOVERED_CRASHES)
 def test_a_run_recovers_on_its_own_and_is_executed_once(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crashes: tuple[Crash, ...]
 ) -> None:
@@ -164,7 +159,7 @@ def test_if_the_guardian_dies_after_our_signal_is_recorded_the_run_is_timeboxed(
 
 
 CHILD_DIES = [
-    case("before it wrote who it is", CHILD_BEGINS),
+    case("before it recorded itself", CHILD_BEGINS),
     case("after it wrote who it is", before("runner.script:_apply", GUARDIAN)),
     case("after it wrote who it is, and its guardian too", FORKED, before("runner.script:_apply", GUARDIAN)),
 ]
