@@ -175,7 +175,7 @@ def _from_file(written: JsonObject, limits: MachineLimits) -> GovernorReport:
 
 def _without_supervisor(home: Home, limits: MachineLimits) -> GovernorReport:
     from backprop_tui.domain.governor.tokens import is_limited
-    from backprop_tui.engine.start_tokens import read_tokens
+    from backprop_tui.engine.capacity import read_tokens
 
     now = time.monotonic()
     tokens = read_tokens(home, now, limits).refilled(now, limits).tokens if is_limited(limits) else None

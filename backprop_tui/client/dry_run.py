@@ -14,8 +14,7 @@ from backprop_tui.domain.lifecycle import begin_attempt
 from backprop_tui.domain.queue_order import sort_queue
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.telemetry import Readings
-from backprop_tui.engine.candidates import snapshot_for
-from backprop_tui.engine.capacity import Capacity
+from backprop_tui.engine.capacity import Capacity, snapshot_for
 from backprop_tui.engine.readings import ReadingsSource
 from backprop_tui.engine.scheduler import UnmetDependency, pending_dependencies
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns

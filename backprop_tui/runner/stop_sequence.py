@@ -14,19 +14,25 @@ from backprop_tui.domain.live import PostponedStop, Stopping
 from backprop_tui.domain.run import StopPlan
 from backprop_tui.domain.status import Status
 from backprop_tui.processes.identity import Identity, is_alive
-from backprop_tui.runner.checkpoint_record import SAME_SAVE_SECONDS
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.tree import Tree
 
-MOST_BYTES = 64 * 1024  # the newest lines count
+LISTENERS_BYTES = 64 * 1024  # the newest lines of the file of listeners count
+TERM_SECONDS = 5.0
+KILL_AGAIN_SECONDS = 1.0
+NOTIFIED, SIGNALLED, TERM, KILL = 0, 1, 2, 3  # stages of the stop sequence
+PERSON = "person"
+UNTIL = "until"
+SAME_SAVE_SECONDS = 0.01  # records keep milliseconds
+_PRECEDENCE = {PERSON: 2, UNTIL: 1}  # whose reason is recorded where several stop the run
 
 
 def has_live_listener(path: str) -> bool:
     """Whether a process listed in the file is alive; False where the file is missing or invalid."""
     try:
         with open(path, "rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - MOST_BYTES))
-            lines = file.read(MOST_BYTES).splitlines()
+            file.seek(max(0, file.seek(0, os.SEEK_END) - LISTENERS_BYTES))
+            lines = file.read(LISTENERS_BYTES).splitlines()
     except OSError:
         return False
     return any(map(is_alive, {identity for line in lines if (identity := _parse_listener(line)) is not None}))
@@ -39,16 +45,8 @@ def _parse_listener(line: bytes) -> Identity | None:
     return Identity(int(words[0]), int(words[1]))
 
 
-TERM_SECONDS = 5.0
-KILL_AGAIN_SECONDS = 1.0
-NOTIFIED, SIGNALLED, TERM, KILL = 0, 1, 2, 3  # stages
-PERSON = "person"
-
-
 class StopSequence:
     """Stops one script. A new guardian continues at the recorded stage and never repeats the stop signal."""
-
-    __slots__ = ("_listens", "_plan", "_recorder", "_tree")
 
     def __init__(
         self, plan: StopPlan, tree: Tree, recorder: Recorder, listens: Callable[[], bool] = lambda: False
@@ -142,14 +140,8 @@ class StopSequence:
             self._recorder.commit(pause=None, clock=live.clock.at(now, paused=True))
 
 
-UNTIL = "until"
-_PRECEDENCE = {PERSON: 2, UNTIL: 1}  # whose reason is recorded where several stop the run
-
-
 class DeferredStop:
     """The wait between the decision to stop a run and the start of its stop sequence."""
-
-    __slots__ = ("_grace_seconds", "_is_saving", "_listens", "_recorder", "_stop_sequence")
 
     def __init__(
         self,

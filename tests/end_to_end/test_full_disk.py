@@ -136,4 +136,4 @@ def test_a_queue_held_up_by_a_full_disk_continues_when_there_is_space_again(smal
     assert small.supervisor() == supervisor
     make_room(small)
     assert run.wait_for_end().status is Status.COMPLETED
-    assert run.said() == ["begin", "end 0"]
+    assert run.reports() == ["begin", "end 0"]

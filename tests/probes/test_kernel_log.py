@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from backprop_tui.runner.memory_kills import find_oom_kill
+from backprop_tui.runner.failure_context import find_oom_kill
 
 LOG = (
     "6,1,1000000,-;usb 1-1: new device\n"

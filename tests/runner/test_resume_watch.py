@@ -141,7 +141,7 @@ def test_a_burst_of_lines_is_judged_once(tmp_path: Path, monkeypatch: pytest.Mon
     def undecided(_before: object, after: list[object], **_: object) -> None:
         judged.append(len(after))
 
-    monkeypatch.setattr(resume_watch, "judge", undecided)
+    monkeypatch.setattr(resume_watch, "check_resume", undecided)
     watch.observe([Progress(offset=0, metrics={"lr": 0.1})] * 20_000)
     watch.observe([Progress(offset=0, metrics={"lr": 0.1})])
     assert judged == [400]

@@ -26,15 +26,17 @@ QUICK_SECONDS = 1.0
 
 def samplers(sandbox: Sandbox) -> list[Identity]:
     return [
-        identity for identity in processes.knowing(sandbox.home.root) if processes.comm(identity.pid) == "bp-sampler"
+        identity
+        for identity in processes.with_environment(sandbox.home.root)
+        if processes.comm(identity.pid) == "bp-sampler"
     ]
 
 
 def smi_calls(sandbox: Sandbox) -> list[Identity]:
     return [
         identity
-        for identity in processes.knowing(sandbox.home.root)
-        if "nvidia_smi.py" in processes.described(identity)
+        for identity in processes.with_environment(sandbox.home.root)
+        if "nvidia_smi.py" in processes.describe(identity)
     ]
 
 
@@ -105,7 +107,7 @@ def test_everything_else_works_while_every_probe_hangs(
     assert len(samplers(sandbox)) == 1
     for run in (stays, needs_a_gpu):
         obey("stop", run.id, "--now")
-    sandbox.wait_until(lambda: not processes.knowing(sandbox.home.root), "nothing left behind")
+    sandbox.wait_until(lambda: not processes.with_environment(sandbox.home.root), "nothing left behind")
 
 
 def test_hanging_probes_end_with_the_supervisor(sandbox: Sandbox, gpus: Gpus, configure: Callable[..., None]) -> None:
@@ -154,7 +156,7 @@ def test_a_hung_sampler_is_replaced_together_with_its_children(sandbox: Sandbox,
         sandbox.wait_until(lambda: samplers(sandbox), "another one")
     finally:
         process.stop()
-    sandbox.wait_until(lambda: not processes.knowing(sandbox.home.root), "nothing left")
+    sandbox.wait_until(lambda: not processes.with_environment(sandbox.home.root), "nothing left")
 
 
 def holding(sandbox: Sandbox, gpus: Gpus, count: float, limit: MemoryLimit) -> Submitted:

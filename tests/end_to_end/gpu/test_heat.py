@@ -19,7 +19,7 @@ HOT, WARM, COOL = 91, 82, 60
 
 
 def states(run: Submitted) -> list[bytes | None]:
-    return [state_of(identity.pid) for identity in processes.knowing(f"BACKPROP_RUN_ID={run.id}")]
+    return [state_of(identity.pid) for identity in processes.with_environment(f"BACKPROP_RUN_ID={run.id}")]
 
 
 def family(sandbox: Sandbox, **spec: Any) -> Submitted:

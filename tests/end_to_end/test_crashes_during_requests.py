@@ -25,7 +25,7 @@ def case(name: str, *crashes: Crash) -> object:
 
 def begun(sandbox: Sandbox, *command: str, stop: StopPlan | None = None) -> Submitted:
     run = sandbox.submit(*command, stop=stop or StopPlan())
-    run.wait_until_it_says("begin")
+    run.wait_until_it_reports("begin")
     run.wait_for(Status.RUNNING)
     return run
 
@@ -63,7 +63,7 @@ def test_a_recorded_pause_is_carried_out(
     run.wait(lambda: state(run) != b"T", "going on")
     run.ask(STOP)
     assert end_of(run) == (Status.STOPPED, 1, None)
-    assert run.said() == ["begin", "SIGINT"]
+    assert run.reports() == ["begin", "SIGINT"]
 
 
 def test_a_recorded_continue_is_carried_out(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +88,7 @@ def test_a_paused_run_gets_its_stop_signal_although_the_guardian_died_before_sig
     run.ask(STOP)
     crashing.wait_until_all_happened()
     assert end_of(run) == (Status.STOPPED, 1, None)
-    assert run.said() == ["begin", "SIGINT"]
+    assert run.reports() == ["begin", "SIGINT"]
 
 
 def test_a_stop_signal_that_was_recorded_but_not_sent_is_followed_by_the_next_stage(
@@ -99,7 +99,7 @@ def test_a_stop_signal_that_was_recorded_but_not_sent_is_followed_by_the_next_st
     run.ask(STOP)
     crashing.wait_until_all_happened()
     assert end_of(run) == (Status.STOPPED, 1, None)
-    assert run.said() == ["begin", "SIGTERM"]
+    assert run.reports() == ["begin", "SIGTERM"]
 
 
 def test_a_stop_signal_is_not_sent_twice(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +108,7 @@ def test_a_stop_signal_is_not_sent_twice(sandbox: Sandbox, monkeypatch: pytest.M
     run.ask(STOP)
     crashing.wait_until_all_happened()
     assert end_of(run) == (Status.STOPPED, 1, None)
-    assert run.said() == ["begin", "SIGINT"]
+    assert run.reports() == ["begin", "SIGINT"]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_recorded_kill_is_carried_out(
 ) -> None:
     crashing = Crashing(sandbox, monkeypatch, *crashes)
     run = begun(sandbox, *script("stubborn.py"))
-    run.wait(lambda: len(run.said()) == 2, "both of its processes are there")
+    run.wait(lambda: len(run.reports()) == 2, "both of its processes are there")
     run.ask(KILL)
     crashing.wait_until_all_happened()
     assert end_of(run)[0] is Status.STOPPED
@@ -135,7 +135,7 @@ def test_the_timebox_continues_with_the_next_guardian(sandbox: Sandbox, monkeypa
     run = sandbox.submit(*script("obedient.py"), max_run_seconds=0.6)
     crashing.wait_until_all_happened()
     assert end_of(run) == (Status.TIMEBOXED, 1, None)
-    assert run.said() == ["begin", "SIGINT"]
+    assert run.reports() == ["begin", "SIGINT"]
     assert 0.6 <= run.run().attempt.running_seconds < 2.0
 
 
@@ -145,4 +145,4 @@ def test_the_warning_signal_is_sent_once(sandbox: Sandbox, monkeypatch: pytest.M
     run = sandbox.submit(*script("obedient.py"), max_run_seconds=1.2, stop=plan)
     crashing.wait_until_all_happened()
     assert end_of(run) == (Status.TIMEBOXED, 1, None)
-    assert run.said() == ["begin", "SIGUSR1", "SIGINT"]
+    assert run.reports() == ["begin", "SIGUSR1", "SIGINT"]

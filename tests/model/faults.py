@@ -1,4 +1,4 @@
-"""What the world does to the processes: kill -9, a power cut; and the next command, which mends what nobody can."""
+"""Faults from outside: kill -9 and power cuts; and the next command, which repairs what no process can."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def kills(state: State, rules: Rules) -> Iterator[tuple[Process, State]]:
     for victim in dict.fromkeys(state.processes):
         if victim.at == "zombie":
             continue
-        after = dies(state, victim) if victim.role == "script" else _without_its_zombie(state.move(victim), victim)
-        abandoned = after.abandoned or not _somebody_goes_on(after, rules)
+        after = dies(state, victim) if victim.role == "script" else _without_zombie_child(state.move(victim), victim)
+        abandoned = after.abandoned or not _is_work_continued(after, rules)
         yield victim, after._replace(kills_left=state.kills_left - 1, abandoned=abandoned)
 
 
 def power_cuts(state: State, rules: Rules) -> Iterator[State]:
-    """No process is left, and of each file that was not synced either what was last written or what was before."""
+    """No process is left; a file that was not synced has its last content or the one before."""
     if not state.power_cuts_left:
         return
     disk = state.disk
@@ -39,27 +39,27 @@ def power_cuts(state: State, rules: Rules) -> Iterator[State]:
 
 
 def next_commands(state: State) -> Iterator[State]:
-    """Only where a kill or a power cut left nobody: everything else the program must do by itself."""
+    """Only after a kill or a power cut left no process that continues: otherwise the program must recover by itself."""
     if state.abandoned and state.disk.has_work and all(process.role == "script" for process in state.processes):
         command = Process("command", "rings")
         yield state._replace(processes=tuple(sorted((*state.processes, command))), abandoned=False)
 
 
-def _without_its_zombie(state: State, parent: Process) -> State:
+def _without_zombie_child(state: State, parent: Process) -> State:
     script = state.script(parent.pid) if parent.role == "runner" else None
     return state.move(script) if script is not None and script.at == "zombie" else state
 
 
-def _somebody_goes_on(state: State, rules: Rules) -> bool:
-    """Somebody will still look for work, and nobody who will not has the lease, which would send the others away."""
-    onlookers = [process for process in state.processes if not _goes_on(state, process, rules)]
-    return len(onlookers) < len(state.processes) and not any(process.has(LEASE) for process in onlookers)
+def _is_work_continued(state: State, rules: Rules) -> bool:
+    """Whether a process will still look for work, and no process that will not holds the lease, which blocks others."""
+    idle = [process for process in state.processes if not _looks_for_work(state, process, rules)]
+    return len(idle) < len(state.processes) and not any(process.has(LEASE) for process in idle)
 
 
-def _goes_on(state: State, process: Process, rules: Rules) -> bool:
+def _looks_for_work(state: State, process: Process, rules: Rules) -> bool:
     if process.role == "script" or process.at == "exits" or (process.at == "lets_go" and not process.then):
         return False
     if process.role == "fork server":
         supervisor = state.find("supervisor", family=process.family)
         return rules.server_wakes or (supervisor is not None and supervisor.at != "exits")
-    return process.at not in {"reads_status", "awaits_end"}  # the user has not typed these yet
+    return process.at not in {"reads_status", "awaits_end"}  # the user has not entered these commands yet

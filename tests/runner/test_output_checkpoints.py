@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,6 @@ import pytest
 from backprop_tui.domain.live import Clock, Live
 from backprop_tui.domain.run import Checkpoint
 from backprop_tui.readers.events import CheckpointSaved
-from backprop_tui.runner.checkpoint_record import CheckpointRecord
 from backprop_tui.runner.outputs import checkpoints
 from backprop_tui.runner.outputs.checkpoints import (
     LONGEST_WRITING_SECONDS,
@@ -24,6 +24,7 @@ from backprop_tui.runner.outputs.checkpoints import (
     Sighting,
 )
 from backprop_tui.runner.outputs.files import OutputFiles
+from backprop_tui.runner.progress import CheckpointRecord
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 
@@ -64,7 +65,7 @@ class Scanned:
 
     def scan(self, *, at_end: bool = False) -> list[Sighting]:
         self.now += 1.0
-        scan = self.scanner.scan_at_end if at_end else self.scanner.scan
+        scan = partial(self.scanner.scan, at_end=at_end)
         sightings = list(scan(self.files.scan(), self.now))
         for sighting in sightings:
             self.checkpoint_record.handle(sighting)

@@ -13,7 +13,7 @@ from backprop_tui.domain.live import Pause, PostponedStop
 from backprop_tui.domain.run import Checkpoint
 from backprop_tui.domain.status import Status
 from backprop_tui.runner.stop_sequence import DeferredStop
-from tests.runner.test_ladder import StoppedRun
+from tests.runner.test_stop_sequence import StoppedRun
 
 GRACE = 10.0
 NOW = 100.0  # the clock's mark is 90: 10 s into the attempt

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from backprop_tui.readers.user_patterns import RegexTimeout, UserPatterns
-from backprop_tui.runner.regex_limit import LINES, RegexLimit
+from backprop_tui.runner.log_follower import REGEX_LINES, RegexLimit
 
 ENDLESS = r"(?P<loss>(a+)+)b"
 
@@ -37,7 +37,7 @@ def test_an_endless_search_is_ended() -> None:
 def test_many_slightly_slow_lines_use_up_the_limit_too() -> None:
     limit, pattern = RegexLimit(0.05), re.compile(ENDLESS)
     used_up = False
-    for _ in range(LINES):
+    for _ in range(REGEX_LINES):
         try:
             limit.search(pattern, "a" * 18)
         except RegexTimeout:
@@ -48,7 +48,7 @@ def test_many_slightly_slow_lines_use_up_the_limit_too() -> None:
 
 def test_the_limit_is_renewed_after_a_thousand_lines() -> None:
     limit, pattern = RegexLimit(10.0), re.compile("x")
-    for _ in range(2 * LINES + 1):
+    for _ in range(2 * REGEX_LINES + 1):
         limit.search(pattern, "y")
     assert limit._spent[pattern][1] == 1
 

@@ -8,7 +8,7 @@ from backprop_tui.domain.requests import EditRequest, PauseRequest, StopRequest
 from backprop_tui.runner.request_handler import RequestHandler
 from backprop_tui.runner.stop_sequence import DeferredStop
 from tests.domain.runs import running
-from tests.runner.test_ladder import StoppedRun
+from tests.runner.test_stop_sequence import StoppedRun
 
 
 def handler(stopped: StoppedRun) -> RequestHandler:

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.readers.events import Progress
-from backprop_tui.runner.log_follower import LogFollower, LogPosition
-from backprop_tui.runner.metric_watermarks import MetricWatermarks
+from backprop_tui.runner.log_follower import LogFollower, LogPosition, MetricWatermarks
 from backprop_tui.runner.outputs import metric_files
 from backprop_tui.runner.outputs.files import OutputFile
 from backprop_tui.runner.outputs.metric_files import MetricFiles
