@@ -11,8 +11,7 @@ from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.invocation import script_command_line, script_environment
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import begin_attempt
-from backprop_tui.domain.queue_order import sort_queue
-from backprop_tui.domain.run import Run
+from backprop_tui.domain.run import Run, sort_queue
 from backprop_tui.domain.telemetry import Readings
 from backprop_tui.engine.candidates import snapshot_for
 from backprop_tui.engine.capacity import Capacity

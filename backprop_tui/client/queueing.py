@@ -10,8 +10,7 @@ from backprop_tui.client.runs import split
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.queue_order import move_in_queue, sort_queue
-from backprop_tui.domain.run import Queued, Run
+from backprop_tui.domain.run import Queued, Run, move_in_queue, sort_queue
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.times import iso
 from backprop_tui.store import index

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
-from backprop_tui.domain.checkpoint_pace import CheckpointPace
-from backprop_tui.domain.disk_usage import DiskUse
+from backprop_tui.domain.checkpoint_pace import CheckpointPace, DiskUse
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.resume_check import ResumeCheck

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field, replace
 
-from backprop_tui.domain.environment import RunVariables
 from backprop_tui.domain.goals import Goal
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import RunLimits
@@ -282,3 +281,55 @@ def apply_edit(run: Run, request: EditRequest) -> Run:
 def with_timebox(run: Run, request: TimeboxRequest) -> Run:
     """Returns the run with another timebox; running time already used counts towards it."""
     return replace(run, spec=replace(run.spec, max_run_seconds=request.max_run_seconds))
+
+
+_SECRET = ("KEY", "TOKEN", "SECRET", "PASS", "PASSWORD", "PASSWD", "PWD", "CREDENTIAL", "CREDENTIALS", "AUTH")
+
+RunVariables = tuple[tuple[str, str | None], ...]  # name and value; None if the value is not stored
+
+
+def is_secret(name: str) -> bool:
+    """Whether the value must not be stored: WANDB_API_KEY, HF_TOKEN, DB_PASSWORD."""
+    words = name.upper().split("_")
+    return any(word in _SECRET for word in words) or words[-1].endswith(_SECRET)
+
+
+def without_secrets(given: Iterable[tuple[str, str]]) -> RunVariables:
+    """Returns the variables as they are stored; the last value of a name counts."""
+    return tuple((name, None if is_secret(name) else value) for name, value in dict(given).items())
+
+
+def restore_variables(before: RunVariables, given: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Returns the variables of a resumed run: the stored ones that have a value, overridden by those given now."""
+    return list(({name: value for name, value in before if value is not None} | dict(given)).items())
+
+
+def merge_variables(before: RunVariables, given: Iterable[tuple[str, str]]) -> RunVariables:
+    """Returns the variables to store for a resumed run."""
+    return tuple((dict(before) | dict(without_secrets(given))).items())
+
+
+def sort_queue(queued: Iterable[Run]) -> list[Run]:
+    """Sorts by priority, highest first, then by position, which is the time of queueing unless the run was moved."""
+    return sorted(queued, key=lambda run: (-run.priority, run.position, run.id))
+
+
+def move_in_queue(run: Run, queue: Sequence[Run], place: int) -> Run:
+    """Returns the run moved to a place in the queue; it takes the priority of the run that it comes before.
+
+    Args:
+        run: A queued run.
+        queue: The whole queue in order.
+        place: The new place, counted from 1; a place past the end means the end.
+    """
+    others = [other for other in queue if other.id != run.id]
+    index = max(0, min(place - 1, len(others)))
+    before = others[index - 1] if index > 0 else None
+    after = others[index] if index < len(others) else None
+    if before is not None and (after is None or before.priority == run.priority != after.priority):
+        return replace(run, priority=before.priority, position=before.position + 1)
+    if after is None:
+        return run
+    if before is None or before.priority != after.priority:
+        return replace(run, priority=after.priority, position=after.position - 1)
+    return replace(run, priority=after.priority, position=(before.position + after.position) / 2)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.queue_order import move_in_queue, sort_queue
-from backprop_tui.domain.run import Run
+from backprop_tui.domain.run import Run, move_in_queue, sort_queue
 from tests.domain.runs import queued
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backprop_tui.domain.environment import is_secret, without_secrets
+from backprop_tui.domain.run import is_secret, without_secrets
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backprop_tui.domain.causes.cause import build_cause, decimal_size
 from backprop_tui.domain.causes.clues import Clues
-from backprop_tui.domain.causes.disk import SHARED_MEMORY
+from backprop_tui.domain.causes.resources import SHARED_MEMORY
 from backprop_tui.domain.run import Cause
 
 _SHARED_MEMORY_NEEDED_BYTES = 64 * 10**6

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from backprop_tui.domain.checkpoint_pace import CheckpointPace
-from backprop_tui.domain.disk_usage import needed_bytes, seconds_until_full
+from backprop_tui.domain.checkpoint_pace import CheckpointPace, needed_bytes, seconds_until_full
 from backprop_tui.domain.formatting import duration, gigabytes_down, gigabytes_up, plain
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import timebox_seconds

@@ -46,7 +46,7 @@ def test_an_open_governor_shows_free_slots_and_starts() -> None:
             "GPU 1 too hot, 84 °C, starts below 80",
         ),
         (snapshot(host=replace(CALM_HOST, ram_available_bytes=gb(3.1))), "RAM 3.1 GB free, needs 4"),
-        (snapshot(limits=LIMITS, tokens=1 - 41 / 60), "start limit, next in 0:41 (starts_per_minute 1)"),
+        (snapshot(limits=LIMITS, tokens=1 - 41 / 60), "start limit, next in 41s (starts_per_minute 1)"),
         (
             snapshot(
                 gpu(3, used_gb=8),

@@ -10,7 +10,7 @@ import stat
 import tempfile
 import time
 
-from backprop_tui.demo.programme import CONFIG
+from backprop_tui.demo.scenario import CONFIG
 from backprop_tui.domain.errors import StateUnavailable
 from backprop_tui.processes.identity import Identity, identify, is_alive, send_signal
 from backprop_tui.store.home import Home

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import backprop_tui
-from backprop_tui.demo.programme import MACHINE
-from backprop_tui.demo.stage import Workspace, create_workspace, remove_abandoned, tear_down
+from backprop_tui.demo.scenario import MACHINE
+from backprop_tui.demo.workspace import Workspace, create_workspace, remove_abandoned, tear_down
 from backprop_tui.store.home import Home
 
 _DRIVER_CODE = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
-    "from backprop_tui.demo.director import drive_demo; drive_demo(*sys.argv[2:])"
+    "from backprop_tui.demo.driver import drive_demo; drive_demo(*sys.argv[2:])"
 )
 _TEAR_DOWN_SECONDS = 10.0
 ShowDashboard = Callable[[Home, str], int]  # takes a store and the path of its config.toml, returns the exit code
