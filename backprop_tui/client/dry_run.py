@@ -96,7 +96,7 @@ def preview_runs(session: ClientSession, runs: Sequence[Run]) -> list[RunPreview
 def _measure(session: ClientSession, run: Run) -> Readings | None:
     """Readings taken now with the probe that the run asks for; None if a sampler is alive or the probe fails."""
     from backprop_tui.client.own_sampler import OwnSampler
-    from backprop_tui.config.machine import machine_limits, machine_probe
+    from backprop_tui.config.load import machine_limits, machine_probe
     from backprop_tui.domain.telemetry import is_stale
     from backprop_tui.probes.readings import read_readings
 

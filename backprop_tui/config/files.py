@@ -104,7 +104,7 @@ def original_arguments_in(path: str) -> list[str]:
     """Returns the arguments of a run in a file of the original tool; they are no settings and have no effect."""
     if not path.endswith(".json"):
         return []
-    content = _read_text(path)
+    content = read_text(path)
     return [] if content is None else sorted(ORIGINAL_ARGUMENTS & set(_parse_json(path, content)))
 
 
@@ -114,7 +114,7 @@ def _settings_in(path: str) -> Iterator[tuple[str, Setting] | ConfigError]:
     Raises:
         ConfigError: the file as a whole cannot be read or parsed.
     """
-    content = _read_text(path)
+    content = read_text(path)
     if content is None:
         return
     for entry in (_json_entries if path.endswith(".json") else _toml_entries)(path, content):
@@ -129,7 +129,12 @@ def _settings_in(path: str) -> Iterator[tuple[str, Setting] | ConfigError]:
             yield entry.key.name, Setting(value, entry.where)
 
 
-def _read_text(path: str) -> str | None:
+def read_text(path: str) -> str | None:
+    """Returns the text of a file; None if it is missing.
+
+    Raises:
+        ConfigError: the file cannot be read or is not UTF-8.
+    """
     try:
         with open(path, encoding="utf-8-sig") as file:
             return file.read()

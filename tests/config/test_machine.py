@@ -10,7 +10,7 @@ import pytest
 
 import backprop_tui
 from backprop_tui.config.errors import ConfigError
-from backprop_tui.config.machine import machine_limits, machine_probe
+from backprop_tui.config.load import machine_limits, machine_probe
 from backprop_tui.domain.limits import MachineLimits
 
 
@@ -45,8 +45,7 @@ def test_without_a_file_no_parser_is_loaded_and_nothing_beyond_the_standard_libr
     program = """
 import sys
 sys.path.insert(0, sys.argv[1])
-import backprop_tui.config.load
-from backprop_tui.config.machine import machine_limits
+from backprop_tui.config.load import machine_limits
 machine_limits(sys.argv[2])
 print(sorted(sys.modules.keys() & {"json", "tomllib", "tomli_w", "platformdirs", "difflib", "pathlib"}))
 """
