@@ -63,7 +63,7 @@ def track_of(course: MetricSeries, run: Run | None, by: XUnit) -> PlottedSeries:
 
 def plot(tracks: Sequence[PlottedSeries], options: CurveOptions, *, rows: int = ROWS) -> None:
     """Prints up to six curves, each with its letter where there are several; curves without points are skipped."""
-    shown = [track for track in tracks if track.course.buckets]
+    shown = [track for track in tracks if track.series.buckets]
     if not shown:
         return
     width = max(_LEAST_WIDTH, (output.width() or _USUAL_WIDTH) - _LABEL - 2)

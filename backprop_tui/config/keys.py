@@ -29,12 +29,10 @@ class Key:
 
     @property
     def leaf(self) -> str:
-        """Its name within its table."""
         return self.name.rpartition(".")[2]
 
     @property
     def variable(self) -> str:
-        """The environment variable that sets it."""
         return "BACKPROP_" + self.name.replace(".", "_").upper()
 
     @property

@@ -45,8 +45,6 @@ def number(*, above: float | None = None, least: float | None = None, optional: 
 
 
 def integer(*, least: int | None = None) -> Kind:
-    """A whole number with an optional, inclusive lower bound."""
-
     def read(raw: object) -> Value:
         value = _float(raw)
         if value != int(value) or (least is not None and value < least):
@@ -57,8 +55,6 @@ def integer(*, least: int | None = None) -> Kind:
 
 
 def choice(*allowed: str) -> Kind:
-    """One of the given words."""
-
     def read(raw: object) -> Value:
         if raw not in allowed:
             raise WrongValue(f"must be one of {', '.join(allowed)}")

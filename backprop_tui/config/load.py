@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.files import PROJECT_FILES, Setting, find_problems, original_arguments_in, read_file
@@ -56,14 +56,10 @@ def load(
     directory: str,
     user_file: str,
 ) -> Settings:
-    """Loads and merges all layers.
+    """Loads and merges all layers; `options` are values from the command line with the option's name, by key.
 
-    Args:
-        options: Values from the command line, by key: the value and the option's name.
-        environment: Variables; empty ones are ignored, and so are BACKPROP_ variables that match no key, since scripts
-            get variables with the same prefix.
-        directory: The directory of the project's file, if there is one.
-        user_file: The user's config.toml, or the file given with --config.
+    Empty variables are ignored, and so are BACKPROP_ variables that match no key, since scripts get variables with the
+    same prefix. `directory` may have a project's file; `user_file` is the user's config.toml, or that of --config.
 
     Raises:
         ConfigError: a layer has an error.
@@ -75,9 +71,7 @@ def load(
         for error in user_only_errors(project_settings):
             raise error
         settings.update(project_settings)
-    for name, key in KEYS.items():
-        if environment.get(key.variable):
-            settings[name] = _setting(name, environment[key.variable], f"environment {key.variable}")
+    settings.update((name, _setting(name, raw, origin)) for name, raw, origin in _set_variables(environment))
     for name, (raw, option) in options.items():
         settings[name] = _setting(name, raw, f"option {option}")
     return Settings(settings)
@@ -98,13 +92,19 @@ def user_only_errors(settings: Mapping[str, Setting]) -> list[ConfigError]:
 def invalid_variables(environment: Mapping[str, str]) -> list[ConfigError]:
     """Returns the errors in environment variables that set a key."""
     errors: list[ConfigError] = []
+    for name, raw, origin in _set_variables(environment):
+        try:
+            _setting(name, raw, origin)
+        except ConfigError as error:
+            errors.append(error)
+    return errors
+
+
+def _set_variables(environment: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Yields key, value and origin of each environment variable that sets a key."""
     for name, key in KEYS.items():
         if environment.get(key.variable):
-            try:
-                _setting(name, environment[key.variable], f"environment {key.variable}")
-            except ConfigError as error:
-                errors.append(error)
-    return errors
+            yield name, environment[key.variable], f"environment {key.variable}"
 
 
 def project_file(directory: str) -> str | None:
@@ -182,8 +182,6 @@ def machine_limits(path: str) -> MachineLimits:
 
 @lazy_dataclass(frozen=True, slots=True)
 class CheckedLayer:
-    """One place, its errors, and remarks about it."""
-
     name: str
     problems: Sequence[ConfigError]
     remarks: Sequence[str] = ()

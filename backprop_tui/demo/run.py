@@ -67,13 +67,11 @@ def _stop_driver(driver: subprocess.Popen[bytes], workspace: Workspace) -> None:
 @contextmanager
 def _simulated_machine() -> Iterator[None]:
     """Makes the dashboard's sampler simulate the same GPUs as the supervisor's."""
-    before = {name: os.environ.get(name) for name in MACHINE}
+    before = {name: value for name, value in os.environ.items() if name in MACHINE}
     os.environ.update(MACHINE)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        for name in MACHINE:
+            del os.environ[name]
+        os.environ.update(before)

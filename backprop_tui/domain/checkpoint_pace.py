@@ -12,7 +12,7 @@ HISTORY_LENGTH = 3
 OVERDUE_SHARE = 0.25  # a save that is late by up to this share of the interval is still expected
 SAME_SAVE_SHARE = 0.2  # of the longest interval: files that follow so soon belong to one save, like "best" and "last"
 
-FigureT = TypeVar("FigureT")
+NumberT = TypeVar("NumberT")
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,6 @@ class CheckpointPace:
         return replace(self, last_at=at, intervals=_appended(self.intervals, interval))
 
     def measured(self, *, growth_bytes: int, duration: float | None) -> CheckpointPace:
-        """Adds the size and the duration that were measured for a save."""
         return replace(
             self,
             growth_bytes=_appended(self.growth_bytes, growth_bytes),
@@ -66,7 +65,6 @@ class CheckpointPace:
         )
 
     def next_attempt(self) -> CheckpointPace:
-        """The pace to start the next attempt with."""
         return replace(self, last_at=None)
 
     def due_in(self, at: float) -> float | None:
@@ -81,8 +79,8 @@ class CheckpointPace:
         return None if remaining < -OVERDUE_SHARE * every else max(0.0, remaining)
 
 
-def _appended(row: tuple[FigureT, ...], figure: FigureT | None) -> tuple[FigureT, ...]:
-    return row if figure is None else (*row, figure)[-HISTORY_LENGTH:]
+def _appended(history: tuple[NumberT, ...], value: NumberT | None) -> tuple[NumberT, ...]:
+    return history if value is None else (*history, value)[-HISTORY_LENGTH:]
 
 
 DETECTION_SECONDS = 4.0  # from the last byte of a save until it is recognised as complete
@@ -93,14 +91,10 @@ REQUESTED_WAIT_SECONDS = 1800.0  # for a requested wait if the interval between 
 def checkpoint_wait_seconds(
     pace: CheckpointPace, at: float, *, grace_seconds: float, is_saving: bool = False, asked: bool = False
 ) -> float:
-    """Returns the longest time, in seconds, that a stop waits for a checkpoint; 0 means that it does not wait.
+    """Returns the longest time, in seconds, that a stop at second `at` of the attempt waits for a checkpoint; or 0.
 
-    Args:
-        pace: How often the run saves.
-        at: The current second of the attempt.
-        grace_seconds: Limit of the wait unless `asked` is set.
-        is_saving: A checkpoint is being written right now.
-        asked: The user asked to stop after the next checkpoint, whenever that comes.
+    `is_saving`: a checkpoint is being written right now. `asked`: the user asked to stop after the next checkpoint,
+    whenever that comes; otherwise `grace_seconds` limits the wait.
     """
     due, every = pace.due_in(at), pace.every_seconds
     two_saves = None if every is None else 2 * (every + pace.takes_seconds) + DETECTION_SECONDS

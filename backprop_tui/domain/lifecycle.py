@@ -34,12 +34,9 @@ class NoRetry:
 
 
 def decide_retry(attempts: Sequence[Attempt], cause: Cause | None, retries: int) -> Retry | NoRetry | None:
-    """Decides what follows a failure; returns None if no retry is left or none was requested.
+    """Decides what follows the failure of the last attempt; returns None if no retry is left or none was requested.
 
-    Args:
-        attempts: All attempts of the run, the failed one last.
-        cause: Why it failed; None if unknown, in which case a retry may help.
-        retries: How many retries the run has.
+    A failure whose cause is unknown may be retried.
     """
     failures = _count_newest_failures(attempts, lambda _: True)
     if failures > retries:
@@ -65,8 +62,6 @@ def _count_newest_failures(attempts: Sequence[Attempt], matches: Callable[[Attem
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How one attempt ended."""
-
     status: Status
     exit_code: int | None = None
     signal: str | None = None
@@ -130,11 +125,7 @@ def merge_live(run: Run, live: Live | None) -> Run:
 def finish_attempt(run: Run, outcome: Outcome, *, now: float, resume_from: str | None) -> Run:
     """Finishes an attempt: the run ends, or goes back to the queue for a retry or its next slice.
 
-    Args:
-        run: The record, with its live record already merged.
-        outcome: How the attempt ended.
-        now: Wall time of the end.
-        resume_from: The newest sound checkpoint, None if there is none.
+    The live record must have been merged into `run`. `resume_from` is the newest sound checkpoint.
     """
     check_transition(run.status, outcome.status)
     attempt = replace(
@@ -146,12 +137,12 @@ def finish_attempt(run: Run, outcome: Outcome, *, now: float, resume_from: str |
         if isinstance(queued, Run):
             return queued
         outcome = replace(outcome, reason="; ".join(filter(None, (outcome.reason, queued))))
-    return _queue_retry(run, outcome, now, resume_from) or _end(run, outcome, now)
-
-
-def _end(run: Run, outcome: Outcome, now: float) -> Run:
     decision = retry_decision(run, outcome)
-    reasons = (outcome.reason, decision.reason if isinstance(decision, NoRetry) else None)
+    if isinstance(decision, Retry):
+        reason = f"retry {decision.number} of {run.spec.retries}"
+        not_before = now + decision.backoff_seconds
+        return run.to(Queued(since=now, reason=reason, not_before=not_before, resume_from=resume_from))
+    reasons = (outcome.reason, None if decision is None else decision.reason)
     end = Ended(
         at=now,
         status=outcome.status,
@@ -161,14 +152,6 @@ def _end(run: Run, outcome: Outcome, now: float) -> Run:
         cause=outcome.cause,
     )
     return run.to(end)
-
-
-def _queue_retry(run: Run, outcome: Outcome, now: float, resume_from: str | None) -> Run | None:
-    decision = retry_decision(run, outcome)
-    if not isinstance(decision, Retry):
-        return None
-    reason = f"retry {decision.number} of {run.spec.retries}"
-    return run.to(Queued(since=now, reason=reason, not_before=now + decision.backoff_seconds, resume_from=resume_from))
 
 
 def retry_decision(run: Run, outcome: Outcome) -> Retry | NoRetry | None:

@@ -43,8 +43,6 @@ class StopPlan:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """The specification of a run, fixed when it was queued."""
-
     command: tuple[str, ...]
     script: str | None
     cwd: str
@@ -102,8 +100,6 @@ class Checkpoint:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Gpu:
-    """A GPU assigned to a run."""
-
     index: int
     uuid: str
 
@@ -314,16 +310,13 @@ def sort_queue(queued: Iterable[Run]) -> list[Run]:
     return sorted(queued, key=lambda run: (-run.priority, run.position, run.id))
 
 
-def move_in_queue(run: Run, queue: Sequence[Run], place: int) -> Run:
-    """Returns the run moved to a place in the queue; it takes the priority of the run that it comes before.
+def move_in_queue(run: Run, queue: Sequence[Run], number: int) -> Run:
+    """Returns the run moved within the whole queue; it takes the priority of the run that it comes before.
 
-    Args:
-        run: A queued run.
-        queue: The whole queue in order.
-        place: The new place, counted from 1; a place past the end means the end.
+    `number` is the new position, counted from 1; one past the end means the end.
     """
     others = [other for other in queue if other.id != run.id]
-    index = max(0, min(place - 1, len(others)))
+    index = max(0, min(number - 1, len(others)))
     before = others[index - 1] if index > 0 else None
     after = others[index] if index < len(others) else None
     if before is not None and (after is None or before.priority == run.priority != after.priority):

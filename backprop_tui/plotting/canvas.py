@@ -35,12 +35,10 @@ class Canvas:
 
     @property
     def columns(self) -> int:
-        """The number of dot columns."""
         return self.width * self.across
 
     @property
     def rows(self) -> int:
-        """The number of dot rows."""
         return self.height * self.down
 
     def draw(self, levels: Levels, owner: int, *, letter: str = "*", rank: int = 0) -> None:
@@ -84,7 +82,6 @@ class Canvas:
         return chr(_BRAILLE + bits) if bits else " "
 
     def text(self) -> Sequence[str]:
-        """Returns the rows from the top as text."""
         return ["".join(text for text, _ in row) for row in self.runs()]
 
 
@@ -108,11 +105,10 @@ def covered_dots(
 
 
 def _column_spans(bars: Sequence[Bar], x: Scale, columns: int) -> dict[int, _Span]:
-    """The minimum and maximum of the points in each column that has any."""
     spans: dict[int, _Span] = {}
     share_of = x.share if x.is_log else _linear_share(x)
-    for place, low, high in bars:
-        share = share_of(place)
+    for position, low, high in bars:
+        share = share_of(position)
         if not 0.0 <= share <= 1.0:
             continue
         column = min(columns - 1, int(share * columns))
@@ -124,7 +120,7 @@ def _column_spans(bars: Sequence[Bar], x: Scale, columns: int) -> dict[int, _Spa
 def _linear_share(x: Scale) -> Callable[[float], float]:
     """Same as `x.share`, without checking the kind of axis for each of thousands of points."""
     low, distance = x.low / 2, x.high / 2 - x.low / 2
-    return (lambda place: (place / 2 - low) / distance) if distance > 0 else (lambda _: 0.5)
+    return (lambda position: (position / 2 - low) / distance) if distance > 0 else (lambda _: 0.5)
 
 
 def _interpolated(spans: dict[int, _Span]) -> Iterable[tuple[int, _Span]]:

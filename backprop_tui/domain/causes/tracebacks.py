@@ -79,8 +79,6 @@ _GROUP = r"^\s*(?:\|\s|\+\s|\+-\+-[-+ 0-9]*$)"  # exception groups are printed a
 
 @lazy_dataclass(slots=True)
 class LoggedException:
-    """An exception as printed in a traceback."""
-
     line: LogLine
     type_name: str
     message: list[str]
@@ -89,12 +87,10 @@ class LoggedException:
 
     @property
     def name(self) -> str:
-        """The exception's name without its module."""
         return self.type_name.rpartition(".")[2]
 
     @property
     def text(self) -> str:
-        """The exception's name and message."""
         return "\n".join((self.line.text, *self.message))[:_MAX_MESSAGE_LENGTH]
 
     @property

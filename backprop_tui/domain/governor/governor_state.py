@@ -48,12 +48,9 @@ class GovernorLine:
 
 
 def governor_state(snapshot: Snapshot, holds: Iterable[Hold], *, waiting: int) -> GovernorState:
-    """Returns the state of the governor after a pass.
+    """Returns the state of the governor after a pass, with the runs that it started already in the snapshot.
 
-    Args:
-        snapshot: The machine, with the runs that this pass started.
-        holds: The decisions about runs that were not started, in the order of the queue.
-        waiting: How many runs are queued now.
+    `holds` are the decisions about the other runs, in the order of the queue. `waiting` counts the queued runs.
     """
     reason = conservative_reason(snapshot)
     blind = [] if reason is None else [conservative_hold(reason, len(snapshot.active))]

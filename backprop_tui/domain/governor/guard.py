@@ -85,15 +85,9 @@ def step(
     sample_seconds: float,
     readings_age_seconds: float = 0.0,
 ) -> GuardStep:
-    """Performs one step of the guard.
+    """Performs one step of the guard over all active runs, at the monotonic time `now`.
 
-    Args:
-        state: The state after the last step.
-        runs: All active runs, in their current state.
-        readings: The newest readings.
-        now: Monotonic seconds.
-        sample_seconds: The time between two readings.
-        readings_age_seconds: How old the readings are as a whole.
+    `sample_seconds` is the time between two readings, `readings_age_seconds` the age of these.
     """
     if is_stale(readings_age_seconds, sample_seconds):
         return GuardStep(state=state)

@@ -9,7 +9,7 @@ from functools import partial
 from backprop_tui.domain.formatting import duration, gigabytes_down, gigabytes_up, plain
 from backprop_tui.domain.governor.claims import run_usage_bytes
 from backprop_tui.domain.governor.heat import continue_below_celsius, is_hot
-from backprop_tui.domain.governor.snapshot import BY_HEAT, BY_RAM, ActiveRun
+from backprop_tui.domain.governor.snapshot import BY_HEAT, BY_RAM, GUARD_PAUSES, ActiveRun
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MemoryLimit, RunLimits
 from backprop_tui.domain.requests import ContinueRequest, NoticeRequest, PauseRequest, StopRequest
@@ -137,7 +137,6 @@ def is_cool(run: ActiveRun, view: GuardView) -> bool:
 
 
 def is_gpu_hot(run: ActiveRun, view: GuardView) -> bool:
-    """Whether a GPU of the run was at its limit at the last reading."""
     return any(_at_limit(run, history.newest) for history in view.histories_of(run))
 
 
@@ -148,7 +147,6 @@ def hottest_gpu(run: ActiveRun, view: GuardView) -> GpuReading | None:
 
 
 def _overheated_gpu(run: ActiveRun, view: GuardView) -> GpuReading | None:
-    """The hottest GPU among those that stay at the limit."""
     overheated = [
         history.newest
         for history in view.histories_of(run)
@@ -200,7 +198,6 @@ def is_low(run: ActiveRun, view: GuardView) -> bool:
 
 
 def has_recovered(run: ActiveRun, view: GuardView) -> bool:
-    """Whether enough RAM is known to be free for the run to continue."""
     free = view.readings.host.ram_available_bytes
     return free is not None and free >= continue_ram_bytes(run.limits)
 
@@ -211,7 +208,6 @@ def pause_ram_bytes(limits: RunLimits) -> int:
 
 
 def continue_ram_bytes(limits: RunLimits) -> int:
-    """Free RAM from which the run is continued."""
     return limits.min_free_ram_bytes // 2
 
 
@@ -281,7 +277,7 @@ def stop_long_paused(view: GuardView) -> Iterator[GuardAction]:
     """Stops runs that the guard has paused for longer than they allow; they can be resumed."""
     for run in view.runs:
         limit = run.limits.max_pause_seconds
-        if run.paused_by is None or not run.paused_by_guard or not 0 < limit <= run.paused_seconds:
+        if run.paused_by not in GUARD_PAUSES or not 0 < limit <= run.paused_seconds:
             continue
         alarm = Alarm.OVERHEATED if run.paused_by == BY_HEAT else Alarm.RAM
         reason = f"paused for {run.paused_by} for {duration(run.paused_seconds)}, at most {duration(limit)}"
@@ -296,10 +292,10 @@ def continue_cooled(view: GuardView) -> Iterator[GuardAction]:
         hottest = hottest_gpu(run, view)
         if run.paused_by != BY_HEAT or hottest is None or not is_cool(run, view) or is_low(run, view):
             continue
-        figure, below = hottest.temperature_celsius or 0.0, continue_below_celsius(run.limits)
-        reason = f"GPU {hottest.index} at {plain(figure)} °C, below {plain(below)}"
+        celsius, below = hottest.temperature_celsius or 0.0, continue_below_celsius(run.limits)
+        reason = f"GPU {hottest.index} at {plain(celsius)} °C, below {plain(below)}"
         request = ContinueRequest(by=BY_HEAT, reason=reason)
-        yield GuardAction(run_id=run.id, alarm=Alarm.OVERHEATED, request=request, figure=figure, limit=below)
+        yield GuardAction(run_id=run.id, alarm=Alarm.OVERHEATED, request=request, figure=celsius, limit=below)
 
 
 def continue_when_ram_recovers(view: GuardView) -> Iterator[GuardAction]:

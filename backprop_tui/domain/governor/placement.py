@@ -26,7 +26,6 @@ def eligible_gpus(candidate: Candidate, gpus: Iterable[GpuReading]) -> tuple[Gpu
 
 
 def required_gpu_count(candidate: Candidate, gpus: Iterable[GpuReading]) -> int:
-    """Returns how many GPUs a run needs, on a machine with these GPUs."""
     if candidate.gpus_wanted is not None:
         return candidate.gpus_wanted
     if candidate.gpu_ids:

@@ -83,7 +83,7 @@ def large_chart(plotter: Plotter) -> Chart:
     if plotter.name is None:
         return Chart(title="metrics", empty_text=plotter.data.problem or NO_METRICS_YET)
     tracks = plotter.large
-    gaps = sorted({plotter.axis.place(gap) for track in tracks for gap in track.course.holes})
+    gaps = sorted({plotter.axis.place(gap) for track in tracks for gap in track.series.holes})
     return Chart(
         title=sanitize(plotter.name),
         name=plotter.name,
@@ -94,7 +94,7 @@ def large_chart(plotter: Plotter) -> Chart:
         y=plotter.y(tracks),
         x_unit=X_UNITS[plotter.axis.by],
         checkpoints=tuple(plotter.checkpoints()),
-        restarts=plotter.axis.restarts(tracks[0].course),
+        restarts=plotter.axis.restarts(tracks[0].series),
         gaps=tuple(gaps),
         cursor=plotter.choices.cursor,
         dragged=plotter.choices.dragged,
@@ -145,7 +145,7 @@ def metric_curves(track: PlottedSeries, *, template: ChartCurve, stretches: int)
 def _current_value(plotter: Plotter, track: PlottedSeries) -> str:
     """The value at the cursor, or the newest."""
     place = plotter.choices.cursor
-    return last_value_text(track.course) if place is None else _value_text_at(track, place)
+    return last_value_text(track.series) if place is None else _value_text_at(track, place)
 
 
 def last_value_text(series: MetricSeries) -> str:
