@@ -6,10 +6,9 @@ import argparse
 from collections.abc import Sequence
 
 from backprop_tui.cli import output
-from backprop_tui.domain.attempts import AttemptTimeline
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_series import MetricSeries
-from backprop_tui.domain.run import Run
+from backprop_tui.domain.run import AttemptTimeline, Run
 from backprop_tui.plotting.axes import Axis, Scale, XUnit
 from backprop_tui.plotting.canvas import OwnedText as Cells
 from backprop_tui.plotting.plots import overlay

@@ -1,4 +1,4 @@
-"""How often a run saves and how long a save takes, and how long a stop waits for the next one."""
+"""How often a run saves: how long a stop waits for the next checkpoint, and when the disk will be full."""
 
 from __future__ import annotations
 

@@ -9,9 +9,9 @@ from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 
-from backprop_tui.domain.attempts import AttemptTimeline
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_series import Bucket, Gap, MetricSeries
+from backprop_tui.domain.run import AttemptTimeline
 
 
 class XUnit(StrEnum):

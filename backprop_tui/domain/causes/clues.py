@@ -47,9 +47,7 @@ class Facts:
     gpu_holders: tuple[GpuHolder, ...] = ()
     nan_loss: str | None = None  # describes the newest loss that was NaN or infinite
     file_system: Callable[[str], FileSystem | None] = lambda _path: None
-    local_module: Callable[[str], str | None] = lambda _name: (
-        None
-    )  # the folder of a module of that name near the script
+    local_module: Callable[[str], str | None] = lambda _name: None  # its folder near the script
 
 
 LAST_LINES = 40  # searched for messages that belong to no traceback

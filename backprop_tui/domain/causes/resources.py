@@ -1,4 +1,4 @@
-"""Causes: GPU memory or host memory ran out."""
+"""Causes: a resource ran out or failed: GPU memory, host memory, a disk, or the GPU itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Detects scripts that were ended by a signal which this program did not send."""
+"""Causes: a signal that this program did not send."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Causes: a command line the script rejected, a syntax error, or a missing file."""
+"""Causes that last until someone fixes them: wrong arguments, syntax errors, missing files and failed imports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which GPUs a run may use, whether each is fit, and which ones it is placed on."""
+"""Which GPUs a run may use, whether each is fit, which ones it is placed on, and which are reserved for it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from backprop_tui.domain.formatting import counted, duration, gigabytes_down, gigabytes_up, plain
 from backprop_tui.domain.governor.claims import free_after_claims, outstanding_bytes
-from backprop_tui.domain.governor.heat import continue_below_celsius, start_below_celsius
 from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.governor.snapshot import BY_HEAT, Candidate, Placement, Reservation, Snapshot
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.limits import continue_below_celsius, start_below_celsius
 from backprop_tui.domain.run import Gpu
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
 
@@ -218,6 +218,10 @@ def _too_few_reason(candidate: Candidate, required: int, eligible: int, fit: int
     return (HoldReason(check=Check.GPU_COUNT, figure=fit, limit=required, message=message),)
 
 
+# Small runs may overtake a run that does not fit yet. But once the first run that waits for GPUs has waited this long,
+# the GPUs it needs are reserved: nothing new starts on them, runs there may finish, and each pass considers the waiting
+# run first. Nothing is reserved for a run that does not fit on this machine at all, that waits for another run, or that
+# is held for other reasons than GPUs.
 RESERVE_AFTER_SECONDS = 300.0
 
 _GONE = frozenset({GpuHealth.LOST, GpuHealth.UNKNOWN})

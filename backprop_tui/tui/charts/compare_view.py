@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from backprop_tui.domain.attempts import AttemptTimeline
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.metric_names import less_is_better, main_loss
-from backprop_tui.domain.metric_series import Extreme
+from backprop_tui.domain.metric_series import Extreme, less_is_better, main_loss
+from backprop_tui.domain.run import AttemptTimeline
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.plotting.axes import Axis, Scale, XUnit
 from backprop_tui.plotting.track import PlottedSeries, PlottedSeriesCache, y_scale

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from statistics import median
 
-from backprop_tui.domain.attempts import AttemptTimeline
+from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.metric_series import MetricSeries
 from backprop_tui.domain.resume_check import DOUBTFUL
+from backprop_tui.domain.run import AttemptTimeline
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.times import from_iso
 from backprop_tui.plotting.axes import find_restarts, parse_time, trimmed_range
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, Moment, eta_seconds

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from backprop_tui.domain.attempts import AttemptTimeline
-from backprop_tui.domain.metric_names import main_loss, validation_counterpart
-from backprop_tui.domain.metric_series import MetricSeries
+from backprop_tui.domain.metric_series import MetricSeries, main_loss, validation_counterpart
+from backprop_tui.domain.run import AttemptTimeline
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.plotting.axes import Axis, Scale, XUnit
 from backprop_tui.plotting.track import PlottedSeries, PlottedSeriesCache, x_scale, y_scale
