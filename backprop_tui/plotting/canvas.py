@@ -21,25 +21,16 @@ OwnedText = tuple[str, int | None]  # text and its owner; None for empty cells
 class Canvas:
     """Each cell has one owner, a number that the caller gives each curve."""
 
-    __slots__ = ("_bits", "_dots", "_letters", "_owners", "_ranks", "across", "down", "height", "unicode", "width")
-
     def __init__(self, width: int, height: int, *, unicode: bool, blocks: bool = False) -> None:
         """Without `unicode`, letters are drawn; `blocks` selects quarters of cells, for fonts without braille."""
         self.width, self.height, self.unicode = width, height, unicode
         self._dots = _QUARTERS if blocks else _DOTS
         self.across, self.down = (2, len(self._dots[0])) if unicode else (1, 1)
+        self.columns, self.rows = width * self.across, height * self.down  # of dots
         self._bits = [[0] * width for _ in range(height)]
         self._letters = [[""] * width for _ in range(height)]
         self._owners: list[list[int | None]] = [[None] * width for _ in range(height)]
         self._ranks = [[0] * width for _ in range(height)]
-
-    @property
-    def columns(self) -> int:
-        return self.width * self.across
-
-    @property
-    def rows(self) -> int:
-        return self.height * self.down
 
     def draw(self, levels: Levels, owner: int, *, letter: str = "*", rank: int = 0) -> None:
         """Draws a curve; in shared cells it replaces curves of lower rank, and is added to those of the same rank."""
