@@ -46,11 +46,7 @@ class Unsound:
 
 
 def judge_file(path: str, size_bytes: int, recorded_size_bytes: int | None) -> Sound | Unsound:
-    """Judges a regular file by its size, and its format if that is known.
-
-    Raises:
-        OSError: the file cannot be read.
-    """
+    """Judges a regular file by its size, and its format if that is known; raises OSError if it cannot be read."""
     if size_bytes == 0:
         return Unsound(reason="is empty")
     with open(path, "rb") as file:
@@ -163,11 +159,7 @@ _NUMBER = re.compile(r"\d+")
 
 
 def files_in(path: str) -> Iterator[str]:
-    """Yields every file below a directory.
-
-    Raises:
-        OSError: a directory cannot be read.
-    """
+    """Yields every file below a directory; raises OSError if a directory cannot be read."""
     for folder, _, names in os.walk(path, onerror=_raise):
         for name in names:
             yield os.path.join(folder, name)
@@ -178,11 +170,7 @@ def _raise(error: OSError) -> None:
 
 
 def judge_folder(path: str, recorded_size_bytes: int | None) -> Sound | Unsound:
-    """Judges a directory by its content.
-
-    Raises:
-        OSError: the directory or a file in it cannot be read.
-    """
+    """Judges a directory by its content; raises OSError if it or a file in it cannot be read."""
     total_bytes = 0
     sizes: dict[str, int] = {}
     for file in files_in(path):

@@ -109,11 +109,7 @@ def original_arguments_in(path: str) -> list[str]:
 
 
 def _settings_in(path: str) -> Iterator[tuple[str, Setting] | ConfigError]:
-    """Yields each setting of a file, or the error in it.
-
-    Raises:
-        ConfigError: the file as a whole cannot be read or parsed.
-    """
+    """Yields each setting of a file, or the error in it; raises ConfigError if the file as a whole is unreadable."""
     content = read_text(path)
     if content is None:
         return
@@ -130,11 +126,7 @@ def _settings_in(path: str) -> Iterator[tuple[str, Setting] | ConfigError]:
 
 
 def read_text(path: str) -> str | None:
-    """Returns the text of a file; None if it is missing.
-
-    Raises:
-        ConfigError: the file cannot be read or is not UTF-8.
-    """
+    """Returns the text of a file, None if it is missing; raises ConfigError if it cannot be read or is not UTF-8."""
     try:
         with open(path, encoding="utf-8-sig") as file:
             return file.read()
@@ -175,11 +167,7 @@ def _json_entries(path: str, content: str) -> Iterator[_Entry | ConfigError]:
 
 
 def parse_toml(path: str, content: str) -> Tree:
-    """Parses TOML text that was read from `path`.
-
-    Raises:
-        ConfigError: the text is not TOML.
-    """
+    """Parses text that was read from `path`; raises ConfigError if it is not TOML."""
     import tomllib
 
     try:

@@ -157,20 +157,12 @@ def _user_settings(path: str) -> Settings:
 
 
 def machine_probe(path: str) -> str:
-    """Returns the GPU probe of the user's file.
-
-    Raises:
-        ConfigError: the file has an error.
-    """
+    """Returns the GPU probe of the user's file; raises ConfigError if the file has an error."""
     return _user_settings(path).text("gpu.probe")
 
 
 def machine_limits(path: str) -> MachineLimits:
-    """Returns the limits for all runs of this machine together, from the user's file.
-
-    Raises:
-        ConfigError: the file has an error.
-    """
+    """Returns the user's limits for all runs of this machine together; raises ConfigError if the file has an error."""
     settings = _user_settings(path)
     return MachineLimits(
         max_parallel=int(settings.number("max_parallel")),

@@ -119,11 +119,7 @@ def set_key(path: str, name: str, word: str) -> Value:
 
 
 def _text_with_key(path: str, key: Key, value: Value) -> str:
-    """Returns the text of the file with the key set.
-
-    Raises:
-        ConfigError: comments would be lost.
-    """
+    """Returns the text of the file with the key set; raises ConfigError if comments would be lost."""
     content = read_text(path) or ""
     edited = with_key(content, key, value)
     if edited is None and "#" in content:
@@ -133,11 +129,7 @@ def _text_with_key(path: str, key: Key, value: Value) -> str:
 
 
 def validate_assignment(path: str, name: str, word: str) -> Value:
-    """Returns the value that `set_key` would write, without changing anything.
-
-    Raises:
-        ConfigError: as `set_key`.
-    """
+    """Returns the value that `set_key` would write, without changing anything; raises the same ConfigErrors."""
     if path.endswith(".json"):
         raise ConfigError(path, "files of the original tool are read-only; set keys in a .toml file")
     if name not in KEYS:
@@ -152,11 +144,7 @@ def validate_assignment(path: str, name: str, word: str) -> Value:
 
 
 def init(path: str) -> None:
-    """Writes the commented example to a new file.
-
-    Raises:
-        ConfigError: the file exists already, or cannot be written.
-    """
+    """Writes the commented example to a new file; raises ConfigError if the file exists or cannot be written."""
     require_absent(path)
     _write(path, example())
 

@@ -36,12 +36,7 @@ class Workspace:
 
 
 def create_workspace(host: str) -> tuple[Workspace, Lock]:
-    """Creates and locks a workspace.
-
-    Raises:
-        OSError: there is no space for temporary files.
-        StateUnavailable: the store cannot be written or locked.
-    """
+    """Creates and locks a workspace; raises OSError or StateUnavailable if that fails."""
     workspace = Workspace(tempfile.mkdtemp(prefix=f"{_PREFIX}-{os.getuid()}-"))
     lock = try_lock(workspace.lock_path)
     if lock is None:

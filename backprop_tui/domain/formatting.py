@@ -64,9 +64,5 @@ def iso(time: float | None) -> str | None:
 
 
 def from_iso(text: str | None) -> float | None:
-    """The inverse of `iso`.
-
-    Raises:
-        ValueError: the text is not an ISO 8601 time.
-    """
+    """The inverse of `iso`; raises ValueError if the text is not an ISO 8601 time."""
     return None if text is None else datetime.fromisoformat(text).timestamp()

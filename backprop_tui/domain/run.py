@@ -249,11 +249,7 @@ class Run:
         return self.attempts[-1]
 
     def to(self, state: State) -> Run:
-        """Returns the run in another state.
-
-        Raises:
-            IllegalTransition: the state cannot follow the current one.
-        """
+        """Returns the run in another state; raises IllegalTransition if that cannot follow the current one."""
         check_transition(self.status, status_of(state))
         return replace(self, state=state)
 
