@@ -201,7 +201,6 @@ def _judge_part(file: str, status: os.stat_result) -> Sound | Unsound:
 
 
 def _missing_part(path: str, sizes: Mapping[str, int]) -> str | None:
-    """Returns which part that the framework writes is missing; None if none is known to be."""
     top = {name.split("/")[0] for name in sizes}
     if top & TRAINER_FILES:
         if TRAINER_STATE not in top:

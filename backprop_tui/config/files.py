@@ -26,11 +26,6 @@ def line_in_toml(content: str, name: str) -> int | None:
     return table_line
 
 
-def key_lines_in_toml(content: str, name: str) -> list[int]:
-    """Returns the lines that seem to define the key; one of them may be part of a multi-line string."""
-    return [line for line, defined in names_in_toml(content) if defined == name]
-
-
 def names_in_toml(content: str) -> Iterator[tuple[int, str]]:
     """Yields each line that defines a table or a key, with the full name."""
     table = ""
@@ -182,7 +177,6 @@ def parse_toml(path: str, content: str) -> Tree:
 
 
 def _line_in_message(message: str, content: str) -> int | None:
-    """The line of the error in tomllib's message; None if it has none."""
     if "at end of document" in message:
         return content.rstrip().count("\n") + 1
     match = re.search(r"at line (\d+)", message)

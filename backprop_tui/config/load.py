@@ -50,11 +50,7 @@ class Settings:
 
 
 def load(
-    *,
-    options: Mapping[str, tuple[object, str]],
-    environment: Mapping[str, str],
-    directory: str,
-    user_file: str,
+    *, options: Mapping[str, tuple[object, str]], environment: Mapping[str, str], directory: str, user_file: str
 ) -> Settings:
     """Loads and merges all layers; `options` are values from the command line with the option's name, by key.
 

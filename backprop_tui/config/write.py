@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from backprop_tui.config.errors import ConfigError, unknown_key
-from backprop_tui.config.files import Tree, flatten, key_lines_in_toml, names_in_toml, read_file, read_text
+from backprop_tui.config.files import Tree, flatten, names_in_toml, read_file, read_text
 from backprop_tui.config.keys import KEYS, Key
 from backprop_tui.config.kinds import NONE, Value, WrongValue
 from backprop_tui.domain.errors import StorageFailed
@@ -50,14 +50,10 @@ def toml_value(value: Value) -> object:
 def _replacements(content: str, lines: list[str], key: Key, value: Value) -> Iterator[list[str]]:
     """The texts with the value replaced on each line that may be the key."""
     literal = _literal(key, value)
-    for start in (number - 1 for number in key_lines_in_toml(content, key.name)):
+    for start in (number - 1 for number, name in names_in_toml(content) if name == key.name):
         on_one_line = _LINE.match(lines[start])
         if on_one_line is not None:
-            yield [
-                *lines[:start],
-                f"{on_one_line['key']}{literal}{on_one_line['comment']}",
-                *lines[start + 1 :],
-            ]
+            yield [*lines[:start], f"{on_one_line['key']}{literal}{on_one_line['comment']}", *lines[start + 1 :]]
             continue
         left_side = lines[start][: lines[start].index("=") + 1]
         ends = range(start + 2, len(lines) + 1)

@@ -64,6 +64,5 @@ def _queue_run(workspace: Workspace, run: DemoRun, environment: dict[str, str]) 
 
 
 def _demo_environment(workspace: Workspace, host: str) -> dict[str, str]:
-    """This environment, without the user's own settings."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("BACKPROP_")}
     return inherited | MACHINE | {"BACKPROP_HOME": workspace.home, "BACKPROP_HOST": host}

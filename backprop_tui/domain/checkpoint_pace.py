@@ -59,9 +59,7 @@ class CheckpointPace:
 
     def measured(self, *, growth_bytes: int, duration: float | None) -> CheckpointPace:
         return replace(
-            self,
-            growth_bytes=_appended(self.growth_bytes, growth_bytes),
-            durations=_appended(self.durations, duration),
+            self, growth_bytes=_appended(self.growth_bytes, growth_bytes), durations=_appended(self.durations, duration)
         )
 
     def next_attempt(self) -> CheckpointPace:

@@ -43,12 +43,9 @@ class MachineLimits:
     sample_seconds: float = 1.0
 
 
-# A start heats the card, so none is allowed within this band below the limit.
-START_BAND_CELSIUS = 3.0
-# A GPU within this band below the limit is shown with a warning.
-NEAR_LIMIT_CELSIUS = 5.0
-# With a margin of 0, a run would be paused and continued at every reading.
-MIN_MARGIN_CELSIUS = 1.0
+START_BAND_CELSIUS = 3.0  # below the limit: a start heats the card, so none is allowed within this band
+NEAR_LIMIT_CELSIUS = 5.0  # below the limit: a GPU within this band is shown with a warning
+MIN_MARGIN_CELSIUS = 1.0  # with a margin of 0, a run would be paused and continued at every reading
 
 
 def is_hot(celsius: float | None, limit_celsius: float) -> bool:

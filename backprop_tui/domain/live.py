@@ -24,7 +24,6 @@ class Clock:
     boot_id: str = ""
 
     def at(self, now: float, *, paused: bool) -> Clock:
-        """Returns the clock advanced to `now`, a monotonic time of the same boot."""
         elapsed = max(0.0, now - self.mark)
         return Clock(
             running_seconds=self.running_seconds + (0.0 if paused else elapsed),

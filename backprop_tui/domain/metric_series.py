@@ -26,6 +26,7 @@ def main_loss(names: Iterable[str]) -> str | None:
     return next(iter((*plain, *training, *losses)), None)
 
 
+@lru_cache(maxsize=512)  # a log repeats the same names on every line
 def less_is_better(name: str) -> bool | None:
     """Whether lower values are better; None if the name does not tell."""
     words = _name_words(name)
@@ -122,13 +123,11 @@ class MetricSeries:
 MAX_BEST_METRICS = 32  # limit of metrics kept: the record is rewritten every second
 BestValues = Mapping[str, Extreme]
 
-_direction = lru_cache(maxsize=512)(less_is_better)  # a log repeats the same names on every line
-
 
 def update_best(best: dict[str, Extreme], metrics: Mapping[str, float], step: int | None) -> None:
     """Updates `best` in place with the values of one step; `step` is None if the script prints no steps."""
     for name, value in metrics.items():
-        lower = _direction(name)
+        lower = less_is_better(name)
         if lower is None or not math.isfinite(value):
             continue
         previous = best.get(name)

@@ -333,7 +333,6 @@ class AttemptTimeline:
 
     @classmethod
     def of(cls, run: Run | None) -> AttemptTimeline:
-        """Builds the timeline of a run; it is empty for None."""
         starts: list[float] = []
         idle: list[float] = []
         total, ended = 0.0, None

@@ -142,7 +142,6 @@ class Axis:
     by: XUnit = XUnit.STEP
 
     def place(self, bucket: Bucket | Gap) -> float:
-        """Returns the position of a bucket: its step, or its seconds."""
         return bucket.step if self.by is XUnit.STEP else self.moment(parse_time(bucket.time))
 
     def moment(self, time: float) -> float:

@@ -57,7 +57,6 @@ class Canvas:
             self._letters[y][x], self._owners[y][x] = letter, owner
 
     def runs(self) -> list[list[OwnedText]]:
-        """Returns the rows from the top, each split into stretches of one owner."""
         return [self._row_runs(y) for y in range(self.height)]
 
     def _row_runs(self, y: int) -> list[OwnedText]:

@@ -43,7 +43,6 @@ def cause_of_recorded_stop(stopping: Stopping) -> Cause | None:
 
 
 def cause_of_unmet_dependency(reason: str) -> Cause:
-    """Returns the cause of a run that was never started because its dependency failed."""
     return cause_of_stop(by=DEPENDENCY, reason=reason, kind=DEPENDENCY)
 
 

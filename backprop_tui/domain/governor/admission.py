@@ -19,8 +19,6 @@ from backprop_tui.domain.telemetry import is_stale
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Admit:
-    """The run starts with this placement."""
-
     placement: Placement
 
 

@@ -40,8 +40,6 @@ class ActiveRun:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class PendingDependency:
-    """A run that must end before another starts."""
-
     name: str
     status: str
 
