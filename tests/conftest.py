@@ -68,7 +68,7 @@ def _process_ids() -> set[int]:
 
 
 def _end_processes_of(directory: Path, process_ids: set[int]) -> list[str]:
-    """Waits for processes with the directory in their environment, kills those that stay; returns their command lines."""
+    """Waits for processes with the directory in their environment, kills the rest and returns their command lines."""
     waiting = {pidfd: line for pid in process_ids for pidfd, line in _open_if_started_in(directory, pid)}
     left = []
     deadline = time.monotonic() + GRACE_SECONDS

@@ -6,10 +6,9 @@ import argparse
 from collections.abc import Sequence
 
 from backprop_tui.cli import output
-from backprop_tui.domain.attempts import AttemptTimeline
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_series import MetricSeries
-from backprop_tui.domain.run import Run
+from backprop_tui.domain.run import AttemptTimeline, Run
 from backprop_tui.plotting.axes import Axis, Scale, XUnit
 from backprop_tui.plotting.canvas import OwnedText as Cells
 from backprop_tui.plotting.plots import overlay
@@ -63,7 +62,7 @@ def track_of(course: MetricSeries, run: Run | None, by: XUnit) -> PlottedSeries:
 
 def plot(tracks: Sequence[PlottedSeries], options: CurveOptions, *, rows: int = ROWS) -> None:
     """Prints up to six curves, each with its letter where there are several; curves without points are skipped."""
-    shown = [track for track in tracks if track.course.buckets]
+    shown = [track for track in tracks if track.series.buckets]
     if not shown:
         return
     width = max(_LEAST_WIDTH, (output.width() or _USUAL_WIDTH) - _LABEL - 2)

@@ -11,7 +11,7 @@ from backprop_tui.cli.tables import Column
 from backprop_tui.client.own_sampler import OwnSampler
 from backprop_tui.client.queueing import is_queue_held
 from backprop_tui.config.errors import ConfigError
-from backprop_tui.config.machine import machine_limits, machine_probe
+from backprop_tui.config.load import machine_limits, machine_probe
 from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MachineLimits

@@ -11,9 +11,8 @@ from backprop_tui.cli.exit_codes import HELD, OK
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.formatting import counted, duration, gigabytes_up, plain
-from backprop_tui.domain.lifecycle import timebox_seconds
+from backprop_tui.domain.lifecycle import is_sliced, timebox_seconds
 from backprop_tui.domain.run import Run
-from backprop_tui.domain.slices import is_sliced
 from backprop_tui.domain.status import ENDED
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.run_directory import RunDirectory
@@ -116,7 +115,7 @@ def print_held(session: Session, preview: RunPreview) -> int:
     if session.json:
         import time
 
-        from backprop_tui.domain.times import iso
+        from backprop_tui.domain.formatting import iso
 
         event = {"event": "held", "time": iso(time.time()), "run": preview.run.id, "reasons": _reasons(preview)}
         output.json_line(event)

@@ -11,8 +11,7 @@ from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.invocation import script_command_line, script_environment
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import begin_attempt
-from backprop_tui.domain.queue_order import sort_queue
-from backprop_tui.domain.run import Run
+from backprop_tui.domain.run import Run, sort_queue
 from backprop_tui.domain.telemetry import Readings
 from backprop_tui.engine.capacity import Capacity, snapshot_for
 from backprop_tui.engine.readings import ReadingsSource
@@ -96,7 +95,7 @@ def preview_runs(session: ClientSession, runs: Sequence[Run]) -> list[RunPreview
 def _measure(session: ClientSession, run: Run) -> Readings | None:
     """Readings taken now with the probe that the run asks for; None if a sampler is alive or the probe fails."""
     from backprop_tui.client.own_sampler import OwnSampler
-    from backprop_tui.config.machine import machine_limits, machine_probe
+    from backprop_tui.config.load import machine_limits, machine_probe
     from backprop_tui.domain.telemetry import is_stale
     from backprop_tui.probes.readings import read_readings
 

@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterable
 from backprop_tui.client.runs import split
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.queue_order import move_in_queue, sort_queue
-from backprop_tui.domain.run import Queued, Run
+from backprop_tui.domain.run import Queued, Run, move_in_queue, sort_queue
 from backprop_tui.domain.status import Status
-from backprop_tui.domain.times import iso
 from backprop_tui.store import index
 from backprop_tui.store.files import storage, write_atomically
 from backprop_tui.store.home import Home

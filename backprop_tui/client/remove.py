@@ -13,9 +13,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from backprop_tui.client.runs import created
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.errors import BackpropError, BrokenRecord, StorageFailed, UsageError
+from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import ENDED, UNFINISHED
-from backprop_tui.domain.times import from_iso
 from backprop_tui.store import index
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import storage

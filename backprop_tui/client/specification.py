@@ -14,10 +14,9 @@ from backprop_tui.client.run_request import NO_LIMIT, RunOptions
 from backprop_tui.client.session import ClientSession, current_directory
 from backprop_tui.config.kinds import parse_signal, parse_warning
 from backprop_tui.config.load import Settings, run_limits
-from backprop_tui.domain.environment import merge_variables
 from backprop_tui.domain.errors import UnknownRun, UsageError
 from backprop_tui.domain.limits import RunLimits
-from backprop_tui.domain.run import Dependency, Spec, StopPlan
+from backprop_tui.domain.run import Dependency, Spec, StopPlan, merge_variables
 
 _ANY_END = ":any"
 

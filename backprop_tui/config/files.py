@@ -26,11 +26,6 @@ def line_in_toml(content: str, name: str) -> int | None:
     return table_line
 
 
-def key_lines_in_toml(content: str, name: str) -> list[int]:
-    """Returns the lines that seem to define the key; one of them may be part of a multi-line string."""
-    return [line for line, defined in names_in_toml(content) if defined == name]
-
-
 def names_in_toml(content: str) -> Iterator[tuple[int, str]]:
     """Yields each line that defines a table or a key, with the full name."""
     table = ""
@@ -104,17 +99,13 @@ def original_arguments_in(path: str) -> list[str]:
     """Returns the arguments of a run in a file of the original tool; they are no settings and have no effect."""
     if not path.endswith(".json"):
         return []
-    content = _read_text(path)
+    content = read_text(path)
     return [] if content is None else sorted(ORIGINAL_ARGUMENTS & set(_parse_json(path, content)))
 
 
 def _settings_in(path: str) -> Iterator[tuple[str, Setting] | ConfigError]:
-    """Yields each setting of a file, or the error in it.
-
-    Raises:
-        ConfigError: the file as a whole cannot be read or parsed.
-    """
-    content = _read_text(path)
+    """Yields each setting of a file, or the error in it; raises ConfigError if the file as a whole is unreadable."""
+    content = read_text(path)
     if content is None:
         return
     for entry in (_json_entries if path.endswith(".json") else _toml_entries)(path, content):
@@ -129,7 +120,8 @@ def _settings_in(path: str) -> Iterator[tuple[str, Setting] | ConfigError]:
             yield entry.key.name, Setting(value, entry.where)
 
 
-def _read_text(path: str) -> str | None:
+def read_text(path: str) -> str | None:
+    """Returns the text of a file, None if it is missing; raises ConfigError if it cannot be read or is not UTF-8."""
     try:
         with open(path, encoding="utf-8-sig") as file:
             return file.read()
@@ -170,11 +162,7 @@ def _json_entries(path: str, content: str) -> Iterator[_Entry | ConfigError]:
 
 
 def parse_toml(path: str, content: str) -> Tree:
-    """Parses TOML text that was read from `path`.
-
-    Raises:
-        ConfigError: the text is not TOML.
-    """
+    """Parses text that was read from `path`; raises ConfigError if it is not TOML."""
     import tomllib
 
     try:
@@ -189,7 +177,6 @@ def parse_toml(path: str, content: str) -> Tree:
 
 
 def _line_in_message(message: str, content: str) -> int | None:
-    """The line of the error in tomllib's message; None if it has none."""
     if "at end of document" in message:
         return content.rstrip().count("\n") + 1
     match = re.search(r"at line (\d+)", message)

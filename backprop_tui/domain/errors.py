@@ -1,17 +1,4 @@
-"""The exceptions of this program, with their exit codes.
-
-```
-BackpropError
-├── UsageError           2   a wrong option, value or combination
-│   └── UnknownRun       2   no run, or several, by that name
-├── NotFound            66   the script or command is not there or not readable
-├── StateUnavailable    73   the state directory cannot be made, written or locked
-├── StorageFailed       74   disk full, or another input/output error of this program
-└── InternalError       70   a bug in this program
-    ├── IllegalTransition
-    └── BrokenRecord         a file of the store with unexpected content
-```
-"""
+"""The exceptions of this program, with their exit codes."""
 
 from __future__ import annotations
 

@@ -21,8 +21,6 @@ _START_STRIDES = 5  # a step within so many logging intervals of the first step 
 
 
 class Verdict(StrEnum):
-    """The result of the check."""
-
     CONTINUED = "continued"
     RECOUNTED = "recounted"  # the training continued, but its step counter restarted
     RESTARTED = "restarted"  # the training started over
@@ -65,7 +63,6 @@ class ResumeCheck:
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether a person should have a look."""
         return self.verdict in DOUBTFUL
 
 
@@ -86,14 +83,10 @@ class _LossTrend(StrEnum):
 def check_resume(
     before: BeforeResume, after: Sequence[LoggedPoint], *, attempt: int, metric: str | None, final: bool
 ) -> ResumeCheck | None:
-    """Judges the points since the resume; returns None as long as, or if, no verdict is possible.
+    """Judges the points since the resume, oldest first; returns None as long as, or if, no verdict is possible.
 
-    Args:
-        before: The run before the resume.
-        after: Points printed since, oldest first.
-        attempt: The number of the resumed attempt.
-        metric: The name of the loss, for the message.
-        final: The attempt has ended, so no more points will come.
+    `attempt` is the number of the resumed attempt, `metric` the name of the loss. `final`: the attempt has ended, so
+    no more points will come.
     """
     steps, (loss, level, now) = _judge_steps(before, after, final=final), _judge_loss(before, after, final=final)
     verdict = _verdict(steps, loss, epochs_continue=_epochs_continue(before, after))

@@ -33,8 +33,3 @@ def _sanitized_character(character: str) -> str:
     if category not in _HARMFUL:
         return character
     return "" if category == "Cf" else _REPLACEMENT
-
-
-def sanitize_optional(text: object) -> str | None:
-    """As `sanitize`, for a field that may be missing."""
-    return None if text is None else sanitize(str(text))

@@ -8,14 +8,13 @@ from dataclasses import field, replace
 
 from backprop_tui.domain.causes.stops import cause_of_stop, cause_of_unmet_dependency
 from backprop_tui.domain.governor.admission import Hold, decide
+from backprop_tui.domain.governor.placement import HeadOfQueue, head_of_queue, reserve
 from backprop_tui.domain.governor.reasons import Check, HoldReason
-from backprop_tui.domain.governor.reservation import HeadOfQueue, head_of_queue, reserve
 from backprop_tui.domain.governor.snapshot import Candidate, PendingDependency, Placement, Snapshot
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import begin_attempt
-from backprop_tui.domain.queue_order import sort_queue
 from backprop_tui.domain.requests import EditRequest, StopRequest, TimeboxRequest
-from backprop_tui.domain.run import Cause, Ended, Queued, Run, apply_edit, with_timebox
+from backprop_tui.domain.run import Cause, Ended, Queued, Run, apply_edit, sort_queue, with_timebox
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.engine.capacity import Capacity, snapshot_for
 from backprop_tui.engine.gpu_environment import gpu_environment

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from backprop_tui.domain.errors import BackpropError
+from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.governor.governor_state import governor_state
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import ENDED
-from backprop_tui.domain.times import iso
 from backprop_tui.engine.capacity import Capacity
 from backprop_tui.engine.guard import Guard
 from backprop_tui.engine.readings import SamplerKeeper

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.metric_names import less_is_better, main_loss
-from backprop_tui.domain.metric_series import Extreme, MetricSeries
+from backprop_tui.domain.metric_series import Extreme, MetricSeries, less_is_better, main_loss
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation import durations, numbers

@@ -7,11 +7,10 @@ import time
 from dataclasses import field
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.lifecycle import timebox_seconds
+from backprop_tui.domain.lifecycle import slice_number, timebox_seconds
 from backprop_tui.domain.live import Live
-from backprop_tui.domain.metric_names import main_loss
+from backprop_tui.domain.metric_series import main_loss
 from backprop_tui.domain.run import Run
-from backprop_tui.domain.slices import slice_number
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation import numbers
 from backprop_tui.processes.linux import boot_id

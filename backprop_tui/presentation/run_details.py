@@ -7,16 +7,16 @@ import shlex
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
+from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.goals import unreported_metric
 from backprop_tui.domain.invocation import resume_arg
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.lifecycle import is_sliced
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.resume_check import DOUBTFUL
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.slices import is_sliced
 from backprop_tui.domain.status import ENDED, Status
-from backprop_tui.domain.times import from_iso
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.causes import cause_text, evidence_text, exit_text
 from backprop_tui.presentation.known_run import (

@@ -6,17 +6,16 @@ import re
 from collections.abc import Sequence
 from enum import StrEnum
 
-from backprop_tui.domain.formatting import counted, duration
+from backprop_tui.domain.formatting import counted, duration, from_iso
 from backprop_tui.domain.governor.snapshot import BY_HEAT
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.live import Live, PostponedStop, displayed_status
-from backprop_tui.domain.metric_names import main_loss
+from backprop_tui.domain.metric_series import main_loss
 from backprop_tui.domain.resume_check import DOUBTFUL, Verdict
 from backprop_tui.domain.run import Queued, Run
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
-from backprop_tui.domain.times import from_iso
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.causes import cause_text
 from backprop_tui.presentation.known_run import (

@@ -6,9 +6,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 
-from backprop_tui.domain.governor.heat import is_hot
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.limits import RunLimits
+from backprop_tui.domain.limits import RunLimits, is_hot
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading, is_stale
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
 from backprop_tui.processes.hanging_call import HangingCall, Pending

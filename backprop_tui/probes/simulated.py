@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
-from backprop_tui.domain.governor.heat import is_hot
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.limits import is_hot
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
 from backprop_tui.probes.gpu_record import DEFAULT_HOT_CELSIUS

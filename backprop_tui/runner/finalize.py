@@ -123,4 +123,4 @@ def _record_end_events(recorder: Recorder, run: Run, outcome: Outcome, choice: C
     if isinstance(retry, NoRetry):
         recorder.record_event("not_retried", retry.reason)
     if isinstance(run.state, Queued):
-        recorder.record_event("queued", f"{run.state.reason or 'queued again'}{choice.words()}")
+        recorder.record_event("queued", f"{run.state.reason or 'queued again'}{choice.message()}")

@@ -12,8 +12,8 @@ from types import FrameType
 from typing import Any
 
 from backprop_tui.domain.errors import StorageFailed
+from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.times import iso
 from backprop_tui.readers.events import CheckpointSaved, Progress
 from backprop_tui.readers.log_reader import LogReader
 from backprop_tui.readers.registry import READERS

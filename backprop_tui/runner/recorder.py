@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from backprop_tui.domain.errors import StorageFailed
+from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.live import Live
-from backprop_tui.domain.times import iso
 from backprop_tui.store.files import append_line, dump
 from backprop_tui.store.run_directory import RunDirectory
 

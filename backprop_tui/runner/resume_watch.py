@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.invocation import RESUME_FLAG, resume_arg
-from backprop_tui.domain.metric_names import main_loss
+from backprop_tui.domain.metric_series import main_loss
 from backprop_tui.domain.resume_check import BeforeResume, LoggedPoint, ResumeCheck, check_resume
 from backprop_tui.domain.run import Run
-from backprop_tui.domain.times import from_iso
 from backprop_tui.readers.events import CheckpointSaved, Progress
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.store.fields import JsonObject

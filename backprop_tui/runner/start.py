@@ -43,7 +43,7 @@ def verify_resume_checkpoint(directory: RunDirectory, run: Run) -> tuple[Run, st
         run.with_attempt(replace(run.attempt, resumed_from=resume_from)),
         checkpoints=(*choice.judged, *run.checkpoints[len(candidates) :]),
     )
-    message = choice.words().removeprefix(": ")
+    message = choice.message().removeprefix(": ")
     try:
         directory.write(run, durable=False)  # before the fork, so that the record matches what the script is given
     except StorageFailed as error:

@@ -12,7 +12,7 @@ from enum import Enum
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin
 
-from backprop_tui.domain.times import iso
+from backprop_tui.domain.formatting import iso
 from backprop_tui.store.fields import (
     JsonObject,
     WrongField,

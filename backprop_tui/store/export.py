@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
-from backprop_tui.domain.attempts import AttemptTimeline
-from backprop_tui.domain.times import from_iso
+from backprop_tui.domain.formatting import from_iso
+from backprop_tui.domain.run import AttemptTimeline
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.tail import JsonTail
 

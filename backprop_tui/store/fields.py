@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from backprop_tui.domain.times import from_iso
+from backprop_tui.domain.formatting import from_iso
 
 JsonObject = dict[str, Any]
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.status import Status
-from backprop_tui.domain.times import iso
 from backprop_tui.store.fields import JsonObject
 
 _ENDS = {status.value: status for status in (Status.COMPLETED, Status.FAILED, Status.STOPPED, Status.TIMEBOXED)}

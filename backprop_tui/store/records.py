@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from backprop_tui.domain.errors import BrokenRecord
+from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.goals import Goal, parse_goal
-from backprop_tui.domain.lifecycle import merge_live, timebox_seconds
+from backprop_tui.domain.lifecycle import merge_live, slice_number, timebox_seconds
 from backprop_tui.domain.live import Live, displayed_status
 from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.requests import (
@@ -22,8 +23,6 @@ from backprop_tui.domain.requests import (
 )
 from backprop_tui.domain.resume_check import ResumeCheck, Verdict
 from backprop_tui.domain.run import Ended, Queued, Run, Running, Starting, State
-from backprop_tui.domain.slices import slice_number
-from backprop_tui.domain.times import iso
 from backprop_tui.store.codec import decode, encode, register, tagged
 from backprop_tui.store.fields import JsonObject, WrongField, encode_metrics, items, nested, text
 

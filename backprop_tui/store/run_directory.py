@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping, Sequence
 
 from backprop_tui.domain.errors import BackpropError, BrokenRecord
+from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.requests import Request
 from backprop_tui.domain.run import Run
-from backprop_tui.domain.times import iso
 from backprop_tui.store.codec import decode, encode
 from backprop_tui.store.fields import JsonObject, WrongField
 from backprop_tui.store.files import append_line, dump, parse_object, read_bytes, read_object, storage, write_atomically

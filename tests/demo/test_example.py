@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from backprop_tui.demo.programme import EXAMPLE, INITIAL_RUNS, LATER_RUNS
+from backprop_tui.demo.scenario import EXAMPLE, INITIAL_RUNS, LATER_RUNS
 from tests.support.waiting import wait_until
 
 

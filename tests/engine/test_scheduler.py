@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from backprop_tui.domain.governor.placement import RESERVE_AFTER_SECONDS
 from backprop_tui.domain.governor.reasons import Check
-from backprop_tui.domain.governor.reservation import RESERVE_AFTER_SECONDS
 from backprop_tui.domain.limits import GIGABYTE, RunLimits
 from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.run import Dependency, Ended, Run, Starting

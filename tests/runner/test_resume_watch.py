@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.live import Clock, Live
 from backprop_tui.domain.resume_check import Verdict
 from backprop_tui.domain.run import Checkpoint, Queued, Run
 from backprop_tui.domain.status import Status
-from backprop_tui.domain.times import iso
 from backprop_tui.readers.events import Progress
 from backprop_tui.runner import resume_watch
 from backprop_tui.runner.recorder import Recorder

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from backprop_tui.domain.attempts import AttemptTimeline
+from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.metric_series import Extreme
-from backprop_tui.domain.times import from_iso
+from backprop_tui.domain.run import AttemptTimeline
 from backprop_tui.store import metrics as metrics_module
 from backprop_tui.store.export import export_csv
 from backprop_tui.store.metrics import MOST_BUCKETS, MetricsFile, SeriesBuilder, read_metrics

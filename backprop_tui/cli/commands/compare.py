@@ -164,7 +164,7 @@ def _points(run: ComparedRun, metric: str | None, options: curves.CurveOptions) 
     if course is None:
         return []
     track: PlottedSeries = curves.track_of(course, run.run, options.by)
-    every = max(1, len(track.places) // _CURVE_POINTS)
+    every = max(1, len(track.positions) // _CURVE_POINTS)
     bars = [bar for piece in track.drawn(options.stretches).pieces for bar in piece]
     return [[x, low / 2 + high / 2] for x, low, high in bars[::every]]
 

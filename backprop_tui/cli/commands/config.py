@@ -10,10 +10,10 @@ from backprop_tui.cli import output, tables
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.session import Session
 from backprop_tui.client.session import current_directory
-from backprop_tui.config.check import CheckedLayer, checked_layers
 from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.keys import KEYS
 from backprop_tui.config.kinds import NONE, Value
+from backprop_tui.config.load import CheckedLayer, checked_layers
 
 SUMMARY = "show, check and change the settings"
 

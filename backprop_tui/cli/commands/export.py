@@ -12,8 +12,8 @@ from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.session import Session
 from backprop_tui.client.handles import HELP, resolve_all
 from backprop_tui.client.runs import created, current, record_of
-from backprop_tui.domain.attempts import AttemptTimeline
 from backprop_tui.domain.errors import BrokenRecord, UsageError
+from backprop_tui.domain.run import AttemptTimeline
 from backprop_tui.store.export import COLUMNS as METRIC_COLUMNS
 from backprop_tui.store.export import cells, metric_names, rows
 from backprop_tui.store.fields import JsonObject

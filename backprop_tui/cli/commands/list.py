@@ -13,7 +13,7 @@ from backprop_tui.client.handles import BEST, HELP, LAST, RUNNING, resolve_all
 from backprop_tui.client.queueing import queue_places
 from backprop_tui.client.runs import ended_newest_first, record_of, split
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.metric_names import main_loss
+from backprop_tui.domain.metric_series import main_loss
 from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED, Status
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home

@@ -11,8 +11,7 @@ from backprop_tui.cli.session import Session
 from backprop_tui.client.handles import HELP, resolve
 from backprop_tui.client.run_metrics import encode_extreme, metric_to_compare, read_compared_run
 from backprop_tui.domain.errors import UsageError
-from backprop_tui.domain.metric_names import main_loss
-from backprop_tui.domain.metric_series import Extreme, MetricSeries
+from backprop_tui.domain.metric_series import Extreme, MetricSeries, main_loss
 from backprop_tui.domain.run import Run
 from backprop_tui.plotting import plots
 from backprop_tui.presentation import durations, numbers

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from backprop_tui.cli.doctor import Finding, bad, ok, warn
 from backprop_tui.client.guardians import guardian_problem
 from backprop_tui.client.runs import split
-from backprop_tui.config.check import checked_layers
+from backprop_tui.config.load import checked_layers
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.formatting import counted
 from backprop_tui.launchers.lease import is_signed_elsewhere, supervisor_pid

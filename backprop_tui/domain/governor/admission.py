@@ -14,12 +14,11 @@ from backprop_tui.domain.governor.placement import place
 from backprop_tui.domain.governor.reasons import Check, HoldReason, most_blocking_first
 from backprop_tui.domain.governor.snapshot import Candidate, Placement, Snapshot
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.telemetry import is_stale
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Admit:
-    """The run starts with this placement."""
-
     placement: Placement
 
 
@@ -48,7 +47,7 @@ def conservative_reason(snapshot: Snapshot) -> str | None:
     if readings.probe_problem is not None:
         since = f" since {snapshot.probe_broken_since}" if snapshot.probe_broken_since else ""
         return f"GPU probe broken{since} ({readings.probe}: {readings.probe_problem})"
-    if snapshot.readings_stale:
+    if is_stale(snapshot.readings_age_seconds, snapshot.limits.sample_seconds):
         return f"no readings for {duration(abs(snapshot.readings_age_seconds))}"
     return "free RAM not readable" if readings.host.ram_available_bytes is None else None
 

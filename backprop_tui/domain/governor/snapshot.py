@@ -11,10 +11,11 @@ from backprop_tui.domain.governor.tokens import TokenBucket
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MachineLimits, RunLimits
 from backprop_tui.domain.run import Gpu
-from backprop_tui.domain.telemetry import GpuReading, Readings, answers, is_stale
+from backprop_tui.domain.telemetry import GpuReading, Readings, answers
 
 BY_HEAT = "heat"
 BY_RAM = "ram"
+# Only the guard continues these pauses, and only a person those by a person.
 GUARD_PAUSES = frozenset({BY_HEAT, BY_RAM})
 
 
@@ -36,16 +37,9 @@ class ActiveRun:
     paused_seconds: float = 0.0
     stopping: bool = False
 
-    @property
-    def paused_by_guard(self) -> bool:
-        """Whether the guard paused it; a run paused by a person is only continued by a person."""
-        return self.paused_by in GUARD_PAUSES
-
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class PendingDependency:
-    """A run that must end before another starts."""
-
     name: str
     status: str
 
@@ -72,7 +66,6 @@ class Candidate:
 
     @property
     def claim_bytes(self) -> int:
-        """The VRAM it claims on each of its GPUs."""
         return claim_bytes(self.limits, self.learned_peak_bytes)
 
 
@@ -118,17 +111,10 @@ class Snapshot:
     gpus_known: bool = True
     probe_broken_since: str | None = None
 
-    @property
-    def readings_stale(self) -> bool:
-        """Whether the readings are too old for a decision."""
-        return is_stale(self.readings_age_seconds, self.limits.sample_seconds)
-
     def answers(self, gpu: GpuReading) -> bool:
-        """Whether a GPU is healthy and its reading recent."""
         return answers(gpu, readings_age_seconds=self.readings_age_seconds, sample_seconds=self.limits.sample_seconds)
 
     def runs_on(self, gpu: GpuReading) -> tuple[ActiveRun, ...]:
-        """Returns the active runs on this GPU."""
         return tuple(run for run in self.active if gpu.uuid in run.gpu_uuids)
 
     def with_started(self, candidate: Candidate, placement: Placement) -> Snapshot:

@@ -105,7 +105,7 @@ class ChartNavigator:
     @classmethod
     def of(cls, plotter: Plotter) -> ChartNavigator:
         """A navigator for the charts of one run."""
-        places = plotter.large[0].places if plotter.large else ()
+        places = plotter.large[0].positions if plotter.large else ()
         return cls(plotter.choices, plotter.x, plotter.whole, sorted(set(places)))
 
     def move(self, share: float) -> None:

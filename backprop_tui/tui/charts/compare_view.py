@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from backprop_tui.domain.attempts import AttemptTimeline
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.metric_names import less_is_better, main_loss
-from backprop_tui.domain.metric_series import Extreme
+from backprop_tui.domain.metric_series import Extreme, less_is_better, main_loss
+from backprop_tui.domain.run import AttemptTimeline
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.plotting.axes import Axis, Scale, XUnit
 from backprop_tui.plotting.track import PlottedSeries, PlottedSeriesCache, y_scale
@@ -102,7 +101,7 @@ def compare_view(
         metric=metric,
         metric_names=names,
         whole=overlay.whole,
-        places=tuple(sorted({place for _, track in overlay.tracks for place in track.places})),
+        places=tuple(sorted({place for _, track in overlay.tracks for place in track.positions})),
     )
 
 
@@ -142,7 +141,7 @@ class _Overlay:
             if course is not None and course.buckets:
                 axis = Axis(attempts=AttemptTimeline.of(run.run), by=choices.by)
                 drawn.append((place, tracks.of(course, axis, run_id=run.known.id)))
-        return cls(tracks=drawn, whole=Scale(0.0, max([1.0, *(max(track.places) for _, track in drawn)])))
+        return cls(tracks=drawn, whole=Scale(0.0, max([1.0, *(max(track.positions) for _, track in drawn)])))
 
 
 def _chart(overlay: _Overlay, metric: str | None, choices: ChartChoices) -> Chart:
@@ -150,7 +149,7 @@ def _chart(overlay: _Overlay, metric: str | None, choices: ChartChoices) -> Char
         return Chart(title="curves", empty_text="these runs have no metrics")
     curves: list[ChartCurve] = []
     for place, track in overlay.tracks:
-        letter, value = LETTERS[place], last_value_text(track.course)
+        letter, value = LETTERS[place], last_value_text(track.series)
         shape = ChartCurve(label="", value=value, token=COLOURS[place], letter=letter, pieces=(), ends_in_letter=True)
         curves += metric_curves(track, template=shape, stretches=choices.stretches)[-1:]
     words = [AXIS_WORDS[choices.by], *(["log scale"] if choices.log else [])]
@@ -176,7 +175,7 @@ def _cursor_row(overlay: _Overlay, metric: str | None, choices: ChartChoices, co
     values: list[Extreme | None] = [None] * count
     for number, track in overlay.tracks:
         bucket = track.nearest(place)
-        if bucket is not None and place <= max(track.places):
+        if bucket is not None and place <= max(track.positions):
             values[number] = Extreme(bucket.last, None)
     where = numbers.count(place) if choices.by is XUnit.STEP else axis_duration(place)
     yield metric_row(metric, f"at {where}", values)

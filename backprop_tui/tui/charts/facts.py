@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from statistics import median
 
-from backprop_tui.domain.attempts import AttemptTimeline
+from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.metric_series import MetricSeries
 from backprop_tui.domain.resume_check import DOUBTFUL
+from backprop_tui.domain.run import AttemptTimeline
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.times import from_iso
 from backprop_tui.plotting.axes import find_restarts, parse_time, trimmed_range
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, Moment, eta_seconds
@@ -55,7 +55,7 @@ def _resume_line(plotter: Plotter) -> Line:
     if check:
         words = f"attempt {check['attempt']} {sanitize(str(check['message']))}"
         return Piece("resume ", Token.MUTED), Piece(words, Token.WARN if check["verdict"] in DOUBTFUL else Token.FG)
-    resumes = _describe_resumes(plotter.large[0].course, plotter.axis.attempts)
+    resumes = _describe_resumes(plotter.large[0].series, plotter.axis.attempts)
     if resumes is None:
         return ()
     words, is_suspicious = resumes
@@ -81,7 +81,7 @@ def _describe_resumes(series: MetricSeries, attempts: AttemptTimeline) -> tuple[
 
 def _gap_line(plotter: Plotter) -> Line:
     """`! loss not finite 3 times, first at 1.20k`; empty if all values were finite."""
-    series = next((track.course for track in plotter.large if track.course.holes), None)
+    series = next((track.series for track in plotter.large if track.series.holes), None)
     if series is None:
         return ()
     times = "once" if series.not_finite == 1 else f"{numbers.count(series.not_finite)} times"

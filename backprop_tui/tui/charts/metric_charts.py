@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from backprop_tui.domain.attempts import AttemptTimeline
-from backprop_tui.domain.metric_names import main_loss, validation_counterpart
-from backprop_tui.domain.metric_series import MetricSeries
+from backprop_tui.domain.metric_series import MetricSeries, main_loss, validation_counterpart
+from backprop_tui.domain.run import AttemptTimeline
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.plotting.axes import Axis, Scale, XUnit
 from backprop_tui.plotting.track import PlottedSeries, PlottedSeriesCache, x_scale, y_scale
@@ -83,7 +82,7 @@ def large_chart(plotter: Plotter) -> Chart:
     if plotter.name is None:
         return Chart(title="metrics", empty_text=plotter.data.problem or NO_METRICS_YET)
     tracks = plotter.large
-    gaps = sorted({plotter.axis.place(gap) for track in tracks for gap in track.course.holes})
+    gaps = sorted({plotter.axis.place(gap) for track in tracks for gap in track.series.holes})
     return Chart(
         title=sanitize(plotter.name),
         name=plotter.name,
@@ -94,7 +93,7 @@ def large_chart(plotter: Plotter) -> Chart:
         y=plotter.y(tracks),
         x_unit=X_UNITS[plotter.axis.by],
         checkpoints=tuple(plotter.checkpoints()),
-        restarts=plotter.axis.restarts(tracks[0].course),
+        restarts=plotter.axis.restarts(tracks[0].series),
         gaps=tuple(gaps),
         cursor=plotter.choices.cursor,
         dragged=plotter.choices.dragged,
@@ -145,7 +144,7 @@ def metric_curves(track: PlottedSeries, *, template: ChartCurve, stretches: int)
 def _current_value(plotter: Plotter, track: PlottedSeries) -> str:
     """The value at the cursor, or the newest."""
     place = plotter.choices.cursor
-    return last_value_text(track.course) if place is None else _value_text_at(track, place)
+    return last_value_text(track.series) if place is None else _value_text_at(track, place)
 
 
 def last_value_text(series: MetricSeries) -> str:

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.metric_names import main_loss, validation_counterpart
-from backprop_tui.domain.metric_series import MetricSeries
+from backprop_tui.domain.metric_series import MetricSeries, main_loss, validation_counterpart
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.plotting.axes import Scale
 from backprop_tui.presentation import numbers

@@ -7,12 +7,11 @@ from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 
-from backprop_tui.domain.formatting import counted
+from backprop_tui.domain.formatting import counted, from_iso
 from backprop_tui.domain.governor.snapshot import BY_HEAT
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
-from backprop_tui.domain.times import from_iso
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.causes import cause_text
 from backprop_tui.presentation.known_run import KnownRun, usable_checkpoints

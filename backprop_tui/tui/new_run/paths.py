@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-from backprop_tui.demo.programme import EXAMPLE
+from backprop_tui.demo.scenario import EXAMPLE
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 _MAX_ENTRIES_SCANNED = 2000

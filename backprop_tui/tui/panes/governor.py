@@ -6,10 +6,10 @@ from collections.abc import Set as AbstractSet
 
 from rich.cells import cell_len
 
+from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import UNFINISHED
-from backprop_tui.domain.times import from_iso
 from backprop_tui.presentation import durations, governor
 from backprop_tui.presentation.causes import cause_text
 from backprop_tui.presentation.known_run import KnownRun

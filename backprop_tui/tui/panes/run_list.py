@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import field
 
+from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import ACTIVE, ENDED
-from backprop_tui.domain.times import from_iso
 from backprop_tui.presentation.compare import member_names
 from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.tui.panes.governor import unseen_problems

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
-from backprop_tui.domain.attempts import AttemptTimeline
 from backprop_tui.domain.errors import BackpropError
-from backprop_tui.domain.run import Run
+from backprop_tui.domain.run import AttemptTimeline, Run
 from backprop_tui.store.export import export_csv
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 
 from backprop_tui.config.errors import ConfigError
-from backprop_tui.config.machine import machine_limits
+from backprop_tui.config.load import machine_limits
 from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.launchers.lease import supervisor_pid
 from backprop_tui.presentation.known_run import Moment

@@ -10,9 +10,8 @@ from datetime import datetime
 
 from backprop_tui.domain.errors import BrokenRecord
 from backprop_tui.domain.live import Live
-from backprop_tui.domain.metric_names import main_loss
-from backprop_tui.domain.queue_order import sort_queue
-from backprop_tui.domain.run import Run
+from backprop_tui.domain.metric_series import main_loss
+from backprop_tui.domain.run import Run, sort_queue
 from backprop_tui.domain.status import ACTIVE, ENDED, Status
 from backprop_tui.presentation.known_run import KnownRun, LossCurve
 from backprop_tui.store.fields import JsonObject

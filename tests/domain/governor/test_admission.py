@@ -51,7 +51,7 @@ def test_a_held_run_names_every_reason_with_the_most_blocking_first() -> None:
         "RAM 3.1 GB free, needs 4",
         "load 2.5 per core, starts below 2",
         "GPU 0 too hot, 84 °C, starts below 82",
-        "start limit, next in 0:41 (starts_per_minute 1)",
+        "start limit, next in 41s (starts_per_minute 1)",
     ]
 
 

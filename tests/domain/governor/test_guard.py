@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backprop_tui.domain.governor.guard_view import Alarm
+from backprop_tui.domain.governor.guard_checks import Alarm
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.requests import ContinueRequest, NoticeRequest, PauseRequest, StopRequest
 from backprop_tui.domain.telemetry import GpuHealth

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backprop_tui.domain.governor.admission import Admit, decide
-from backprop_tui.domain.governor.reservation import RESERVE_AFTER_SECONDS, HeadOfQueue, head_of_queue, reserve
+from backprop_tui.domain.governor.placement import RESERVE_AFTER_SECONDS, HeadOfQueue, head_of_queue, reserve
 from backprop_tui.domain.governor.snapshot import Candidate, PendingDependency, Snapshot
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess

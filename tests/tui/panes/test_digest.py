@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.run import Cause, Checkpoint
 from backprop_tui.domain.status import Status
-from backprop_tui.domain.times import iso
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.digest.history import AbsenceDigest, DigestRun
 from backprop_tui.tui.digest.view import DigestView, digest_view, draw_digest

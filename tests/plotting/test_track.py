@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from backprop_tui.plotting.track import moving_average
 
-finite = st.floats(allow_nan=False, allow_infinity=False)
+finite = st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False)
 
 
 def test_it_starts_without_bias_and_follows_a_level() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from backprop_tui.demo import stage as stages
-from backprop_tui.demo.stage import Workspace, create_workspace, remove_abandoned, tear_down
+from backprop_tui.demo import workspace as workspaces
+from backprop_tui.demo.workspace import Workspace, create_workspace, remove_abandoned, tear_down
 
 
 @pytest.fixture(autouse=True)
@@ -20,11 +20,11 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def player(stage: Workspace) -> subprocess.Popen[bytes]:
+def player(workspace: Workspace) -> subprocess.Popen[bytes]:
     """A process that was started with the store in its environment."""
     command = (sys.executable, "-S", "-c", "import sys; print(flush=True); sys.stdin.read()")
     started = subprocess.Popen(
-        command, env=os.environ | {"BACKPROP_HOME": stage.home}, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        command, env=os.environ | {"BACKPROP_HOME": workspace.home}, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     assert started.stdout is not None
     started.stdout.readline()  # from here on its environment is its own
@@ -32,31 +32,31 @@ def player(stage: Workspace) -> subprocess.Popen[bytes]:
 
 
 def test_an_abandoned_demo_is_removed_with_its_processes() -> None:
-    stage, lock = create_workspace("here")
-    with player(stage) as left:
+    workspace, lock = create_workspace("here")
+    with player(workspace) as left:
         lock.close()
         remove_abandoned()
         assert left.wait(10) == -9
-    assert not os.path.exists(stage.folder)
+    assert not os.path.exists(workspace.folder)
 
 
 def test_a_running_demo_is_left_alone() -> None:
-    stage, lock = create_workspace("here")
-    with lock, player(stage) as plays:
+    workspace, lock = create_workspace("here")
+    with lock, player(workspace) as plays:
         remove_abandoned()
-        assert os.path.isdir(stage.home)
+        assert os.path.isdir(workspace.home)
         assert plays.poll() is None
         plays.kill()
 
 
 def test_a_process_of_another_store_is_not_touched() -> None:
-    stage, lock = create_workspace("here")
+    workspace, lock = create_workspace("here")
     another, another_lock = create_workspace("here")
     with lock, another_lock, player(another) as stranger:
-        tear_down(stage)
+        tear_down(workspace)
         assert stranger.poll() is None
         stranger.kill()
-    assert not os.path.exists(stage.folder)
+    assert not os.path.exists(workspace.folder)
     assert os.path.exists(another.folder)
 
 
@@ -70,13 +70,13 @@ def test_a_link_in_the_temporary_directory_is_not_followed(temporary: Path) -> N
 
 
 def test_the_store_is_private() -> None:
-    stage, lock = create_workspace("here")
+    workspace, lock = create_workspace("here")
     lock.close()
-    assert os.stat(stage.folder).st_mode & 0o077 == 0
+    assert os.stat(workspace.folder).st_mode & 0o077 == 0
 
 
 def test_a_store_with_the_same_prefix_is_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    stage, lock = create_workspace("here")
-    with lock, player(Workspace(stage.folder + "x")) as stranger:
-        assert not stages._processes_of(stage.home)
+    workspace, lock = create_workspace("here")
+    with lock, player(Workspace(workspace.folder + "x")) as stranger:
+        assert not workspaces._processes_of(workspace.home)
         stranger.kill()

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import backprop_tui
-from backprop_tui.demo.programme import MACHINE
-from backprop_tui.demo.stage import Workspace, create_workspace, remove_abandoned, tear_down
+from backprop_tui.demo.scenario import MACHINE
+from backprop_tui.demo.workspace import Workspace, create_workspace, remove_abandoned, tear_down
 from backprop_tui.store.home import Home
 
 _DRIVER_CODE = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
-    "from backprop_tui.demo.director import drive_demo; drive_demo(*sys.argv[2:])"
+    "from backprop_tui.demo.driver import drive_demo; drive_demo(*sys.argv[2:])"
 )
 _TEAR_DOWN_SECONDS = 10.0
 ShowDashboard = Callable[[Home, str], int]  # takes a store and the path of its config.toml, returns the exit code
@@ -67,13 +67,11 @@ def _stop_driver(driver: subprocess.Popen[bytes], workspace: Workspace) -> None:
 @contextmanager
 def _simulated_machine() -> Iterator[None]:
     """Makes the dashboard's sampler simulate the same GPUs as the supervisor's."""
-    before = {name: os.environ.get(name) for name in MACHINE}
+    before = {name: value for name, value in os.environ.items() if name in MACHINE}
     os.environ.update(MACHINE)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        for name in MACHINE:
+            del os.environ[name]
+        os.environ.update(before)

@@ -8,7 +8,6 @@ import os
 import pickle
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +24,11 @@ from backprop_tui.checkpoints.soundness import (
     newest_sound,
     size_and_change_time,
 )
+from backprop_tui.domain.run import Checkpoint
 
 
-@dataclass(frozen=True)
-class Saved:
-    path: str
-    size_bytes: int | None = None
+def saved_as(path: str, size_bytes: int | None = None) -> Checkpoint:
+    return Checkpoint(path=path, step=None, saved_at=0.0, size_bytes=size_bytes)
 
 
 def _zip_bytes() -> bytes:
@@ -238,12 +236,12 @@ def test_the_stored_size_is_that_of_all_files(tmp_path: Path) -> None:
 
 
 def test_the_newest_is_chosen_if_it_is_sound(tmp_path: Path) -> None:
-    saved = [Saved(_write(tmp_path / f"{step}.pt", ZIP)) for step in (1, 2)]
+    saved = [saved_as(_write(tmp_path / f"{step}.pt", ZIP)) for step in (1, 2)]
     assert newest_sound(saved) is saved[-1]
 
 
 def test_the_previous_one_is_chosen_if_the_newest_is_cut_short(tmp_path: Path) -> None:
-    saved = [Saved(_write(tmp_path / f"{step}.pt", ZIP)) for step in (1, 2, 3)]
+    saved = [saved_as(_write(tmp_path / f"{step}.pt", ZIP)) for step in (1, 2, 3)]
     _cut(tmp_path / "3.pt")
     assert newest_sound(saved) is saved[1]
     verdicts = list(judged_newest_first(saved))
@@ -256,15 +254,15 @@ def test_the_previous_one_is_chosen_if_the_newest_is_cut_short(tmp_path: Path) -
 
 def test_none_is_chosen_if_none_is_sound(tmp_path: Path) -> None:
     assert newest_sound([]) is None
-    assert newest_sound([Saved(str(tmp_path / "gone.pt"))]) is None
+    assert newest_sound([saved_as(str(tmp_path / "gone.pt"))]) is None
 
 
 def test_a_file_saved_again_and_again_is_judged_by_its_newest_record(tmp_path: Path) -> None:
     path = _write(tmp_path / "last.bin", b"x" * 15)
     # 15 bytes are more than the older record has, but the rest of an interrupted save of 20.
-    assert newest_sound([Saved(path, 10), Saved(path, 20)]) is None
-    newest = Saved(path, 15)
-    assert newest_sound([Saved(path, 20), newest]) is newest
+    assert newest_sound([saved_as(path, 10), saved_as(path, 20)]) is None
+    newest = saved_as(path, 15)
+    assert newest_sound([saved_as(path, 20), newest]) is newest
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # each example writes the file anew

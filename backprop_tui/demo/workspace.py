@@ -10,54 +10,33 @@ import stat
 import tempfile
 import time
 
-from backprop_tui.demo.programme import CONFIG
+from backprop_tui.demo.scenario import CONFIG
 from backprop_tui.domain.errors import StateUnavailable
 from backprop_tui.processes.identity import Identity, identify, is_alive, send_signal
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, try_lock
 
 _PREFIX = "backprop-demo"
-_LOCK = "demo.lock"
 KILL_SECONDS = 10.0
 _POLL_SECONDS = 0.02
 
 
 class Workspace:
-    """The folder of one demo."""
+    """The folder of one demo, with a store, its settings, and the working directory of the runs.
 
-    __slots__ = ("folder",)
+    The dashboard and the driver hold the lock.
+    """
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
-
-    @property
-    def home(self) -> str:
-        """The root of the store."""
-        return os.path.join(self.folder, "backprop")
-
-    @property
-    def config_path(self) -> str:
-        """The path of config.toml."""
-        return os.path.join(self.folder, "config.toml")
-
-    @property
-    def scripts_folder(self) -> str:
-        """The working directory of the runs."""
-        return os.path.join(self.folder, "work")
-
-    @property
-    def lock_path(self) -> str:
-        """The lock that the dashboard and the driver hold."""
-        return os.path.join(self.folder, _LOCK)
+        self.home = os.path.join(folder, "backprop")
+        self.config_path = os.path.join(folder, "config.toml")
+        self.scripts_folder = os.path.join(folder, "work")
+        self.lock_path = os.path.join(folder, "demo.lock")
 
 
 def create_workspace(host: str) -> tuple[Workspace, Lock]:
-    """Creates and locks a workspace.
-
-    Raises:
-        OSError: there is no space for temporary files.
-        StateUnavailable: the store cannot be written or locked.
-    """
+    """Creates and locks a workspace; raises OSError or StateUnavailable if that fails."""
     workspace = Workspace(tempfile.mkdtemp(prefix=f"{_PREFIX}-{os.getuid()}-"))
     lock = try_lock(workspace.lock_path)
     if lock is None:

@@ -10,8 +10,8 @@ import os
 import select
 import subprocess
 
-from backprop_tui.demo.programme import INITIAL_RUNS, LATER_RUNS, MACHINE, DemoRun
-from backprop_tui.demo.stage import Workspace, tear_down
+from backprop_tui.demo.scenario import INITIAL_RUNS, LATER_RUNS, MACHINE, DemoRun
+from backprop_tui.demo.workspace import Workspace, tear_down
 from backprop_tui.launchers.own_command import own_command
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_view import marked_ids
@@ -64,6 +64,5 @@ def _queue_run(workspace: Workspace, run: DemoRun, environment: dict[str, str]) 
 
 
 def _demo_environment(workspace: Workspace, host: str) -> dict[str, str]:
-    """This environment, without the user's own settings."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("BACKPROP_")}
     return inherited | MACHINE | {"BACKPROP_HOME": workspace.home, "BACKPROP_HOST": host}
