@@ -10,8 +10,8 @@ from dataclasses import field, replace
 from backprop_tui.config.load import Settings, load
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.tui.glyphs import ASCII, UNICODE, Curves, Glyphs
-from backprop_tui.tui.notifications.terminal import TerminalNotifier, terminal_notifier
-from backprop_tui.tui.terminal_probe import BASIC_TERMINALS, UNKNOWN_TERMINAL, Terminal
+from backprop_tui.tui.notifications import TerminalNotifier, terminal_notifier
+from backprop_tui.tui.terminal import BASIC_TERMINALS, UNKNOWN_TERMINAL, Terminal
 from backprop_tui.tui.theme import DARK, LIGHT, TERMINAL
 
 _OWN_THEMES = ("dark", "light", "terminal")
@@ -30,21 +30,26 @@ class Preferences:
 
 
 def load_preferences(
-    config_path: str, environment: Mapping[str, str], terminal: Terminal = UNKNOWN_TERMINAL
+    config_path: str,
+    environment: Mapping[str, str],
+    terminal: Terminal = UNKNOWN_TERMINAL,
+    *,
+    is_demo: bool = False,
 ) -> Preferences:
-    """Resolve the preferences; a setting wins over what the terminal says.
+    """Resolve the preferences; a setting wins over what the terminal says. The demo never notifies.
 
     Raises:
         ConfigError: a setting is wrong.
     """
     settings = load(options={}, environment=environment, directory=os.getcwd(), user_file=config_path)
+    bell, osc = bool(settings["notify.bell"]), bool(settings["notify.osc"])
     return Preferences(
         theme=_theme(settings, environment, terminal),
         glyphs=_glyphs(settings, environment, terminal),
         refresh_seconds=settings.number("dashboard.refresh_seconds"),
         paints_background=settings.text("dashboard.background") == "theme",
-        notices=terminal_notifier(environment, bell=bool(settings["notify.bell"]), osc=bool(settings["notify.osc"])),
-        end_command=settings.optional_text("notify.command"),
+        notices=TerminalNotifier() if is_demo else terminal_notifier(environment, bell=bell, osc=osc),
+        end_command=None if is_demo else settings.optional_text("notify.command"),
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from backprop_tui.tui.terminal_probe import LIMIT_SECONDS, QUESTION, Terminal, parse_answers
+from backprop_tui.tui.terminal import LIMIT_SECONDS, QUESTION, Terminal, parse_answers
 
 NARROW, WIDE = b"\x1b[1;2R", b"\x1b[1;3R"
 LIGHT, DARK = b"\x1b]11;rgb:fcfc/fcfc/fafa\x1b\\", b"\x1b]11;rgb:0f/14/19\x07"
@@ -26,7 +26,7 @@ PATIENCE_SECONDS = 20.0
 ASKS = """
 import json, sys, termios, time
 from backprop_tui.tui import terminal_probe
-from backprop_tui.tui.terminal_probe import TerminalProbe
+from backprop_tui.tui.terminal import TerminalProbe
 terminal_probe.LIMIT_SECONDS = float(sys.argv[2])
 before = termios.tcgetattr(0)
 probe = TerminalProbe()
@@ -43,14 +43,14 @@ open(sys.argv[1], "w").write(json.dumps(found))
 LISTENS = """
 import json, sys, time
 from backprop_tui.tui import terminal_probe
-from backprop_tui.tui.terminal_probe import TerminalProbe
+from backprop_tui.tui.terminal import TerminalProbe
 terminal_probe.LIMIT_SECONDS = float(sys.argv[2])
 probe = TerminalProbe()
 probe.ask()
 from textual.app import App
 from textual.widgets import Static
-from backprop_tui.tui.textual_patches import input_parser
-input_parser.apply(probe.answer().typed)
+from backprop_tui.tui.textual_patches import terminal_io
+terminal_io.apply(probe.answer().typed)
 
 class Listener(App):
     keys = []

@@ -13,13 +13,10 @@ from backprop_tui.plotting.axes import Scale
 from backprop_tui.presentation import numbers
 from backprop_tui.presentation.known_run import Moment
 from backprop_tui.tui.cells import left
-from backprop_tui.tui.charts.chart import Chart
-from backprop_tui.tui.charts.draw import draw_chart, padded
-from backprop_tui.tui.charts.facts import run_facts
-from backprop_tui.tui.charts.metric_charts import Plotter, large_chart, last_value_text, small_chart
-from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.charts.chart import Chart, draw_chart, padded
+from backprop_tui.tui.charts.metric_charts import Plotter, large_chart, last_value_text, run_facts, small_chart
+from backprop_tui.tui.glyphs import Glyphs, trend
 from backprop_tui.tui.lines import LineBuilder, width_of
-from backprop_tui.tui.sparklines import trend
 from backprop_tui.tui.tokens import Line, Piece, Token
 
 _TREND_POINTS = 64

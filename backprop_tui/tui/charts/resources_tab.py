@@ -10,8 +10,7 @@ from backprop_tui.domain.run import Run
 from backprop_tui.plotting.axes import Scale
 from backprop_tui.plotting.canvas import Bar
 from backprop_tui.presentation import numbers
-from backprop_tui.tui.charts.chart import AxisUnit, Chart, ChartCurve
-from backprop_tui.tui.charts.draw import axis_duration, draw_chart, padded
+from backprop_tui.tui.charts.chart import AxisUnit, Chart, ChartCurve, axis_duration, draw_chart, padded
 from backprop_tui.tui.charts.metrics_tab import side_by_side
 from backprop_tui.tui.charts.source import ChartData, ResourceSample
 from backprop_tui.tui.glyphs import Glyphs

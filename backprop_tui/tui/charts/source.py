@@ -1,14 +1,27 @@
-"""The data that charts are made from, and the interface of what reads them."""
+"""The data that charts are made from, and its reader."""
 
 from __future__ import annotations
 
+import asyncio
+from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import field
+from datetime import datetime
 from typing import Protocol
 
+from backprop_tui.domain.attempts import AttemptTimeline
+from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_series import MetricSeries
 from backprop_tui.domain.run import Run
+from backprop_tui.store.export import export_csv
+from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.home import Home
+from backprop_tui.store.metrics import MetricsFile
+from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.tail import JsonTail
+from backprop_tui.store.watched_file import WatchedFile
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,3 +85,137 @@ class NoCharts:
 
     def close(self) -> None:
         pass
+
+
+MAX_RUNS = 8  # whose files stay open; the least recently used are dropped
+MAX_SAMPLES = 1200  # more than three hours at one every ten seconds
+_FIRST_RESOURCE_BYTES = 1 << 19  # of the end of resources.jsonl, which are read first
+
+
+class ChartReader:
+    """Reads the data of runs on request, continuing where it stopped; never in the thread that paints."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._files: OrderedDict[str, _RunFiles] = OrderedDict()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="charts")
+
+    async def read(self, run_ids: Sequence[str]) -> list[ChartData]:
+        """The current data of each of these runs."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._read, tuple(run_ids))
+
+    async def export(self, run_id: str, path: str) -> str:
+        """Writes all metrics of a run as CSV to `path`, numbered if that exists; returns the path written.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._export, run_id, path)
+
+    def _export(self, run_id: str, path: str) -> str:
+        directory = RunDirectory(self._home.run_folder(run_id))
+        try:
+            attempts = AttemptTimeline.of(directory.read())
+        except BackpropError:  # the metrics are worth exporting without the record
+            attempts = AttemptTimeline()
+        return export_csv(directory.metrics_path, path, attempts)
+
+    def close(self) -> None:
+        """Stops reading."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _read(self, run_ids: Sequence[str]) -> list[ChartData]:
+        data = []
+        for run_id in run_ids:
+            if run_id not in self._files:
+                try:
+                    self._files[run_id] = _RunFiles(run_id, RunDirectory(self._home.run_folder(run_id)))
+                except OSError as error:
+                    data.append(ChartData(run_id=run_id, problem=str(error)))
+                    continue
+            self._files.move_to_end(run_id)
+            data.append(self._files[run_id].read())
+        while len(self._files) > max(MAX_RUNS, len(run_ids)):
+            self._files.popitem(last=False)
+        return data
+
+
+class _RunFiles:
+    """The files of one run."""
+
+    def __init__(self, run_id: str, directory: RunDirectory) -> None:
+        self._run_id = run_id
+        self._directory = directory
+        self._metrics = MetricsFile(directory.metrics_path)
+        self._resources = _ResourcesFile(directory.resources_path)
+        self._record = WatchedFile(directory.record_path)
+        self._run: Run | None = None
+
+    def read(self) -> ChartData:
+        try:
+            metrics, resources = self._metrics.read(), self._resources.read()
+            if self._record.changed():
+                self._run = self._directory.read()
+        except (BackpropError, OSError) as error:
+            return ChartData(run_id=self._run_id, problem=str(error))
+        return ChartData(
+            run_id=self._run_id,
+            metrics=metrics,
+            resources=resources,
+            run=self._run,
+            caught_up=self._metrics.caught_up,
+        )
+
+
+class _ResourcesFile:
+    """The newest hours of resources.jsonl of one run."""
+
+    __slots__ = ("_samples", "_tail")
+
+    def __init__(self, path: str) -> None:
+        self._tail = JsonTail(path, last_bytes=_FIRST_RESOURCE_BYTES)
+        self._samples: deque[ResourceSample] = deque(maxlen=MAX_SAMPLES)
+
+    def read(self) -> tuple[ResourceSample, ...]:
+        """The samples, oldest first.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        self._tail.look()
+        if self._tail.restarted:
+            self._samples.clear()
+        for lines in self._tail.chunks():
+            self._samples += [sample for line in lines if (sample := _parse_sample(line)) is not None]
+        return tuple(self._samples)
+
+
+def _parse_sample(line: JsonObject) -> ResourceSample | None:
+    try:
+        time = datetime.fromisoformat(line["time"]).timestamp()
+    except (KeyError, TypeError, ValueError):
+        return None
+    gpus = [gpu for gpu in line.get("gpus") or () if isinstance(gpu, dict)]
+    utilization = _gpu_readings(gpus, "utilization_percent")
+    memory = _gpu_readings(gpus, "memory_bytes")
+    return ResourceSample(
+        time=time,
+        cpu_percent=_float_or_none(line.get("cpu_percent")),
+        ram_bytes=_int_or_none(line.get("ram_bytes")),
+        processes=_int_or_none(line.get("processes")),
+        utilization_percent=sum(utilization) / len(utilization) if utilization else None,
+        memory_bytes=int(max(memory)) if memory else None,
+        temperature_celsius=max(_gpu_readings(gpus, "temperature_celsius"), default=None),
+    )
+
+
+def _gpu_readings(gpus: list[JsonObject], name: str) -> list[float]:
+    return [value for gpu in gpus if (value := _float_or_none(gpu.get(name))) is not None]
+
+
+def _float_or_none(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _int_or_none(value: object) -> int | None:
+    return value if isinstance(value, int) else None

@@ -8,7 +8,7 @@ from itertools import islice
 
 from backprop_tui.tui.log.escapes import decode_line, parse_spans, plain_text
 from backprop_tui.tui.log.file import Extent, LogFile
-from backprop_tui.tui.log.rows import (
+from backprop_tui.tui.log.page import (
     TRACEBACK,
     LineKind,
     LogRow,

@@ -9,8 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.plotting.axes import Scale
-from backprop_tui.tui.charts.chart import AxisUnit, Chart, ChartCurve
-from backprop_tui.tui.charts.draw import axis_duration, chart_frame, draw_chart, tick_labels
+from backprop_tui.tui.charts.chart import (
+    AxisUnit,
+    Chart,
+    ChartCurve,
+    axis_duration,
+    chart_frame,
+    draw_chart,
+    tick_labels,
+)
 from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.lines import text_of, width_of
 from backprop_tui.tui.tokens import Token

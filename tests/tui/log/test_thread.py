@@ -6,8 +6,7 @@ import queue
 from pathlib import Path
 
 from backprop_tui.tui.log.page import LogPage
-from backprop_tui.tui.log.session import LogSession
-from backprop_tui.tui.log.thread import LogThread
+from backprop_tui.tui.log.session import LogSession, LogThread
 
 PATIENCE_SECONDS = 10
 

@@ -10,15 +10,13 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.store.home import Home
-from backprop_tui.tui.notifications.command import EndCommand
-from backprop_tui.tui.notifications.run_ends import RunEnd
+from backprop_tui.tui.notifications import EndCommand, RunEnd
 from tests.support.waiting import wait_until
 
 END = RunEnd(
     run_id="r1",
     name="vit $(touch owned)",
     status="failed",
-    word="failed",
     cause="CUDA out of memory",
     at="2026-01-01T00:00:00.000Z",
     is_problem=True,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
-from backprop_tui.tui.notifications.run_ends import ends_between, summarize_ends
+from backprop_tui.tui.notifications import ends_between, summarize_ends
 from tests.tui.snapshots import NOW, ended, queued, running, snapshot
 
 LATER = replace(NOW, wall=NOW.wall + 10)
@@ -15,7 +15,7 @@ OOM = Cause(kind="cuda_oom", evidence="CUDA out of memory")
 
 def test_an_end_is_reported_once() -> None:
     before, after = snapshot(running("a"), queued("b")), snapshot(ended("a", ago=-5), queued("b"), moment=LATER)
-    assert [one.words for one in ends_between(before, after)] == ["a completed"]
+    assert [one.text for one in ends_between(before, after)] == ["a completed"]
     assert not ends_between(after, after)
 
 
@@ -35,7 +35,7 @@ def test_a_failure_has_its_cause_and_a_stop_by_the_user_is_no_problem() -> None:
     before = snapshot(running("bad"), running("mine"))
     after = snapshot(ended("mine", Status.STOPPED), ended("bad", Status.FAILED, cause=OOM), moment=LATER)
     bad, mine = ends_between(before, after)
-    assert bad.words == "bad failed: CUDA out of memory"
+    assert bad.text == "bad failed: CUDA out of memory"
     assert (bad.is_problem, bad.stopped_by_user) == (True, False)
     assert (mine.is_problem, mine.stopped_by_user) == (False, True)
 
@@ -50,5 +50,5 @@ def test_many_ends_are_summarize_ends() -> None:
 def test_a_name_is_sanitised_and_shortened() -> None:
     name = "x\x1b]0;owned\x07" + "y" * 200
     (end,) = ends_between(snapshot(running("a")), snapshot(ended("a", name=name), moment=LATER))
-    assert "\x1b" not in end.words
-    assert len(end.words) < 80
+    assert "\x1b" not in end.text
+    assert len(end.text) < 80

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backprop_tui.tui.notifications.terminal import terminal_notifier
+from backprop_tui.tui.notifications import terminal_notifier
 
 
 @pytest.mark.parametrize(

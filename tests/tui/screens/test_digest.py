@@ -10,9 +10,9 @@ from textual.pilot import Pilot
 
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
+from backprop_tui.tui.absence import AbsenceDigest, DigestRun
 from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.bridge import DigestReady
-from backprop_tui.tui.digest.history import AbsenceDigest, DigestRun
 from backprop_tui.tui.preferences import Preferences
 from backprop_tui.tui.screens.digest import Digest
 from backprop_tui.tui.screens.help import Help

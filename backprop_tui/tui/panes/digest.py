@@ -1,13 +1,12 @@
-"""The digest as it is shown: what ended and how, what was paused for heat, and the longest wait."""
+"""The digest of an absence: what ended and how, what was paused for heat, and the longest wait."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 
-from backprop_tui.domain.formatting import counted
+from backprop_tui.domain.formatting import counted, plain
 from backprop_tui.domain.governor.snapshot import BY_HEAT
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
@@ -18,17 +17,17 @@ from backprop_tui.presentation.causes import cause_text
 from backprop_tui.presentation.known_run import KnownRun, usable_checkpoints
 from backprop_tui.presentation.states import PROBLEM_STATUSES, is_problem
 from backprop_tui.store.fields import JsonObject
+from backprop_tui.tui.absence import AbsenceDigest, DigestRun
 from backprop_tui.tui.cells import clip, left, wrapped
-from backprop_tui.tui.digest.history import AbsenceDigest, DigestRun
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import LineBuilder
 from backprop_tui.tui.panes.events import event_time
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.tokens import STATE_TOKENS, Line, Piece, Token
 
-MOST_FAILURES = 12
+_MOST_FAILURES = 12
 _MOST_TIMEBOXED = 3
-LONG_WAIT_SECONDS = 600.0  # shorter waits are left out
+_LONG_WAIT_SECONDS = 600.0  # shorter waits are left out
 _WAITED = "waited"
 _STATE_CELLS = 12
 _SUBJECT_LEAST, _SUBJECT_MOST = 12, 24
@@ -60,9 +59,9 @@ def digest_view(digest: AbsenceDigest, snapshot: Snapshot) -> DigestView:
     """The digest; runs that were resumed or removed since are not offered for a retry."""
     ended = [recalled for recalled in digest.runs if recalled.run.status in ENDED]
     problems = sorted((recalled.run for recalled in ended if is_problem(recalled.run)), key=_severity)
-    failures = [_failure(run) for run in problems[:MOST_FAILURES]]
-    if len(problems) > MOST_FAILURES:
-        more = f"{len(problems) - MOST_FAILURES} more"
+    failures = [_failure(run) for run in problems[:_MOST_FAILURES]]
+    if len(problems) > _MOST_FAILURES:
+        more = f"{len(problems) - _MOST_FAILURES} more"
         failures.append(DigestRow(state="failed", subject=more, story="! goes from one to the next"))
     rows = [*_completed(ended), *_timeboxed(ended), *_continued(digest), *_stopped(ended)]
     rows += [*_paused(digest), *_longest_wait(digest)]
@@ -77,11 +76,6 @@ def digest_view(digest: AbsenceDigest, snapshot: Snapshot) -> DigestView:
         first_failure=problems[0].id if problems else None,
         retry=tuple(run.id for run in problems if _may_succeed(run, snapshot)),
     )
-
-
-def has_news(digest: AbsenceDigest) -> bool:
-    """Whether any run has ended."""
-    return any(recalled.run.status in ENDED for recalled in digest.runs)
 
 
 def _when(digest: AbsenceDigest) -> str:
@@ -134,8 +128,7 @@ def _timeboxed(ended: Sequence[DigestRun]) -> Iterator[DigestRow]:
         if checkpoints:
             story = "r resumes" + ("" if step is None else f" from step {numbers.count(step)}")
         yield DigestRow(state="timeboxed", subject=_name(run), story=story)
-    if len(runs) > _MOST_TIMEBOXED:
-        yield DigestRow(state="timeboxed", subject=f"{len(runs) - _MOST_TIMEBOXED} more", story="r resumes each")
+    yield from _more_timeboxed(runs, "r resumes each")
 
 
 def _continued(digest: AbsenceDigest) -> Iterator[DigestRow]:
@@ -146,13 +139,16 @@ def _continued(digest: AbsenceDigest) -> Iterator[DigestRow]:
         if recalled.run.status not in ENDED and _was_timeboxed(recalled, digest)
     ]
     for run in runs[:_MOST_TIMEBOXED]:
-        its_slice = run.record.get("slice") or {}
-        number, total = its_slice.get("number"), its_slice.get("of")
-        story = "continued in another slice" if number is None else f"continued in slice {number}"
-        yield DigestRow(state="timeboxed", subject=_name(run), story=story + ("" if total is None else f" of {total}"))
+        position = run.record.get("slice") or {}
+        story = f"continued in slice {position['number']}" if position else "continued in another slice"
+        story += f" of {position['of']}" if position.get("of") is not None else ""
+        yield DigestRow(state="timeboxed", subject=_name(run), story=story)
+    yield from _more_timeboxed(runs, "continued in slices")
+
+
+def _more_timeboxed(runs: Sequence[KnownRun], story: str) -> Iterator[DigestRow]:
     if len(runs) > _MOST_TIMEBOXED:
-        more = f"{len(runs) - _MOST_TIMEBOXED} more"
-        yield DigestRow(state="timeboxed", subject=more, story="continued in slices")
+        yield DigestRow(state="timeboxed", subject=f"{len(runs) - _MOST_TIMEBOXED} more", story=story)
 
 
 def _was_timeboxed(recalled: DigestRun, digest: AbsenceDigest) -> bool:
@@ -173,28 +169,26 @@ def _stopped(ended: Sequence[DigestRun]) -> Iterator[DigestRow]:
 
 def _paused(digest: AbsenceDigest) -> Iterator[DigestRow]:
     """Pauses for heat: how often, for how long in total, on which GPUs, and the highest temperature."""
-    count, seconds = 0, 0.0
-    gpus: dict[str, None] = {}
-    hottest: int | None = None
+    seconds = 0.0
+    heat: list[JsonObject] = []
     for recalled in digest.runs:
         paused_at: float | None = None
         for event in recalled.events:
             at, kind = event_time(event), event.get("event")
             if kind == "paused" and event.get("by") == BY_HEAT:
-                count, paused_at = count + 1, at
-                match = re.search(r"GPU (\d+) at (\d+) C", str(event.get("message")))
-                if match is not None:
-                    gpus[match[1]] = None
-                    hottest = max(hottest or 0, int(match[2]))
+                heat.append(event)
+                paused_at = at
             elif paused_at is not None and at is not None and kind in ("continued", "ended", "stopping"):
                 seconds, paused_at = seconds + at - paused_at, None
         if paused_at is not None:
             seconds += digest.until - paused_at
-    if count:
+    if heat:
+        gpus = sorted({event["gpu"] for event in heat if event.get("gpu") is not None})
+        hottest = max((event["celsius"] for event in heat if event.get("celsius") is not None), default=None)
         clauses = [f"{durations.elapsed(seconds)} in total"]
-        clauses += [f"GPU {', '.join(sorted(gpus, key=int))}"] if gpus else []
-        clauses += [] if hottest is None else [f"up to {hottest} C"]
-        times = "once" if count == 1 else "twice" if count == 2 else f"{count} times"
+        clauses += [f"GPU {', '.join(map(str, gpus))}"] if gpus else []
+        clauses += [] if hottest is None else [f"up to {plain(hottest)} °C"]
+        times = {1: "once", 2: "twice"}.get(len(heat), f"{len(heat)} times")
         yield DigestRow(state="paused", subject=f"{times} for heat", story=", ".join(clauses))
 
 
@@ -206,7 +200,7 @@ def _longest_wait(digest: AbsenceDigest) -> Iterator[DigestRow]:
     if not waits:
         return
     seconds, run = max(waits, key=lambda wait: wait[0])
-    if seconds < LONG_WAIT_SECONDS:
+    if seconds < _LONG_WAIT_SECONDS:
         return
     reasons = [sanitize(str(reason.get("message", ""))) for reason in run.record.get("hold_reasons") or ()]
     story = f"waiting for {durations.elapsed(seconds)}"
@@ -279,19 +273,13 @@ def _draw_row(row: DigestRow, width: int, subject: int, glyphs: Glyphs) -> list[
     return lines
 
 
-def digest_keys(view: DigestView) -> list[tuple[str, str]]:
+def draw_digest_keys(view: DigestView, width: int, *, scrolls: bool) -> Line:
     """The keys that apply, with what they do."""
     keys = [("enter", "open the first failure")] if view.first_failure is not None else []
     keys += [("R", f"retry {len(view.retry)} of them")] if view.retry else []
-    return [*keys, ("esc", "close")]
-
-
-def draw_digest_keys(view: DigestView, width: int, *, scrolls: bool) -> Line:
+    keys += [("j k", "scroll")] if scrolls else []
     builder = LineBuilder().put(" ")
-    keys = digest_keys(view)
-    if scrolls:
-        keys.insert(-1, ("j k", "scroll"))
-    for key, text in keys:
+    for key, text in [*keys, ("esc", "close")]:
         fits = builder.column == 1 or builder.column + len(key) + len(text) + 2 <= width
         builder.put(key, Token.ACCENT, bold=True).put(f" {text if fits else text.split(' ')[0]}", Token.MUTED)
         builder.put("    " if width >= 80 else "  ")

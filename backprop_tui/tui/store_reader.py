@@ -1,28 +1,138 @@
-"""Reads the runs of a store, and the loss curves of the running ones; a run is opened only after its files changed."""
+"""Reads the store and the machine's files into a snapshot; a file is opened only after it changed."""
 
 from __future__ import annotations
 
 import os
+import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime
 
+from backprop_tui.config.errors import ConfigError
+from backprop_tui.config.machine import machine_limits
 from backprop_tui.domain.errors import BrokenRecord
+from backprop_tui.domain.governor.governor_state import GovernorState
+from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.metric_names import main_loss
 from backprop_tui.domain.queue_order import sort_queue
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import ACTIVE, ENDED, Status
-from backprop_tui.presentation.known_run import KnownRun, LossCurve
-from backprop_tui.store.fields import JsonObject
+from backprop_tui.launchers.lease import supervisor_pid
+from backprop_tui.presentation.known_run import KnownRun, LossCurve, Moment
+from backprop_tui.probes.readings import Sample, read_sample
+from backprop_tui.processes.linux import boot_id
+from backprop_tui.store.codec import decode
+from backprop_tui.store.fields import JsonObject, WrongField
+from backprop_tui.store.files import read_object
 from backprop_tui.store.home import Home
 from backprop_tui.store.index import read_newest, read_recent
 from backprop_tui.store.records import public
-from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.run_directory import RunDirectory, read_lines
 from backprop_tui.store.run_view import marked_ids
 from backprop_tui.store.tail import JsonTail
 from backprop_tui.store.watched_file import Signature, WatchedFile, signature_of
+from backprop_tui.tui.snapshot import OpenRun, Snapshot
+
+HISTORY_SECONDS = 15.0
+HISTORY_SAMPLES = 80
+HOST = "host"  # the key of the host's own history
+_FIRST_POINT_SECONDS = 2.0  # the first point of a history comes early, so that there is something to see
+
+
+class GovernorReader:
+    """Reads governor.json; the state is None if there is none that can be understood."""
+
+    def __init__(self, home: Home) -> None:
+        self._file = WatchedFile(home.governor)
+        self._state: GovernorState | None = None
+        self.holds: Mapping[str, Sequence[JsonObject]] = {}  # why each waiting run is held
+
+    def read(self) -> GovernorState | None:
+        """The state; updates `holds` too."""
+        if self._file.changed():
+            try:
+                record = read_object(self._file.path)
+            except BrokenRecord:
+                record = None
+            self._state = None if record is None else _decode_state(record)
+            self.holds = {} if record is None else _decode_holds(record)
+        return self._state
+
+
+def _decode_holds(record: JsonObject) -> dict[str, list[JsonObject]]:
+    held = record.get("held")
+    if not isinstance(held, dict):
+        return {}
+    return {
+        str(run_id): [reason for reason in reasons if isinstance(reason, dict)]
+        for run_id, reasons in held.items()
+        if isinstance(reasons, list)
+    }
+
+
+def _decode_state(record: JsonObject) -> GovernorState | None:
+    limits = MachineLimits()
+    defaults = {"start_burst": limits.start_burst, "max_parallel": limits.max_parallel, "active": 0, "waiting": 0}
+    try:
+        return decode(GovernorState, defaults | record)
+    except WrongField:
+        return None  # written by a later version
+
+
+def is_queue_held(home: Home) -> bool:
+    """Whether a person holds the queue of this machine."""
+    return os.path.exists(home.queue_held)
+
+
+class MachineReader:
+    """Reads readings.json and keeps a history of each GPU and the host: one mean per `HISTORY_SECONDS`."""
+
+    def __init__(self, home: Home) -> None:
+        self._file = WatchedFile(home.readings)
+        self._sample: Sample | None = None
+        self._histories: dict[str, deque[float | None]] = {}
+        self._pending: dict[str, list[float]] = {}
+        self._due: float | None = None
+        self._frozen: Mapping[str, tuple[float | None, ...]] = {}
+
+    def read(self, monotonic: float) -> Sample | None:
+        """The newest sample of this boot."""
+        if self._file.changed():
+            self._sample = read_sample(self._file.path)
+            if self._sample is not None:
+                self._collect(self._sample)
+        self._add_points(monotonic)
+        return self._sample
+
+    @property
+    def histories(self) -> Mapping[str, tuple[float | None, ...]]:
+        """Utilisation in percent by the UUID of the GPU, oldest first; None where nothing was read."""
+        return self._frozen
+
+    def _collect(self, sample: Sample) -> None:
+        readings = {gpu.uuid: gpu.utilization_percent for gpu in sample.readings.gpus}
+        readings[HOST] = sample.readings.host.cpu_percent
+        for key, percent in readings.items():
+            pending = self._pending.setdefault(key, [])
+            if percent is not None:
+                pending.append(percent)
+
+    def _add_points(self, monotonic: float) -> None:
+        """Adds a point to each history when it is due."""
+        if self._due is None:
+            self._due = monotonic + _FIRST_POINT_SECONDS
+        if monotonic < self._due:
+            return
+        self._due = monotonic + HISTORY_SECONDS
+        for key, pending in self._pending.items():
+            mean = sum(pending) / len(pending) if pending else None
+            self._histories.setdefault(key, deque(maxlen=HISTORY_SAMPLES)).append(mean)
+            pending.clear()
+        self._frozen = {key: tuple(points) for key, points in self._histories.items()}
+
 
 Holds = Mapping[str, Sequence[JsonObject]]  # the reasons why runs are held, by id
 
@@ -228,3 +338,62 @@ class CurveReader:
         pairs = zip(self._pace, self._pace[1:], strict=False)
         paces = sorted((time - before) / (step - last) for (before, last), (time, step) in pairs if step > last)
         return paces[len(paces) // 2] if paces and paces[len(paces) // 2] > 0 else None
+
+
+class StoreReader:
+    """Reads only what changed since the last time. Not thread-safe."""
+
+    def __init__(self, home: Home, config_path: str) -> None:
+        self._home = home
+        self._boot_id = boot_id()
+        self._config = WatchedFile(config_path)
+        self._limits = MachineLimits()
+        self._governor = GovernorReader(home)
+        self._machine = MachineReader(home)
+        self._runs = RunsReader(home)
+        self._opened: OpenRun | None = None
+        self._events = WatchedFile("")
+
+    def read(self, selected: str | None) -> Snapshot:
+        """The current state; `selected` is the id of the run whose events are read too.
+
+        Raises:
+            StorageFailed: the state directory cannot be read.
+        """
+        moment = Moment(wall=time.time(), monotonic=time.monotonic(), boot_id=self._boot_id)
+        pid = supervisor_pid(self._home)
+        governor = self._governor.read()
+        held = is_queue_held(self._home)
+        if governor is not None:
+            governor = None if pid is None else replace(governor, queue_held=held)
+        runs = self._runs.read(self._governor.holds if pid is not None else {})
+        sample = self._machine.read(moment.monotonic)
+        return Snapshot(
+            moment=moment,
+            host=self._home.host,
+            runs=tuple(runs),
+            total=self._runs.total(),
+            governor=governor,
+            supervisor_pid=pid,
+            queue_held=held,
+            sample=sample,
+            limits=self._read_limits(),
+            histories=self._machine.histories,
+            opened=None if selected is None else self._read_events(selected),
+        )
+
+    def _read_limits(self) -> MachineLimits:
+        if self._config.changed():
+            try:
+                self._limits = machine_limits(self._config.path)
+            except ConfigError:  # the supervisor keeps the previous limits as well
+                pass
+        return self._limits
+
+    def _read_events(self, run_id: str) -> OpenRun:
+        path = RunDirectory(self._home.run_folder(run_id)).events_path
+        if self._events.path != path:
+            self._events = WatchedFile(path)
+        if self._events.changed() or self._opened is None:
+            self._opened = OpenRun(run_id=run_id, events=tuple(read_lines(path)))
+        return self._opened
