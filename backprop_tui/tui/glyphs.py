@@ -48,23 +48,26 @@ class Glyphs:
         return self.states.get(word, " ")
 
 
+# The glyph of each state of a run and of the governor, in Unicode and in ASCII.
+_STATES = {
+    "running": ("►", ">"),
+    "starting": ("▹", "}"),
+    "paused": ("║", "="),
+    "stopping": ("▫", "s"),
+    "queued": ("◌", "o"),
+    "completed": ("✓", "+"),
+    "timeboxed": ("◔", "@"),
+    "stopped": ("▪", "#"),
+    "failed": ("✗", "X"),
+    "lost": ("?", "?"),
+    "open": ("✓", "+"),
+    "waiting": ("◌", "o"),
+    "held": ("║", "="),
+    "conservative": ("!", "!"),
+}
+
 UNICODE = Glyphs(
-    states={
-        "running": "►",
-        "starting": "▹",
-        "paused": "║",
-        "stopping": "▫",
-        "queued": "◌",
-        "completed": "✓",
-        "timeboxed": "◔",
-        "stopped": "▪",
-        "failed": "✗",
-        "lost": "?",
-        "open": "✓",
-        "waiting": "◌",
-        "held": "║",
-        "conservative": "!",
-    },
+    states={state: glyph for state, (glyph, _) in _STATES.items()},
     bar_full="━",
     bar_half="╸",
     bar_track="─",
@@ -88,22 +91,7 @@ UNICODE = Glyphs(
 )
 
 ASCII = Glyphs(
-    states={
-        "running": ">",
-        "starting": "}",
-        "paused": "=",
-        "stopping": "s",
-        "queued": "o",
-        "completed": "+",
-        "timeboxed": "@",
-        "stopped": "#",
-        "failed": "X",
-        "lost": "?",
-        "open": "+",
-        "waiting": "o",
-        "held": "=",
-        "conservative": "!",
-    },
+    states={state: glyph for state, (_, glyph) in _STATES.items()},
     bar_full="#",
     bar_half="#",
     bar_track=".",

@@ -84,7 +84,6 @@ class Chart:
 _RESTART, _CURSOR = -1, -2  # owners of canvas cells, besides the indices of the curves
 _COLUMNS_PER_LABEL, _ROWS_PER_LABEL = 11, 3
 _MIN_WIDTH, _MIN_HEIGHT = 10, 4
-_GAP_MARK = "!"
 _EXTRA_TICKS = 4
 _TIME_UNITS = (AxisUnit.SECONDS, AxisUnit.AGO, AxisUnit.BEFORE_END)
 _ZERO_LABELS = {AxisUnit.AGO: "now", AxisUnit.BEFORE_END: "end"}
@@ -101,7 +100,7 @@ class ChartFrame:
     marks: bool  # whether one of the rows below shows marks
     y_labels: Sequence[tuple[float, str]]
 
-    def place(self, chart: Chart, column: int) -> float:
+    def x_at(self, chart: Chart, column: int) -> float:
         """The position on x under a column of the chart; outside the plot area that of its first or last column."""
         inside = max(0, min(column - self.margin - 1, self.columns - 1))
         return chart.x.value((inside + 0.5) / self.columns)
@@ -133,10 +132,9 @@ def draw_chart(chart: Chart, width: int, height: int, glyphs: Glyphs) -> list[Li
     lines = [_title_line(chart, width, glyphs)]
     frame = chart_frame(chart, width, height)
     if frame is None:
-        text = Piece(clip(chart.empty_text, width, glyphs), Token.MUTED)
         body: list[Line] = [()] * (height - 1)
         if body and not chart.has_points:
-            body[0] = (text,)
+            body[0] = (Piece(clip(chart.empty_text, width, glyphs), Token.MUTED),)
         return [*lines, *(padded(line, width) for line in body)]
     lines += _plot_lines(chart, frame, glyphs)
     lines.append(_axis_line(frame.margin, width, glyphs))
@@ -198,10 +196,10 @@ def _draw_curves(chart: Chart, width: int, height: int, glyphs: Glyphs) -> list[
             canvas.draw(levels, owner, letter=curve.letter, rank=0 if curve.faint else 1)
     lettered = [(owner, curve.letter, curve.pieces) for owner, curve in enumerate(chart.curves) if curve.ends_in_letter]
     mark_ends(canvas, lettered, chart.x, chart.y)
-    for number, place in chart.restarts:
-        _draw_vertical(canvas, chart.x.share(place), _RESTART, glyphs, label=str(number))
-    for place in chart.dragged or (() if chart.cursor is None else (chart.cursor,)):
-        _draw_vertical(canvas, chart.x.share(place), _CURSOR, glyphs)
+    for number, x in chart.restarts:
+        _draw_vertical(canvas, chart.x.share(x), _RESTART, glyphs, label=str(number))
+    for x in chart.dragged or (() if chart.cursor is None else (chart.cursor,)):
+        _draw_vertical(canvas, chart.x.share(x), _CURSOR, glyphs)
     return [[_canvas_piece(text, owner, chart) for text, owner in row] for row in canvas.runs()]
 
 
@@ -212,36 +210,31 @@ def _draw_vertical(canvas: Canvas, share: float, owner: int, glyphs: Glyphs, *, 
     column = min(canvas.width - 1, int(share * canvas.width))
     for row in range(canvas.height):
         canvas.put(column, row, glyphs.divider, owner, behind=True)
-    for place, letter in enumerate(label, start=column + 1):
-        canvas.put(place, 0, letter, owner, behind=True)
+    for label_column, letter in enumerate(label, start=column + 1):
+        canvas.put(label_column, 0, letter, owner, behind=True)
 
 
 def _canvas_piece(text: str, owner: int | None, chart: Chart) -> Piece:
-    if owner is None:
+    if owner is None or owner == _CURSOR:
         return Piece(text)
-    if owner == _RESTART:
-        return Piece(text, Token.FAINT)
-    if owner == _CURSOR:
-        return Piece(text, Token.FG)
-    return Piece(text, chart.curves[owner].token)
+    return Piece(text, Token.FAINT if owner == _RESTART else chart.curves[owner].token)
 
 
 def _axis_line(margin: int, width: int, glyphs: Glyphs) -> Line:
-    corner = "└" if glyphs.unicode else "+"
-    return blank(margin), Piece(corner + glyphs.rule * (width - margin - 1), Token.RULE)
+    return blank(margin), Piece(("└" if glyphs.unicode else "+") + glyphs.rule * (width - margin - 1), Token.RULE)
 
 
 def _mark_line(chart: Chart, margin: int, width: int, glyphs: Glyphs) -> Line:
     """Marks checkpoints, and where values were not finite."""
     room = width - margin - 1
     marks_by_column = {
-        min(room - 1, int(chart.x.share(place) * room)): (mark, token)
-        for places, mark, token in (
+        min(room - 1, int(chart.x.share(x) * room)): (mark, token)
+        for positions, mark, token in (
             (chart.checkpoints, glyphs.checkpoint, Token.VIOLET),
-            (chart.gaps, _GAP_MARK, Token.BAD),
+            (chart.gaps, "!", Token.BAD),
         )
-        for place in places
-        if 0 <= chart.x.share(place) <= 1
+        for x in positions
+        if 0 <= chart.x.share(x) <= 1
     }
     builder = LineBuilder()
     for column, (mark, token) in sorted(marks_by_column.items()):
@@ -252,10 +245,10 @@ def _mark_line(chart: Chart, margin: int, width: int, glyphs: Glyphs) -> Line:
 def _x_label_line(chart: Chart, margin: int, width: int) -> Line:
     room = width - margin - 1
     builder = LineBuilder().at(margin + 1)
-    for place, text in tick_labels(chart.x, chart.x_unit, max(2, room // _COLUMNS_PER_LABEL)):
-        centre = margin + 1 + int(chart.x.share(place) * room)
+    for x, text in tick_labels(chart.x, chart.x_unit, max(2, room // _COLUMNS_PER_LABEL)):
+        centre = margin + 1 + int(chart.x.share(x) * room)
         start = max(margin + 1, min(centre - len(text) // 2, width - len(text)))
-        if chart.x_unit in _ZERO_LABELS and place == chart.x.low:
+        if chart.x_unit in _ZERO_LABELS and x == chart.x.low:
             start = margin + 1
         is_apart = start > builder.column or builder.column == margin + 1
         if is_apart and max(start, builder.column) + len(text) <= width:
@@ -264,33 +257,33 @@ def _x_label_line(chart: Chart, margin: int, width: int) -> Line:
 
 
 def tick_labels(scale: Scale, unit: AxisUnit, most: int) -> list[tuple[float, str]]:
-    """About `most` positions on an axis with their labels."""
-    places: list[float] = []
+    """About `most` values on an axis with their labels."""
+    values: list[float] = []
     for count in range(most, most + _EXTRA_TICKS):  # a single label does not show the scale
-        places = ticks(scale, count, steps=TIME_STEPS if unit in _TIME_UNITS else (), to_end=unit is AxisUnit.STEPS)
+        values = ticks(scale, count, steps=TIME_STEPS if unit in _TIME_UNITS else (), to_end=unit is AxisUnit.STEPS)
         if unit is AxisUnit.STEPS:
-            places = [place for place in places if place == int(place)]
-        if len(places) > 1:
+            values = [value for value in values if value == int(value)]
+        if len(values) > 1:
             break
     labels: list[tuple[float, str]] = []
-    for place, text in zip(places, _tick_texts(places, scale, unit), strict=True):
+    for value, text in zip(values, _tick_texts(values, scale, unit), strict=True):
         if not labels or labels[-1][1] != text:
-            labels.append((place, text))
+            labels.append((value, text))
     return labels
 
 
-def _tick_texts(places: Sequence[float], scale: Scale, unit: AxisUnit) -> list[str]:
+def _tick_texts(values: Sequence[float], scale: Scale, unit: AxisUnit) -> list[str]:
     if unit is AxisUnit.STEPS:
-        return [numbers.compact_count(place) for place in places]
+        return [numbers.compact_count(value) for value in values]
     if unit in _TIME_UNITS:
-        return [_ZERO_LABELS[unit] if place == 0 and unit in _ZERO_LABELS else axis_duration(place) for place in places]
+        return [_ZERO_LABELS[unit] if value == 0 and unit in _ZERO_LABELS else axis_duration(value) for value in values]
     if unit is AxisUnit.PERCENT:
-        return [f"{place:.0f}%" for place in places]
+        return [f"{value:.0f}%" for value in values]
     if unit is AxisUnit.GIGABYTES:
-        return _decimal_texts([place / (1e9 if scale.high >= 1e9 else 1e6) for place in places])
-    if scale.is_log and places and max(places) / max(min(places), 1e-300) >= 10:
-        return [_power_of_ten_text(place) for place in places]
-    return _decimal_texts(places)
+        return _decimal_texts([value / (1e9 if scale.high >= 1e9 else 1e6) for value in values])
+    if scale.is_log and values and max(values) / max(min(values), 1e-300) >= 10:
+        return [_power_of_ten_text(value) for value in values]
+    return _decimal_texts(values)
 
 
 def _power_of_ten_text(value: float) -> str:

@@ -51,16 +51,12 @@ class CompareColumn:
     token: Token
     state: str
 
-    @property
-    def state_token(self) -> Token:
-        return STATE_TOKENS.get(self.state, Token.FG)
-
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class CompareView:
     """`same` counts the options that are left out because all runs share them.
 
-    `whole` is the full range of x, `places` has the x of every point, in order.
+    `whole` is the full range of x, `points` has the x of every point, in order.
     """
 
     columns: tuple[CompareColumn, ...]
@@ -71,7 +67,7 @@ class CompareView:
     metric: str | None
     metric_names: tuple[str, ...]
     whole: Scale
-    places: tuple[float, ...] = ()
+    points: tuple[float, ...] = ()
 
 
 def compared_run(known: KnownRun, data: ChartData | None) -> ComparedRun:
@@ -105,15 +101,15 @@ def compare_view(
         metric=metric,
         metric_names=names,
         whole=overlay.whole,
-        places=tuple(sorted({place for _, track in overlay.tracks for place in track.places})),
+        points=tuple(sorted({x for _, track in overlay.tracks for x in track.places})),
     )
 
 
 def _columns(runs: Sequence[ComparedRun]) -> tuple[CompareColumn, ...]:
     names = member_names([str(run.record["name"]) for run in runs])
     return tuple(
-        CompareColumn(letter=LETTERS[place], name=sanitize(name), token=COLOURS[place], state=run.known.status.value)
-        for place, (run, name) in enumerate(zip(runs, names, strict=True))
+        CompareColumn(letter=LETTERS[index], name=sanitize(name), token=COLOURS[index], state=run.known.status.value)
+        for index, (run, name) in enumerate(zip(runs, names, strict=True))
     )
 
 
@@ -130,7 +126,7 @@ def _results(
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class _Overlay:
-    """The curves of the metric, each with the place of its run, and the full range of x."""
+    """The curves of the metric, each with the index of its run, and the full range of x."""
 
     tracks: Sequence[tuple[int, PlottedSeries]]
     whole: Scale
@@ -140,11 +136,11 @@ class _Overlay:
         cls, runs: Sequence[ComparedRun], metric: str | None, choices: ChartChoices, tracks: PlottedSeriesCache
     ) -> _Overlay:
         drawn = []
-        for place, run in enumerate(runs):
-            course = None if metric is None else run.metrics.get(metric)
-            if course is not None and course.buckets:
+        for index, run in enumerate(runs):
+            series = None if metric is None else run.metrics.get(metric)
+            if series is not None and series.buckets:
                 axis = Axis(attempts=AttemptTimeline.of(run.run), by=choices.by)
-                drawn.append((place, tracks.of(course, axis, run_id=run.known.id)))
+                drawn.append((index, tracks.of(series, axis, run_id=run.known.id)))
         return cls(tracks=drawn, whole=Scale(0.0, max([1.0, *(max(track.places) for _, track in drawn)])))
 
 
@@ -152,15 +148,15 @@ def _chart(overlay: _Overlay, metric: str | None, choices: ChartChoices) -> Char
     if metric is None:
         return Chart(title="curves", empty_text="these runs have no metrics")
     curves: list[ChartCurve] = []
-    for place, track in overlay.tracks:
-        letter, value = LETTERS[place], last_value_text(track.course)
-        shape = ChartCurve(label="", value=value, token=COLOURS[place], letter=letter, pieces=(), ends_in_letter=True)
+    for index, track in overlay.tracks:
+        letter, value = LETTERS[index], last_value_text(track.course)
+        shape = ChartCurve(label="", value=value, token=COLOURS[index], letter=letter, pieces=(), ends_in_letter=True)
         curves += metric_curves(track, template=shape, stretches=choices.stretches)[-1:]
-    words = [AXIS_WORDS[choices.by], *(["log scale"] if choices.log else [])]
-    words += ["zoomed"] if choices.window is not None else []
+    notes = [AXIS_WORDS[choices.by], *(["log scale"] if choices.log else [])]
+    notes += ["zoomed"] if choices.window is not None else []
     return Chart(
         title=sanitize(metric),
-        note=", ".join(words),
+        note=", ".join(notes),
         curves=tuple(curves),
         x=overlay.whole if choices.window is None else Scale(*choices.window),
         y=y_scale([track for _, track in overlay.tracks], log=choices.log, window=choices.window),
@@ -173,15 +169,15 @@ def _chart(overlay: _Overlay, metric: str | None, choices: ChartChoices) -> Char
 
 def _cursor_row(overlay: _Overlay, metric: str | None, choices: ChartChoices, count: int) -> Iterator[ComparisonRow]:
     """The value of each curve at the cursor, up to the end of the curve."""
-    place = choices.cursor
-    if place is None or metric is None:
+    cursor = choices.cursor
+    if cursor is None or metric is None:
         return
     values: list[Extreme | None] = [None] * count
-    for number, track in overlay.tracks:
-        bucket = track.nearest(place)
-        if bucket is not None and place <= max(track.places):
-            values[number] = Extreme(bucket.last, None)
-    where = numbers.count(place) if choices.by is XUnit.STEP else axis_duration(place)
+    for index, track in overlay.tracks:
+        bucket = track.nearest(cursor)
+        if bucket is not None and cursor <= max(track.places):
+            values[index] = Extreme(bucket.last, None)
+    where = numbers.count(cursor) if choices.by is XUnit.STEP else axis_duration(cursor)
     yield metric_row(metric, f"at {where}", values)
 
 
@@ -242,49 +238,47 @@ def _options_heading(view: CompareView, width: int, glyphs: Glyphs, *, all_optio
 
 def _chart_heading(chart: Chart, width: int, glyphs: Glyphs) -> Line:
     left_part = [Piece(chart.title, bold=True), Piece(f" {chart.note}", Token.MUTED)]
-    keys = [("m", "metric"), ("x", "axis"), ("i", "zoom"), ("L", "log")]
     right: list[Piece] = []
-    for place, (key, word) in enumerate(keys):
-        right += [Piece(f"{'  ' if place else ''}{key}", Token.ACCENT, bold=True), Piece(f" {word}", Token.MUTED)]
+    for key, text in (("m", "metric"), ("x", "axis"), ("i", "zoom"), ("L", "log")):
+        right += [Piece(f"{'  ' if right else ''}{key}", Token.ACCENT, bold=True), Piece(f" {text}", Token.MUTED)]
     return heading([(2, left_part), (width - width_of(right) - 3, right)], width, glyphs)
 
 
-def _places(count: int, width: int) -> tuple[int, list[int], int]:
+def _columns_at(count: int, width: int) -> tuple[int, list[int], int]:
     """The width of the labels, the column of each run, and the width of its cells."""
     label = _LABEL if width >= 100 else _LABEL_NARROW
     each = max(_LEAST_CELL, min(26, (width - label - 1) // max(1, count)))
-    return label, [label + 1 + place * each for place in range(count)], each
+    return label, [label + 1 + index * each for index in range(count)], each
 
 
 def _names(columns: Sequence[CompareColumn], width: int, glyphs: Glyphs) -> Line:
-    _, places, each = _places(len(columns), width)
+    _, starts, each = _columns_at(len(columns), width)
     builder = LineBuilder()
-    for place, column in zip(places, columns, strict=True):
-        builder.at(place).put(f"{column.letter} ", column.token, bold=True)
+    for start, column in zip(starts, columns, strict=True):
+        builder.at(start).put(f"{column.letter} ", column.token, bold=True)
         if glyphs.unicode and each >= 20:
             builder.put(glyphs.bar_full * 2 + " ", column.token)
-        builder.put(clip(column.name, max(1, place + each - 1 - builder.column), glyphs), bold=True)
+        builder.put(clip(column.name, max(1, start + each - 1 - builder.column), glyphs), bold=True)
     return builder.line()
 
 
 def _states(columns: Sequence[CompareColumn], width: int, glyphs: Glyphs) -> Line:
-    label, places, each = _places(len(columns), width)
+    label, starts, each = _columns_at(len(columns), width)
     builder = LineBuilder().put(left(" state", label, glyphs), Token.MUTED)
-    for place, column in zip(places, columns, strict=True):
-        builder.at(place + 2).put(
-            clip(f"{glyphs.state(column.state)} {column.state}", each - 3, glyphs), column.state_token
-        )
+    for start, column in zip(starts, columns, strict=True):
+        text = clip(f"{glyphs.state(column.state)} {column.state}", each - 3, glyphs)
+        builder.at(start + 2).put(text, STATE_TOKENS.get(column.state, Token.FG))
     return builder.line()
 
 
 def _row(row: ComparisonRow, count: int, width: int, glyphs: Glyphs) -> Line:
-    label, places, each = _places(count, width)
+    label, starts, each = _columns_at(count, width)
     builder = LineBuilder().put(" " + left(row.label, label - 1, glyphs), Token.MUTED)
-    for number, (place, cell) in enumerate(zip(places, row.cells, strict=True)):
-        best = number in row.best
-        builder.at(place).put(glyphs.best if best else " ", Token.OK)
+    for index, (start, cell) in enumerate(zip(starts, row.cells, strict=True)):
+        best = index in row.best
+        builder.at(start).put(glyphs.best if best else " ", Token.OK)
         token = Token.OK if best else Token.MUTED if cell in (NOT_SET, numbers.NOTHING) else Token.FG
         shown = cell if len(cell) <= each - 3 else cell.partition(" at ")[0]
         shown = clip_middle(shown, each - 3, glyphs) if "/" in shown else clip(shown, each - 3, glyphs)
-        builder.at(place + 2).put(shown, token, bold=best)
+        builder.at(start + 2).put(shown, token, bold=best)
     return builder.line()

@@ -7,6 +7,7 @@ from dataclasses import replace
 from statistics import median
 
 from backprop_tui.domain.attempts import AttemptTimeline
+from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.metric_names import main_loss, validation_counterpart
 from backprop_tui.domain.metric_series import MetricSeries
 from backprop_tui.domain.resume_check import DOUBTFUL
@@ -45,7 +46,6 @@ class Plotter:
         self.whole = x_scale(self.large, total=self._total_steps)
 
     def track(self, series: MetricSeries) -> PlottedSeries:
-        """A metric of the run on the selected x axis."""
         return self._tracks.of(series, self.axis, run_id=self.data.run_id)
 
     @property
@@ -65,15 +65,15 @@ class Plotter:
 
     def note(self) -> str:
         """The choices that differ from the default, as text."""
-        words = [AXIS_WORDS[self.choices.by]] if self.choices.by is not XUnit.STEP else []
-        words += ["log scale"] if self.choices.log else []
-        words += [self.choices.filter_text] if self.choices.filter_text else []
-        words += ["zoomed"] if self.choices.window is not None else []
-        words += [] if self.data.caught_up else ["reading"]
-        return ", ".join(words)
+        notes = [AXIS_WORDS[self.choices.by]] if self.choices.by is not XUnit.STEP else []
+        notes += ["log scale"] if self.choices.log else []
+        notes += [self.choices.filter_text] if self.choices.filter_text else []
+        notes += ["zoomed"] if self.choices.window is not None else []
+        notes += [] if self.data.caught_up else ["reading"]
+        return ", ".join(notes)
 
     def checkpoints(self) -> Iterator[float]:
-        """The positions of the checkpoints on x."""
+        """Their positions on x."""
         live, run = self.known.live, self.known.run
         for checkpoint in live.checkpoints if live is not None else () if run is None else run.checkpoints:
             if self.axis.by is not XUnit.STEP:
@@ -148,19 +148,14 @@ def metric_curves(track: PlottedSeries, *, template: ChartCurve, stretches: int)
 
 def _current_value(plotter: Plotter, track: PlottedSeries) -> str:
     """The value at the cursor, or the newest."""
-    place = plotter.choices.cursor
-    return last_value_text(track.course) if place is None else _value_text_at(track, place)
+    if plotter.choices.cursor is None:
+        return last_value_text(track.course)
+    bucket = track.nearest(plotter.choices.cursor)
+    return numbers.metric(None if bucket is None else bucket.last)
 
 
 def last_value_text(series: MetricSeries) -> str:
-    """The newest value of a metric."""
     return numbers.metric(None if series.last is None else series.last.value)
-
-
-def _value_text_at(track: PlottedSeries, place: float) -> str:
-    """The value nearest to a position on x."""
-    bucket = track.nearest(place)
-    return numbers.NOTHING if bucket is None else numbers.metric(bucket.last)
 
 
 _NEARBY_BUCKETS = 5  # compared before and after a resume
@@ -178,7 +173,7 @@ def run_facts(plotter: Plotter, moment: Moment, glyphs: Glyphs) -> Iterator[Line
 
 
 def _values_at_cursor(plotter: Plotter) -> Line:
-    """`at cursor step 38.4k  0:12:31  2.2137  2.342`."""
+    """`at cursor step 38,400  12m31s  2.2137  2.342`."""
     cursor, attempts = plotter.choices.cursor, plotter.axis.attempts
     buckets = [track.nearest(cursor) for track in plotter.large]
     first = buckets[0]
@@ -191,21 +186,21 @@ def _values_at_cursor(plotter: Plotter) -> Line:
     ]
     time = parse_time(first.time)
     elapsed = f"  {durations.elapsed(attempts.elapsed(time))}" if time and attempts.starts else ""
-    words = Piece("newest " if cursor is None else "at cursor ", Token.MUTED)
-    return words, Piece(f"step {numbers.count(first.step)}"), Piece(elapsed, Token.MUTED), *values
+    where = Piece("newest " if cursor is None else "at cursor ", Token.MUTED)
+    return where, Piece(f"step {numbers.count(first.step)}"), Piece(elapsed, Token.MUTED), *values
 
 
 def _resume_line(plotter: Plotter) -> Line:
     """What the guardian found out about the newest resume, else what the curve shows; empty without a resume."""
     check = plotter.known.record.get("resume_check")
     if check:
-        words = f"attempt {check['attempt']} {sanitize(str(check['message']))}"
-        return Piece("resume ", Token.MUTED), Piece(words, Token.WARN if check["verdict"] in DOUBTFUL else Token.FG)
+        text = f"attempt {check['attempt']} {sanitize(str(check['message']))}"
+        return Piece("resume ", Token.MUTED), Piece(text, Token.WARN if check["verdict"] in DOUBTFUL else Token.FG)
     resumes = _describe_resumes(plotter.large[0].course, plotter.axis.attempts)
     if resumes is None:
         return ()
-    words, is_suspicious = resumes
-    return Piece("resumed ", Token.MUTED), Piece(words, Token.WARN if is_suspicious else Token.FG)
+    text, is_suspicious = resumes
+    return Piece("resumed ", Token.MUTED), Piece(text, Token.WARN if is_suspicious else Token.FG)
 
 
 def _describe_resumes(series: MetricSeries, attempts: AttemptTimeline) -> tuple[str, bool] | None:
@@ -240,18 +235,14 @@ def _pace_line(known: KnownRun, moment: Moment) -> Line:
     pace = known.curve.step_seconds
     if pace is None:
         return ()
-    words = f"{pace * 1000:.0f} ms/step" if pace < 0.9995 else f"{pace:.1f} s/step"
+    text = f"{pace * 1000:.0f} ms/step" if pace < 0.9995 else f"{pace:.1f} s/step"
     if pace < 0.001:
-        words = f"{numbers.count(1 / pace)} steps/s"
-    line = [Piece("pace ", Token.MUTED), Piece(words)]
+        text = f"{numbers.count(1 / pace)} steps/s"
+    line = [Piece("pace ", Token.MUTED), Piece(text)]
     eta = None if known.live is None else eta_seconds(known, known.live)
     if eta is not None and known.live is not None and known.live.total_steps:
-        line += [
-            Piece("  ETA ", Token.MUTED),
-            Piece(durations.eta(eta)),
-            Piece(", at ", Token.MUTED),
-            Piece(durations.clock(moment.wall + eta)),
-        ]
+        line += [Piece("  ETA ", Token.MUTED), Piece(durations.eta(eta))]
+        line += [Piece(", at ", Token.MUTED), Piece(durations.clock(moment.wall + eta))]
     return tuple(line)
 
 
@@ -266,10 +257,10 @@ def _checkpoint_line(known: KnownRun, moment: Moment, glyphs: Glyphs) -> Line:
             return ()
         newest = records[-1]
         count, sound, saved_at = len(records), newest.get("sound"), from_iso(newest.get("saved_at"))
-    words = f" {count} checkpoint{'s' if count > 1 else ''}"
+    text = f" {counted(count, 'checkpoint')}"
     if saved_at is not None:
-        words += f", newest {durations.ago(moment.wall - saved_at)}"
-    line = [Piece(glyphs.checkpoint, Token.VIOLET), Piece(words)]
+        text += f", newest {durations.ago(moment.wall - saved_at)}"
+    line = [Piece(glyphs.checkpoint, Token.VIOLET), Piece(text)]
     if sound is not None:
         line.append(Piece(", verified" if sound else ", damaged", Token.FG if sound else Token.BAD))
     return tuple(line)

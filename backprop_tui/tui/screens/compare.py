@@ -137,7 +137,7 @@ class CompareScreen(DismissOnce, Screen[None]):
     @on(Steered)
     def _steer(self, message: Steered) -> None:
         if self.view is not None:
-            steer(message, ChartNavigator(self._choices, self.view.chart.x, self.view.whole, self.view.places))
+            steer(message, ChartNavigator(self._choices, self.view.chart.x, self.view.whole, self.view.points))
             self.paint()
 
     def action_all_options(self) -> None:

@@ -108,7 +108,7 @@ class ChartMouse:
 
     def place(self, x: int) -> float:
         """Convert a column of the widget to a place on x."""
-        return self._frame.place(self._chart, x - self._left)
+        return self._frame.x_at(self._chart, x - self._left)
 
     def wheel(self, event: events.MouseEvent, *, closer: bool) -> Steered:
         return Zoomed(self.place(event.x), ZOOM if closer else 1 / ZOOM)

@@ -100,9 +100,9 @@ def test_a_dragged_range_shows_both_ends() -> None:
 def test_a_frame_knows_the_position_under_a_column() -> None:
     frame = chart_frame(CHART, 60, 14)
     assert frame is not None
-    assert frame.place(CHART, 0) == pytest.approx(100 / frame.columns / 2)
-    assert frame.place(CHART, 59) == pytest.approx(100, abs=2)
-    assert frame.place(CHART, frame.margin + 1 + frame.columns // 2) == pytest.approx(50, abs=2)
+    assert frame.x_at(CHART, 0) == pytest.approx(100 / frame.columns / 2)
+    assert frame.x_at(CHART, 59) == pytest.approx(100, abs=2)
+    assert frame.x_at(CHART, frame.margin + 1 + frame.columns // 2) == pytest.approx(50, abs=2)
     assert chart_frame(CHART, 10, 14) is None
     assert chart_frame(replace(CHART, curves=()), 60, 14) is None
 
