@@ -233,6 +233,5 @@ class AbsenceTracker:
         return read_digest(self._home, snapshot, since, back_at=self._back_at)
 
     def leave(self, now: float) -> None:
-        """The dashboard closes at wall time `now`."""
         if self._attention.is_present:
             self._last_seen.note(now)

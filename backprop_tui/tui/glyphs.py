@@ -201,7 +201,6 @@ def trend(values: Sequence[float], width: int, curves: Curves) -> str:
 
 
 def _resampled(values: Sequence[float], count: int) -> list[float]:
-    """The means of `count` sections of the values."""
     size = len(values)
     means = []
     for place in range(count):

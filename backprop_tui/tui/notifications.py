@@ -102,7 +102,6 @@ class TerminalNotifier:
     in_screen: bool = False
 
     def sequences(self, lines: Sequence[str]) -> str:
-        """The sequences for these lines; the bell rings once for all of them."""
         notifications = "".join(map(self._notification, lines)) if self.osc else ""
         return notifications + (BELL if self.bell and lines else "")
 

@@ -83,7 +83,6 @@ def _decode_state(record: JsonObject) -> GovernorState | None:
 
 
 def is_queue_held(home: Home) -> bool:
-    """Whether a person holds the queue of this machine."""
     return os.path.exists(home.queue_held)
 
 
@@ -121,7 +120,6 @@ class MachineReader:
                 pending.append(percent)
 
     def _add_points(self, monotonic: float) -> None:
-        """Adds a point to each history when it is due."""
         if self._due is None:
             self._due = monotonic + _FIRST_POINT_SECONDS
         if monotonic < self._due:
@@ -171,7 +169,6 @@ class RunsReader:
         return [*_in_display_order(unfinished), *self._ended(unfinished, unindexed)]
 
     def total(self) -> int:
-        """The number of runs in the store."""
         if self._runs_folder.changed():
             try:
                 # Many file systems count the subdirectories in the link count, which saves listing them.
@@ -284,7 +281,6 @@ class CurveReader:
         self._stride, self._count = 1, 0
 
     def read(self) -> LossCurve:
-        """The current curve."""
         try:
             lines = self._tail.read()
         except OSError:

@@ -96,7 +96,6 @@ class TerminalProbe:
 
 
 def parse_answers(received: bytes) -> Terminal:
-    """Split bytes from the terminal into its answers and what was typed."""
     position = _POSITION.search(received)
     background = _BACKGROUND.search(received)
     typed = received

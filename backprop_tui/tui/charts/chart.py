@@ -118,7 +118,6 @@ def chart_frame(chart: Chart, width: int, height: int) -> ChartFrame | None:
 
 
 def _split_rows(chart: Chart, height: int) -> tuple[int, int, bool]:
-    """Rows below the plot area, rows of the plot area, and whether marks get a row."""
     marks = bool(chart.checkpoints or chart.gaps) and height >= 9
     below = 2 + int(marks)
     rows = height - 1 - below
@@ -146,7 +145,6 @@ def draw_chart(chart: Chart, width: int, height: int, glyphs: Glyphs) -> list[Li
 
 
 def padded(line: Line, width: int) -> Line:
-    """The line, filled with blanks up to a width."""
     room = width - width_of(line)
     return (*line, blank(room)) if room > 0 else line
 
@@ -171,7 +169,6 @@ def _legend_entry(curve: ChartCurve, glyphs: Glyphs) -> list[Piece]:
 
 
 def _plot_lines(chart: Chart, frame: ChartFrame, glyphs: Glyphs) -> list[Line]:
-    """The plot area with the y axis at its left."""
     body = _draw_curves(chart, frame.columns, frame.rows, glyphs)
     labels_by_row: dict[int, str] = {}
     for value, text in frame.y_labels:
@@ -225,7 +222,6 @@ def _axis_line(margin: int, width: int, glyphs: Glyphs) -> Line:
 
 
 def _mark_line(chart: Chart, margin: int, width: int, glyphs: Glyphs) -> Line:
-    """Marks checkpoints, and where values were not finite."""
     room = width - margin - 1
     marks_by_column = {
         min(room - 1, int(chart.x.share(x) * room)): (mark, token)

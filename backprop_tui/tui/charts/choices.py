@@ -50,7 +50,6 @@ class ChartChoices:
 
     @property
     def range_seconds(self) -> float:
-        """How far back the resource charts go."""
         return RANGES_SECONDS[self.resources_range]
 
     @property
@@ -124,7 +123,6 @@ class ChartNavigator:
         return None if target >= self._points[-1] else target
 
     def point(self, x: float) -> None:
-        """Puts the cursor at a position."""
         self._choices.cursor, self._choices.dragged = x, None
 
     def drag(self, start: float, end: float, *, done: bool) -> None:
@@ -151,11 +149,9 @@ class ChartNavigator:
         self._choices.window = self._clamped(low, low + width)
 
     def seek(self, expression: str, *, typing: bool) -> None:
-        """Filters the metrics by name."""
         self._choices.name_filter, self._choices.typing = expression, typing
 
     def leave(self) -> None:
-        """Resets zoom, cursor and filter."""
         self._choices.reset_view()
         self.seek("", typing=False)
 
@@ -168,7 +164,6 @@ class ChartNavigator:
         return None if high - low >= whole.high - whole.low else self._clamped(low, high)
 
     def _clamped(self, low: float, high: float) -> Window:
-        """The range moved so that it lies inside the whole."""
         width = min(high - low, self._whole.high - self._whole.low)
         low = max(self._whole.low, min(low, self._whole.high - width))
         return low, low + width

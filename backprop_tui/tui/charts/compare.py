@@ -44,8 +44,6 @@ _RESULT_METRICS = 4  # each takes a row or two
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class CompareColumn:
-    """The heading of a run."""
-
     letter: str
     name: str
     token: Token
@@ -213,7 +211,6 @@ def draw_compare(view: CompareView, width: int, height: int, glyphs: Glyphs, *, 
 
 
 def _fitting(options: list[Line], room: int, glyphs: Glyphs) -> list[Line]:
-    """As many options as fit, and the number of the others."""
     if len(options) <= max(0, room):
         return options
     kept = options[: max(0, room - 1)]

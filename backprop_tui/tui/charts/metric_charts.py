@@ -56,11 +56,9 @@ class Plotter:
 
     @property
     def x(self) -> Scale:
-        """The visible part of x."""
         return self.whole if self.choices.window is None else Scale(*self.choices.window)
 
     def y(self, tracks: Sequence[PlottedSeries]) -> Scale:
-        """The y range of the visible part of these tracks."""
         return y_scale(tracks, log=self.choices.log, window=self.choices.window)
 
     def note(self) -> str:

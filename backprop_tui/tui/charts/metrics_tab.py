@@ -49,7 +49,6 @@ class MetricRow:
 
     @property
     def value(self) -> str:
-        """The value at the cursor, or the last."""
         return self.last if self.at_cursor is None else self.at_cursor
 
 
@@ -77,7 +76,6 @@ class MetricsView:
 
     @property
     def chosen_index(self) -> int:
-        """The index of the selected row; 0 if none is selected."""
         return next((index for index, row in enumerate(self.rows) if row.chosen), 0)
 
 
@@ -152,7 +150,6 @@ class MetricsLayout:
 
     @property
     def small(self) -> int:
-        """How many small charts there is room for."""
         return self.across * self.down
 
     def small_at(self, x: int, y: int, width: int) -> int | None:
@@ -218,12 +215,10 @@ def layout_of_view(view: MetricsView, width: int, height: int) -> MetricsLayout:
 
 
 def small_chart_columns(layout: MetricsLayout, width: int) -> int:
-    """The width of a small chart."""
     return (width - 1) // max(1, layout.across) - 3
 
 
 def draw_metrics(view: MetricsView, width: int, height: int, glyphs: Glyphs) -> list[Line]:
-    """Draws the tab in `height` lines."""
     layout = layout_of_view(view, width, height)
     small = _draw_small_charts(view.small[: layout.small], layout, width, glyphs) if layout.small_rows else []
     if view.grid:
@@ -273,7 +268,6 @@ def _draw_with_table_at_right(view: MetricsView, width: int, layout: MetricsLayo
 
 
 def _draw_with_table_below(view: MetricsView, width: int, layout: MetricsLayout, glyphs: Glyphs) -> list[Line]:
-    """The table below the chart, or a summary where there is no room for the table."""
     chart = draw_chart(view.large, layout.large_columns, layout.large_rows, glyphs)
     lines = [(Piece(" "), *line) for line in chart]
     if layout.table_rows:
@@ -300,12 +294,10 @@ def _table_room(view: MetricsView, height: int) -> int:
 
 
 def _first_table_row(view: MetricsView, room: int) -> int:
-    """The index of the first visible row, so that the selected one is visible."""
     return max(0, min(view.chosen_index - room + 1, len(view.rows) - room))
 
 
 def _draw_table(view: MetricsView, width: int, height: int, glyphs: Glyphs) -> list[Line]:
-    """The table of all metrics, and the facts below it."""
     room = _table_room(view, height)
     start = _first_table_row(view, room)
     last = "at cursor" if any(row.at_cursor is not None for row in view.rows) else "last"

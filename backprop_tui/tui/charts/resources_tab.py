@@ -76,7 +76,6 @@ class _SampleWindow:
         return ChartCurve(label=label if text else "", value=text, token=token, letter=letter, pieces=pieces)
 
     def limit(self, limit: float, label: str, text: str) -> ChartCurve:
-        """A horizontal line."""
         bars = ((-self.seconds, limit, limit), (0.0, limit, limit))
         return ChartCurve(label=label, value=text, token=Token.WARN, letter="-", pieces=(bars,), faint=True)
 
@@ -138,7 +137,6 @@ def _vram_chart(snapshot: Snapshot, run: Run | None, window: _SampleWindow) -> C
 
 
 def _smallest_gpu_memory(snapshot: Snapshot, run: Run | None) -> int | None:
-    """The memory of the smallest GPU of the run."""
     if run is None or not run.attempts or snapshot.sample is None:
         return None
     uuids = {gpu.uuid for gpu in run.attempts[-1].gpus}
@@ -147,7 +145,6 @@ def _smallest_gpu_memory(snapshot: Snapshot, run: Run | None) -> int | None:
 
 
 def _vram_limit(run: Run | None, total: int | None) -> float | None:
-    """The run's memory limit in bytes."""
     limit = None if run is None else run.spec.limits.gpu_memory_limit
     if limit is None:
         return None
@@ -224,7 +221,6 @@ def draw_resources(view: ResourcesView, width: int, height: int, glyphs: Glyphs)
 
 
 def _value_line(chart: Chart, width: int) -> Line:
-    """A chart as text: its value and its legend."""
     builder = LineBuilder().put(f" {chart.title:<18}"[:width], Token.MUTED)
     if builder.column + len(chart.value) <= width:
         builder.put(chart.value or "-", bold=True)

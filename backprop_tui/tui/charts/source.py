@@ -80,7 +80,6 @@ class NoCharts:
         return [ChartData(run_id=run_id) for run_id in run_ids]
 
     async def export(self, run_id: str, path: str) -> str:
-        """Raises FileNotFoundError always."""
         raise FileNotFoundError(2, "this run has no metrics", path)
 
     def close(self) -> None:
@@ -141,8 +140,6 @@ class ChartReader:
 
 
 class _RunFiles:
-    """The files of one run."""
-
     def __init__(self, run_id: str, directory: RunDirectory) -> None:
         self._run_id = run_id
         self._directory = directory

@@ -56,7 +56,6 @@ _CHECKPOINT_PATTERN = re.compile(
 
 
 def classify_line(text: str) -> LineKind:
-    """Classifies a line by its own text, without its context."""
     if ERROR_PATTERN.search(text):
         return LineKind.ERROR
     if _WARNING_PATTERN.search(text):
@@ -102,7 +101,6 @@ def wrap_spans(spans: Spans, width: int) -> list[Spans]:
 
 
 def _fitting_characters(text: str, room: int) -> tuple[int, int]:
-    """How many characters fit, and their width in cells."""
     if text.isascii():
         count = min(len(text), room)
         return count, count
@@ -264,7 +262,6 @@ def _search_parts(search: SearchState) -> Iterator[_Part]:
 
 
 def _activity_parts(page: LogPage) -> Iterator[_Part]:
-    """The size, when the log was last written, and keys that apply."""
     if page.following:
         yield (Piece(numbers.size(page.size), Token.MUTED),)
     if page.usual_gap_seconds is not None:
@@ -280,7 +277,6 @@ def _activity_parts(page: LogPage) -> Iterator[_Part]:
 
 
 def _line_number(number: int | None, page: LogPage) -> str:
-    """A line number, or the progress of the counting."""
     return f"counting {page.counted * 100:.0f} %" if number is None else numbers.count(number)
 
 

@@ -39,7 +39,6 @@ class LogSession:
         self._reset()
 
     def _reset(self) -> None:
-        """Forgets what is known about the content of the file."""
         self._counts = LineCounts()
         self._matches = MatchCounts(self._matcher) if self._matcher else None
         self._seek: MatchSearch | None = None
@@ -53,7 +52,6 @@ class LogSession:
 
     @property
     def has_work(self) -> bool:
-        """Whether something is being counted or searched."""
         file = self._file
         if self._seek is not None or self._counts.counted_to < file.size:
             return True
@@ -61,7 +59,6 @@ class LogSession:
 
     @property
     def is_seeking(self) -> bool:
-        """Whether it searches a line to jump to."""
         return self._seek is not None
 
     def poll(self) -> bool:
@@ -105,7 +102,6 @@ class LogSession:
         self._view.to_line(seek.start)
 
     def resize(self, width: int, height: int) -> None:
-        """Changes the size of the pane; if the target line is visible it stays visible."""
         target = self._target
         if target is not None and all(row.start != target for row in self._view.rows()):
             target = None
@@ -114,7 +110,6 @@ class LogSession:
             self._view.to_line(target)
 
     def move(self, count: int) -> None:
-        """Scrolls by rows."""
         self._note = ""
         self._view.move(count)
 
@@ -123,7 +118,6 @@ class LogSession:
         self._view.to_top()
 
     def to_end(self) -> None:
-        """Jumps to the end and follows."""
         self._note, self._target = "", None
         self._view.to_end()
 
@@ -155,7 +149,6 @@ class LogSession:
             self._seek = MatchSearch(self._matcher, position, forward=not self._view.following)
 
     def stop_seeking(self) -> None:
-        """Cancels a pending jump."""
         self._seek = None
 
     def to_last_error(self) -> None:
@@ -164,7 +157,6 @@ class LogSession:
         self._seek = MatchSearch(_ERRORS, self._file.size, forward=False, floor=floor, wrap=False)
 
     def next_match(self, *, forward: bool) -> None:
-        """Jumps to the next match of the current search."""
         if self._matcher is not None:
             self._seek_from_here(self._matcher, forward=forward)
 

@@ -193,7 +193,6 @@ def _paused(digest: AbsenceDigest) -> Iterator[DigestRow]:
 
 
 def _longest_wait(digest: AbsenceDigest) -> Iterator[DigestRow]:
-    """The longest wait among runs that are still queued or were started meanwhile."""
     waits = [
         (seconds, recalled.run) for recalled in digest.runs if (seconds := _wait_seconds(recalled, digest)) is not None
     ]
@@ -274,7 +273,6 @@ def _draw_row(row: DigestRow, width: int, subject: int, glyphs: Glyphs) -> list[
 
 
 def draw_digest_keys(view: DigestView, width: int, *, scrolls: bool) -> Line:
-    """The keys that apply, with what they do."""
     keys = [("enter", "open the first failure")] if view.first_failure is not None else []
     keys += [("R", f"retry {len(view.retry)} of them")] if view.retry else []
     keys += [("j k", "scroll")] if scrolls else []

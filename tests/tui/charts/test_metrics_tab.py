@@ -126,7 +126,7 @@ def test_the_cursor_shows_the_values_of_all_metrics_at_its_position() -> None:
 def test_the_cursor_shows_the_running_time_too() -> None:
     _, data = _twice(400)
     assert _facts(_view(data, ChartChoices(cursor=350.0)))[0].startswith("at cursor step 350  35s  2.")
-    assert _facts(_view(data, ChartChoices(cursor=450.0)))[0].startswith("at cursor step 450  0:45  2.")
+    assert _facts(_view(data, ChartChoices(cursor=450.0)))[0].startswith("at cursor step 450  45s  2.")
 
 
 def test_the_cursor_moves_at_least_to_the_next_point() -> None:
