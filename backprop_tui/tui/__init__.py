@@ -97,7 +97,7 @@ def dashboard(
     import os
     import sys
 
-    from backprop_tui.tui import absence, app, bridge, commands, notifications, preferences, requests, terminal
+    from backprop_tui.tui import absence, app, bridge, commands, notifications, requests, terminal, theme
     from backprop_tui.tui.charts.source import ChartReader
     from backprop_tui.tui.textual_patches import terminal_io
 
@@ -105,7 +105,7 @@ def dashboard(
     sys.setswitchinterval(SWITCH_SECONDS)
     answer = terminal.UNKNOWN_TERMINAL if probe is None else probe.answer()
     terminal_io.apply(answer.typed)
-    prefs = preferences.load_preferences(looks_of or config_path, os.environ, answer, is_demo=is_demo)
+    prefs = theme.load_preferences(looks_of or config_path, os.environ, answer, is_demo=is_demo)
     home.prepare()
     focus = absence.WindowFocus()
     end_command = notifications.EndCommand(home, prefs.end_command)

@@ -23,6 +23,11 @@ from backprop_tui.store.run_directory import RunDirectory, read_lines
 from backprop_tui.tui.snapshot import Snapshot
 
 SILENCE_SECONDS = 600.0  # without input for this long nobody is there, focused or not (the screen may be locked)
+MAX_RUNS_WITH_EVENTS = 300  # other runs are in the digest without their pauses and waits
+MAX_RUNS_WITH_LOSS, MAX_METRICS_BYTES = 50, 4 << 20  # whose metrics are read for the best loss
+NOTE_SECONDS = 60.0  # between two notes: a killed dashboard loses at most this much
+AWAY_SECONDS = 600.0  # a shorter absence needs no digest
+_DAY_SECONDS = 86400.0
 
 
 class WindowFocus:
@@ -65,10 +70,6 @@ class WindowFocus:
     @property
     def _is_silent(self) -> bool:
         return self._clock() - self._last_activity >= SILENCE_SECONDS
-
-
-MAX_RUNS_WITH_EVENTS = 300  # other runs are in the digest without their pauses and waits
-MAX_RUNS_WITH_LOSS, MAX_METRICS_BYTES = 50, 4 << 20  # whose metrics are read for the best loss
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,11 +154,6 @@ def _time_of(text: str | None) -> float:
         return from_iso(text) or 0.0
     except (TypeError, ValueError):
         return 0.0
-
-
-NOTE_SECONDS = 60.0  # between two notes: a killed dashboard loses at most this much
-AWAY_SECONDS = 600.0  # a shorter absence needs no digest
-_DAY_SECONDS = 86400.0
 
 
 class LastSeen:

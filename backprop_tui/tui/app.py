@@ -22,13 +22,12 @@ from backprop_tui.tui.actions import MAIN_ACTIONS
 from backprop_tui.tui.bridge import DigestReady, Post, RunsEnded, StoreFailed, StoreRead
 from backprop_tui.tui.charts.source import ChartSource, NoCharts
 from backprop_tui.tui.notifications import summarize_ends
-from backprop_tui.tui.preferences import Preferences
 from backprop_tui.tui.requests import Desk
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.panes_screen import StoreBridge
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.textual_patches.key_order import KeyHandled, KeyOrPaste, KeyQueue
-from backprop_tui.tui.theme import DARK, TERMINAL_BACKGROUND, THEMES, theme_colours
+from backprop_tui.tui.theme import DARK, TERMINAL_BACKGROUND, THEMES, Preferences, theme_colours
 
 _SECOND_INTERRUPT_SECONDS = 2.0
 _MAX_TOASTS = 3

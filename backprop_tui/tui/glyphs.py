@@ -8,6 +8,14 @@ from enum import StrEnum
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
+_BLANK = 0x2800
+# The dots of the four levels from the bottom up, left and right column of a cell (Unicode block Braille Patterns).
+_LEFT, _RIGHT = (0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08)
+_LEVELS = 4
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_MOST_PERCENT = 100.001
+_FLAT = 0.01  # changes below this share of the curve's range count as none
+
 
 class Curves(StrEnum):
     """How curves are drawn: with eight dots a cell, with quarter blocks, or with letters and words."""
@@ -137,15 +145,6 @@ def start_tokens(free: float, burst: int, glyphs: Glyphs) -> tuple[str, str]:
     drawn = min(burst, 8)
     left = max(0, min(drawn, int(free + 1e-9)))
     return glyphs.start * left, glyphs.start_spent * (drawn - left)
-
-
-_BLANK = 0x2800
-# The dots of the four levels from the bottom up, left and right column of a cell (Unicode block Braille Patterns).
-_LEFT, _RIGHT = (0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08)
-_LEVELS = 4
-_BLOCKS = "▁▂▃▄▅▆▇█"
-_MOST_PERCENT = 100.001
-_FLAT = 0.01  # changes below this share of the curve's range count as none
 
 
 def braille(samples: Sequence[float | None], width: int, *, low: float, high: float) -> str:

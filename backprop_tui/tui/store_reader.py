@@ -40,6 +40,10 @@ HISTORY_SECONDS = 15.0
 HISTORY_SAMPLES = 80
 HOST = "host"  # the key of the host's own history
 _FIRST_POINT_SECONDS = 2.0  # the first point of a history comes early, so that there is something to see
+Holds = Mapping[str, Sequence[JsonObject]]  # the reasons why runs are held, by id
+MAX_CURVE_POINTS = 240  # beyond that every second point is dropped
+FIRST_BYTES = 1 << 20  # of the end of a long metrics file, which are read first
+PACE_POINTS = 40
 
 
 class GovernorReader:
@@ -130,13 +134,6 @@ class MachineReader:
             self._histories.setdefault(key, deque(maxlen=HISTORY_SAMPLES)).append(mean)
             pending.clear()
         self._frozen = {key: tuple(points) for key, points in self._histories.items()}
-
-
-Holds = Mapping[str, Sequence[JsonObject]]  # the reasons why runs are held, by id
-
-MAX_CURVE_POINTS = 240  # beyond that every second point is dropped
-FIRST_BYTES = 1 << 20  # of the end of a long metrics file, which are read first
-PACE_POINTS = 40
 
 
 class RunsReader:

@@ -1,4 +1,9 @@
-"""The terminal: asked for its background before the first paint, and restored when a signal ends the dashboard."""
+"""Asks the terminal for its background before the first paint, and restores it when a signal ends the dashboard.
+
+The question is sent first and answered while Textual is loaded, so asking costs no time. A terminal that does not
+answer costs at most `LIMIT_SECONDS` after the question. Keys typed meanwhile are kept for the application; later
+answers are removed from its input by `textual_patches.terminal_io`.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +30,13 @@ _POSITION = re.compile(rb"\x1b\[(\d+);(\d+)R")
 _BACKGROUND = re.compile(rb"\x1b\]11;([^\x07\x1b]*)(?:\x07|\x1b\\)")
 _IDENTITY = re.compile(rb"\x1b\[\?[\d;]*c")
 _COLOUR = re.compile(rb"rgba?:([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})")
+ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+PATIENCE_SECONDS = 3.0  # then the process exits without the application, which may hang on a terminal nobody reads
+# Undoes what Textual's driver sets: mouse, focus, paste, resize reports, keyboard protocol, wrap, screen, cursor.
+_RESET_SEQUENCE = (
+    b"\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?1016l\x1b[?1004l\x1b[?2004l\x1b[?2048l"
+    b"\x1b[<u\x1b[?7h\x1b[?2026l\x1b[?1049l\x1b[?25h\x1b[0m"
+)
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +62,8 @@ class TerminalProbe:
     def ask(self) -> None:
         """Send the question, if input and output are a terminal and the program runs in its foreground."""
         try:
-            if not (os.isatty(self._input) and os.isatty(self._output)):
-                return
-            if os.tcgetpgrp(self._input) != os.getpgrp():
+            is_terminal = os.isatty(self._input) and os.isatty(self._output)
+            if not is_terminal or os.tcgetpgrp(self._input) != os.getpgrp():
                 return
             if os.environ.get("TERM", "dumb") in BASIC_TERMINALS:
                 return
@@ -115,15 +126,6 @@ def _is_light(colour: bytes) -> bool | None:
         return None
     red, green, blue = (int(digits, 16) / float(16 ** len(digits) - 1) for digits in match.groups())
     return bool(0.299 * red + 0.587 * green + 0.114 * blue > 0.5)
-
-
-ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-PATIENCE_SECONDS = 3.0  # then the process exits without the application, which may hang on a terminal nobody reads
-# Undoes what Textual's driver sets: mouse, focus, paste, resize reports, keyboard protocol, wrap, screen, cursor.
-_RESET_SEQUENCE = (
-    b"\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?1016l\x1b[?1004l\x1b[?2004l\x1b[?2048l"
-    b"\x1b[<u\x1b[?7h\x1b[?2026l\x1b[?1049l\x1b[?25h\x1b[0m"
-)
 
 
 @contextmanager

@@ -18,6 +18,10 @@ from backprop_tui.tui.lines import LineBuilder, blank, ends, width_of
 from backprop_tui.tui.tokens import Line, Piece, Token
 
 _UNIT_SCALE = Scale(0.0, 1.0)
+_RESTART, _CURSOR = -1, -2  # owners of canvas cells, besides the indices of the curves
+_COLUMNS_PER_LABEL, _ROWS_PER_LABEL = 11, 3
+_MIN_WIDTH, _MIN_HEIGHT = 10, 4
+_EXTRA_TICKS = 4
 
 
 class AxisUnit(StrEnum):
@@ -81,10 +85,6 @@ class Chart:
         return any(piece for curve in self.curves for piece in curve.pieces)
 
 
-_RESTART, _CURSOR = -1, -2  # owners of canvas cells, besides the indices of the curves
-_COLUMNS_PER_LABEL, _ROWS_PER_LABEL = 11, 3
-_MIN_WIDTH, _MIN_HEIGHT = 10, 4
-_EXTRA_TICKS = 4
 _TIME_UNITS = (AxisUnit.SECONDS, AxisUnit.AGO, AxisUnit.BEFORE_END)
 _ZERO_LABELS = {AxisUnit.AGO: "now", AxisUnit.BEFORE_END: "end"}
 

@@ -40,6 +40,10 @@ MOST_RUNS = 6
 COLOURS = (Token.ACCENT, Token.WARN, Token.VIOLET, Token.OK, Token.BAD, Token.INFO)
 LETTERS = "ABCDEF"
 _RESULT_METRICS = 4  # each takes a row or two
+_LABEL, _LABEL_NARROW = 18, 17
+_LEAST_CELL = 12
+_LEAST_CHART_ROWS = 8
+_LEAST_CURVE_ROWS = 4
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,12 +181,6 @@ def _cursor_row(overlay: _Overlay, metric: str | None, choices: ChartChoices, co
             values[index] = Extreme(bucket.last, None)
     where = numbers.count(cursor) if choices.by is XUnit.STEP else axis_duration(cursor)
     yield metric_row(metric, f"at {where}", values)
-
-
-_LABEL, _LABEL_NARROW = 18, 17
-_LEAST_CELL = 12
-_LEAST_CHART_ROWS = 8
-_LEAST_CURVE_ROWS = 4
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)

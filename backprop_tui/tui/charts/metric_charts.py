@@ -25,6 +25,8 @@ from backprop_tui.tui.tokens import Line, Piece, Token
 
 NO_METRICS_YET = "No metrics yet. Understood: JSON, tqdm, HF, Lightning, Keras, timm, YOLO, loss: 0.5, …"
 X_UNITS = {XUnit.STEP: AxisUnit.STEPS, XUnit.TIME: AxisUnit.SECONDS, XUnit.CLOCK: AxisUnit.SECONDS}
+_NEARBY_BUCKETS = 5  # compared before and after a resume
+_JUMP = 0.25  # of the range of the curve
 
 
 class Plotter:
@@ -154,10 +156,6 @@ def _current_value(plotter: Plotter, track: PlottedSeries) -> str:
 
 def last_value_text(series: MetricSeries) -> str:
     return numbers.metric(None if series.last is None else series.last.value)
-
-
-_NEARBY_BUCKETS = 5  # compared before and after a resume
-_JUMP = 0.25  # of the range of the curve
 
 
 def run_facts(plotter: Plotter, moment: Moment, glyphs: Glyphs) -> Iterator[Line]:

@@ -23,6 +23,10 @@ from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.tail import JsonTail
 from backprop_tui.store.watched_file import WatchedFile
 
+MAX_RUNS = 8  # whose files stay open; the least recently used are dropped
+MAX_SAMPLES = 1200  # more than three hours at one every ten seconds
+_FIRST_RESOURCE_BYTES = 1 << 19  # of the end of resources.jsonl, which are read first
+
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceSample:
@@ -84,11 +88,6 @@ class NoCharts:
 
     def close(self) -> None:
         pass
-
-
-MAX_RUNS = 8  # whose files stay open; the least recently used are dropped
-MAX_SAMPLES = 1200  # more than three hours at one every ten seconds
-_FIRST_RESOURCE_BYTES = 1 << 19  # of the end of resources.jsonl, which are read first
 
 
 class ChartReader:

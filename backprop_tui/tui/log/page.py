@@ -14,10 +14,18 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.tui.cells import clip, clip_middle
 from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.lines import text_of, width_of
 from backprop_tui.tui.log.escapes import Span
 from backprop_tui.tui.tokens import Line, Piece, Token
 
 Spans = tuple[Span, ...]
+TRACEBACK = "Traceback (most recent call last)"
+_WARNING_PATTERN = re.compile(r"\b(?:WARN|WARNING)\b|\b[A-Z]\w*Warning:|^\s*(?i:warning):")
+_CHECKPOINT_PATTERN = re.compile(
+    r"(?i:\b(?:sav(?:ing|ed)|wr(?:iting|ote)|stored)\b.*(?:\bcheckpoint|\bckpt|\.(?:pt|pth|ckpt|safetensors|keras)\b))"
+    r'|"event"\s*:\s*"checkpoint'
+)
+_EXACT_SECONDS, _ROUNDED_SECONDS = 10, 5  # later ages are rounded, so that the row does not change every second
 
 
 class LineKind(Enum):
@@ -29,8 +37,6 @@ class LineKind(Enum):
     CHECKPOINT = "checkpoint"
     FRAME = "frame"  # between the head of a traceback and its error
 
-
-TRACEBACK = "Traceback (most recent call last)"
 
 ERROR_PATTERN = re.compile(
     r"""
@@ -47,11 +53,6 @@ ERROR_PATTERN = re.compile(
   | (?i: \b (?:found|detected|encountered|got|is|contains) \s (?:an?\s)? (?:nan|inf(?:inity)?) \b)
     """,
     re.VERBOSE,
-)
-_WARNING_PATTERN = re.compile(r"\b(?:WARN|WARNING)\b|\b[A-Z]\w*Warning:|^\s*(?i:warning):")
-_CHECKPOINT_PATTERN = re.compile(
-    r"(?i:\b(?:sav(?:ing|ed)|wr(?:iting|ote)|stored)\b.*(?:\bcheckpoint|\bckpt|\.(?:pt|pth|ckpt|safetensors|keras)\b))"
-    r'|"event"\s*:\s*"checkpoint'
 )
 
 
@@ -139,11 +140,6 @@ def _split_at_matches(spans: Spans, extents: list[tuple[int, int]]) -> Iterator[
         span_start = span_end
 
 
-_EXACT_SECONDS, _ROUNDED_SECONDS = 10, 5  # later ages are rounded, so that the row does not change every second
-
-_Part = tuple[Piece, ...]
-
-
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class SearchState:
     """The current search; `share` is how much of the file was searched, None once all was."""
@@ -190,10 +186,10 @@ def draw_status(page: LogPage, width: int, glyphs: Glyphs) -> Line:
     room = width - 1
     for index, part in enumerate(_status_parts(page, width, glyphs)):
         gap = "  " if index else ""
-        size = sum(cell_len(piece.text) for piece in part) + len(gap)
+        size = width_of(part) + len(gap)
         if size > room:
             if index == 0:
-                line += [Piece(clip("".join(piece.text for piece in part), room, glyphs), part[0].token)]
+                line += [Piece(clip(text_of(part), room, glyphs), part[0].token)]
             break
         line += [Piece(gap), *part]
         room -= size
@@ -209,30 +205,26 @@ def draw_search_input(expression: str, width: int, glyphs: Glyphs) -> Line:
     return (*typed, Piece(clip(hint, width - 3 - cell_len(shown), glyphs), Token.MUTED))
 
 
-def _status_parts(page: LogPage, width: int, glyphs: Glyphs) -> Iterator[_Part]:
+def _status_parts(page: LogPage, width: int, glyphs: Glyphs) -> Iterator[Line]:
     if page.problem is not None:
         path = clip_middle(sanitize(page.path or ""), max(8, width - len(page.problem) - 6), glyphs)
         yield (Piece(page.problem, Token.WARN), Piece(f"  {path}", Token.MUTED))
-        return
-    if page.path is None:
+    elif page.path is None:
         yield (Piece("no log yet", Token.MUTED),)
-        return
-    if not page.is_read:
-        return
-    if not page.size:
+    elif page.is_read and not page.size:
         yield (Piece("no output yet" if page.live else "no output", Token.MUTED),)
-        return
-    yield from _position_parts(page, glyphs)
-    if page.search is not None:
-        yield from _search_parts(page.search)
-    if page.seeking:
-        yield (Piece("searching", Token.INFO), Piece(" esc stops", Token.MUTED))
-    elif page.note:
-        yield (Piece(page.note, Token.WARN),)
-    yield from _activity_parts(page)
+    elif page.is_read:
+        yield from _position_parts(page, glyphs)
+        if page.search is not None:
+            yield from _search_parts(page.search)
+        if page.seeking:
+            yield (Piece("searching", Token.INFO), Piece(" esc stops", Token.MUTED))
+        elif page.note:
+            yield (Piece(page.note, Token.WARN),)
+        yield from _activity_parts(page)
 
 
-def _position_parts(page: LogPage, glyphs: Glyphs) -> Iterator[_Part]:
+def _position_parts(page: LogPage, glyphs: Glyphs) -> Iterator[Line]:
     mark = glyphs.state("stopped")
     if page.following:
         yield (Piece(f"{glyphs.following} following", Token.OK),) if page.live else (Piece(f"{mark} at the end"),)
@@ -249,7 +241,7 @@ def _position_parts(page: LogPage, glyphs: Glyphs) -> Iterator[_Part]:
         yield (Piece(f"{mark} at line {numbers.count(page.first)}{below}"),)
 
 
-def _search_parts(search: SearchState) -> Iterator[_Part]:
+def _search_parts(search: SearchState) -> Iterator[Line]:
     expression = Piece(f"/{sanitize(search.expression)}", Token.ACCENT)
     if search.problem is not None:
         yield (expression, Piece(f"  invalid regular expression: {search.problem}", Token.WARN))
@@ -261,7 +253,7 @@ def _search_parts(search: SearchState) -> Iterator[_Part]:
     yield (Piece("n", Token.ACCENT, bold=True), Piece(" next", Token.MUTED))
 
 
-def _activity_parts(page: LogPage) -> Iterator[_Part]:
+def _activity_parts(page: LogPage) -> Iterator[Line]:
     if page.following:
         yield (Piece(numbers.size(page.size), Token.MUTED),)
     if page.usual_gap_seconds is not None:

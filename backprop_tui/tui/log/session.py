@@ -19,6 +19,10 @@ QUIET_SECONDS = 10.0
 _MAX_GAPS = 32
 _MIN_GAPS = 5
 _ERRORS = Matcher(ERROR_PATTERN, one_by_one=False)
+LOOK_SECONDS = 0.25  # between two polls of the file
+_SLICE_SECONDS = 0.004  # of work, before commands get their turn
+# After the first slice, which suffices for most logs, counting waits until the screen has been painted.
+_PAINT_FIRST_SECONDS = 0.4
 
 
 class LogSession:
@@ -224,11 +228,6 @@ class LogSession:
             share=self._matches.share(self._file),
         )
 
-
-LOOK_SECONDS = 0.25  # between two polls of the file
-_SLICE_SECONDS = 0.004  # of work, before commands get their turn
-# After the first slice, which suffices for most logs, counting waits until the screen has been painted.
-_PAINT_FIRST_SECONDS = 0.4
 
 Command = Callable[[LogSession], object]
 

@@ -11,7 +11,7 @@ from backprop_tui.domain.status import Status
 from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.bridge import RunsEnded
 from backprop_tui.tui.notifications import RunEnd, TerminalNotifier, ends_between
-from backprop_tui.tui.preferences import Preferences
+from backprop_tui.tui.theme import Preferences
 from tests.tui.doubles import FakeBridge, FakeDesk
 from tests.tui.snapshots import ended, running, snapshot
 

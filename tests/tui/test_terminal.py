@@ -25,9 +25,9 @@ PATIENCE_SECONDS = 20.0
 # Asks, and writes as JSON what it was told, how long it waited, and whether the terminal is as it was.
 ASKS = """
 import json, sys, termios, time
-from backprop_tui.tui import terminal_probe
+from backprop_tui.tui import terminal
 from backprop_tui.tui.terminal import TerminalProbe
-terminal_probe.LIMIT_SECONDS = float(sys.argv[2])
+terminal.LIMIT_SECONDS = float(sys.argv[2])
 before = termios.tcgetattr(0)
 probe = TerminalProbe()
 probe.ask()
@@ -42,9 +42,9 @@ open(sys.argv[1], "w").write(json.dumps(found))
 # Asks, starts an application, and writes the keys that it heard until q.
 LISTENS = """
 import json, sys, time
-from backprop_tui.tui import terminal_probe
+from backprop_tui.tui import terminal
 from backprop_tui.tui.terminal import TerminalProbe
-terminal_probe.LIMIT_SECONDS = float(sys.argv[2])
+terminal.LIMIT_SECONDS = float(sys.argv[2])
 probe = TerminalProbe()
 probe.ask()
 from textual.app import App
