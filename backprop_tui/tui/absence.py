@@ -14,7 +14,7 @@ from backprop_tui.domain.errors import StorageFailed
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_names import main_loss
 from backprop_tui.domain.status import ENDED, Status
-from backprop_tui.domain.times import from_iso
+from backprop_tui.domain.times import time_or_none
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
@@ -32,8 +32,6 @@ _DAY_SECONDS = 86400.0
 
 class WindowFocus:
     """Focus and activity, recorded by the application; the bridge's thread reads it too."""
-
-    __slots__ = ("_clock", "_focused", "_last_activity")
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -104,11 +102,8 @@ class AbsenceDigest:
 
 def read_digest(home: Home, snapshot: Snapshot, since: float, *, back_at: float | None) -> AbsenceDigest:
     until = snapshot.moment.wall
-    runs = [
-        run
-        for run in snapshot.runs
-        if run.status not in ENDED or since <= _time_of(run.record.get("ended_at")) <= until
-    ]
+    ends = {run.id: time_or_none(run.record.get("ended_at")) or 0.0 for run in snapshot.runs}
+    runs = [run for run in snapshot.runs if run.status not in ENDED or since <= ends[run.id] <= until]
     completed = [run.id for run in runs if run.status is Status.COMPLETED][:MAX_RUNS_WITH_LOSS]
     return AbsenceDigest(
         since=since,
@@ -131,7 +126,7 @@ def _read_events(home: Home, run: KnownRun, since: float, until: float) -> tuple
         events: Iterable[JsonObject] = read_lines(RunDirectory(home.run_folder(run.id)).events_path)
     except StorageFailed:
         return ()
-    return tuple(event for event in events if since <= _time_of(event.get("time")) <= until)
+    return tuple(event for event in events if since <= (time_or_none(event.get("time")) or 0.0) <= until)
 
 
 def best_loss(home: Home, run: KnownRun) -> float | None:
@@ -149,20 +144,11 @@ def best_loss(home: Home, run: KnownRun) -> float | None:
     return None if series is None or series.least is None else series.least.value
 
 
-def _time_of(text: str | None) -> float:
-    try:
-        return from_iso(text) or 0.0
-    except (TypeError, ValueError):
-        return 0.0
-
-
 class LastSeen:
     """The time of the last look, shared by all dashboards of a machine: the modification time of an empty file.
 
     Since the file has no content, nothing can be half-written. If it cannot be written, only the digest is lost.
     """
-
-    __slots__ = ("_noted_at", "_path")
 
     def __init__(self, home: Home) -> None:
         self._path = home.last_seen

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
-from backprop_tui.domain.times import from_iso
+from backprop_tui.domain.times import time_or_none
 from backprop_tui.presentation.causes import cause_text
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.states import is_problem
@@ -62,10 +62,7 @@ def ends_between(before: Snapshot, after: Snapshot) -> tuple[RunEnd, ...]:
 def _is_new_end(run: KnownRun, status_before: Status | None, before: Snapshot) -> bool:
     if status_before is not None:
         return status_before not in ENDED
-    try:
-        ended_at = from_iso(run.record.get("ended_at"))
-    except (TypeError, ValueError):
-        return False
+    ended_at = time_or_none(run.record.get("ended_at"))
     return ended_at is not None and ended_at > before.moment.wall
 
 

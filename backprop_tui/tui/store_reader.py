@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import os
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from datetime import datetime
 
 from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.machine import machine_limits
 from backprop_tui.domain.errors import BrokenRecord
 from backprop_tui.domain.governor.governor_state import GovernorState
 from backprop_tui.domain.limits import MachineLimits
-from backprop_tui.domain.live import Live
 from backprop_tui.domain.metric_names import main_loss
 from backprop_tui.domain.queue_order import sort_queue
-from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import ACTIVE, ENDED, Status
+from backprop_tui.domain.times import time_or_none
 from backprop_tui.launchers.lease import supervisor_pid
 from backprop_tui.presentation.known_run import KnownRun, LossCurve, Moment
 from backprop_tui.probes.readings import Sample, read_sample
@@ -86,10 +84,6 @@ def _decode_state(record: JsonObject) -> GovernorState | None:
         return None  # written by a later version
 
 
-def is_queue_held(home: Home) -> bool:
-    return os.path.exists(home.queue_held)
-
-
 class MachineReader:
     """Reads readings.json and keeps a history of each GPU and the host: one mean per `HISTORY_SECONDS`."""
 
@@ -99,7 +93,8 @@ class MachineReader:
         self._histories: dict[str, deque[float | None]] = {}
         self._pending: dict[str, list[float]] = {}
         self._due: float | None = None
-        self._frozen: Mapping[str, tuple[float | None, ...]] = {}
+        # Utilisation in percent by the UUID of the GPU, oldest first; None where nothing was read.
+        self.histories: Mapping[str, tuple[float | None, ...]] = {}
 
     def read(self, monotonic: float) -> Sample | None:
         """The newest sample of this boot."""
@@ -109,11 +104,6 @@ class MachineReader:
                 self._collect(self._sample)
         self._add_points(monotonic)
         return self._sample
-
-    @property
-    def histories(self) -> Mapping[str, tuple[float | None, ...]]:
-        """Utilisation in percent by the UUID of the GPU, oldest first; None where nothing was read."""
-        return self._frozen
 
     def _collect(self, sample: Sample) -> None:
         readings = {gpu.uuid: gpu.utilization_percent for gpu in sample.readings.gpus}
@@ -133,7 +123,7 @@ class MachineReader:
             mean = sum(pending) / len(pending) if pending else None
             self._histories.setdefault(key, deque(maxlen=HISTORY_SAMPLES)).append(mean)
             pending.clear()
-        self._frozen = {key: tuple(points) for key, points in self._histories.items()}
+        self.histories = {key: tuple(points) for key, points in self._histories.items()}
 
 
 class RunsReader:
@@ -198,14 +188,14 @@ class RunsReader:
 
 
 def _in_display_order(unfinished: Sequence[KnownRun]) -> list[KnownRun]:
-    """The admitted runs, oldest first; then the queued ones, each with its place in the queue."""
+    """The admitted runs, oldest first; then the queued ones, each with its position in the queue."""
     admitted = [run for run in unfinished if run.status is not Status.QUEUED]
     queued = {run.id: run for run in unfinished if run.status is Status.QUEUED}
-    places: dict[str, int] = {}
+    positions: Counter[str] = Counter()  # by host
     queue = []
     for run in sort_queue(known.run for known in queued.values() if known.run is not None):
-        places[run.host] = places.get(run.host, 0) + 1
-        queue.append(replace(queued[run.id], place=places[run.host]))
+        positions[run.host] += 1
+        queue.append(replace(queued[run.id], place=positions[run.host]))
     return [*sorted(admitted, key=_started_at), *queue]
 
 
@@ -221,16 +211,12 @@ def _ended_at(known: KnownRun) -> tuple[str, str]:
 class _MarkedRun:
     """A run that has a marker, with its files as they were last read."""
 
-    __slots__ = ("_curve", "_directory", "_holds", "_known", "_live", "_run", "_signatures")
-
     def __init__(self, folder: str) -> None:
         self._directory = RunDirectory(folder)
         self._signatures: tuple[Signature | None, Signature | None] | None = None
-        self._run: Run | None = None
-        self._live: Live | None = None
         self._holds: Sequence[JsonObject] = ()
         self._known: KnownRun | None = None
-        self._curve: CurveReader | None = None
+        self._curve = CurveReader(self._directory.metrics_path)
 
     def read(self, holds: Sequence[JsonObject]) -> KnownRun | None:
         """The current run; None if it cannot be read, since the marker is older or younger than the record."""
@@ -240,7 +226,7 @@ class _MarkedRun:
             self._known = self._read_records(holds)
         if self._known is None or self._known.status not in ACTIVE:
             return self._known
-        return replace(self._known, curve=self._read_curve(), written_at=self._log_written_at())
+        return replace(self._known, curve=self._curve.read(), written_at=self._log_written_at())
 
     def _read_records(self, holds: Sequence[JsonObject]) -> KnownRun | None:
         try:
@@ -252,11 +238,6 @@ class _MarkedRun:
             live = None
         return KnownRun(record=public(run, self._directory.path, live=live, holds=holds), run=run, live=live)
 
-    def _read_curve(self) -> LossCurve:
-        if self._curve is None:
-            self._curve = CurveReader(self._directory.metrics_path)
-        return self._curve.read()
-
     def _log_written_at(self) -> float | None:
         try:
             status = os.stat(self._directory.log)
@@ -267,8 +248,6 @@ class _MarkedRun:
 
 class CurveReader:
     """Reads the loss curve of one run from metrics.jsonl, continuing where it stopped."""
-
-    __slots__ = ("_count", "_name", "_pace", "_stride", "_tail", "_values")
 
     def __init__(self, path: str) -> None:
         self._tail = JsonTail(path, last_bytes=FIRST_BYTES)
@@ -314,12 +293,8 @@ class CurveReader:
             self._stride, self._count = 1, 0
 
     def _take_pace(self, line: JsonObject) -> None:
-        step, text = line.get("step"), line.get("time")
-        if not isinstance(step, int) or not isinstance(text, str):
-            return
-        try:
-            time = datetime.fromisoformat(text).timestamp()
-        except ValueError:
+        step, time = line.get("step"), time_or_none(line.get("time"))
+        if not isinstance(step, int) or time is None:
             return
         if self._pace and step < self._pace[-1][1]:
             self._pace.clear()  # resumed from an earlier checkpoint
@@ -356,7 +331,7 @@ class StoreReader:
         moment = Moment(wall=time.time(), monotonic=time.monotonic(), boot_id=self._boot_id)
         pid = supervisor_pid(self._home)
         governor = self._governor.read()
-        held = is_queue_held(self._home)
+        held = os.path.exists(self._home.queue_held)
         if governor is not None:
             governor = None if pid is None else replace(governor, queue_held=held)
         runs = self._runs.read(self._governor.holds if pid is not None else {})

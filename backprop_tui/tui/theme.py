@@ -34,7 +34,6 @@ _COLOURS = {
     "bp-cursor-fg": ("#d8dee6", "#22272e", "ansi_black", "$foreground"),
     "bp-panel": ("#1c232b", "#eceae3", "ansi_default", "$panel"),
 }
-_OWN_THEMES = ("dark", "light", "terminal")
 
 
 def theme_colours(variables: Mapping[str, str]) -> dict[str, str]:
@@ -46,7 +45,7 @@ def theme_colours(variables: Mapping[str, str]) -> dict[str, str]:
     return colours
 
 
-def _theme(name: str, column: int, background: str, *, dark: bool = True, ansi: bool = False) -> Theme:
+def _own_theme(name: str, column: int, background: str, *, dark: bool = True, ansi: bool = False) -> Theme:
     colours = {variable: definitions[column] for variable, definitions in _COLOURS.items()}
     # The stylesheet of a native theme does not parse without these two.
     native = {"ansi-background": "ansi_default", "ansi-foreground": "ansi_default"} if ansi else {}
@@ -70,9 +69,9 @@ def _theme(name: str, column: int, background: str, *, dark: bool = True, ansi: 
 
 
 THEMES = (
-    _theme(DARK, 0, "#0f1419"),
-    _theme(LIGHT, 1, "#fcfcfa", dark=False),
-    _theme(TERMINAL, 2, TERMINAL_BACKGROUND, ansi=True),
+    _own_theme(DARK, 0, "#0f1419"),
+    _own_theme(LIGHT, 1, "#fcfcfa", dark=False),
+    _own_theme(TERMINAL, 2, TERMINAL_BACKGROUND, ansi=True),
 )
 
 
@@ -114,7 +113,7 @@ def load_preferences(
 
 def _theme(settings: Settings, environment: Mapping[str, str], terminal: Terminal) -> str:
     theme = settings.text("dashboard.theme")
-    if theme in _OWN_THEMES:
+    if theme in ("dark", "light", "terminal"):
         return f"backprop-{theme}"
     if theme != "auto":
         return theme

@@ -7,7 +7,6 @@ from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import field
-from datetime import datetime
 from typing import Protocol
 
 from backprop_tui.domain.attempts import AttemptTimeline
@@ -15,6 +14,7 @@ from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_series import MetricSeries
 from backprop_tui.domain.run import Run
+from backprop_tui.domain.times import time_or_none
 from backprop_tui.store.export import export_csv
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
@@ -99,15 +99,9 @@ class ChartReader:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="charts")
 
     async def read(self, run_ids: Sequence[str]) -> list[ChartData]:
-        """The current data of each of these runs."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._read, tuple(run_ids))
 
     async def export(self, run_id: str, path: str) -> str:
-        """Writes all metrics of a run as CSV to `path`, numbered if that exists; returns the path written.
-
-        Raises:
-            OSError: the file cannot be written.
-        """
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._export, run_id, path)
 
     def _export(self, run_id: str, path: str) -> str:
@@ -119,7 +113,6 @@ class ChartReader:
         return export_csv(directory.metrics_path, path, attempts)
 
     def close(self) -> None:
-        """Stops reading."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _read(self, run_ids: Sequence[str]) -> list[ChartData]:
@@ -143,13 +136,14 @@ class _RunFiles:
         self._run_id = run_id
         self._directory = directory
         self._metrics = MetricsFile(directory.metrics_path)
-        self._resources = _ResourcesFile(directory.resources_path)
+        self._resources = JsonTail(directory.resources_path, last_bytes=_FIRST_RESOURCE_BYTES)
+        self._samples: deque[ResourceSample] = deque(maxlen=MAX_SAMPLES)
         self._record = WatchedFile(directory.record_path)
         self._run: Run | None = None
 
     def read(self) -> ChartData:
         try:
-            metrics, resources = self._metrics.read(), self._resources.read()
+            metrics, resources = self._metrics.read(), self._read_samples()
             if self._record.changed():
                 self._run = self._directory.read()
         except (BackpropError, OSError) as error:
@@ -162,34 +156,19 @@ class _RunFiles:
             caught_up=self._metrics.caught_up,
         )
 
-
-class _ResourcesFile:
-    """The newest hours of resources.jsonl of one run."""
-
-    __slots__ = ("_samples", "_tail")
-
-    def __init__(self, path: str) -> None:
-        self._tail = JsonTail(path, last_bytes=_FIRST_RESOURCE_BYTES)
-        self._samples: deque[ResourceSample] = deque(maxlen=MAX_SAMPLES)
-
-    def read(self) -> tuple[ResourceSample, ...]:
-        """The samples, oldest first.
-
-        Raises:
-            OSError: the file cannot be read.
-        """
-        self._tail.look()
-        if self._tail.restarted:
+    def _read_samples(self) -> tuple[ResourceSample, ...]:
+        """The newest hours, oldest first."""
+        self._resources.look()
+        if self._resources.restarted:
             self._samples.clear()
-        for lines in self._tail.chunks():
+        for lines in self._resources.chunks():
             self._samples += [sample for line in lines if (sample := _parse_sample(line)) is not None]
         return tuple(self._samples)
 
 
 def _parse_sample(line: JsonObject) -> ResourceSample | None:
-    try:
-        time = datetime.fromisoformat(line["time"]).timestamp()
-    except (KeyError, TypeError, ValueError):
+    time = time_or_none(line.get("time"))
+    if time is None:
         return None
     gpus = [gpu for gpu in line.get("gpus") or () if isinstance(gpu, dict)]
     utilization = _gpu_readings(gpus, "utilization_percent")

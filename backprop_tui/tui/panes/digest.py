@@ -11,7 +11,7 @@ from backprop_tui.domain.governor.snapshot import BY_HEAT
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
-from backprop_tui.domain.times import from_iso
+from backprop_tui.domain.times import time_or_none
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.causes import cause_text
 from backprop_tui.presentation.known_run import KnownRun, usable_checkpoints
@@ -21,7 +21,6 @@ from backprop_tui.tui.absence import AbsenceDigest, DigestRun
 from backprop_tui.tui.cells import clip, left, wrapped
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import LineBuilder
-from backprop_tui.tui.panes.events import event_time
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.tokens import STATE_TOKENS, Line, Piece, Token
 
@@ -153,7 +152,7 @@ def _more_timeboxed(runs: Sequence[KnownRun], story: str) -> Iterator[DigestRow]
 
 def _was_timeboxed(recalled: DigestRun, digest: AbsenceDigest) -> bool:
     attempts = recalled.run.record.get("attempts") or ()
-    ends = [_moment(attempt, "ended_at") for attempt in attempts if attempt.get("status") == Status.TIMEBOXED]
+    ends = [time_or_none(attempt.get("ended_at")) for attempt in attempts if attempt.get("status") == Status.TIMEBOXED]
     return any(at is not None and digest.since <= at <= digest.until for at in ends)
 
 
@@ -174,7 +173,7 @@ def _paused(digest: AbsenceDigest) -> Iterator[DigestRow]:
     for recalled in digest.runs:
         paused_at: float | None = None
         for event in recalled.events:
-            at, kind = event_time(event), event.get("event")
+            at, kind = time_or_none(event.get("time")), event.get("event")
             if kind == "paused" and event.get("by") == BY_HEAT:
                 heat.append(event)
                 paused_at = at
@@ -209,7 +208,8 @@ def _longest_wait(digest: AbsenceDigest) -> Iterator[DigestRow]:
 
 
 def _wait_seconds(recalled: DigestRun, digest: AbsenceDigest) -> float | None:
-    created, started = _moment(recalled.run.record, "created_at"), _moment(recalled.run.record, "started_at")
+    record = recalled.run.record
+    created, started = time_or_none(record.get("created_at")), time_or_none(record.get("started_at"))
     if created is None or (started is not None and started < digest.since):
         return None
     if started is None and recalled.run.status in ENDED:
@@ -231,13 +231,6 @@ def _subject(runs: Sequence[KnownRun]) -> str:
 
 def _name(run: KnownRun) -> str:
     return sanitize(str(run.record["name"]))
-
-
-def _moment(record: JsonObject, key: str) -> float | None:
-    try:
-        return from_iso(record.get(key))
-    except (TypeError, ValueError):
-        return None
 
 
 def draw_digest(view: DigestView, width: int, glyphs: Glyphs) -> list[Line]:
