@@ -40,6 +40,11 @@ class LineBuilder:
             self.column += cell_len(text)
         return self
 
+    def extend(self, pieces: Iterable[Piece]) -> LineBuilder:
+        for piece in pieces:
+            self.put(*piece[:2], bold=piece.bold, chosen=piece.chosen)
+        return self
+
     def at(self, column: int) -> LineBuilder:
         if column > self.column:
             self.put(" " * (column - self.column))
@@ -65,10 +70,7 @@ def heading(parts: Sequence[tuple[int, Sequence[Piece]]], width: int, glyphs: Gl
             continue
         if start - 1 > built.column:
             built.put(rule * (start - 1 - built.column), token)
-        built.at(start)
-        for piece in pieces:
-            built.put(piece.text, piece.token, bold=piece.bold, chosen=piece.chosen)
-        built.put(" " if built.column < width else "")
+        built.at(start).extend(pieces).put(" " if built.column < width else "")
     built.put(rule * (width - built.column), token)
     return built.line()
 
