@@ -136,7 +136,8 @@ def draw_chart(chart: Chart, width: int, height: int, glyphs: Glyphs) -> list[Li
             body[0] = (Piece(clip(chart.empty_text, width, glyphs), Token.MUTED),)
         return [*lines, *(padded(line, width) for line in body)]
     lines += _plot_lines(chart, frame, glyphs)
-    lines.append(_axis_line(frame.margin, width, glyphs))
+    axis = ("└" if glyphs.unicode else "+") + glyphs.rule * (width - frame.margin - 1)
+    lines.append((blank(frame.margin), Piece(axis, Token.RULE)))
     if frame.marks:
         lines.append(_mark_line(chart, frame.margin, width, glyphs))
     if frame.below > 1:
@@ -215,10 +216,6 @@ def _canvas_piece(text: str, owner: int | None, chart: Chart) -> Piece:
     if owner is None or owner == _CURSOR:
         return Piece(text)
     return Piece(text, Token.FAINT if owner == _RESTART else chart.curves[owner].token)
-
-
-def _axis_line(margin: int, width: int, glyphs: Glyphs) -> Line:
-    return blank(margin), Piece(("└" if glyphs.unicode else "+") + glyphs.rule * (width - margin - 1), Token.RULE)
 
 
 def _mark_line(chart: Chart, margin: int, width: int, glyphs: Glyphs) -> Line:

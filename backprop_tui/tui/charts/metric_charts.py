@@ -45,23 +45,15 @@ class Plotter:
         self.validation = None if self.name is None else validation_counterpart(self.name, metrics)
         self.axis = Axis(attempts=AttemptTimeline.of(data.run), by=choices.by)
         self.large = [self.track(metrics[name]) for name in (self.name, self.validation) if name is not None]
-        self.whole = x_scale(self.large, total=self._total_steps)
+        total = known.record.get("total_steps") if known.live is None else known.live.total_steps
+        self.whole = x_scale(self.large, total=float(total) if total else None)
 
     def track(self, series: MetricSeries) -> PlottedSeries:
         return self._tracks.of(series, self.axis, run_id=self.data.run_id)
 
     @property
-    def _total_steps(self) -> float | None:
-        live = self.known.live
-        total = live.total_steps if live is not None else self.known.record.get("total_steps")
-        return float(total) if total else None
-
-    @property
     def x(self) -> Scale:
         return self.whole if self.choices.window is None else Scale(*self.choices.window)
-
-    def y(self, tracks: Sequence[PlottedSeries]) -> Scale:
-        return y_scale(tracks, log=self.choices.log, window=self.choices.window)
 
     def note(self) -> str:
         """The choices that differ from the default, as text."""
@@ -86,22 +78,36 @@ def large_chart(plotter: Plotter) -> Chart:
     """The chart of the selected metric and its validation curve."""
     if plotter.name is None:
         return Chart(title="metrics", empty_text=plotter.data.problem or NO_METRICS_YET)
-    tracks = plotter.large
-    gaps = sorted({plotter.axis.place(gap) for track in tracks for gap in track.course.holes})
-    return Chart(
-        title=sanitize(plotter.name),
-        name=plotter.name,
-        value="" if len(tracks) > 1 else _current_value(plotter, tracks[0]),
+    return replace(
+        _metric_chart(plotter, plotter.large, _train_and_validation_curves(plotter, plotter.large)),
         note=plotter.note(),
-        curves=tuple(_train_and_validation_curves(plotter, tracks)),
-        x=plotter.x,
-        y=plotter.y(tracks),
-        x_unit=X_UNITS[plotter.axis.by],
         checkpoints=tuple(plotter.checkpoints()),
-        restarts=plotter.axis.restarts(tracks[0].course),
-        gaps=tuple(gaps),
-        cursor=plotter.choices.cursor,
         dragged=plotter.choices.dragged,
+    )
+
+
+def small_chart(plotter: Plotter, series: MetricSeries, *, in_grid: bool) -> Chart:
+    """The chart of another metric; in a grid, the selected metric is one of the small charts and is highlighted."""
+    track = plotter.track(series)
+    template = ChartCurve(label="", token=Token.INFO, letter="*", pieces=())
+    curves = metric_curves(track, template=template, stretches=plotter.choices.stretches)
+    return replace(_metric_chart(plotter, [track], curves), chosen=in_grid and series.name == plotter.name)
+
+
+def _metric_chart(plotter: Plotter, tracks: Sequence[PlottedSeries], curves: Sequence[ChartCurve]) -> Chart:
+    """The chart of a metric, which is the first of the tracks."""
+    series = tracks[0].course
+    return Chart(
+        title=sanitize(series.name),
+        name=series.name,
+        value="" if len(tracks) > 1 else _current_value(plotter, tracks[0]),
+        curves=tuple(curves),
+        x=plotter.x,
+        y=y_scale(tracks, log=plotter.choices.log, window=plotter.choices.window),
+        x_unit=X_UNITS[plotter.axis.by],
+        restarts=plotter.axis.restarts(series),
+        gaps=tuple(sorted({plotter.axis.place(gap) for track in tracks for gap in track.course.holes})),
+        cursor=plotter.choices.cursor,
         empty_text="no finite value",
     )
 
@@ -116,26 +122,6 @@ def _train_and_validation_curves(plotter: Plotter, tracks: Sequence[PlottedSerie
         is_validation = token is Token.WARN  # has few points, which need no smoothing
         curves += metric_curves(track, template=template, stretches=0 if is_validation else plotter.choices.stretches)
     return curves
-
-
-def small_chart(plotter: Plotter, series: MetricSeries, *, in_grid: bool) -> Chart:
-    """The chart of another metric; in a grid, the selected metric is one of the small charts and is highlighted."""
-    track = plotter.track(series)
-    template = ChartCurve(label="", token=Token.INFO, letter="*", pieces=())
-    return Chart(
-        title=sanitize(series.name),
-        name=series.name,
-        value=_current_value(plotter, track),
-        curves=tuple(metric_curves(track, template=template, stretches=plotter.choices.stretches)),
-        x=plotter.x,
-        y=plotter.y([track]),
-        x_unit=X_UNITS[plotter.axis.by],
-        gaps=tuple(plotter.axis.place(gap) for gap in series.holes),
-        restarts=plotter.axis.restarts(series),
-        cursor=plotter.choices.cursor,
-        empty_text="no finite value",
-        chosen=in_grid and series.name == plotter.name,
-    )
 
 
 def metric_curves(track: PlottedSeries, *, template: ChartCurve, stretches: int) -> list[ChartCurve]:
