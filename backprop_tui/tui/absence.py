@@ -97,7 +97,7 @@ class AbsenceDigest:
 
     @property
     def has_news(self) -> bool:
-        return any(recalled.run.status in ENDED for recalled in self.runs)
+        return any(entry.run.status in ENDED for entry in self.runs)
 
 
 def read_digest(home: Home, snapshot: Snapshot, since: float, *, back_at: float | None) -> AbsenceDigest:

@@ -141,7 +141,7 @@ def bar(fraction: float | None, width: int, glyphs: Glyphs) -> tuple[str, str]:
 
 
 def start_tokens(free: float, burst: int, glyphs: Glyphs) -> tuple[str, str]:
-    """The glyphs of the start tokens that are left, and of those that are spent, eight in all at most."""
+    """The glyphs of the start tokens that are left, and of those that are spent, eight together at most."""
     drawn = min(burst, 8)
     left = max(0, min(drawn, int(free + 1e-9)))
     return glyphs.start * left, glyphs.start_spent * (drawn - left)
@@ -152,8 +152,8 @@ def braille(samples: Sequence[float | None], width: int, *, low: float, high: fl
     shown: list[float | None] = list(samples[-2 * width :])
     shown[:0] = [None] * (2 * width - len(shown))
     cells = []
-    for place in range(0, 2 * width, 2):
-        first, second = _level(shown[place], low, high), _level(shown[place + 1], low, high)
+    for start in range(0, 2 * width, 2):
+        first, second = _level(shown[start], low, high), _level(shown[start + 1], low, high)
         dots = (0 if first is None else _LEFT[first]) | (0 if second is None else _RIGHT[second])
         cells.append(chr(_BLANK + dots) if dots else " ")
     return "".join(cells)
@@ -200,12 +200,10 @@ def trend(values: Sequence[float], width: int, curves: Curves) -> str:
 
 
 def _resampled(values: Sequence[float], count: int) -> list[float]:
-    size = len(values)
     means = []
-    for place in range(count):
-        start = place * size // count
-        end = max(start + 1, (place + 1) * size // count)
-        section = values[start:end]
+    for index in range(count):
+        start = index * len(values) // count
+        section = values[start : max(start + 1, (index + 1) * len(values) // count)]
         means.append(sum(section) / len(section))
     return means
 

@@ -142,14 +142,14 @@ class EndCommand:
         """
         self._started = [pid for pid in self._started if os.waitpid(pid, os.WNOHANG)[0] == 0]
         try:
-            words = shlex.split(self._command or "")
+            command = shlex.split(self._command or "")
         except ValueError as error:
             return f"notify.command: {error}"
-        for end in self._claim(tuple(ends)) if words else ():
+        for end in self._claim(tuple(ends)) if command else ():
             try:
-                self._started.append(_start(words, end))
+                self._started.append(_start(command, end))
             except OSError as error:
-                return f"notify.command: {words[0]}: {error.strerror}"
+                return f"notify.command: {command[0]}: {error.strerror}"
         return None
 
     def _claim(self, ends: tuple[RunEnd, ...]) -> list[RunEnd]:
@@ -170,7 +170,7 @@ def _key(end: RunEnd) -> str:
     return f"{end.run_id} {end.at}"
 
 
-def _start(words: list[str], end: RunEnd) -> int:
+def _start(command: list[str], end: RunEnd) -> int:
     """Starts the command in a session of its own, so that it continues when the dashboard is closed."""
     # Not the names of the variables that scripts get: by those the processes of a run are found and killed.
     variables = {
@@ -181,8 +181,8 @@ def _start(words: list[str], end: RunEnd) -> int:
         "BACKPROP_ENDED_AT": end.at,
     }
     return os.posix_spawnp(
-        words[0],
-        words,
+        command[0],
+        command,
         os.environ | variables,
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),

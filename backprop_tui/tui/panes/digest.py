@@ -17,7 +17,7 @@ from backprop_tui.presentation.causes import cause_text
 from backprop_tui.presentation.known_run import KnownRun, usable_checkpoints
 from backprop_tui.presentation.states import PROBLEM_STATUSES, is_problem
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.tui.absence import AbsenceDigest, DigestRun
+from backprop_tui.tui.absence import AbsenceDigest
 from backprop_tui.tui.cells import clip, left, wrapped
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import LineBuilder
@@ -56,13 +56,15 @@ class DigestView:
 
 def digest_view(digest: AbsenceDigest, snapshot: Snapshot) -> DigestView:
     """The digest; runs that were resumed or removed since are not offered for a retry."""
-    ended = [recalled for recalled in digest.runs if recalled.run.status in ENDED]
-    problems = sorted((recalled.run for recalled in ended if is_problem(recalled.run)), key=_severity)
+    ended = [entry.run for entry in digest.runs if entry.run.status in ENDED]
+    # Failed runs before lost ones, then those that a guard stopped.
+    order = (Status.FAILED, Status.LOST, Status.STOPPED)
+    problems = sorted(filter(is_problem, ended), key=lambda run: order.index(run.status))
     failures = [_failure(run) for run in problems[:_MOST_FAILURES]]
     if len(problems) > _MOST_FAILURES:
         more = f"{len(problems) - _MOST_FAILURES} more"
         failures.append(DigestRow(state="failed", subject=more, story="! goes from one to the next"))
-    rows = [*_completed(ended), *_timeboxed(ended), *_continued(digest), *_stopped(ended)]
+    rows = [*_completed(digest), *_timeboxed(ended), *_continued(digest), *_stopped(ended)]
     rows += [*_paused(digest), *_longest_wait(digest)]
     if digest.unread:
         story = "too many runs to look for pauses"
@@ -86,11 +88,6 @@ def _when(digest: AbsenceDigest) -> str:
     return f"Away {durations.elapsed(digest.back_at - digest.since)}, since {since}"
 
 
-def _severity(run: KnownRun) -> int:
-    """Failed runs before lost ones, then those that a guard stopped."""
-    return (Status.FAILED, Status.LOST, Status.STOPPED).index(run.status)
-
-
 def _failure(run: KnownRun) -> DigestRow:
     cause = run.record.get("cause") or {}
     advice = [] if cause.get("advice") is None else [sanitize(str(cause["advice"]))]
@@ -105,21 +102,21 @@ def _failure(run: KnownRun) -> DigestRow:
     )
 
 
-def _completed(ended: Sequence[DigestRun]) -> Iterator[DigestRow]:
-    completed = [recalled for recalled in ended if recalled.run.status is Status.COMPLETED]
+def _completed(digest: AbsenceDigest) -> Iterator[DigestRow]:
+    completed = [entry for entry in digest.runs if entry.run.status is Status.COMPLETED]
     if not completed:
         return
-    with_loss = [recalled for recalled in completed if recalled.best_loss is not None]
-    best = min(with_loss, key=lambda recalled: recalled.best_loss or 0.0, default=None)
     story = "no loss found"
-    if best is not None:
+    with_loss = [entry for entry in completed if entry.best_loss is not None]
+    if with_loss:
+        best = min(with_loss, key=lambda entry: entry.best_loss or 0.0)
         name = f", {_name(best.run)}" if len(completed) > 1 else ""
         story = f"best loss {numbers.metric(best.best_loss)}{name}"
-    yield DigestRow(state="completed", subject=_subject([recalled.run for recalled in completed]), story=story)
+    yield DigestRow(state="completed", subject=_subject([entry.run for entry in completed]), story=story)
 
 
-def _timeboxed(ended: Sequence[DigestRun]) -> Iterator[DigestRow]:
-    runs = [recalled.run for recalled in ended if recalled.run.status is Status.TIMEBOXED]
+def _timeboxed(ended: Sequence[KnownRun]) -> Iterator[DigestRow]:
+    runs = [run for run in ended if run.status is Status.TIMEBOXED]
     for run in runs[:_MOST_TIMEBOXED]:
         checkpoints = usable_checkpoints(run.record)
         step = checkpoints[-1].get("step") if checkpoints else None
@@ -132,11 +129,8 @@ def _timeboxed(ended: Sequence[DigestRun]) -> Iterator[DigestRow]:
 
 def _continued(digest: AbsenceDigest) -> Iterator[DigestRow]:
     """Runs that reached their timebox and continue, or wait to continue, in another slice."""
-    runs = [
-        recalled.run
-        for recalled in digest.runs
-        if recalled.run.status not in ENDED and _was_timeboxed(recalled, digest)
-    ]
+    unfinished = [entry.run for entry in digest.runs if entry.run.status not in ENDED]
+    runs = [run for run in unfinished if _was_timeboxed(run, digest)]
     for run in runs[:_MOST_TIMEBOXED]:
         position = run.record.get("slice") or {}
         story = f"continued in slice {position['number']}" if position else "continued in another slice"
@@ -150,16 +144,13 @@ def _more_timeboxed(runs: Sequence[KnownRun], story: str) -> Iterator[DigestRow]
         yield DigestRow(state="timeboxed", subject=f"{len(runs) - _MOST_TIMEBOXED} more", story=story)
 
 
-def _was_timeboxed(recalled: DigestRun, digest: AbsenceDigest) -> bool:
-    attempts = recalled.run.record.get("attempts") or ()
-    ends = [time_or_none(attempt.get("ended_at")) for attempt in attempts if attempt.get("status") == Status.TIMEBOXED]
-    return any(at is not None and digest.since <= at <= digest.until for at in ends)
+def _was_timeboxed(run: KnownRun, digest: AbsenceDigest) -> bool:
+    attempts = [attempt for attempt in run.record.get("attempts") or () if attempt.get("status") == Status.TIMEBOXED]
+    return any(digest.since <= (time_or_none(attempt.get("ended_at")) or 0.0) <= digest.until for attempt in attempts)
 
 
-def _stopped(ended: Sequence[DigestRun]) -> Iterator[DigestRow]:
-    runs = [
-        recalled.run for recalled in ended if recalled.run.status is Status.STOPPED and not is_problem(recalled.run)
-    ]
+def _stopped(ended: Sequence[KnownRun]) -> Iterator[DigestRow]:
+    runs = [run for run in ended if run.status is Status.STOPPED and not is_problem(run)]
     if runs:
         reasons = dict.fromkeys(sanitize(str(run.record.get("reason") or "")) for run in runs)
         story = ", ".join(filter(None, reasons)) or "by a user"
@@ -170,9 +161,9 @@ def _paused(digest: AbsenceDigest) -> Iterator[DigestRow]:
     """Pauses for heat: how often, for how long in total, on which GPUs, and the highest temperature."""
     seconds = 0.0
     heat: list[JsonObject] = []
-    for recalled in digest.runs:
+    for entry in digest.runs:
         paused_at: float | None = None
-        for event in recalled.events:
+        for event in entry.events:
             at, kind = time_or_none(event.get("time")), event.get("event")
             if kind == "paused" and event.get("by") == BY_HEAT:
                 heat.append(event)
@@ -192,13 +183,9 @@ def _paused(digest: AbsenceDigest) -> Iterator[DigestRow]:
 
 
 def _longest_wait(digest: AbsenceDigest) -> Iterator[DigestRow]:
-    waits = [
-        (seconds, recalled.run) for recalled in digest.runs if (seconds := _wait_seconds(recalled, digest)) is not None
-    ]
-    if not waits:
-        return
-    seconds, run = max(waits, key=lambda wait: wait[0])
-    if seconds < _LONG_WAIT_SECONDS:
+    runs = [entry.run for entry in digest.runs]
+    seconds, run = max(((_wait_seconds(run, digest), run) for run in runs), key=lambda wait: wait[0], default=(0, None))
+    if run is None or seconds < _LONG_WAIT_SECONDS:
         return
     reasons = [sanitize(str(reason.get("message", ""))) for reason in run.record.get("hold_reasons") or ()]
     story = f"waiting for {durations.elapsed(seconds)}"
@@ -207,13 +194,13 @@ def _longest_wait(digest: AbsenceDigest) -> Iterator[DigestRow]:
     yield DigestRow(state=_WAITED, subject=_name(run), story=": ".join([story, *reasons[:1]]))
 
 
-def _wait_seconds(recalled: DigestRun, digest: AbsenceDigest) -> float | None:
-    record = recalled.run.record
-    created, started = time_or_none(record.get("created_at")), time_or_none(record.get("started_at"))
+def _wait_seconds(run: KnownRun, digest: AbsenceDigest) -> float:
+    """How long the run waited until now or until it started meanwhile; 0 for any other run."""
+    created, started = time_or_none(run.record.get("created_at")), time_or_none(run.record.get("started_at"))
     if created is None or (started is not None and started < digest.since):
-        return None
-    if started is None and recalled.run.status in ENDED:
-        return None
+        return 0.0
+    if started is None and run.status in ENDED:
+        return 0.0
     return (digest.until if started is None else started) - created
 
 
