@@ -42,7 +42,7 @@ class LineBuilder:
 
     def extend(self, pieces: Iterable[Piece]) -> LineBuilder:
         for piece in pieces:
-            self.put(*piece[:2], bold=piece.bold, chosen=piece.chosen)
+            self.put(piece.text, piece.token, bold=piece.bold, chosen=piece.chosen)
         return self
 
     def at(self, column: int) -> LineBuilder:
