@@ -24,7 +24,7 @@ from textual.widget import Widget
 from backprop_tui import tui
 from backprop_tui.tui import SWITCH_SECONDS
 from backprop_tui.tui.log.file import LineCounts, LogFile
-from backprop_tui.tui.textual_patches import partial_updates
+from backprop_tui.tui.textual_patches import terminal_io
 from backprop_tui.tui.theme import DARK, THEMES, theme_colours
 from backprop_tui.tui.widgets.line_widget import COLOURS
 from backprop_tui.tui.widgets.log import LogView
@@ -198,7 +198,7 @@ def _one(name: str, value: float, unit: str, *, goal: float | None = None, remar
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--view"]:
-        partial_updates.apply()
+        terminal_io.apply(b"")
         sys.setswitchinterval(SWITCH_SECONDS)
         OneLog(sys.argv[2]).run()
     else:

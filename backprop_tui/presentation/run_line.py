@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from enum import StrEnum
 
-from backprop_tui.domain.formatting import counted, duration, from_iso
-from backprop_tui.domain.governor.snapshot import BY_HEAT
+from backprop_tui.domain.formatting import counted, duration, from_iso, plain
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import timebox_seconds
+from backprop_tui.domain.limits import continue_below_celsius
 from backprop_tui.domain.live import Live, PostponedStop, displayed_status
 from backprop_tui.domain.metric_series import main_loss
 from backprop_tui.domain.resume_check import DOUBTFUL, Verdict
@@ -123,11 +122,11 @@ def _running(run: KnownRun, moment: Moment) -> RunLine | None:
 
 def _paused(run: KnownRun) -> RunLine:
     pause = None if run.live is None else run.live.pause
-    reason = sanitize(pause.reason if pause is not None else str(run.record.get("reason") or "paused"))
-    # The limit is left out: the line has room for the reading and for what ends the pause.
-    text = ", ".join(part for part in reason.split(", ") if not part.startswith("limit "))
-    if pause is None or pause.by == BY_HEAT:
-        text = re.sub(r"^GPU \d+ at ", "too hot, ", text)  # the GPU is named beside the line
+    text = sanitize(pause.reason if pause is not None else str(run.record.get("reason") or "paused"))
+    if pause is not None and pause.celsius is not None and run.run is not None:
+        # Shorter than the reason: the GPU is named beside the line.
+        below = continue_below_celsius(run.run.spec.limits)
+        text = f"too hot, {plain(pause.celsius)} °C, continues below {plain(below)}"
     return RunLine(clauses=(text,), tone=Tone.WARNING)
 
 

@@ -90,9 +90,11 @@ class RequestHandler:
             if request.by == PERSON and live.pause.by != PERSON:
                 self._recorder.commit(pause=Pause(since=live.pause.since, by=request.by, reason=request.reason))
             return
-        pause = Pause(since=time.time(), by=request.by, reason=request.reason)
+        gpu, celsius = request.gpu, request.celsius
+        pause = Pause(since=time.time(), by=request.by, reason=request.reason, gpu=gpu, celsius=celsius)
         self._recorder.commit(pause=pause, clock=live.clock.at(now, paused=False))
-        self._recorder.record_event("paused", request.reason, by=request.by)
+        heat = {} if celsius is None else {"gpu": gpu, "celsius": celsius}
+        self._recorder.record_event("paused", request.reason, by=request.by, **heat)
         if not self._tree.freeze():
             self._recorder.commit(problem="some processes could not be paused")
 

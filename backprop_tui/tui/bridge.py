@@ -19,13 +19,10 @@ from backprop_tui.launchers.sampler_process import SamplerProcess
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.probes.logout import LogoutPolicy, logout_policy, user_name
 from backprop_tui.store.home import Home
-from backprop_tui.tui.digest.absence import AbsenceTracker
-from backprop_tui.tui.digest.history import AbsenceDigest
-from backprop_tui.tui.focus import WindowFocus
-from backprop_tui.tui.notifications.command import EndCommand
-from backprop_tui.tui.notifications.run_ends import RunEnd, ends_between
+from backprop_tui.tui.absence import AbsenceDigest, AbsenceTracker, WindowFocus
+from backprop_tui.tui.notifications import EndCommand, RunEnd, ends_between
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.store_reader.reader import StoreReader
+from backprop_tui.tui.store_reader import StoreReader
 
 Post = Callable[[Message], object]
 

@@ -15,8 +15,8 @@ from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.probes.logout import LogoutPolicy
 from backprop_tui.store.home import Home
 from backprop_tui.tui import bridge
+from backprop_tui.tui.absence import WindowFocus
 from backprop_tui.tui.bridge import UNFOCUSED_SECONDS, Bridge, StoreFailed, StoreRead
-from backprop_tui.tui.focus import WindowFocus
 from tests.support.runs import Runs
 
 

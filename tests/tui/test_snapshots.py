@@ -17,10 +17,10 @@ from textual.pilot import Pilot
 from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.charts.source import NoCharts
 from backprop_tui.tui.glyphs import ASCII, UNICODE, Glyphs
-from backprop_tui.tui.preferences import Preferences
 from backprop_tui.tui.requests import Desk, Said
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.theme import Preferences
 from backprop_tui.tui.widgets.log import LogView
 from tests.tui.doubles import FakeBridge, FakeDesk
 from tests.tui.scene import SceneCharts, scene

@@ -20,11 +20,10 @@ from backprop_tui.presentation.machine import (
     used_ram,
 )
 from backprop_tui.tui.cells import clip, left, right
-from backprop_tui.tui.glyphs import Curves, Glyphs, bar
+from backprop_tui.tui.glyphs import Curves, Glyphs, bar, history
 from backprop_tui.tui.layout import MachineForm
 from backprop_tui.tui.lines import LineBuilder, heading
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.sparklines import history
 from backprop_tui.tui.tokens import Line, Piece, Token
 
 FULL_MEMORY = 0.97

@@ -9,13 +9,12 @@ from rich.cells import cell_len
 from backprop_tui.presentation.numbers import percent_done
 from backprop_tui.presentation.run_line import RunLine, Tone
 from backprop_tui.tui.cells import clip, joined_clauses, left, right
-from backprop_tui.tui.glyphs import Glyphs, bar
+from backprop_tui.tui.glyphs import Glyphs, bar, trend
 from backprop_tui.tui.lines import LineBuilder, heading, width_of
 from backprop_tui.tui.panes.run_columns import MARGIN, RunColumns
 from backprop_tui.tui.panes.run_list import OLDER, RunListView
 from backprop_tui.tui.panes.run_order import NEWEST, SORTS
 from backprop_tui.tui.panes.run_rows import GroupSummary, RunRow
-from backprop_tui.tui.sparklines import trend
 from backprop_tui.tui.tokens import STATE_TOKENS, TONE_TOKENS, Line, Piece, Token
 
 

@@ -14,8 +14,7 @@ from textual.screen import Screen
 from backprop_tui.plotting.track import PlottedSeriesCache
 from backprop_tui.tui.actions import COMPARE_ACTIONS, bindings
 from backprop_tui.tui.charts.choices import ChartChoices, ChartNavigator
-from backprop_tui.tui.charts.compare_screen import draw_compare
-from backprop_tui.tui.charts.compare_view import MOST_RUNS, CompareView, compare_view, compared_run
+from backprop_tui.tui.charts.compare import MOST_RUNS, CompareView, compare_view, compared_run, draw_compare
 from backprop_tui.tui.charts.source import ChartData, ChartSource
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.snapshot import Snapshot
@@ -138,7 +137,7 @@ class CompareScreen(DismissOnce, Screen[None]):
     @on(Steered)
     def _steer(self, message: Steered) -> None:
         if self.view is not None:
-            steer(message, ChartNavigator(self._choices, self.view.chart.x, self.view.whole, self.view.places))
+            steer(message, ChartNavigator(self._choices, self.view.chart.x, self.view.whole, self.view.points))
             self.paint()
 
     def action_all_options(self) -> None:

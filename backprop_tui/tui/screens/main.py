@@ -18,9 +18,9 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.states import is_held_back
+from backprop_tui.tui.absence import AbsenceDigest
 from backprop_tui.tui.actions import BY_ID, MAIN_ACTIONS, Scope, bindings
 from backprop_tui.tui.charts.source import ChartSource, NoCharts
-from backprop_tui.tui.digest.history import AbsenceDigest
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.layout import Zoom
 from backprop_tui.tui.new_run.paths import example_script
@@ -385,7 +385,7 @@ class MainScreen(PanesScreen):
             ended = sum(recalled.run.status in ENDED for recalled in digest.runs)
             self.tell(f"{counted(ended, 'run')} ended while you were away. D shows them")
             return
-        from backprop_tui.tui.digest.view import digest_view
+        from backprop_tui.tui.panes.digest import digest_view
         from backprop_tui.tui.screens.digest import RETRY, SHOW, Digest
 
         view = digest_view(digest, self.snapshot)
@@ -400,7 +400,7 @@ class MainScreen(PanesScreen):
         self.app.push_screen(Digest(view, glyphs=self.glyphs), closed)
 
     def action_compare(self) -> None:
-        from backprop_tui.tui.charts.compare_view import MOST_RUNS
+        from backprop_tui.tui.charts.compare import MOST_RUNS
         from backprop_tui.tui.screens.compare import CompareScreen
 
         runs = self._target_runs()

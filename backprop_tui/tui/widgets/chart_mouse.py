@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from textual import events, on
 from textual.message import Message
 
+from backprop_tui.tui.charts.chart import ChartFrame
 from backprop_tui.tui.charts.choices import ChartNavigator
-from backprop_tui.tui.charts.draw import ChartFrame
 from backprop_tui.tui.widgets.scroll_view import ScrollView
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class ChartMouse:
 
     def place(self, x: int) -> float:
         """Convert a column of the widget to a place on x."""
-        return self._frame.place(self._chart, x - self._left)
+        return self._frame.x_at(self._chart, x - self._left)
 
     def wheel(self, event: events.MouseEvent, *, closer: bool) -> Steered:
         return Zoomed(self.place(event.x), ZOOM if closer else 1 / ZOOM)
@@ -122,7 +122,7 @@ class ChartMouse:
 
 def over_metrics(view: MetricsView, width: int, height: int) -> ChartMouse | None:
     """Return the mouse over the chart that is read: the large one, in a grid the first; None when none is drawn."""
-    from backprop_tui.tui.charts.draw import chart_frame
+    from backprop_tui.tui.charts.chart import chart_frame
     from backprop_tui.tui.charts.metrics_tab import layout_of_view, small_chart_columns
 
     plan = layout_of_view(view, width, height)

@@ -27,7 +27,7 @@ from backprop_tui.tui.widgets.scroll_view import ScrollView
 # What draws charts is imported with the first values, which arrive after the first paint.
 if TYPE_CHECKING:
     from backprop_tui.tui.charts.chart import Chart
-    from backprop_tui.tui.charts.compare_screen import CompareLines
+    from backprop_tui.tui.charts.compare import CompareLines
     from backprop_tui.tui.charts.metrics_tab import MetricsView
     from backprop_tui.tui.charts.resources_tab import ResourcesView
 
@@ -60,7 +60,7 @@ class LossChart(LineWidget):
         width, height = self.size
         if width <= 0 or height <= 0 or self.chart is None:
             return
-        from backprop_tui.tui.charts.draw import draw_chart
+        from backprop_tui.tui.charts.chart import draw_chart
 
         edge: Line = (Piece(f"{self.glyphs.divider} ", Token.RULE),) if self._divided else (Piece(" "),)
         lines = draw_chart(self.chart, width - len(edge[0].text) - 1, height, self.glyphs)
@@ -221,7 +221,7 @@ class ComparePage(ChartSurface):
 
     def show_page(self, page: CompareLines, chart: Chart) -> None:
         """Show other lines from the same row on."""
-        from backprop_tui.tui.charts.draw import chart_frame
+        from backprop_tui.tui.charts.chart import chart_frame
 
         frame = chart_frame(chart, self.size.width - 2, page.chart_rows) if page.chart_rows else None
         self._mouse = None if frame is None else ChartMouse(chart, frame, left=1, top=page.chart_top)

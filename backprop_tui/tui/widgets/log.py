@@ -17,8 +17,7 @@ from backprop_tui.tui.glyphs import UNICODE, Glyphs
 from backprop_tui.tui.log.escapes import plain_text
 from backprop_tui.tui.log.page import LogPage, draw_search_input, draw_status
 from backprop_tui.tui.log.painting import GUTTER_COLUMNS, RowPainter, changed_cells, row_at, row_painter, row_width
-from backprop_tui.tui.log.session import LogSession
-from backprop_tui.tui.log.thread import LOOK_SECONDS, LogThread
+from backprop_tui.tui.log.session import LOOK_SECONDS, LogSession, LogThread
 from backprop_tui.tui.tokens import Line
 from backprop_tui.tui.widgets.scroll_view import ScrollView
 

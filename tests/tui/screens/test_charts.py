@@ -13,10 +13,10 @@ from textual.pilot import Pilot
 from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.charts.source import ChartData
 from backprop_tui.tui.layout import Zoom
-from backprop_tui.tui.preferences import Preferences
 from backprop_tui.tui.screens.compare import CompareScreen
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.theme import Preferences
 from backprop_tui.tui.widgets.bars import FooterBar
 from backprop_tui.tui.widgets.chart_tabs import LossChart, MetricsTab, ResourcesTab
 from backprop_tui.tui.widgets.scroll_view import ScrollView

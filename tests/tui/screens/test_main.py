@@ -17,11 +17,11 @@ from backprop_tui.domain.status import Status
 from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.bridge import StoreFailed, StoreRead
 from backprop_tui.tui.glyphs import ASCII, UNICODE
-from backprop_tui.tui.preferences import Preferences
 from backprop_tui.tui.screens.ask import Ask
 from backprop_tui.tui.screens.edit_run import EditRun
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.theme import Preferences
 from backprop_tui.tui.widgets.bars import FooterBar, HeaderBar
 from backprop_tui.tui.widgets.line_widget import LineWidget
 from backprop_tui.tui.widgets.runs import RunsTable

@@ -10,9 +10,8 @@ from textual.events import AppBlur, AppFocus
 from backprop_tui.domain.status import Status
 from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.bridge import RunsEnded
-from backprop_tui.tui.notifications.run_ends import RunEnd, ends_between
-from backprop_tui.tui.notifications.terminal import TerminalNotifier
-from backprop_tui.tui.preferences import Preferences
+from backprop_tui.tui.notifications import RunEnd, TerminalNotifier, ends_between
+from backprop_tui.tui.theme import Preferences
 from tests.tui.doubles import FakeBridge, FakeDesk
 from tests.tui.snapshots import ended, running, snapshot
 

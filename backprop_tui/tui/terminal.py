@@ -1,8 +1,8 @@
-"""Ask the terminal before the first paint for its background and for how many columns a line character takes.
+"""Asks the terminal for its background before the first paint, and restores it when a signal ends the dashboard.
 
 The question is sent first and answered while Textual is loaded, so asking costs no time. A terminal that does not
 answer costs at most `LIMIT_SECONDS` after the question. Keys typed meanwhile are kept for the application; later
-answers are removed from its input by `textual_patches.input_parser`.
+answers are removed from its input by `textual_patches.terminal_io`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,12 @@ from __future__ import annotations
 import os
 import re
 import select
+import signal
 import termios
+import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -26,6 +30,13 @@ _POSITION = re.compile(rb"\x1b\[(\d+);(\d+)R")
 _BACKGROUND = re.compile(rb"\x1b\]11;([^\x07\x1b]*)(?:\x07|\x1b\\)")
 _IDENTITY = re.compile(rb"\x1b\[\?[\d;]*c")
 _COLOUR = re.compile(rb"rgba?:([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})")
+ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+PATIENCE_SECONDS = 3.0  # then the process exits without the application, which may hang on a terminal nobody reads
+# Undoes what Textual's driver sets: mouse, focus, paste, resize reports, keyboard protocol, wrap, screen, cursor.
+_RESET_SEQUENCE = (
+    b"\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?1016l\x1b[?1004l\x1b[?2004l\x1b[?2048l"
+    b"\x1b[<u\x1b[?7h\x1b[?2026l\x1b[?1049l\x1b[?25h\x1b[0m"
+)
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +62,8 @@ class TerminalProbe:
     def ask(self) -> None:
         """Send the question, if input and output are a terminal and the program runs in its foreground."""
         try:
-            if not (os.isatty(self._input) and os.isatty(self._output)):
-                return
-            if os.tcgetpgrp(self._input) != os.getpgrp():
+            is_terminal = os.isatty(self._input) and os.isatty(self._output)
+            if not is_terminal or os.tcgetpgrp(self._input) != os.getpgrp():
                 return
             if os.environ.get("TERM", "dumb") in BASIC_TERMINALS:
                 return
@@ -97,7 +107,6 @@ class TerminalProbe:
 
 
 def parse_answers(received: bytes) -> Terminal:
-    """Split bytes from the terminal into its answers and what was typed."""
     position = _POSITION.search(received)
     background = _BACKGROUND.search(received)
     typed = received
@@ -117,3 +126,55 @@ def _is_light(colour: bytes) -> bool | None:
         return None
     red, green, blue = (int(digits, 16) / float(16 ** len(digits) - 1) for digits in match.groups())
     return bool(0.299 * red + 0.587 * green + 0.114 * blue > 0.5)
+
+
+@contextmanager
+def ended_by_signals(
+    leave: Callable[[int], None],
+    *,
+    attributes: Sequence[Any] | None = None,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> Iterator[None]:
+    """Call `leave` from the main thread with 128 + the number of a signal that would end the process.
+
+    When the application has not ended after `patience_seconds`, restore the terminal as far as it accepts output, its
+    settings to `attributes` (None: to what they are now), and exit.
+    """
+    attributes = attributes or _terminal_attributes()
+    before = {number: signal.getsignal(number) for number in ENDING}
+
+    def end(number: int, _frame: object) -> None:
+        # Takes no lock and does not touch the loop: the signal may have come while either was held.
+        code = 128 + number
+        timer = threading.Timer(patience_seconds, _exit_by_force, (code, attributes))
+        timer.daemon = True
+        timer.start()
+        leave(code)
+
+    for number in ENDING:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _terminal_attributes() -> Sequence[Any] | None:
+    """Return the terminal's settings; None when standard input is no terminal."""
+    try:
+        return termios.tcgetattr(0)
+    except termios.error:
+        return None
+
+
+def _exit_by_force(code: int, attributes: Sequence[Any] | None) -> None:
+    try:
+        if attributes is not None:
+            termios.tcsetattr(0, termios.TCSANOW, list(attributes))
+        # A descriptor of its own: O_NONBLOCK on ours would apply to the shell too.
+        terminal = os.open("/dev/tty", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        os.write(terminal, _RESET_SEQUENCE)
+    except (OSError, termios.error):
+        pass  # the terminal is gone
+    os._exit(code)

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.store.home import Home
-from backprop_tui.tui.digest.absence import AWAY_SECONDS, AbsenceTracker, LastSeen
-from backprop_tui.tui.focus import SILENCE_SECONDS, WindowFocus
+from backprop_tui.tui.absence import AWAY_SECONDS, SILENCE_SECONDS, AbsenceTracker, LastSeen, WindowFocus
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.store_reader.reader import StoreReader
+from backprop_tui.tui.store_reader import StoreReader
 from tests.support.runs import Runs
 
 
@@ -168,7 +167,7 @@ def test_the_best_loss_is_the_lowest_and_not_the_last(store: Home) -> None:
     directory = Runs(store).queued("a")
     with open(directory.file("metrics.jsonl"), "w", encoding="ascii") as file:
         file.writelines(f'{{"time":"2026-01-01T00:00:00Z","metrics":{{"loss":{loss}}}}}\n' for loss in (3.0, 0.5, 0.7))
-    from backprop_tui.tui.digest.history import best_loss
+    from backprop_tui.tui.absence import best_loss
     from tests.tui.snapshots import ended
 
     assert best_loss(store, ended("a", metrics={"loss": 0.7})) == 0.5

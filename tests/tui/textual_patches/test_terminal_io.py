@@ -7,11 +7,11 @@ import inspect
 
 from textual._compositor import ChopsUpdate
 
-from backprop_tui.tui.textual_patches import partial_updates
+from backprop_tui.tui.textual_patches import terminal_io
 
 
 def test_textual_still_has_the_method_that_is_patched() -> None:
     source = inspect.getsource(ChopsUpdate.__dict__["render_segments"])
-    if ChopsUpdate.render_segments is partial_updates.render_segments:  # applied by an earlier test of this process
+    if ChopsUpdate.render_segments is terminal_io.render_segments:  # applied by an earlier test of this process
         return
-    assert hashlib.sha256(source.encode()).hexdigest() == partial_updates.REPLACED_SOURCE
+    assert hashlib.sha256(source.encode()).hexdigest() == terminal_io.REPLACED_SOURCE

@@ -9,8 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.plotting.axes import Scale
-from backprop_tui.tui.charts.chart import AxisUnit, Chart, ChartCurve
-from backprop_tui.tui.charts.draw import axis_duration, chart_frame, draw_chart, tick_labels
+from backprop_tui.tui.charts.chart import (
+    AxisUnit,
+    Chart,
+    ChartCurve,
+    axis_duration,
+    chart_frame,
+    draw_chart,
+    tick_labels,
+)
 from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.lines import text_of, width_of
 from backprop_tui.tui.tokens import Token
@@ -93,9 +100,9 @@ def test_a_dragged_range_shows_both_ends() -> None:
 def test_a_frame_knows_the_position_under_a_column() -> None:
     frame = chart_frame(CHART, 60, 14)
     assert frame is not None
-    assert frame.place(CHART, 0) == pytest.approx(100 / frame.columns / 2)
-    assert frame.place(CHART, 59) == pytest.approx(100, abs=2)
-    assert frame.place(CHART, frame.margin + 1 + frame.columns // 2) == pytest.approx(50, abs=2)
+    assert frame.x_at(CHART, 0) == pytest.approx(100 / frame.columns / 2)
+    assert frame.x_at(CHART, 59) == pytest.approx(100, abs=2)
+    assert frame.x_at(CHART, frame.margin + 1 + frame.columns // 2) == pytest.approx(50, abs=2)
     assert chart_frame(CHART, 10, 14) is None
     assert chart_frame(replace(CHART, curves=()), 60, 14) is None
 

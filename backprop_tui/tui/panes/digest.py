@@ -1,13 +1,12 @@
-"""The digest as it is shown: what ended and how, what was paused for heat, and the longest wait."""
+"""The digest of an absence: what ended and how, what was paused for heat, and the longest wait."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 
-from backprop_tui.domain.formatting import counted, from_iso
+from backprop_tui.domain.formatting import counted, plain, time_or_none
 from backprop_tui.domain.governor.snapshot import BY_HEAT
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
@@ -17,17 +16,16 @@ from backprop_tui.presentation.causes import cause_text
 from backprop_tui.presentation.known_run import KnownRun, usable_checkpoints
 from backprop_tui.presentation.states import PROBLEM_STATUSES, is_problem
 from backprop_tui.store.fields import JsonObject
+from backprop_tui.tui.absence import AbsenceDigest
 from backprop_tui.tui.cells import clip, left, wrapped
-from backprop_tui.tui.digest.history import AbsenceDigest, DigestRun
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import LineBuilder
-from backprop_tui.tui.panes.events import event_time
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.tokens import STATE_TOKENS, Line, Piece, Token
 
-MOST_FAILURES = 12
+_MOST_FAILURES = 12
 _MOST_TIMEBOXED = 3
-LONG_WAIT_SECONDS = 600.0  # shorter waits are left out
+_LONG_WAIT_SECONDS = 600.0  # shorter waits are left out
 _WAITED = "waited"
 _STATE_CELLS = 12
 _SUBJECT_LEAST, _SUBJECT_MOST = 12, 24
@@ -57,13 +55,15 @@ class DigestView:
 
 def digest_view(digest: AbsenceDigest, snapshot: Snapshot) -> DigestView:
     """The digest; runs that were resumed or removed since are not offered for a retry."""
-    ended = [recalled for recalled in digest.runs if recalled.run.status in ENDED]
-    problems = sorted((recalled.run for recalled in ended if is_problem(recalled.run)), key=_severity)
-    failures = [_failure(run) for run in problems[:MOST_FAILURES]]
-    if len(problems) > MOST_FAILURES:
-        more = f"{len(problems) - MOST_FAILURES} more"
+    ended = [entry.run for entry in digest.runs if entry.run.status in ENDED]
+    # Failed runs before lost ones, then those that a guard stopped.
+    order = (Status.FAILED, Status.LOST, Status.STOPPED)
+    problems = sorted(filter(is_problem, ended), key=lambda run: order.index(run.status))
+    failures = [_failure(run) for run in problems[:_MOST_FAILURES]]
+    if len(problems) > _MOST_FAILURES:
+        more = f"{len(problems) - _MOST_FAILURES} more"
         failures.append(DigestRow(state="failed", subject=more, story="! goes from one to the next"))
-    rows = [*_completed(ended), *_timeboxed(ended), *_continued(digest), *_stopped(ended)]
+    rows = [*_completed(digest), *_timeboxed(ended), *_continued(digest), *_stopped(ended)]
     rows += [*_paused(digest), *_longest_wait(digest)]
     if digest.unread:
         story = "too many runs to look for pauses"
@@ -78,11 +78,6 @@ def digest_view(digest: AbsenceDigest, snapshot: Snapshot) -> DigestView:
     )
 
 
-def has_news(digest: AbsenceDigest) -> bool:
-    """Whether any run has ended."""
-    return any(recalled.run.status in ENDED for recalled in digest.runs)
-
-
 def _when(digest: AbsenceDigest) -> str:
     since = durations.clock(digest.since)
     if durations.day(digest.since) != durations.day(digest.until):
@@ -90,11 +85,6 @@ def _when(digest: AbsenceDigest) -> str:
     if digest.back_at is None:
         return f"Since {since}"
     return f"Away {durations.elapsed(digest.back_at - digest.since)}, since {since}"
-
-
-def _severity(run: KnownRun) -> int:
-    """Failed runs before lost ones, then those that a guard stopped."""
-    return (Status.FAILED, Status.LOST, Status.STOPPED).index(run.status)
 
 
 def _failure(run: KnownRun) -> DigestRow:
@@ -111,21 +101,21 @@ def _failure(run: KnownRun) -> DigestRow:
     )
 
 
-def _completed(ended: Sequence[DigestRun]) -> Iterator[DigestRow]:
-    completed = [recalled for recalled in ended if recalled.run.status is Status.COMPLETED]
+def _completed(digest: AbsenceDigest) -> Iterator[DigestRow]:
+    completed = [entry for entry in digest.runs if entry.run.status is Status.COMPLETED]
     if not completed:
         return
-    with_loss = [recalled for recalled in completed if recalled.best_loss is not None]
-    best = min(with_loss, key=lambda recalled: recalled.best_loss or 0.0, default=None)
     story = "no loss found"
-    if best is not None:
+    with_loss = [entry for entry in completed if entry.best_loss is not None]
+    if with_loss:
+        best = min(with_loss, key=lambda entry: entry.best_loss or 0.0)
         name = f", {_name(best.run)}" if len(completed) > 1 else ""
         story = f"best loss {numbers.metric(best.best_loss)}{name}"
-    yield DigestRow(state="completed", subject=_subject([recalled.run for recalled in completed]), story=story)
+    yield DigestRow(state="completed", subject=_subject([entry.run for entry in completed]), story=story)
 
 
-def _timeboxed(ended: Sequence[DigestRun]) -> Iterator[DigestRow]:
-    runs = [recalled.run for recalled in ended if recalled.run.status is Status.TIMEBOXED]
+def _timeboxed(ended: Sequence[KnownRun]) -> Iterator[DigestRow]:
+    runs = [run for run in ended if run.status is Status.TIMEBOXED]
     for run in runs[:_MOST_TIMEBOXED]:
         checkpoints = usable_checkpoints(run.record)
         step = checkpoints[-1].get("step") if checkpoints else None
@@ -133,37 +123,33 @@ def _timeboxed(ended: Sequence[DigestRun]) -> Iterator[DigestRow]:
         if checkpoints:
             story = "r resumes" + ("" if step is None else f" from step {numbers.count(step)}")
         yield DigestRow(state="timeboxed", subject=_name(run), story=story)
-    if len(runs) > _MOST_TIMEBOXED:
-        yield DigestRow(state="timeboxed", subject=f"{len(runs) - _MOST_TIMEBOXED} more", story="r resumes each")
+    yield from _more_timeboxed(runs, "r resumes each")
 
 
 def _continued(digest: AbsenceDigest) -> Iterator[DigestRow]:
     """Runs that reached their timebox and continue, or wait to continue, in another slice."""
-    runs = [
-        recalled.run
-        for recalled in digest.runs
-        if recalled.run.status not in ENDED and _was_timeboxed(recalled, digest)
-    ]
+    unfinished = [entry.run for entry in digest.runs if entry.run.status not in ENDED]
+    runs = [run for run in unfinished if _was_timeboxed(run, digest)]
     for run in runs[:_MOST_TIMEBOXED]:
-        its_slice = run.record.get("slice") or {}
-        number, total = its_slice.get("number"), its_slice.get("of")
-        story = "continued in another slice" if number is None else f"continued in slice {number}"
-        yield DigestRow(state="timeboxed", subject=_name(run), story=story + ("" if total is None else f" of {total}"))
+        position = run.record.get("slice") or {}
+        story = f"continued in slice {position['number']}" if position else "continued in another slice"
+        story += f" of {position['of']}" if position.get("of") is not None else ""
+        yield DigestRow(state="timeboxed", subject=_name(run), story=story)
+    yield from _more_timeboxed(runs, "continued in slices")
+
+
+def _more_timeboxed(runs: Sequence[KnownRun], story: str) -> Iterator[DigestRow]:
     if len(runs) > _MOST_TIMEBOXED:
-        more = f"{len(runs) - _MOST_TIMEBOXED} more"
-        yield DigestRow(state="timeboxed", subject=more, story="continued in slices")
+        yield DigestRow(state="timeboxed", subject=f"{len(runs) - _MOST_TIMEBOXED} more", story=story)
 
 
-def _was_timeboxed(recalled: DigestRun, digest: AbsenceDigest) -> bool:
-    attempts = recalled.run.record.get("attempts") or ()
-    ends = [_moment(attempt, "ended_at") for attempt in attempts if attempt.get("status") == Status.TIMEBOXED]
-    return any(at is not None and digest.since <= at <= digest.until for at in ends)
+def _was_timeboxed(run: KnownRun, digest: AbsenceDigest) -> bool:
+    attempts = [attempt for attempt in run.record.get("attempts") or () if attempt.get("status") == Status.TIMEBOXED]
+    return any(digest.since <= (time_or_none(attempt.get("ended_at")) or 0.0) <= digest.until for attempt in attempts)
 
 
-def _stopped(ended: Sequence[DigestRun]) -> Iterator[DigestRow]:
-    runs = [
-        recalled.run for recalled in ended if recalled.run.status is Status.STOPPED and not is_problem(recalled.run)
-    ]
+def _stopped(ended: Sequence[KnownRun]) -> Iterator[DigestRow]:
+    runs = [run for run in ended if run.status is Status.STOPPED and not is_problem(run)]
     if runs:
         reasons = dict.fromkeys(sanitize(str(run.record.get("reason") or "")) for run in runs)
         story = ", ".join(filter(None, reasons)) or "by a user"
@@ -172,40 +158,33 @@ def _stopped(ended: Sequence[DigestRun]) -> Iterator[DigestRow]:
 
 def _paused(digest: AbsenceDigest) -> Iterator[DigestRow]:
     """Pauses for heat: how often, for how long in total, on which GPUs, and the highest temperature."""
-    count, seconds = 0, 0.0
-    gpus: dict[str, None] = {}
-    hottest: int | None = None
-    for recalled in digest.runs:
+    seconds = 0.0
+    heat: list[JsonObject] = []
+    for entry in digest.runs:
         paused_at: float | None = None
-        for event in recalled.events:
-            at, kind = event_time(event), event.get("event")
+        for event in entry.events:
+            at, kind = time_or_none(event.get("time")), event.get("event")
             if kind == "paused" and event.get("by") == BY_HEAT:
-                count, paused_at = count + 1, at
-                match = re.search(r"GPU (\d+) at (\d+) C", str(event.get("message")))
-                if match is not None:
-                    gpus[match[1]] = None
-                    hottest = max(hottest or 0, int(match[2]))
+                heat.append(event)
+                paused_at = at
             elif paused_at is not None and at is not None and kind in ("continued", "ended", "stopping"):
                 seconds, paused_at = seconds + at - paused_at, None
         if paused_at is not None:
             seconds += digest.until - paused_at
-    if count:
+    if heat:
+        gpus = sorted({event["gpu"] for event in heat if event.get("gpu") is not None})
+        hottest = max((event["celsius"] for event in heat if event.get("celsius") is not None), default=None)
         clauses = [f"{durations.elapsed(seconds)} in total"]
-        clauses += [f"GPU {', '.join(sorted(gpus, key=int))}"] if gpus else []
-        clauses += [] if hottest is None else [f"up to {hottest} C"]
-        times = "once" if count == 1 else "twice" if count == 2 else f"{count} times"
+        clauses += [f"GPU {', '.join(map(str, gpus))}"] if gpus else []
+        clauses += [] if hottest is None else [f"up to {plain(hottest)} °C"]
+        times = {1: "once", 2: "twice"}.get(len(heat), f"{len(heat)} times")
         yield DigestRow(state="paused", subject=f"{times} for heat", story=", ".join(clauses))
 
 
 def _longest_wait(digest: AbsenceDigest) -> Iterator[DigestRow]:
-    """The longest wait among runs that are still queued or were started meanwhile."""
-    waits = [
-        (seconds, recalled.run) for recalled in digest.runs if (seconds := _wait_seconds(recalled, digest)) is not None
-    ]
-    if not waits:
-        return
-    seconds, run = max(waits, key=lambda wait: wait[0])
-    if seconds < LONG_WAIT_SECONDS:
+    runs = [entry.run for entry in digest.runs]
+    seconds, run = max(((_wait_seconds(run, digest), run) for run in runs), key=lambda wait: wait[0], default=(0, None))
+    if run is None or seconds < _LONG_WAIT_SECONDS:
         return
     reasons = [sanitize(str(reason.get("message", ""))) for reason in run.record.get("hold_reasons") or ()]
     story = f"waiting for {durations.elapsed(seconds)}"
@@ -214,12 +193,13 @@ def _longest_wait(digest: AbsenceDigest) -> Iterator[DigestRow]:
     yield DigestRow(state=_WAITED, subject=_name(run), story=": ".join([story, *reasons[:1]]))
 
 
-def _wait_seconds(recalled: DigestRun, digest: AbsenceDigest) -> float | None:
-    created, started = _moment(recalled.run.record, "created_at"), _moment(recalled.run.record, "started_at")
+def _wait_seconds(run: KnownRun, digest: AbsenceDigest) -> float:
+    """How long the run waited until now or until it started meanwhile; 0 for any other run."""
+    created, started = time_or_none(run.record.get("created_at")), time_or_none(run.record.get("started_at"))
     if created is None or (started is not None and started < digest.since):
-        return None
-    if started is None and recalled.run.status in ENDED:
-        return None
+        return 0.0
+    if started is None and run.status in ENDED:
+        return 0.0
     return (digest.until if started is None else started) - created
 
 
@@ -237,13 +217,6 @@ def _subject(runs: Sequence[KnownRun]) -> str:
 
 def _name(run: KnownRun) -> str:
     return sanitize(str(run.record["name"]))
-
-
-def _moment(record: JsonObject, key: str) -> float | None:
-    try:
-        return from_iso(record.get(key))
-    except (TypeError, ValueError):
-        return None
 
 
 def draw_digest(view: DigestView, width: int, glyphs: Glyphs) -> list[Line]:
@@ -278,19 +251,12 @@ def _draw_row(row: DigestRow, width: int, subject: int, glyphs: Glyphs) -> list[
     return lines
 
 
-def digest_keys(view: DigestView) -> list[tuple[str, str]]:
-    """The keys that apply, with what they do."""
+def draw_digest_keys(view: DigestView, width: int, *, scrolls: bool) -> Line:
     keys = [("enter", "open the first failure")] if view.first_failure is not None else []
     keys += [("R", f"retry {len(view.retry)} of them")] if view.retry else []
-    return [*keys, ("esc", "close")]
-
-
-def draw_digest_keys(view: DigestView, width: int, *, scrolls: bool) -> Line:
+    keys += [("j k", "scroll")] if scrolls else []
     builder = LineBuilder().put(" ")
-    keys = digest_keys(view)
-    if scrolls:
-        keys.insert(-1, ("j k", "scroll"))
-    for key, text in keys:
+    for key, text in [*keys, ("esc", "close")]:
         fits = builder.column == 1 or builder.column + len(key) + len(text) + 2 <= width
         builder.put(key, Token.ACCENT, bold=True).put(f" {text if fits else text.split(' ')[0]}", Token.MUTED)
         builder.put("    " if width >= 80 else "  ")

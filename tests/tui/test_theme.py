@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.tui.glyphs import ASCII, UNICODE, Curves
-from backprop_tui.tui.preferences import Preferences, load_preferences
-from backprop_tui.tui.terminal_probe import Terminal
-from backprop_tui.tui.theme import DARK, LIGHT, TERMINAL
+from backprop_tui.tui.terminal import Terminal
+from backprop_tui.tui.theme import DARK, LIGHT, TERMINAL, Preferences, load_preferences
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from backprop_tui.tui.terminal_probe import LIMIT_SECONDS, QUESTION, Terminal, parse_answers
+from backprop_tui.tui.terminal import LIMIT_SECONDS, QUESTION, Terminal, parse_answers
 
 NARROW, WIDE = b"\x1b[1;2R", b"\x1b[1;3R"
 LIGHT, DARK = b"\x1b]11;rgb:fcfc/fcfc/fafa\x1b\\", b"\x1b]11;rgb:0f/14/19\x07"
@@ -25,9 +25,9 @@ PATIENCE_SECONDS = 20.0
 # Asks, and writes as JSON what it was told, how long it waited, and whether the terminal is as it was.
 ASKS = """
 import json, sys, termios, time
-from backprop_tui.tui import terminal_probe
-from backprop_tui.tui.terminal_probe import TerminalProbe
-terminal_probe.LIMIT_SECONDS = float(sys.argv[2])
+from backprop_tui.tui import terminal
+from backprop_tui.tui.terminal import TerminalProbe
+terminal.LIMIT_SECONDS = float(sys.argv[2])
 before = termios.tcgetattr(0)
 probe = TerminalProbe()
 probe.ask()
@@ -42,15 +42,15 @@ open(sys.argv[1], "w").write(json.dumps(found))
 # Asks, starts an application, and writes the keys that it heard until q.
 LISTENS = """
 import json, sys, time
-from backprop_tui.tui import terminal_probe
-from backprop_tui.tui.terminal_probe import TerminalProbe
-terminal_probe.LIMIT_SECONDS = float(sys.argv[2])
+from backprop_tui.tui import terminal
+from backprop_tui.tui.terminal import TerminalProbe
+terminal.LIMIT_SECONDS = float(sys.argv[2])
 probe = TerminalProbe()
 probe.ask()
 from textual.app import App
 from textual.widgets import Static
-from backprop_tui.tui.textual_patches import input_parser
-input_parser.apply(probe.answer().typed)
+from backprop_tui.tui.textual_patches import terminal_io
+terminal_io.apply(probe.answer().typed)
 
 class Listener(App):
     keys = []

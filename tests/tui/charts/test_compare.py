@@ -8,8 +8,7 @@ import pytest
 
 from backprop_tui.presentation.compare import ComparedRun
 from backprop_tui.tui.charts.choices import ChartChoices
-from backprop_tui.tui.charts.compare_screen import draw_compare
-from backprop_tui.tui.charts.compare_view import CompareView, compare_view, compared_run
+from backprop_tui.tui.charts.compare import CompareView, compare_view, compared_run, draw_compare
 from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.lines import text_of, width_of
 from tests.tui.charts.runs import chart_data, falling, series

@@ -14,8 +14,7 @@ from backprop_tui.store.home import Home
 from backprop_tui.store.index import RECENT, scan_runs, update
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.watched_file import WatchedFile
-from backprop_tui.tui.store_reader.reader import StoreReader
-from backprop_tui.tui.store_reader.runs import CurveReader
+from backprop_tui.tui.store_reader import CurveReader, StoreReader
 from tests.support.runs import Runs
 
 

@@ -8,8 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.tui.glyphs import ASCII, UNICODE, Curves, bar, start_tokens
-from backprop_tui.tui.sparklines import blocks, braille, history, trend, trend_word
+from backprop_tui.tui.glyphs import (
+    ASCII,
+    UNICODE,
+    Curves,
+    bar,
+    blocks,
+    braille,
+    history,
+    start_tokens,
+    trend,
+    trend_word,
+)
 
 shares = st.one_of(st.none(), st.floats(min_value=-1, max_value=2))
 

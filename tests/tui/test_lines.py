@@ -33,5 +33,5 @@ def test_a_wide_character_is_never_cut() -> None:
 def test_the_spans_cover_every_change_in_order_and_lie_within_the_row(before: Line, now: Line, width: int) -> None:
     spans = changed_spans(before, now, width)
     assert all(0 <= start < end <= width for start, end in spans)
-    assert all(one[1] <= following[0] for one, following in pairwise(spans))
+    assert all(span[1] <= following[0] for span, following in pairwise(spans))
     assert changed_spans(now, now, width) == []
