@@ -163,8 +163,8 @@ async def look(config: Path, shots: list[Shot]) -> None:
 
 async def shoot(app: Dashboard, pilot: Pilot[int], shot: Shot) -> None:
     """From the main screen to the picture, and back."""
+    from backprop_tui.tui.panes.runs import RunsTable
     from backprop_tui.tui.screens.main import MainScreen
-    from backprop_tui.tui.widgets.runs import RunsTable
 
     app.theme = shot.theme
     await pilot.resize_terminal(*shot.size)

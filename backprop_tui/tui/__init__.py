@@ -9,7 +9,7 @@ from backprop_tui.store.home import Home
 
 if TYPE_CHECKING:
     from backprop_tui.tui.app import Dashboard
-    from backprop_tui.tui.commands import CommandRunner, RunParser
+    from backprop_tui.tui.commands import CommandLine, CommandRunner
     from backprop_tui.tui.terminal import TerminalProbe
 
 RECORD_SECONDS = 3.0  # how long closing waits until requests are on disk
@@ -26,7 +26,7 @@ def run_dashboard(
     looks_of: str | None = None,
     is_demo: bool = False,
     demo: Callable[[], int] | None = None,
-    parse_run: RunParser | None = None,
+    command_line: CommandLine | None = None,
 ) -> int:
     """Runs the dashboard and returns the exit code.
 
@@ -37,7 +37,7 @@ def run_dashboard(
         looks_of: The config.toml with the settings of the dashboard's appearance; by default `config_path`.
         is_demo: Whether this is the demo, whose runs are deleted afterwards.
         demo: Runs the demo and returns its exit code; the dashboard then comes back.
-        parse_run: Parses the words after `run` of a command line; without it the dashboard cannot start runs.
+        command_line: The functions of the command line that the dashboard offers; without it no run can be started.
 
     Raises:
         ConfigError: a setting is invalid.
@@ -48,7 +48,9 @@ def run_dashboard(
     for name in _SIZE_VARIABLES:
         os.environ.pop(name, None)
     while True:
-        app, code = _run_once(home, config_path, selected_run, looks_of=looks_of, is_demo=is_demo, parse_run=parse_run)
+        app, code = _run_once(
+            home, config_path, selected_run, looks_of=looks_of, is_demo=is_demo, command_line=command_line
+        )
         if not app.wants_demo:
             return code
         demo_code = 0 if demo is None else demo()
@@ -63,7 +65,7 @@ def _run_once(
     *,
     looks_of: str | None,
     is_demo: bool,
-    parse_run: RunParser | None,
+    command_line: CommandLine | None,
 ) -> tuple[Dashboard, int]:
     """Runs a new dashboard until it is left; returns it with its exit code."""
     from backprop_tui.tui.terminal import TerminalProbe, ended_by_signals
@@ -73,7 +75,7 @@ def _run_once(
     try:
         from backprop_tui.tui.commands import CommandRunner
 
-        runner = CommandRunner(home, config_path, parse_run)
+        runner = CommandRunner(home, config_path, command_line)
         app = dashboard(home, config_path, selected_run, probe=probe, looks_of=looks_of, is_demo=is_demo, runner=runner)
         with ended_by_signals(app.leave, attributes=probe.attributes):
             code = app.run() or 0
@@ -97,7 +99,7 @@ def dashboard(
     import os
     import sys
 
-    from backprop_tui.tui import absence, app, bridge, commands, notifications, requests, terminal, theme
+    from backprop_tui.tui import absence, app, bridge, commands, notifications, terminal, theme
     from backprop_tui.tui.charts.source import ChartReader
     from backprop_tui.tui.textual_patches import terminal_io
 
@@ -110,5 +112,7 @@ def dashboard(
     focus = absence.WindowFocus()
     end_command = notifications.EndCommand(home, prefs.end_command)
     source = bridge.Bridge(home, config_path, prefs.refresh_seconds, focus, is_demo=is_demo, end_command=end_command)
-    desk = requests.CommandDesk(runner or commands.CommandRunner(home, config_path))
-    return app.Dashboard(source, desk, prefs, charts=ChartReader(home), selected_run=selected_run, focus=focus)
+    runner = runner or commands.CommandRunner(home, config_path)
+    return app.Dashboard(
+        source, command_runner, prefs, charts=ChartReader(home), selected_run=selected_run, focus=focus
+    )

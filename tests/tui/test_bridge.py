@@ -111,7 +111,7 @@ def test_a_supervisor_that_cannot_be_started_is_reported_and_the_bridge_continue
     Runs(store).queued("a")
     first, second = asyncio.run(_posted(_bridge(store), 2))
     assert isinstance(first, StoreFailed)
-    assert first.words == "held by another machine"
+    assert first.reason == "held by another machine"
     assert isinstance(second, StoreRead)
     assert calls == [] or set(calls) == {"sampler"}
 
@@ -156,5 +156,5 @@ def test_the_traceback_of_an_internal_error_is_saved(
     Runs(store).queued("a")
     (posted,) = asyncio.run(_posted(_bridge(store), 1))
     assert isinstance(posted, StoreFailed)
-    assert "faults.log" in posted.words
+    assert "faults.log" in posted.reason
     assert "ZeroDivisionError" in Path(store.root, "faults.log").read_text()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from backprop_tui.cli import output, tables
@@ -26,7 +26,7 @@ from backprop_tui.cli.doctor.work import check_index, check_settings, check_work
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.machine import MachineProbe, machine_settings
 from backprop_tui.cli.session import Session
-from backprop_tui.client.session import current_directory
+from backprop_tui.client.session import ClientSession, current_directory
 from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.load import run_limits
 from backprop_tui.domain.formatting import counted
@@ -44,19 +44,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(_arguments: argparse.Namespace, session: Session) -> int:
-    findings = list(_findings(session))
+    findings = list(check_machine(session))
     counts = Counter(finding.level for finding in findings)
     if session.json:
         output.json_value({"ok": not counts[Level.BAD], "checks": [asdict(finding) for finding in findings]})
     else:
-        for finding in findings:
-            _show(finding)
-        output.line()
-        output.line(_summary(counts))
+        for line in report_lines(findings, output.width()):
+            output.line(line)
     return SOMETHING_BAD if counts[Level.BAD] else OK
 
 
-def _findings(session: Session) -> Iterator[Finding]:
+def check_machine(session: ClientSession) -> Iterator[Finding]:
     settings = machine_settings(session.config_path)
     probe = MachineProbe(session.home, probe=settings.probe, sample_seconds=settings.limits.sample_seconds)
     limits = _limits(session)
@@ -75,7 +73,7 @@ def _findings(session: Session) -> Iterator[Finding]:
     yield from check_terminal(os.environ, size=terminal_size())
 
 
-def _limits(session: Session) -> RunLimits:
+def _limits(session: ClientSession) -> RunLimits:
     """The limits of a run queued here; if the settings are wrong, their own check says so."""
     try:
         return run_limits(session.settings())
@@ -83,17 +81,18 @@ def _limits(session: Session) -> RunLimits:
         return RunLimits()
 
 
-def _show(finding: Finding) -> None:
-    for line in _lines(f"{finding.level:<5} {finding.check:<12} ", finding.message):
-        output.line(line)
-    if finding.advice is not None:
-        for line in _lines(" " * 16 + "-> ", finding.advice):
-            output.line(line)
+def report_lines(findings: Sequence[Finding], width: int | None) -> Iterator[str]:
+    """The report as text, wrapped to `width` columns; None: not wrapped."""
+    for finding in findings:
+        yield from _lines(f"{finding.level:<5} {finding.check:<12} ", finding.message, width)
+        if finding.advice is not None:
+            yield from _lines(" " * 16 + "-> ", finding.advice, width)
+    yield ""
+    yield _summary(Counter(finding.level for finding in findings))
 
 
-def _lines(begin: str, text: str) -> list[str]:
-    """Wrapped to the width of the terminal and indented by the length of `begin`; one line if there is no terminal."""
-    width = output.width()
+def _lines(begin: str, text: str, width: int | None) -> list[str]:
+    """Wrapped, and indented by the length of `begin`."""
     whole = tables.one_line(begin + text)
     if width is None or len(whole) <= width:
         return [whole]

@@ -21,6 +21,8 @@ from backprop_tui.cli.session import Session
 from backprop_tui.client.handles import HELP, resolve
 from backprop_tui.client.queueing import queue_places
 from backprop_tui.client.runs import record_of, split
+from backprop_tui.client.session import ClientSession
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import Status
 from backprop_tui.launchers.lease import is_signed_elsewhere, supervisor_pid
 from backprop_tui.presentation.known_run import KnownRun, Moment
@@ -46,7 +48,19 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     return OK
 
 
-def _machine(session: Session) -> None:
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class StatusReport:
+    """The state of the machine, of its governor and supervisor, and the unfinished runs."""
+
+    machine: MachineReadings
+    governor: GovernorReport
+    supervisor_pid: int | None
+    unfinished: Sequence[RunView]
+    problem: str | None  # why the settings cannot be used
+
+
+def read_status(session: ClientSession) -> StatusReport:
+    """Measures the machine and reads the rest; starts a supervisor if one is needed."""
     settings = machine_settings(session.config_path)
     probe = MachineProbe(session.home, probe=settings.probe, sample_seconds=settings.limits.sample_seconds)
     unfinished, _ = split(session.home)
@@ -54,24 +68,33 @@ def _machine(session: Session) -> None:
     machine = probe.view()
     pid = supervisor_pid(session.home)
     written = governor_record(session.home) if pid is not None else None
-    governor = governor_report(session.home, written, settings.limits)
+    return StatusReport(
+        machine=machine,
+        governor=governor_report(session.home, written, settings.limits),
+        supervisor_pid=pid,
+        unfinished=unfinished,
+        problem=None if settings.wrong is None else str(settings.wrong),
+    )
+
+
+def _machine(session: Session) -> None:
+    status = read_status(session)
     if session.json:
-        output.json_value(_as_json(session, machine, governor, pid, unfinished))
+        output.json_value(status_json(session, status))
         return
-    if settings.wrong is not None:
-        diagnostics.complain(str(settings.wrong))
-    _show(session, machine, governor, pid, unfinished)
+    if status.problem is not None:
+        diagnostics.complain(status.problem)
+    _show(session, status.machine, status.governor, status.supervisor_pid, status.unfinished)
 
 
-def _as_json(
-    session: Session, machine: MachineReadings, governor: GovernorReport, pid: int | None, unfinished: Sequence[RunView]
-) -> JsonObject:
-    records = [record_of(session.home, run) for run in unfinished]
+def status_json(session: ClientSession, status: StatusReport) -> JsonObject:
+    """The object that `--json` writes."""
+    records = [record_of(session.home, run) for run in status.unfinished]
     return {
-        "host": machine.host_json(),
-        "gpus": machine.gpus_json(),
-        "governor": governor.as_json(),
-        "supervisor": {"alive": pid is not None, "pid": pid},
+        "host": status.machine.host_json(),
+        "gpus": status.machine.gpus_json(),
+        "governor": status.governor.as_json(),
+        "supervisor": {"alive": status.supervisor_pid is not None, "pid": status.supervisor_pid},
         "active": [record for record in records if record["status"] != Status.QUEUED],
         "queued": [record for record in records if record["status"] == Status.QUEUED],
     }

@@ -181,7 +181,7 @@ def _check_characters(environment: Mapping[str, str]) -> Finding:
     names = ("LC_ALL", "LC_CTYPE", "LANG")
     locale = next((environment[name] for name in names if environment.get(name)), "")
     # Python uses UTF-8 for the C locale too, so what it uses is checked and not the locale.
-    encoding = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "")
+    encoding = (getattr(sys.__stdout__, "encoding", None) or "").lower().replace("-", "")
     if encoding == "utf8":
         return ok("characters", f"UTF-8 ({locale or 'no locale set'})")
     message = f"{encoding or 'unknown'} ({locale}): drawn in ASCII only"

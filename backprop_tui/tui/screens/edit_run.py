@@ -17,10 +17,10 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.cells import clip
+from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.screens.form import Field, Form
 from backprop_tui.tui.screens.questions import names_of
-from backprop_tui.tui.screens.run_actions import Commands
 from backprop_tui.tui.tokens import Line, Piece, Token
 
 _NAME = Field(name="name", label="Name")
@@ -46,7 +46,7 @@ class EditRun(Form):
     KEYS = "enter save · esc cancel"
     STATUS_ROWS = 3
 
-    def __init__(self, runs: Sequence[KnownRun], commands: Commands, *, glyphs: Glyphs) -> None:
+    def __init__(self, runs: Sequence[KnownRun], commands: CommandRunner, *, glyphs: Glyphs) -> None:
         rows = [(_TAGS,), (_NOTE,), (_PRIORITY,)]
         if len(runs) == 1:
             rows.insert(0, (_NAME,))
@@ -64,7 +64,6 @@ class EditRun(Form):
         self.draw_status()
 
     def status(self) -> Sequence[Line]:
-        """Say which runs are edited, and what went wrong."""
         subject = f"{names_of(self._runs)}  {self._runs[0].id}" if len(self._runs) == 1 else names_of(self._runs)
         token = Token.BAD if self._error != _UNCHANGED else Token.MUTED
         error = Piece(clip(self._error, self.text_width, self.glyphs), token)
@@ -135,7 +134,6 @@ def _priority(text: str) -> int:
 
 
 def _common_values(runs: Sequence[KnownRun]) -> dict[str, str]:
-    """Return the values in which all of the runs agree."""
     values = [{name: sanitize(value) for name, value in _values(run).items()} for run in runs]
     return {name: value for name, value in values[0].items() if all(other[name] == value for other in values)}
 

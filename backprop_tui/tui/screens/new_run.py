@@ -11,16 +11,86 @@ from textual.binding import BindingType
 from textual.widgets import Input
 
 from backprop_tui.domain.errors import BackpropError
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.actions import NEW_RUN_ACTIONS, bindings
+from backprop_tui.tui.cells import clip
+from backprop_tui.tui.commands import CommandRunner, Verdict
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.new_run.draft import COMMAND, MORE, Draft, is_empty, shell_line, words_of
-from backprop_tui.tui.new_run.paths import Completions, completions
-from backprop_tui.tui.new_run.verdict import Verdict
-from backprop_tui.tui.panes.new_run import draw_completions, draw_live
+from backprop_tui.tui.lines import LineBuilder
+from backprop_tui.tui.screens.draft import COMMAND, MORE, Draft, is_empty, shell_line, words_of
 from backprop_tui.tui.screens.form import Field, FieldInput, Form
-from backprop_tui.tui.screens.run_actions import Commands
-from backprop_tui.tui.tokens import Line
+from backprop_tui.tui.screens.path_completion import Completions, PathCompletion, completions
+from backprop_tui.tui.tokens import Line, Piece, Token
 from backprop_tui.tui.widgets.line_widget import LineWidget
+
+_INDENT = " " * 13
+_TAB = " tab completes"
+
+
+def draw_completions(paths: Sequence[str], chosen: int | None, width: int, glyphs: Glyphs) -> Line:
+    """As many completions as fit, without the directories they share."""
+    if not paths:
+        return ()
+    builder = LineBuilder().put(_INDENT)
+    room = len(_INDENT) + width - len(_TAB)
+    first = 0 if chosen is None else max(0, chosen - 2)
+    for place in range(first, len(paths)):
+        stem = paths[place].rstrip("/").rpartition("/")[0]
+        name = paths[place][len(stem) + 1 :] if stem else paths[place]
+        if builder.column + len(name) + 2 > room:
+            if place == first:
+                builder.put(clip(name, room - builder.column - 2, glyphs))
+            else:
+                builder.put(glyphs.clipped, Token.MUTED)
+            break
+        builder.put(f" {name} ", Token.FG if place == chosen else Token.MUTED, chosen=place == chosen)
+    return builder.put(" tab", Token.ACCENT, bold=True).put(" completes", Token.MUTED).line()
+
+
+def draw_live(
+    *, same: str, verdict: Verdict | None, refusal: str, messages: tuple[str, str], width: int, glyphs: Glyphs
+) -> list[Line]:
+    """The interpreter, the equivalent shell command, the verdict, and the last error or the last result."""
+    room = width - len(_INDENT)
+
+    def row(label: str, text: str, token: Token, *, bold: bool = False) -> Line:
+        return Piece(f"{label:<13}", Token.MUTED), Piece(clip(text, room, glyphs), token, bold=bold)
+
+    error, done = messages
+    last: Line = ()
+    if error:
+        last = (Piece(clip(f"{glyphs.state('failed')} {error}", width, glyphs), Token.BAD, bold=True),)
+    elif done:
+        last = (Piece(clip(done, width, glyphs), Token.OK),)
+    python = "" if verdict is None or verdict.python is None else verdict.python
+    return [
+        (),
+        row("python", python, Token.FG),
+        row("same as", same, Token.FG),
+        _verdict(verdict, refusal, room, glyphs) if same or refusal else row("verdict", "", Token.MUTED),
+        last,
+    ]
+
+
+def _verdict(verdict: Verdict | None, refusal: str, room: int, glyphs: Glyphs) -> Line:
+    label = Piece(f"{'verdict':<13}", Token.MUTED)
+    if refusal:
+        return label, Piece(clip(refusal, room, glyphs), Token.WARN)
+    if verdict is None:
+        return label, Piece(clip(f"checking {glyphs.clipped}", room, glyphs), Token.MUTED)
+    waits = verdict.starts == 0
+    glyph, token = (glyphs.state("waiting"), Token.INFO) if waits else (glyphs.state("completed"), Token.OK)
+    return label, Piece(clip(f"{glyph} {verdict_text(verdict)}", room, glyphs), token, bold=True)
+
+
+def verdict_text(verdict: Verdict) -> str:
+    if verdict.runs == 1:
+        return verdict.message if verdict.starts else f"would wait: {verdict.message}"
+    if verdict.starts == verdict.runs:
+        return f"all {verdict.runs} would start now"
+    waiting = verdict.runs - verdict.starts
+    return f"{verdict.starts} of {verdict.runs} would start now; {waiting} wait: {verdict.message}"
+
 
 DEBOUNCE_SECONDS = 0.35
 _RESUME = "resume"
@@ -49,52 +119,6 @@ _PATH_FIELDS = {f"field-{COMMAND}", f"field-{_RESUME}"}
 _HINT_INDENT = 13
 
 
-class PathCompletion:
-    """What tab does to the path under the cursor: complete the common part, then cycle through the candidates."""
-
-    def __init__(self) -> None:
-        self._completions = Completions(typed="")
-        self.chosen: int | None = None  # index of the candidate that tab put into the field
-        self.typed = ""
-
-    @property
-    def candidates(self) -> tuple[str, ...]:
-        """The paths to choose from; none when the only one has been typed already."""
-        paths = self._completions.paths
-        return () if paths == (self.typed,) and self.chosen is None else paths
-
-    @staticmethod
-    def path_before_cursor(text: str, cursor: int, *, whole_field: bool) -> str | None:
-        """Return the path to complete, None when there is none.
-
-        With `whole_field` the field is a path. Otherwise options and quoted words are left alone, and so is an empty
-        word behind the first.
-        """
-        before = text[:cursor]
-        if whole_field:
-            return before or None
-        start = max(before.rfind(" "), before.rfind("=")) + 1
-        word = before[start:]
-        if word.startswith(("-", "'", '"')) or (not word and before):
-            return None
-        return word
-
-    def show(self, new: Completions) -> None:
-        """Offer completions of another path; keep the candidates that tab is cycling through."""
-        paths = self._completions.paths
-        if self.chosen is not None and new.typed == paths[self.chosen] and len(paths) > 1:
-            self.typed = new.typed
-            return
-        self._completions, self.chosen, self.typed = new, None, new.typed
-
-    def next_path(self) -> str:
-        """Return the path that tab replaces the typed one with."""
-        if self.chosen is None and self._completions.common != self.typed:
-            return self._completions.common
-        self.chosen = 0 if self.chosen is None else (self.chosen + 1) % len(self._completions.paths)
-        return self._completions.paths[self.chosen]
-
-
 class NewRun(Form):
     """The result are the ids of the queued runs; `draft` has the fields, also after it was closed."""
 
@@ -105,7 +129,7 @@ class NewRun(Form):
     BINDINGS: ClassVar[list[BindingType]] = bindings(NEW_RUN_ACTIONS)
 
     def __init__(
-        self, draft: Mapping[str, str], commands: Commands, recent: Sequence[Draft], *, glyphs: Glyphs
+        self, draft: Mapping[str, str], commands: CommandRunner, recent: Sequence[Draft], *, glyphs: Glyphs
     ) -> None:
         super().__init__(_ROWS, draft, glyphs=glyphs)
         self.draft = dict(draft)
@@ -127,7 +151,6 @@ class NewRun(Form):
         self.draw_status()
 
     def status(self) -> Sequence[Line]:
-        """Return interpreter, shell line, verdict, and what went wrong."""
         try:
             same = "" if is_empty(self.draft) else shell_line(self.draft)
             refusal = self._refusal
@@ -174,7 +197,7 @@ class NewRun(Form):
         try:
             return await self._commands.dry_run(words), ""
         except BackpropError as error:
-            return None, str(error)
+            return None, sanitize(str(error))
 
     def submit(self) -> None:
         self._queue(stay=False)

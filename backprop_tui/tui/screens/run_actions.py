@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from math import inf, isinf
-from typing import TYPE_CHECKING, Protocol
+from math import inf
+from typing import Protocol
 
-from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.formatting import counted
-from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.actions import BY_ID
-from backprop_tui.tui.new_run.verdict import Verdict, verdict_of
-from backprop_tui.tui.requests import Desk
-from backprop_tui.tui.screens.ask import CANCEL, Question
+from backprop_tui.tui.commands import CommandResult, CommandRunner
 from backprop_tui.tui.screens.questions import (
+    CANCEL,
     NO_LIMIT,
     SET_NUMBER,
+    Question,
     confirm_question,
     has_local_work,
     leave_question,
@@ -28,116 +25,6 @@ from backprop_tui.tui.screens.questions import (
     time_question,
 )
 from backprop_tui.tui.snapshot import Snapshot
-
-if TYPE_CHECKING:
-    from backprop_tui.tui.panes.settings import SettingRow
-
-
-@lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class CommandResult:
-    """Whether a request was carried out, one line about it, the ids of queued runs, and the whole output."""
-
-    done: bool
-    message: str
-    run_ids: tuple[str, ...] = ()
-    lines: tuple[str, ...] = ()
-
-
-class Commands:
-    """The requests of the dashboard, each carried out by a command of its own.
-
-    This is the only place of the screens that knows the command line. A request returns when it has been carried out.
-    """
-
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-
-    async def stop(self, run_ids: Sequence[str], *, now: bool = False, after_checkpoint: bool = False) -> CommandResult:
-        return await self.output_of(
-            "stop", *run_ids, *(["--now"] if now else []), *(["--after-checkpoint"] if after_checkpoint else [])
-        )
-
-    async def pause(self, run_ids: Sequence[str]) -> CommandResult:
-        return await self.output_of("pause", *run_ids)
-
-    async def continue_(self, run_ids: Sequence[str]) -> CommandResult:
-        return await self.output_of("continue", *run_ids)
-
-    async def resume(self, run_ids: Sequence[str]) -> CommandResult:
-        return await self.output_of("resume", *run_ids, "--detach")
-
-    async def remove(self, run_ids: Sequence[str]) -> CommandResult:
-        return await self.output_of("remove", *run_ids, "--yes")
-
-    async def move(self, run_id: str, place: int) -> CommandResult:
-        return await self.output_of("queue", "move", run_id, "--to", str(place))
-
-    async def hold(self) -> CommandResult:
-        return await self.output_of("queue", "hold")
-
-    async def release(self) -> CommandResult:
-        return await self.output_of("queue", "release")
-
-    async def edit(
-        self,
-        run_ids: Sequence[str],
-        *,
-        name: str | None = None,
-        tags: Sequence[str] | None = None,
-        note: str | None = None,
-        priority: int | None = None,
-        max_run_seconds: float | None = None,
-    ) -> CommandResult:
-        """Change the fields that are given; `max_run_seconds` may be infinite, which means no limit."""
-        options = [] if name is None else [f"--name={name}"]
-        options += [] if note is None else [f"--note={note}"]
-        options += [] if tags is None else [f"--tag={tag}" for tag in tags or ("",)]
-        if max_run_seconds is not None:
-            options.append("--max-minutes=" + ("none" if isinf(max_run_seconds) else f"{max_run_seconds / 60:g}"))
-        options += [] if priority is None else [f"--priority={priority}"]
-        return await self.output_of("edit", *run_ids, *options)
-
-    async def submit(self, words: Sequence[str]) -> CommandResult:
-        """Queue runs from the words of a `run` command."""
-        result = await self.output_of("run", "-d", *words)
-        return replace(result, run_ids=result.lines)
-
-    async def dry_run(self, words: Sequence[str]) -> Verdict:
-        """Return what the governor would decide.
-
-        Raises:
-            BackpropError: the request is refused; the message says why.
-        """
-        result = await self.output_of("run", "--dry-run", *words)
-        verdict = verdict_of(result.lines)
-        if verdict is None:
-            raise UsageError(result.message)
-        return verdict
-
-    async def config_path(self) -> str:
-        return (await self.output_of("config", "path")).message
-
-    async def settings(self) -> list[SettingRow]:
-        """Return all settings.
-
-        Raises:
-            BackpropError: they cannot be read.
-        """
-        from backprop_tui.tui.panes.settings import settings_rows
-
-        result = await self.output_of("config", "show", "--json")
-        try:
-            return settings_rows(result.lines)
-        except (ValueError, TypeError) as error:
-            raise UsageError(str(error) if result.done else result.message) from error
-
-    async def set_config(self, key: str, value: str) -> CommandResult:
-        return await self.output_of("config", "set", "--", key, value)
-
-    async def output_of(self, *words: str) -> CommandResult:
-        """Run a command and return its output."""
-        result = await self._desk.ask(*words)
-        return CommandResult(done=result.done, message=result.words, lines=result.lines)
 
 
 class Prompt(Protocol):
@@ -153,7 +40,7 @@ class Prompt(Protocol):
 class RunActions:
     """Each action takes the chosen runs and ignores those that it does not apply to."""
 
-    def __init__(self, commands: Commands, prompt: Prompt) -> None:
+    def __init__(self, commands: CommandRunner, prompt: Prompt) -> None:
         self._commands = commands
         self._prompt = prompt
 
@@ -184,7 +71,6 @@ class RunActions:
             self._report(await self._commands.resume([run.id]))
 
     async def retry_failed(self, members: Sequence[KnownRun]) -> None:
-        """Resume the failed runs of a group."""
         if not members:
             self._prompt.tell("Select a group first", bad=True)
             return
@@ -220,9 +106,9 @@ class RunActions:
         ):
             self._report(await self._commands.remove(_ids(targets)))
 
-    async def hold(self, *, held: bool) -> None:
+    async def switch_queue(self, *, held: bool) -> None:
         """Hold the queue, or release it when it is held."""
-        self._report(await (self._commands.release() if held else self._commands.hold()))
+        self._report(await self._commands.set_queue(held=not held))
 
     async def may_leave(self, snapshot: Snapshot) -> bool:
         """Ask how to leave when work remains, and carry it out; return whether to leave."""
@@ -230,7 +116,7 @@ class RunActions:
             return True
         answer = await self._prompt.ask(leave_question(snapshot))
         if answer == "hold" and not snapshot.queue_held:
-            await self.hold(held=False)
+            await self.switch_queue(held=False)
         if answer == "stop":
             return await self._stop_all(local_active_runs(snapshot), held=snapshot.queue_held)
         return answer != CANCEL
@@ -240,7 +126,7 @@ class RunActions:
         line = f"Stop {counted(len(runs), 'run')}, with time to save, and hold the queue?"
         if not await self._confirm("Stop all", line, f"stop all {len(runs)}, then leave"):
             return False
-        if not held and not self._report(await self._commands.hold(), quiet=True):
+        if not held and not self._report(await self._commands.set_queue(held=True), quiet=True):
             return False
         self._prompt.tell(f"Stopping {counted(len(runs), 'run')}, leaving when they have ended")
         return self._report(await self._commands.stop(_ids(runs)), quiet=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from backprop_tui.tui.panes.beginning import beginning_view
+from backprop_tui.tui.panes.machine import MachineBar
+from backprop_tui.tui.panes.runs import beginning_view
 from backprop_tui.tui.screens.new_run import NewRun
-from backprop_tui.tui.widgets.bars import MachineBar
+from tests.tui.doubles import FakeCommands
 from tests.tui.screens.test_main import staged
-from tests.tui.screens.test_new_run import Answering, dialog
+from tests.tui.screens.test_new_run import dialog
 from tests.tui.snapshots import gpu, queued, running, sample, snapshot
 
 EMPTY = snapshot(sample=sample(gpu(), gpu(1)))
@@ -59,7 +60,7 @@ async def test_the_note_about_gpus_is_complete_or_shorter_but_never_clipped() ->
 
 
 async def test_e_opens_a_new_run_with_the_example() -> None:
-    async with staged(EMPTY, desk=Answering()) as stage:
+    async with staged(EMPTY, commands=FakeCommands()) as stage:
         stage.main.example = "/there/it is.py"
         await stage.pilot.press("e")
         assert isinstance(stage.pilot.app.screen, NewRun)

@@ -12,7 +12,7 @@ from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.bridge import RunsEnded
 from backprop_tui.tui.notifications import RunEnd, TerminalNotifier, ends_between
 from backprop_tui.tui.theme import Preferences
-from tests.tui.doubles import FakeBridge, FakeDesk
+from tests.tui.doubles import FakeBridge, FakeCommands
 from tests.tui.snapshots import ended, running, snapshot
 
 
@@ -30,7 +30,7 @@ async def announce(
     run_ends: tuple[RunEnd, ...], *, focused: bool | None, problem: str | None = None
 ) -> tuple[list[str], str]:
     """Return the notifications, and what was written to the terminal."""
-    app = Dashboard(FakeBridge(snapshot()), FakeDesk(), Preferences(notices=TerminalNotifier(bell=True, osc=True)))
+    app = Dashboard(FakeBridge(snapshot()), FakeCommands(), Preferences(notices=TerminalNotifier(bell=True, osc=True)))
     written: list[str] = []
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         assert app._driver is not None

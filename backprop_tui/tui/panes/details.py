@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from textual import events, on
+
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.presentation.run_details import DetailSection
 from backprop_tui.tui.cells import clip_middle, left, wrapped
@@ -11,6 +13,7 @@ from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import LineBuilder
 from backprop_tui.tui.panes.waiting import WaitingView, draw_waiting
 from backprop_tui.tui.tokens import Line, Piece, Token
+from backprop_tui.tui.widgets.line_widget import ScrollView
 
 _NAME = 15
 _TWO_COLUMNS = 100
@@ -49,17 +52,10 @@ def draw_details(
     second, more = _column(second_part, width - half - 2, glyphs, beyond)
     lines = []
     for place in range(max(len(first), len(second))):
-        builder = LineBuilder()
-        _append(builder, first[place] if place < len(first) else ())
+        builder = LineBuilder().extend(first[place] if place < len(first) else ())
         builder.at(half).put(glyphs.divider, Token.RULE)
-        _append(builder, second[place] if place < len(second) else ())
-        lines.append(builder.line())
+        lines.append(builder.extend(second[place] if place < len(second) else ()).line())
     return DrawnDetails(lines=[*above, *lines], places=_shifted([*places, *more], len(above)))
-
-
-def _append(builder: LineBuilder, line: Line) -> None:
-    for piece in line:
-        builder.put(piece.text, piece.token, bold=piece.bold, chosen=piece.chosen)
 
 
 def _shifted(places: Sequence[tuple[int, str, str]], by: int) -> list[tuple[int, str, str]]:
@@ -83,7 +79,6 @@ def _column(
 
 
 def _value_lines(name: str, value: str, width: int, glyphs: Glyphs, *, chosen: bool) -> list[Line]:
-    """A single word is cut in its middle, several words are wrapped."""
     room = max(1, width - _NAME - 1)
     if " " not in value.strip():
         shown = [clip_middle(value, room, glyphs)]
@@ -93,3 +88,54 @@ def _value_lines(name: str, value: str, width: int, glyphs: Glyphs, *, chosen: b
         (Piece(" " + left("" if place else name, _NAME, glyphs), Token.MUTED), Piece(row, chosen=chosen))
         for place, row in enumerate(shown)
     ]
+
+
+class DetailsTab(ScrollView):
+    """Everything about the run; a cursor, shown while the tab has the focus, chooses a value to copy."""
+
+    _sections: Sequence[DetailSection] = ()
+    _waiting: WaitingView | None = None
+    _place = 0
+    _drawn = DrawnDetails(lines=(), places=())
+
+    def show_details(self, sections: Sequence[DetailSection], waiting: WaitingView | None) -> None:
+        self._sections, self._waiting = sections, waiting
+        self._draw()
+
+    def _draw(self) -> None:
+        cursor = self._place if self.has_focus else None
+        self._drawn = draw_details(self._sections, self.size.width, self.glyphs, waiting=self._waiting, cursor=cursor)
+        self.show_content(self._drawn.lines)
+
+    def to_top(self) -> None:
+        super().to_top()
+        self._place = 0
+
+    def move(self, rows: int) -> None:
+        self.move_to(self._place + rows)
+
+    def move_to(self, place: int) -> None:
+        places = self._drawn.places
+        self._place = max(0, min(place, len(places) - 1))
+        if places:
+            line = 0 if self._place == 0 else places[self._place][0]
+            self._top = max(line - self.size.height + 1, min(self._top, line))
+        self._draw()
+
+    @property
+    def value_at_cursor(self) -> tuple[str, str] | None:
+        places = self._drawn.places
+        return places[self._place][1:] if self._place < len(places) else None
+
+    @on(events.Focus)
+    @on(events.Blur)
+    def _focus_changed(self) -> None:
+        self.call_after_refresh(self._draw)
+
+    @on(events.Click)
+    def _clicked(self, event: events.Click) -> None:
+        line = self._top + event.y
+        in_second_column = self.size.width >= _TWO_COLUMNS and event.x > self.size.width // 2
+        places = [place for place, drawn in enumerate(self._drawn.places) if drawn[0] == line]
+        if places:
+            self.move_to(places[-1] if in_second_column else places[0])

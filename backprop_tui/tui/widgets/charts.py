@@ -1,7 +1,8 @@
-"""The widgets that draw charts: the loss beside the log, the Metrics and Resources tabs, the Compare page."""
+"""The widgets that draw charts, and the mouse over a chart: a click reads values, a drag selects, the wheel zooms."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
@@ -10,26 +11,124 @@ from textual.binding import BindingType
 from textual.message import Message
 
 from backprop_tui.tui.actions import METRICS_ACTIONS, bindings
+from backprop_tui.tui.charts.chart import ChartFrame
+from backprop_tui.tui.charts.choices import ChartNavigator
 from backprop_tui.tui.layout import Layout
 from backprop_tui.tui.tokens import Line, Piece, Token
-from backprop_tui.tui.widgets.chart_mouse import (
-    ChartMouse,
-    ChartSurface,
-    Moved,
-    RoomChanged,
-    Sought,
-    Unzoomed,
-    over_metrics,
-)
-from backprop_tui.tui.widgets.line_widget import LineWidget
-from backprop_tui.tui.widgets.scroll_view import ScrollView
+from backprop_tui.tui.widgets.line_widget import LineWidget, ScrollView, edited
 
-# What draws charts is imported with the first values, which arrive after the first paint.
 if TYPE_CHECKING:
     from backprop_tui.tui.charts.chart import Chart
     from backprop_tui.tui.charts.compare import CompareLines
     from backprop_tui.tui.charts.metrics_tab import MetricsView
     from backprop_tui.tui.charts.resources_tab import ResourcesView
+
+ZOOM = 0.6  # by one turn of the wheel
+_MIN_DRAG_CELLS = 2  # less is a click
+
+
+class Steered(Message):
+    """Cursor, zoom or filter of the charts is to change; without a `change` only their number or size."""
+
+    def __init__(self, change: Callable[[ChartNavigator], None] | None = None) -> None:
+        super().__init__()
+        self.change = change
+
+    @classmethod
+    def zoom(cls, *, closer: bool, place: float | None = None) -> Steered:
+        """Zooms around a place on x; None: around the cursor."""
+        factor = ZOOM if closer else 1 / ZOOM
+        return cls(lambda navigator: navigator.zoom(place, factor))
+
+    def apply(self, navigator: ChartNavigator) -> None:
+        if self.change is not None:
+            self.change(navigator)
+
+
+class ChartMouse:
+    """Where a chart is drawn in a widget, and what the mouse means there."""
+
+    def __init__(self, chart: Chart, frame: ChartFrame, *, left: int, top: int) -> None:
+        """`left` and `top` are the position of the chart, whose first row is its title."""
+        self._chart, self._frame = chart, frame
+        self.columns = frame.columns  # of the curves
+        self._left, self._top = left, top
+
+    def covers(self, event: events.MouseEvent) -> bool:
+        column, row = event.x - self._left - self._frame.margin, event.y - self._top
+        return 0 <= column <= self._frame.columns and 1 <= row <= self._frame.rows + self._frame.below
+
+    def place(self, x: int) -> float:
+        """Convert a column of the widget to a place on x."""
+        return self._frame.x_at(self._chart, x - self._left)
+
+    def drag(self, start: int, event: events.MouseEvent, *, done: bool) -> Steered:
+        """Interpret a drag from column `start`, where the button went down, to the pointer."""
+        first, last = self.place(start), self.place(event.x)
+        if abs(event.x - start) < _MIN_DRAG_CELLS:
+            return Steered(lambda navigator: navigator.point(last))
+        return Steered(lambda navigator: navigator.drag(first, last, done=done))
+
+
+def over_metrics(view: MetricsView, width: int, height: int) -> ChartMouse | None:
+    """Return the mouse over the chart that is read: the large one, in a grid the first; None when none is drawn."""
+    from backprop_tui.tui.charts.chart import chart_frame
+    from backprop_tui.tui.charts.metrics_tab import layout_of_view, small_chart_columns
+
+    plan = layout_of_view(view, width, height)
+    if not view.grid:
+        frame = chart_frame(view.large, plan.large_columns, plan.large_rows)
+        return None if frame is None else ChartMouse(view.large, frame, left=1, top=0)
+    frame = chart_frame(view.small[0], small_chart_columns(plan, width), plan.small_rows) if view.small else None
+    return None if frame is None else ChartMouse(view.small[0], frame, left=1, top=1)
+
+
+class ChartSurface(ScrollView):
+    """A scroll view with a chart that reacts to the mouse."""
+
+    _pressed_at: int | None = None  # the column where the button went down on the chart
+
+    def chart_mouse(self) -> ChartMouse | None:
+        """Return the mouse over the chart; None when no chart is drawn."""
+        raise NotImplementedError
+
+    def click_elsewhere(self, x: int, y: int) -> None:
+        """Handle a click beside the chart."""
+
+    @on(events.MouseScrollDown)
+    @on(events.MouseScrollUp)
+    def _wheel(self, event: events.MouseScrollDown | events.MouseScrollUp) -> None:
+        mouse = self.chart_mouse()
+        if mouse is not None and mouse.covers(event):
+            event.stop()
+            event.prevent_default()
+            closer = isinstance(event, events.MouseScrollUp)
+            self.post_message(Steered.zoom(closer=closer, place=mouse.place(event.x)))
+
+    @on(events.MouseDown)
+    def _pressed(self, event: events.MouseDown) -> None:
+        mouse = self.chart_mouse()
+        if event.button == 1 and mouse is not None and mouse.covers(event):
+            self._pressed_at = event.x
+            self.capture_mouse()
+
+    @on(events.MouseMove)
+    def _dragged(self, event: events.MouseMove) -> None:
+        mouse = self.chart_mouse()
+        if self._pressed_at is not None and mouse is not None:
+            self.post_message(mouse.drag(self._pressed_at, event, done=False))
+
+    @on(events.MouseUp)
+    def _released(self, event: events.MouseUp) -> None:
+        start, self._pressed_at = self._pressed_at, None
+        if start is None:
+            self.click_elsewhere(event.x, event.y)
+            return
+        self.release_mouse()
+        mouse = self.chart_mouse()
+        if mouse is not None:
+            self.post_message(mouse.drag(start, event, done=True))
+
 
 _MAX_ROWS_ABOVE_LOG, _MIN_LOG_ROWS = 14, 10
 _METRICS_PAGE = 3
@@ -56,7 +155,6 @@ class LossChart(LineWidget):
         self.paint()
 
     def paint(self) -> None:
-        """Paint what changed."""
         width, height = self.size
         if width <= 0 or height <= 0 or self.chart is None:
             return
@@ -92,29 +190,29 @@ class MetricsTab(ChartSurface):
         self.paint()
 
     def room(self, *, grid: bool) -> int:
-        """Return how many small charts fit."""
         from backprop_tui.tui.charts.metrics_tab import metrics_layout
 
         return max(1, metrics_layout(*self.size, grid=grid).small)
 
     def action_cursor(self, columns: int) -> None:
         mouse = self.chart_mouse()
-        self.post_message(Moved(columns / (_COLUMNS_WITHOUT_CHART if mouse is None else mouse.columns)))
+        share = columns / (_COLUMNS_WITHOUT_CHART if mouse is None else mouse.columns)
+        self.post_message(Steered(lambda navigator: navigator.move(share)))
 
     def action_leave_zoom(self) -> None:
         """Show all of x; when it is shown already, leave the key to the screen."""
         if self.view is None or not self.view.is_navigated:
             raise SkipAction
-        self.post_message(Unzoomed())
+        self.post_message(Steered(lambda navigator: navigator.leave()))
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
-        """Take letters as text while the filter is typed."""
         return self._typed is not None and character is not None and character.isprintable()
 
     def _set_filter(self, typed: str | None) -> None:
         """Filter by the text so far; None ends typing and keeps the filter."""
-        before, self._typed = self._typed, typed
-        self.post_message(Sought((typed if typed is not None else before) or "", typing=typed is not None))
+        expression = (self._typed if typed is None else typed) or ""
+        self._typed = typed
+        self.post_message(Steered(lambda navigator: navigator.seek(expression, typing=typed is not None)))
 
     @on(events.Key)
     def _key(self, event: events.Key) -> None:
@@ -132,15 +230,10 @@ class MetricsTab(ChartSurface):
             case "escape":
                 self._typed = ""
                 self._set_filter(None)
-            case "backspace":
-                self._set_filter(self._typed[:-1])
-            case "ctrl+u":
-                self._set_filter("")
-            case _ if event.character is not None and event.character.isprintable():
-                self._set_filter(self._typed + event.character)
+            case _:
+                self._set_filter(edited(self._typed, event))
 
     def move(self, rows: int) -> None:
-        """Choose the metric so many rows further down."""
         if self.view is not None and self.view.rows:
             place = max(0, min(self.view.chosen_index + rows, len(self.view.rows) - 1))
             self.post_message(self.Chosen(self.view.rows[place].name))
@@ -170,7 +263,7 @@ class MetricsTab(ChartSurface):
     @on(events.Resize)
     def _metrics_resized(self) -> None:
         self.paint()
-        self.post_message(RoomChanged())
+        self.post_message(Steered())
 
     def click_elsewhere(self, x: int, y: int) -> None:
         """Choose the metric of a row of the table, or of a small chart."""
@@ -220,7 +313,6 @@ class ComparePage(ChartSurface):
     _mouse: ChartMouse | None = None
 
     def show_page(self, page: CompareLines, chart: Chart) -> None:
-        """Show other lines from the same row on."""
         from backprop_tui.tui.charts.chart import chart_frame
 
         frame = chart_frame(chart, self.size.width - 2, page.chart_rows) if page.chart_rows else None
@@ -231,6 +323,6 @@ class ComparePage(ChartSurface):
         return self._mouse
 
     def move_cursor(self, columns: int) -> None:
-        """Read values further left or right."""
         if self._mouse is not None:
-            self.post_message(Moved(columns / self._mouse.columns))
+            share = columns / self._mouse.columns
+            self.post_message(Steered(lambda navigator: navigator.move(share)))

@@ -1,21 +1,15 @@
-"""Paths for a new run: completions of a path that is being typed, and the example script of the package."""
+"""Completions of a path that is being typed."""
 
 from __future__ import annotations
 
 import os
 import stat
 
-from backprop_tui.demo.scenario import EXAMPLE
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 _MAX_ENTRIES_SCANNED = 2000
 MAX_COMPLETIONS = 12
 _SCRIPT_ENDINGS = (".py", ".sh")
-
-
-def example_script() -> str | None:
-    """The path of the example; None if the package was installed without its scripts."""
-    return EXAMPLE if os.path.isfile(EXAMPLE) else None
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,3 +59,49 @@ def _is_directory(entry: os.DirEntry[str]) -> bool:
 
 def _rank(name: str) -> tuple[int, str]:
     return (0 if name.endswith(_SCRIPT_ENDINGS) else 1 if name.endswith("/") else 2, name)
+
+
+class PathCompletion:
+    """What tab does to the path under the cursor: complete the common part, then cycle through the candidates."""
+
+    def __init__(self) -> None:
+        self._completions = Completions(typed="")
+        self.chosen: int | None = None  # index of the candidate that tab put into the field
+        self.typed = ""
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """The paths to choose from; none when the only one has been typed already."""
+        paths = self._completions.paths
+        return () if paths == (self.typed,) and self.chosen is None else paths
+
+    @staticmethod
+    def path_before_cursor(text: str, cursor: int, *, whole_field: bool) -> str | None:
+        """Return the path to complete, None when there is none.
+
+        With `whole_field` the field is a path. Otherwise options and quoted words are left alone, and so is an empty
+        word behind the first.
+        """
+        before = text[:cursor]
+        if whole_field:
+            return before or None
+        start = max(before.rfind(" "), before.rfind("=")) + 1
+        word = before[start:]
+        if word.startswith(("-", "'", '"')) or (not word and before):
+            return None
+        return word
+
+    def show(self, new: Completions) -> None:
+        """Offer completions of another path; keep the candidates that tab is cycling through."""
+        paths = self._completions.paths
+        if self.chosen is not None and new.typed == paths[self.chosen] and len(paths) > 1:
+            self.typed = new.typed
+            return
+        self._completions, self.chosen, self.typed = new, None, new.typed
+
+    def next_path(self) -> str:
+        """Return the path that tab replaces the typed one with."""
+        if self.chosen is None and self._completions.common != self.typed:
+            return self._completions.common
+        self.chosen = 0 if self.chosen is None else (self.chosen + 1) % len(self._completions.paths)
+        return self._completions.paths[self.chosen]

@@ -1,13 +1,83 @@
-"""The fields of the New run dialog, and the words of `run` that they stand for."""
+"""The fields of the New run dialog and the words of `run` that they stand for; command lines as people paste them."""
 
 from __future__ import annotations
 
+import os
+import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import unquote
 
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MEGABYTE, RunLimits
 from backprop_tui.domain.run import Run
-from backprop_tui.tui.new_run.command_line import PROGRAM, parse_command
+
+_PROMPT = re.compile(r"^\s*[$>%#]\s+")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+_INTERPRETER = re.compile(r"(.*/)?python3?(\.\d+)?")
+_SCRIPT_SUFFIXES = (".py", ".sh")
+_FILE_URL = "file://"
+PROGRAM = "backprop-tui"
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedCommand:
+    """Options of `run` in the line itself, the script, and its arguments.
+
+    Without a script the arguments are a whole command.
+    """
+
+    options: tuple[str, ...] = ()
+    script: str | None = None
+    arguments: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What follows the options of `run`."""
+        if self.script is None:
+            return ("--", *self.arguments) if self.arguments else ()
+        return (self.script, *(("--", *self.arguments) if self.arguments else ()))
+
+
+def join_lines(pasted: str) -> str:
+    """Join lines, with or without a backslash at their ends, and drop a prompt."""
+    lines = [line.strip().removesuffix("\\").strip() for line in pasted.splitlines()]
+    return _PROMPT.sub("", " ".join(line for line in lines if line))
+
+
+def parse_command(text: str) -> ParsedCommand:
+    """Parse a command line.
+
+    Raises:
+        ValueError: a quotation is not closed.
+    """
+    words = [_path(word) for word in shlex.split(join_lines(text))]
+    options: list[str] = []
+    while words and _VARIABLE.match(words[0]):
+        options += ["--env", words.pop(0)]
+    if words[:2] == [PROGRAM, "run"]:
+        return ParsedCommand(options=(*options, *words[2:]))
+    return _parse_program(tuple(options), words)
+
+
+def _parse_program(options: tuple[str, ...], words: Sequence[str]) -> ParsedCommand:
+    if len(words) > 1 and _INTERPRETER.fullmatch(words[0]) and words[1].endswith(".py"):
+        options = (*options, "--python", words[0]) if os.sep in words[0] else options
+        words = words[1:]
+    if not words:
+        return ParsedCommand(options=options)
+    if words[0].endswith(_SCRIPT_SUFFIXES) or os.sep in words[0]:
+        arguments = words[2:] if words[1:2] == ["--"] else words[1:]
+        return ParsedCommand(options=options, script=words[0], arguments=tuple(arguments))
+    return ParsedCommand(options=options, arguments=tuple(words))
+
+
+def _path(word: str) -> str:
+    """Some terminals drop a file as a URL; a `~` is expanded as the shell would."""
+    if word.startswith(_FILE_URL):
+        return unquote(word.removeprefix(_FILE_URL))
+    return os.path.expanduser(word) if word.startswith("~") else word
+
 
 Draft = Mapping[str, str]  # the text of each field, by its name
 
@@ -52,7 +122,6 @@ def shell_line(draft: Draft) -> str:
 
 
 def is_empty(draft: Draft) -> bool:
-    """Whether there is no command to start."""
     return not draft.get(COMMAND, "").strip()
 
 
@@ -93,7 +162,6 @@ def _without_interpreter(run: Run) -> tuple[str, ...]:
 
 
 def _other_options(run: Run) -> list[str]:
-    """Return the options that have no field of their own."""
     spec = run.spec
     options = ["--cwd", spec.cwd]
     if spec.script is not None and spec.command[0] != spec.script and spec.python_origin is not None:
