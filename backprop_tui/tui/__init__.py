@@ -113,6 +113,4 @@ def dashboard(
     end_command = notifications.EndCommand(home, prefs.end_command)
     source = bridge.Bridge(home, config_path, prefs.refresh_seconds, focus, is_demo=is_demo, end_command=end_command)
     runner = runner or commands.CommandRunner(home, config_path)
-    return app.Dashboard(
-        source, command_runner, prefs, charts=ChartReader(home), selected_run=selected_run, focus=focus
-    )
+    return app.Dashboard(source, runner, prefs, charts=ChartReader(home), selected_run=selected_run, focus=focus)
