@@ -27,8 +27,6 @@ _SMOOTH_STRETCHES = 60
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class CurveOptions:
-    """The axes, the smoothing, and whether Unicode may be used."""
-
     by: XUnit
     log: bool
     stretches: int
@@ -36,7 +34,6 @@ class CurveOptions:
 
 
 def add_curve_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options that say how curves are drawn."""
     group = parser.add_argument_group("curves")
     group.add_argument(
         "--by", choices=("step", "time"), default="step", help="x axis: the step, or the time the run was active (step)"
@@ -47,7 +44,6 @@ def add_curve_options(parser: argparse.ArgumentParser) -> None:
 
 
 def curve_options(arguments: argparse.Namespace) -> CurveOptions:
-    """The values of the options of `add_curve_options`."""
     return CurveOptions(
         by=XUnit(arguments.by),
         log=arguments.log,
@@ -57,7 +53,6 @@ def curve_options(arguments: argparse.Namespace) -> CurveOptions:
 
 
 def track_of(course: MetricSeries, run: Run | None, by: XUnit) -> PlottedSeries:
-    """A metric of a run along the x axis."""
     return PlottedSeries(course, Axis(attempts=AttemptTimeline.of(run), by=by))
 
 
@@ -87,7 +82,6 @@ def _coloured(cells: Sequence[Cells], *, several: bool) -> str:
 
 
 def painted(text: str, place: int) -> str:
-    """The text in the colour of a curve, where stdout shows colours."""
     return f"\x1b[{_COLOURS[place]}m{text}\x1b[0m" if output.shows_colour() else text
 
 

@@ -41,11 +41,9 @@ class Pace:
         self._changed_at = now
 
     def changed(self, now: float) -> None:
-        """Notes that there was something new."""
         self._changed_at = now
 
     def seconds(self, now: float, *, urgent: bool) -> float:
-        """How long to wait now."""
         shortest = URGENT_WAIT_SECONDS if urgent else SHORTEST_WAIT_SECONDS
         return min(LONGEST_WAIT_SECONDS, max(shortest, (now - self._changed_at) * PACE_SHARE))
 
@@ -81,16 +79,13 @@ class EventStream:
 
     @property
     def directory(self) -> RunDirectory:
-        """Where the run is recorded."""
         return self._directory
 
     @property
     def has_ended(self) -> bool:
-        """Whether the run has ended and no attempt follows."""
         return isinstance(self.run.state, Ended)
 
     def record(self) -> JsonObject:
-        """The public JSON of the run."""
         return public(self.run, self._directory.path)
 
     def live(self) -> Live | None:
@@ -99,11 +94,7 @@ class EventStream:
         return live if live is not None and live.attempt == self.run.attempt.number else None
 
     def refresh(self) -> bool:
-        """Reads the record again if it changed, and returns whether it did.
-
-        Raises:
-            UnknownRun: the run was removed.
-        """
+        """Reads the record again if it changed, and returns whether it did; UnknownRun if the run was removed."""
         signature = signature_of(self._directory.record_path)
         if signature is None:
             raise UnknownRun(f"run {self.run.id} was removed")

@@ -26,7 +26,6 @@ def exit_code_of(record: JsonObject) -> int:
 
 
 def _failed(record: JsonObject) -> int:
-    """The script's own exit code, 128 + signal, or 66 if it could not be started."""
     code, name = record.get("exit_code"), record.get("signal")
     if isinstance(code, int) and code != 0:
         return code

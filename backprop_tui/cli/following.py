@@ -59,8 +59,6 @@ def follow(
 
 
 class FollowedRun:
-    """One run that is followed."""
-
     def __init__(self, home: Home, run_id: str, presenter: Presenter, start: FileSizes) -> None:
         metrics = start.metrics if presenter.wants_progress else None
         self.stream = EventStream(home, run_id, events_offset=start.events, metrics_offset=metrics)
@@ -72,7 +70,7 @@ class FollowedRun:
         self.end: JsonObject | None = None
 
     def show_news(self, now: float) -> bool:
-        """Shows what is new, and returns whether there was anything."""
+        """Shows what is new and returns whether there was anything."""
         changed = self.stream.refresh()
         if changed and self.stream.run.status in (Status.QUEUED, Status.STARTING):
             self.urgent_until = now + URGENT_FOR_SECONDS
@@ -110,7 +108,6 @@ class FollowedRun:
             self.guardian = open_guardian(self.stream.directory, live.runner_pid)
 
     def forget_guardian(self) -> None:
-        """Closes the pidfd."""
         if self.guardian is not None:
             os.close(self.guardian)
             self.guardian = None

@@ -83,7 +83,6 @@ def _session(options: GlobalOptions, open_dashboard: Dashboard | None) -> Sessio
 
 
 def _overview(session: Session) -> int:
-    """Prints the commands, and how many runs are active and queued."""
     from backprop_tui.domain.status import Status
     from backprop_tui.store.run_view import unfinished_views
 
@@ -125,7 +124,7 @@ def _complain_of_system(error: OSError, *, verbose: bool) -> int:
 
 
 def _complain_of_fault(error: Exception, *, verbose: bool) -> int:
-    """An error of this program: prints one line, and keeps the traceback in a file."""
+    """Reports an error of this program in one line, and keeps the traceback in a file."""
     kind = "" if isinstance(error, InternalError) else f"{type(error).__name__}: "
     path = None if verbose else diagnostics.keep_trace(error, _fault_log_path())
     hint = "" if verbose else f"; {f'the details are in {path}' if path else '--verbose shows the details'}"

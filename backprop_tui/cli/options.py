@@ -36,7 +36,6 @@ warn_signal: Callable[[str], WarningSignal] = values.parser_of(warning(), _warni
 
 
 def run_options(arguments: argparse.Namespace) -> RunOptions:
-    """The options of `run` that were given."""
     return RunOptions(**_given(arguments, RunOptions))
 
 
@@ -49,7 +48,6 @@ def run_request(arguments: argparse.Namespace) -> RunRequest:
 
 
 def _given(arguments: argparse.Namespace, cls: type[RunOptions]) -> dict[str, Any]:
-    """The parsed options that are fields of the class."""
     parsed = {field.name: getattr(arguments, field.name) for field in fields(cls) if hasattr(arguments, field.name)}
     return {name: tuple(value) if isinstance(value, list) else value for name, value in parsed.items()}
 

@@ -109,15 +109,9 @@ class CommandParser(argparse.ArgumentParser):
         super().__init__(**settings)
 
     def actions(self) -> Sequence[argparse.Action]:
-        """Every option and argument."""
         return self._actions
 
     def error(self, message: str) -> NoReturn:
-        """Raises the error.
-
-        Raises:
-            UsageError: with the option's name and where to find help.
-        """
         unknown = "unrecognized arguments: "
         if message.startswith(unknown):
             message = self._advise(message.removeprefix(unknown))
@@ -165,11 +159,7 @@ def parse(words: Sequence[str]) -> Invocation:
 
 
 def load(name: str) -> Command:
-    """The module of a command.
-
-    Raises:
-        UsageError: there is no such command; the message names a similar one.
-    """
+    """The module of a command; a UsageError names a similar command if there is none."""
     path = COMMANDS.get(name)
     if path is None:
         import difflib

@@ -113,7 +113,6 @@ class PlainOutput:
         diagnostics.say(f"{self._titles[event.run_id]}: {words}")
 
     def status(self, streams: Sequence[EventStream], now: float) -> None:
-        """The status line, a few times a second."""
         if now >= self._status_at and not self._line_open and diagnostics.is_terminal():
             self._status_at = now + STATUS_SECONDS
             runs = [(stream.run, stream.live()) for stream in streams]
@@ -121,7 +120,6 @@ class PlainOutput:
 
 
 def _event_text(event: Event) -> str | None:
-    """An event for people; None for one that they need not see."""
     if event.kind in (PROGRESS, "admitted"):
         return None
     if event.kind == ENDED:
@@ -149,7 +147,6 @@ class PrefixedOutput(PlainOutput):
         }
 
     def offer(self, run_id: str, content: bytes) -> None:
-        """Keeps an incomplete line until the rest of it comes."""
         prefix = self._prefixes[run_id]
         *whole, last = (self._partial.pop(run_id, b"") + content).splitlines(keepends=True)
         if last.endswith(b"\n"):
@@ -169,7 +166,6 @@ class PrefixedOutput(PlainOutput):
 
 
 def presenter_for(session: Session, run_ids: Sequence[str]) -> Presenter:
-    """The presenter for these runs, according to the global options."""
     if session.json:
         return JsonEvents()
     names = {run_id: RunDirectory(session.home.run_folder(run_id)).read().name for run_id in run_ids}

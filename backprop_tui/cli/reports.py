@@ -78,7 +78,6 @@ def _outcome_words(outcome: ControlOutcome, done: str, of_ended: str | None) -> 
 
 
 def print_removed(session: Session, runs: Sequence[Removable], size: int) -> int:
-    """Says which runs were removed, or with --dry-run would be; the exit code."""
     from backprop_tui.presentation import numbers
 
     if session.json:
@@ -112,7 +111,6 @@ def print_previews(
 
 
 def print_held(session: Session, preview: RunPreview) -> int:
-    """`--no-wait`: says why the run would have to wait; the exit code."""
     if session.json:
         import time
 

@@ -25,8 +25,6 @@ Demo = Callable[[str, str], int]
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Session(ClientSession):
-    """One invocation of the program."""
-
     json: bool = False
     verbose: bool = False
     dry_run: bool = False
@@ -41,7 +39,6 @@ class Session(ClientSession):
         return self.open_dashboard if os.isatty(0) and os.isatty(1) else None
 
     def ensure_supervisor(self, unfinished: Iterable[RunView]) -> None:
-        """As the client's, but --dry-run starts nothing."""
         if not self.dry_run:
             ClientSession.ensure_supervisor(self, unfinished)
 

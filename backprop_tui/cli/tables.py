@@ -100,7 +100,6 @@ def shortened(text: str, width: int, mark: str = "…", *, middle: bool = False)
 
 
 def _fitting(text: str, width: int) -> str:
-    """As much of the beginning as fits into `width` columns."""
     if text.isascii():
         return text[: max(0, width)]
     end = 0
@@ -124,7 +123,6 @@ def columns_of(text: str) -> int:
 
 
 def run_row(record: JsonObject, *, place: int | None = None) -> tuple[str, ...]:
-    """The cells of a run; `place` is its place in the queue."""
     run = KnownRun(record=record, place=place)
     return (
         run.id,
@@ -138,7 +136,6 @@ def run_row(record: JsonObject, *, place: int | None = None) -> tuple[str, ...]:
 
 
 def queue_row(record: JsonObject, place: int, this_host: str) -> tuple[str, ...]:
-    """The cells of a queued run, with every reason that holds it."""
     reasons = "; ".join(str(reason["message"]) for reason in record["hold_reasons"]) or record["reason"] or ""
     elsewhere = "" if record["host"] == this_host else f" (on {record['host']})"
     return str(place), record["id"], record["name"], str(record["priority"]), reasons + elsewhere

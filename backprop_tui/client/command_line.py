@@ -40,12 +40,7 @@ class Program:
 def script_program(
     script: str, arguments: Sequence[str], *, python: AskedPython | None, environment: Mapping[str, str]
 ) -> Program:
-    """A script file: a .py is run by an interpreter, a .sh by bash, anything executable by itself.
-
-    Raises:
-        NotFound: it does not exist, or is not readable or not executable.
-        UsageError: the interpreter that was asked for does not exist.
-    """
+    """A script file: a .py is run by an interpreter, a .sh by bash, anything executable by itself."""
     path = os.path.abspath(script)
     check_script(script)
     name = os.path.splitext(os.path.basename(path))[0]
@@ -71,12 +66,7 @@ def script_program(
 
 
 def command_program(command: Sequence[str], *, cwd: str, environment: Mapping[str, str]) -> Program:
-    """A command line, executed unchanged in the run's directory.
-
-    Raises:
-        UsageError: it is empty.
-        NotFound: its program does not exist or is not executable.
-    """
+    """A command line, executed unchanged in the run's directory."""
     if not command or not command[0]:
         raise UsageError("expected a command after --: backprop-tui run -- COMMAND ...")
     program = command[0]
@@ -114,11 +104,7 @@ def nearest_file(path: str) -> str | None:
 
 
 def check_script(script: str) -> None:
-    """Checks that a script can be read.
-
-    Raises:
-        NotFound: it does not exist or is not readable.
-    """
+    """Raises NotFound if a script does not exist or is not readable."""
     path = os.path.abspath(script)
     if os.path.isdir(path):
         raise NotFound(f"script {script}: is a directory; name the file in it")

@@ -56,8 +56,6 @@ class ControlOutcome:
 
 @lazy_dataclass(frozen=True, slots=True)
 class Refusal:
-    """A run that the request does not apply to, and why."""
-
     run_id: str
     error: UsageError
 
@@ -110,18 +108,10 @@ class ControlRequest(ABC, Generic[RequestT]):
 
     @abstractmethod
     def on_queued(self, run: Run) -> Run:
-        """The queued run with the change made.
-
-        Raises:
-            UsageError: the request does not apply to queued runs.
-        """
+        """The queued run with the change made; UsageError if the request does not apply to queued runs."""
 
     def on_ended(self, run: Run) -> Run | None:
-        """The ended run with the change made; None if there is nothing to do.
-
-        Raises:
-            UsageError: the request does not apply to ended runs.
-        """
+        """The ended run with the change made; None if there is nothing to do."""
         return None
 
     def _read(self) -> tuple[Run, Live | None]:
@@ -195,8 +185,6 @@ def _delay_reason(live: Live) -> str | None:
 
 
 class StopControl(ControlRequest[StopRequest]):
-    """Fulfilled when the run has ended."""
-
     def is_fulfilled(self, run: Run, live: Live | None) -> bool:
         return False
 
@@ -238,8 +226,6 @@ class ContinueControl(ControlRequest[ContinueRequest]):
 
 
 class TimeboxControl(ControlRequest[TimeboxRequest]):
-    """Fulfilled when the record has the new timebox."""
-
     def is_fulfilled(self, run: Run, live: Live | None) -> bool:
         return self.on_queued(run) == run
 
@@ -287,13 +273,11 @@ def stop_requests(
 
 
 def pause_requests(session: ClientSession, run_ids: Sequence[str]) -> list[PauseControl]:
-    """Requests that pause runs by hand."""
     request = PauseRequest(by=PERSON, reason="paused by you")
     return [PauseControl(session, run_id, request) for run_id in run_ids]
 
 
 def continue_requests(session: ClientSession, run_ids: Sequence[str]) -> list[ContinueControl]:
-    """Requests that continue runs by hand."""
     request = ContinueRequest(by=PERSON, reason="continued by you")
     return [ContinueControl(session, run_id, request) for run_id in run_ids]
 

@@ -55,28 +55,23 @@ class RunPreview:
 
     @property
     def starts(self) -> bool:
-        """Whether it would start now."""
         return isinstance(self.decision, Admit)
 
     @property
     def hold_messages(self) -> list[str]:
-        """A message for each reason to wait; empty if it would start now."""
         return [] if isinstance(self.decision, Admit) else [reason.message for reason in self.decision.reasons]
 
     @property
     def gpu_indices(self) -> list[int]:
-        """The indices of the GPUs that it would get."""
         placement = self.decision.placement if isinstance(self.decision, Admit) else None
         return [] if placement is None else [gpu.index for gpu in placement.gpus or ()]
 
     def first_attempt(self) -> Run:
-        """The run with the attempt that it would begin with."""
         placement = self.decision.placement if isinstance(self.decision, Admit) else None
         gpus = () if placement is None or placement.gpus is None else placement.gpus
         return begin_attempt(self.run, now=self.run.created_at, boot_id="", gpus=gpus)
 
     def command(self) -> tuple[str, ...]:
-        """The command line that would be executed."""
         return script_command_line(self.first_attempt())
 
     def variables(self, session: ClientSession, captured: dict[str, str]) -> dict[str, str]:
@@ -85,11 +80,7 @@ class RunPreview:
 
 
 def preview_runs(session: ClientSession, runs: Sequence[Run]) -> list[RunPreview]:
-    """The decision about each run; those before it are taken to have started if they can.
-
-    Raises:
-        ConfigError: the limits of the machine are wrong.
-    """
+    """The decision about each run; those before it are taken to have started if they can."""
     decisions = _decide(session.home, session.config_path, runs, _measure(session, runs[0]))
     return [RunPreview(run=run, decision=decision) for run, decision in zip(runs, decisions, strict=True)]
 

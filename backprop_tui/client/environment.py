@@ -97,7 +97,6 @@ class GitQuery:
         return None if commit is None else Git(commit=commit, dirty=None)
 
     def _collect(self, pid: int) -> bytes | None:
-        """The output of git; None if it takes too long."""
         output = self._read()
         os.close(self._reading)
         if output is None:

@@ -17,7 +17,6 @@ class FileSizes:
 
 
 def current_sizes(directory: RunDirectory) -> FileSizes:
-    """The sizes at this moment."""
     return FileSizes(
         log=size_of(directory.log),
         events=size_of(directory.events_path),

@@ -54,11 +54,7 @@ def resolve(session: ClientSession, handle: str) -> list[str]:
 
 
 def resolve_all(session: ClientSession, handles: Iterable[str]) -> list[str]:
-    """The ids of the runs that several handles mean, each once, in the order of the handles.
-
-    Raises:
-        UnknownRun: as `resolve`, for the first handle that matches no run.
-    """
+    """The ids of the runs that several handles mean, each once, in the order of the handles."""
     return list(dict.fromkeys(run_id for handle in handles for run_id in resolve(session, handle)))
 
 
@@ -80,11 +76,7 @@ def resolve_in(session: ClientSession, handles: Iterable[str], statuses: Collect
 
 
 def resolve_one(session: ClientSession, handle: str, *, advice: str = "") -> str:
-    """The id of the one run that a handle means.
-
-    Raises:
-        UnknownRun: as `resolve`, or it means several; `advice` is what to do then.
-    """
+    """The id of the only run that a handle means; `advice` says what to do if it means several."""
     run_ids = resolve(session, handle)
     if len(run_ids) > 1:
         raise UnknownRun(f"{handle!r} means {len(run_ids)} runs: {advice or f'name one of {_listed(run_ids)}'}")

@@ -29,28 +29,13 @@ class Interpreter:
 
 
 def find_interpreter(script: str, asked: AskedPython | None, environment: Mapping[str, str]) -> Interpreter:
-    """The interpreter that was asked for, else the default one for the script.
-
-    Raises:
-        UsageError: the interpreter that was asked for does not exist or cannot be executed.
-        NotFound: this machine has no Python but perhaps our own.
-    """
     if asked is not None:
         return asked_interpreter(asked.path, asked.origin, environment)
     return default_interpreter(script, environment)
 
 
 def asked_interpreter(asked: str, origin: str, environment: Mapping[str, str]) -> Interpreter:
-    """The interpreter that the user named: a path, an environment's directory, or a program on PATH.
-
-    Args:
-        asked: What the user named; a relative path starts in the current directory.
-        origin: Where it was named, such as `--python`.
-        environment: Its PATH is searched.
-
-    Raises:
-        UsageError: there is no such interpreter.
-    """
+    """The interpreter that the user named in `origin`: a path, an environment's directory, or a program on PATH."""
     path = os.path.abspath(os.path.expanduser(asked))
     if os.path.isdir(path):
         python = _python_of(path)
@@ -69,11 +54,6 @@ def asked_interpreter(asked: str, origin: str, environment: Mapping[str, str]) -
 
 
 def default_interpreter(script: str, environment: Mapping[str, str]) -> Interpreter:
-    """The interpreter for a script if none was asked for.
-
-    Raises:
-        NotFound: this machine has no Python but perhaps our own.
-    """
     for interpreter in _candidates(script, environment):
         return interpreter
     raise NotFound("no Python found for the script: activate its environment, or name one with --python")
@@ -130,5 +110,4 @@ def path_folders(environment: Mapping[str, str]) -> list[str]:
 
 
 def is_executable(path: str) -> bool:
-    """Whether it is a file that this user may execute."""
     return os.path.isfile(path) and os.access(path, os.X_OK)

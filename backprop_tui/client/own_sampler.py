@@ -47,7 +47,6 @@ class OwnSampler:
             self.stop()
 
     def stop(self) -> None:
-        """Ends the process and removes temporary files."""
         self._process.stop()
         if self._scratch is not None:
             import shutil

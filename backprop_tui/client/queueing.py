@@ -34,7 +34,6 @@ class MovedRun:
 
 
 def queue_of(host: str, unfinished: Iterable[RunView]) -> list[Run]:
-    """The runs that wait on a machine, in their order."""
     return sort_queue(view.run for view in unfinished if view.run.host == host and view.status is Status.QUEUED)
 
 
@@ -51,11 +50,7 @@ def waiting_runs(session: ClientSession, host: str | None = None) -> list[Run]:
 
 
 def edit_queued(session: ClientSession, run_id: str, change: Callable[[Run], Run]) -> Run:
-    """Changes a queued run under its lock and returns it.
-
-    Raises:
-        UsageError: it is not queued, or no longer.
-    """
+    """Changes a queued run under its lock and returns it; UsageError if it is not queued, or no longer."""
     directory = RunDirectory(session.home.run_folder(run_id))
     while True:
         lock = directory.try_lock()
@@ -77,18 +72,13 @@ def _read_queued(directory: RunDirectory) -> Run:
 
 
 def move(session: ClientSession, run_id: str, place: int) -> MovedRun:
-    """Moves a queued run to a place in its queue, 1 being the first; it takes the priority it needs there.
-
-    Raises:
-        UsageError: it is not queued.
-    """
+    """Moves a queued run to a place in its queue, 1 being the first; it takes the priority it needs there."""
     run = edit_queued(session, run_id, lambda run: move_in_queue(run, waiting_runs(session, run.host), place))
     run_ids = [other.id for other in waiting_runs(session, run.host)]
     return MovedRun(run=run, place=run_ids.index(run_id) + 1 if run_id in run_ids else None, queue_length=len(run_ids))
 
 
 def is_queue_held(home: Home) -> bool:
-    """Whether the user holds the queue of this machine."""
     return os.path.exists(home.queue_held)
 
 

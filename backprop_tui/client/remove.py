@@ -40,11 +40,7 @@ class Removable:
 
 
 def removable_runs(session: ClientSession, run_ids: Sequence[str]) -> list[Removable]:
-    """All of these runs.
-
-    Raises:
-        UsageError: one of them cannot be removed.
-    """
+    """All of these runs; UsageError if one of them cannot be removed."""
     needed = _needed_runs(session.home)
     runs: list[Removable] = []
     for run_id in run_ids:
@@ -173,11 +169,7 @@ def leftovers(home: Home, now: float) -> list[str]:
 
 
 def delete(paths: Iterable[str]) -> int:
-    """Deletes directories and returns how many bytes that freed.
-
-    Raises:
-        StorageFailed: one could not be deleted.
-    """
+    """Deletes directories and returns how many bytes that freed."""
     freed = 0
     for path in paths:
         freed += size_of(path)

@@ -54,11 +54,7 @@ class Resumption:
 
 
 def read_resumable(session: ClientSession, run_id: str) -> Run:
-    """A run that `resume` could queue again.
-
-    Raises:
-        UsageError: the original tool recorded it, and its options are not known.
-    """
+    """A run that `resume` could queue again; the original tool's runs cannot, their options are not known."""
     directory = RunDirectory(session.home.run_folder(run_id))
     if os.path.exists(directory.path):
         return directory.read()

@@ -38,11 +38,7 @@ def _last_values(record: JsonObject) -> dict[str, MetricSeries]:
 
 
 def metric_to_compare(runs: Iterable[ComparedRun], asked: str | None) -> str | None:
-    """The metric that was asked for, else the loss, else the first that any run has; None if there is none.
-
-    Raises:
-        UsageError: no run has the metric that was asked for.
-    """
+    """The metric that was asked for, else the loss, else the first that any run has; None if there is none."""
     names = compare.metric_names(runs)
     if asked is not None and asked not in names:
         known = f"they have {', '.join(names)}" if names else "they have none"
@@ -51,5 +47,4 @@ def metric_to_compare(runs: Iterable[ComparedRun], asked: str | None) -> str | N
 
 
 def encode_extreme(extreme: Extreme | None) -> JsonObject | None:
-    """The value in the public JSON."""
     return None if extreme is None else {"step": extreme.step, **encode_metrics({"value": extreme.value})}

@@ -35,7 +35,6 @@ def record_of(home: Home, view: RunView) -> JsonObject:
 
 
 def current(session: ClientSession, run_id: str) -> JsonObject:
-    """The public JSON of a run at this moment."""
     try:
         return record_of(session.home, read_view(session.home, run_id))
     except FileNotFoundError:

@@ -23,7 +23,6 @@ _ANY_END = ":any"
 
 
 def spec_from_settings(settings: Settings, program: Program, cwd: str) -> Spec:
-    """The specification of a new run without any options."""
     minutes = settings.optional_number("max_run_minutes")
     checkpoint_minutes = settings.optional_number("checkpoint_every_minutes")
     return Spec(
@@ -58,7 +57,6 @@ def _stop_plan_from_settings(settings: Settings) -> StopPlan:
 
 
 def asked_python(options: RunOptions, settings: Settings | None = None) -> AskedPython | None:
-    """The interpreter that an option or a setting names; None if none does."""
     if options.python is not None:
         return AskedPython(path=options.python, origin=f"--python {options.python}")
     path = None if settings is None else settings.optional_text("run.python")
@@ -68,11 +66,7 @@ def asked_python(options: RunOptions, settings: Settings | None = None) -> Asked
 
 
 def apply_options(spec: Spec, options: RunOptions, session: ClientSession, environment: dict[str, str]) -> Spec:
-    """The specification with every option that was given, and with what the run inherits from this process.
-
-    Raises:
-        UsageError: options contradict each other, or this version does not support one.
-    """
+    """The specification with every option that was given, and with what the run inherits from this process."""
     limit = options.max_run_seconds
     spec = replace(
         spec,
@@ -126,11 +120,6 @@ def _limits(limits: RunLimits, options: RunOptions) -> RunLimits:
 
 
 def _dependencies(session: ClientSession, handles: Sequence[str]) -> tuple[Dependency, ...]:
-    """The runs of every --after.
-
-    Raises:
-        UnknownRun: a handle matches no run.
-    """
     if not handles:
         return ()
     from backprop_tui.client.handles import resolve
@@ -156,11 +145,7 @@ def _check(spec: Spec) -> None:
 
 
 def run_directory_path(cwd: str | None) -> str:
-    """The directory that a run works in, absolute; None is the current directory.
-
-    Raises:
-        UsageError: there is no such directory, or this user may not enter it.
-    """
+    """The directory that a run works in, absolute; None is the current directory."""
     if cwd is None:
         return current_directory()
     path = os.path.abspath(os.path.join(current_directory(), os.path.expanduser(cwd)))
@@ -172,11 +157,7 @@ def run_directory_path(cwd: str | None) -> str:
 
 
 def checkpoint_path(path: str | None) -> str | None:
-    """The checkpoint to start from, absolute; None if none was given.
-
-    Raises:
-        UsageError: it does not exist.
-    """
+    """The checkpoint to start from, absolute; None if none was given."""
     if path is None:
         return None
     absolute = os.path.abspath(os.path.expanduser(path))

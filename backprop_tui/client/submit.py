@@ -46,12 +46,7 @@ class SubmissionPlan:
 
 
 def plan(session: ClientSession, request: RunRequest) -> SubmissionPlan:
-    """The runs that a request would queue.
-
-    Raises:
-        UsageError: an option is wrong or contradicts another.
-        NotFound: the script or command does not exist.
-    """
+    """The runs that a request would queue."""
     _check(request)
     cwd = run_directory_path(request.cwd)
     git = GitQuery(cwd)
@@ -155,12 +150,7 @@ def submission_key(session: ClientSession, key: str | None) -> Iterator[Submissi
 
 
 def submit(session: ClientSession, request: RunRequest) -> list[str]:
-    """Queues the runs of a request and calls a supervisor; the ids, those that its key made before if it did.
-
-    Raises:
-        UsageError, NotFound: as `plan`.
-        IdTaken, StorageFailed: as `queue_runs`.
-    """
+    """Queues the runs of a request and calls a supervisor; the ids, those that its key made before if it did."""
     with submission_key(session, request.key) as key:
         run_ids = [] if key is None else key.earlier()
         if not run_ids:

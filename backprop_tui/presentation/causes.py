@@ -45,7 +45,6 @@ def exit_text(record: JsonObject) -> str:
 
 
 def _out_of_memory(evidence: str) -> str | None:
-    """The requested and the free memory of PyTorch's message; None for another message."""
     asked = re.search(r"[Tt]ried to allocate ([\d.]+) ?([KMGT]i?B)", evidence)
     free = re.search(r"of which ([\d.]+) ?([KMGT]i?B) is free|([\d.]+) ?([KMGT]i?B) free", evidence)
     if asked is None:

@@ -22,8 +22,6 @@ _NAME_SEPARATORS = ":, "
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedRun:
-    """A run with the metrics it has measured."""
-
     known: KnownRun
     metrics: Mapping[str, MetricSeries]
 
@@ -50,12 +48,11 @@ class ComparisonRow:
 
 
 def metric_names(runs: Iterable[ComparedRun]) -> tuple[str, ...]:
-    """The names of all metrics of the runs, in order of appearance."""
     return tuple(dict.fromkeys(name for run in runs for name in run.metrics))
 
 
 def metric_to_compare(names: Iterable[str]) -> str | None:
-    """The loss, else the first metric; None where there is none."""
+    """The loss, else the first metric; None if there is none."""
     known = list(names)
     return main_loss(known) or next(iter(known), None)
 
@@ -133,7 +130,6 @@ def _value_text(value: Extreme | None, *, with_step: bool) -> str:
 
 
 def option_rows(runs: Sequence[ComparedRun]) -> list[ComparisonRow]:
-    """Every option that any of the runs was started with."""
     options = [options_of(run.record, run.run) for run in runs]
     return [
         ComparisonRow(label=sanitize(name), cells=tuple(sanitize(of_run.get(name, NOT_SET)) for of_run in options))

@@ -28,7 +28,6 @@ class GovernorLine:
 
     @property
     def title(self) -> str:
-        """The state as people read it."""
         return _TITLES.get(self.state, self.state)
 
 
@@ -50,13 +49,11 @@ def governor_line(governor: GovernorState | None) -> GovernorLine:
 
 
 def held_line(active: int) -> GovernorLine:
-    """The line while a person holds the queue."""
     still_running = f", {active} still running" if active else ""
     return GovernorLine(state=HELD, clauses=(f"nothing new starts{still_running}", "H releases"))
 
 
 def state_of(mode: str) -> str:
-    """The state for a mode of the public JSON."""
     return _STATES.get(mode, mode)
 
 

@@ -60,7 +60,6 @@ class KnownRun:
 
     @property
     def status(self) -> Status:
-        """The public status, which includes paused and stopping."""
         return Status(self.record["status"])
 
 
@@ -72,7 +71,6 @@ def running_seconds(live: Live, moment: Moment) -> float:
 
 
 def limit_seconds(run: KnownRun) -> float | None:
-    """The timebox of the attempt; None where there is none."""
     if run.run is not None:
         return timebox_seconds(run.run)
     minutes = run.record.get("max_run_minutes")

@@ -36,8 +36,6 @@ _STATUS_LINE_METRICS = 3
 
 
 class Tone(StrEnum):
-    """How much a line matters."""
-
     PLAIN = "plain"
     MUTED = "muted"
     INFO = "info"

@@ -31,7 +31,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _age(text: str) -> float:
-    """An age in seconds."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([mhdw])", text.strip().lower())
     if match is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not an age: a number and m, h, d or w, such as 30d")

@@ -105,7 +105,6 @@ def _names_and_states(compared: Sequence[ComparedRun]) -> Iterator[ComparisonRow
 
 
 def _marked(row: ComparisonRow) -> list[str]:
-    """The cells, the best ones with a star."""
     return [f"{cell} *" if place in row.best else cell for place, cell in enumerate(row.cells)]
 
 
@@ -124,7 +123,7 @@ def _show_curves(compared: Sequence[ComparedRun], metric: str, options: curves.C
 
 
 def _chunks(count: int) -> Iterator[tuple[int, int]]:
-    """The runs that fit beside each other, as ranges."""
+    """Ranges of runs that fit beside each other."""
     width = output.width()
     fit = count if width is None else max(1, (width - _LABEL) // _CELL)
     yield from ((begin, min(begin + fit, count)) for begin in range(0, count, fit))
@@ -159,7 +158,6 @@ def _options_json(compared: Sequence[ComparedRun], *, all_options: bool) -> Mapp
 
 
 def _points(run: ComparedRun, metric: str | None, options: curves.CurveOptions) -> list[list[float]]:
-    """The means along the run's curve; empty where it has none."""
     course = None if metric is None else run.metrics.get(metric)
     if course is None:
         return []

@@ -31,11 +31,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace, _session: Session) -> int:
-    """Prints the script.
-
-    Raises:
-        UsageError: the installed shtab does not support the shell.
-    """
     import shtab
 
     if arguments.shell not in shtab.SUPPORTED_SHELLS:
@@ -52,7 +47,6 @@ def execute(arguments: argparse.Namespace, _session: Session) -> int:
 
 
 def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
-    """Every option and argument of every command."""
     for action in parser._actions:  # noqa: SLF001 - argparse offers no other way, and shtab does the same
         yield action
         for subparser in _subparsers(action):

@@ -54,7 +54,6 @@ def _show(arguments: argparse.Namespace, session: Session) -> int:
 
 
 def _known(names: list[str]) -> list[str]:
-    """The names, all of them known. Raises: ConfigError for an unknown one."""
     from backprop_tui.config.errors import unknown_key
 
     for name in names:
@@ -64,7 +63,6 @@ def _known(names: list[str]) -> list[str]:
 
 
 def shown(value: Value) -> str:
-    """A value as it is written on a command line."""
     match value:
         case None:
             return NONE

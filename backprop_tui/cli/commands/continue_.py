@@ -18,7 +18,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    """Continues the runs, and returns when they are running."""
     run_ids = resolve_in(session, arguments.runs, ACTIVE)
     if session.dry_run:
         return print_would(session, run_ids, "continued")

@@ -48,7 +48,6 @@ def _label_or_nothing(text: str) -> str:
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    """Changes the runs, and returns when that is recorded."""
     run_ids = resolve(session, arguments.run)
     edit, timebox = _edit(arguments), _timebox(arguments)
     _check(session, run_ids, arguments, edit, timebox)
@@ -80,11 +79,7 @@ def _check(
     edit: EditRequest | None,
     timebox: TimeboxRequest | None,
 ) -> None:
-    """Checks the whole command before anything is changed.
-
-    Raises:
-        UsageError: nothing is given, or something that does not apply to one of the runs.
-    """
+    """Refuses what does not apply to one of the runs, before anything is changed."""
     if edit is None and timebox is None:
         raise UsageError("nothing to change: give --name, --tag, --note, --max-minutes or --priority")
     if arguments.name is not None and len(run_ids) > 1:

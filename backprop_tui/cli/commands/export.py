@@ -123,7 +123,6 @@ def _write_rows(table: Iterable[Sequence[object]]) -> None:
 
 
 def _cells(record: JsonObject, metrics: Sequence[str]) -> tuple[object, ...]:
-    """The row of a run; None is written as an empty field."""
     peak, cause, git = record["peak"], record["cause"] or {}, record["git"] or {}
     checkpoints = record["checkpoints"]
     derived = {
@@ -161,7 +160,6 @@ def _write_metrics_json(session: Session, run_ids: Sequence[str]) -> None:
 
 
 def _metric_rows(session: Session, run_ids: Sequence[str]) -> Iterator[tuple[str, JsonObject]]:
-    """The rows of one run after another, in the order in which they were printed."""
     for run_id in run_ids:
         directory = RunDirectory(session.home.run_folder(run_id))
         try:

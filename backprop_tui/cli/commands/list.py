@@ -51,8 +51,6 @@ _SORTS: dict[str, tuple[Callable[[JsonObject], Any], bool]] = {
 
 @lazy_dataclass(frozen=True, slots=True)
 class _Listed:
-    """A run with what its row needs in addition to its record."""
-
     record: JsonObject
     place: int | None = None
 
@@ -121,7 +119,6 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 
 
 def _print_handles(records: Sequence[JsonObject]) -> None:
-    """Every handle that the runs have, one a line."""
     words = [word for record in records for word in (record["id"], record["name"], record["group"]) if word]
     best = [f"{record['group']}{BEST}" for record in records if record["group"]]
     for word in dict.fromkeys([LAST, RUNNING, *words, *best]):

@@ -63,8 +63,6 @@ def _offset(session: Session, run_id: str, lines: int | None) -> int:
 
 
 class LogStream:
-    """The log of one run from an offset on, over all its attempts."""
-
     def __init__(self, session: Session, run_id: str, offset: int) -> None:
         self.events = EventStream(session.home, run_id, metrics_offset=None)
         self._tail = Tail(self.events.directory.log, offset)
@@ -100,11 +98,7 @@ class LogFollowing:
         self._began = time.time()
 
     def to_the_end(self, *, follow: bool) -> None:
-        """Until every run has ended and its log is passed on; without `follow` until each log's present end.
-
-        Raises:
-            BrokenPipeError: nobody reads stdout any more.
-        """
+        """Until every run has ended and its log is shown; without `follow` until the present end of each log."""
         pace = Pace(time.monotonic())
         while follow:
             now = time.monotonic()

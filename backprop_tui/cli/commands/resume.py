@@ -30,7 +30,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    """Queues the next attempt, then follows it."""
     if arguments.failed:
         return _resume_failed(session, arguments)
     options = run_options(arguments)
@@ -76,11 +75,7 @@ def _preview(session: Session, run: Run, options: RunOptions, *, no_wait: bool) 
 
 
 def _resume_failed(session: Session, arguments: argparse.Namespace) -> int:
-    """Queues the failed and lost runs of a group again, then follows them like the runs of a sweep.
-
-    Raises:
-        UsageError: an option is for one run only, or a run cannot be resumed; those before it are queued.
-    """
+    """Queues the failed and lost runs of a group again, then follows them like the runs of a sweep."""
     from backprop_tui.client.runs import current
 
     if arguments.resume_from is not None or arguments.name is not None:

@@ -24,11 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def parse_request(words: Sequence[str]) -> RunRequest:
-    """The request of the words that follow `run`, for the dashboard.
-
-    Raises:
-        UsageError: a word is wrong, or only makes sense for a command.
-    """
+    """Parses the words after `run` for the dashboard, which has no global options."""
     from backprop_tui.cli.parser import GlobalOptions, parse
 
     ours = words[: words.index("--")] if "--" in words else words
@@ -41,7 +37,6 @@ def parse_request(words: Sequence[str]) -> RunRequest:
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    """Queues the runs once, then follows them."""
     if arguments.no_wait and arguments.sweep:
         raise UsageError("--no-wait starts one run at once, and --sweep makes several: give only one of the two")
     request = run_request(arguments)

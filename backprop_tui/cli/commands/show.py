@@ -63,7 +63,6 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 
 
 def show_ranking(ordered: Sequence[ComparedRun], metric: str | None) -> None:
-    """Prints the runs of a group, a line each."""
     columns = (
         tables.Column(title="", right=True),
         tables.Column(title="ID"),
@@ -124,11 +123,7 @@ def _heading(record: JsonObject) -> str:
 
 
 def _plotted(courses: Mapping[str, MetricSeries], names: Sequence[str], run_id: str) -> list[MetricSeries]:
-    """The metrics to plot: those that were asked for, else the loss, else the first.
-
-    Raises:
-        UsageError: there is no such metric.
-    """
+    """The metrics that were asked for, else the loss, else the first."""
     for name in names:
         if name not in courses:
             known = f"it has {', '.join(courses)}" if courses else "it has none"

@@ -158,7 +158,6 @@ def _details(run: KnownRun) -> None:
 
 
 def _group(session: Session, records: Sequence[JsonObject]) -> None:
-    """How many runs of a group have which status, and which did best."""
     from backprop_tui.client.run_metrics import metric_to_compare, read_compared_run
     from backprop_tui.presentation.compare import best_first, best_text
 

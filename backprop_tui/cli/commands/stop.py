@@ -30,7 +30,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    """Stops the runs, waits, and says how each ended."""
     run_ids = _run_ids(arguments, session)
     done = "killed" if arguments.now else "stopped"
     if session.dry_run:

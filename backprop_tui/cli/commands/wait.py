@@ -47,7 +47,6 @@ def _run_ids(arguments: argparse.Namespace, session: Session) -> list[str]:
 
 
 def _wait(session: Session, run_ids: Sequence[str]) -> dict[str, JsonObject]:
-    """The records of the ended runs by id."""
     waiting: dict[str, EventStream | None] = dict.fromkeys(run_ids)
     records: dict[str, JsonObject] = {}
     pace = Pace(time.monotonic())
@@ -69,11 +68,7 @@ def _wait(session: Session, run_ids: Sequence[str]) -> dict[str, JsonObject]:
 
 
 def _new_ends(home: Home, waiting: dict[str, EventStream | None]) -> Iterator[JsonObject]:
-    """The records of the runs that have ended since; takes these out of those that are waited for.
-
-    Raises:
-        UnknownRun: a run was removed.
-    """
+    """The records of the runs that have ended since; removes these from `waiting`."""
     for run_id, known_stream in [*waiting.items()]:
         if known_stream is None and not os.path.exists(home.run_folder(run_id)):
             del waiting[run_id]

@@ -90,7 +90,6 @@ def check_memory(host: HostReading, *, min_free_bytes: int, cgroups: Cgroups | N
 
 
 def check_cores(host: HostReading) -> Iterator[Finding]:
-    """Says how many cores may be used, and why not all of them."""
     count, cores = os.cpu_count() or 1, host.cores or 1.0
     limited = f" of {count}: by affinity or the control group" if cores < count else ""
     yield ok("cores", f"{plain(cores)}{limited}")
@@ -189,7 +188,6 @@ def _check_characters(environment: Mapping[str, str]) -> Finding:
 
 
 def colours(environment: Mapping[str, str]) -> str:
-    """How many colours the terminal has."""
     if environment.get("NO_COLOR"):
         return "no colours, as NO_COLOR asks"
     if environment.get("COLORTERM", "").lower() in ("truecolor", "24bit"):
@@ -201,7 +199,6 @@ def colours(environment: Mapping[str, str]) -> str:
 
 
 def terminal_size() -> tuple[int, int] | None:
-    """Columns and lines; None if stdout is not a terminal."""
     if not sys.stdout.isatty():
         return None
     try:

@@ -121,7 +121,6 @@ def file_system_of(path: str, mounts: str) -> str | None:
 
 
 def check_space(place: str, *, min_free_bytes: int) -> Iterator[Finding]:
-    """Checks how many bytes and files are left."""
     disk = os.statvfs(place)
     free = disk.f_bavail * disk.f_frsize
     if free < min_free_bytes:

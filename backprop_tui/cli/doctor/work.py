@@ -18,7 +18,6 @@ from backprop_tui.store.home import Home
 
 
 def check_settings(user_file: str, directory: str, environment: Mapping[str, str], *, named: bool) -> Iterator[Finding]:
-    """Checks every place that settings come from."""
     for layer in checked_layers(user_file, directory, environment, named=named):
         for problem in layer.problems:
             yield bad("settings", str(problem), "fix it there; backprop-tui config check lists all problems")
@@ -29,7 +28,6 @@ def check_settings(user_file: str, directory: str, environment: Mapping[str, str
 
 
 def check_work(home: Home) -> Iterator[Finding]:
-    """Checks the supervisor and the unfinished runs."""
     unfinished, _ = split(home)
     here = [view for view in unfinished if view.run.host == home.host]
     pid = supervisor_pid(home)
@@ -56,7 +54,6 @@ def _of_another_machine(home: Home, waiting: str) -> Finding:
 
 
 def check_index(home: Home) -> Iterator[Finding]:
-    """Checks whether experiments.json can be read."""
     try:
         content = read_bytes(home.index)
         if content is not None:
