@@ -13,8 +13,7 @@ from backprop_tui.cli.exit_codes import STOPPED, first_failure
 from backprop_tui.cli.presenters import PrefixedOutput, Presenter, presenter_for
 from backprop_tui.cli.session import Interrupts, Session
 from backprop_tui.client.control import PERSON, StopControl
-from backprop_tui.client.file_sizes import FileSizes
-from backprop_tui.client.guardians import open_guardian
+from backprop_tui.client.runs import FileSizes, open_guardian
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.requests import StopRequest

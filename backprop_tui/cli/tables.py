@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from backprop_tui.cli import output
+from backprop_tui.client.runs import record_of
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.domain.telemetry import GpuHealth, GpuReading
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, Moment, last_loss, step_text
+from backprop_tui.presentation.machine import foreign_process
 from backprop_tui.presentation.run_line import reason_text
 from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.home import Home
+from backprop_tui.store.run_view import RunView
 
 GAP = "  "
 NOTHING = "-"
@@ -44,6 +49,16 @@ QUEUE_COLUMNS = (
     Column(title="NAME", least=12, middle=True),
     Column(title="PRIORITY", right=True),
     Column(title="WAITS FOR", least=12),
+)
+GPU_COLUMNS = (
+    Column(title="GPU"),
+    Column(title="NAME", least=8),
+    Column(title="HEALTH"),
+    Column(title="UTIL", right=True),
+    Column(title="MEMORY", right=True),
+    Column(title="TEMP", right=True),
+    Column(title="POWER", right=True),
+    Column(title="RUNS", least=8),
 )
 
 
@@ -135,7 +150,28 @@ def run_row(record: JsonObject, *, place: int | None = None) -> tuple[str, ...]:
     )
 
 
-def queue_row(record: JsonObject, place: int, this_host: str) -> tuple[str, ...]:
-    reasons = "; ".join(str(reason["message"]) for reason in record["hold_reasons"]) or record["reason"] or ""
-    elsewhere = "" if record["host"] == this_host else f" (on {record['host']})"
-    return str(place), record["id"], record["name"], str(record["priority"]), reasons + elsewhere
+def show_queue(home: Home, queued: Sequence[RunView], places: Mapping[str, int]) -> None:
+    """Prints the queued runs with every reason that holds each."""
+    rows = []
+    for record in (record_of(home, view) for view in queued):
+        reasons = "; ".join(str(reason["message"]) for reason in record["hold_reasons"]) or record["reason"] or ""
+        elsewhere = "" if record["host"] == home.host else f" (on {record['host']})"
+        place = str(places[record["id"]])
+        rows.append((place, record["id"], record["name"], str(record["priority"]), reasons + elsewhere))
+    show(QUEUE_COLUMNS, rows)
+
+
+def gpu_row(gpu: GpuReading, names: Mapping[str, str]) -> tuple[str, ...]:
+    """The cells of a GPU; `names` has the names of the runs by id."""
+    runs = dict.fromkeys(names.get(process.run, process.run) for process in gpu.processes if process.run is not None)
+    foreign = [foreign_process(process) for process in gpu.processes if process.run is None]
+    return (
+        str(gpu.index),
+        gpu.name,
+        gpu.health + (f" for {durations.elapsed(gpu.age_seconds)}" if gpu.health is GpuHealth.STALE else ""),
+        numbers.percent(gpu.utilization_percent),
+        numbers.memory(gpu.memory_used_bytes, gpu.memory_total_bytes),
+        numbers.celsius(gpu.temperature_celsius),
+        numbers.watts(gpu.power_watts),
+        ", ".join([*runs, *foreign]),
+    )

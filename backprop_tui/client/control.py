@@ -14,8 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
-from backprop_tui.client.guardians import terminate, wake_guardian
-from backprop_tui.client.runs import status_of
+from backprop_tui.client.runs import status_of, terminate, wake_guardian
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.causes.stops import cause_of_stop
 from backprop_tui.domain.errors import StorageFailed, UnknownRun, UsageError

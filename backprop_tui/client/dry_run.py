@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from backprop_tui.client.machine import NO_PROBE, OwnSampler
 from backprop_tui.client.session import ClientSession
+from backprop_tui.config.machine import machine_limits, machine_probe
 from backprop_tui.domain.governor.admission import Admit, Decision, Hold, decide
 from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.invocation import script_command_line, script_environment
@@ -13,12 +15,13 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import begin_attempt
 from backprop_tui.domain.queue_order import sort_queue
 from backprop_tui.domain.run import Run
-from backprop_tui.domain.telemetry import Readings
+from backprop_tui.domain.telemetry import Readings, is_stale
 from backprop_tui.engine.candidates import snapshot_for
 from backprop_tui.engine.capacity import Capacity
 from backprop_tui.engine.readings import ReadingsSource
 from backprop_tui.engine.scheduler import UnmetDependency, pending_dependencies
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns
+from backprop_tui.probes.readings import read_readings
 from backprop_tui.store.home import Home
 
 
@@ -87,15 +90,10 @@ def preview_runs(session: ClientSession, runs: Sequence[Run]) -> list[RunPreview
 
 def _measure(session: ClientSession, run: Run) -> Readings | None:
     """Readings taken now with the probe that the run asks for; None if a sampler is alive or the probe fails."""
-    from backprop_tui.client.own_sampler import OwnSampler
-    from backprop_tui.config.machine import machine_limits, machine_probe
-    from backprop_tui.domain.telemetry import is_stale
-    from backprop_tui.probes.readings import read_readings
-
     probe = machine_probe(session.config_path) if run.spec.gpu_probe == "auto" else run.spec.gpu_probe
     seconds = machine_limits(session.config_path).sample_seconds
     readings = read_readings(session.home.readings)
-    if probe == "none" or run.spec.gpus == 0 or (readings and not is_stale(time.time() - readings.time, seconds)):
+    if probe == NO_PROBE or run.spec.gpus == 0 or (readings and not is_stale(time.time() - readings.time, seconds)):
         return None
     sample = OwnSampler(session.home, probe=probe, sample_seconds=seconds).sample()
     return None if sample is None else sample.readings

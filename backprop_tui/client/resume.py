@@ -7,11 +7,10 @@ import time
 from dataclasses import replace
 
 from backprop_tui.checkpoints.choice import choose
-from backprop_tui.client.command_line import check_script, resume_arg_of_command, source_of
+from backprop_tui.client.command_line import check_script, find_interpreter, resume_arg_of_command, source_of
 from backprop_tui.client.environment import GitQuery, captured_environment
-from backprop_tui.client.file_sizes import FileSizes, current_sizes
-from backprop_tui.client.interpreters import find_interpreter
 from backprop_tui.client.run_request import RunOptions
+from backprop_tui.client.runs import FileSizes, current_sizes
 from backprop_tui.client.session import ClientSession
 from backprop_tui.client.specification import apply_options, asked_python, checkpoint_path, run_directory_path
 from backprop_tui.domain.environment import restore_variables

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from backprop_tui.client.command_line import Program, command_program, script_program
+from backprop_tui.client.command_line import AskedPython, Program, command_program, script_program
 from backprop_tui.client.environment import GitQuery, captured_environment
-from backprop_tui.client.interpreters import AskedPython
 from backprop_tui.client.run_request import RunRequest, arguments_at, grid, name_at
 from backprop_tui.client.session import ClientSession
 from backprop_tui.client.specification import (

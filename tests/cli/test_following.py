@@ -16,7 +16,7 @@ from backprop_tui.cli.event_stream import Pace
 from backprop_tui.cli.following import Following
 from backprop_tui.cli.presenters import presenter_for
 from backprop_tui.cli.session import Interrupts, Session
-from backprop_tui.client.file_sizes import FileSizes, current_sizes
+from backprop_tui.client.runs import FileSizes, current_sizes
 from backprop_tui.domain.lifecycle import requeue_ended
 from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.run import Cause

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backprop_tui.client.command_line import command_program, script_program
-from backprop_tui.client.interpreters import AskedPython
+from backprop_tui.client.command_line import AskedPython, command_program, script_program
 from backprop_tui.domain.errors import NotFound, UsageError
 
 PYTHON = AskedPython(path=sys.executable, origin="--python")

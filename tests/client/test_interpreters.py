@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backprop_tui.client.interpreters import asked_interpreter, default_interpreter
+from backprop_tui.client.command_line import asked_interpreter, default_interpreter
 from backprop_tui.domain.errors import NotFound, UsageError
 
 

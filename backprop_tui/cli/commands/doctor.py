@@ -24,8 +24,8 @@ from backprop_tui.cli.doctor.machine import (
 from backprop_tui.cli.doctor.state import check_state
 from backprop_tui.cli.doctor.work import check_index, check_settings, check_work
 from backprop_tui.cli.exit_codes import OK
-from backprop_tui.cli.machine import MachineProbe, machine_settings
 from backprop_tui.cli.session import Session
+from backprop_tui.client.machine import MachineProbe, machine_settings
 from backprop_tui.client.session import current_directory
 from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.load import run_limits
@@ -58,7 +58,7 @@ def execute(_arguments: argparse.Namespace, session: Session) -> int:
 
 def _findings(session: Session) -> Iterator[Finding]:
     settings = machine_settings(session.config_path)
-    probe = MachineProbe(session.home, probe=settings.probe, sample_seconds=settings.limits.sample_seconds)
+    probe = MachineProbe(session.home, settings)
     limits = _limits(session)
     yield from check_python(current_directory(), os.environ)
     yield from check_kernel(os.uname().release)
@@ -67,11 +67,11 @@ def _findings(session: Session) -> Iterator[Finding]:
     yield from check_settings(session.config_path, current_directory(), os.environ, named=session.config_named)
     yield from check_work(session.home)
     yield from check_logout(user_name())
-    machine = probe.view()
-    yield from check_memory(machine.readings.host, min_free_bytes=limits.min_free_ram_bytes)
-    yield from check_cores(machine.readings.host)
+    sample = probe.sample()
+    yield from check_memory(sample.readings.host, min_free_bytes=limits.min_free_ram_bytes)
+    yield from check_cores(sample.readings.host)
     yield from check_shared_memory()
-    yield from check_gpus(machine, settings.probe)
+    yield from check_gpus(sample, settings.probe)
     yield from check_terminal(os.environ, size=terminal_size())
 
 

@@ -47,14 +47,12 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 def _show(_arguments: argparse.Namespace, session: Session) -> int:
     unfinished, _ = split(session.home)
     session.ensure_supervisor(unfinished)
-    records = [record_of(session.home, view) for view in unfinished if view.status is Status.QUEUED]
+    queued = [view for view in unfinished if view.status is Status.QUEUED]
     if session.json:
-        output.json_value(records)
+        output.json_value([record_of(session.home, view) for view in queued])
         return OK
-    places = queue_places(session.home, unfinished)
-    if records:
-        rows = [tables.queue_row(record, places[record["id"]], session.home.host) for record in records]
-        tables.show(tables.QUEUE_COLUMNS, rows)
+    if queued:
+        tables.show_queue(session.home, queued, queue_places(session.home, unfinished))
     else:
         diagnostics.say("the queue is empty")
     if is_queue_held(session.home):

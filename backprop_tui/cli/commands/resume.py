@@ -9,10 +9,10 @@ from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.options import add_run_options, run_options
 from backprop_tui.cli.reports import print_held, print_ids, print_previews, print_would
 from backprop_tui.cli.session import Interrupts, Session
-from backprop_tui.client.file_sizes import FileSizes
 from backprop_tui.client.handles import HELP, resolve, resolve_one
 from backprop_tui.client.resume import plan_resumption, queue_again, read_resumable
 from backprop_tui.client.run_request import RunOptions
+from backprop_tui.client.runs import FileSizes
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.run import Run

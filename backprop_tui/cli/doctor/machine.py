@@ -9,14 +9,14 @@ import sys
 from collections.abc import Iterator, Mapping
 
 from backprop_tui.cli.doctor import Finding, bad, ok, warn
-from backprop_tui.cli.machine import MachineReadings
-from backprop_tui.client.interpreters import default_interpreter
+from backprop_tui.client.command_line import default_interpreter
 from backprop_tui.domain.errors import NotFound
 from backprop_tui.domain.formatting import plain
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading
 from backprop_tui.presentation import numbers
 from backprop_tui.probes.cgroups import Cgroups
 from backprop_tui.probes.logout import logout_policy
+from backprop_tui.probes.readings import Sample
 
 LEAST_COLUMNS, LEAST_LINES = 80, 24
 LEAST_KERNEL = (5, 4)  # the first with pidfds that can be polled and waited for
@@ -110,16 +110,16 @@ def check_shared_memory(path: str = SHARED_MEMORY) -> Iterator[Finding]:
         yield ok("shm", f"{path} has {numbers.size(total)}")
 
 
-def check_gpus(machine: MachineReadings, configured: str) -> Iterator[Finding]:
+def check_gpus(sample: Sample, configured: str) -> Iterator[Finding]:
     """Checks the probe that was chosen, and each GPU; `configured` is the setting `gpu.probe`."""
-    readings = machine.readings
-    others = "; ".join(f"{name}: {reason}" for name, reason in machine.passed_over.items())
+    readings = sample.readings
+    others = "; ".join(f"{name}: {reason}" for name, reason in sample.passed_over.items())
     if configured == "none":
         yield ok("gpu probe", 'switched off by gpu.probe = "none"')
     elif readings.probe_problem is not None:
         advice = 'until then one run starts at a time; try nvidia-smi, or set gpu.probe = "none"'
         yield bad("gpu probe", f"{readings.probe}: {readings.probe_problem}", advice)
-    elif not machine.gpus_known:
+    elif not sample.gpus_known:
         yield warn("gpu probe", "the driver has not answered yet", "run nvidia-smi: if it hangs too, reboot")
     elif readings.gpus:
         yield ok("gpu probe", f"{readings.probe} chosen" + (f"; {others}" if others else ""))

@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator
 
 from backprop_tui.cli.doctor import Finding, bad, ok, warn
-from backprop_tui.cli.machine import existing
+from backprop_tui.client.machine import existing_directory
 from backprop_tui.presentation import numbers
 
 _ELSEWHERE = "set BACKPROP_HOME to a directory on a local disk"
@@ -26,13 +26,13 @@ def check_state(root: str, *, min_free_bytes: int, mounts: str = "/proc/self/mou
     else:
         yield from _check_directory(root, origin)
         yield from check_locks(root)
-    place = existing(root)
+    place = existing_directory(root)
     yield _check_file_system(place, mounts)
     yield from check_space(place, min_free_bytes=min_free_bytes)
 
 
 def _check_missing(root: str, origin: str) -> Iterator[Finding]:
-    above = existing(root)
+    above = existing_directory(root)
     if os.path.lexists(root):
         yield bad("state", f"{root} ({origin}) is not a directory", "move it away, or set BACKPROP_HOME")
     elif os.access(above, os.W_OK | os.X_OK):

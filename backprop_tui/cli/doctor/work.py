@@ -6,8 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 
 from backprop_tui.cli.doctor import Finding, bad, ok, warn
-from backprop_tui.client.guardians import guardian_problem
-from backprop_tui.client.runs import split
+from backprop_tui.client.runs import guardian_problem, split
 from backprop_tui.config.check import checked_layers
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.formatting import counted

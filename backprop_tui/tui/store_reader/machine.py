@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Mapping, Sequence
 
+from backprop_tui.client.machine import decode_governor
 from backprop_tui.domain.errors import BrokenRecord
 from backprop_tui.domain.governor.governor_state import GovernorState
-from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.probes.readings import Sample, read_sample
-from backprop_tui.store.codec import decode
-from backprop_tui.store.fields import JsonObject, WrongField
+from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import read_object
 from backprop_tui.store.home import Home
 from backprop_tui.store.watched_file import WatchedFile
@@ -37,7 +35,7 @@ class GovernorReader:
                 record = read_object(self._file.path)
             except BrokenRecord:
                 record = None
-            self._state = None if record is None else _decode_state(record)
+            self._state = None if record is None else decode_governor(record)
             self.holds = {} if record is None else _decode_holds(record)
         return self._state
 
@@ -51,20 +49,6 @@ def _decode_holds(record: JsonObject) -> dict[str, list[JsonObject]]:
         for run_id, reasons in held.items()
         if isinstance(reasons, list)
     }
-
-
-def _decode_state(record: JsonObject) -> GovernorState | None:
-    limits = MachineLimits()
-    defaults = {"start_burst": limits.start_burst, "max_parallel": limits.max_parallel, "active": 0, "waiting": 0}
-    try:
-        return decode(GovernorState, defaults | record)
-    except WrongField:
-        return None  # written by a later version
-
-
-def is_queue_held(home: Home) -> bool:
-    """Whether a person holds the queue of this machine."""
-    return os.path.exists(home.queue_held)
 
 
 class MachineReader:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+from backprop_tui.client.queueing import is_queue_held
 from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.machine import machine_limits
 from backprop_tui.domain.limits import MachineLimits
@@ -15,7 +16,7 @@ from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 from backprop_tui.store.watched_file import WatchedFile
 from backprop_tui.tui.snapshot import OpenRun, Snapshot
-from backprop_tui.tui.store_reader.machine import GovernorReader, MachineReader, is_queue_held
+from backprop_tui.tui.store_reader.machine import GovernorReader, MachineReader
 from backprop_tui.tui.store_reader.runs import RunsReader
 
 
