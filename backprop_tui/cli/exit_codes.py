@@ -20,19 +20,15 @@ def exit_code_of(record: JsonObject) -> int:
         case Status.STOPPED:
             return STOPPED
         case Status.FAILED:
-            return _failed(record)
+            code, name = record.get("exit_code"), record.get("signal")
+            if isinstance(code, int) and code != 0:
+                return code
+            return NOT_FOUND if name is None else _SIGNALLED + _signal_number(str(name))
         case _:
             return LOST
 
 
-def _failed(record: JsonObject) -> int:
-    code, name = record.get("exit_code"), record.get("signal")
-    if isinstance(code, int) and code != 0:
-        return code
-    return NOT_FOUND if name is None else _SIGNALLED + _number(str(name))
-
-
-def _number(name: str) -> int:
+def _signal_number(name: str) -> int:
     """The number of a signal such as SIGKILL; real-time signals are recorded as SIG and their number."""
     if name in signal.Signals.__members__:
         return signal.Signals[name].value

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 from collections.abc import Callable, Iterable
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from backprop_tui.cli import diagnostics
+from backprop_tui.client.handles import resolve_all
 from backprop_tui.client.session import ClientSession
 from backprop_tui.config.paths import state_directory, user_config_path
+from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.store.home import Home
-
-if TYPE_CHECKING:
-    from backprop_tui.store.run_view import RunView
+from backprop_tui.store.run_view import RunView, unfinished_views
 
 # Shows the state directory with the settings of a file, a run selected if one is named; returns the exit code.
 Dashboard = Callable[[Home, str, str | None], int]
@@ -76,3 +77,18 @@ class Interrupts:
 
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
         self.count += 1
+
+
+def require_named_or_all(arguments: argparse.Namespace) -> None:
+    if arguments.all and arguments.runs:
+        raise UsageError("--all is every unfinished run: give it or RUN, not both")
+    if not arguments.all and not arguments.runs:
+        raise UsageError("RUN is missing; or --all for every unfinished run")
+
+
+def named_or_all(arguments: argparse.Namespace, session: Session) -> list[str]:
+    """The ids of the runs that were named, or with --all those of the unfinished ones."""
+    require_named_or_all(arguments)
+    if arguments.all:
+        return [view.run.id for view in unfinished_views(session.home)]
+    return resolve_all(session, arguments.runs)

@@ -13,7 +13,6 @@ from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, Moment, last_loss, step_text
 from backprop_tui.presentation.machine import foreign_process
 from backprop_tui.presentation.run_line import reason_text
-from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_view import RunView
 
@@ -73,11 +72,11 @@ def show(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, indent: st
 def lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, width: int | None, mark: str = "…") -> list[str]:
     """The heading and the rows; `mark` shows where a cell was cut, `width` None cuts nothing."""
     table = [[column.title for column in columns], *([one_line(cell) for cell in row] for row in rows)]
-    widths = [max(columns_of(row[place]) for row in table) for place in range(len(columns))]
+    widths = [max(columns_of(row[index]) for row in table) for index in range(len(columns))]
     if width is not None:
         widths = _shrunk(columns, widths, width)
     return [
-        GAP.join(_cell(cell, widths[place], columns[place], mark) for place, cell in enumerate(row)).rstrip()
+        GAP.join(_cell(cell, widths[index], columns[index], mark) for index, cell in enumerate(row)).rstrip()
         for row in table
     ]
 
@@ -88,11 +87,11 @@ def _shrunk(columns: Sequence[Column], widths: Sequence[int], width: int) -> lis
     excess = sum(shrunk) + len(GAP) * (len(shrunk) - 1) - width
     while excess > 0:
         able = [
-            place for place, column in enumerate(columns) if column.least is not None and shrunk[place] > column.least
+            index for index, column in enumerate(columns) if column.least is not None and shrunk[index] > column.least
         ]
         if not able:
             break
-        shrunk[max(able, key=lambda place: shrunk[place])] -= 1
+        shrunk[max(able, key=lambda index: shrunk[index])] -= 1
         excess -= 1
     return shrunk
 
@@ -137,15 +136,14 @@ def columns_of(text: str) -> int:
     return sum(0 if combining(letter) else 2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
-def run_row(record: JsonObject, *, place: int | None = None) -> tuple[str, ...]:
-    run = KnownRun(record=record, place=place)
+def run_row(run: KnownRun) -> tuple[str, ...]:
     return (
         run.id,
         run.status.value,
-        record["name"],
+        run.record["name"],
         step_text(run) or NOTHING,
         numbers.metric(last_loss(run)),
-        durations.elapsed(record["duration_seconds"]),
+        durations.elapsed(run.record["duration_seconds"]),
         reason_text(run, Moment.now()),
     )
 

@@ -112,14 +112,12 @@ def release_queue(session: ClientSession) -> bool:
 def withdraw(session: ClientSession, run_id: str, before: Run | None) -> bool:
     """Takes a run that is held out of the queue as if it had never been submitted; False if it was just admitted.
 
-    Args:
-        session: Of this front end.
-        run_id: A run that this front end queued.
-        before: The record before `resume` queued it; None for a new run, of which nothing is kept.
-
-    Raises:
-        StorageFailed: it could not be taken back.
+    `before` is the record before `resume` queued it; None for a new run, of which nothing is kept.
     """
+    import shutil  # slow to import, and `list` needs this module too
+
+    from backprop_tui.client.remove import put_aside
+
     directory = RunDirectory(session.home.run_folder(run_id))
     attempts = 0 if before is None else len(before.attempts)
     end = time.monotonic() + WITHDRAW_SECONDS
@@ -133,7 +131,7 @@ def withdraw(session: ClientSession, run_id: str, before: Run | None) -> bool:
             if not isinstance(run.state, Queued) or len(run.attempts) != attempts:
                 return False
             if before is None:
-                _remove(session.home, run_id)
+                shutil.rmtree(put_aside(session.home, run_id), ignore_errors=True)
             else:
                 directory.write(before, durable=True)
                 directory.append_event("withdrawn", "held, and it was not to wait", time=time.time())
@@ -143,14 +141,3 @@ def withdraw(session: ClientSession, run_id: str, before: Run | None) -> bool:
             index.update(session.home, {}, removed=[run_id])
         return True
     return False
-
-
-def _remove(home: Home, run_id: str) -> None:
-    """Renames first, so that no reader meets half of it; what a crash leaves behind is swept later."""
-    import shutil
-
-    aside = os.path.join(home.runs, f".tmp-{run_id}-{os.getpid()}")
-    with storage(aside):
-        os.rename(home.run_folder(run_id), aside)
-        os.unlink(home.marker(run_id))
-    shutil.rmtree(aside, ignore_errors=True)

@@ -110,7 +110,7 @@ def remove(session: ClientSession, runs: Sequence[Removable]) -> int:
     aside: list[str] = []
     try:
         for run in runs:
-            aside += _put_aside(home, run.run_id)
+            aside += _put_aside_ended(home, run.run_id)
             removed.append(run.run_id)
     finally:
         # A crash before this leaves records of runs, which can be removed again; one after it leaves files for `clean`.
@@ -129,8 +129,7 @@ def _wait_until_indexed(session: ClientSession, run_ids: Collection[str]) -> Non
         time.sleep(0.02)
 
 
-def _put_aside(home: Home, run_id: str) -> list[str]:
-    """Renames the directory, so that the run is gone for everybody at once; the new path, if there is a directory."""
+def _put_aside_ended(home: Home, run_id: str) -> list[str]:
     directory = RunDirectory(home.run_folder(run_id))
     try:
         lock = directory.try_lock()
@@ -141,14 +140,19 @@ def _put_aside(home: Home, run_id: str) -> list[str]:
     with lock:
         if _is_unfinished(directory):
             raise UsageError(f"run {run_id} was resumed; it is kept")
-        aside = os.path.join(home.runs, f"{_ASIDE}{run_id}-{os.getpid()}")
-        with storage(directory.path):
-            os.rename(directory.path, aside)
-        try:
-            os.unlink(home.marker(run_id))
-        except FileNotFoundError:
-            pass
-    return [aside]
+        return [put_aside(home, run_id)]
+
+
+def put_aside(home: Home, run_id: str) -> str:
+    """Renames the directory, so that the run is gone for everybody at once; the new path. Needs the run's lock."""
+    aside = os.path.join(home.runs, f"{_ASIDE}{run_id}-{os.getpid()}")
+    with storage(home.run_folder(run_id)):
+        os.rename(home.run_folder(run_id), aside)
+    try:
+        os.unlink(home.marker(run_id))
+    except FileNotFoundError:
+        pass
+    return aside
 
 
 def _is_unfinished(directory: RunDirectory) -> bool:

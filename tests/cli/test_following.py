@@ -232,7 +232,7 @@ def test_a_run_that_is_not_to_wait_is_taken_back_when_it_is_held(session: Sessio
         return True
 
     following = Following(session, {"abc": FileSizes()}, presenter_for(session, ["abc"]), Interrupts())
-    following.withdraw_when_held(withdraw)
+    following.withdraw = withdraw
     assert following.to_the_end() == 75
     assert taken == ["abc"]
 

@@ -23,42 +23,14 @@ from backprop_tui.store.run_view import marked_views
 
 SUMMARY = "write runs, or with --metrics all their metrics, to stdout as CSV or JSON"
 
-# Columns of the CSV, always these and in this order; then one column `metric.NAME` for the last value of each metric.
+# Columns of the CSV, always these and in this order; then a column `metric.NAME` for the last value of each metric.
+# Tags and GPU indices are separated by spaces, `command` is quoted for a shell, attempts and checkpoints are counted.
 COLUMNS = (
-    "id",
-    "name",
-    "status",
-    "reason",
-    "group",
-    "tags",  # separated by spaces
-    "note",
-    "host",
-    "script",
-    "command",  # quoted as for a shell
-    "cwd",
-    "framework",
-    "priority",
-    "max_run_minutes",
-    "created_at",
-    "started_at",
-    "ended_at",
-    "duration_seconds",
-    "paused_seconds",
-    "exit_code",
-    "signal",
-    "step",
-    "attempts",  # how many
-    "checkpoints",  # how many
-    "last_checkpoint",
-    "peak_ram_bytes",
-    "peak_vram_bytes",
-    "peak_temperature_celsius",
-    "gpus",  # indices, separated by spaces
-    "cause_kind",
-    "cause_evidence",
-    "git_commit",
-    "git_dirty",
-    "log_path",
+    *("id", "name", "status", "reason", "group", "tags", "note", "host", "script", "command", "cwd", "framework"),
+    *("priority", "max_run_minutes", "created_at", "started_at", "ended_at", "duration_seconds", "paused_seconds"),
+    *("exit_code", "signal", "step", "attempts", "checkpoints", "last_checkpoint"),
+    *("peak_ram_bytes", "peak_vram_bytes", "peak_temperature_celsius", "gpus"),
+    *("cause_kind", "cause_evidence", "git_commit", "git_dirty", "log_path"),
 )
 _METRIC = "metric."
 
@@ -98,14 +70,10 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     if as_json:
         output.json_value(ordered)
     else:
-        _write_csv(ordered)
+        metrics = sorted({name for record in ordered for name in record["metrics"]})
+        header = (*COLUMNS, *(_METRIC + name for name in metrics))
+        _write_rows([header, *(_cells(record, metrics) for record in ordered)])
     return OK
-
-
-def _write_csv(records: Sequence[JsonObject]) -> None:
-    metrics = sorted({name for record in records for name in record["metrics"]})
-    header = (*COLUMNS, *(_METRIC + name for name in metrics))
-    _write_rows([header, *(_cells(record, metrics) for record in records)])
 
 
 def _write_rows(table: Iterable[Sequence[object]]) -> None:

@@ -11,12 +11,12 @@ from backprop_tui.cli import diagnostics, output, values
 from backprop_tui.cli.event_stream import LONGEST_WAIT_SECONDS, EventStream, Pace
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.presenters import PlainOutput, PrefixedOutput, labels
-from backprop_tui.cli.session import Session
-from backprop_tui.client.handles import HELP, resolve_all
+from backprop_tui.cli.session import Session, named_or_all
+from backprop_tui.client.handles import HELP
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.status import UNFINISHED
 from backprop_tui.store.run_directory import RunDirectory
-from backprop_tui.store.run_view import marked_views, unfinished_views
+from backprop_tui.store.run_view import marked_views
 from backprop_tui.store.tail import Tail, offset_of_last_lines, size_of
 
 SUMMARY = "print what a run's script printed, byte for byte; for several runs each line with its run's name"
@@ -35,22 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    run_ids = _run_ids(arguments, session)
-    offsets = {run_id: _offset(session, run_id, arguments.lines) for run_id in run_ids}
+    offsets = {run_id: _offset(session, run_id, arguments.lines) for run_id in named_or_all(arguments, session)}
     LogFollowing(session, offsets, discover=arguments.all).to_the_end(follow=arguments.follow)
     return OK
-
-
-def _run_ids(arguments: argparse.Namespace, session: Session) -> list[str]:
-    if arguments.all and arguments.runs:
-        raise UsageError("--all is every unfinished run: give it or RUN, not both")
-    if not arguments.all and not arguments.runs:
-        raise UsageError("RUN is missing; or --all for every unfinished run")
-    return (
-        [view.run.id for view in unfinished_views(session.home)]
-        if arguments.all
-        else resolve_all(session, arguments.runs)
-    )
 
 
 def _offset(session: Session, run_id: str, lines: int | None) -> int:
@@ -80,7 +67,7 @@ class LogStream:
                 break
             passed = True
             presenter.offer(self.events.run.id, content)
-        if self.is_over and isinstance(presenter, PrefixedOutput):
+        if self.is_over:
             presenter.finish(self.events.run.id)
         return passed
 
@@ -102,8 +89,8 @@ class LogFollowing:
         pace = Pace(time.monotonic())
         while follow:
             now = time.monotonic()
-            passed = [stream.pass_on(self._presenter) for stream in self._unfinished()]
-            if any(passed):
+            passed_on = [stream.pass_on(self._presenter) for stream in self._unfinished()]
+            if any(passed_on):
                 pace.changed(now)
             all_written = self._presenter.flush()
             if now >= self._discover_at or not self._unfinished():
@@ -115,8 +102,7 @@ class LogFollowing:
         for run_id, stream in self._streams.items():  # one after the other
             while not stream.is_over and stream.pass_on(self._presenter):
                 self._write_all()
-            if isinstance(self._presenter, PrefixedOutput):
-                self._presenter.finish(run_id)
+            self._presenter.finish(run_id)
         self._write_all()
 
     def _write_all(self) -> None:

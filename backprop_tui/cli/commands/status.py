@@ -74,7 +74,9 @@ def _show_machine(session: Session) -> None:
     _print_lines([("supervisor", _supervisor_text(session, pid, unfinished))])
     if active:
         output.line(f"\nactive {len(active)}")
-        tables.show(tables.RUN_COLUMNS, [tables.run_row(record_of(session.home, view)) for view in active])
+        tables.show(
+            tables.RUN_COLUMNS, [tables.run_row(KnownRun(record=record_of(session.home, view))) for view in active]
+        )
     if queued:
         output.line(f"\nqueued {len(queued)}")
         tables.show_queue(session.home, queued, queue_places(session.home, unfinished))
