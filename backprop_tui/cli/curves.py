@@ -19,7 +19,6 @@ from backprop_tui.presentation import durations, numbers
 LETTERS = "ABCDEF"
 ROWS = 8
 _COLOURS = (36, 33, 35, 32, 31, 34)  # SGR: cyan, yellow, magenta, green, red, blue
-_USUAL_WIDTH = 80
 _LEAST_WIDTH = 10
 _LABEL = 9
 _SMOOTH_STRETCHES = 60
@@ -52,8 +51,8 @@ def curve_options(arguments: argparse.Namespace) -> CurveOptions:
     )
 
 
-def track_of(course: MetricSeries, run: Run | None, by: XUnit) -> PlottedSeries:
-    return PlottedSeries(course, Axis(attempts=AttemptTimeline.of(run), by=by))
+def track_of(series: MetricSeries, run: Run | None, by: XUnit) -> PlottedSeries:
+    return PlottedSeries(series, Axis(attempts=AttemptTimeline.of(run), by=by))
 
 
 def plot(tracks: Sequence[PlottedSeries], options: CurveOptions, *, rows: int = ROWS) -> None:
@@ -61,11 +60,11 @@ def plot(tracks: Sequence[PlottedSeries], options: CurveOptions, *, rows: int = 
     shown = [track for track in tracks if track.course.buckets]
     if not shown:
         return
-    width = max(_LEAST_WIDTH, (output.width() or _USUAL_WIDTH) - _LABEL - 2)
+    width = max(_LEAST_WIDTH, (output.width() or output.USUAL_WIDTH) - _LABEL - 2)
     x, y = x_scale(shown), y_scale(shown, log=options.log)
     curves = [
-        (LETTERS[place] if len(tracks) > 1 else "*", track.drawn(options.stretches).pieces)
-        for place, track in enumerate(tracks)
+        (LETTERS[index] if len(tracks) > 1 else "*", track.drawn(options.stretches).pieces)
+        for index, track in enumerate(tracks)
     ]
     drawn = overlay(curves, x, y, width=width, height=rows, unicode=options.unicode)
     labels = {row: numbers.metric(y.value(1 - (row + 0.5) / rows)) for row in (0, rows // 2, rows - 1)}
@@ -81,8 +80,8 @@ def _coloured(cells: Sequence[Cells], *, several: bool) -> str:
     return "".join(text if owner is None else painted(text, owner) for text, owner in cells)
 
 
-def painted(text: str, place: int) -> str:
-    return f"\x1b[{_COLOURS[place]}m{text}\x1b[0m" if output.shows_colour() else text
+def painted(text: str, index: int) -> str:
+    return f"\x1b[{_COLOURS[index]}m{text}\x1b[0m" if output.shows_colour() else text
 
 
 def _x_labels(x: Scale, by: XUnit, width: int) -> str:

@@ -38,13 +38,9 @@ def write_available(content: memoryview) -> int:
 
 
 def wait(seconds: float, *, for_reader: bool, others: Iterable[int] = ()) -> list[int]:
-    """Waits until one of the other descriptors is ready or, with `for_reader`, the reader takes more.
+    """Waits until another descriptor or, with `for_reader`, the reader is ready; returns the other ones that are.
 
-    Returns:
-        The other descriptors that are ready.
-
-    Raises:
-        BrokenPipeError: the reader is gone, which is noticed even if there is nothing to write.
+    Raises BrokenPipeError if the reader is gone, also if there is nothing to write.
     """
     descriptor = sys.stdout.fileno()
     poll = select.poll()

@@ -17,15 +17,11 @@ from backprop_tui.store.home import Home
 from backprop_tui.store.run_view import RunView
 
 GAP = "  "
-NOTHING = "-"
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A heading; numbers are aligned to the `right`; cells may be cut to `least` columns, None: never.
-
-    They are cut at the end, or in the `middle` if their ends distinguish them.
-    """
+    """A heading; cells may be cut to `least` columns (None: never), at the end or in the `middle`."""
 
     title: str
     right: bool = False
@@ -141,7 +137,7 @@ def run_row(run: KnownRun) -> tuple[str, ...]:
         run.id,
         run.status.value,
         run.record["name"],
-        step_text(run) or NOTHING,
+        step_text(run) or numbers.NOTHING,
         numbers.metric(last_loss(run)),
         durations.elapsed(run.record["duration_seconds"]),
         reason_text(run, Moment.now()),

@@ -6,13 +6,13 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
+from backprop_tui.client.environment import folders_upward
 from backprop_tui.domain.errors import NotFound, UsageError
 from backprop_tui.domain.invocation import find_original_flags, find_script, program_resume_template, resume_template
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 LONGEST_SOURCE_BYTES = 4 << 20
 SHELL = "bash"
-_VENV = ".venv"
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +33,7 @@ class Interpreter:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """What is executed, without and with its arguments.
-
-    `script` is None for a command line, `interpreter` None if none is needed.
-    """
+    """A program with its arguments; `script` is None for a command line, `interpreter` None if none is needed."""
 
     words: tuple[str, ...]
     arguments: tuple[str, ...]
@@ -208,15 +205,11 @@ def _candidates(script: str, environment: Mapping[str, str]) -> Iterator[Interpr
         python = None if not prefix else _python_of(prefix)
         if python is not None:
             yield Interpreter(path=python, origin=f"the active environment ({variable})")
-    folder = os.path.dirname(script)
-    while True:
-        venv = os.path.join(folder, _VENV)
+    for folder in folders_upward(os.path.dirname(script)):
+        venv = os.path.join(folder, ".venv")
         python = _python_of(venv)
         if python is not None:
             yield Interpreter(path=python, origin=f"{venv}, found upward from the script")
-        if folder == os.path.dirname(folder):
-            break
-        folder = os.path.dirname(folder)
     for path in on_path("python3", environment):
         if not _is_ours_alone(path):
             yield Interpreter(path=path, origin="python3 on PATH")

@@ -77,12 +77,7 @@ class ControlRequest(ABC, Generic[RequestT]):
         return self._asked_at is not None
 
     def poll(self) -> ControlOutcome | None:
-        """Takes one step: checks whether the request is fulfilled, and if not, asks in the way that is open now.
-
-        Raises:
-            UsageError: the request does not apply to a run in its status, or the run was removed.
-            StorageFailed: the request could not be written.
-        """
+        """Takes one step: checks whether the request is fulfilled, and if not, asks in the way that is open now."""
         now = time.monotonic()
         run, live = self._read()
         if run.status in ENDED:
@@ -101,9 +96,9 @@ class ControlRequest(ABC, Generic[RequestT]):
         self._keep_waiting(run, live, now)
         return None
 
-    @abstractmethod
     def is_fulfilled(self, run: Run, live: Live | None) -> bool:
-        """Whether the effect is recorded; only called for active runs."""
+        """Whether the effect is recorded; only called for active runs. Here: the record has the change already."""
+        return self.on_queued(run) == run
 
     @abstractmethod
     def on_queued(self, run: Run) -> Run:
@@ -225,9 +220,6 @@ class ContinueControl(ControlRequest[ContinueRequest]):
 
 
 class TimeboxControl(ControlRequest[TimeboxRequest]):
-    def is_fulfilled(self, run: Run, live: Live | None) -> bool:
-        return self.on_queued(run) == run
-
     def on_queued(self, run: Run) -> Run:
         return with_timebox(run, self.request)
 
@@ -240,9 +232,6 @@ class TimeboxControl(ControlRequest[TimeboxRequest]):
 
 class EditControl(ControlRequest[EditRequest]):
     """Fulfilled when the record has the given values; ended runs can be edited too."""
-
-    def is_fulfilled(self, run: Run, live: Live | None) -> bool:
-        return self.on_queued(run) == run
 
     def on_queued(self, run: Run) -> Run:
         return apply_edit(run, self.request)
@@ -316,15 +305,7 @@ def wait_for_all(
 ) -> list[ControlOutcome | Refusal]:
     """Makes all requests at once and waits for their outcomes; a refusal of one does not keep back the others.
 
-    Args:
-        requests: To any runs.
-        on_recorded: Called once when every request is either recorded or has its outcome.
-
-    Returns:
-        The outcomes in the order of the requests.
-
-    Raises:
-        StorageFailed: a request could not be written.
+    `on_recorded` is called once when every request is either recorded or has its outcome.
     """
     outcomes: dict[int, ControlOutcome | Refusal] = {}
     while True:

@@ -6,7 +6,7 @@ import os
 import resource
 import select
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from backprop_tui.domain.run import Git, Process
 from backprop_tui.store.code_state import commit_of
@@ -63,7 +63,7 @@ class GitQuery:
         self._folder = folder
         self._pid: int | None = None
         self._reading = -1
-        if _in_repository(folder):
+        if any(os.path.exists(os.path.join(above, ".git")) for above in folders_upward(folder)):
             self._start(folder)
 
     def _start(self, folder: str) -> None:
@@ -90,9 +90,8 @@ class GitQuery:
     def answer(self) -> Git | None:
         """The commit and whether there are changes; call this exactly once."""
         output = None if self._pid is None else self._collect(self._pid)
-        return self._read_from_files() if output is None else _parse(output)
-
-    def _read_from_files(self) -> Git | None:
+        if output is not None:
+            return _parse(output)
         commit = commit_of(self._folder)
         return None if commit is None else Git(commit=commit, dirty=None)
 
@@ -118,12 +117,12 @@ class GitQuery:
         return None
 
 
-def _in_repository(folder: str) -> bool:
-    while not os.path.exists(os.path.join(folder, ".git")):
-        if folder == os.path.dirname(folder):
-            return False
+def folders_upward(folder: str) -> Iterator[str]:
+    """The directory and every one above it."""
+    yield folder
+    while folder != os.path.dirname(folder):
         folder = os.path.dirname(folder)
-    return True
+        yield folder
 
 
 def _parse(output: bytes) -> Git | None:

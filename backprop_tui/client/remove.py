@@ -10,17 +10,15 @@ import shutil
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from backprop_tui.client.runs import created
+from backprop_tui.client.runs import all_records, created
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.errors import BackpropError, BrokenRecord, StorageFailed, UsageError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import ENDED, UNFINISHED
 from backprop_tui.domain.times import from_iso
 from backprop_tui.store import index
-from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import storage
 from backprop_tui.store.home import Home
-from backprop_tui.store.index import read_all
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.run_view import marked_views, public_record, read_view
 
@@ -54,18 +52,11 @@ def removable_runs(session: ClientSession, run_ids: Sequence[str]) -> list[Remov
 def removable_before(session: ClientSession, time_limit: float) -> Iterator[Removable | UsageError]:
     """The runs that ended before a wall time, oldest first, and why those that another run needs cannot go."""
     needed = _needed_runs(session.home)
-    for record in sorted(_ended_records(session.home), key=created):
+    # The index may have an unfinished run as it was before it was resumed: what has a marker is as it is now.
+    for record in sorted(all_records(session.home).values(), key=created):
         ended = from_iso(record["ended_at"] or record["started_at"] or record["created_at"])
         if ended is not None and ended < time_limit and record["status"] in ENDED:
             yield _removable(session, record["id"], record["name"], needed.get(record["id"]))
-
-
-def _ended_records(home: Home) -> list[JsonObject]:
-    """Every run but the unfinished; the index may have an unfinished run as it was before it was resumed."""
-    views = marked_views(home)
-    unfinished = {view.run.id for view in views if view.status in UNFINISHED}
-    known = read_all(home) | {view.run.id: view.record for view in views}
-    return [record for run_id, record in known.items() if run_id not in unfinished]
 
 
 def _name_of(home: Home, run_id: str) -> str:
@@ -98,12 +89,7 @@ def _needed_runs(home: Home) -> dict[str, str]:
 
 
 def remove(session: ClientSession, runs: Sequence[Removable]) -> int:
-    """Removes runs and returns how many bytes that freed.
-
-    Raises:
-        UsageError: a run was resumed meanwhile.
-        StorageFailed: the index or a directory could not be changed.
-    """
+    """Removes runs and returns how many bytes that freed; UsageError if one was resumed meanwhile."""
     home = session.home
     _wait_until_indexed(session, [run.run_id for run in runs])
     removed: list[str] = []

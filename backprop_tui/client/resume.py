@@ -64,12 +64,7 @@ def read_resumable(session: ClientSession, run_id: str) -> Run:
 
 
 def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Resumption:
-    """The next attempt that `resume` would queue; changes nothing.
-
-    Raises:
-        UsageError: the run has not ended, or an option is wrong.
-        NotFound: its script is gone.
-    """
+    """The next attempt that `resume` would queue; changes nothing. UsageError if the run has not ended."""
     if not isinstance(run.state, Ended):
         raise UsageError(f"run {run.id} is {run.status}; only ended runs can be resumed")
     cwd = _directory(run, options)
@@ -153,12 +148,7 @@ def _check_goals(run: Run, spec: Spec) -> None:
 
 
 def queue_again(session: ClientSession, run_id: str, options: RunOptions) -> tuple[Resumption, FileSizes]:
-    """Queues the next attempt; also how long its files were before. The caller must call a supervisor next.
-
-    Raises:
-        UsageError, NotFound: as `plan_resumption`.
-        StorageFailed: it could not be queued.
-    """
+    """Queues the next attempt; also the sizes of its files before. The caller must call a supervisor next."""
     directory = RunDirectory(session.home.run_folder(run_id))
     with _lock_ended(directory):
         resumption = plan_resumption(session, directory.read(), options)

@@ -29,12 +29,12 @@ def read_compared_run(session: ClientSession, run_id: str) -> ComparedRun:
 
 
 def _last_values(record: JsonObject) -> dict[str, MetricSeries]:
-    courses: dict[str, MetricSeries] = {}
+    all_series: dict[str, MetricSeries] = {}
     for name, value in record["metrics"].items():
-        series = SeriesBuilder(name)
-        series.add(float(value), record["step"])
-        courses[name] = series.snapshot()
-    return courses
+        builder = SeriesBuilder(name)
+        builder.add(float(value), record["step"])
+        all_series[name] = builder.snapshot()
+    return all_series
 
 
 def metric_to_compare(runs: Iterable[ComparedRun], asked: str | None) -> str | None:

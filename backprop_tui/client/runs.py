@@ -15,7 +15,7 @@ from backprop_tui.processes.identity import state_of
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
-from backprop_tui.store.index import Records
+from backprop_tui.store.index import Records, read_all
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.run_view import RunView, marked_views, public_record, read_view, sorted_views
 from backprop_tui.store.tail import size_of
@@ -49,6 +49,11 @@ def current(session: ClientSession, run_id: str) -> JsonObject:
         return record_of(session.home, read_view(session.home, run_id))
     except FileNotFoundError:
         return public_record(session.home, run_id)
+
+
+def all_records(home: Home) -> dict[str, JsonObject]:
+    """The public JSON of every run by id, those with a marker as they are now."""
+    return read_all(home) | {view.run.id: record_of(home, view) for view in marked_views(home)}
 
 
 def ended_newest_first(

@@ -161,9 +161,7 @@ def submit(session: ClientSession, request: RunRequest) -> list[str]:
 def queue_runs(session: ClientSession, planned: SubmissionPlan, key: Submission | None) -> list[str]:
     """Queues planned runs and returns their ids; the caller must call a supervisor next.
 
-    Raises:
-        IdTaken: --run-id names an existing run.
-        StorageFailed: not all runs could be queued.
+    Raises IdTaken if --run-id names an existing run.
     """
     run_ids = [run.id for run in planned.runs]
     if key is not None:

@@ -68,10 +68,7 @@ def run_line(run: KnownRun, moment: Moment) -> RunLine | None:
 
 
 def reason_text(run: KnownRun, moment: Moment) -> str:
-    """Why the run waits, is paused, is being stopped or ended, in one clause; empty where there is no such reason.
-
-    The same words as in `run_line`, for where progress and results have columns of their own.
-    """
+    """As `run_line` in one clause, for where progress and results have columns of their own; may be empty."""
     match run.status:
         case Status.QUEUED:
             clauses = _queued(run, moment).clauses

@@ -19,8 +19,15 @@ from backprop_tui.cli.doctor.machine import (
     check_terminal,
     colours,
 )
-from backprop_tui.cli.doctor.state import check_locks, check_space, check_state, file_system_of
-from backprop_tui.cli.doctor.work import check_index, check_settings, check_work
+from backprop_tui.cli.doctor.state import (
+    check_index,
+    check_locks,
+    check_settings,
+    check_space,
+    check_state,
+    check_work,
+    file_system_of,
+)
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading, Readings
 from backprop_tui.probes.cgroups import Cgroups

@@ -13,6 +13,7 @@ from backprop_tui.client.run_metrics import encode_extreme, metric_to_compare, r
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.metric_series import MetricSeries
 from backprop_tui.plotting.track import PlottedSeries
+from backprop_tui.presentation import numbers
 from backprop_tui.presentation.compare import (
     ComparedRun,
     ComparisonRow,
@@ -105,21 +106,21 @@ def _names_and_states(compared: Sequence[ComparedRun]) -> Iterator[ComparisonRow
 
 
 def _marked(row: ComparisonRow) -> list[str]:
-    return [f"{cell} *" if place in row.best else cell for place, cell in enumerate(row.cells)]
+    return [f"{cell} *" if index in row.best else cell for index, cell in enumerate(row.cells)]
 
 
 def _show_curves(compared: Sequence[ComparedRun], metric: str, options: curves.CurveOptions) -> None:
     with_curve = [
-        (run, course) for run in compared if (course := run.metrics.get(metric)) is not None and course.buckets
+        (run, series) for run in compared if (series := run.metrics.get(metric)) is not None and series.buckets
     ]
     drawn = with_curve[: len(curves.LETTERS)]
     if not drawn:
         return
     output.line()
-    labels = [f"{curves.LETTERS[place]} {run.record['id']}" for place, (run, _) in enumerate(drawn)]
-    legend = "  ".join(curves.painted(text, place) for place, text in enumerate(labels))
+    labels = [f"{curves.LETTERS[index]} {run.record['id']}" for index, (run, _) in enumerate(drawn)]
+    legend = "  ".join(curves.painted(text, index) for index, text in enumerate(labels))
     output.line(f"{tables.one_line(metric)} by {options.by}  {legend}")
-    curves.plot([curves.track_of(course, run.run, options.by) for run, course in drawn], options, rows=_CURVE_ROWS)
+    curves.plot([curves.track_of(series, run.run, options.by) for run, series in drawn], options, rows=_CURVE_ROWS)
 
 
 def _chunks(count: int) -> Iterator[tuple[int, int]]:
@@ -132,16 +133,12 @@ def _chunks(count: int) -> Iterator[tuple[int, int]]:
 def _as_json(
     compared: Sequence[ComparedRun], metric: str | None, options: curves.CurveOptions, *, all_options: bool
 ) -> JsonObject:
-    names = metric_names(compared)
     return {
         "runs": [run.record for run in compared],
         "options": _options_json(compared, all_options=all_options),
         "metrics": {
-            name: {
-                "last": [_encoded(run.metrics.get(name), "last") for run in compared],
-                "best": [_encoded(run.metrics.get(name), "best") for run in compared],
-            }
-            for name in names
+            name: {kind: [_encoded(run.metrics.get(name), kind) for run in compared] for kind in ("last", "best")}
+            for name in metric_names(compared)
         },
         "metric": metric,
         "best_first": [run.record["id"] for run in best_first(compared, metric)],
@@ -153,19 +150,19 @@ def _as_json(
 def _options_json(compared: Sequence[ComparedRun], *, all_options: bool) -> Mapping[str, list[str]]:
     options = [options_of(run.record, run.run) for run in compared]
     names = dict.fromkeys(name for of_run in options for name in of_run)
-    rows = {name: [of_run.get(name, tables.NOTHING) for of_run in options] for name in names}
+    rows = {name: [of_run.get(name, numbers.NOTHING) for of_run in options] for name in names}
     return {name: cells for name, cells in rows.items() if all_options or len(set(cells)) > 1}
 
 
 def _points(run: ComparedRun, metric: str | None, options: curves.CurveOptions) -> list[list[float]]:
-    course = None if metric is None else run.metrics.get(metric)
-    if course is None:
+    series = None if metric is None else run.metrics.get(metric)
+    if series is None:
         return []
-    track: PlottedSeries = curves.track_of(course, run.run, options.by)
+    track: PlottedSeries = curves.track_of(series, run.run, options.by)
     every = max(1, len(track.places) // _CURVE_POINTS)
     bars = [bar for piece in track.drawn(options.stretches).pieces for bar in piece]
     return [[x, low / 2 + high / 2] for x, low, high in bars[::every]]
 
 
-def _encoded(course: MetricSeries | None, kind: str) -> JsonObject | None:
-    return None if course is None else encode_extreme(course.last if kind == "last" else course.best)
+def _encoded(series: MetricSeries | None, kind: str) -> JsonObject | None:
+    return None if series is None else encode_extreme(series.last if kind == "last" else series.best)

@@ -21,8 +21,7 @@ from backprop_tui.cli.doctor.machine import (
     check_terminal,
     terminal_size,
 )
-from backprop_tui.cli.doctor.state import check_state
-from backprop_tui.cli.doctor.work import check_index, check_settings, check_work
+from backprop_tui.cli.doctor.state import check_index, check_settings, check_state, check_work
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.session import Session
 from backprop_tui.client.machine import MachineProbe, machine_settings

@@ -11,15 +11,13 @@ from backprop_tui.cli import output
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.session import Session
 from backprop_tui.client.handles import HELP, resolve_all
-from backprop_tui.client.runs import created, current, record_of
+from backprop_tui.client.runs import all_records, created, current
 from backprop_tui.domain.attempts import AttemptTimeline
 from backprop_tui.domain.errors import BrokenRecord, UsageError
 from backprop_tui.store.export import COLUMNS as METRIC_COLUMNS
 from backprop_tui.store.export import cells, metric_names, rows
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.index import read_all
 from backprop_tui.store.run_directory import RunDirectory
-from backprop_tui.store.run_view import marked_views
 
 SUMMARY = "write runs, or with --metrics all their metrics, to stdout as CSV or JSON"
 
@@ -63,10 +61,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     if arguments.runs:
         ordered = [current(session, run_id) for run_id in resolve_all(session, arguments.runs)]
     else:
-        records = read_all(session.home) | {
-            view.run.id: record_of(session.home, view) for view in marked_views(session.home)
-        }
-        ordered = sorted(records.values(), key=created)
+        ordered = sorted(all_records(session.home).values(), key=created)
     if as_json:
         output.json_value(ordered)
     else:
