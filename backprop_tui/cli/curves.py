@@ -35,7 +35,10 @@ class CurveOptions:
 def add_curve_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("curves")
     group.add_argument(
-        "--by", choices=("step", "time"), default="step", help="x axis: the step, or the time the run was active (step)"
+        "--by",
+        choices=("step", "time"),
+        default="step",
+        help="x axis: step, or time the run was active (default: step)",
     )
     group.add_argument("--log", action="store_true", help="logarithmic y axis")
     group.add_argument("--smooth", action="store_true", help="a moving average instead of every value")

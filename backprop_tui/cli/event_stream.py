@@ -50,8 +50,6 @@ class Pace:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened to a run; `time` as in the public files."""
-
     kind: str
     run_id: str
     time: str | None
@@ -85,7 +83,6 @@ class EventStream:
         return public(self.run, self.directory.path)
 
     def live(self) -> Live | None:
-        """The live record of its newest attempt."""
         live = self.directory.read_live() if self.run.attempts else None
         return live if live is not None and live.attempt == self.run.attempt.number else None
 

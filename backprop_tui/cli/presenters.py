@@ -124,7 +124,6 @@ class PrefixedOutput(PlainOutput):
         self.set_labels(labels)
 
     def set_labels(self, labels: Mapping[str, str]) -> None:
-        """The labels of the runs from now on; they are padded to one width."""
         width = max(map(len, labels.values()), default=0)
         self._prefixes = {
             run_id: f"{label:<{width}} | ".encode("utf-8", "surrogateescape") for run_id, label in labels.items()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import argparse
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.exit_codes import HELD, OK
-from backprop_tui.cli.session import Session
+from backprop_tui.cli.session import Interrupts, Session
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.formatting import counted, duration, gigabytes_up, plain
 from backprop_tui.domain.lifecycle import timebox_seconds
@@ -23,21 +24,38 @@ if TYPE_CHECKING:
     from backprop_tui.client.control import AnyControlRequest, ControlOutcome, Refusal
     from backprop_tui.client.dry_run import RunPreview
     from backprop_tui.client.remove import Removable
+    from backprop_tui.client.runs import FileSizes
 
 
-def print_ids(session: Session, run_ids: Sequence[str], *, as_array: bool) -> int:
-    """`--detach`: the ids, one a line; with --json the run, or an array of several."""
-    if session.json:
+def follow_queued(
+    session: Session,
+    arguments: argparse.Namespace,
+    run_ids: Sequence[str],
+    interrupts: Interrupts,
+    *,
+    as_array: bool = False,
+    starts: Mapping[str, FileSizes] | None = None,
+    before: Run | None = None,
+) -> int:
+    """After queueing: prints the ids with --detach, else follows the runs or shows the dashboard; the exit code."""
+    if arguments.detach and session.json:
         records = [RunDirectory(session.home.run_folder(run_id)).shown() for run_id in run_ids]
         output.json_value(records if as_array else records[0])
-    else:
+    elif arguments.detach:
         for run_id in run_ids:
             output.line(run_id)
+    elif session.dashboard is None or arguments.no_wait:
+        from backprop_tui.cli.following import follow  # loaded while the supervisor starts the run
+
+        wait = not arguments.no_wait
+        return follow(session, run_ids, interrupts, starts=starts, before=before, wait_when_held=wait)
+    else:
+        interrupts.release()
+        return session.dashboard(session.home, session.config_path, run_ids[0])
     return OK
 
 
 def print_would(session: Session, run_ids: Sequence[str], done: str) -> int:
-    """`--dry-run`: names each run and what would be done to it; the exit code."""
     from backprop_tui.client.runs import current
 
     records = [current(session, run_id) for run_id in run_ids]

@@ -19,13 +19,10 @@ def refuse(message: str) -> NoReturn:
 
 
 def parser_of(kind: Kind, convert: Callable[[Any], ValueT]) -> Callable[[str], ValueT]:
-    """A parser for argparse that reads a kind of setting and converts its value."""
     return parser_by(lambda text: convert(kind.read(text)))
 
 
 def parser_by(parse: Callable[[str], ValueT]) -> Callable[[str], ValueT]:
-    """A parser for argparse made from one that raises ValueError."""
-
     def read(text: str) -> ValueT:
         try:
             return parse(text)

@@ -60,7 +60,7 @@ class Refusal:
 
 
 class ControlRequest(ABC, Generic[RequestT]):
-    """A request to one run; call `poll` until it returns an outcome."""
+    """A request to a run; call `poll` until it returns an outcome."""
 
     def __init__(self, session: ClientSession, run_id: str, request: RequestT) -> None:
         self._session = session

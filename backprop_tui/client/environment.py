@@ -23,7 +23,6 @@ def captured_environment(
 
 
 def captured_process() -> Process:
-    """What a process inherits besides its environment."""
     # Two names may mean one limit (RLIMIT_OFILE is the old name of RLIMIT_NOFILE): the first in the alphabet is kept.
     limits = {int(getattr(resource, name)): name for name in sorted(_LIMITS, reverse=True)}
     return Process(

@@ -48,7 +48,6 @@ class Resumption:
 
     @property
     def checkpoint(self) -> str | None:
-        """The checkpoint it continues from; None if it starts from the beginning."""
         return self.run.state.resume_from if isinstance(self.run.state, Queued) else None
 
 

@@ -77,8 +77,6 @@ class RunOptions:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest(RunOptions):
-    """New runs: either a script with its arguments, or a command line."""
-
     script: str | None = None
     arguments: tuple[str, ...] = ()
     command: tuple[str, ...] | None = None

@@ -84,7 +84,6 @@ def best_text(run: ComparedRun, metric: str | None) -> str:
 
 
 def outcome_rows(runs: Sequence[ComparedRun], moment: Moment) -> Iterator[ComparisonRow]:
-    """How far each run came, in which time, with how much VRAM."""
     yield ComparisonRow(label="step", cells=tuple(step_text(run.known) or numbers.NOTHING for run in runs))
     yield ComparisonRow(label="time running", cells=tuple(_running_time(run.known, moment) for run in runs))
     peaks = [None if run.run is None else run.run.peak.vram_bytes for run in runs]
@@ -139,7 +138,6 @@ def option_rows(runs: Sequence[ComparedRun]) -> list[ComparisonRow]:
 
 
 def differing(rows: Iterable[ComparisonRow]) -> list[ComparisonRow]:
-    """The rows whose cells are not all the same."""
     return [row for row in rows if len(set(row.cells)) > 1]
 
 

@@ -24,6 +24,7 @@ from backprop_tui.presentation.known_run import (
     Moment,
     eta_seconds,
     limit_seconds,
+    progress_of,
     running_seconds,
     share_done,
 )
@@ -107,10 +108,7 @@ def _how(record: JsonObject) -> str:
 def _progress(run: KnownRun, moment: Moment) -> Iterator[NamedValue]:
     record, live = run.record, run.live
     share = None if live is None else share_done(live)
-    if live is None:
-        clauses = progress_clauses(*(record.get(key) for key in ("step", "total_steps", "epoch", "total_epochs")))
-    else:
-        clauses = progress_clauses(live.step, live.total_steps, live.epoch, live.total_epochs)
+    clauses = progress_clauses(*progress_of(run))
     if clauses and share is not None:
         clauses[0] += f" ({numbers.percent_done(share)})"
     eta = None if live is None else eta_seconds(run, live)

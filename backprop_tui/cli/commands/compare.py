@@ -13,17 +13,8 @@ from backprop_tui.client.run_metrics import encode_extreme, metric_to_compare, r
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.metric_series import MetricSeries
 from backprop_tui.plotting.track import PlottedSeries
-from backprop_tui.presentation import numbers
-from backprop_tui.presentation.compare import (
-    ComparedRun,
-    ComparisonRow,
-    best_first,
-    differing,
-    metric_names,
-    metric_rows,
-    option_rows,
-    outcome_rows,
-)
+from backprop_tui.presentation import compare, numbers
+from backprop_tui.presentation.compare import ComparedRun, ComparisonRow
 from backprop_tui.presentation.known_run import Moment
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.option_table import options_of
@@ -41,13 +32,13 @@ _CURVE_POINTS = 512  # approximate number of points of each curve in the JSON
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", metavar="RUN", nargs="+", help=f"{HELP}; a group stands for its runs, the best first")
     parser.add_argument("--all", action="store_true", help="show the options that are the same, too")
-    parser.add_argument("--metric", metavar="NAME", help="metric of the curves and of the order of a group (the loss)")
+    parser.add_argument("--metric", metavar="NAME", help="metric of the curves and the order (default: the loss)")
     parser.add_argument(
         "--top",
         metavar="N",
         type=values.whole(least=2),
         default=DEFAULT_TOP,
-        help=f"compare only the N best of a group ({DEFAULT_TOP})",
+        help=f"compare only the N best of a group (default: {DEFAULT_TOP})",
     )
     curves.add_curve_options(parser)
 
@@ -63,8 +54,8 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         diagnostics.say(
             f"showing the {len(compared)} best of {len(compared) + left_out} by {metric}; --top N shows more"
         )
-    rows = option_rows(compared)
-    rows = rows if arguments.all else differing(rows)
+    rows = compare.option_rows(compared)
+    rows = rows if arguments.all else compare.differing(rows)
     if not rows:
         diagnostics.say("all of them were started with the same options")
     _show_table(compared, rows)
@@ -82,14 +73,14 @@ def _compared_runs(session: Session, arguments: argparse.Namespace) -> tuple[lis
     runs = [read_compared_run(session, run_id) for run_id in run_ids]
     if not any(len(of_handle) > 1 for of_handle in resolved):
         return runs, 0
-    ordered = best_first(runs, metric_to_compare(runs, arguments.metric))
+    ordered = compare.best_first(runs, metric_to_compare(runs, arguments.metric))
     return ordered[: arguments.top], len(ordered[arguments.top :])
 
 
 def _show_table(compared: Sequence[ComparedRun], options: Sequence[ComparisonRow]) -> None:
-    rows = [*_names_and_states(compared), *outcome_rows(compared, Moment.now()), *options]
-    for name in metric_names(compared):
-        rows += metric_rows(compared, name)
+    rows = [*_names_and_states(compared), *compare.outcome_rows(compared, Moment.now()), *options]
+    for name in compare.metric_names(compared):
+        rows += compare.metric_rows(compared, name)
     for begin, end in _chunks(len(compared)):
         if begin:
             output.line()
@@ -138,10 +129,10 @@ def _as_json(
         "options": _options_json(compared, all_options=all_options),
         "metrics": {
             name: {kind: [_encoded(run.metrics.get(name), kind) for run in compared] for kind in ("last", "best")}
-            for name in metric_names(compared)
+            for name in compare.metric_names(compared)
         },
         "metric": metric,
-        "best_first": [run.record["id"] for run in best_first(compared, metric)],
+        "best_first": [run.record["id"] for run in compare.best_first(compared, metric)],
         "by": options.by,
         "curves": {run.record["id"]: _points(run, metric, options) for run in compared},
     }

@@ -9,19 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from backprop_tui.cli import output, tables
-from backprop_tui.cli.doctor import Finding, Level
-from backprop_tui.cli.doctor.machine import (
-    check_cores,
-    check_gpus,
-    check_kernel,
-    check_logout,
-    check_memory,
-    check_python,
-    check_shared_memory,
-    check_terminal,
-    terminal_size,
-)
-from backprop_tui.cli.doctor.state import check_index, check_settings, check_state, check_work
+from backprop_tui.cli.doctor import Finding, Level, machine, state
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.session import Session
 from backprop_tui.client.machine import MachineProbe, machine_settings
@@ -59,19 +47,19 @@ def _findings(session: Session) -> Iterator[Finding]:
     settings = machine_settings(session.config_path)
     probe = MachineProbe(session.home, settings)
     limits = _limits(session)
-    yield from check_python(current_directory(), os.environ)
-    yield from check_kernel(os.uname().release)
-    yield from check_state(session.home.root, min_free_bytes=limits.min_free_disk_bytes)
-    yield from check_index(session.home)
-    yield from check_settings(session.config_path, current_directory(), os.environ, named=session.config_named)
-    yield from check_work(session.home)
-    yield from check_logout(user_name())
+    yield from machine.check_python(current_directory(), os.environ)
+    yield from machine.check_kernel(os.uname().release)
+    yield from state.check_state(session.home.root, min_free_bytes=limits.min_free_disk_bytes)
+    yield from state.check_index(session.home)
+    yield from state.check_settings(session.config_path, current_directory(), os.environ, named=session.config_named)
+    yield from state.check_work(session.home)
+    yield from machine.check_logout(user_name())
     sample = probe.sample()
-    yield from check_memory(sample.readings.host, min_free_bytes=limits.min_free_ram_bytes)
-    yield from check_cores(sample.readings.host)
-    yield from check_shared_memory()
-    yield from check_gpus(sample, settings.probe)
-    yield from check_terminal(os.environ, size=terminal_size())
+    yield from machine.check_memory(sample.readings.host, min_free_bytes=limits.min_free_ram_bytes)
+    yield from machine.check_cores(sample.readings.host)
+    yield from machine.check_shared_memory()
+    yield from machine.check_gpus(sample, settings.probe)
+    yield from machine.check_terminal(os.environ, size=machine.terminal_size())
 
 
 def _limits(session: Session) -> RunLimits:

@@ -23,22 +23,22 @@ SUMMARY = "change a run's name, tags, note, timebox or priority; for a group tho
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help=HELP)
-    parser.add_argument("--name", type=values.handle_label, help="its new name")
+    parser.add_argument("--name", type=values.handle_label, help="new name")
     parser.add_argument(
         "--tag",
         dest="tags",
         metavar="TAG",
         action="append",
         type=_label_or_nothing,
-        help="its new tags, in place of those it had; may be given again, '' for none",
+        help="new tags, in place of the old ones; repeatable, '' for none",
     )
-    parser.add_argument("--note", metavar="TEXT", type=_label_or_nothing, help="its new note, '' for none")
+    parser.add_argument("--note", metavar="TEXT", type=_label_or_nothing, help="new note, '' for none")
     parser.add_argument(
         "--max-minutes",
         dest="max_run_seconds",
         metavar="MIN",
         type=options.minutes_or_none,
-        help="its new timebox, counted from the start of the attempt; none: no limit",
+        help="new timebox, counted from the start of the attempt; none: no limit",
     )
     parser.add_argument("--priority", metavar="N", type=values.whole(), help="higher goes first")
 

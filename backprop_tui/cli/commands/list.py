@@ -57,20 +57,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_statuses,
         help="only these, separated by commas: a status such as failed, or unfinished, active, ended",
     )
-    parser.add_argument(
-        "--tag", metavar="TAG", action="append", default=[], help="only with this tag; may be given again"
-    )
+    parser.add_argument("--tag", metavar="TAG", action="append", default=[], help="only with this tag; repeatable")
     parser.add_argument("--group", metavar="NAME", help="only the runs of this group")
-    parser.add_argument("--host", metavar="HOST", help="only those of this machine")
-    parser.add_argument("--limit", metavar="N", type=values.whole(least=0), help="at most N lines (unfinished and 50)")
+    parser.add_argument("--host", metavar="HOST", help="only runs of this machine")
+    parser.add_argument(
+        "--limit", metavar="N", type=values.whole(least=0), help="at most N runs (default: unfinished and 50)"
+    )
     parser.add_argument(
         "--sort",
         choices=tuple(_SORTS),
         metavar="KEY",
-        help=f"by {', '.join(_SORTS)} (unfinished first, then newest first); each its natural way round",
+        help=f"sort by {', '.join(_SORTS)} (default: unfinished first, then newest first)",
     )
     parser.add_argument("--handles", action="store_true", help=argparse.SUPPRESS)  # for completion
-    parser.add_argument("--reverse", action="store_true", help="the other way round")
+    parser.add_argument("--reverse", action="store_true", help="reverse the order")
 
 
 def _statuses(text: str) -> frozenset[str]:

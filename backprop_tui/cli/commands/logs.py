@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="every unfinished run; with -f also those that come later")
     parser.add_argument("-f", "--follow", action="store_true", help="continue until the run has ended")
     parser.add_argument(
-        "-n", "--lines", metavar="N", type=values.whole(least=0), help="begin with the last N lines (all of them)"
+        "-n", "--lines", metavar="N", type=values.whole(least=0), help="begin with the last N lines (default: all)"
     )
 
 

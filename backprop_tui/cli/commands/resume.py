@@ -7,7 +7,7 @@ import argparse
 from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.options import add_run_options, run_options
-from backprop_tui.cli.reports import print_held, print_ids, print_previews, print_would
+from backprop_tui.cli.reports import follow_queued, print_held, print_previews, print_would
 from backprop_tui.cli.session import Interrupts, Session
 from backprop_tui.client.handles import HELP, resolve, resolve_one
 from backprop_tui.client.resume import plan_resumption, queue_again, read_resumable
@@ -45,20 +45,8 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
             diagnostics.say(f"run {run.id} starts from the beginning: no sound checkpoint is known")
         for name in resumption.lost_variables:
             diagnostics.say(f"--env {name} was given before but its value is not kept; give it again if it is needed")
-        if arguments.detach:
-            return print_ids(session, [run.id], as_array=False)
-        if session.dashboard is None or arguments.no_wait:
-            from backprop_tui.cli.following import follow  # loaded while the supervisor starts the run
-
-            return follow(
-                session,
-                [run.id],
-                interrupts,
-                starts={run.id: sizes},
-                before=resumption.before,
-                wait_when_held=not arguments.no_wait,
-            )
-    return session.dashboard(session.home, session.config_path, run.id)
+        starts = {run.id: sizes}
+        return follow_queued(session, arguments, [run.id], interrupts, starts=starts, before=resumption.before)
 
 
 def _preview(session: Session, run: Run, options: RunOptions, *, no_wait: bool) -> int | None:
@@ -100,10 +88,4 @@ def _resume_failed(session: Session, arguments: argparse.Namespace) -> int:
             if starts:
                 session.supervisor.call()
         diagnostics.say(f"{counted(len(run_ids), 'run')} of {len(records)} queued again")
-        if arguments.detach:
-            return print_ids(session, run_ids, as_array=True)
-        if session.dashboard is None:
-            from backprop_tui.cli.following import follow  # loaded while the supervisor starts the run
-
-            return follow(session, run_ids, interrupts, starts=starts)
-    return session.dashboard(session.home, session.config_path, run_ids[0])
+        return follow_queued(session, arguments, run_ids, interrupts, as_array=True, starts=starts)

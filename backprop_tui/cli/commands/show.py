@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         action="append",
         default=[],
-        help="plot this metric; repeatable (the loss); a group is ordered by the first",
+        help="plot this metric; repeatable (default: the loss); a group is ordered by the first",
     )
     curves.add_curve_options(parser)
 

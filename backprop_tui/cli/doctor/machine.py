@@ -69,7 +69,6 @@ def _has_pidfds() -> bool:
 
 
 def check_memory(host: HostReading, *, min_free_bytes: int, cgroups: Cgroups | None = None) -> Iterator[Finding]:
-    """Checks whether there is as much RAM as runs must leave free."""
     limits = [limit for limit, _ in (cgroups or Cgroups(proc="/proc", mount="/sys/fs/cgroup")).memory()]
     total, free = host.ram_total_bytes, host.ram_available_bytes
     if total is None or free is None:
