@@ -88,10 +88,9 @@ def painted(text: str, index: int) -> str:
 
 
 def _x_labels(x: Scale, by: XUnit, width: int) -> str:
-    left, middle, right = (_x_label(x.value(share), by) for share in (0.0, 0.5, 1.0))
+    values = [x.value(share) for share in (0.0, 0.5, 1.0)]
+    left, middle, right = (
+        numbers.compact_count(round(value)) if by is XUnit.STEP else durations.elapsed(value) for value in values
+    )
     room = width - len(left) - len(right)
     return left + middle.center(room) + right if room > len(middle) + 2 else left + right.rjust(width - len(left))
-
-
-def _x_label(value: float, by: XUnit) -> str:
-    return numbers.compact_count(round(value)) if by is XUnit.STEP else durations.elapsed(value)

@@ -102,17 +102,14 @@ class EventStream:
         ended = self.has_ended
         for line in self._events.read():
             if line.get("event") != ENDED:
-                yield self._event(line)
+                values = {name: value for name, value in line.items() if name not in ("event", "time")}
+                kind, message = str(line.get("event")), str(line.get("message") or "")
+                yield Event(kind=kind, run_id=self.run.id, time=line.get("time"), message=message, values=values)
         yield from self._hold_events(now)
         yield from self._progress_events(now, at_once=ended)
         if ended:
             record = self.record()
             yield Event(kind=ENDED, run_id=self.run.id, time=record["ended_at"], values={"run": record})
-
-    def _event(self, line: JsonObject) -> Event:
-        values = {name: value for name, value in line.items() if name not in ("event", "time")}
-        kind, message = str(line.get("event")), str(line.get("message") or "")
-        return Event(kind=kind, run_id=self.run.id, time=line.get("time"), message=message, values=values)
 
     def _hold_events(self, now: float) -> Iterator[Event]:
         """An event when the checks that hold the run change, not each time a value does."""

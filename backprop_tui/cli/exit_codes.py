@@ -39,4 +39,4 @@ def _signal_number(name: str) -> int:
 def first_failure(records: Iterable[JsonObject]) -> int:
     """The exit code of the run that ended badly first; 0 if none did."""
     by_end = sorted(records, key=lambda record: str(record.get("ended_at") or ""))
-    return next((code for code in map(exit_code_of, by_end) if code != OK), OK)
+    return next(filter(None, map(exit_code_of, by_end)), OK)

@@ -38,7 +38,11 @@ def run_program(words: Sequence[str], open_dashboard: Dashboard | None = None, o
     except BrokenPipeError:
         code = READER_GONE
     except OSError as error:
-        code = _report_system_error(error, verbose=verbose)
+        if error.errno in _NO_SPACE:
+            where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
+            code = _report_error(StorageFailed(f"{where}{error.strerror}"), verbose=verbose)
+        else:
+            code = _report_fault(error, verbose=verbose)
     except Exception as error:  # noqa: BLE001 - no command may end in a traceback
         code = _report_fault(error, verbose=verbose)
     output.leave(discard=code == READER_GONE)
@@ -99,13 +103,6 @@ def _report_error(error: BackpropError, *, verbose: bool) -> int:
     if verbose:
         diagnostics.trace(error)
     return error.exit_code
-
-
-def _report_system_error(error: OSError, *, verbose: bool) -> int:
-    if error.errno not in _NO_SPACE:
-        return _report_fault(error, verbose=verbose)
-    where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
-    return _report_error(StorageFailed(f"{where}{error.strerror}"), verbose=verbose)
 
 
 def _report_fault(error: Exception, *, verbose: bool) -> int:

@@ -18,10 +18,6 @@ PROBES = ("auto", "nvml", "nvidia-smi", "amd", "simulated", "none")
 LAUNCHERS = ("local", "slurm")
 
 
-def _seconds_or_no_limit(minutes: float | None) -> float:
-    return NO_LIMIT if minutes is None else minutes * 60
-
-
 def _warning_signal(text: str | None) -> WarningSignal:
     if text is None:
         return WarningSignal(name=None, seconds=0.0)
@@ -30,7 +26,9 @@ def _warning_signal(text: str | None) -> WarningSignal:
 
 
 # Minutes above 0 in seconds; `none` is NO_LIMIT.
-minutes_or_none: Callable[[str], float] = values.parser_of(number(above=0, optional=True), _seconds_or_no_limit)
+minutes_or_none: Callable[[str], float] = values.parser_of(
+    number(above=0, optional=True), lambda minutes: NO_LIMIT if minutes is None else minutes * 60
+)
 stop_signal: Callable[[str], str] = values.parser_of(signal_name(), parse_signal)
 warn_signal: Callable[[str], WarningSignal] = values.parser_of(warning(), _warning_signal)
 

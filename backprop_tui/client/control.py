@@ -168,14 +168,10 @@ class ControlRequest(ABC, Generic[RequestT]):
         if not self._warned and now - self._began > SLOW_SECONDS:
             self._warned = True
             where = "" if run.host == self._session.home.host else f" on {run.host}"
-            reason = None if live is None else _delay_reason(live)
+            reason = None if live is None else live.problem
+            if live is not None and reason is None and live.postponed is not None:
+                reason = "it continues until its next checkpoint is saved; stop --now does not wait for that"
             self._session.warn(f"still waiting for run {run.id}{where}" + (f": {reason}" if reason else ""))
-
-
-def _delay_reason(live: Live) -> str | None:
-    if live.problem is None and live.postponed is not None:
-        return "it continues until its next checkpoint is saved; stop --now does not wait for that"
-    return live.problem
 
 
 class StopControl(ControlRequest[StopRequest]):

@@ -62,11 +62,9 @@ class GitQuery:
         self._folder = folder
         self._pid: int | None = None
         self._reading = -1
-        if any(os.path.exists(os.path.join(above, ".git")) for above in folders_upward(folder)):
-            self._start(folder)
-
-    def _start(self, folder: str) -> None:
-        """Spawned, not forked: fork would copy this process's page tables, and importing subprocess is slow."""
+        if not any(os.path.exists(os.path.join(above, ".git")) for above in folders_upward(folder)):
+            return
+        # Spawned, not forked: fork would copy this process's page tables, and importing subprocess is slow.
         reading, writing = os.pipe2(os.O_CLOEXEC)
         command = ["git", "-C", folder, "status", "--porcelain=v2", "--branch", "--untracked-files=no"]
         try:

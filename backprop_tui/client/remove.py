@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from backprop_tui.client.runs import all_records, created
 from backprop_tui.client.session import ClientSession
-from backprop_tui.domain.errors import BackpropError, BrokenRecord, StorageFailed, UsageError
+from backprop_tui.domain.errors import BackpropError, StorageFailed, UsageError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import ENDED, UNFINISHED
 from backprop_tui.domain.times import from_iso
@@ -42,7 +42,7 @@ def removable_runs(session: ClientSession, run_ids: Sequence[str]) -> list[Remov
     needed = _needed_runs(session.home)
     runs: list[Removable] = []
     for run_id in run_ids:
-        run = _removable(session, run_id, _name_of(session.home, run_id), needed.get(run_id))
+        run = _removable(session, run_id, needed.get(run_id))
         if isinstance(run, UsageError):
             raise run
         runs.append(run)
@@ -56,27 +56,20 @@ def removable_before(session: ClientSession, time_limit: float) -> Iterator[Remo
     for record in sorted(all_records(session.home).values(), key=created):
         ended = from_iso(record["ended_at"] or record["started_at"] or record["created_at"])
         if ended is not None and ended < time_limit and record["status"] in ENDED:
-            yield _removable(session, record["id"], record["name"], needed.get(record["id"]))
+            yield _removable(session, record["id"], needed.get(record["id"]))
 
 
-def _name_of(home: Home, run_id: str) -> str:
-    try:
-        return str(public_record(home, run_id)["name"])
-    except BrokenRecord:
-        return run_id
-
-
-def _removable(session: ClientSession, run_id: str, name: str, needed_by: str | None) -> Removable | UsageError:
+def _removable(session: ClientSession, run_id: str, needed_by: str | None) -> Removable | UsageError:
     home = session.home
     if needed_by is not None:
         return UsageError(f"run {run_id} cannot be removed: run {needed_by} waits for it")
     try:
         view = read_view(home, run_id)
-    except FileNotFoundError:
-        return Removable(run_id, name, 0)
+    except FileNotFoundError:  # only the index knows it
+        return Removable(run_id, str(public_record(home, run_id)["name"]), 0)
     except BackpropError as error:  # a broken record can be removed like any other
         session.warn(str(error))
-        return Removable(run_id, name, size_of(home.run_folder(run_id)))
+        return Removable(run_id, run_id, size_of(home.run_folder(run_id)))
     if view.status in UNFINISHED:
         return UsageError(f"run {run_id} is {view.status}; stop it first: backprop-tui stop {run_id}")
     return Removable(run_id, view.run.name, size_of(home.run_folder(run_id)))

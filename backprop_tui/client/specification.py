@@ -24,6 +24,8 @@ _ANY_END = ":any"
 def spec_from_settings(settings: Settings, program: Program, cwd: str) -> Spec:
     minutes = settings.optional_number("max_run_minutes")
     checkpoint_minutes = settings.optional_number("checkpoint_every_minutes")
+    warning = settings.optional_text("run.warn_signal")
+    warn_signal, warn_seconds = (None, 0.0) if warning is None else parse_warning(warning)
     return Spec(
         command=(*program.words, *program.arguments),
         script=program.script,
@@ -39,19 +41,13 @@ def spec_from_settings(settings: Settings, program: Program, cwd: str) -> Spec:
         retries=int(settings.number("run.retries")),
         gpu_probe=settings.text("gpu.probe"),
         python_origin=None if program.interpreter is None else program.interpreter.origin,
-        stop=_stop_plan_from_settings(settings),
+        stop=StopPlan(
+            stop_signal=parse_signal(settings.text("run.stop_signal")),
+            grace_seconds=settings.number("run.grace_seconds"),
+            warn_signal=warn_signal,
+            warn_seconds=warn_seconds,
+        ),
         limits=run_limits(settings),
-    )
-
-
-def _stop_plan_from_settings(settings: Settings) -> StopPlan:
-    warning = settings.optional_text("run.warn_signal")
-    name, seconds = (None, 0.0) if warning is None else parse_warning(warning)
-    return StopPlan(
-        stop_signal=parse_signal(settings.text("run.stop_signal")),
-        grace_seconds=settings.number("run.grace_seconds"),
-        warn_signal=name,
-        warn_seconds=seconds,
     )
 
 

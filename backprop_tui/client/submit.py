@@ -177,14 +177,11 @@ def _create(session: ClientSession, run: Run, planned: SubmissionPlan) -> str:
         try:
             create(session.home, run, planned.environment, time=time.time())
         except IdTaken:
-            if run.spec.key is not None and _has_same_key(session, run):
+            existing = RunDirectory(session.home.run_folder(run.id))
+            if run.spec.key is not None and existing.read().spec.key == run.spec.key:
                 return run.id  # a submission that died half-way created it
             if planned.id_given:
                 raise
             run = replace(run, id=new_run_id())
         else:
             return run.id
-
-
-def _has_same_key(session: ClientSession, run: Run) -> bool:
-    return RunDirectory(session.home.run_folder(run.id)).read().spec.key == run.spec.key

@@ -85,16 +85,14 @@ def best_text(run: ComparedRun, metric: str | None) -> str:
 
 def outcome_rows(runs: Sequence[ComparedRun], moment: Moment) -> Iterator[ComparisonRow]:
     yield ComparisonRow(label="step", cells=tuple(step_text(run.known) or numbers.NOTHING for run in runs))
-    yield ComparisonRow(label="time running", cells=tuple(_running_time(run.known, moment) for run in runs))
+    seconds = [
+        run.record.get("duration_seconds") if run.known.live is None else running_seconds(run.known.live, moment)
+        for run in runs
+    ]
+    yield ComparisonRow(label="time running", cells=tuple(map(durations.elapsed, seconds)))
     peaks = [None if run.run is None else run.run.peak.vram_bytes for run in runs]
     if any(peaks):
         yield ComparisonRow(label="peak VRAM", cells=tuple(numbers.size(peak) for peak in peaks))
-
-
-def _running_time(run: KnownRun, moment: Moment) -> str:
-    if run.live is not None:
-        return durations.elapsed(running_seconds(run.live, moment))
-    return durations.elapsed(run.record.get("duration_seconds"))
 
 
 def metric_rows(runs: Sequence[ComparedRun], name: str, *, last: bool = True) -> Iterator[ComparisonRow]:

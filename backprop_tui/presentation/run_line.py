@@ -10,7 +10,7 @@ from backprop_tui.domain.formatting import counted, duration
 from backprop_tui.domain.governor.snapshot import BY_HEAT
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import timebox_seconds
-from backprop_tui.domain.live import Live, PostponedStop, displayed_status
+from backprop_tui.domain.live import Live, displayed_status
 from backprop_tui.domain.metric_names import main_loss
 from backprop_tui.domain.resume_check import DOUBTFUL, Verdict
 from backprop_tui.domain.run import Queued, Run
@@ -18,7 +18,7 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.domain.times import from_iso
 from backprop_tui.presentation import durations, numbers
-from backprop_tui.presentation.causes import cause_text
+from backprop_tui.presentation.causes import cause_text, exit_text
 from backprop_tui.presentation.known_run import (
     KnownRun,
     Moment,
@@ -131,7 +131,11 @@ def _stopping(run: KnownRun, moment: Moment) -> RunLine:
     live = run.live
     stopping = None if live is None else live.stopping
     if live is not None and stopping is None and live.postponed is not None:
-        return _postponed(live.postponed, moment, same_boot=live.clock.boot_id == moment.boot_id)
+        at_most = ""
+        if live.clock.boot_id == moment.boot_id:
+            at_most = f", max {durations.remaining(max(0.0, live.postponed.deadline - moment.monotonic))}"
+        by = sanitize(live.postponed.reason).removeprefix("stopped ")
+        return RunLine(clauses=(f"at the next checkpoint{at_most}", by), tone=Tone.WARNING)
     if live is None or stopping is None:
         return RunLine(clauses=(sanitize(str(run.record.get("reason") or "stopping")),), tone=Tone.WARNING)
     clauses = [sanitize(stopping.reason).removeprefix("stopped ")]
@@ -139,14 +143,6 @@ def _stopping(run: KnownRun, moment: Moment) -> RunLine:
         until = max(0.0, stopping.deadline - moment.monotonic)
         clauses.append(f"{_NEXT_SIGNALS[stopping.stage]} in {durations.remaining(until)}")
     return RunLine(clauses=tuple(clauses), tone=Tone.WARNING)
-
-
-def _postponed(postponed: PostponedStop, moment: Moment, *, same_boot: bool) -> RunLine:
-    at_most = ""
-    if same_boot:
-        at_most = f", max {durations.remaining(max(0.0, postponed.deadline - moment.monotonic))}"
-    by = sanitize(postponed.reason).removeprefix("stopped ")
-    return RunLine(clauses=(f"at the next checkpoint{at_most}", by), tone=Tone.WARNING)
 
 
 def _ended(run: KnownRun) -> RunLine:
@@ -225,22 +221,17 @@ def event_line(kind: str, message: str) -> str:
 
 def end_line(record: JsonObject) -> str:
     """How a run ended, why, and what to do: `failed with exit code 3 after 12m04s at step 9,500; ValueError: x`."""
-    words = [str(record["status"])]
+    parts = [str(record["status"])]
     if record["status"] == Status.FAILED:
-        words.append(_exit_clause(record))
+        exited = exit_text(record)
+        parts.append(f"with {exited}" if exited.startswith("exit code") else exited or "before it started")
     if record.get("duration_seconds") is not None:
-        words.append(f"after {durations.elapsed(record['duration_seconds'])}")
+        parts.append(f"after {durations.elapsed(record['duration_seconds'])}")
     if record.get("step") is not None:
-        words.append(f"at step {numbers.count(record['step'])}")
+        parts.append(f"at step {numbers.count(record['step'])}")
     cause = record.get("cause") or {}
     reasons = [str(reason) for reason in (record.get("reason"), cause.get("advice")) if reason]
-    return "; ".join([" ".join(words), *reasons])
-
-
-def _exit_clause(record: JsonObject) -> str:
-    if record.get("signal") is not None:
-        return f"by {record['signal']}"
-    return "before it started" if record.get("exit_code") is None else f"with exit code {record['exit_code']}"
+    return "; ".join([" ".join(parts), *reasons])
 
 
 def following_line(runs: Sequence[tuple[Run, Live | None]], moment: Moment) -> str:

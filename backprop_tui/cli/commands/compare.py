@@ -78,9 +78,15 @@ def _compared_runs(session: Session, arguments: argparse.Namespace) -> tuple[lis
 
 
 def _show_table(compared: Sequence[ComparedRun], options: Sequence[ComparisonRow]) -> None:
-    rows = [*_names_and_states(compared), *compare.outcome_rows(compared, Moment.now()), *options]
+    rows = [
+        ComparisonRow(label="name", cells=tuple(str(run.record["name"]) for run in compared)),
+        ComparisonRow(label="status", cells=tuple(run.known.status.value for run in compared)),
+        *compare.outcome_rows(compared, Moment.now()),
+        *options,
+    ]
     for name in compare.metric_names(compared):
         rows += compare.metric_rows(compared, name)
+    starred = [[f"{cell} *" if index in row.best else cell for index, cell in enumerate(row.cells)] for row in rows]
     for begin, end in _chunks(len(compared)):
         if begin:
             output.line()
@@ -88,16 +94,7 @@ def _show_table(compared: Sequence[ComparedRun], options: Sequence[ComparisonRow
             tables.Column(title="RUN", least=_LABEL_LEAST, middle=True),
             *(tables.Column(title=run.record["id"], least=6, middle=True) for run in compared[begin:end]),
         )
-        tables.show(columns, [(row.label, *_marked(row)[begin:end]) for row in rows])
-
-
-def _names_and_states(compared: Sequence[ComparedRun]) -> Iterator[ComparisonRow]:
-    yield ComparisonRow(label="name", cells=tuple(str(run.record["name"]) for run in compared))
-    yield ComparisonRow(label="status", cells=tuple(run.known.status.value for run in compared))
-
-
-def _marked(row: ComparisonRow) -> list[str]:
-    return [f"{cell} *" if index in row.best else cell for index, cell in enumerate(row.cells)]
+        tables.show(columns, [(row.label, *cells[begin:end]) for row, cells in zip(rows, starred, strict=True)])
 
 
 def _show_curves(compared: Sequence[ComparedRun], metric: str, options: curves.CurveOptions) -> None:

@@ -10,7 +10,7 @@ from backprop_tui.cli import output, tables
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.session import Session
 from backprop_tui.client.session import current_directory
-from backprop_tui.config.check import CheckedLayer, checked_layers
+from backprop_tui.config.check import checked_layers
 from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.keys import KEYS
 from backprop_tui.config.kinds import NONE, Value
@@ -45,21 +45,17 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 
 def _show(arguments: argparse.Namespace, session: Session) -> int:
     settings = session.settings()
-    names = _known(arguments.keys) or list(KEYS)
+    from backprop_tui.config.errors import unknown_key
+
+    for name in arguments.keys:
+        if name not in KEYS:
+            raise unknown_key("config show", name, KEYS)
+    names = arguments.keys or list(KEYS)
     if session.json:
         output.json_value({name: {"value": settings[name], "origin": settings.origin(name)} for name in names})
         return OK
     tables.show(_COLUMNS, [(name, shown(settings[name]), settings.origin(name)) for name in names])
     return OK
-
-
-def _known(names: list[str]) -> list[str]:
-    from backprop_tui.config.errors import unknown_key
-
-    for name in names:
-        if name not in KEYS:
-            raise unknown_key("config show", name, KEYS)
-    return names
 
 
 def shown(value: Value) -> str:
@@ -116,21 +112,14 @@ def _check(_arguments: argparse.Namespace, session: Session) -> int:
     layers = checked_layers(session.config_path, current_directory(), os.environ, named=session.config_named)
     problems = [problem for layer in layers for problem in layer.problems]
     if session.json:
-        output.json_value({"ok": not problems, "problems": [_as_json(problem) for problem in problems]})
+        shown_problems = [{"where": problem.where, "problem": problem.problem} for problem in problems]
+        output.json_value({"ok": not problems, "problems": shown_problems})
     else:
         for layer in layers:
-            _print_layer(layer)
+            for problem in layer.problems:
+                output.line(f"bad   {problem}")
+            for remark in layer.remarks:
+                output.line(f"warn  {layer.name}: {remark}")
+            if not layer.problems:
+                output.line(f"ok    {layer.name}")
     return ConfigError.exit_code if problems else OK
-
-
-def _print_layer(layer: CheckedLayer) -> None:
-    for problem in layer.problems:
-        output.line(f"bad   {problem}")
-    for remark in layer.remarks:
-        output.line(f"warn  {layer.name}: {remark}")
-    if not layer.problems:
-        output.line(f"ok    {layer.name}")
-
-
-def _as_json(problem: ConfigError) -> dict[str, str]:
-    return {"where": problem.where, "problem": problem.problem}

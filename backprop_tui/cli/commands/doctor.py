@@ -39,7 +39,8 @@ def execute(_arguments: argparse.Namespace, session: Session) -> int:
         for finding in findings:
             _show(finding)
         output.line()
-        output.line(_summary(counts))
+        bad, warnings = counts[Level.BAD], counts[Level.WARN]
+        output.line(f"{bad} bad, {counted(warnings, 'warning')}" if bad or warnings else "all is well")
     return SOMETHING_BAD if counts[Level.BAD] else OK
 
 
@@ -87,9 +88,3 @@ def _lines(begin: str, text: str) -> list[str]:
     from textwrap import wrap
 
     return wrap(whole, max(width, _LEAST_WIDTH), subsequent_indent=" " * len(begin), break_on_hyphens=False)
-
-
-def _summary(counts: Counter[Level]) -> str:
-    if not counts[Level.BAD] and not counts[Level.WARN]:
-        return "all is well"
-    return f"{counts[Level.BAD]} bad, {counted(counts[Level.WARN], 'warning')}"

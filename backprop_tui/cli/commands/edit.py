@@ -49,7 +49,11 @@ def _label_or_nothing(text: str) -> str:
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
     run_ids = resolve(session, arguments.run)
-    edit, timebox = _edit(arguments), _timebox(arguments)
+    tags = None if arguments.tags is None else tuple(dict.fromkeys(tag for tag in arguments.tags if tag))
+    edit = EditRequest(name=arguments.name, tags=tags, note=arguments.note, priority=arguments.priority)
+    edit = None if edit == EditRequest() else edit
+    limit = arguments.max_run_seconds
+    timebox = None if limit is None else TimeboxRequest(max_run_seconds=None if limit == NO_LIMIT else limit)
     _check(session, run_ids, arguments, edit, timebox)
     changes = edit_summary(edit, timebox)
     if session.dry_run:
@@ -59,17 +63,6 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     # If there are two requests for a run, the outcome of the last is printed.
     last = {request.run_id: outcome for request, outcome in zip(requests, outcomes, strict=True)}
     return print_outcomes(session, list(last.values()), changes, of_ended=changes)
-
-
-def _edit(arguments: argparse.Namespace) -> EditRequest | None:
-    tags = None if arguments.tags is None else tuple(dict.fromkeys(tag for tag in arguments.tags if tag))
-    edit = EditRequest(name=arguments.name, tags=tags, note=arguments.note, priority=arguments.priority)
-    return None if edit == EditRequest() else edit
-
-
-def _timebox(arguments: argparse.Namespace) -> TimeboxRequest | None:
-    limit = arguments.max_run_seconds
-    return None if limit is None else TimeboxRequest(max_run_seconds=None if limit == NO_LIMIT else limit)
 
 
 def _check(

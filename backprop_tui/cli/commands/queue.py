@@ -38,8 +38,8 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         None: _show,
         "move": _move,
         "priority": _set_priority,
-        "hold": _hold,
-        "release": _release,
+        "hold": _hold_or_release,
+        "release": _hold_or_release,
     }
     return actions[arguments.action](arguments, session)
 
@@ -91,21 +91,18 @@ def _set_priority(arguments: argparse.Namespace, session: Session) -> int:
     return print_outcomes(session, wait_for_all(requests), change)
 
 
-def _hold(_arguments: argparse.Namespace, session: Session) -> int:
-    changed = not is_queue_held(session.home) if session.dry_run else hold_queue(session)
-    return _report(session, "held" if changed else "was held already", held=True)
-
-
-def _release(_arguments: argparse.Namespace, session: Session) -> int:
-    changed = is_queue_held(session.home) if session.dry_run else release_queue(session)
-    return _report(session, "released" if changed else "was not held", held=False)
-
-
-def _report(session: Session, done: str, *, held: bool) -> int:
+def _hold_or_release(arguments: argparse.Namespace, session: Session) -> int:
+    held = arguments.action == "hold"
+    if session.dry_run:
+        changed = is_queue_held(session.home) != held
+    else:
+        changed = hold_queue(session) if held else release_queue(session)
+    unchanged = "was held already" if held else "was not held"
+    done = ("held" if held else "released") if changed else unchanged
     waiting = len(waiting_runs(session))
     if session.json:
         output.json_value({"queue_held": held, "queued": waiting})
         return OK
-    would = "would be " if session.dry_run else ""
+    would = "would be " if session.dry_run and changed else ""
     output.line(f"queue of {session.home.host} {would}{done}; {counted(waiting, 'run')} waiting")
     return OK

@@ -39,7 +39,8 @@ def check_python(directory: str, environment: Mapping[str, str]) -> Iterator[Fin
 def check_kernel(release: str, proc: str = "/proc") -> Iterator[Finding]:
     """Checks what a guardian needs of Linux; `release` is that of uname(1)."""
     advice = f"Linux {LEAST_KERNEL[0]}.{LEAST_KERNEL[1]} or newer is needed"
-    if _version(release) < LEAST_KERNEL:
+    version = tuple(int(number) for number in release.replace("-", ".").split(".")[:2] if number.isdecimal())
+    if version < LEAST_KERNEL:
         yield bad("kernel", f"Linux {release} is too old", advice)
     elif not _has_pidfds():
         yield bad("kernel", f"Linux {release} refuses pidfds", f"{advice}, and a sandbox that allows pidfd_open(2)")
@@ -47,11 +48,6 @@ def check_kernel(release: str, proc: str = "/proc") -> Iterator[Finding]:
         yield ok("kernel", f"Linux {release}")
     if not os.path.exists(f"{proc}/self/task/{os.getpid()}/children"):
         yield bad("proc", f"{proc} does not list children", f"mount {proc}; the kernel needs CONFIG_PROC_CHILDREN")
-
-
-def _version(release: str) -> tuple[int, ...]:
-    numbers = release.replace("-", ".").split(".")[:2]
-    return tuple(int(number) for number in numbers if number.isdecimal())
 
 
 def _has_pidfds() -> bool:
