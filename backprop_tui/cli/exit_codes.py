@@ -13,7 +13,6 @@ _SIGNALLED = 128
 
 
 def exit_code_of(record: JsonObject) -> int:
-    """The documented exit code for the public record of an ended run."""
     match record["status"]:
         case Status.COMPLETED | Status.TIMEBOXED:
             return OK

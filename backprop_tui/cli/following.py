@@ -64,7 +64,6 @@ class FollowedRun:
         self.end: JsonObject | None = None
 
     def show_news(self, now: float) -> bool:
-        """Shows what is new and returns whether there was anything."""
         changed = self.stream.refresh()
         if changed and self.stream.run.status in (Status.QUEUED, Status.STARTING):
             self.urgent_until = now + URGENT_FOR_SECONDS

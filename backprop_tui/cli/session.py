@@ -34,7 +34,7 @@ class Session(ClientSession):
 
     @property
     def dashboard(self) -> Dashboard | None:
-        """What opens the dashboard; None if it is not wanted or there is no terminal to show it."""
+        """Opens the dashboard; None if an option rules it out or there is no terminal to show it."""
         if self.no_ui or self.json or self.dry_run or os.environ.get("TERM", "dumb") == "dumb":
             return None
         return self.open_dashboard if os.isatty(0) and os.isatty(1) else None
@@ -47,14 +47,10 @@ class Session(ClientSession):
         diagnostics.complain(message)
 
 
-def host_name() -> str:
-    """The name of this machine in the records; BACKPROP_HOST distinguishes machines of the same name."""
-    return os.environ.get("BACKPROP_HOST") or os.uname().nodename
-
-
 def open_session(*, config: str | None, open_dashboard: Dashboard | None = None, **flags: Any) -> Session:  # noqa: ANN401
     """Finds the state directory; creates nothing."""
-    home = Home(str(state_directory()), host_name())
+    host = os.environ.get("BACKPROP_HOST") or os.uname().nodename  # two machines may have the same name
+    home = Home(str(state_directory()), host)
     path = os.path.abspath(config) if config is not None else user_config_path()
     return Session(home=home, config_path=path, config_named=config is not None, open_dashboard=open_dashboard, **flags)
 

@@ -144,14 +144,14 @@ def run_row(run: KnownRun) -> tuple[str, ...]:
     )
 
 
-def show_queue(home: Home, queued: Sequence[RunView], places: Mapping[str, int]) -> None:
+def show_queue(home: Home, queued: Sequence[RunView], positions: Mapping[str, int]) -> None:
     """Prints the queued runs with every reason that holds each."""
     rows = []
     for record in (record_of(home, view) for view in queued):
         reasons = "; ".join(str(reason["message"]) for reason in record["hold_reasons"]) or record["reason"] or ""
         elsewhere = "" if record["host"] == home.host else f" (on {record['host']})"
-        place = str(places[record["id"]])
-        rows.append((place, record["id"], record["name"], str(record["priority"]), reasons + elsewhere))
+        position = str(positions[record["id"]])
+        rows.append((position, record["id"], record["name"], str(record["priority"]), reasons + elsewhere))
     show(QUEUE_COLUMNS, rows)
 
 

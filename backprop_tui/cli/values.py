@@ -1,4 +1,4 @@
-"""Parsers of option values, made from the parsers of settings: the same words are accepted in both."""
+"""Parsers of option values, made from the parsers of settings: both accept the same text."""
 
 from __future__ import annotations
 

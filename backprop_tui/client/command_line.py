@@ -25,8 +25,6 @@ class AskedPython:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Interpreter:
-    """An interpreter, and a phrase that says how it was found."""
-
     path: str
     origin: str
 
@@ -117,8 +115,8 @@ def check_script(script: str) -> None:
         raise NotFound(f"script {script}: is a directory; name the file in it")
     if not os.path.exists(path):
         near = nearest_file(path)
-        place = os.path.join(os.path.dirname(script), near) if near else ""
-        advice = f"did you mean {place}?" if near else f"there is no such file in {os.path.dirname(path)}"
+        similar = os.path.join(os.path.dirname(script), near) if near else ""
+        advice = f"did you mean {similar}?" if near else f"there is no such file in {os.path.dirname(path)}"
         raise NotFound(f"script {script}: not found; {advice}")
     if not os.access(path, os.R_OK):
         raise NotFound(f"script {script}: you may not read it; its owner can change that with chmod")

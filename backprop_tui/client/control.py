@@ -1,6 +1,6 @@
 """Requests to runs: stop, pause, continue, another timebox, edits; each waits until its effect is recorded.
 
-Whoever holds a run's lock may write its record. If the lock is free and the run is queued, the request edits the
+The holder of a run's lock may write its record. If the lock is free and the run is queued, the request edits the
 record itself. A busy lock means that a guardian looks after the run: then the request is appended to the run's
 requests, and is fulfilled when its effect is recorded.
 """
@@ -243,7 +243,7 @@ AnyControlRequest = ControlRequest[Any]
 def stop_requests(
     session: ClientSession, run_ids: Sequence[str], *, now: bool = False, after_checkpoint: bool = False
 ) -> list[StopControl]:
-    """Requests that stop runs by hand, those for queued runs first: none of them may start in a stopped one's place.
+    """Requests that stop runs by hand, those for queued runs first: none of them may start when another stops.
 
     A guardian that somebody stopped by a signal reads no requests, so it is woken.
     """

@@ -78,7 +78,6 @@ class RunPreview:
         return script_command_line(self.first_attempt())
 
     def variables(self, session: ClientSession, captured: dict[str, str]) -> dict[str, str]:
-        """The environment that the script would get, made from the captured one."""
         return script_environment(self.first_attempt(), session.home.run_folder(self.run.id), captured)
 
 

@@ -127,7 +127,7 @@ def _is_fresh(sample: Sample, sample_seconds: float) -> bool:
 
 
 def _has_no_gpu(sample: Sample | None) -> bool:
-    """Whether an earlier sample of this boot found no GPU; then there is none now."""
+    """Whether an earlier sample of this boot found no GPU; so there is none now."""
     if sample is None or not sample.gpus_known:
         return False
     return not sample.readings.gpus and sample.readings.probe_problem is None

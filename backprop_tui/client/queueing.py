@@ -26,7 +26,7 @@ WITHDRAW_SECONDS = 1.0  # how long a supervisor may hold the lock of a run that 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class MovedRun:
-    """A run that was moved, and its place in a queue of so many; the place is None if it has started meanwhile."""
+    """A run that was moved, and its position in a queue of so many; None if it has started meanwhile."""
 
     run: Run
     place: int | None
@@ -37,8 +37,8 @@ def queue_of(host: str, unfinished: Iterable[RunView]) -> list[Run]:
     return sort_queue(view.run for view in unfinished if view.run.host == host and view.status is Status.QUEUED)
 
 
-def queue_places(home: Home, unfinished: Iterable[RunView]) -> dict[str, int]:
-    """The place of each queued run by its id, 1 being the first; each machine has a queue of its own."""
+def queue_positions(home: Home, unfinished: Iterable[RunView]) -> dict[str, int]:
+    """The position of each queued run by its id, 1 being the first; each machine has a queue of its own."""
     views = list(unfinished)
     hosts = {home.host, *(view.run.host for view in views)}
     return {run.id: place for host in hosts for place, run in enumerate(queue_of(host, views), start=1)}
@@ -72,7 +72,7 @@ def _read_queued(directory: RunDirectory) -> Run:
 
 
 def move(session: ClientSession, run_id: str, place: int) -> MovedRun:
-    """Moves a queued run to a place in its queue, 1 being the first; it takes the priority it needs there."""
+    """Moves a queued run to a position in its queue, 1 being the first; it takes the priority it needs there."""
     run = edit_queued(session, run_id, lambda run: move_in_queue(run, waiting_runs(session, run.host), place))
     run_ids = [other.id for other in waiting_runs(session, run.host)]
     return MovedRun(run=run, place=run_ids.index(run_id) + 1 if run_id in run_ids else None, queue_length=len(run_ids))

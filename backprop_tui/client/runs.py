@@ -83,15 +83,12 @@ class FileSizes:
 
 
 def current_sizes(directory: RunDirectory) -> FileSizes:
-    return FileSizes(
-        log=size_of(directory.log),
-        events=size_of(directory.events_path),
-        metrics=size_of(directory.metrics_path),
-    )
+    log, events, metrics = map(size_of, (directory.log, directory.events_path, directory.metrics_path))
+    return FileSizes(log=log, events=events, metrics=metrics)
 
 
 def guardian_problem(home: Home, view: RunView) -> str | None:
-    """Why nobody looks after the run, or what its guardian cannot do; None if all is well or nothing is known."""
+    """Why a run is not supervised, or what its guardian cannot do; None if all is well or nothing is known."""
     live = view.live
     if live is None or view.run.host != home.host or live.clock.boot_id != boot_id():
         return None

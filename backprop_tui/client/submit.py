@@ -80,7 +80,6 @@ def plan(session: ClientSession, request: RunRequest) -> SubmissionPlan:
 
 
 def _runs_of_sweep(request: RunRequest, program: Program, first: Run) -> tuple[Run, ...]:
-    """A run for each point of the sweep, or the only run, made from the first one without its id."""
     points = grid(request.sweep)
     return tuple(
         replace(

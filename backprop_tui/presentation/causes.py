@@ -13,7 +13,7 @@ _UNEXPLAINED = (None, "unknown", "killed_by_signal")
 
 
 def cause_text(record: JsonObject) -> str:
-    """Why a run that nobody wanted to end has ended; empty where nothing is known."""
+    """Why a run ended that was not asked to; empty where the cause is unknown."""
     cause: dict[str, Any] = record.get("cause") or {}
     if cause.get("summary"):
         return sanitize(str(cause["summary"]))

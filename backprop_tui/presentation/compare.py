@@ -40,7 +40,7 @@ ComparedRunT = TypeVar("ComparedRunT", bound=ComparedRun)
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonRow:
-    """A labelled cell for each run; `best` has the indices of the best values where that can be told."""
+    """A labelled cell for each run; `best` has the indices of the best values where the direction is known."""
 
     label: str
     cells: tuple[str, ...]

@@ -46,7 +46,7 @@ class LossCurve:
 class KnownRun:
     """One run; `record` is its public JSON, `run` is None where only the index knows it.
 
-    `written_at` is the wall time at which its log last grew, `place` its place in the queue from 1 on.
+    `written_at` is the wall time at which its log last grew, `place` its position in the queue from 1 on.
     """
 
     record: JsonObject

@@ -64,7 +64,7 @@ def _findings(session: Session) -> Iterator[Finding]:
 
 
 def _limits(session: Session) -> RunLimits:
-    """The limits of a run queued here; if the settings are wrong, their own check says so."""
+    """If the settings are wrong, their own check says so."""
     try:
         return run_limits(session.settings())
     except ConfigError:

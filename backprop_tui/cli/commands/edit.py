@@ -50,8 +50,8 @@ def _label_or_nothing(text: str) -> str:
 def execute(arguments: argparse.Namespace, session: Session) -> int:
     run_ids = resolve(session, arguments.run)
     tags = None if arguments.tags is None else tuple(dict.fromkeys(tag for tag in arguments.tags if tag))
-    edit = EditRequest(name=arguments.name, tags=tags, note=arguments.note, priority=arguments.priority)
-    edit = None if edit == EditRequest() else edit
+    given = EditRequest(name=arguments.name, tags=tags, note=arguments.note, priority=arguments.priority)
+    edit = None if given == EditRequest() else given
     limit = arguments.max_run_seconds
     timebox = None if limit is None else TimeboxRequest(max_run_seconds=None if limit == NO_LIMIT else limit)
     _check(session, run_ids, arguments, edit, timebox)

@@ -10,7 +10,7 @@ from backprop_tui.cli import diagnostics, output, tables, values
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.session import Session
 from backprop_tui.client.handles import BEST, HELP, LAST, RUNNING, resolve_all
-from backprop_tui.client.queueing import queue_places
+from backprop_tui.client.queueing import queue_positions
 from backprop_tui.client.runs import ended_newest_first, record_of, split
 from backprop_tui.domain.metric_names import main_loss
 from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED, Status
@@ -91,8 +91,8 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     unfinished, unindexed = split(session.home)
     session.ensure_supervisor(unfinished)
     ended = ended_newest_first(_indexed(arguments, session.home), unfinished, unindexed)
-    places = queue_places(session.home, unfinished)
-    runs = [KnownRun(record=record_of(session.home, view), place=places.get(view.run.id)) for view in unfinished]
+    positions = queue_positions(session.home, unfinished)
+    runs = [KnownRun(record=record_of(session.home, view), place=positions.get(view.run.id)) for view in unfinished]
     runs += [KnownRun(record=record) for record in ended]
     run_ids = set(resolve_all(session, arguments.runs))
     chosen = _chosen([run for run in runs if not arguments.runs or run.record["id"] in run_ids], arguments)
@@ -122,7 +122,6 @@ def _print_handles(records: Sequence[JsonObject]) -> None:
 
 
 def _indexed(arguments: argparse.Namespace, home: Home) -> dict[str, JsonObject]:
-    """As little of the history as is needed."""
     if arguments.all or arguments.runs:
         return read_all(home)
     return read_recent(home) if (arguments.limit or 0) <= RECENT else read_newest(home)

@@ -10,7 +10,7 @@ from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.reports import print_outcomes, print_would
 from backprop_tui.cli.session import Session
 from backprop_tui.client.handles import HELP, resolve_in, resolve_one
-from backprop_tui.client.queueing import hold_queue, is_queue_held, move, queue_places, release_queue, waiting_runs
+from backprop_tui.client.queueing import hold_queue, is_queue_held, move, queue_positions, release_queue, waiting_runs
 from backprop_tui.client.runs import current, record_of, split
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.formatting import counted
@@ -21,10 +21,10 @@ SUMMARY = "show the queue, change its order, hold it or release it"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(metavar="ACTION", dest="action", title="actions (none: show it)")
-    move_parser = actions.add_parser("move", help="put a queued run at a place; it takes the priority it needs there")
+    move_parser = actions.add_parser("move", help="move a queued run; it takes the priority of its new position")
     move_parser.add_argument("run", metavar="RUN", help=HELP)
     move_parser.add_argument(
-        "--to", metavar="N", type=values.whole(least=1), required=True, help="its place; 1 is the first"
+        "--to", metavar="N", type=values.whole(least=1), required=True, help="its new position; 1 is the first"
     )
     priority = actions.add_parser("priority", help="higher goes first, also for later attempts of an active run")
     priority.add_argument("run", metavar="RUN", help=HELP)
@@ -52,7 +52,7 @@ def _show(_arguments: argparse.Namespace, session: Session) -> int:
         output.json_value([record_of(session.home, view) for view in queued])
         return OK
     if queued:
-        tables.show_queue(session.home, queued, queue_places(session.home, unfinished))
+        tables.show_queue(session.home, queued, queue_positions(session.home, unfinished))
     else:
         diagnostics.say("the queue is empty")
     if is_queue_held(session.home):
@@ -63,7 +63,7 @@ def _show(_arguments: argparse.Namespace, session: Session) -> int:
 def _move(arguments: argparse.Namespace, session: Session) -> int:
     run_id = resolve_one(session, arguments.run)
     if session.dry_run:
-        return print_would(session, [run_id], f"moved to place {arguments.to}")
+        return print_would(session, [run_id], f"moved to position {arguments.to}")
     moved = move(session, run_id, arguments.to)
     run = moved.run
     if session.json:

@@ -72,14 +72,14 @@ def show_ranking(ordered: Sequence[ComparedRun], metric: str | None) -> None:
         tables.Column(title="AT", right=True),
         tables.Column(title="LAST", right=True),
     )
-    tables.show(columns, [_ranked(place, run, metric) for place, run in enumerate(ordered, start=1)])
+    tables.show(columns, [_ranked(rank, run, metric) for rank, run in enumerate(ordered, start=1)])
 
 
-def _ranked(place: int, run: ComparedRun, metric: str | None) -> tuple[str, ...]:
+def _ranked(rank: int, run: ComparedRun, metric: str | None) -> tuple[str, ...]:
     best = best_value(run, metric)
     series = None if metric is None else run.metrics.get(metric)
     return (
-        numbers.NOTHING if best is None else str(place),
+        numbers.NOTHING if best is None else str(rank),
         run.record["id"],
         run.known.status.value,
         run.record["name"],

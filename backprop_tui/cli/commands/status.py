@@ -11,7 +11,7 @@ from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.session import Session
 from backprop_tui.client.handles import HELP, resolve
 from backprop_tui.client.machine import MachineProbe, governor_now, machine_settings
-from backprop_tui.client.queueing import queue_places
+from backprop_tui.client.queueing import queue_positions
 from backprop_tui.client.runs import record_of, split
 from backprop_tui.domain.governor.governor_state import GovernorState
 from backprop_tui.domain.status import Status
@@ -79,7 +79,7 @@ def _show_machine(session: Session) -> None:
         )
     if queued:
         output.line(f"\nqueued {len(queued)}")
-        tables.show_queue(session.home, queued, queue_places(session.home, unfinished))
+        tables.show_queue(session.home, queued, queue_positions(session.home, unfinished))
 
 
 def _gpu_json(gpu: GpuReading) -> JsonObject:
@@ -121,8 +121,8 @@ def _show_runs(session: Session, run_ids: Sequence[str]) -> None:
     unfinished, _ = split(session.home)
     session.ensure_supervisor(unfinished)
     unfinished_by_id = {view.run.id: view for view in unfinished}
-    places = queue_places(session.home, unfinished)
-    runs = [_known_run(session, run_id, unfinished_by_id.get(run_id), places) for run_id in run_ids]
+    positions = queue_positions(session.home, unfinished)
+    runs = [_known_run(session, run_id, unfinished_by_id.get(run_id), positions) for run_id in run_ids]
     records = [run.record for run in runs]
     if session.json:
         output.json_value(records[0] if len(records) == 1 else records)
@@ -135,12 +135,12 @@ def _show_runs(session: Session, run_ids: Sequence[str]) -> None:
         _print_details(run)
 
 
-def _known_run(session: Session, run_id: str, view: RunView | None, places: Mapping[str, int]) -> KnownRun:
+def _known_run(session: Session, run_id: str, view: RunView | None, positions: Mapping[str, int]) -> KnownRun:
     try:
         view = view or read_view(session.home, run_id)
     except FileNotFoundError:  # the original tool recorded it: it has no directory
         return KnownRun(record=public_record(session.home, run_id))
-    return KnownRun(record=record_of(session.home, view), run=view.run, live=view.live, place=places.get(run_id))
+    return KnownRun(record=record_of(session.home, view), run=view.run, live=view.live, place=positions.get(run_id))
 
 
 def _print_details(run: KnownRun) -> None:

@@ -33,9 +33,9 @@ def check_state(root: str, *, min_free_bytes: int, mounts: str = "/proc/self/mou
     else:
         yield from _check_directory(root, origin)
         yield from check_locks(root)
-    place = existing_directory(root)
-    yield _check_file_system(place, mounts)
-    yield from check_space(place, min_free_bytes=min_free_bytes)
+    folder = existing_directory(root)
+    yield _check_file_system(folder, mounts)
+    yield from check_space(folder, min_free_bytes=min_free_bytes)
 
 
 def _check_missing(root: str, origin: str) -> Iterator[Finding]:
@@ -93,8 +93,8 @@ def _check_lock(path: str) -> Finding:
         os.close(second)
 
 
-def _check_file_system(place: str, mounts: str) -> Finding:
-    kind = file_system_of(place, mounts)
+def _check_file_system(folder: str, mounts: str) -> Finding:
+    kind = file_system_of(folder, mounts)
     if kind is None:
         return ok("file system", "unknown")
     if kind.startswith(_NETWORK):
@@ -117,18 +117,18 @@ def file_system_of(path: str, mounts: str) -> str | None:
     except OSError:
         return None
     real, best, kind = os.path.realpath(path), "", None
-    for words in lines:
-        if "-" not in words:
+    for fields in lines:
+        if "-" not in fields:
             continue
-        point = words[4].replace("\\040", " ")
+        point = fields[4].replace("\\040", " ")
         inside = real == point or real.startswith(point.rstrip("/") + "/")
-        if inside and len(point) >= len(best):  # a later mount at the same place covers the earlier
-            best, kind = point, words[words.index("-") + 1]
+        if inside and len(point) >= len(best):  # a later mount at the same point covers the earlier
+            best, kind = point, fields[fields.index("-") + 1]
     return kind
 
 
-def check_space(place: str, *, min_free_bytes: int) -> Iterator[Finding]:
-    disk = os.statvfs(place)
+def check_space(folder: str, *, min_free_bytes: int) -> Iterator[Finding]:
+    disk = os.statvfs(folder)
     free = disk.f_bavail * disk.f_frsize
     if free < min_free_bytes:
         keeps = f"governor.min_free_disk_gb keeps {numbers.size(min_free_bytes)} free"
