@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
+from backprop_tui.client.machine import decode_governor
 from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.load import machine_limits
 from backprop_tui.domain.errors import BrokenRecord
@@ -22,8 +23,7 @@ from backprop_tui.launchers.lease import supervisor_pid
 from backprop_tui.presentation.known_run import KnownRun, LossCurve, Moment
 from backprop_tui.probes.readings import Sample, read_sample
 from backprop_tui.processes.linux import boot_id
-from backprop_tui.store.codec import decode
-from backprop_tui.store.fields import JsonObject, WrongField
+from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import read_object
 from backprop_tui.store.home import Home
 from backprop_tui.store.index import read_newest, read_recent
@@ -59,7 +59,7 @@ class GovernorReader:
                 record = read_object(self._file.path)
             except BrokenRecord:
                 record = None
-            self._state = None if record is None else _decode_state(record)
+            self._state = None if record is None else decode_governor(record)
             self.holds = {} if record is None else _decode_holds(record)
         return self._state
 
@@ -73,15 +73,6 @@ def _decode_holds(record: JsonObject) -> dict[str, list[JsonObject]]:
         for run_id, reasons in held.items()
         if isinstance(reasons, list)
     }
-
-
-def _decode_state(record: JsonObject) -> GovernorState | None:
-    limits = MachineLimits()
-    defaults = {"start_burst": limits.start_burst, "max_parallel": limits.max_parallel, "active": 0, "waiting": 0}
-    try:
-        return decode(GovernorState, defaults | record)
-    except WrongField:
-        return None  # written by a later version
 
 
 class MachineReader:

@@ -1,4 +1,4 @@
-"""Paths with a tilde."""
+"""Details of a run: paths with a tilde."""
 
 from __future__ import annotations
 
