@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Container, Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from backprop_tui.domain.errors import BrokenRecord
 from backprop_tui.domain.goals import Goal, parse_goal
@@ -41,12 +41,10 @@ REQUEST_TAGS: dict[type[Request], str] = {
 }
 
 # Fields of Run that the public form leaves out or shows in another way; a new field is public unless it is listed here.
-_PRIVATE = frozenset({"spec", "state", "attempts", "code", "position", "requests_offset"})
+_PRIVATE = ("spec", "state", "attempts", "code", "position", "requests_offset")
 # The fields of a spec and of an attempt that the public form shows; "record" has the others.
 _PUBLIC_SPEC = ("command", "script", "cwd", "launcher", "framework")
-_PUBLIC_ATTEMPT = (
-    *("number", "started_at", "ended_at", "status", "exit_code", "signal", "resumed_from", "code_changes"),
-)
+_PUBLIC_ATTEMPT = ["number", "started_at", "ended_at", "status", "exit_code", "signal", "resumed_from", "code_changes"]
 
 
 def _decode_extreme(value: Any, key: str) -> Extreme:  # noqa: ANN401 - JSON
@@ -109,11 +107,8 @@ def public(run: Run, run_folder: str, *, live: Live | None = None, holds: Sequen
 
 
 def _reason(run: Run, live: Live | None, holds: Sequence[JsonObject]) -> str | None:
-    match run.state:
-        case Ended(reason=reason):
-            return reason
-        case Queued(reason=reason):
-            return str(holds[0]["message"]) if holds else reason
+    if isinstance(run.state, Queued | Ended):
+        return str(holds[0]["message"]) if holds and isinstance(run.state, Queued) else run.state.reason
     if live is None:
         return None
     if live.stopping is not None:
@@ -170,7 +165,6 @@ def encode_request(request: Request) -> bytes:
 def decode_request(line: bytes) -> Request | None:
     """Returns the request in a line; None if this version does not understand it."""
     try:
-        request: Request = _decode_request(json.loads(line), "request")
+        return cast("Request", _decode_request(json.loads(line), "request"))
     except (ValueError, RecursionError):
         return None
-    return request

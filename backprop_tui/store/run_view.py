@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 
 from backprop_tui.domain.errors import BrokenRecord, StateUnavailable, UnknownRun
@@ -42,7 +43,7 @@ def read_view(home: Home, run_id: str) -> RunView:
         FileNotFoundError: it has no directory.
         BrokenRecord: its record cannot be read.
     """
-    return _read_view(home, run_id, _Governors(home))
+    return _read_view(home, run_id, {})
 
 
 def public_record(home: Home, run_id: str) -> JsonObject:
@@ -63,13 +64,11 @@ def public_record(home: Home, run_id: str) -> JsonObject:
 
 def marked_views(home: Home) -> list[RunView]:
     """Reads every run with a marker: unfinished, or ended and not yet indexed; unreadable ones are left out."""
-    governors = _Governors(home)
+    governors: _Governors = {}
     views: list[RunView] = []
     for run_id in marked_ids(home):
-        try:
+        with suppress(FileNotFoundError, BrokenRecord):  # the run was never created, or is being removed
             views.append(_read_view(home, run_id, governors))
-        except (FileNotFoundError, BrokenRecord):  # the run was never created, or is being removed
-            continue
     return views
 
 
@@ -122,33 +121,23 @@ def governor_record(home: Home, host: str | None = None) -> JsonObject | None:
         record = read_object(Home(home.root, host).governor)
     except BrokenRecord:
         return None
-    if record is None or (host == home.host and not _lives(record.get("pid"))):
+    if record is None or (host == home.host and not os.path.exists(f"/proc/{record.get('pid')}")):
         return None
     return record
 
 
-def _lives(pid: object) -> bool:
-    return isinstance(pid, int) and os.path.exists(f"/proc/{pid}")
+_Governors = dict[str, JsonObject | None]  # the decisions of each host's governor, read once at most
 
 
-class _Governors:
-    """The decisions of each host's governor, read once at most."""
-
-    __slots__ = ("_home", "_records")
-
-    def __init__(self, home: Home) -> None:
-        self._home = home
-        self._records: dict[str, JsonObject | None] = {}
-
-    def holds(self, run: Run) -> list[JsonObject]:
-        """Returns why a queued run is held; empty if unknown."""
-        if run.status is not Status.QUEUED:
-            return []
-        if run.host not in self._records:
-            self._records[run.host] = governor_record(self._home, run.host)
-        held = (self._records[run.host] or {}).get("held")
-        reasons = held.get(run.id) if isinstance(held, dict) else None
-        return [reason for reason in reasons if isinstance(reason, dict)] if isinstance(reasons, list) else []
+def _holds(home: Home, run: Run, governors: _Governors) -> list[JsonObject]:
+    """Returns why a queued run is held; empty if unknown."""
+    if run.status is not Status.QUEUED:
+        return []
+    if run.host not in governors:
+        governors[run.host] = governor_record(home, run.host)
+    held = (governors[run.host] or {}).get("held")
+    reasons = held.get(run.id) if isinstance(held, dict) else None
+    return [reason for reason in reasons if isinstance(reason, dict)] if isinstance(reasons, list) else []
 
 
 def _read_view(home: Home, run_id: str, governors: _Governors) -> RunView:
@@ -158,15 +147,9 @@ def _read_view(home: Home, run_id: str, governors: _Governors) -> RunView:
     run = directory.read()
     # Between attempts and after the end, the record knows more than the last live record.
     live = directory.read_live() if run.status in ACTIVE else None
-    live = None if live is None else _at_this_moment(live)
-    return RunView(run=run, live=live, record=public(run, directory.path, live=live, holds=governors.holds(run)))
-
-
-def _at_this_moment(live: Live) -> Live:
-    """Returns the live record with its clock moved to now, since the guardian writes it at intervals.
-
-    Unchanged if the clock is of another boot or machine.
-    """
-    if live.clock.boot_id != boot_id():
-        return live
-    return replace(live, clock=live.clock.at(time.monotonic(), paused=live.pause is not None))
+    if live is not None and live.clock.boot_id == boot_id():
+        # The guardian writes the clock at intervals; that of another boot or machine cannot be compared.
+        live = replace(live, clock=live.clock.at(time.monotonic(), paused=live.pause is not None))
+    return RunView(
+        run=run, live=live, record=public(run, directory.path, live=live, holds=_holds(home, run, governors))
+    )
