@@ -118,10 +118,7 @@ class AmdCard:
 
     def _hwmon(self) -> str | None:
         """The directory of the sensors, relative to the device; its name contains an arbitrary number."""
-        try:
-            names = sorted(os.listdir(os.path.join(self._device, "hwmon")))
-        except OSError:
-            return None
+        names = sorted(_list_directory(os.path.join(self._device, "hwmon")))
         return os.path.join("hwmon", names[0]) if names else None
 
     def _sensor(self, hwmon: str | None) -> str | None:
@@ -222,10 +219,7 @@ class AmdProbe:
     def _cards(self) -> dict[str, str]:
         """Device directories of the AMD cards by PCI address, in the order of their card numbers."""
         folder = os.path.join(self._sys_root, "class/drm")
-        try:
-            names = os.listdir(folder)
-        except OSError:
-            return {}
+        names = _list_directory(folder)
         numbered = sorted((int(match[1]), name) for name in names if (match := _CARD.fullmatch(name)))
         cards: dict[str, str] = {}
         for _, name in numbered:

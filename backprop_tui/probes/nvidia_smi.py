@@ -7,10 +7,12 @@ import re
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
+from backprop_tui.probes import nvidia_driver
 from backprop_tui.probes.gpu_probe import ProbeUnavailable
 from backprop_tui.probes.gpu_record import (
     NOT_RESPONDING,
@@ -22,30 +24,15 @@ from backprop_tui.probes.gpu_record import (
     GpuRecord,
     poll_all,
 )
-from backprop_tui.probes.nvidia_driver import (
-    LIBRARY_MISSING,
-    MISMATCH,
-    NO_CARD,
-    NO_GPU,
-    NOT_LOADED,
-    SEE_KERNEL_LOG,
-    nvidia_card_present,
-)
 from backprop_tui.processes.hanging_call import HangingCall, Pending
 
 GPU_FIELDS = (
-    "index",
-    "uuid",
-    "name",
-    "pci.bus_id",
-    "temperature.gpu",
-    "utilization.gpu",
-    "memory.total",
-    "memory.used",
-    "power.draw",
-    "fan.speed",
+    *("index", "uuid", "name", "pci.bus_id", "temperature.gpu", "utilization.gpu"),
+    *("memory.total", "memory.used", "power.draw", "fan.speed"),
 )
 PROCESS_FIELDS = ("gpu_uuid", "pid", "used_memory")
+_GPU_QUERY = f"--query-gpu={','.join(GPU_FIELDS)}"
+_PROCESS_QUERY = f"--query-compute-apps={','.join(PROCESS_FIELDS)}"
 
 _MEBIBYTE = 1 << 20
 # A metric that the GPU does not have or that we may not read; any other text in its place is a failure.
@@ -155,49 +142,38 @@ class SmiTimedOut(Exception):
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class SmiAnswer:
-    """The output of nvidia-smi and its exit code."""
-
     text: str
     exit_code: int
 
 
-class SmiCommand:
-    """Queries with a time limit in seconds. They raise SmiTimedOut, or ProbeUnavailable if there is no nvidia-smi."""
+def run_smi(*query: str, seconds: float) -> SmiAnswer:
+    """Runs a query with a time limit.
 
-    def __init__(self, *, seconds: float) -> None:
-        self._seconds = seconds
-
-    def gpus(self) -> SmiAnswer:
-        """The metrics of all GPUs."""
-        return self._run(f"--query-gpu={','.join(GPU_FIELDS)}")
-
-    def gpu(self, selector: str) -> SmiAnswer:
-        """The metrics of one GPU, by UUID or index."""
-        return self._run("-i", selector, f"--query-gpu={','.join(GPU_FIELDS)}")
-
-    def processes(self) -> SmiAnswer:
-        """The compute processes on all GPUs."""
-        return self._run(f"--query-compute-apps={','.join(PROCESS_FIELDS)}")
-
-    def _run(self, *query: str) -> SmiAnswer:
-        try:
-            process = subprocess.Popen(
-                ["nvidia-smi", *query, "--format=csv,noheader,nounits"],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "LC_ALL": "C"},
-            )
-        except FileNotFoundError as error:
-            raise ProbeUnavailable("no nvidia-smi on PATH: it comes with the NVIDIA driver", absent=True) from error
-        except OSError as error:
-            raise ProbeUnavailable(f"nvidia-smi cannot be run: {error.strerror}") from error
-        try:
-            output, _ = process.communicate(timeout=self._seconds)
-        except subprocess.TimeoutExpired as error:
-            _kill_smi(process)
-            raise SmiTimedOut from error
-        return SmiAnswer(text=output.decode(errors="replace"), exit_code=process.returncode)
+    Raises:
+        SmiTimedOut: it took longer than `seconds`.
+        ProbeUnavailable: there is no nvidia-smi.
+    """
+    try:
+        process = subprocess.Popen(
+            ["nvidia-smi", *query, "--format=csv,noheader,nounits"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "LC_ALL": "C"},
+        )
+    except FileNotFoundError as error:
+        raise ProbeUnavailable("no nvidia-smi on PATH: it comes with the NVIDIA driver", absent=True) from error
+    except OSError as error:
+        raise ProbeUnavailable(f"nvidia-smi cannot be run: {error.strerror}") from error
+    try:
+        output, _ = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired as error:
+        process.kill()
+        # In an uninterruptible sleep inside the driver, a process survives SIGKILL for a while; it is then abandoned.
+        with suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=_KILLED_SECONDS)
+        raise SmiTimedOut from error
+    return SmiAnswer(text=output.decode(errors="replace"), exit_code=process.returncode)
 
 
 def explain_failure(answer: SmiAnswer, *, sys_root: str) -> ProbeUnavailable:
@@ -205,14 +181,14 @@ def explain_failure(answer: SmiAnswer, *, sys_root: str) -> ProbeUnavailable:
     output = _first_line_quoted(answer.text)
     lowered = answer.text.lower()
     if "mismatch" in lowered:
-        return ProbeUnavailable(MISMATCH)
+        return ProbeUnavailable(nvidia_driver.MISMATCH)
     if answer.exit_code == NO_DEVICES or "no devices were found" in lowered:
-        return ProbeUnavailable(NO_GPU, absent=True)
+        return ProbeUnavailable(nvidia_driver.NO_GPU, absent=True)
     if answer.exit_code == LIBRARY_NOT_FOUND:
-        return ProbeUnavailable(LIBRARY_MISSING)
+        return ProbeUnavailable(nvidia_driver.LIBRARY_MISSING)
     if answer.exit_code == DRIVER_NOT_LOADED or "communicate with the nvidia driver" in lowered:
-        absent = nvidia_card_present(sys_root) is False
-        return ProbeUnavailable(NO_CARD if absent else NOT_LOADED, absent=absent)
+        absent = nvidia_driver.nvidia_card_present(sys_root) is False
+        return ProbeUnavailable(nvidia_driver.NO_CARD if absent else nvidia_driver.NOT_LOADED, absent=absent)
     if answer.exit_code != 0:
         return ProbeUnavailable(f"nvidia-smi failed with exit code {answer.exit_code}, {output}: run it to see more")
     return ProbeUnavailable(f"nvidia-smi printed no table of GPUs but {output}: run it to see more")
@@ -222,15 +198,6 @@ def _first_line_quoted(text: str) -> str:
     first = next((line.strip() for line in text.splitlines() if line.strip()), "")
     printable = "".join(letter if letter.isprintable() else "?" for letter in first[:_QUOTED_CHARACTERS])
     return f'"{printable}"' if printable else "nothing"
-
-
-def _kill_smi(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    # In an uninterruptible sleep inside the driver, a process survives SIGKILL for a while; it is then abandoned.
-    try:
-        process.communicate(timeout=_KILLED_SECONDS)
-    except subprocess.TimeoutExpired:
-        pass
 
 
 CALL_SECONDS = 8.0  # then the call is killed; without persistence mode it has to wake every GPU first
@@ -259,9 +226,10 @@ class NvidiaSmiProbe:
         self._call_seconds = call_seconds
         self._suspect_seconds = suspect_seconds
         self._sys_root = sys_root
-        self._command = SmiCommand(seconds=call_seconds)
-        self._query_all = HangingCall(self._command.gpus, name="nvidia-smi")
-        self._query_processes = HangingCall(self._command.processes, name="nvidia-smi-processes")
+        self._query_all = HangingCall(lambda: run_smi(_GPU_QUERY, seconds=call_seconds), name="nvidia-smi")
+        self._query_processes = HangingCall(
+            lambda: run_smi(_PROCESS_QUERY, seconds=call_seconds), name="nvidia-smi-processes"
+        )
         self._processes: dict[str, tuple[GpuProcess, ...]] = {}
         self._addresses: dict[str, int] = {}
         self._pollers: dict[int, GpuPoller] = {}
@@ -280,7 +248,9 @@ class NvidiaSmiProbe:
         except SmiTimedOut:
             answer = Pending(seconds=self._call_seconds)
         if isinstance(answer, Pending):
-            raise ProbeUnavailable(f"nvidia-smi has not returned for {answer.seconds:.0f} s: {SEE_KERNEL_LOG}")
+            raise ProbeUnavailable(
+                f"nvidia-smi has not returned for {answer.seconds:.0f} s: {nvidia_driver.SEE_KERNEL_LOG}"
+            )
         self._update(answer)
 
     def read(self, seconds: float) -> tuple[GpuReading, ...]:
@@ -367,7 +337,7 @@ class NvidiaSmiProbe:
     def _query_one(self, record: GpuRecord) -> GpuOutcome:
         """Query a single GPU; called in a thread."""
         try:
-            answer = self._command.gpu(str(record.index))
+            answer = run_smi("-i", str(record.index), _GPU_QUERY, seconds=self._call_seconds)
         except SmiTimedOut:
             return GpuFailed(problem=NOT_RESPONDING)
         table = parse_gpus(answer.text)
