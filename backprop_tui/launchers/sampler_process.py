@@ -52,7 +52,6 @@ class SamplerProcess:
         self._identity, self._started_at = None, -RESTART_SECONDS
 
     def _written(self, now: float) -> float:
-        """Returns the monotonic time of the last write."""
         try:
             return now - (time.time() - os.stat(self.readings_path).st_mtime)
         except OSError:

@@ -145,11 +145,7 @@ class GpuPoller:
         self.call = HangingCall(query, name=f"gpu-{record.index}")
 
     def collect(self, deadline: float) -> GpuReading:
-        """Waits for the query until `deadline` (monotonic) at most and returns the current reading.
-
-        Raises:
-            ProbeUnavailable: no GPU can be queried any more.
-        """
+        """Waits for the query until `deadline` (monotonic); returns the current reading. Raises: ProbeUnavailable."""
         try:
             outcome = self.call.take(deadline - time.monotonic())
         except ProbeUnavailable:

@@ -24,7 +24,7 @@ class LogoutPolicy:
 
 
 def logout_policy(user: str, *, root: str = "/", ask: bool = True) -> LogoutPolicy:
-    """Check KillUserProcesses and lingering; with `ask` query logind (for two seconds at most), else read its files."""
+    """Checks KillUserProcesses and lingering; `ask` queries logind for two seconds at most, else its files are read."""
     if not os.path.isdir(os.path.join(root, "run/systemd/system")):
         return LogoutPolicy(survives=True, reason="no systemd")
     kills = _query_logind() if ask else None
@@ -47,7 +47,7 @@ def user_name() -> str:
 
 
 def _kills_user_processes(root: str = "/") -> bool:
-    """The setting in logind's configuration files; the default is no."""
+    """Returns the setting in logind's configuration files; the default is no."""
     value = "no"
     for folder in _FOLDERS:
         base = os.path.join(root, folder)
@@ -66,7 +66,7 @@ def _value_in(path: str) -> str | None:
 
 
 def _query_logind() -> bool | None:
-    """The setting in effect; None if logind does not answer."""
+    """Returns the setting in effect; None if logind does not answer."""
     import subprocess
 
     command = [

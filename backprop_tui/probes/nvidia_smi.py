@@ -45,15 +45,13 @@ _LOST_LINE = re.compile(
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class SmiTable:
-    """A parsed table of GPUs."""
-
     answers: dict[int, GpuAnswer | GpuLost]  # by index
     addresses: dict[str, int]  # index by PCI address
     lost: dict[str, GpuLost]  # by PCI address
 
 
 def parse_gpus(text: str) -> SmiTable:
-    """Parse the metrics of GPUs; skips lines that are not valid."""
+    """Parses the metrics of GPUs; skips lines that are not valid."""
     table = SmiTable(answers={}, addresses={}, lost={})
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.split(",")]
@@ -67,7 +65,7 @@ def parse_gpus(text: str) -> SmiTable:
 
 
 def parse_processes(text: str) -> dict[str, tuple[GpuProcess, ...]]:
-    """Parse the processes by GPU UUID; skips rows that are not valid."""
+    """Parses the processes by GPU UUID; skips rows that are not valid."""
     memory: dict[str, dict[int, int | None]] = {}
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.split(",")]
@@ -80,7 +78,7 @@ def parse_processes(text: str) -> dict[str, tuple[GpuProcess, ...]]:
 
 
 def normalized_address(text: str) -> str:
-    """A PCI address without leading zeros, since nvidia-smi prints 4 or 8 digits of the domain."""
+    """Returns a PCI address without leading zeros, since nvidia-smi prints 4 or 8 digits of the domain."""
     domain, _, rest = text.lower().partition(":")
     return f"{domain.lstrip('0') or '0'}:{rest}"
 
@@ -110,7 +108,6 @@ def _parse_gpu_row(cells: list[str]) -> GpuAnswer | GpuLost:
 
 
 def _mebibytes(cell: str) -> int | None:
-    """Convert a number of MiB to bytes."""
     return int(cell) * _MEBIBYTE if cell.isdecimal() else None
 
 
@@ -137,7 +134,7 @@ _QUOTED_CHARACTERS = 100
 
 
 class SmiTimedOut(Exception):
-    """nvidia-smi exceeded the time limit and was killed."""
+    pass
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,12 +144,7 @@ class SmiAnswer:
 
 
 def run_smi(*query: str, seconds: float) -> SmiAnswer:
-    """Runs a query with a time limit.
-
-    Raises:
-        SmiTimedOut: it took longer than `seconds`.
-        ProbeUnavailable: there is no nvidia-smi.
-    """
+    """Runs a query with a time limit. Raises: SmiTimedOut; ProbeUnavailable, if there is no nvidia-smi."""
     try:
         process = subprocess.Popen(
             ["nvidia-smi", *query, "--format=csv,noheader,nounits"],
@@ -177,7 +169,7 @@ def run_smi(*query: str, seconds: float) -> SmiAnswer:
 
 
 def explain_failure(answer: SmiAnswer, *, sys_root: str) -> ProbeUnavailable:
-    """Why an answer contains no GPU, and what to do."""
+    """Returns why an answer contains no GPU, and what to do."""
     output = _first_line_quoted(answer.text)
     lowered = answer.text.lower()
     if "mismatch" in lowered:
@@ -237,11 +229,7 @@ class NvidiaSmiProbe:
         self._readings = 0
 
     def open(self) -> None:
-        """Run nvidia-smi once.
-
-        Raises:
-            ProbeUnavailable: it is missing, fails, hangs, prints something unexpected, or finds no GPU.
-        """
+        """Runs nvidia-smi once."""
         self._query_all.start()
         try:
             answer = self._query_all.take(self._call_seconds + 1.0)
@@ -254,11 +242,7 @@ class NvidiaSmiProbe:
         self._update(answer)
 
     def read(self, seconds: float) -> tuple[GpuReading, ...]:
-        """Readings of all GPUs that nvidia-smi ever reported.
-
-        Raises:
-            ProbeUnavailable: it fails, or prints something unexpected.
-        """
+        """Returns readings of all GPUs that nvidia-smi ever reported."""
         deadline = time.monotonic() + seconds
         if self._readings % PROCESS_LIST_EVERY == 0:
             self._query_processes.start()
@@ -275,7 +259,7 @@ class NvidiaSmiProbe:
         return tuple(self._with_processes(reading) for reading in readings)
 
     def close(self) -> None:
-        """Nothing to do: no resources are kept between calls."""
+        pass
 
     def _pollers_by_index(self) -> list[GpuPoller]:
         return [self._pollers[index] for index in sorted(self._pollers)]
@@ -293,7 +277,7 @@ class NvidiaSmiProbe:
             self._suspect()
 
     def _suspect(self) -> None:
-        """Start querying GPUs one by one, since one of them blocks the call for all."""
+        """Starts querying GPUs one by one, since one of them blocks the call for all."""
         if len(self._pollers) > 1:
             self._one_by_one_until = time.monotonic() + ONE_BY_ONE_SECONDS
             return
@@ -301,11 +285,7 @@ class NvidiaSmiProbe:
             poller.record.update(GpuFailed(problem=NOT_RESPONDING), now=time.monotonic())
 
     def _update(self, answer: SmiAnswer) -> None:
-        """Update the records.
-
-        Raises:
-            ProbeUnavailable: the answer contains no GPU.
-        """
+        """Updates the records. Raises: ProbeUnavailable, if the answer contains no GPU."""
         table = parse_gpus(answer.text)
         if not table.answers and not table.lost:
             raise explain_failure(answer, sys_root=self._sys_root)
@@ -318,7 +298,7 @@ class NvidiaSmiProbe:
             self._suspect()
 
     def _outcomes(self, table: SmiTable) -> dict[int, GpuOutcome]:
-        """Outcomes by index; a lost GPU that was not seen before gets the first free index."""
+        """Returns the outcomes by index; a lost GPU that was not seen before gets the first free index."""
         outcomes: dict[int, GpuOutcome] = dict(table.answers)
         for address, lost in table.lost.items():
             if address not in self._addresses:
@@ -335,7 +315,6 @@ class NvidiaSmiProbe:
         return poller
 
     def _query_one(self, record: GpuRecord) -> GpuOutcome:
-        """Query a single GPU; called in a thread."""
         try:
             answer = run_smi("-i", str(record.index), _GPU_QUERY, seconds=self._call_seconds)
         except SmiTimedOut:
@@ -350,7 +329,7 @@ class NvidiaSmiProbe:
         return GpuLost(problem="the GPU is gone") if is_gone else GpuFailed(problem=problem.problem)
 
     def _update_processes(self, seconds: float) -> None:
-        """Take over the list of processes; a late one is used in the next reading, a failed one is ignored."""
+        """Takes over the list of processes; a late one is used in the next reading, a failed one is ignored."""
         if not self._query_processes.pending:
             return
         try:

@@ -96,12 +96,11 @@ def error_kind(code: int) -> ErrorKind:
 
 
 def error_text(error: Exception) -> str:
-    """NVML's error message, without the full stop."""
     return str(error).rstrip(".") or type(error).__name__
 
 
 def unavailable_error(code: int, error: Exception, *, sys_root: str) -> ProbeUnavailable:
-    """The exception to raise if the driver as a whole cannot be queried.
+    """Returns the exception to raise if the driver as a whole cannot be queried.
 
     A library without a driver is not a fault on a machine without an NVIDIA card: packages and images may include it.
     """
@@ -136,11 +135,7 @@ class NvmlDevice:
         self._failures: dict[str, str] = {}
 
     def query(self) -> GpuOutcome:
-        """Query all metrics, with the reason for each that fails.
-
-        Raises:
-            ProbeUnavailable: the driver is gone for all GPUs.
-        """
+        """Queries all metrics. Raises: ProbeUnavailable, if the driver is gone for all GPUs."""
         self._failures = {}
         try:
             self._identify()
@@ -211,7 +206,7 @@ class NvmlDevice:
                     raise
 
     def _optional(self, query: Callable[[], Value]) -> Value | None:
-        """The result of a query whose failure does not matter; None if it failed."""
+        """Returns the result of a query whose failure does not matter; None if it failed."""
         try:
             return query()
         except self._nvml.NVMLError:
@@ -232,7 +227,7 @@ class NvmlDevice:
         return int(memory.total), int(memory.used)
 
     def _processes(self) -> tuple[GpuProcess, ...]:
-        """Compute and graphics processes; one that does both is in both lists, with the same memory."""
+        """Returns the compute and graphics processes; one that does both is in both lists, with the same memory."""
         nvml, handle = self._nvml, self._handle
         lists = (
             self._metric("processes", lambda: nvml.nvmlDeviceGetComputeRunningProcesses(handle)),
@@ -245,7 +240,6 @@ class NvmlDevice:
         return tuple(GpuProcess(pid=pid, memory_bytes=memory[pid]) for pid in sorted(memory))
 
     def _outcome_of(self, error: Exception, code: int) -> GpuOutcome:
-        """The outcome if the GPU could not be queried at all."""
         match error_kind(code):
             case ErrorKind.LOST:
                 self._handle = self._events = None
@@ -266,11 +260,6 @@ CLOSE_SECONDS = 1.0
 
 
 def load_pynvml() -> ModuleType:
-    """Import pynvml.
-
-    Raises:
-        ProbeUnavailable: the package is not installed.
-    """
     try:
         import pynvml
     except ImportError as error:
@@ -306,11 +295,7 @@ class NvmlProbe:
         self._pollers: list[GpuPoller] = []
 
     def open(self) -> None:
-        """Load the library and find the GPUs.
-
-        Raises:
-            ProbeUnavailable: the library is not installed, the driver is not usable, it hangs, or there is no GPU.
-        """
+        """Loads the library and finds the GPUs."""
         if self._nvml is None:
             self._nvml = self._load()
         nvml = self._nvml
@@ -329,15 +314,10 @@ class NvmlProbe:
         self._pollers = [self._poller(nvml, index) for index in range(count)]
 
     def read(self, seconds: float) -> tuple[GpuReading, ...]:
-        """Readings of all GPUs that were present when the driver was opened.
-
-        Raises:
-            ProbeUnavailable: the driver is gone.
-        """
         return poll_all(self._pollers, seconds)
 
     def close(self) -> None:
-        """Shut NVML down, unless a query is pending: the shutdown would hang as well, or break the query."""
+        """Shuts NVML down, unless a query is pending: the shutdown would hang as well, or break the query."""
         has_pending = any(poller.call.pending for poller in self._pollers)
         for poller in self._pollers:
             poller.call.end()
@@ -350,7 +330,7 @@ class NvmlProbe:
         shutdown.end()
 
     def _initialize(self) -> int:
-        """Initialize NVML and return the number of GPUs; called in a thread."""
+        """Initializes NVML and returns the number of GPUs; called in a thread."""
         if self._nvml is None:
             raise RuntimeError("nvml opened before it was loaded")
         self._nvml.nvmlInit()
@@ -362,8 +342,7 @@ class NvmlProbe:
                 self._nvml.nvmlShutdown()
 
     def _poller(self, nvml: ModuleType, index: int) -> GpuPoller:
-        record = self._records.get(index)
-        if record is None:
-            record = GpuRecord(index, sample_seconds=self._sample_seconds, previous=self._previous.get(index))
-            self._records[index] = record
-        return GpuPoller(record, NvmlDevice(nvml, index, sys_root=self._sys_root).query)
+        if index not in self._records:
+            previous = self._previous.get(index)
+            self._records[index] = GpuRecord(index, sample_seconds=self._sample_seconds, previous=previous)
+        return GpuPoller(self._records[index], NvmlDevice(nvml, index, sys_root=self._sys_root).query)

@@ -33,17 +33,12 @@ class Sample:
 
 
 def encode_sample(sample: Sample) -> bytes:
-    """Encodes as JSON.
-
-    Raises:
-        ValueError: a number is not finite.
-    """
     fields = encode(sample)
     return dump({"schema_version": SCHEMA_VERSION, **fields.pop("readings"), **fields})
 
 
 def decode_sample(content: bytes) -> Sample | None:
-    """The inverse of `encode_sample`; None if the content is not valid or has another schema version."""
+    """Returns the inverse of `encode_sample`; None if the content is not valid or has another schema version."""
     try:
         document = json.loads(content)
         is_known = document["schema_version"] == SCHEMA_VERSION
@@ -73,13 +68,7 @@ def read_sample(path: str) -> Sample | None:
 
 
 def write_sample(path: str, sample: Sample) -> None:
-    """Replaces the file atomically, readable only by its owner.
-
-    It is not synced to disk: after a power cut it would belong to an earlier boot anyway.
-
-    Raises:
-        OSError: it cannot be written; the old file is unchanged.
-    """
+    """Replaces the file atomically, readable only by its owner; not synced, as it is useless after a power cut."""
     folder, name = os.path.split(path)
     # Two samplers may write at the same time for a moment, so each has its own temporary file.
     temporary = os.path.join(folder, f".{name}.{sample.pid}.tmp")

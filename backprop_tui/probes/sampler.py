@@ -25,7 +25,7 @@ _OPTIONS = _REQUIRED | {"--probe", "--interval", "--parent"}
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Run the sampler until the parent ends."""
+    """Runs the sampler until the parent ends."""
     from backprop_tui.processes.linux import die_with_parent, rename_process
 
     parent = os.getppid()
@@ -42,11 +42,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _parse_arguments(arguments: Sequence[str]) -> tuple[SamplerOptions, int | None]:
-    """The options and the expected parent's pid; importing argparse would take longer than a whole measurement.
-
-    Raises:
-        SystemExit: the arguments are not valid.
-    """
+    """Returns the options and the expected parent's pid; importing argparse takes longer than a whole measurement."""
     from backprop_tui.probes.sampling import SamplerOptions
 
     named = dict(zip(arguments[::2], arguments[1::2], strict=False))
@@ -66,7 +62,7 @@ def _parse_arguments(arguments: Sequence[str]) -> tuple[SamplerOptions, int | No
 
 
 def _detach() -> None:
-    """Release everything inherited from the parent, and ignore the signals of its terminal."""
+    """Releases everything inherited from the parent, and ignore the signals of its terminal."""
     if os.getpgrp() != os.getpid():
         os.setpgid(0, 0)
     os.chdir("/")
@@ -84,7 +80,7 @@ def _detach() -> None:
 
 
 def _end_group(_number: int, _frame: FrameType | None) -> None:
-    """Kill the process group, including the commands it runs, even if threads hang."""
+    """Kills the process group, including the commands it runs, even if threads hang."""
     os.killpg(0, signal.SIGKILL)
 
 

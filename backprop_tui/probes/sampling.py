@@ -56,7 +56,7 @@ class Sampler:
 
     @classmethod
     def for_this_machine(cls, options: SamplerOptions) -> Sampler:
-        """Create a sampler with the real probes; unresponsive GPUs keep the names that an earlier sampler saw."""
+        """Creates a sampler with the real probes; unresponsive GPUs keep the names that an earlier sampler saw."""
         remove_leftovers(options.out)
         last_sample = read_sample(options.out)
         previous = {} if last_sample is None else _previous_gpus(last_sample, options.probe)
@@ -72,7 +72,7 @@ class Sampler:
         return cls(options, HostProbe(disk_path=options.disk_path), gpus)
 
     def run(self, alive: Callable[[], bool]) -> None:
-        """Measure repeatedly while `alive` returns True."""
+        """Measures repeatedly while `alive` returns True."""
         due = time.monotonic()
         while alive():
             due = max(due + self.measure(), time.monotonic())
@@ -80,7 +80,7 @@ class Sampler:
                 time.sleep(min(left, PARENT_CHECK_SECONDS))
 
     def measure(self) -> float:
-        """Measure and write once; returns the seconds until the next measurement."""
+        """Measures and write once; returns the seconds until the next measurement."""
         gpus = self._gpus.read(min(self._options.interval_seconds * GPU_TIME_SHARE, MAX_GPU_SECONDS))
         if not gpus.known and time.monotonic() < self._report_unknown_at:
             return SETTLING_SECONDS
@@ -129,6 +129,6 @@ def _previous_gpus(sample: Sample, requested: str) -> PreviousGpus:
 
 
 def _with_common_time(previous: PreviousGpus) -> tuple[tuple[GpuReading, ...], float]:
-    """The readings with their ages at the time of the newest, and that time."""
+    """Returns the readings with their ages at the time of the newest, and that time."""
     newest = max((measured_at for _, measured_at in previous.values()), default=0.0)
     return tuple(replace(gpu, age_seconds=newest - measured_at) for gpu, measured_at in previous.values()), newest

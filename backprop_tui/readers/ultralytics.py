@@ -75,7 +75,7 @@ class Ultralytics:
 
 
 def _full_column_names(columns: Sequence[str]) -> list[str]:
-    """Expand `Box(P R mAP50 mAP50-95) Mask(P R` to Box(P), Box(R), ..., Mask(P), Mask(R)."""
+    """Expands `Box(P R mAP50 mAP50-95) Mask(P R` to Box(P), Box(R), ..., Mask(P), Mask(R)."""
     names: list[str] = []
     group = ""
     for column in columns:

@@ -44,11 +44,7 @@ def encode(value: object) -> JsonObject:
 
 
 def decode(cls: type[ValueT], source: Mapping[str, Any]) -> ValueT:
-    """The inverse of `encode`.
-
-    Raises:
-        WrongField: a field is missing or has the wrong type.
-    """
+    """The inverse of `encode`. Raises: WrongField."""
     values = {}
     for name, decode_field, _, is_required in _plan(cls):
         value = source.get(name, MISSING)

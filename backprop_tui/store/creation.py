@@ -56,11 +56,7 @@ def create(home: Home, run: Run, environment: Mapping[str, str], *, time: float)
 
 
 def mark(home: Home, run_id: str) -> None:
-    """Makes supervisors look at the run; marking twice is harmless.
-
-    Raises:
-        StorageFailed: the marker could not be created.
-    """
+    """Makes supervisors look at the run; marking twice is harmless. Raises: StorageFailed."""
     marker = home.marker(run_id)
     with storage(marker):
         os.close(os.open(marker, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -102,7 +98,6 @@ def sweep_unfinished_builds(home: Home, *, older_than_seconds: float) -> None:
 
 
 def _changed(path: str, now: float) -> float:
-    """Returns the modification time; `now` if it is gone."""
     try:
         return os.stat(path).st_mtime
     except FileNotFoundError:
@@ -110,11 +105,7 @@ def _changed(path: str, now: float) -> float:
 
 
 class Submission:
-    """A submission key, locked while a submission with it is decided: the same key never creates two runs.
-
-    Raises:
-        StorageFailed: the key was held for too long.
-    """
+    """A submission key, locked while a submission with it is decided: the same key never creates two runs."""
 
     __slots__ = ("_home", "_lock", "_path")
 

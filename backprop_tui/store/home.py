@@ -11,11 +11,7 @@ RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def check_run_id(run_id: str) -> None:
-    """Checks that an id can be the name of a directory.
-
-    Raises:
-        UsageError: it cannot, on some file system.
-    """
+    """Checks that an id can be the name of a directory on every file system. Raises: UsageError."""
     if not RUN_ID.fullmatch(run_id):
         rule = "use 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit"
         raise UsageError(f"--run-id {run_id!r}: {rule}")
@@ -53,11 +49,7 @@ class Home:
         self.notified_ends = self.host_file("told-ends")  # ends for which the notification command was started
 
     def prepare(self) -> None:
-        """Creates the directories, accessible to their owner only.
-
-        Raises:
-            StateUnavailable: they cannot be created or written.
-        """
+        """Creates the directories, accessible to their owner only. Raises: StateUnavailable."""
         folders = (self.root, self.runs, self.active, self.new, self.keys, os.path.dirname(self.host_folder))
         try:
             for folder in (*folders, self.host_folder):

@@ -33,11 +33,7 @@ Records = dict[str, JsonObject]
 
 
 def update(home: Home, changed: Mapping[str, JsonObject], removed: Collection[str] = ()) -> None:
-    """Adds or replaces `changed` records and drops `removed` ones; concurrent updates lose nothing.
-
-    Raises:
-        StorageFailed: the index could not be written, or its lock was held for too long.
-    """
+    """Adds or replaces `changed` records and drops `removed` ones; concurrent updates lose nothing."""
     with _index_lock(home):
         records = _read_or_rebuild(home)
         records.update(changed)

@@ -139,11 +139,7 @@ def encode_run(run: Run, run_folder: str) -> JsonObject:
 
 
 def decode_run(path: str, source: JsonObject) -> Run:
-    """The inverse of `encode_run`.
-
-    Raises:
-        BrokenRecord: the object read from `path` is not a run of a known version.
-    """
+    """The inverse of `encode_run`, for the object read from `path`. Raises: BrokenRecord."""
     version = source.get("schema_version")
     if version != SCHEMA_VERSION:
         raise BrokenRecord(path, f"schema_version {version!r} is not {SCHEMA_VERSION}: written by another version")

@@ -20,7 +20,10 @@ from backprop_tui.store.tail import Tail, parse_lines
 
 
 class RunDirectory:
-    """Reads and writes the files of one run; only the holder of `lock` may write run.json, live.json and events."""
+    """Reads and writes the files of one run; only the holder of `lock` may write run.json, live.json and events.
+
+    Reading raises BrokenRecord if a file is missing or invalid; writing raises StorageFailed and changes nothing then.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -40,30 +43,16 @@ class RunDirectory:
         return os.path.join(self.path, name)
 
     def try_lock(self) -> Lock | None:
-        """Takes the right to write the record; None if another process has it.
-
-        Raises:
-            FileNotFoundError: the run was removed.
-        """
+        """Takes the right to write the record; None if another process has it. Raises: FileNotFoundError."""
         return try_lock(self.lock_path)
 
     def read(self) -> Run:
-        """Reads the record.
-
-        Raises:
-            BrokenRecord: run.json is missing or invalid.
-        """
         source = read_object(self.record_path)
         if source is None:
             raise BrokenRecord(self.record_path, "missing")
         return decode_run(self.record_path, source)
 
     def write(self, run: Run, *, durable: bool) -> None:
-        """Replaces the record.
-
-        Raises:
-            StorageFailed: the old record is unchanged.
-        """
         write_atomically(self.record_path, dump(encode_run(run, self.path)), durable=durable)
 
     def read_live(self) -> Live | None:
@@ -75,37 +64,19 @@ class RunDirectory:
             return None
 
     def write_live(self, live: Live) -> None:
-        """Replaces the live record.
-
-        Raises:
-            StorageFailed: the old one is unchanged.
-        """
         write_atomically(self.live_path, dump(encode(live)), durable=False)
 
     def shown(self, holds: Sequence[JsonObject] = ()) -> JsonObject:
-        """Returns the public JSON of the run at this moment.
-
-        Raises:
-            BrokenRecord: as `read`.
-        """
+        """Returns the public JSON of the run at this moment."""
         run = self.read()
         live = self.read_live() if run.attempts else None
         return public(run, self.path, live=live, holds=holds)
 
     def append_event(self, kind: str, message: str, *, time: float, **values: object) -> None:
-        """Appends an event.
-
-        Raises:
-            StorageFailed: disk full, or another input/output error.
-        """
         append_line(self.events_path, dump({"time": iso(time), "event": kind, "message": message, **values}))
 
     def append_request(self, request: Request) -> None:
-        """Sends a request to the guardian, which reads them five times a second.
-
-        Raises:
-            StorageFailed: the request was not recorded.
-        """
+        """Sends a request to the guardian, which reads them five times a second."""
         append_line(self.requests_path, encode_request(request))
 
     def requests_after(self, offset: int) -> tuple[list[Request], int]:
@@ -121,19 +92,10 @@ class RunDirectory:
         return [request for request in decoded if request is not None], offset + len(whole)
 
     def write_environment(self, environment: Mapping[str, str]) -> None:
-        """Writes the captured environment, readable by its owner only; undecodable bytes survive.
-
-        Raises:
-            StorageFailed: it could not be written.
-        """
+        """Writes the captured environment, readable by its owner only; undecodable bytes survive."""
         write_atomically(self.environment_path, dump(dict(environment)), durable=True)
 
     def read_environment(self) -> dict[str, str]:
-        """Reads the captured environment.
-
-        Raises:
-            BrokenRecord: it is missing or invalid, so that the run cannot be started.
-        """
         environment = read_object(self.environment_path)
         if environment is None:
             raise BrokenRecord(self.environment_path, "the captured environment is missing")

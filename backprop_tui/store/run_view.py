@@ -37,22 +37,12 @@ class RunView:
 
 
 def read_view(home: Home, run_id: str) -> RunView:
-    """Reads one run.
-
-    Raises:
-        FileNotFoundError: it has no directory.
-        BrokenRecord: its record cannot be read.
-    """
+    """Reads one run. Raises: FileNotFoundError, BrokenRecord."""
     return _read_view(home, run_id, {})
 
 
 def public_record(home: Home, run_id: str) -> JsonObject:
-    """Returns the public JSON of a run, also of one that only the index knows (of the original tool).
-
-    Raises:
-        UnknownRun: there is no such run.
-        BrokenRecord: its record cannot be read.
-    """
+    """Returns the public JSON of a run, also of one that only the index knows. Raises: UnknownRun, BrokenRecord."""
     try:
         return read_view(home, run_id).record
     except FileNotFoundError:
@@ -73,11 +63,7 @@ def marked_views(home: Home) -> list[RunView]:
 
 
 def marked_ids(home: Home) -> list[str]:
-    """Returns the ids of all markers; fast, however long the history.
-
-    Raises:
-        StateUnavailable: the state directory cannot be read.
-    """
+    """Returns the ids of all markers; fast, however long the history. Raises: StateUnavailable."""
     try:
         return sorted(os.listdir(home.active))
     except FileNotFoundError:
