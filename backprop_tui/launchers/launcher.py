@@ -29,7 +29,7 @@ class Launcher(Protocol):
         """Starts a guardian, which holds the run's lock from now on; the caller closes its copy.
 
         Raises:
-            LaunchFailed: nobody answered.
+            LaunchFailed: the fork server did not answer.
         """
 
 

@@ -19,8 +19,8 @@ SIGNED_WITHIN_SECONDS = 1.0
 def sign_lease(lock: Lock, pid: int) -> None:
     """Writes pid and boot id of the holder into the lock file.
 
-    The signature has a fixed length and is written at once, so that nobody reads half of it, and that only the first
-    one needs space on the disk. If there is none, it is left out: the work is more important.
+    The signature has a fixed length and is written at once, so that no reader sees half of it and only the first one
+    needs space on the disk. Without space it is left out, since the work is more important.
     """
     line = f"{pid} {boot_id()}".ljust(SIGNATURE_BYTES - 1) + "\n"
     try:

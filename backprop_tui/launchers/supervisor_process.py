@@ -38,7 +38,7 @@ class SupervisorProcess:
         return supervisor_pid(self.home) is not None
 
     def call(self) -> None:
-        """Wakes the supervisor, or starts one. Raises: StateUnavailable, if a machine of the same name has the lease."""
+        """Wakes the supervisor, or starts one. Raises: StateUnavailable, if another machine has the lease."""
         if not self.ring():
             self.ensure()
 

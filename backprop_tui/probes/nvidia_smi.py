@@ -35,7 +35,7 @@ _GPU_QUERY = f"--query-gpu={','.join(GPU_FIELDS)}"
 _PROCESS_QUERY = f"--query-compute-apps={','.join(PROCESS_FIELDS)}"
 
 _MEBIBYTE = 1 << 20
-# A metric that the GPU does not have or that we may not read; any other text in its place is a failure.
+# Printed for a metric that the GPU does not have or that we may not read; any other text is a failure.
 _MISSING = frozenset({"n/a", "not supported", "not available", "not found", "insufficient permissions", ""})
 # Unable to determine the device handle for GPU0000:3B:00.0: GPU is lost.  Reboot the system to recover this GPU
 _LOST_LINE = re.compile(
@@ -120,7 +120,7 @@ def _finite_number(cell: str) -> float | None:
 
 
 def _cell_error(cell: str) -> str | None:
-    """The error in brackets, or starting with ERR, in place of a value; None for a value or a missing metric."""
+    """Returns an error in brackets, or starting with ERR; None for a value or a missing metric."""
     text = cell.strip("[]").strip().lower()
     is_error = cell.startswith("[") or cell.upper().startswith("ERR")
     return text if is_error and text not in _MISSING else None

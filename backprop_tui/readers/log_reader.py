@@ -8,19 +8,13 @@ from itertools import groupby
 from typing import Any
 
 from backprop_tui.readers.events import LogEvent, ParsedEvent
-from backprop_tui.readers.keras import Keras
 from backprop_tui.readers.lines import Block, LineSplitter, visible_text
 from backprop_tui.readers.merge import EventMerger
 from backprop_tui.readers.progress_bars import bar_end
 from backprop_tui.readers.registry import READERS, Reader, StatefulReader
-from backprop_tui.readers.timm import Timm
-from backprop_tui.readers.ultralytics import Ultralytics
 
 BLOCK_BYTES = 64 * 1024  # a larger chunk is split into lines in blocks of this size
 MAX_PIECES = 16
-
-# Keys of the readers' memories in live.json: fixed, whatever the classes are called.
-MEMORY_TAGS: dict[type, str] = {Ultralytics: "Ultralytics", Keras: "Keras", Timm: "Timm"}
 
 _RANK = re.compile(r"(?<=[^\s\[])(?=\[rank ?\d{1,6}\])")
 
@@ -62,7 +56,7 @@ class LogReader:
 
     def memory(self) -> dict[str, Any]:
         """What was read up to `offset` and matters for what follows, as JSON can hold it; bounded."""
-        readers = {MEMORY_TAGS[type(reader)]: reader.memory() for reader in self._remembering}
+        readers = {reader.tag: reader.memory() for reader in self._remembering}
         return {"joiner": self._merger.memory(), "readers": readers}
 
     def feed(self, chunk: bytes) -> list[LogEvent]:
@@ -92,7 +86,7 @@ class LogReader:
         try:
             self._merger.remember(memory["joiner"])
             for reader in self._remembering:
-                reader.remember(memory["readers"][MEMORY_TAGS[type(reader)]])
+                reader.remember(memory["readers"][reader.tag])
         except (KeyError, TypeError, ValueError, AttributeError):
             self._merger = EventMerger()
 

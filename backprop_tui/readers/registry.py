@@ -43,6 +43,10 @@ class Reader(Protocol):
 class StatefulReader(Protocol):
     """A reader with state that another process needs in order to continue reading the log."""
 
+    @property
+    def tag(self) -> str:
+        """The key of the state in live.json, which never changes."""
+
     def memory(self) -> Any:  # noqa: ANN401 - any JSON value
         """Returns the state as a JSON value."""
 

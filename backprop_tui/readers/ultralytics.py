@@ -32,6 +32,7 @@ _NOT_METRICS = frozenset(("Instances", "Size"))
 class Ultralytics:
     """Remembers the column names of the last training and evaluation header."""
 
+    tag = "Ultralytics"
     marks = (b"Instances", b"% \xe2", b"%|", b"all  ")
 
     def __init__(self) -> None:

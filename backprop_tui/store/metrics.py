@@ -17,7 +17,7 @@ _MOST_GAPS = 64  # then those in the middle are dropped
 
 LARGE_BYTES = 16 << 20  # with more than this unread, samples of the file are shown first
 SLICE_BYTES = 8 << 20  # read at a time
-_SAMPLE_PLACES, _SAMPLE_BYTES = 1000, 1536
+_SAMPLE_PARTS, _SAMPLE_BYTES = 1000, 1536
 
 _Point = tuple[float, str, float]  # step, time, value
 
@@ -44,7 +44,7 @@ class MetricsFile:
         elif not unread:
             return self._series
         if unread > LARGE_BYTES and not self._sampled:
-            _add_lines(self._sampled, self._tail.sample(_SAMPLE_PLACES, _SAMPLE_BYTES))
+            _add_lines(self._sampled, self._tail.sample(_SAMPLE_PARTS, _SAMPLE_BYTES))
         else:
             for lines in self._tail.chunks(SLICE_BYTES):
                 _add_lines(self._builders, lines)
@@ -118,7 +118,7 @@ class SeriesBuilder:
         """Adds values with the step and time of each."""
         if not values:
             return
-        numbered = [self.count + place if step is None else float(step) for place, step in enumerate(steps, start=1)]
+        numbered = [self.count + index if step is None else float(step) for index, step in enumerate(steps, start=1)]
         self.count += len(values)
         self.last = Extreme(values[-1], steps[-1])
         for start, end, is_finite in _stretches(values):

@@ -53,16 +53,14 @@ def _times(spec: Spec) -> dict[str, str]:
 
 def _arguments(record: JsonObject) -> dict[str, str]:
     """Returns the arguments of the script, or of the program; `--lr 0.1` and `--lr=0.1` are the same."""
-    words: Sequence[str] = record["command"]
-    script = record["script"]
-    begin = words.index(script) + 1 if script in words else min(1, len(words))
-    return named_arguments(words[begin:])
+    command, script = record["command"], record["script"]
+    return named_arguments(command[command.index(script) + 1 if script in command else 1 :])
 
 
-def named_arguments(words: Sequence[str]) -> dict[str, str]:
+def named_arguments(arguments: Sequence[str]) -> dict[str, str]:
     """Returns options by name (a switch as `yes`, a repeated one with all values), other arguments by position."""
     named: dict[str, str] = {}
-    left = list(words)
+    left = list(arguments)
     position = 0
     while left:
         word = left.pop(0)

@@ -36,9 +36,22 @@ class RunView:
         return displayed_status(self.run, self.live)
 
 
-def read_view(home: Home, run_id: str) -> RunView:
-    """Reads one run. Raises: FileNotFoundError, BrokenRecord."""
-    return _read_view(home, run_id, {})
+_Governors = dict[str, JsonObject | None]  # the decisions of each host's governor, read once at most
+
+
+def read_view(home: Home, run_id: str, governors: _Governors | None = None) -> RunView:
+    """Reads one run, with a cache for reading several. Raises: FileNotFoundError, BrokenRecord."""
+    directory = RunDirectory(home.run_folder(run_id))
+    if not os.path.exists(directory.record_path):
+        raise FileNotFoundError(directory.path)
+    run = directory.read()
+    # Between attempts and after the end, the record knows more than the last live record.
+    live = directory.read_live() if run.status in ACTIVE else None
+    if live is not None and live.clock.boot_id == boot_id():
+        # The guardian writes the clock at intervals; that of another boot or machine cannot be compared.
+        live = replace(live, clock=live.clock.at(time.monotonic(), paused=live.pause is not None))
+    holds = _holds(home, run, {} if governors is None else governors)
+    return RunView(run=run, live=live, record=public(run, directory.path, live=live, holds=holds))
 
 
 def public_record(home: Home, run_id: str) -> JsonObject:
@@ -58,7 +71,7 @@ def marked_views(home: Home) -> list[RunView]:
     views: list[RunView] = []
     for run_id in marked_ids(home):
         with suppress(FileNotFoundError, BrokenRecord):  # the run was never created, or is being removed
-            views.append(_read_view(home, run_id, governors))
+            views.append(read_view(home, run_id, governors))
     return views
 
 
@@ -100,7 +113,7 @@ def recent_records(home: Home) -> dict[str, JsonObject]:
 def governor_record(home: Home, host: str | None = None) -> JsonObject | None:
     """Returns what the governor of a host (None: this one) decided last; None if unknown or its supervisor is gone.
 
-    Keys: time, pid, state, reasons, start_tokens, queue_held, held {run id: reasons}, places {run id: place}.
+    Keys: time, pid, state, reasons, start_tokens, queue_held, held {run id: reasons}, places {run id: position}.
     """
     host = host or home.host
     try:
@@ -112,9 +125,6 @@ def governor_record(home: Home, host: str | None = None) -> JsonObject | None:
     return record
 
 
-_Governors = dict[str, JsonObject | None]  # the decisions of each host's governor, read once at most
-
-
 def _holds(home: Home, run: Run, governors: _Governors) -> list[JsonObject]:
     """Returns why a queued run is held; empty if unknown."""
     if run.status is not Status.QUEUED:
@@ -124,18 +134,3 @@ def _holds(home: Home, run: Run, governors: _Governors) -> list[JsonObject]:
     held = (governors[run.host] or {}).get("held")
     reasons = held.get(run.id) if isinstance(held, dict) else None
     return [reason for reason in reasons if isinstance(reason, dict)] if isinstance(reasons, list) else []
-
-
-def _read_view(home: Home, run_id: str, governors: _Governors) -> RunView:
-    directory = RunDirectory(home.run_folder(run_id))
-    if not os.path.exists(directory.record_path):
-        raise FileNotFoundError(directory.path)
-    run = directory.read()
-    # Between attempts and after the end, the record knows more than the last live record.
-    live = directory.read_live() if run.status in ACTIVE else None
-    if live is not None and live.clock.boot_id == boot_id():
-        # The guardian writes the clock at intervals; that of another boot or machine cannot be compared.
-        live = replace(live, clock=live.clock.at(time.monotonic(), paused=live.pause is not None))
-    return RunView(
-        run=run, live=live, record=public(run, directory.path, live=live, holds=_holds(home, run, governors))
-    )

@@ -105,17 +105,17 @@ class JsonTail:
         while tail.offset < end:
             content = tail.chunk(CHUNK_BYTES)
             if not content:
-                return  # truncated meanwhile: the next look notices
+                return  # truncated meanwhile, as the next look will show
             whole, newline, self._partial = (self._partial + content).rpartition(b"\n")
             yield parse_lines(whole) if newline else []
 
-    def sample(self, places: int, each_bytes: int) -> list[JsonObject]:
-        """Returns objects from `places` evenly spread over the file, oldest first; reading continues where it was."""
+    def sample(self, parts: int, part_bytes: int) -> list[JsonObject]:
+        """Returns objects from `parts` evenly spread over the file, oldest first; reading continues where it was."""
         objects: list[JsonObject] = []
         with open(self._tail.path, "rb", buffering=0) as file:
-            for place in range(places):
-                file.seek(self._tail.size * place // places)
-                part = file.read(each_bytes) or b""
+            for index in range(parts):
+                file.seek(self._tail.size * index // parts)
+                part = file.read(part_bytes) or b""
                 objects += parse_lines(part[part.find(b"\n") + 1 : part.rfind(b"\n")])
         return objects
 
