@@ -120,7 +120,7 @@ def test_the_effect_of_a_logout_is_asked_once_and_not_in_the_first_poll(
     store: Home, calls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    logout = LogoutPolicy(survives=True, words="linger is on")
+    logout = LogoutPolicy(survives=True, reason="linger is on")
 
     def answer(user: str) -> LogoutPolicy:
         asked.append(user)

@@ -146,13 +146,13 @@ def _check_gpu(gpu: GpuReading) -> Finding:
 def check_logout(user: str, *, root: str = "/", ask: bool = True) -> Iterator[Finding]:
     """Checks KillUserProcesses and lingering; `ask` asks logind, otherwise only its files are read."""
     logout = logout_policy(user, root=root, ask=ask)
-    if logout.mend is None:
-        yield ok("logout", f"runs continue after you log out ({logout.words})")
+    if logout.fix is None:
+        yield ok("logout", f"runs continue after you log out ({logout.reason})")
     else:
         yield bad(
             "logout",
-            f"systemd kills your processes when you log out ({logout.words}), including runs",
-            f"{logout.mend}   (may need sudo; this also keeps runs going after a lost connection)",
+            f"systemd kills your processes when you log out ({logout.reason}), including runs",
+            f"{logout.fix}   (may need sudo; this also keeps runs going after a lost connection)",
         )
 
 

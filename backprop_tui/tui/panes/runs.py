@@ -56,7 +56,7 @@ def _checked(snapshot: Snapshot) -> list[str]:
     logout = snapshot.logout
     if logout is not None:
         fate = "runs survive logout" if logout.survives else "logout ends runs"
-        checks.append(f"{fate} ({logout.words})")
+        checks.append(f"{fate} ({logout.reason})")
     return checks
 
 

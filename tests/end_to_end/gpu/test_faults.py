@@ -145,10 +145,10 @@ def test_a_hung_sampler_is_replaced_together_with_its_children(sandbox: Sandbox,
         process.ensure(now)
         calls = sandbox.wait_until(lambda: smi_calls(sandbox), "nvidia-smi hanging")
         (wedged,) = samplers(sandbox)
-        sandbox.wait_until(lambda: os.path.exists(process.readings_path), "readings")
+        sandbox.wait_until(lambda: os.path.exists(process.home.readings), "readings")
         processes.kill(wedged, signal.SIGSTOP)
         long_ago = time.time() - SILENT_SECONDS - 1
-        os.utime(process.readings_path, (long_ago, long_ago))
+        os.utime(process.home.readings, (long_ago, long_ago))
         process.ensure(now + SILENT_SECONDS - 0.5)
         assert is_alive(wedged), "it was given its time since it was started"
         process.ensure(now + SILENT_SECONDS + 0.1)

@@ -10,7 +10,7 @@ from backprop_tui.domain.telemetry import GpuHealth, GpuReading
 from backprop_tui.probes.gpu_monitor import GpuMonitor, ProbeChoice
 from backprop_tui.probes.host import HostProbe
 from backprop_tui.probes.ownership import ProcessOwners
-from backprop_tui.probes.sampling import HOT_INTERVAL_FACTOR, SETTLING_SECONDS, Sampler, SamplerOptions
+from backprop_tui.probes.sampler import HOT_INTERVAL_FACTOR, SETTLING_SECONDS, Sampler, SamplerOptions
 
 
 class Probe:

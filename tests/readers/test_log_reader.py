@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from backprop_tui.readers.events import CheckpointSaved, LogEvent, Progress
 from backprop_tui.readers.keras import Keras
 from backprop_tui.readers.lines import MAX_LINE_BYTES
-from backprop_tui.readers.log_reader import MEMORY_TAGS, LogReader
+from backprop_tui.readers.log_reader import LogReader
 from backprop_tui.readers.timm import Timm
 from backprop_tui.readers.ultralytics import Ultralytics
 
@@ -152,7 +152,11 @@ def test_an_invalid_state_is_ignored(memory: dict[str, object]) -> None:
 
 
 def test_the_tags_of_stateful_readers_do_not_depend_on_class_names() -> None:
-    assert {Ultralytics: "Ultralytics", Keras: "Keras", Timm: "Timm"} == MEMORY_TAGS
+    assert {reader: reader.tag for reader in (Ultralytics, Keras, Timm)} == {
+        Ultralytics: "Ultralytics",
+        Keras: "Keras",
+        Timm: "Timm",
+    }
     assert set(LogReader().memory()["readers"]) == {"Ultralytics", "Keras", "Timm"}
 
 
