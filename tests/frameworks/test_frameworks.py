@@ -1,7 +1,7 @@
-"""Scripts of today's frameworks that know nothing of backprop-tui: read, ended at their timebox, resumed, for real.
+"""Real scripts of current frameworks without backprop-tui: their output is read, their timebox ends, they are resumed.
 
-`TORCH_PYTHON` names an interpreter that has the frameworks, `ULTRALYTICS_PYTHON` one that has ultralytics; what is
-missing is skipped. What was understood, and what was not, stands in docs/frameworks.md.
+`TORCH_PYTHON` names an interpreter that has the frameworks, `ULTRALYTICS_PYTHON` one that has ultralytics; scripts
+without their framework are skipped. docs/frameworks.md says which output is recognised.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from tests.support.sandbox import HOST, Sandbox, Submitted
 
 SCRIPTS = Path(__file__).parent / "scripts"
 REPOSITORY = Path(__file__).parents[2]
-TRAINS_SECONDS = 150.0  # on a busy machine a framework takes its time to be imported
+TRAINS_SECONDS = 150.0  # importing a framework is slow on a busy machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
-    """A script, how it is started and resumed, and what must be known of it."""
+    """A script, its arguments, how it is resumed, and what must be recognised in its output."""
 
     script: str
-    needs: str
+    package: str
     arguments: tuple[str, ...] = ()
     resume_arg: str | None = None
     metrics: frozenset[str]
@@ -49,7 +49,7 @@ class Training:
 TRAININGS = {
     "transformers": Training(
         script="transformers_trainer.py",
-        needs="transformers",
+        package="transformers",
         arguments=(
             *("--output_dir", "out", "--max_steps", "100000", "--report_to", "none"),
             *("--logging_steps", "5", "--save_steps", "20"),
@@ -61,30 +61,30 @@ TRAININGS = {
     ),
     "lightning with tqdm": Training(
         script="lightning_fit.py",
-        needs="lightning",
+        package="lightning",
         resume_arg="--ckpt_path {path}",
         metrics=frozenset(("train_loss", "val_loss")),
         steps_between_checkpoints=20,
     ),
     "lightning with its default bar": Training(
         script="lightning_fit.py",
-        needs="lightning",
+        package="lightning",
         arguments=("--bar", "default"),
         resume_arg="--ckpt_path {path}",
         metrics=frozenset(("train_loss", "val_loss")),
-        steps_between_checkpoints=120,  # the logger's file, of which steps are known, is written every 100
+        steps_between_checkpoints=120,  # steps are known from the logger's file, which is written every 100 steps
     ),
     "keras, a line an epoch": Training(
         script="keras_backup.py",
-        needs="keras",
+        package="keras",
         arguments=("2",),
         metrics=frozenset(("loss", "mae")),
         total_epochs=500,
-        steps_between_checkpoints=40,  # an epoch's line comes at its end, and the backup may be one newer
+        steps_between_checkpoints=40,  # an epoch's line comes at its end, and the backup may be an epoch newer
     ),
     "keras, a bar": Training(
         script="keras_backup.py",
-        needs="keras",
+        package="keras",
         arguments=("1",),
         metrics=frozenset(("loss", "mae")),
         total_epochs=500,
@@ -92,14 +92,14 @@ TRAININGS = {
     ),
     "nanoGPT's style": Training(
         script="nanogpt_style.py",
-        needs="torch",
+        package="torch",
         resume_arg="--init_from=resume",
         metrics=frozenset(("loss",)),
         steps_between_checkpoints=100,
     ),
     "ultralytics": Training(
         script="ultralytics_train.py",
-        needs="ultralytics",
+        package="ultralytics",
         resume_arg="{path}",
         metrics=frozenset(("box_loss", "cls_loss", "dfl_loss")),
         total_epochs=1000,
@@ -110,50 +110,50 @@ TRAININGS = {
 
 
 class Terminal:
-    """Commands as a person types them, in a directory of the training's own."""
+    """Runs commands as a user types them, in the training's directory."""
 
     def __init__(self, folder: Path, sandbox: Sandbox) -> None:
         self._folder = folder
         self._sandbox = sandbox
 
-    def type(self, *words: str) -> str:
-        quiet = {"CUDA_VISIBLE_DEVICES": "", "KERAS_BACKEND": "torch", "YOLO_OFFLINE": "1", "HF_HUB_OFFLINE": "1"}
-        # ultralytics writes elsewhere where it believes that it is tested itself.
-        ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-        ended = subprocess.run(
-            [sys.executable, "-m", "backprop_tui", "--no-ui", *words],
+    def type(self, *arguments: str) -> str:
+        settings = {"CUDA_VISIBLE_DEVICES": "", "KERAS_BACKEND": "torch", "YOLO_OFFLINE": "1", "HF_HUB_OFFLINE": "1"}
+        # ultralytics writes to other folders if it detects pytest.
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        completed = subprocess.run(
+            [sys.executable, "-m", "backprop_tui", "--no-ui", *arguments],
             cwd=self._folder,
-            env=ours | quiet | {"BACKPROP_HOST": HOST, "PYTHONPATH": str(REPOSITORY)},
+            env=inherited | settings | {"BACKPROP_HOST": HOST, "PYTHONPATH": str(REPOSITORY)},
             capture_output=True,
             text=True,
             check=False,
         )
-        assert ended.returncode == 0, ended.stderr
-        return ended.stdout
+        assert completed.returncode == 0, completed.stderr
+        return completed.stdout
 
     def run(self, training: Training, *arguments: str) -> Submitted:
         options = ["--python", training.python, "-m", "none"]
         if training.resume_arg is not None:
             options += ["--resume-arg", training.resume_arg]
-        words = [str(SCRIPTS / training.script), "--", *arguments]
-        return self._sandbox.submitted(self.type("run", "-d", *options, *words).strip())
+        command = [str(SCRIPTS / training.script), "--", *arguments]
+        return self._sandbox.submitted(self.type("run", "-d", *options, *command).strip())
 
 
 @pytest.fixture(params=TRAININGS)
 def training(request: pytest.FixtureRequest) -> Training:
-    found = TRAININGS[request.param]
-    question = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({found.needs!r}) is None)"
-    if subprocess.run([found.python, "-c", question], check=False).returncode != 0:
-        pytest.skip(f"{found.python} has no {found.needs}; {found.interpreter} may name an interpreter that has")
-    return found
+    training = TRAININGS[request.param]
+    check = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({training.package!r}) is None)"
+    if subprocess.run([training.python, "-c", check], check=False).returncode != 0:
+        pytest.skip(f"{training.python} has no {training.package}; {training.interpreter} can name one that has it")
+    return training
 
 
 @pytest.fixture
 def sandbox(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     monkeypatch.setenv("BACKPROP_HOST", HOST)
-    made = Sandbox(str(home))
-    yield made
-    made.close()
+    sandbox = Sandbox(str(home))
+    yield sandbox
+    sandbox.close()
 
 
 @pytest.fixture
@@ -163,13 +163,13 @@ def terminal(tmp_path: Path, sandbox: Sandbox) -> Terminal:
 
 
 def white_squares(training: Training, folder: Path) -> str:
-    """A data set for ultralytics, made by its own interpreter; its description's path."""
+    """Creates a data set for ultralytics with its interpreter; returns the path of its description."""
     command = [training.python, str(SCRIPTS / "white_squares.py"), str(folder)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def live_past_a_checkpoint(run: Submitted, attempt: int = 1, *, checkpoints: int = 1) -> Live | None:
-    """The live record once steps and so many checkpoints are known; None before."""
+    """Returns the live record once steps and enough checkpoints are known; None before."""
     live = run.live()
     if live is None or live.attempt != attempt or len(live.checkpoints) < checkpoints or live.step is None:
         return None
@@ -182,11 +182,11 @@ def steps_since(run: Submitted, known_lines: int) -> list[int]:
 
 
 @pytest.mark.timeout(600)
-def test_it_is_understood_and_a_resume_goes_on_where_its_checkpoint_is(
+def test_its_output_is_read_and_a_resumed_run_continues_at_its_checkpoint(
     training: Training, terminal: Terminal, tmp_path: Path
 ) -> None:
-    first = (white_squares(training, tmp_path / "squares"),) if training.needs == "ultralytics" else ()
-    run = terminal.run(training, *first, *training.arguments)
+    data_set = (white_squares(training, tmp_path / "squares"),) if training.package == "ultralytics" else ()
+    run = terminal.run(training, *data_set, *training.arguments)
     live = run.wait(lambda: live_past_a_checkpoint(run), "steps and a checkpoint are known", seconds=TRAINS_SECONDS)
     assert live.metrics.keys() >= training.metrics
     if training.total_steps is not None:
@@ -197,12 +197,12 @@ def test_it_is_understood_and_a_resume_goes_on_where_its_checkpoint_is(
     known_lines = len(run.metrics())
     terminal.type("resume", "-d", "-m", "none", run.id)
     run.wait(lambda: len(steps_since(run, known_lines)) >= 2, "steps after the resume", seconds=TRAINS_SECONDS)
-    assert_goes_on(run, ended.checkpoints, steps_since(run, known_lines), training)
+    assert_continues(run, ended.checkpoints, steps_since(run, known_lines), training)
     run.ask(StopRequest(by="person", reason="stopped by you", kill=True))
     run.wait_for_end()
 
 
-def assert_goes_on(run: Submitted, checkpoints: tuple[Checkpoint, ...], steps: list[int], training: Training) -> None:
+def assert_continues(run: Submitted, checkpoints: tuple[Checkpoint, ...], steps: list[int], training: Training) -> None:
     resumed_from = run.run().attempts[-1].resumed_from
     assert resumed_from in {checkpoint.path for checkpoint in checkpoints}
     saved = next(checkpoint for checkpoint in reversed(checkpoints) if checkpoint.path == resumed_from)
@@ -210,5 +210,5 @@ def assert_goes_on(run: Submitted, checkpoints: tuple[Checkpoint, ...], steps: l
     assert (
         saved.step - training.steps_between_checkpoints <= steps[0] <= saved.step + training.steps_between_checkpoints
     )
-    story = Path(run.directory.file("events.jsonl")).read_text()
-    assert not [line for line in story.splitlines() if "resume" in json.loads(line)["event"] and "warn" in line]
+    events = Path(run.directory.file("events.jsonl")).read_text()
+    assert not [line for line in events.splitlines() if "resume" in json.loads(line)["event"] and "warn" in line]

@@ -1,4 +1,4 @@
-"""A state directory and a configuration of a benchmark's own, and the installed command as users start it."""
+"""A temporary store and configuration for a benchmark, and the installed command as users start it."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ from backprop_tui.domain.status import ENDED
 from backprop_tui.launchers.lease import lease_owner
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
-from benchmarks.clock import seconds, spawn
+from benchmarks import timing
 
 HOST = "benchmark"
 PATIENCE_SECONDS = 120.0
-LOOK_SECONDS = 0.01
+POLL_SECONDS = 0.01
+SCRIPTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "scripts")
 COMMAND = os.path.join(os.path.dirname(sys.executable), "backprop-tui")
 BARE_PROCESS = ("true",)
 BARE_PYTHON = (sys.executable, "-c", "pass")
+MINIMAL_TEXTUAL_APP = (sys.executable, os.path.join(SCRIPTS, "minimal_textual.py"))
 
-# What the machine does otherwise must not hold a run: the cost of deciding is the same.
+# No limit that depends on the machine's other load, so that no run is held; the governor takes as long to decide.
 _CONFIG = """\
 max_parallel = {parallel}
 min_free_ram_gb = 0
@@ -39,11 +41,11 @@ probe = "{probe}"
 
 
 class NotInstalled(Exception):
-    """The command that users start is not beside this interpreter."""
+    """The `backprop-tui` command is not installed beside this interpreter."""
 
 
-class Place:
-    """One user of one machine, who has nothing yet."""
+class Sandbox:
+    """An empty store, a configuration and a working directory, with the environment that selects them."""
 
     def __init__(self, folder: str, *, parallel: int, probe: str) -> None:
         self.home = Home(os.path.join(folder, "state"), HOST)
@@ -53,7 +55,7 @@ class Place:
         os.makedirs(os.path.join(folder, "config", "backprop"))
         with open(os.path.join(folder, "config", "backprop", "config.toml"), "w", encoding="utf-8") as file:
             file.write(_CONFIG.format(parallel=parallel, probe=probe))
-        # Nothing of the shell the benchmark is started from: neither its virtual environment nor its settings.
+        # Nothing else of the calling shell: neither its virtual environment nor its settings.
         self.environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": folder,
@@ -64,36 +66,30 @@ class Place:
         }
 
     def seconds(self, *arguments: str) -> float:
-        """How long our command takes."""
-        return seconds((COMMAND, *arguments), self.environment)
+        """Runs `backprop-tui` to its end and returns how long it took."""
+        return timing.seconds((COMMAND, *arguments), self.environment)
 
     def submit(self, *arguments: str) -> list[str]:
-        """`run -d`; the ids of the runs."""
-        told = os.path.join(self.work, "submitted")
-        pid = spawn((COMMAND, "run", "-d", *arguments), self.environment, stdout=told)
-        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        if code != 0:
-            raise RuntimeError(f"exit code {code} of backprop-tui run -d {' '.join(arguments)}")
-        with open(told, encoding="ascii") as file:
+        """Queues runs with `run -d`; returns their ids."""
+        path = os.path.join(self.work, "submitted")
+        timing.seconds((COMMAND, "run", "-d", *arguments), self.environment, stdout=path)
+        with open(path, encoding="ascii") as file:
             return file.read().split()
 
-    def keep_supervisor(self) -> str:
-        """A run that does nothing for hours keeps the supervisor alive; its id."""
+    def keep_supervisor(self) -> None:
+        """Starts a run that sleeps for hours, so that the supervisor does not exit."""
         (run_id,) = self.submit("-m", "none", "--", "sleep", "100000")
         directory = self.directory(run_id)
         wait_until(lambda: directory.read_live() is not None, "the run that keeps the supervisor alive")
-        return run_id
 
     def directory(self, run_id: str) -> RunDirectory:
-        """The directory of a run."""
         return RunDirectory(self.home.run_folder(run_id))
 
     def wait_for_ends(self, run_ids: Sequence[str]) -> None:
-        """Until these runs have ended."""
-        wait_until(lambda: all(self.directory(run_id).read().status in ENDED for run_id in run_ids), "the runs' ends")
+        wait_until(lambda: all(self.directory(run_id).read().status in ENDED for run_id in run_ids), "the runs to end")
 
     def wait_until_idle(self) -> None:
-        """Until the supervisor has ended by itself, with nothing left to do."""
+        """Waits until the supervisor has nothing left to do and exits."""
         owner = lease_owner(self.home)
         if owner is None:
             return
@@ -103,42 +99,42 @@ class Place:
             return
         try:
             if not select.select([pidfd], [], [], PATIENCE_SECONDS)[0]:
-                raise TimeoutError("the supervisor does not end")
+                raise TimeoutError("the supervisor does not exit")
         finally:
             os.close(pidfd)
 
     def close(self) -> None:
-        """Kills what runs, and waits until the supervisor has gone."""
+        """Kills all runs and waits until the supervisor has exited."""
         for run_id in os.listdir(self.home.active):
             self.directory(run_id).append_request(StopRequest(by="person", reason="the benchmark is over", kill=True))
         self.wait_until_idle()
 
 
-def wait_until(condition: Callable[[], object], what: str) -> None:
-    """Looks a hundred times a second, which costs the measured processes little."""
-    end = time.monotonic() + PATIENCE_SECONDS
+def wait_until(condition: Callable[[], object], expected: str) -> None:
+    """Polls a hundred times a second, which hardly disturbs the measured processes."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError(f"in vain waited for {what}")
-        time.sleep(LOOK_SECONDS)
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"gave up waiting for {expected}")
+        time.sleep(POLL_SECONDS)
 
 
 @contextmanager
-def place(*, parallel: int = 2, probe: str = "none") -> Iterator[Place]:
-    """A place that is the working directory until it is taken away, with all processes in it.
+def open_sandbox(*, parallel: int = 2, probe: str = "none") -> Iterator[Sandbox]:
+    """Yields a sandbox as the working directory; afterwards ends its processes and removes it.
 
     Raises:
         NotInstalled: there is no command to measure.
     """
     if not os.access(COMMAND, os.X_OK):
-        raise NotInstalled(f"{COMMAND}: not there; pip install -e . with the Python that runs the benchmarks")
+        raise NotInstalled(f"{COMMAND} does not exist; run pip install -e . with the Python that runs the benchmarks")
     folder = tempfile.mkdtemp(prefix="backprop-benchmark-")
     try:
-        made = Place(folder, parallel=parallel, probe=probe)
+        sandbox = Sandbox(folder, parallel=parallel, probe=probe)
         try:
-            with chdir(made.work):
-                yield made
+            with chdir(sandbox.work):
+                yield sandbox
         finally:
-            made.close()
+            sandbox.close()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
