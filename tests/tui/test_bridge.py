@@ -111,7 +111,7 @@ def test_a_supervisor_that_cannot_be_started_is_reported_and_the_bridge_continue
     Runs(store).queued("a")
     first, second = asyncio.run(_posted(_bridge(store), 2))
     assert isinstance(first, StoreFailed)
-    assert first.words == "held by another machine"
+    assert first.reason == "held by another machine"
     assert isinstance(second, StoreRead)
     assert calls == [] or set(calls) == {"sampler"}
 

@@ -14,14 +14,7 @@ from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading
 from backprop_tui.presentation import numbers
 from backprop_tui.presentation.known_run import KnownRun
-from backprop_tui.presentation.machine import (
-    foreign_process,
-    gpu_problem,
-    load,
-    no_gpu_note,
-    short_gpu_model,
-    used_ram,
-)
+from backprop_tui.presentation.machine import foreign_process, gpu_problem, load, no_gpu_note, short_gpu_model, used_ram
 from backprop_tui.tui.cells import clip, left, right
 from backprop_tui.tui.glyphs import Curves, Glyphs, bar
 from backprop_tui.tui.layout import Layout, MachineForm

@@ -225,6 +225,7 @@ class SelectedRun(Vertical):
             chart_widget = self._chart_widgets.get(self.tab)
         self.charts.show(run, chart_widget, snapshot, layout)
 
+    @on(events.Resize)
     def paint(self) -> None:
         width = self.size.width
         if width <= 0:
@@ -265,10 +266,6 @@ class SelectedRun(Vertical):
     def _metric_chosen(self, message: MetricsTab.Chosen) -> None:
         message.stop()
         self.charts.choose_metric(message.name)
-
-    @on(events.Resize)
-    def _repaint(self) -> None:
-        self.paint()
 
     @on(events.DescendantFocus)
     @on(events.DescendantBlur)

@@ -35,12 +35,7 @@ class CompareScreen(DismissOnce, Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = bindings(COMPARE_ACTIONS)
 
     def __init__(
-        self,
-        run_ids: Sequence[str],
-        snapshot: Callable[[], Snapshot],
-        charts: ChartSource,
-        *,
-        glyphs: Glyphs,
+        self, run_ids: Sequence[str], snapshot: Callable[[], Snapshot], charts: ChartSource, *, glyphs: Glyphs
     ) -> None:
         super().__init__()
         self._run_ids = tuple(run_ids)[:MOST_RUNS]
@@ -75,9 +70,7 @@ class CompareScreen(DismissOnce, Screen[None]):
         caught_up = all(run.caught_up for run in figures)
         self.set_timer(CHART_SECONDS if caught_up else CATCHING_UP_SECONDS, self._start_reading)
 
-    def on_resize(self, event: events.Resize) -> None:
-        self.paint()
-
+    @on(events.Resize)
     def paint(self) -> None:
         snapshot = self._snapshot()
         runs = [run for run in map(snapshot.find, self._run_ids) if run is not None]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
@@ -34,15 +33,7 @@ if TYPE_CHECKING:
 
 DEFAULT = "default"
 ENVIRONMENT = "environment "
-_TITLES = {
-    "": "Limits",
-    "gpu": "GPU",
-    "governor": "Governor",
-    "run": "Runs",
-    "readers": "Readers",
-    "dashboard": "Dashboard",
-}
-_NONE: Mapping[str, str] = MappingProxyType({})
+_TITLES = {"": "Limits", "gpu": "GPU", "run": "Runs"}  # other sections: their name
 _KEY, _VALUE, _ORIGIN = 33, 16, 20
 _HELP_FROM, _ORIGIN_FROM = 100, 66  # columns; on narrower screens the help is shown below the list only
 
@@ -64,7 +55,8 @@ def settings_rows(settings: Settings) -> list[SettingRow]:
             key=name,
             section=_TITLES.get(key.section, key.section.capitalize()),
             value=sanitize(value_text(settings[name])),
-            origin=_short_origin(sanitize(settings.origin(name))),
+            # The name of the variable, or of the file without its directories.
+            origin=sanitize(settings.origin(name)).removeprefix(ENVIRONMENT).rpartition("/")[2],
             help=key.help,
         )
         for name, key in KEYS.items()
@@ -89,14 +81,7 @@ def default_text(key: str) -> str:
     return value_text(KEYS[key].default)
 
 
-def _short_origin(origin: str) -> str:
-    """The name of the variable, or of the file without its directories."""
-    if origin.startswith(ENVIRONMENT):
-        return origin.removeprefix(ENVIRONMENT)
-    return origin.rpartition("/")[2]
-
-
-def draw_settings_heading(path: str, width: int, glyphs: Glyphs, *, changed: int = 0) -> Line:
+def draw_settings_heading(path: str, width: int, glyphs: Glyphs, *, changed: int) -> Line:
     """The title, the path of the file, and how many changes are not saved."""
     title = [Piece("Settings", Token.ACCENT, bold=True), Piece(f" {path}".rstrip(), Token.MUTED)]
     count = [Piece(f"{changed} changed", Token.WARN, bold=True)]
@@ -105,7 +90,7 @@ def draw_settings_heading(path: str, width: int, glyphs: Glyphs, *, changed: int
 
 
 def draw_settings(
-    rows: Sequence[SettingRow], cursor: int, width: int, glyphs: Glyphs, *, changed: Mapping[str, str] = _NONE
+    rows: Sequence[SettingRow], cursor: int, width: int, glyphs: Glyphs, *, changed: Mapping[str, str]
 ) -> tuple[list[Line], int]:
     """The lines, and the one with the cursor; `changed` has the values that are not saved yet."""
     lines: list[Line] = []

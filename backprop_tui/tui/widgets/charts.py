@@ -154,6 +154,7 @@ class LossChart(LineWidget):
             self.styles.dock = "top" if above else "none"
         self.paint()
 
+    @on(events.Resize)
     def paint(self) -> None:
         width, height = self.size
         if width <= 0 or height <= 0 or self.chart is None:
@@ -163,10 +164,6 @@ class LossChart(LineWidget):
         edge: Line = (Piece(f"{self.glyphs.divider} ", Token.RULE),) if self._divided else (Piece(" "),)
         lines = draw_chart(self.chart, width - len(edge[0].text) - 1, height, self.glyphs)
         self.show([(*edge, *line) for line in lines])
-
-    @on(events.Resize)
-    def _repaint(self) -> None:
-        self.paint()
 
 
 class MetricsTab(ChartSurface):
@@ -262,7 +259,6 @@ class MetricsTab(ChartSurface):
 
     @on(events.Resize)
     def _metrics_resized(self) -> None:
-        self.paint()
         self.post_message(Steered())
 
     def click_elsewhere(self, x: int, y: int) -> None:
@@ -301,10 +297,6 @@ class ResourcesTab(ScrollView):
         from backprop_tui.tui.charts.resources_tab import draw_resources
 
         self.show(draw_resources(self.view, width, height, self.glyphs))
-
-    @on(events.Resize)
-    def _resources_resized(self) -> None:
-        self.paint()
 
 
 class ComparePage(ChartSurface):

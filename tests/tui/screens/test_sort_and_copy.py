@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.app import SystemCommand
 
 from backprop_tui.domain.status import Status
-from backprop_tui.tui.panes.selected_run import DetailsTab
+from backprop_tui.tui.panes.details import DetailsTab
 from backprop_tui.tui.screens.palette import TextScreen
 from backprop_tui.tui.screens.questions import Ask
 from backprop_tui.tui.widgets.line_widget import ScrollView
