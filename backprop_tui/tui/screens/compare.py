@@ -92,8 +92,8 @@ class CompareScreen(DismissOnce, Screen[None]):
         if self.view is None or not self.view.metric_names:
             return
         names = self.view.metric_names
-        place = names.index(self.view.metric) if self.view.metric in names else -1
-        self._choices.metric = names[(place + 1) % len(names)]
+        index = names.index(self.view.metric) if self.view.metric in names else -1
+        self._choices.metric = names[(index + 1) % len(names)]
         self.paint()
 
     def action_axis(self) -> None:

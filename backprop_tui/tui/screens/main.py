@@ -237,8 +237,8 @@ class MainScreen(PanesScreen):
             self.paint()
 
     def action_theme(self) -> None:
-        place = _THEMES.index(self.app.theme) if self.app.theme in _THEMES else -1
-        self.app.theme = _THEMES[(place + 1) % len(_THEMES)]
+        index = _THEMES.index(self.app.theme) if self.app.theme in _THEMES else -1
+        self.app.theme = _THEMES[(index + 1) % len(_THEMES)]
 
     def action_redraw(self) -> None:
         self.refresh(repaint=True, layout=True)

@@ -59,16 +59,16 @@ def draw_completions(completion: PathCompletion, width: int, glyphs: Glyphs) -> 
     builder = LineBuilder().put(_INDENT)
     room = width - len(_TAB)
     first = 0 if chosen is None else max(0, chosen - 2)
-    for place in range(first, len(paths)):
-        stem = paths[place].rstrip("/").rpartition("/")[0]
-        name = paths[place][len(stem) + 1 :] if stem else paths[place]
+    for index in range(first, len(paths)):
+        stem = paths[index].rstrip("/").rpartition("/")[0]
+        name = paths[index][len(stem) + 1 :] if stem else paths[index]
         if builder.column + len(name) + 2 > room:
-            if place == first:
+            if index == first:
                 builder.put(clip(name, room - builder.column - 2, glyphs))
             else:
                 builder.put(glyphs.clipped, Token.MUTED)
             break
-        builder.put(f" {name} ", Token.FG if place == chosen else Token.MUTED, chosen=place == chosen)
+        builder.put(f" {name} ", Token.FG if index == chosen else Token.MUTED, chosen=index == chosen)
     return builder.put(" tab", Token.ACCENT, bold=True).put(" completes", Token.MUTED).line()
 
 

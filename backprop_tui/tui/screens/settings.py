@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 DEFAULT = "default"
 ENVIRONMENT = "environment "
 _TITLES = {"": "Limits", "gpu": "GPU", "run": "Runs"}  # other sections: their name
+_FOOTER = footer_texts(SETTINGS_ACTIONS[:4])
+_INPUT_FOOTER = (("enter", "change"), ("esc", "keep the value"))
+_DASHBOARD = "dashboard."
+_NOTHING = Piece("")
 _KEY, _VALUE, _ORIGIN = 33, 16, 20
 _HELP_FROM, _ORIGIN_FROM = 100, 66  # columns; on narrower screens the help is shown below the list only
 
@@ -95,13 +99,13 @@ def draw_settings(
     """The lines, and the one with the cursor; `changed` has the values that are not saved yet."""
     lines: list[Line] = []
     at, section = 0, ""
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         if row.section != section:
             section = row.section
             lines += [*([()] if lines else []), (Piece(f"  {section}", bold=True),)]
-        if place == cursor:
+        if index == cursor:
             at = len(lines)
-        lines.append(_draw_row(row, changed.get(row.key), width, glyphs, cursor=place == cursor))
+        lines.append(_draw_row(row, changed.get(row.key), width, glyphs, cursor=index == cursor))
     return lines, at
 
 
@@ -125,12 +129,6 @@ def _draw_row(row: SettingRow, change: str | None, width: int, glyphs: Glyphs, *
     return builder.line()
 
 
-_FOOTER = footer_texts(SETTINGS_ACTIONS[:4])
-_INPUT_FOOTER = (("enter", "change"), ("esc", "keep the value"))
-_DASHBOARD = "dashboard."
-_NOTHING = Piece("")
-
-
 class SettingsScreen(DismissOnce, Screen[None]):
     """The cursor is on one key, whose value is edited in an input at the bottom. Nothing is written before ctrl+s."""
 
@@ -145,7 +143,7 @@ class SettingsScreen(DismissOnce, Screen[None]):
         self.rows: list[SettingRow] = []
         self.changed: dict[str, str] = {}  # values not written yet, by key
         self._warned = False
-        self._place = 0
+        self._index = 0
         self._top = 0
         self._message = Piece("reading the settings", Token.MUTED)
 
@@ -173,7 +171,7 @@ class SettingsScreen(DismissOnce, Screen[None]):
 
     @property
     def _row(self) -> SettingRow | None:
-        return self.rows[self._place] if self.rows else None
+        return self.rows[self._index] if self.rows else None
 
     async def _read(self, message: Piece = _NOTHING) -> None:
         try:
@@ -189,7 +187,7 @@ class SettingsScreen(DismissOnce, Screen[None]):
     def _draw(self) -> None:
         width = self.app.size.width
         pane = self.query_one("#settings", LineWidget)
-        lines, cursor = draw_settings(self.rows, self._place, width, self._glyphs, changed=self.changed)
+        lines, cursor = draw_settings(self.rows, self._index, width, self._glyphs, changed=self.changed)
         height = max(1, pane.size.height)
         self._top = max(0, min(self._top, cursor - 1), cursor - height + 1)
         pane.show(lines[self._top : self._top + height], cursor=cursor - self._top if lines else None)
@@ -209,7 +207,7 @@ class SettingsScreen(DismissOnce, Screen[None]):
 
     def action_move(self, rows: int) -> None:
         if self.rows and not self._is_input_open:
-            self._place = max(0, min(self._place + rows, len(self.rows) - 1))
+            self._index = max(0, min(self._index + rows, len(self.rows) - 1))
             self._message = _NOTHING
             self._draw()
 
