@@ -126,7 +126,7 @@ def test_the_effect_of_a_logout_is_asked_once_and_not_in_the_first_poll(
         asked.append(user)
         return logout
 
-    monkeypatch.setattr(bridge, "what_logout_does", answer)
+    monkeypatch.setattr(bridge, "logout_policy", answer)
     Runs(store).queued("a")
     first, second, third = asyncio.run(_posted(_bridge(store), 3))
     assert isinstance(first, StoreRead)
@@ -137,11 +137,11 @@ def test_the_effect_of_a_logout_is_asked_once_and_not_in_the_first_poll(
 
 
 def test_a_window_without_focus_is_polled_less_often(store: Home) -> None:
-    attention = WindowFocus()
-    slow = Bridge(store, "none", 1.0, attention)
-    attention.set_focused(focused=False)
+    focus = WindowFocus()
+    slow = Bridge(store, "none", 1.0, focus)
+    focus.set_focused(focused=False)
     assert slow.pause_seconds == UNFOCUSED_SECONDS
-    attention.set_focused(focused=True)
+    focus.set_focused(focused=True)
     assert slow.pause_seconds == 1.0
     slow.close()
 

@@ -36,6 +36,7 @@ from backprop_tui.tui.widgets.log import LogView
 from backprop_tui.tui.widgets.run_charts import RunCharts
 
 TABS = ("Log", "Metrics", "Resources", "Details", "Events")
+LOG, METRICS, RESOURCES, DETAILS, EVENTS = range(len(TABS))
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,13 +126,13 @@ def _clipped_name(view: SelectedRunView, width: int, glyphs: Glyphs) -> str:
 
 def _tabs(chosen: int, *, short: bool) -> list[Piece]:
     pieces: list[Piece] = []
-    for place, title in enumerate(TABS):
-        if place == chosen:
-            pieces.append(Piece(f" {place + 1} {title} ", Token.FG, bold=True, chosen=True))
+    for index, title in enumerate(TABS):
+        if index == chosen:
+            pieces.append(Piece(f" {index + 1} {title} ", Token.FG, bold=True, chosen=True))
         elif short:
-            pieces.append(Piece(f" {place + 1} ", Token.ACCENT))
+            pieces.append(Piece(f" {index + 1} ", Token.ACCENT))
         else:
-            pieces += [Piece(f" {place + 1}", Token.ACCENT), Piece(f" {title} ", Token.MUTED)]
+            pieces += [Piece(f" {index + 1}", Token.ACCENT), Piece(f" {title} ", Token.MUTED)]
     return pieces
 
 
@@ -139,15 +140,12 @@ def tab_at(view: SelectedRunView | None, tab: int, column: int, width: int, glyp
     if view is None:
         return None
     at = 2 + len(_clipped_name(view, width, glyphs)) + 2
-    for place, title in enumerate(TABS):
-        size = len(title) + 4 if place == tab or width >= 70 else 3
+    for index, title in enumerate(TABS):
+        size = len(title) + 4 if index == tab or width >= 70 else 3
         if at <= column < at + size:
-            return place
+            return index
         at += size
     return None
-
-
-LOG, METRICS, RESOURCES, DETAILS, EVENTS = range(len(TABS))
 
 
 class SelectedHeading(LineWidget):
@@ -238,6 +236,7 @@ class SelectedRun(Vertical):
             chart_widget = self._chart_widgets.get(self.tab)
         self.charts.show(run, chart_widget, snapshot, layout)
 
+    @on(events.Resize)
     def paint(self) -> None:
         width = self.size.width
         if width <= 0:
@@ -278,10 +277,6 @@ class SelectedRun(Vertical):
     def _metric_chosen(self, message: MetricsTab.Chosen) -> None:
         message.stop()
         self.charts.choose_metric(message.name)
-
-    @on(events.Resize)
-    def _repaint(self) -> None:
-        self.paint()
 
     @on(events.DescendantFocus)
     @on(events.DescendantBlur)

@@ -284,13 +284,10 @@ class PanesScreen(Screen[None]):
         self.filter_input.add_class("-open")
         self.filter_input.focus()
 
+    @on(Input.Submitted, "#filter")
     def close_filter(self) -> None:
         self.filter_input.remove_class("-open")
         self.set_focus(self.runs_table)
-
-    @on(Input.Submitted, "#filter")
-    def _filter_submitted(self) -> None:
-        self.close_filter()
 
     @on(RunsTable.FilterKey)
     def _filter_key(self, message: RunsTable.FilterKey) -> None:

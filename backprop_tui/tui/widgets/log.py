@@ -94,9 +94,9 @@ class LogView(ScrollView):
         """Scroll; at the last row it starts to follow."""
         self._thread.submit(lambda session: session.move(rows))
 
-    def move_to(self, place: int) -> None:
+    def move_to(self, index: int) -> None:
         """Go to the top (0) or to the end."""
-        self._thread.submit(LogSession.to_end if place else LogSession.to_top)
+        self._thread.submit(LogSession.to_end if index else LogSession.to_top)
 
     def paint(self) -> None:
         width, height = self._room

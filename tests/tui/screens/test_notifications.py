@@ -45,7 +45,7 @@ async def announce(
 
 def test_an_unseen_end_rings_the_bell_once() -> None:
     toasts, written = asyncio.run(announce(ends(Status.COMPLETED, Status.FAILED), focused=False))
-    assert toasts == ["run-0 done", "run-1 failed: exit code 1"]
+    assert toasts == ["run-0 completed", "run-1 failed: exit code 1"]
     assert written.endswith("failed: exit code 1\x07\x07")
     assert written.count("]9;") == 2
 
@@ -53,7 +53,7 @@ def test_an_unseen_end_rings_the_bell_once() -> None:
 @pytest.mark.parametrize("focused", [True, None])
 def test_a_seen_end_is_only_shown_in_the_window(focused: bool | None) -> None:  # noqa: FBT001
     toasts, written = asyncio.run(announce(ends(Status.COMPLETED), focused=focused))
-    assert toasts == ["run-0 done"]
+    assert toasts == ["run-0 completed"]
     assert not written
 
 
@@ -65,4 +65,4 @@ def test_a_run_stopped_by_the_user_is_not_announced() -> None:
 
 def test_at_most_three_notifications_are_shown() -> None:
     toasts, _ = asyncio.run(announce(ends(*[Status.COMPLETED] * 8), focused=True, problem="notify.command: mad: gone"))
-    assert toasts == ["run-1 done", "6 more runs ended", "notify.command: mad: gone"]
+    assert toasts == ["run-1 completed", "6 more runs ended", "notify.command: mad: gone"]
