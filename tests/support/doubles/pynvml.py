@@ -29,8 +29,8 @@ class NVMLError(Exception):
 
 def state() -> dict[str, Any]:
     with open(os.environ["FAKE_GPUS"], encoding="utf-8") as file:
-        found: dict[str, Any] = json.load(file)
-    return found
+        gpus: dict[str, Any] = json.load(file)
+    return gpus
 
 
 if state()["nvml"] == "absent" and os.path.basename(sys.argv[0]) != "nvidia_smi.py":
@@ -63,8 +63,8 @@ def gpu_of(index: int) -> dict[str, Any]:
         time.sleep(LOOK_SECONDS)
     if gpu["lost"]:
         raise NVMLError(GPU_IS_LOST)
-    found: dict[str, Any] = gpu
-    return found
+    answering: dict[str, Any] = gpu
+    return answering
 
 
 def holders(gpu: dict[str, Any]) -> list[tuple[int, int]]:
