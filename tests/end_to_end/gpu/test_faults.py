@@ -14,7 +14,17 @@ from backprop_tui.domain.limits import MemoryLimit
 from backprop_tui.domain.status import Status
 from backprop_tui.launchers.sampler_process import SILENT_SECONDS, SamplerProcess
 from backprop_tui.processes.identity import Identity, is_alive
-from tests.end_to_end.gpu.gpu_runs import FOR_EVER, TELLS, ended, events, gigabytes, held_by, indices, limits, told
+from tests.end_to_end.gpu.gpu_runs import (
+    FOR_EVER,
+    GPU_VARIABLES,
+    ended,
+    events,
+    gigabytes,
+    held_by,
+    indices,
+    limits,
+    variables_of,
+)
 from tests.support import processes
 from tests.support.commands import Commands
 from tests.support.gpus import Gpus
@@ -61,12 +71,12 @@ def test_a_gpu_lost_during_a_run_is_reported_and_other_runs_use_another_gpu(
     assert "GPU 0 lost" in str(events(run, "told")[0]["message"])
     assert health_of(obey, 0) == "lost"
     assert health_of(obey, 1) == "ok"
-    assert told(sandbox.submit(*python(TELLS), limits=limits()))["CUDA_VISIBLE_DEVICES"] == gpus.uuid(1)
-    wants_it = sandbox.submit(*python(TELLS), limits=limits(), gpu_ids=("0",))
-    assert str(held_by(sandbox, wants_it, "gpu_health")["message"]).startswith("GPU 0 lost")
+    assert variables_of(sandbox.submit(*python(GPU_VARIABLES), limits=limits()))["CUDA_VISIBLE_DEVICES"] == gpus.uuid(1)
+    waiting = sandbox.submit(*python(GPU_VARIABLES), limits=limits(), gpu_ids=("0",))
+    assert str(held_by(sandbox, waiting, "gpu_health")["message"]).startswith("GPU 0 lost")
     assert run.status() is Status.RUNNING
     gpus.set(0, lost=False)
-    assert told(wants_it)["CUDA_VISIBLE_DEVICES"] == gpus.uuid(0)
+    assert variables_of(waiting)["CUDA_VISIBLE_DEVICES"] == gpus.uuid(0)
     assert len(events(run, "told")) == 1
 
 
@@ -77,7 +87,7 @@ def test_a_gpu_that_hangs_goes_stale_alone(sandbox: Sandbox, gpus: Gpus, obey: C
     run.wait(lambda: health_of(obey, 0) == "stale", "GPU 0 shown as stale")
     assert health_of(obey, 1) == "ok"
     assert obey.json("status")["gpus"][0]["temperature_celsius"] == 40
-    assert told(sandbox.submit(*python(TELLS), limits=limits()))["CUDA_VISIBLE_DEVICES"] == gpus.uuid(1)
+    assert variables_of(sandbox.submit(*python(GPU_VARIABLES), limits=limits()))["CUDA_VISIBLE_DEVICES"] == gpus.uuid(1)
 
 
 @pytest.mark.parametrize(("probe", "seconds"), [("nvml", 30.0), ("nvidia-smi", 10.0)])
@@ -91,13 +101,13 @@ def test_everything_else_works_while_every_probe_hangs(
     stays.wait_for(Status.RUNNING)
     gpus.hang_everything()
     hung_at = time.monotonic()
-    needs_a_gpu = sandbox.queue(*python(TELLS), limits=limits())
+    needs_a_gpu = sandbox.queue(*python(GPU_VARIABLES), limits=limits())
     assert ended(timeboxed).status is Status.TIMEBOXED
     assert 2.9 < timeboxed.run().attempt.running_seconds < 4.0
     while time.monotonic() - hung_at < seconds:
         began = time.monotonic()
-        needs_none = sandbox.submit(*python(TELLS), limits=limits(), gpus=0)
-        assert told(needs_none)["CUDA_VISIBLE_DEVICES"] == ""
+        needs_none = sandbox.submit(*python(GPU_VARIABLES), limits=limits(), gpus=0)
+        assert variables_of(needs_none)["CUDA_VISIBLE_DEVICES"] == ""
         assert time.monotonic() - began < 3.0
         assert asked_quickly(obey, "status")["supervisor"]["alive"]
         assert asked_quickly(obey, "status", stays.id)["status"] == "running"

@@ -43,7 +43,7 @@ def test_heat_stops_every_process_until_the_gpu_is_cooler_by_the_margin(sandbox:
     assert run.status() is Status.RUNNING
     (paused,), (continued,) = events(run, "paused"), events(run, "continued")
     assert paused["by"] == continued["by"] == "heat"
-    assert paused["message"] == f"GPU 0 at {HOT} C, limit 85, continues below 80"
+    assert paused["message"] == f"GPU 0 at {HOT} °C, limit 85, continues below 80"
     assert continued["message"] == f"GPU 0 at {COOL} C, below 80"
 
 
@@ -52,7 +52,7 @@ def test_on_overheat_warn_only_warns(sandbox: Sandbox, gpus: Gpus) -> None:
     run.wait_for(Status.RUNNING)
     gpus.set(0, celsius=HOT)
     run.wait(lambda: events(run, "told"), "told")
-    assert [event["message"] for event in events(run, "told")] == [f"GPU 0 at {HOT} C, limit 85"]
+    assert [event["message"] for event in events(run, "told")] == [f"GPU 0 at {HOT} °C, limit 85"]
     assert run.status() is Status.RUNNING
 
 
@@ -76,7 +76,7 @@ def test_on_overheat_stop_stops_the_run_which_can_be_resumed_later(sandbox: Sand
     run.wait_for(Status.RUNNING)
     gpus.set(0, celsius=HOT)
     end = ended(run)
-    assert (end.status, end.reason) == (Status.STOPPED, f"GPU 0 at {HOT} C, limit 85")
+    assert (end.status, end.reason) == (Status.STOPPED, f"GPU 0 at {HOT} °C, limit 85")
     assert end.cause is not None
     assert end.cause.kind == "overheated"
 
