@@ -152,7 +152,7 @@ def test_a_guardian_starts_the_supervisor_that_a_command_within_the_run_needs(sa
     outer = sandbox.submit(*python(code), environment=environment(sandbox))
     outer.wait_for(Status.RUNNING)
     for victim in (sandbox.fork_server, sandbox.supervisor):
-        assert processes.kill(sandbox.wait_until(victim, "somebody to kill"))
+        assert processes.kill(sandbox.wait_until(victim, "a process to kill"))
     with open(os.path.join(outer.run().spec.cwd, "go"), "wb"):
         pass
     assert ended(outer) == (Status.COMPLETED, 0, None)

@@ -28,7 +28,7 @@ STOP = StopRequest(by="person", reason="stopped by you")
 KILL = StopRequest(by="person", reason="stopped by you", kill=True)
 QUICK = StopPlan(grace_seconds=0.3)
 
-# A script with a child, and a grandchild in a session of its own; each waits for ever.
+# A script with a child, and a grandchild in a session of its own; each waits forever.
 FAMILY = """
 import os, time
 if os.fork() == 0:
@@ -103,7 +103,7 @@ def test_the_guard_does_not_continue_a_run_that_a_person_paused(sandbox: Sandbox
     run.ask(PAUSE)
     run.ask(ContinueRequest(by="ram", reason="memory again"))
     run.ask(NoticeRequest(message="all read"))
-    run.wait(lambda: "told" in run.events(), "everything obeyed")
+    run.wait(lambda: "told" in run.events(), "all requests handled")
     assert run.status() is Status.PAUSED
     run.ask(KILL)
     assert ended(run).status is Status.STOPPED

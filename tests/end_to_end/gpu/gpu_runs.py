@@ -12,7 +12,7 @@ from backprop_tui.store.files import read_object
 from backprop_tui.store.run_directory import read_lines
 from tests.support.sandbox import NO_LIMITS, Sandbox, Submitted
 
-# A child, and a grandchild in a session of its own; each works for ever.
+# A child, and a grandchild in a session of its own; each runs forever.
 FAMILY = """
 import os, time
 if os.fork() == 0:
@@ -20,7 +20,7 @@ if os.fork() == 0:
         os.setsid()
 while True: time.sleep(0.01)
 """
-FOR_EVER = "import time\nwhile True: time.sleep(0.05)"
+ENDLESS = "import time\nwhile True: time.sleep(0.05)"
 # Prints the variables about GPUs.
 GPU_VARIABLES = (
     "import os\n"

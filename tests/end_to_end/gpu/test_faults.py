@@ -15,7 +15,7 @@ from backprop_tui.domain.status import Status
 from backprop_tui.launchers.sampler_process import SILENT_SECONDS, SamplerProcess
 from backprop_tui.processes.identity import Identity, is_alive
 from tests.end_to_end.gpu.gpu_runs import (
-    FOR_EVER,
+    ENDLESS,
     GPU_VARIABLES,
     ended,
     events,
@@ -64,7 +64,7 @@ def asked_quickly(obey: Commands, *words: str) -> Any:
 def test_a_gpu_lost_during_a_run_is_reported_and_other_runs_use_another_gpu(
     sandbox: Sandbox, gpus: Gpus, obey: Commands
 ) -> None:
-    run = sandbox.submit(*python(FOR_EVER), limits=limits(), gpu_ids=("0",))
+    run = sandbox.submit(*python(ENDLESS), limits=limits(), gpu_ids=("0",))
     run.wait_for(Status.RUNNING)
     gpus.set(0, lost=True)
     run.wait(lambda: events(run, "told"), "told")
@@ -81,7 +81,7 @@ def test_a_gpu_lost_during_a_run_is_reported_and_other_runs_use_another_gpu(
 
 
 def test_a_gpu_that_hangs_goes_stale_alone(sandbox: Sandbox, gpus: Gpus, obey: Commands) -> None:
-    run = sandbox.submit(*python(FOR_EVER), limits=limits(), gpu_ids=("0",))
+    run = sandbox.submit(*python(ENDLESS), limits=limits(), gpu_ids=("0",))
     run.wait_for(Status.RUNNING)
     gpus.set(0, hangs=True)
     run.wait(lambda: health_of(obey, 0) == "stale", "GPU 0 shown as stale")
@@ -95,8 +95,8 @@ def test_everything_else_works_while_every_probe_hangs(
     sandbox: Sandbox, gpus: Gpus, obey: Commands, configure: Callable[..., None], probe: str, seconds: float
 ) -> None:
     configure(probe)
-    timeboxed = sandbox.submit(*python(FOR_EVER), limits=limits(), max_run_seconds=3.0)
-    stays = sandbox.submit(*python(FOR_EVER), limits=limits())
+    timeboxed = sandbox.submit(*python(ENDLESS), limits=limits(), max_run_seconds=3.0)
+    stays = sandbox.submit(*python(ENDLESS), limits=limits())
     timeboxed.wait_for(Status.RUNNING)
     stays.wait_for(Status.RUNNING)
     gpus.hang_everything()
@@ -123,7 +123,7 @@ def test_everything_else_works_while_every_probe_hangs(
 def test_hanging_probes_end_with_the_supervisor(sandbox: Sandbox, gpus: Gpus, configure: Callable[..., None]) -> None:
     configure("nvidia-smi")
     gpus.hang_everything()
-    run = sandbox.submit(*python(FOR_EVER), limits=limits(), gpus=0)
+    run = sandbox.submit(*python(ENDLESS), limits=limits(), gpus=0)
     run.wait_for(Status.RUNNING)
     calls = run.wait(lambda: smi_calls(sandbox), "nvidia-smi hanging")
     (sampler,) = samplers(sandbox)
@@ -138,7 +138,7 @@ def test_the_children_of_a_killed_sampler_are_killed_and_the_sampler_is_replaced
 ) -> None:
     configure("nvidia-smi")
     gpus.hang_everything()
-    run = sandbox.submit(*python(FOR_EVER), limits=limits(), gpus=0)
+    run = sandbox.submit(*python(ENDLESS), limits=limits(), gpus=0)
     run.wait_for(Status.RUNNING)
     calls = run.wait(lambda: smi_calls(sandbox), "nvidia-smi hanging")
     (sampler,) = samplers(sandbox)
@@ -170,7 +170,7 @@ def test_a_hung_sampler_is_replaced_together_with_its_children(sandbox: Sandbox,
 
 
 def holding(sandbox: Sandbox, gpus: Gpus, count: float, limit: MemoryLimit) -> Submitted:
-    run = sandbox.submit(*python(FOR_EVER), limits=limits(gpu_memory_limit=limit))
+    run = sandbox.submit(*python(ENDLESS), limits=limits(gpu_memory_limit=limit))
     run.wait_for(Status.RUNNING)
     script = run.script()
     assert script is not None

@@ -10,7 +10,7 @@ import pytest
 
 from backprop_tui.domain.status import Status
 from tests.end_to_end.gpu.gpu_runs import (
-    FOR_EVER,
+    ENDLESS,
     GPU_VARIABLES,
     ended,
     gigabytes,
@@ -114,7 +114,7 @@ def test_without_the_library_nvidia_smi_is_used(sandbox: Sandbox, gpus: Gpus, co
 
 def test_with_a_broken_driver_one_run_starts_at_a_time_and_says_why(sandbox: Sandbox, gpus: Gpus) -> None:
     gpus.break_nvml(MISMATCH)
-    first = sandbox.submit(*python(FOR_EVER), limits=limits())
+    first = sandbox.submit(*python(ENDLESS), limits=limits())
     first.wait_for(Status.RUNNING)
     second = sandbox.submit(*python(GPU_VARIABLES), limits=limits())
     message = str(held_by(sandbox, second, "probe")["message"])
@@ -143,7 +143,7 @@ def test_a_run_sees_only_the_gpus_of_its_own_probe(
 
 
 def test_no_other_run_is_placed_on_simulated_gpus(sandbox: Sandbox, gpus: Gpus) -> None:
-    simulated = sandbox.submit(*python(FOR_EVER), limits=limits(), gpu_probe="simulated")
+    simulated = sandbox.submit(*python(ENDLESS), limits=limits(), gpu_probe="simulated")
     simulated.wait_for(Status.RUNNING)
     real = sandbox.submit(*python(GPU_VARIABLES), limits=limits())
     held_by(sandbox, real, "probe")

@@ -1,6 +1,6 @@
 """A module like pynvml, found before the real one: it answers from the state file that FAKE_GPUS names.
 
-Each question reads the file anew, so that a test changes what the sampler sees while it runs.
+Each query reads the file again, so that a test can change the readings while the sampler runs.
 """
 
 # ruff: noqa: N802, N816 - the names are those of NVML
