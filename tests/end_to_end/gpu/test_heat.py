@@ -44,7 +44,7 @@ def test_heat_stops_every_process_until_the_gpu_is_cooler_by_the_margin(sandbox:
     (paused,), (continued,) = events(run, "paused"), events(run, "continued")
     assert paused["by"] == continued["by"] == "heat"
     assert paused["message"] == f"GPU 0 at {HOT} °C, limit 85, continues below 80"
-    assert continued["message"] == f"GPU 0 at {COOL} C, below 80"
+    assert continued["message"] == f"GPU 0 at {COOL} °C, below 80"
 
 
 def test_on_overheat_warn_only_warns(sandbox: Sandbox, gpus: Gpus) -> None:
