@@ -13,7 +13,7 @@ class Bell:
     def __init__(self, home: Home) -> None:
         self._path = home.bell
         try:
-            os.unlink(self._path)  # left by a supervisor that was killed: nobody reads it any more
+            os.unlink(self._path)  # left by a supervisor that was killed: no process reads it
         except FileNotFoundError:
             pass
         os.mkfifo(self._path, 0o600)

@@ -159,7 +159,7 @@ def _is_same_save(known: Checkpoint, sighting: CheckpointFound) -> bool:
 
 
 class LiveProgress:
-    """The newest value of each figure; figures that a value does not contain keep theirs."""
+    """The newest progress: each field keeps its value until a later `Progress` contains it."""
 
     def __init__(self, live: Live) -> None:
         self._latest = {name: getattr(live, name) for name in _LATEST}
@@ -173,9 +173,9 @@ class LiveProgress:
 
     def update(self, value: Progress) -> None:
         for name in _LATEST:
-            figure = getattr(value, name)
-            if figure is not None:
-                self._latest[name] = figure
+            number = getattr(value, name)
+            if number is not None:
+                self._latest[name] = number
         for name, metric in value.metrics.items():
             if name in self._metrics or len(self._metrics) < MOST_METRICS:
                 self._metrics[name] = metric

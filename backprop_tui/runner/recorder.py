@@ -57,8 +57,8 @@ class Recorder:
         except StorageFailed:
             self.change(problem="events.jsonl cannot be written: disk full?")
 
-    def record_resources(self, **figures: object) -> None:
+    def record_resources(self, **values: object) -> None:
         try:
-            append_line(self._directory.resources_path, dump({"time": iso(time.time()), **figures}))
+            append_line(self._directory.resources_path, dump({"time": iso(time.time()), **values}))
         except StorageFailed:
             self.change(problem="resources.jsonl cannot be written: disk full?")

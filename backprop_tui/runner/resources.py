@@ -22,7 +22,7 @@ FIRST_SECONDS = 0.5
 CLOSE_SECONDS = 2.0  # between two samples in the first minutes,
 WIDE_SECONDS = 10.0  # and later
 CLOSE_SAMPLES = 60  # so many
-Figure = TypeVar("Figure", int, float)
+NumberT = TypeVar("NumberT", int, float)
 TICK_SAMPLES = (
     25  # of the kill counter, at each tick of the first seconds, since a script may move to a group of its own
 )
@@ -75,9 +75,9 @@ def share_of(run_id: str, gpus: tuple[Gpu, ...], readings_path: str) -> GpuShare
     )
 
 
-def larger(first: Figure | None, second: Figure | None) -> Figure | None:
-    """The larger of two figures; None where neither is known."""
-    return max((figure for figure in (first, second) if figure is not None), default=None)
+def larger(first: NumberT | None, second: NumberT | None) -> NumberT | None:
+    """The larger of two numbers; None where neither is known."""
+    return max((number for number in (first, second) if number is not None), default=None)
 
 
 class ResourceMeter:

@@ -39,10 +39,10 @@ def has_live_listener(path: str) -> bool:
 
 
 def _parse_listener(line: bytes) -> Identity | None:
-    words = line.split()
-    if len(words) != 2 or not all(word.isdigit() and len(word) < 20 for word in words):
+    fields = line.split()
+    if len(fields) != 2 or not all(field.isdigit() and len(field) < 20 for field in fields):
         return None
-    return Identity(int(words[0]), int(words[1]))
+    return Identity(int(fields[0]), int(fields[1]))
 
 
 class StopSequence:
@@ -51,7 +51,7 @@ class StopSequence:
     def __init__(
         self, plan: StopPlan, tree: Tree, recorder: Recorder, listens: Callable[[], bool] = lambda: False
     ) -> None:
-        """`listens` tells whether the script reads the record and will exit without a signal."""
+        """`listens`: whether the script reads the record and will exit without a signal."""
         self._listens = listens
         self._plan = plan
         self._tree = tree
@@ -203,10 +203,12 @@ class DeferredStop:
             return 0.0  # a paused run saves nothing
         if not after_checkpoint and self._listens():
             return 0.0
-        pace, running_seconds = live.pace or CheckpointPace(), live.clock.at(now, paused=False).running_seconds
-        grace, saving = self._grace_seconds, self._is_saving()
         return checkpoint_wait_seconds(
-            pace, running_seconds, grace_seconds=grace, is_saving=saving, asked=after_checkpoint
+            live.pace or CheckpointPace(),
+            live.clock.at(now, paused=False).running_seconds,
+            grace_seconds=self._grace_seconds,
+            is_saving=self._is_saving(),
+            asked=after_checkpoint,
         )
 
     def _since(self) -> float:

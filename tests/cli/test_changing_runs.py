@@ -32,7 +32,7 @@ def obey(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> Commands:
 
 def working(sandbox: Sandbox) -> Submitted:
     """A run whose script has begun."""
-    run = sandbox.submit(*script("obedient.py"))
+    run = sandbox.submit(*script("exits_on_signal.py"))
     run.wait_until_it_reports("begin")
     return run
 
@@ -71,7 +71,7 @@ def test_stop_after_checkpoint_keeps_what_was_computed(sandbox: Sandbox, obey: C
 def test_status_shows_the_slice_and_the_goals(sandbox: Sandbox, obey: Commands) -> None:
     sandbox.allow(0)
     until = (parse_goal("step=10000"),)
-    run = sandbox.submit(*script("obedient.py"), max_run_seconds=60.0, total_seconds=600.0, until=until)
+    run = sandbox.submit(*script("exits_on_signal.py"), max_run_seconds=60.0, total_seconds=600.0, until=until)
     run.wait_for(Status.RUNNING)
     run.wait_until_it_reports("begin")
     (line,) = [line for line in obey("status", run.id).lines if line.startswith("  slice ")]
@@ -84,7 +84,7 @@ def test_status_shows_the_slice_and_the_goals(sandbox: Sandbox, obey: Commands) 
 def test_stop_all_stops_queued_runs_before_running_ones(sandbox: Sandbox, obey: Commands) -> None:
     sandbox.allow(1)
     first = working(sandbox)
-    others = [sandbox.submit(*script("obedient.py")) for _ in range(3)]
+    others = [sandbox.submit(*script("exits_on_signal.py")) for _ in range(3)]
     result = obey("stop", "--all")
     assert result.code == 0
     assert {run.status() for run in (first, *others)} == {Status.STOPPED}

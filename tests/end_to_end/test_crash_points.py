@@ -152,7 +152,7 @@ def test_if_the_guardian_dies_after_our_signal_is_recorded_the_run_is_timeboxed(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crashes: tuple[Crash, ...]
 ) -> None:
     Crashing(sandbox, monkeypatch, *crashes)
-    run = sandbox.submit(*script("obedient.py"), max_run_seconds=0.3)
+    run = sandbox.submit(*script("exits_on_signal.py"), max_run_seconds=0.3)
     assert end_of(run) == (Status.TIMEBOXED, None, None)
     assert run.reports() == ["begin", "SIGINT"]
     assert_nothing_is_left(sandbox, run)

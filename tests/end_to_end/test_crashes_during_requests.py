@@ -53,7 +53,7 @@ def test_a_recorded_pause_is_carried_out(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crashes: tuple[Crash, ...]
 ) -> None:
     crashing = Crashing(sandbox, monkeypatch, *crashes)
-    run = begun(sandbox, *script("obedient.py"))
+    run = begun(sandbox, *script("exits_on_signal.py"))
     run.ask(PAUSE)
     crashing.wait_until_all_happened()
     run.wait(lambda: "adopted" in run.events(), "adopted")
@@ -68,7 +68,7 @@ def test_a_recorded_pause_is_carried_out(
 
 def test_a_recorded_continue_is_carried_out(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     crashing = Crashing(sandbox, monkeypatch, before(THAW, GUARDIAN))
-    run = begun(sandbox, *script("obedient.py"))
+    run = begun(sandbox, *script("exits_on_signal.py"))
     run.ask(PAUSE)
     run.wait(lambda: state(run) == b"T", "stopped")
     run.ask(CONTINUE)
@@ -82,7 +82,7 @@ def test_a_paused_run_gets_its_stop_signal_although_the_guardian_died_before_sig
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     crashing = Crashing(sandbox, monkeypatch, before(THAW, GUARDIAN))
-    run = begun(sandbox, *script("obedient.py"))
+    run = begun(sandbox, *script("exits_on_signal.py"))
     run.ask(PAUSE)
     run.wait(lambda: state(run) == b"T", "stopped")
     run.ask(STOP)
@@ -95,7 +95,7 @@ def test_a_stop_signal_that_was_recorded_but_not_sent_is_followed_by_the_next_st
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     crashing = Crashing(sandbox, monkeypatch, after("runner.stop_sequence:StopSequence._record_stage", GUARDIAN))
-    run = begun(sandbox, *script("obedient.py"), stop=StopPlan(grace_seconds=0.5))
+    run = begun(sandbox, *script("exits_on_signal.py"), stop=StopPlan(grace_seconds=0.5))
     run.ask(STOP)
     crashing.wait_until_all_happened()
     assert end_of(run) == (Status.STOPPED, 1, None)
@@ -104,7 +104,7 @@ def test_a_stop_signal_that_was_recorded_but_not_sent_is_followed_by_the_next_st
 
 def test_a_stop_signal_is_not_sent_twice(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     crashing = Crashing(sandbox, monkeypatch, after("runner.tree:Tree.signal_group", GUARDIAN))
-    run = begun(sandbox, *script("obedient.py", 0.5))
+    run = begun(sandbox, *script("exits_on_signal.py", 0.5))
     run.ask(STOP)
     crashing.wait_until_all_happened()
     assert end_of(run) == (Status.STOPPED, 1, None)
@@ -122,7 +122,7 @@ def test_a_recorded_kill_is_carried_out(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crashes: tuple[Crash, ...]
 ) -> None:
     crashing = Crashing(sandbox, monkeypatch, *crashes)
-    run = begun(sandbox, *script("stubborn.py"))
+    run = begun(sandbox, *script("ignores_signals.py"))
     run.wait(lambda: len(run.reports()) == 2, "both of its processes are there")
     run.ask(KILL)
     crashing.wait_until_all_happened()
@@ -132,7 +132,7 @@ def test_a_recorded_kill_is_carried_out(
 
 def test_the_timebox_continues_with_the_next_guardian(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     crashing = Crashing(sandbox, monkeypatch, after("runner.recorder:Recorder.commit", GUARDIAN))
-    run = sandbox.submit(*script("obedient.py"), max_run_seconds=0.6)
+    run = sandbox.submit(*script("exits_on_signal.py"), max_run_seconds=0.6)
     crashing.wait_until_all_happened()
     assert end_of(run) == (Status.TIMEBOXED, 1, None)
     assert run.reports() == ["begin", "SIGINT"]
@@ -142,7 +142,7 @@ def test_the_timebox_continues_with_the_next_guardian(sandbox: Sandbox, monkeypa
 def test_the_warning_signal_is_sent_once(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = StopPlan(warn_signal="SIGUSR1", warn_seconds=0.9)
     crashing = Crashing(sandbox, monkeypatch, after("runner.tree:Tree.signal_group", GUARDIAN))
-    run = sandbox.submit(*script("obedient.py"), max_run_seconds=1.2, stop=plan)
+    run = sandbox.submit(*script("exits_on_signal.py"), max_run_seconds=1.2, stop=plan)
     crashing.wait_until_all_happened()
     assert end_of(run) == (Status.TIMEBOXED, 1, None)
     assert run.reports() == ["begin", "SIGUSR1", "SIGINT"]

@@ -49,8 +49,8 @@ class Terminal:
         """Closes the terminal, like a closed window or a broken connection."""
         os.close(self.master)
 
-    def type(self, what: bytes) -> None:
-        os.write(self.master, what)
+    def type(self, keys: bytes) -> None:
+        os.write(self.master, keys)
 
 
 def ended(run: Submitted) -> tuple[Status, int | None, str | None]:
@@ -69,7 +69,7 @@ def test_the_scripts_output_and_exit_code_are_passed_on_unchanged(sandbox: Sandb
 
 
 def test_a_foreign_signal_gives_the_exit_code_that_a_shell_would_give(sandbox: Sandbox) -> None:
-    front_end = FrontEnd(sandbox, *script("obedient.py"))
+    front_end = FrontEnd(sandbox, *script("exits_on_signal.py"))
     run = front_end.wait_until_queued()
     run.wait_until_it_reports("begin")
     named = run.script()
@@ -109,7 +109,7 @@ def test_a_frozen_front_end_does_not_stop_the_queue(sandbox: Sandbox) -> None:
 
 
 def test_ctrl_c_reaches_only_the_front_end_and_stops_the_run_once(sandbox: Sandbox) -> None:
-    terminal = Terminal(sandbox, *script("obedient.py", 0.2))
+    terminal = Terminal(sandbox, *script("exits_on_signal.py", 0.2))
     terminal.run.wait_until_it_reports("begin")
     terminal.type(b"\x03")
     assert ended(terminal.run) == (Status.STOPPED, 1, None)
@@ -152,7 +152,7 @@ def test_a_guardian_starts_the_supervisor_that_a_command_within_the_run_needs(sa
     outer = sandbox.submit(*python(code), environment=environment(sandbox))
     outer.wait_for(Status.RUNNING)
     for victim in (sandbox.fork_server, sandbox.supervisor):
-        assert processes.kill(sandbox.wait_until(victim, "somebody to kill"))
+        assert processes.kill(sandbox.wait_until(victim, "a process to kill"))
     with open(os.path.join(outer.run().spec.cwd, "go"), "wb"):
         pass
     assert ended(outer) == (Status.COMPLETED, 0, None)

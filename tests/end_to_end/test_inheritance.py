@@ -50,7 +50,7 @@ def test_no_process_inherits_the_front_ends_open_files(sandbox: Sandbox) -> None
     os.close(writing)
     ready = select.poll()
     ready.register(reading, select.POLLIN)
-    assert ready.poll(0), "somebody still has the other end"
+    assert ready.poll(0), "a process still has the other end"
     assert os.read(reading, 1) == b""
     os.close(reading)
 

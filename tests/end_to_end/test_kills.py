@@ -53,7 +53,7 @@ def guardian(_sandbox: Sandbox, subject: Submitted, runs: list[Submitted]) -> Id
 def kill_at(sandbox: Sandbox, moment: int, victim: Victim, subject: Submitted, runs: list[Submitted]) -> None:
     name, has_come = MOMENTS[moment]
     sandbox.wait_until(lambda: has_come(subject), name)
-    # Whoever dies by itself at this moment is not killed, the next one is.
+    # A process that ends by itself at this moment is not killed, the next one is.
     sandbox.wait_until(
         lambda: (identity := victim(sandbox, subject, runs)) is not None and processes.kill(identity),
         "a process killed",
@@ -74,14 +74,14 @@ def assert_all_is_well(sandbox: Sandbox, runs: list[Submitted], *, unseen: tuple
         assert (end.status, end.exit_code, end.signal) == (expected, code, None), sandbox.describe_store()
         assert len(run.run().attempts) == 1
         assert [line["step"] for line in run.metrics()] == list(range(1, steps + 1))
-    assert_the_queue_went_on(runs)
+    assert_the_queue_continued(runs)
     sandbox.wait_until_all_is_indexed()
     assert set(sandbox.index()) == {run.id for run in runs}
     assert not any(os.path.exists(run.directory.file("environment")) for run in runs)
     sandbox.wait_until_nothing_runs()
 
 
-def assert_the_queue_went_on(runs: list[Submitted]) -> None:
+def assert_the_queue_continued(runs: list[Submitted]) -> None:
     """Each free slot was used within five seconds."""
     records = [run.run() for run in runs]
     starts = sorted(record.attempt.started_at for record in records)

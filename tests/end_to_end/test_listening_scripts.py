@@ -10,7 +10,7 @@ from backprop_tui.domain.run import Ended, StopPlan
 from backprop_tui.domain.status import Status
 from tests.support.sandbox import Sandbox, Submitted, script
 
-FOR_EVER = 100_000
+ENDLESS = 100_000
 BY_PERSON = StopRequest(by="person", reason="stopped by you")
 PATIENT = StopPlan(grace_seconds=60.0)
 
@@ -27,7 +27,7 @@ def kinds_and_messages(run: Submitted) -> list[tuple[str, str]]:
 
 
 def test_a_listening_script_saves_and_exits_at_its_timebox_without_a_signal(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*script("asks.py", FOR_EVER), stop=PATIENT)
+    run = sandbox.submit(*script("asks_whether_to_stop.py", ENDLESS), stop=PATIENT)
     run.wait_until_it_reports("asked")
     run.ask(TimeboxRequest(max_run_seconds=0.06))
     end = end_of(run)
@@ -42,7 +42,7 @@ def test_a_listening_script_saves_and_exits_at_its_timebox_without_a_signal(sand
 
 
 def test_a_listening_script_saves_and_exits_when_a_person_stops_it(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*script("asks.py", FOR_EVER), stop=PATIENT)
+    run = sandbox.submit(*script("asks_whether_to_stop.py", ENDLESS), stop=PATIENT)
     run.wait_until_it_reports("asked")
     run.ask(BY_PERSON)
     assert end_of(run).status is Status.STOPPED
@@ -50,7 +50,7 @@ def test_a_listening_script_saves_and_exits_when_a_person_stops_it(sandbox: Sand
 
 
 def test_a_paused_listening_script_is_continued_so_that_it_notices(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*script("asks.py", FOR_EVER), stop=PATIENT)
+    run = sandbox.submit(*script("asks_whether_to_stop.py", ENDLESS), stop=PATIENT)
     run.wait_until_it_reports("asked")
     run.ask(PauseRequest(by="person", reason="paused by you"))
     run.wait_for(Status.PAUSED)
@@ -60,7 +60,7 @@ def test_a_paused_listening_script_is_continued_so_that_it_notices(sandbox: Sand
 
 
 def test_a_listening_script_that_does_not_exit_is_signalled_after_the_grace(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*script("asks.py", FOR_EVER, "deaf"), stop=StopPlan(grace_seconds=0.5))
+    run = sandbox.submit(*script("asks_whether_to_stop.py", ENDLESS, "deaf"), stop=StopPlan(grace_seconds=0.5))
     run.wait_until_it_reports("asked")
     run.ask(BY_PERSON)
     end = end_of(run)
@@ -69,7 +69,7 @@ def test_a_listening_script_that_does_not_exit_is_signalled_after_the_grace(sand
 
 
 def test_the_signal_is_sent_at_once_if_the_listening_process_has_exited(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*script("asks.py", FOR_EVER, "over"), stop=PATIENT)
+    run = sandbox.submit(*script("asks_whether_to_stop.py", ENDLESS, "over"), stop=PATIENT)
     run.wait_until_it_reports("asked")
     listeners = Path(run.directory.file("listeners"))
     run.wait(lambda: not Path(f"/proc/{listeners.read_text().split()[0]}").exists(), "the asking child is gone")
@@ -79,7 +79,7 @@ def test_the_signal_is_sent_at_once_if_the_listening_process_has_exited(sandbox:
 
 
 def test_all_ranks_notice_the_stop_and_the_first_one_reports(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*script("asks.py", FOR_EVER, "ranks"), stop=PATIENT)
+    run = sandbox.submit(*script("asks_whether_to_stop.py", ENDLESS, "ranks"), stop=PATIENT)
     run.wait(lambda: run.reports() == ["asked", "asked"], "both ranks asked")
     run.ask(BY_PERSON)
     end = end_of(run)

@@ -49,7 +49,7 @@ def test_a_failed_script_has_its_exit_code_and_a_reason(sandbox: Sandbox) -> Non
 
 
 def test_a_signal_that_is_not_ours_is_a_failure_with_its_name(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*script("obedient.py"))
+    run = sandbox.submit(*script("exits_on_signal.py"))
     run.wait_until_it_reports("begin")
     named = run.script()
     assert named is not None
@@ -76,7 +76,7 @@ def test_a_command_that_cannot_be_executed_fails_and_names_the_path(sandbox: San
 
 
 def test_a_script_that_exits_with_1_at_its_limit_is_timeboxed(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*script("obedient.py"), max_run_seconds=0.4)
+    run = sandbox.submit(*script("exits_on_signal.py"), max_run_seconds=0.4)
     end = end_of(run.wait_for_end())
     assert (end.status, end.exit_code) == (Status.TIMEBOXED, 1)
     assert run.reports() == ["begin", "SIGINT"]
@@ -84,7 +84,7 @@ def test_a_script_that_exits_with_1_at_its_limit_is_timeboxed(sandbox: Sandbox) 
 
 
 def test_a_script_that_ignores_int_and_term_is_killed_with_all_its_descendants(sandbox: Sandbox) -> None:
-    stubborn = sandbox.submit(*script("stubborn.py"), max_run_seconds=0.3, stop=QUICK)
+    stubborn = sandbox.submit(*script("ignores_signals.py"), max_run_seconds=0.3, stop=QUICK)
     leaving = sandbox.submit(*script("leaves_descendants.py"))
     stubborn.wait(lambda: len(stubborn.reports()) == 2, "both of its processes are there")
     end = end_of(stubborn.wait_for_end())
@@ -97,7 +97,7 @@ def test_a_script_that_ignores_int_and_term_is_killed_with_all_its_descendants(s
 
 def test_the_warning_comes_before_the_limit(sandbox: Sandbox) -> None:
     plan = StopPlan(warn_signal="SIGUSR1", warn_seconds=0.4)
-    run = sandbox.submit(*script("obedient.py"), max_run_seconds=0.8, stop=plan)
+    run = sandbox.submit(*script("exits_on_signal.py"), max_run_seconds=0.8, stop=plan)
     assert end_of(run.wait_for_end()).status is Status.TIMEBOXED
     assert run.reports() == ["begin", "SIGUSR1", "SIGINT"]
     assert run.events().count("warned") == 1
@@ -251,7 +251,7 @@ def test_slices_resume_from_the_checkpoint_until_their_total_is_used(sandbox: Sa
 
 
 def test_a_foreign_stop_signal_within_the_run_is_not_mistaken_for_ours(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*script("obedient.py"))
+    run = sandbox.submit(*script("exits_on_signal.py"))
     run.wait_until_it_reports("begin")
     named = run.script()
     assert named is not None

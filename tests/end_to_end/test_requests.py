@@ -28,7 +28,7 @@ STOP = StopRequest(by="person", reason="stopped by you")
 KILL = StopRequest(by="person", reason="stopped by you", kill=True)
 QUICK = StopPlan(grace_seconds=0.3)
 
-# A script with a child, and a grandchild in a session of its own; each waits for ever.
+# A script with a child, and a grandchild in a session of its own; each waits forever.
 FAMILY = """
 import os, time
 if os.fork() == 0:
@@ -69,7 +69,7 @@ def test_a_pause_stops_every_process_and_continue_resumes_them(sandbox: Sandbox)
 
 
 def test_paused_time_is_not_counted_in_the_timebox(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*script("obedient.py"), max_run_seconds=0.9)
+    run = sandbox.submit(*script("exits_on_signal.py"), max_run_seconds=0.9)
     run.wait_until_it_reports("begin")
     run.ask(PAUSE)
     run.wait_for(Status.PAUSED)
@@ -85,7 +85,7 @@ def test_paused_time_is_not_counted_in_the_timebox(sandbox: Sandbox) -> None:
 
 
 def test_a_paused_run_can_be_stopped_and_gets_its_signal(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*script("obedient.py"))
+    run = sandbox.submit(*script("exits_on_signal.py"))
     run.wait_until_it_reports("begin")
     run.ask(PAUSE)
     run.wait_for(Status.PAUSED)
@@ -96,21 +96,21 @@ def test_a_paused_run_can_be_stopped_and_gets_its_signal(sandbox: Sandbox) -> No
 
 
 def test_the_guard_does_not_continue_a_run_that_a_person_paused(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*script("obedient.py"))
+    run = sandbox.submit(*script("exits_on_signal.py"))
     run.wait_until_it_reports("begin")
     run.ask(PauseRequest(by="ram", reason="memory nearly gone"))
     run.wait_for(Status.PAUSED)
     run.ask(PAUSE)
     run.ask(ContinueRequest(by="ram", reason="memory again"))
     run.ask(NoticeRequest(message="all read"))
-    run.wait(lambda: "told" in run.events(), "everything obeyed")
+    run.wait(lambda: "told" in run.events(), "all requests handled")
     assert run.status() is Status.PAUSED
     run.ask(KILL)
     assert ended(run).status is Status.STOPPED
 
 
 def test_an_ignored_stop_goes_through_all_stages_and_a_kill_does_not_wait_for_them(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*script("stubborn.py"))
+    run = sandbox.submit(*script("ignores_signals.py"))
     run.wait(lambda: len(run.reports()) == 2, "both of its processes are there")
     run.ask(STOP)
     run.wait_for(Status.STOPPING)
@@ -121,7 +121,7 @@ def test_an_ignored_stop_goes_through_all_stages_and_a_kill_does_not_wait_for_th
 
 
 def test_two_stop_requests_send_one_signal(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*script("obedient.py", 0.5))
+    run = sandbox.submit(*script("exits_on_signal.py", 0.5))
     run.wait_until_it_reports("begin")
     run.ask(STOP)
     run.wait_until_it_reports("SIGINT")
@@ -131,7 +131,7 @@ def test_two_stop_requests_send_one_signal(sandbox: Sandbox) -> None:
 
 
 def test_a_timebox_can_be_extended_and_removed_during_the_run(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*script("obedient.py"), max_run_seconds=0.8)
+    run = sandbox.submit(*script("exits_on_signal.py"), max_run_seconds=0.8)
     run.wait_until_it_reports("begin")
     run.ask(TimeboxRequest(max_run_seconds=None))
     run.wait(lambda: run.run().spec.max_run_seconds is None, "no limit")
@@ -143,7 +143,7 @@ def test_a_timebox_can_be_extended_and_removed_during_the_run(sandbox: Sandbox) 
 
 
 def test_a_running_run_can_be_edited_and_keeps_the_edits(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*script("obedient.py"))
+    run = sandbox.submit(*script("exits_on_signal.py"))
     run.wait_until_it_reports("begin")
     run.ask(EditRequest(name="better", tags=("a", "b"), note="so", priority=3))
     run.wait(lambda: run.run().name == "better", "renamed")
@@ -157,7 +157,7 @@ def test_a_running_run_can_be_edited_and_keeps_the_edits(sandbox: Sandbox) -> No
 
 
 def test_sigterm_to_the_guardian_ends_the_run_gracefully(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*script("obedient.py"))
+    run = sandbox.submit(*script("exits_on_signal.py"))
     run.wait_until_it_reports("begin")
     guardian = run.wait(run.guardian, "its guardian")
     assert processes.kill(guardian, signal.SIGTERM)
@@ -168,7 +168,7 @@ def test_sigterm_to_the_guardian_ends_the_run_gracefully(sandbox: Sandbox) -> No
 
 
 def test_a_stop_requested_during_the_start_takes_effect(sandbox: Sandbox) -> None:
-    run = sandbox.queue(*script("obedient.py"))
+    run = sandbox.queue(*script("exits_on_signal.py"))
     lock = run.directory.try_lock()
     assert lock is not None
     with lock:
@@ -181,9 +181,9 @@ def test_a_stop_requested_during_the_start_takes_effect(sandbox: Sandbox) -> Non
 
 def test_a_held_run_can_be_stopped(sandbox: Sandbox) -> None:
     sandbox.allow(1)
-    first = sandbox.submit(*script("obedient.py"))
+    first = sandbox.submit(*script("exits_on_signal.py"))
     first.wait_until_it_reports("begin")
-    second = sandbox.submit(*script("obedient.py"))
+    second = sandbox.submit(*script("exits_on_signal.py"))
     second.ask(STOP)
     end = ended(second)
     assert (end.status, end.reason) == (Status.STOPPED, "stopped by you")
@@ -194,7 +194,7 @@ def test_a_held_run_can_be_stopped(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("request_", [PAUSE, CONTINUE])
 def test_requests_that_do_not_apply_are_ignored(sandbox: Sandbox, request_: PauseRequest | ContinueRequest) -> None:
-    run = sandbox.submit(*script("obedient.py", 0.3))
+    run = sandbox.submit(*script("exits_on_signal.py", 0.3))
     run.wait_until_it_reports("begin")
     with open(run.directory.file("requests.jsonl"), "ab") as file:
         file.write(b'not json\n{"request": "dance"}\n\xff\n')

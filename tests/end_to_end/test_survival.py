@@ -41,7 +41,7 @@ def next_supervisor(sandbox: Sandbox, after: Identity) -> Identity:
 
 
 def running(sandbox: Sandbox) -> Submitted:
-    run = sandbox.submit(*script("obedient.py"))
+    run = sandbox.submit(*script("exits_on_signal.py"))
     run.wait_until_it_reports("begin")
     run.wait_for(Status.RUNNING)
     return run

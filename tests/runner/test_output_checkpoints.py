@@ -184,7 +184,7 @@ def test_a_checkpoint_announced_before_it_is_written_is_measured_once_it_exists(
     path = watched.cwd.parent / "weights.state"
     watched.announce(str(path), 1)
     watched.scan_until_unchanged()
-    assert watched.checkpoint_record.pending == frozenset(), "nobody waits for what may never come"
+    assert watched.checkpoint_record.pending == frozenset(), "not waited for, since it may never be complete"
     path.write_bytes(b"12345")
     watched.scan_until_unchanged()
     assert [(saved.step, saved.size_bytes, saved.sound) for saved in watched.checkpoints] == [(1, 5, True)]

@@ -19,7 +19,7 @@ class Entry:
 
 
 class Ledger:
-    """The file that scripts/tell.py appends to."""
+    """The file that scripts/ledger_line.py appends to."""
 
     def __init__(self, path: str) -> None:
         self.path = path

@@ -1,7 +1,7 @@
 """Trains until `backprop_tui.report` says to stop, then saves and ends with 0.
 
-`asks.py STEPS`; after `deaf` it asks only once and goes on, after `ranks` it starts two ranks in sessions of their own,
-after `over` the one that asked is a child that has ended.
+`asks_whether_to_stop.py STEPS [MODE]`; `deaf` asks once and ignores the answer, `ranks` starts two ranks in sessions
+of their own, in `over` only a child that has ended has asked.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", ".."))
 
-from tell import tell  # type: ignore[import-not-found]  # beside it, when it runs
+from ledger_line import write_line  # type: ignore[import-not-found]  # beside it, when it runs
 
 from backprop_tui import report
 
 
-def _tell_signal(number: int, _frame: object) -> None:
-    tell(signal.Signals(number).name)
+def _record_signal(number: int, _frame: object) -> None:
+    write_line(signal.Signals(number).name)
     sys.exit(1)
 
 
@@ -40,7 +40,7 @@ def _train(steps: int, *, hears: bool) -> None:
             _save(step)
             return
         if step == 1:
-            tell("asked")
+            write_line("asked")
 
 
 def _save(step: int) -> None:
@@ -48,7 +48,7 @@ def _save(step: int) -> None:
     with open(path, "w", encoding="ascii") as file:
         file.write(str(step))
     report.checkpoint(path, step)
-    tell("saved")
+    write_line("saved")
 
 
 def _start_ranks(steps: str) -> None:
@@ -61,8 +61,8 @@ def _start_ranks(steps: str) -> None:
 
 
 def main() -> None:
-    for one in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(one, _tell_signal)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _record_signal)
     steps, way = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else ""
     if way == "ranks":
         _start_ranks(steps)

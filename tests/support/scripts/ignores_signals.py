@@ -1,4 +1,4 @@
-"""Ignores SIGINT and SIGTERM, and so does its child; only SIGKILL ends them."""
+"""Ignores SIGINT and SIGTERM, as does its child; only SIGKILL ends them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import os
 import signal
 import time
 
-from tell import tell  # type: ignore[import-not-found]  # beside it, when it runs
+from ledger_line import write_line  # type: ignore[import-not-found]  # beside it, when it runs
 
 for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, signal.SIG_IGN)
 os.fork()
-tell("begin")
+write_line("begin")
 while True:
     time.sleep(60)

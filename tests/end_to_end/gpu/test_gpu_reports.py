@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from backprop_tui.domain.status import Status
-from tests.end_to_end.gpu.gpu_runs import FOR_EVER, gigabytes, held_by, limits
+from tests.end_to_end.gpu.gpu_runs import ENDLESS, gigabytes, held_by, limits
 from tests.support.commands import Commands
 from tests.support.gpus import ABSENT, MISMATCH, Gpus
 from tests.support.sandbox import Sandbox, Submitted, python
@@ -15,7 +15,7 @@ from tests.support.sandbox import Sandbox, Submitted, python
 
 def working(sandbox: Sandbox, gpus: Gpus) -> Submitted:
     """A run that holds 7 GB of GPU 1, as the sampler sees it."""
-    run = sandbox.submit(*python(FOR_EVER), limits=limits(), gpu_ids=("1",))
+    run = sandbox.submit(*python(ENDLESS), limits=limits(), gpu_ids=("1",))
     run.wait_for(Status.RUNNING)
     script = run.script()
     assert script is not None
@@ -59,7 +59,7 @@ def test_status_says_which_probe_is_used_and_why_not_the_others(
 
 def test_status_of_a_queued_run_says_what_it_waits_for(sandbox: Sandbox, gpus: Gpus, obey: Commands) -> None:
     gpus.set(0, celsius=88)
-    run = sandbox.submit(*python(FOR_EVER), limits=limits(), gpu_ids=("0",))
+    run = sandbox.submit(*python(ENDLESS), limits=limits(), gpu_ids=("0",))
     held_by(sandbox, run, "gpu_temperature")
     (reason,) = obey.json("status", run.id)["hold_reasons"]
     assert (reason["check"], reason["figure"], reason["limit"]) == ("gpu_temperature", 88, 82)
