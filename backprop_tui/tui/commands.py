@@ -56,7 +56,7 @@ class CommandResult:
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class StartVerdict:
     """How many of so many `runs` would start now.
 
     `message` is about the first that would not, else about the first. `python` is the interpreter with how it was
@@ -159,14 +159,14 @@ class CommandRunner:
 
         return await self._run(work)
 
-    async def dry_run(self, words: Sequence[str]) -> Verdict:
+    async def dry_run(self, words: Sequence[str]) -> StartVerdict:
         """What the governor would decide now about these new runs.
 
         Raises:
             BackpropError: the request is refused.
         """
 
-        def work() -> Verdict:
+        def work() -> StartVerdict:
             from backprop_tui.client.dry_run import preview_runs
             from backprop_tui.client.submit import plan
 
@@ -335,7 +335,7 @@ def _named(names: Sequence[str]) -> str:
     return sanitize(names[0]) if len(names) == 1 else counted(len(names), "run")
 
 
-def verdict_from(program: Program, previews: Sequence[RunPreview]) -> Verdict:
+def verdict_from(program: Program, previews: Sequence[RunPreview]) -> StartVerdict:
     held = [preview for preview in previews if not preview.starts]
     interpreter = program.interpreter
     if held:
@@ -344,7 +344,7 @@ def verdict_from(program: Program, previews: Sequence[RunPreview]) -> Verdict:
         gpus = ", ".join(map(str, previews[0].gpu_indices))
         message = f"starts now on GPU {gpus}" if gpus else "starts now"
     python = None if interpreter is None else f"{with_tilde(interpreter.path)}: {with_tilde(interpreter.origin)}"
-    return Verdict(
+    return StartVerdict(
         starts=len(previews) - len(held),
         runs=len(previews),
         message=sanitize(message),

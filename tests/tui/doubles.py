@@ -13,7 +13,7 @@ from backprop_tui.config.load import Settings
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.bridge import Bridge, Post
-from backprop_tui.tui.commands import CommandResult, CommandRunner, Verdict
+from backprop_tui.tui.commands import CommandResult, CommandRunner, StartVerdict
 from backprop_tui.tui.snapshot import Snapshot
 
 
@@ -57,7 +57,7 @@ class FakeCommands(CommandRunner):
         self.calls: list[tuple[object, ...]] = []
         self.config_path = "/home/anna/config.toml"
         self.result = result
-        self.verdict = Verdict(starts=1, runs=1, message="starts now", python="/py: the environment")
+        self.verdict = StartVerdict(starts=1, runs=1, message="starts now", python="/py: the environment")
         self.refusal = ""  # of the dry run
 
     def _record(self, *call: object) -> CommandResult:
@@ -92,7 +92,7 @@ class FakeCommands(CommandRunner):
         result = self._record("run", *words)
         return replace(result, run_ids=("abcd2345",)) if result.done else result
 
-    async def dry_run(self, words: Sequence[str]) -> Verdict:
+    async def dry_run(self, words: Sequence[str]) -> StartVerdict:
         self._record("dry_run", *words)
         if self.refusal:
             raise UsageError(self.refusal)

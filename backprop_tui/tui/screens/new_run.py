@@ -14,7 +14,7 @@ from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.actions import NEW_RUN_ACTIONS, bindings
 from backprop_tui.tui.cells import clip
-from backprop_tui.tui.commands import CommandRunner, Verdict
+from backprop_tui.tui.commands import CommandRunner, StartVerdict
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import LineBuilder
 from backprop_tui.tui.screens.draft import COMMAND, MORE, Draft, is_empty, shell_line, words_of
@@ -72,7 +72,7 @@ def draw_completions(completion: PathCompletion, width: int, glyphs: Glyphs) -> 
     return builder.put(" tab", Token.ACCENT, bold=True).put(" completes", Token.MUTED).line()
 
 
-def verdict_text(verdict: Verdict) -> str:
+def verdict_text(verdict: StartVerdict) -> str:
     if verdict.runs == 1:
         return verdict.message if verdict.starts else f"would wait: {verdict.message}"
     if verdict.starts == verdict.runs:
@@ -99,7 +99,7 @@ class NewRun(Form):
         self._recent = recent
         self._recent_index = -1
         self._changed = asyncio.Event()
-        self._verdict: Verdict | None = None
+        self._verdict: StartVerdict | None = None
         self._refusal = ""  # of the dry run
         self._error = ""  # of the submission
         self._queued = ""
@@ -159,7 +159,7 @@ class NewRun(Form):
                 self._verdict, self._refusal = verdict, refusal
                 self.draw_status()
 
-    async def _dry_run(self) -> tuple[Verdict | None, str]:
+    async def _dry_run(self) -> tuple[StartVerdict | None, str]:
         """Return the verdict, or why there is none; neither while there is nothing to try."""
         try:
             words = words_of(self.draft)

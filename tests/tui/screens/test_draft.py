@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.tui.commands import Verdict
+from backprop_tui.tui.commands import StartVerdict
 from backprop_tui.tui.screens.draft import join_lines, parse_command, shell_line, words_of
 from backprop_tui.tui.screens.new_run import verdict_text
 
@@ -62,6 +62,6 @@ def test_no_argument_is_lost_or_changed(arguments: list[str]) -> None:
 
 def test_a_verdict_counts_the_runs_that_could_start() -> None:
     reason = "needs 2 GPUs, 0 free"
-    assert verdict_text(Verdict(starts=1, runs=3, message=reason)) == f"1 of 3 would start now; 2 wait: {reason}"
-    assert verdict_text(Verdict(starts=0, runs=1, message=reason)) == f"would wait: {reason}"
-    assert verdict_text(Verdict(starts=2, runs=2, message="starts now")) == "all 2 would start now"
+    assert verdict_text(StartVerdict(starts=1, runs=3, message=reason)) == f"1 of 3 would start now; 2 wait: {reason}"
+    assert verdict_text(StartVerdict(starts=0, runs=1, message=reason)) == f"would wait: {reason}"
+    assert verdict_text(StartVerdict(starts=2, runs=2, message="starts now")) == "all 2 would start now"
