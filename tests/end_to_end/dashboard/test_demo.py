@@ -106,11 +106,11 @@ def test_d_on_the_empty_screen_starts_it_and_leaving_it_returns(
     open_demo: Callable[..., Terminal], temporary: Path
 ) -> None:
     screen = open_demo()
-    screen.wait_for("look at the demo")
+    screen.wait_for("see the demo")
     screen.type("d")
     screen.wait_for("SIMULATION")
     screen.type("q")
-    screen.wait_for("Nothing here yet")
+    screen.wait_for("No runs yet")
     assert not os.listdir(temporary)
     screen.type("q")
     assert screen.wait_for_exit() == 0
