@@ -94,7 +94,7 @@ def test_stop_all_stops_queued_runs_before_running_ones(sandbox: Sandbox, obey: 
     assert "nothing is unfinished" in obey("stop", "--all").err
 
 
-def test_of_several_each_is_stopped_or_refused(sandbox: Sandbox, obey: Commands) -> None:
+def test_each_of_several_runs_is_stopped_or_refused(sandbox: Sandbox, obey: Commands) -> None:
     run = working(sandbox)
     result = obey("stop", run.id, "nosuch")
     assert (result.code, run.status()) == (2, Status.RUNNING)  # a mistyped name changes nothing

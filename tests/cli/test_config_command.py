@@ -50,7 +50,7 @@ def test_dry_runs_write_nothing(obey: Commands, session: Session) -> None:
     assert not os.path.exists(session.config_path)
 
 
-def test_a_file_of_ones_own_is_read_and_written(obey: Commands, workplace: Path) -> None:
+def test_a_named_config_file_is_read_and_written(obey: Commands, workplace: Path) -> None:
     mine = str(workplace / "mine.toml")
     assert obey("--config", mine, "config", "show").err == f"backprop-tui: --config {mine}: there is no such file\n"
     assert obey("config", "set", "max_parallel", "9", "--config", mine).code == 0

@@ -54,7 +54,7 @@ def test_the_end_comes_last_with_the_whole_run(session: Session, runs: Runs) -> 
     assert events[-1].values["run"]["exit_code"] == 1
 
 
-def test_an_attempt_that_is_tried_again_is_no_end(session: Session, runs: Runs) -> None:
+def test_a_retried_attempt_is_not_the_end(session: Session, runs: Runs) -> None:
     guardian = runs.guarded("abc", spec={"retries": 1})
     listener = Listener(session, "abc")
     guardian.ends(Status.FAILED, exit_code=1)

@@ -80,7 +80,7 @@ def test_more_than_a_reader_takes_at_once_arrives_whole(
     assert capfdbinary.readouterr().out == printed
 
 
-def test_our_words_go_to_stderr_in_plain_lines(follower: Follower, runs: Runs, capfd: Capture) -> None:
+def test_messages_of_the_program_go_to_stderr_in_plain_lines(follower: Follower, runs: Runs, capfd: Capture) -> None:
     guardian = runs.guarded("abc", name="train")
 
     def train() -> None:
@@ -305,7 +305,7 @@ def test_a_reader_that_does_not_read_cannot_keep_ctrl_c_from_stopping(
     assert counts == [3_000_000]
 
 
-def test_looks_are_quick_after_a_change_and_slow_in_quiet() -> None:
+def test_reads_are_frequent_after_a_change_and_rare_when_nothing_happens() -> None:
     pace = Pace(100.0)
     assert pace.seconds(100.0, urgent=True) == 0.002
     assert pace.seconds(100.0, urgent=False) == 0.01

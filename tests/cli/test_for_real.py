@@ -94,7 +94,7 @@ def test_a_script_is_run_to_its_end_with_its_arguments_and_its_code(terminal: Te
     assert "failed with exit code 7" in err
 
 
-def test_the_circumstances_of_the_shell_are_those_of_the_script(terminal: Terminal) -> None:
+def test_the_script_gets_directory_environment_and_umask_of_the_shell(terminal: Terminal) -> None:
     terminal.environment["GIVEN"] = "by the shell"
     code = "import os; print(os.getcwd(), os.environ['GIVEN'], os.environ['ADDED'], oct(os.umask(0)))"
     terminal.script("train.py", code)
@@ -120,7 +120,7 @@ def test_events_are_json_objects_one_a_line(terminal: Terminal) -> None:
     assert (events[-1]["run"]["status"], events[-1]["run"]["step"]) == ("completed", 1)
 
 
-def test_a_timebox_ends_a_script_well(terminal: Terminal) -> None:
+def test_a_timeboxed_script_exits_with_0(terminal: Terminal) -> None:
     terminal.script("train.py", TICKING)
     code, _, err = terminal.type("run", "train.py", "-m", "0.01")
     assert code == 0
@@ -151,7 +151,7 @@ def test_a_second_ctrl_c_kills_a_script_that_does_not_listen(terminal: Terminal)
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL, signal.SIGTERM])
-def test_a_command_that_is_killed_leaves_the_run_going(terminal: Terminal, number: signal.Signals) -> None:
+def test_a_command_that_is_killed_leaves_the_run_running(terminal: Terminal, number: signal.Signals) -> None:
     terminal.script("train.py", TICKING)
     process = terminal.start("run", "train.py")
     terminal.wait_for_output(b"5\n")
@@ -162,7 +162,7 @@ def test_a_command_that_is_killed_leaves_the_run_going(terminal: Terminal, numbe
     assert terminal.script_lives()
 
 
-def test_a_terminal_that_is_closed_leaves_the_run_going(terminal: Terminal) -> None:
+def test_a_terminal_that_is_closed_leaves_the_run_running(terminal: Terminal) -> None:
     terminal.script("train.py", TICKING)
     pid, screen = pty.fork()
     if pid == 0:
@@ -177,7 +177,7 @@ def test_a_terminal_that_is_closed_leaves_the_run_going(terminal: Terminal) -> N
     assert terminal.script_lives()
 
 
-def test_a_reader_that_has_had_enough_leaves_the_run_going(terminal: Terminal) -> None:
+def test_a_reader_that_closes_the_pipe_leaves_the_run_running(terminal: Terminal) -> None:
     terminal.script("train.py", TICKING)
     process = terminal.start("run", "train.py")
     assert process.stdout is not None

@@ -16,7 +16,7 @@ def test_global_options_may_stand_before_and_after_the_command() -> None:
     assert typed.arguments.runs == ["abc"]
 
 
-def test_words_after_two_dashes_are_not_parsed() -> None:
+def test_arguments_after_two_dashes_are_not_parsed() -> None:
     typed = parse(["run", "train.py", "-m", "5", "--", "--json", "--version", "--", "-m", "7"])
     assert typed.options == GlobalOptions()
     assert typed.arguments.after_dashes == ["--json", "--version", "--", "-m", "7"]
@@ -36,7 +36,7 @@ def test_a_command_line_needs_no_script() -> None:
     assert typed.arguments.after_dashes == ["torchrun", "--nproc-per-node", "2", "train.py"]
 
 
-def test_nothing_typed_is_no_command() -> None:
+def test_an_empty_command_line_has_no_command() -> None:
     assert parse([]).execute is None
 
 
