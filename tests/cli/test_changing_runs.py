@@ -38,8 +38,8 @@ def working(sandbox: Sandbox) -> Submitted:
 
 
 def process_state(run: Submitted) -> bytes | None:
-    found = run.script()
-    return None if found is None else state_of(found.pid)
+    script_process = run.script()
+    return None if script_process is None else state_of(script_process.pid)
 
 
 def test_stop_returns_when_the_run_has_ended_and_reports_the_end(sandbox: Sandbox, obey: Commands) -> None:

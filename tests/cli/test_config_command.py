@@ -86,8 +86,8 @@ def test_check_finds_every_mistake_in_every_place(
         f"{workplace}/.backprop.json:1",
         "environment BACKPROP_FRAMEWORK",
     ]
-    told = obey("config", "check", "--json").json
-    assert (told["ok"], len(told["problems"])) == (False, 4)
+    output = obey("config", "check", "--json").json
+    assert (output["ok"], len(output["problems"])) == (False, 4)
 
 
 def test_check_lists_keys_of_the_original_that_have_no_effect(obey: Commands, workplace: Path) -> None:

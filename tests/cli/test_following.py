@@ -89,9 +89,9 @@ def test_messages_of_the_program_go_to_stderr_in_plain_lines(follower: Follower,
         guardian.ends(Status.FAILED, exit_code=3, reason="ValueError: x", cause=cause)
 
     assert follower.follow(train, "abc") == 3
-    told = capfd.readouterr()
-    assert told.out == ""
-    assert told.err.splitlines() == [
+    output = capfd.readouterr()
+    assert output.out == ""
+    assert output.err.splitlines() == [
         "abc (train): queued",
         "abc (train): started: attempt 1",
         "abc (train): paused: GPU 0 at 91 C",
@@ -147,9 +147,9 @@ def test_a_resumed_run_is_followed_from_its_new_attempt_on(follower: Follower, r
         second.ends()
 
     assert follower.follow(train, "abc", start=start) == 0
-    told = capfd.readouterr()
-    assert told.out == "new\n"
-    assert "queued" not in told.err
+    output = capfd.readouterr()
+    assert output.out == "new\n"
+    assert "queued" not in output.err
 
 
 def test_lines_of_several_runs_have_their_names_before_them(
@@ -210,12 +210,12 @@ def test_a_held_run_says_why_it_waits(
     reasons = [{"check": "ram", "message": "RAM 1 GB free, keeps 4"}]
     with open(session.home.governor, "wb") as file:
         file.write(dump({"time": None, "pid": os.getpid(), "held": {"abc": reasons}}))
-    told: list[str] = []
+    output: list[str] = []
     # Captured stderr cannot be read while it is written to without losing some.
-    monkeypatch.setattr(diagnostics, "say", told.append)
+    monkeypatch.setattr(diagnostics, "say", output.append)
 
     def wait_and_start() -> None:
-        wait_until(lambda: any("waits: RAM 1 GB free, keeps 4" in line for line in told), "the reason on stderr")
+        wait_until(lambda: any("waits: RAM 1 GB free, keeps 4" in line for line in output), "the reason on stderr")
         Guardian(directory).ends()
 
     assert follower.follow(wait_and_start, "abc") == 0

@@ -99,7 +99,7 @@ def test_the_script_gets_directory_environment_and_umask_of_the_shell(terminal: 
     code = "import os; print(os.getcwd(), os.environ['GIVEN'], os.environ['ADDED'], oct(os.umask(0)))"
     terminal.script("train.py", code)
     words = terminal.command("run", "train.py", "--env", "ADDED=by us")
-    told = subprocess.run(
+    result = subprocess.run(
         ["sh", "-c", 'umask 027; exec "$@"', "sh", *words],
         cwd=terminal.place,
         env=terminal.environment,
@@ -108,7 +108,7 @@ def test_the_script_gets_directory_environment_and_umask_of_the_shell(terminal: 
         check=True,
         timeout=60,
     )
-    assert told.stdout == f"{terminal.place} by the shell by us 0o27\n"
+    assert result.stdout == f"{terminal.place} by the shell by us 0o27\n"
 
 
 def test_events_are_json_objects_one_a_line(terminal: Terminal) -> None:
@@ -254,8 +254,8 @@ def test_a_script_that_changed_since_it_was_queued_is_reported(terminal: Termina
     assert terminal.type("logs", "edited")[1] == b"as edited\n"
     _, sheet, _ = terminal.type("status", "edited")
     assert b"warning     train.py changed since it was queued\n" in sheet
-    told = {run["name"]: run["attempts"][0]["code_changes"] for run in json.loads(terminal.type("list", "--json")[1])}
-    assert told == {"edited": "train.py changed since it was queued", "fresh": None}
+    result = {run["name"]: run["attempts"][0]["code_changes"] for run in json.loads(terminal.type("list", "--json")[1])}
+    assert result == {"edited": "train.py changed since it was queued", "fresh": None}
     run_id = json.loads(terminal.type("status", "edited", "--json")[1])["id"]
     events = Path(terminal.home.run_folder(run_id), "events.jsonl").read_text()
     assert "script_changed" in events

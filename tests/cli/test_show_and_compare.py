@@ -142,10 +142,10 @@ def test_curves_are_overlaid_with_a_letter_at_each_end(obey: Commands, runs: Run
     assert all(sum(line.count(letter) for line in drawing) > 10 for letter in "AB")
     assert drawing[-1].split() == ["0", "20", "39"]
     assert "val_acc by time" in obey("compare", "a", "b", "--metric", "val_acc", "--by", "time").out
-    told = obey.json("compare", "a", "b")
-    assert (told["metric"], told["by"], told["best_first"]) == ("loss", "step", ["b", "a"])
-    assert told["curves"]["a"][0] == [1.0, 3.0]
-    assert len(told["curves"]["b"]) == 39
+    shown = obey.json("compare", "a", "b")
+    assert (shown["metric"], shown["by"], shown["best_first"]) == ("loss", "step", ["b", "a"])
+    assert shown["curves"]["a"][0] == [1.0, 3.0]
+    assert len(shown["curves"]["b"]) == 39
     result = obey("compare", "a", "b", "--metric", "nothing")
     assert (result.code, result.err.endswith("no run has such a metric; they have loss, val_acc\n")) == (2, True)
 
@@ -186,9 +186,9 @@ def test_a_group_is_shown_as_a_ranking_and_the_curves_of_its_best(obey: Commands
         ("-", "later", "-", "-", "-"),
     ]
     assert "run1  train:lr=1  completed" in result.out
-    told = obey.json("show", "sweep")
-    assert (told["metric"], told["best"]) == ("val_acc", "run1")
-    assert [one["run"] for one in told["runs"]] == ["run1", "run0", "run2", "later"]
+    shown = obey.json("show", "sweep")
+    assert (shown["metric"], shown["best"]) == ("val_acc", "run1")
+    assert [one["run"] for one in shown["runs"]] == ["run1", "run0", "run2", "later"]
 
 
 def test_the_status_of_a_group_begins_with_counts_and_its_best_run(obey: Commands, runs: Runs) -> None:
@@ -240,5 +240,5 @@ def test_arguments_are_named_however_they_are_written() -> None:
 
 @given(st.lists(st.text(max_size=8)))
 def test_no_argument_is_lost(words: list[str]) -> None:
-    told = "".join(name + value for name, value in named_arguments(words).items())
-    assert all(word.partition("=")[0] in told for word in words if is_option(word))
+    shown = "".join(name + value for name, value in named_arguments(words).items())
+    assert all(word.partition("=")[0] in shown for word in words if is_option(word))
