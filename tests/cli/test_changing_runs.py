@@ -38,8 +38,8 @@ def working(sandbox: Sandbox) -> Submitted:
 
 
 def process_state(run: Submitted) -> bytes | None:
-    found = run.script()
-    return None if found is None else state_of(found.pid)
+    script_process = run.script()
+    return None if script_process is None else state_of(script_process.pid)
 
 
 def test_stop_returns_when_the_run_has_ended_and_reports_the_end(sandbox: Sandbox, obey: Commands) -> None:
@@ -94,7 +94,7 @@ def test_stop_all_stops_queued_runs_before_running_ones(sandbox: Sandbox, obey: 
     assert "nothing is unfinished" in obey("stop", "--all").err
 
 
-def test_of_several_each_is_stopped_or_refused(sandbox: Sandbox, obey: Commands) -> None:
+def test_each_of_several_runs_is_stopped_or_refused(sandbox: Sandbox, obey: Commands) -> None:
     run = working(sandbox)
     result = obey("stop", run.id, "nosuch")
     assert (result.code, run.status()) == (2, Status.RUNNING)  # a mistyped name changes nothing

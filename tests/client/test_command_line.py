@@ -81,7 +81,7 @@ def test_a_command_line_is_named_after_the_script_in_it(workplace: Path) -> None
     assert command_program(["/bin/sh", "-c", "x"], cwd=str(workplace), environment=PATH).name == "sh"
 
 
-def test_a_command_that_is_nowhere_is_refused_with_the_nearest(workplace: Path) -> None:
+def test_an_unknown_command_is_refused_with_the_nearest_name(workplace: Path) -> None:
     tools = workplace / "tools"
     tools.mkdir()
     _written(tools / "torchrun", "", 0o755)
@@ -144,13 +144,13 @@ def test_a_venv_is_found_upward_from_the_script(tmp_path: Path, script: str) -> 
     assert default_interpreter(script, {}).path == near
 
 
-def test_else_it_is_python3_on_path(tmp_path: Path, script: str) -> None:
+def test_the_default_is_python3_on_path(tmp_path: Path, script: str) -> None:
     on_path = _executable(tmp_path / "bin/python3")
     found = default_interpreter(script, {"PATH": f"{tmp_path}/nothing:{tmp_path}/bin"})
     assert (found.path, found.origin) == (on_path, "python3 on PATH")
 
 
-def test_an_environment_made_for_this_program_alone_is_passed_over(
+def test_an_environment_made_for_this_program_alone_is_ignored(
     tmp_path: Path, script: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours = tmp_path / "tools/backprop-tui"
@@ -162,7 +162,7 @@ def test_an_environment_made_for_this_program_alone_is_passed_over(
         default_interpreter(script, {"PATH": f"{ours}/bin"})
 
 
-def test_an_environment_that_people_train_in_is_not_passed_over_because_we_live_in_it(
+def test_an_environment_used_for_training_counts_even_if_this_program_is_in_it(
     tmp_path: Path, script: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shared = tmp_path / "opt/venv"
