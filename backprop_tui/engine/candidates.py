@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from backprop_tui.domain.governor.snapshot import ActiveRun, Snapshot
+from backprop_tui.domain.governor.snapshot import ActiveRun, MachineSnapshot
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run
 
 AUTO, NONE, SIMULATED = "auto", "none", "simulated"
 
 
-def snapshot_for(run: Run, snapshot: Snapshot, machine_probe: str) -> Snapshot:
+def snapshot_for(run: Run, snapshot: MachineSnapshot, machine_probe: str) -> MachineSnapshot:
     """The snapshot limited to the GPUs of the probe that the run asks for; `machine_probe` applies to `auto`.
 
     With `--gpu-probe none` the run sees no GPUs. Until the sampler uses the probe that the run asks for, its GPUs count

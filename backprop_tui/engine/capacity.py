@@ -11,7 +11,7 @@ from backprop_tui.config.load import machine_limits, machine_probe
 from backprop_tui.domain.errors import BackpropError, BrokenRecord
 from backprop_tui.domain.governor.claims import Claim, outstanding_claims
 from backprop_tui.domain.governor.disk_forecast import SavingRun, saving_run
-from backprop_tui.domain.governor.snapshot import Candidate, PendingDependency, Snapshot, claims_of
+from backprop_tui.domain.governor.snapshot import Candidate, MachineSnapshot, PendingDependency, claims_of
 from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.telemetry import Readings
@@ -130,14 +130,14 @@ class Capacity:
         self.vram_history = VramHistory(home)
         self._saving = SavingRuns(home)
 
-    def snapshot(self, active: Sequence[Run]) -> Snapshot:
+    def snapshot(self, active: Sequence[Run]) -> MachineSnapshot:
         """The machine's current state, with these runs active."""
         self._reread_limits()
         now, wall_time = time.monotonic(), time.time()
         readings = self._readings_source.latest()
         active_runs = tuple(active_of(run, None, wall_time) for run in active)
         self._bucket = self._bucket.refilled(now, self.limits)
-        return Snapshot(
+        return MachineSnapshot(
             now=now,
             readings=readings,
             bucket=self._bucket,
@@ -151,7 +151,7 @@ class Capacity:
             probe_broken_since=self._readings_source.broken_since,
         )
 
-    def record_start(self, snapshot: Snapshot) -> None:
+    def record_start(self, snapshot: MachineSnapshot) -> None:
         """Spends the token of the run that was started last, and keeps its claims, for later supervisors too.
 
         Raises:
