@@ -10,6 +10,7 @@ from typing import NamedTuple
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 _LOSSES = ("loss", "train_loss", "training_loss")
+_NO_LOSS = 100  # the rank of a metric that is no loss
 _LESS_IS_BETTER = ("loss", "error", "err", "perplexity", "ppl", "mae", "mse", "rmse", "wer", "cer", "fid", "nll", "bpb")
 _MORE_IS_BETTER = ("acc", "accuracy", "f1", "auc", "bleu", "rouge", "recall", "precision", "map", "iou", "dice", "r2")
 _NOT_SCORES = ("scale", "weight", "lr", "rate", "norm", "time", "coef", "count")
@@ -20,10 +21,20 @@ _SEPARATORS = str.maketrans("/-.@: ", "______")
 
 def main_loss(names: Iterable[str]) -> str | None:
     """Returns the loss to show if there is room for one, preferably the training loss; None if there is none."""
-    losses = [name for name in names if "loss" in name.lower() and _name_words(name)[-1] not in _NOT_SCORES]
-    plain = [name for loss in _LOSSES for name in losses if name.lower().translate(_SEPARATORS) == loss]
-    training = [name for name in losses if not set(_VALIDATION) & set(_name_words(name))]
-    return next(iter((*plain, *training, *losses)), None)
+    name = min(names, key=_loss_rank, default=None)
+    return None if name is None or _loss_rank(name) == _NO_LOSS else name
+
+
+@lru_cache(maxsize=1024)  # every repaint asks for the same names
+def _loss_rank(name: str) -> int:
+    """The position of a metric among the losses to show, from 0."""
+    words = _name_words(name)
+    if "loss" not in name.lower() or words[-1] in _NOT_SCORES:
+        return _NO_LOSS
+    plain = "_".join(words)
+    if plain in _LOSSES:
+        return _LOSSES.index(plain)
+    return len(_LOSSES) if set(_VALIDATION).isdisjoint(words) else len(_LOSSES) + 1
 
 
 @lru_cache(maxsize=512)  # a log repeats the same names on every line
