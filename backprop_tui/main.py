@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from backprop_tui.client.run_request import RunRequest
+    from backprop_tui.client.session import ClientSession
+    from backprop_tui.store.fields import JsonObject
     from backprop_tui.store.home import Home
 
 
@@ -28,14 +30,26 @@ def _open_dashboard(home: Home, config_path: str, selected_run: str | None) -> i
     def demo() -> int:
         return _open_demo(home.host, config_path)
 
-    return run_dashboard(home, config_path, selected_run, demo=demo, parse_run=_parse_run)
+    return run_dashboard(home, config_path, selected_run, demo=demo, command_line=_CommandLine())
 
 
-def _parse_run(words: Sequence[str]) -> RunRequest:
-    """Parses a command line typed into the dashboard."""
-    from backprop_tui.cli.commands.run import parse_request
+class _CommandLine:
+    """The functions of the command line that the dashboard offers, see `tui.commands.CommandLine`."""
 
-    return parse_request(words)
+    def parse_run(self, words: Sequence[str]) -> RunRequest:
+        from backprop_tui.cli.commands.run import parse_request
+
+        return parse_request(words)
+
+    def status(self, session: ClientSession) -> JsonObject:
+        from backprop_tui.cli.commands.status import read_status, status_json
+
+        return status_json(session, read_status(session))
+
+    def doctor(self, session: ClientSession) -> Sequence[str]:
+        from backprop_tui.cli.commands.doctor import check_machine, report_lines
+
+        return list(report_lines(list(check_machine(session)), None))
 
 
 def _open_demo(host: str, config_path: str) -> int:
@@ -44,7 +58,7 @@ def _open_demo(host: str, config_path: str) -> int:
     from backprop_tui.tui import run_dashboard
 
     def open_demo_dashboard(home: Home, demo_config: str) -> int:
-        return run_dashboard(home, demo_config, looks_of=config_path, is_demo=True, parse_run=_parse_run)
+        return run_dashboard(home, demo_config, looks_of=config_path, is_demo=True, command_line=_CommandLine())
 
     return run_demo(open_demo_dashboard, host)
 

@@ -66,3 +66,11 @@ def iso(time: float | None) -> str | None:
 def from_iso(text: str | None) -> float | None:
     """The inverse of `iso`; raises ValueError if the text is not an ISO 8601 time."""
     return None if text is None else datetime.fromisoformat(text).timestamp()
+
+
+def time_or_none(value: object) -> float | None:
+    """As `from_iso`, but None for anything else than such a time: records may be damaged or of another version."""
+    try:
+        return from_iso(value) if isinstance(value, str) else None
+    except ValueError:
+        return None

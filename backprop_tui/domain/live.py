@@ -35,11 +35,16 @@ class Clock:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
-    """A pause by SIGSTOP since a wall time; `by` is a person or a guard ("heat", "ram")."""
+    """A pause by SIGSTOP since a wall time; `by` is a person or a guard ("heat", "ram").
+
+    A pause for heat names the GPU and its temperature at that time.
+    """
 
     since: float
     by: str
     reason: str
+    gpu: int | None = None
+    celsius: float | None = None
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,10 +21,12 @@ class StopRequest:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class PauseRequest:
-    """Stop all processes of the run with SIGSTOP."""
+    """Stop all processes of the run with SIGSTOP; a pause for heat names the GPU and its temperature."""
 
     by: str
     reason: str
+    gpu: int | None = None
+    celsius: float | None = None
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import field, replace
 
 from backprop_tui.domain.causes.stops import cause_of_stop, cause_of_unmet_dependency
-from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.governor.admission import Hold, decide
 from backprop_tui.domain.governor.placement import HeadOfQueue, head_of_queue, reserve
 from backprop_tui.domain.governor.reasons import Check, HoldReason
@@ -15,19 +14,21 @@ from backprop_tui.domain.governor.snapshot import Candidate, MachineSnapshot, Pe
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import begin_attempt
 from backprop_tui.domain.requests import EditRequest, StopRequest, TimeboxRequest
-from backprop_tui.domain.run import Ended, Queued, Run, apply_edit, sort_queue, with_timebox
+from backprop_tui.domain.run import Cause, Ended, Queued, Run, apply_edit, sort_queue, with_timebox
 from backprop_tui.domain.status import ENDED, Status
-from backprop_tui.engine.candidates import snapshot_for
-from backprop_tui.engine.capacity import Capacity
+from backprop_tui.engine.capacity import Capacity, snapshot_for
 from backprop_tui.engine.gpu_environment import gpu_environment
-from backprop_tui.engine.recovery import Adopt, recover
-from backprop_tui.engine.unfinished_runs import UnfinishedRuns
+from backprop_tui.engine.recovery import recover
+from backprop_tui.engine.unfinished_runs import UnfinishedRuns, try_lock
 from backprop_tui.launchers.launcher import GuardianHandle, Launcher
 from backprop_tui.processes.linux import boot_id
-from backprop_tui.store.locks import Lock
 from backprop_tui.store.run_directory import RunDirectory
 
 SUCCESSFUL_ENDS = frozenset({Status.COMPLETED, Status.TIMEBOXED})
+# A run that is held for one of these reasons holds every run behind it.
+HOLDS_WHOLE_QUEUE = frozenset({Check.QUEUE_HELD, Check.STARTS})
+# Only the first runs of the queue get their reasons worked out; those further back wait for these first.
+EXPLAINED_RUNS = 100
 
 
 @lazy_dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def pending_dependencies(run: Run, unfinished: UnfinishedRuns) -> tuple[PendingD
     """The runs that must still end before this run may start."""
     pending: list[PendingDependency] = []
     for dependency in run.spec.after:
-        other = _find(dependency.run, unfinished)
+        other = unfinished.find(dependency.run)
         if other is None:
             if not dependency.any_end:
                 return UnmetDependency(f"waited for {dependency.run}, which was removed")
@@ -52,26 +53,8 @@ def pending_dependencies(run: Run, unfinished: UnfinishedRuns) -> tuple[PendingD
     return tuple(pending)
 
 
-def _find(run_id: str, unfinished: UnfinishedRuns) -> Run | None:
-    run = unfinished.get(run_id)
-    if run is not None:
-        return run
-    try:
-        return unfinished.directory(run_id).read()
-    except BackpropError:
-        return None
-
-
-# A run that is held for one of these reasons holds every run behind it.
-HOLDS_WHOLE_QUEUE = frozenset({Check.QUEUE_HELD, Check.STARTS})
-# Only the first runs of the queue get their reasons worked out; those further back wait for these first.
-EXPLAINED_RUNS = 100
-
-
 @lazy_dataclass(slots=True)
 class PassResult:
-    """What one pass saw and did."""
-
     snapshot: MachineSnapshot
     runs: list[Run] = field(default_factory=list)  # all unfinished runs; unchanged ones are the same objects as before
     guardians: dict[str, GuardianHandle] = field(default_factory=dict)  # launched in this pass
@@ -90,11 +73,9 @@ class Scheduler:
         self._head: HeadOfQueue | None = None
 
     def run_pass(self, watched: Iterable[str], *, explain: bool) -> PassResult:
-        """Makes one pass over the queue.
+        """Makes one pass over the queue; the guardians of the `watched` run ids are known to be alive.
 
-        Args:
-            watched: Ids of the runs whose guardians are known to be alive.
-            explain: Whether to work out every reason of every held run, for display.
+        With `explain` it works out every reason of every held run, for display.
 
         Raises:
             StorageFailed: for example, the disk is full; what was done before the error remains.
@@ -116,7 +97,7 @@ class Scheduler:
 
     def _recover(self, run: Run, result: PassResult) -> None:
         directory = self._unfinished.directory(run.id)
-        lock = _try_lock(directory)
+        lock = try_lock(directory)
         if lock is None:
             result.unwatched.append(run.id)
             return
@@ -125,11 +106,11 @@ class Scheduler:
             if run.status not in (Status.STARTING, Status.RUNNING):
                 self._unfinished.put(run)
                 return
-            recovery = recover(directory, run)
-            if isinstance(recovery, Adopt):
-                result.guardians[run.id] = self._launcher.launch(directory.path, lock, adopting=True)
+            recovered = recover(directory, run)
+            if recovered is not None:
+                self._unfinished.put(recovered)
             else:
-                self._unfinished.put(recovery.run)
+                result.guardians[run.id] = self._launcher.launch(directory.path, lock, adopting=True)
 
     def _admit(self, result: PassResult, *, explain: bool) -> None:
         now = time.time()
@@ -173,15 +154,14 @@ class Scheduler:
         candidate = self._capacity.candidate(run, dependencies)
         decision = decide(candidate, snapshot_for(run, result.snapshot, self._capacity.probe))
         backoff = _backoff(run, now)
-        if isinstance(decision, Hold) or backoff is not None:
-            reasons = decision.reasons if isinstance(decision, Hold) else ()
-            return Hold(reasons=(*(() if backoff is None else (backoff,)), *reasons))
+        if isinstance(decision, Hold) or backoff:
+            return Hold(reasons=(*backoff, *(decision.reasons if isinstance(decision, Hold) else ())))
         self._start(run, candidate, decision.placement, result)
         return None
 
     def _start(self, run: Run, candidate: Candidate, placement: Placement, result: PassResult) -> None:
         directory = self._unfinished.directory(run.id)
-        lock = _try_lock(directory)
+        lock = try_lock(directory)
         if lock is None:
             return  # a front end is editing it at this moment
         with lock:
@@ -208,7 +188,7 @@ class Scheduler:
     def _handle_requests(self, run: Run) -> None:
         """Handles the requests to a queued run, of which there are nearly always none."""
         directory = self._unfinished.directory(run.id)
-        lock = _try_lock(directory) if directory.requests_after(run.requests_offset)[0] else None
+        lock = try_lock(directory) if directory.requests_after(run.requests_offset)[0] else None
         if lock is None:
             return
         with lock:
@@ -224,53 +204,42 @@ class Scheduler:
         for request in requests:
             match request:
                 case StopRequest(by=by, reason=reason, cause=kind):
-                    cause = cause_of_stop(by=by, reason=reason, kind=kind)
-                    end = Ended(at=time.time(), status=Status.STOPPED, reason=reason, cause=cause)
-                    return self._end_queued(directory, run, end)
+                    return _stop_queued(directory, run, reason, cause_of_stop(by=by, reason=reason, kind=kind))
                 case EditRequest():
                     run = apply_edit(run, request)
                 case TimeboxRequest():
                     run = with_timebox(run, request)
-                case _:
-                    continue
         directory.write(run, durable=True)
         return run
 
     def _end_unstarted(self, run: Run, reason: str) -> None:
         directory = self._unfinished.directory(run.id)
-        lock = _try_lock(directory)
+        lock = try_lock(directory)
         if lock is None:
             return
         with lock:
             run = directory.read()
             if isinstance(run.state, Queued):
-                cause = cause_of_unmet_dependency(reason)
-                end = Ended(at=time.time(), status=Status.STOPPED, reason=reason, cause=cause)
-                run = self._end_queued(directory, run, end)
+                run = _stop_queued(directory, run, reason, cause_of_unmet_dependency(reason))
             self._unfinished.put(run)
 
-    def _end_queued(self, directory: RunDirectory, run: Run, end: Ended) -> Run:
-        run = run.to(end)
-        directory.write(run, durable=True)
-        directory.append_event("ended", end.reason or "", time=end.at, status=end.status)
-        directory.delete_environment()
-        return run
+
+def _stop_queued(directory: RunDirectory, run: Run, reason: str, cause: Cause) -> Run:
+    end = Ended(at=time.time(), status=Status.STOPPED, reason=reason, cause=cause)
+    run = run.to(end)
+    directory.write(run, durable=True)
+    directory.append_event("ended", reason, time=end.at, status=end.status)
+    directory.delete_environment()
+    return run
 
 
-def _try_lock(directory: RunDirectory) -> Lock | None:
-    try:
-        return directory.try_lock()
-    except FileNotFoundError:
-        return None  # removed at this moment
-
-
-def _backoff(run: Run, now: float) -> HoldReason | None:
+def _backoff(run: Run, now: float) -> tuple[HoldReason, ...]:
     state = run.state
     if not isinstance(state, Queued) or state.not_before is None or state.not_before <= now:
-        return None
+        return ()
     seconds = state.not_before - now
     message = f"{state.reason or 'again'} in {seconds:.0f} s"
-    return HoldReason(check=Check.STARTS, figure=round(seconds, 1), limit=0, message=message)
+    return (HoldReason(check=Check.STARTS, figure=round(seconds, 1), limit=0, message=message),)
 
 
 def _admission_message(placement: Placement) -> str:

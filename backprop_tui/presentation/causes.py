@@ -13,7 +13,7 @@ _UNEXPLAINED = (None, "unknown", "killed_by_signal")
 
 
 def cause_text(record: JsonObject) -> str:
-    """Why a run that nobody wanted to end has ended; empty where nothing is known."""
+    """Why a run ended that was not asked to; empty where the cause is unknown."""
     cause: dict[str, Any] = record.get("cause") or {}
     if cause.get("summary"):
         return sanitize(str(cause["summary"]))
@@ -45,7 +45,6 @@ def exit_text(record: JsonObject) -> str:
 
 
 def _out_of_memory(evidence: str) -> str | None:
-    """The requested and the free memory of PyTorch's message; None for another message."""
     asked = re.search(r"[Tt]ried to allocate ([\d.]+) ?([KMGT]i?B)", evidence)
     free = re.search(r"of which ([\d.]+) ?([KMGT]i?B) is free|([\d.]+) ?([KMGT]i?B) free", evidence)
     if asked is None:

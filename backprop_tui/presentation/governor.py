@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.governor.governor_state import GovernorMode, GovernorState
+from backprop_tui.domain.governor.reasons import Check
 from backprop_tui.domain.governor.tokens import ROUNDING
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 
 OPEN, WAITING, CONSERVATIVE, HELD, STARTING = "open", "waiting", "conservative", "held", "starting"
-_STATES = {
-    GovernorMode.OPEN.value: OPEN,
-    GovernorMode.HOLDING.value: WAITING,
-    GovernorMode.CONSERVATIVE.value: CONSERVATIVE,
-}
+_STATES = {GovernorMode.OPEN: OPEN, GovernorMode.HOLDING: WAITING, GovernorMode.CONSERVATIVE: CONSERVATIVE}
 _TITLES = {OPEN: "queue open", HELD: "queue held"}
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GovernorLine:
-    """`state` is one of the constants of this module; the clauses stand with the most blocking reason first."""
+    """`state` is one of the constants of this module; the most blocking reason comes first."""
 
     state: str
     clauses: tuple[str, ...]
 
     @property
     def title(self) -> str:
-        """The state as people read it."""
         return _TITLES.get(self.state, self.state)
 
 
@@ -38,32 +32,26 @@ def governor_line(governor: GovernorState | None) -> GovernorLine:
         return GovernorLine(state=STARTING, clauses=("the background process",))
     if governor.queue_held:
         return held_line(governor.active)
-    state = state_of(governor.state)
+    state = _STATES[governor.state]
     if state != OPEN:
         return GovernorLine(state=state, clauses=tuple(sanitize(reason.message) for reason in governor.reasons))
     if not governor.waiting and not governor.active:
         return GovernorLine(state=state, clauses=("nothing is waiting",))
-    return GovernorLine(
-        state=state,
-        clauses=room_clauses(governor.active, governor.max_parallel, governor.start_tokens),
-    )
+    room = room_clauses(governor.active, governor.max_parallel, governor.start_tokens)
+    return GovernorLine(state=state, clauses=room)
 
 
 def held_line(active: int) -> GovernorLine:
-    """The line while a person holds the queue."""
     still_running = f", {active} still running" if active else ""
     return GovernorLine(state=HELD, clauses=(f"nothing new starts{still_running}", "H releases"))
 
 
-def state_of(mode: str) -> str:
-    """The state for a mode of the public JSON."""
-    return _STATES.get(mode, mode)
-
-
-def state_title(mode: str, checks: Sequence[str]) -> str:
-    """The state for a mode and the checks that hold runs, as people read it."""
-    state = HELD if "queue_held" in checks else state_of(mode)
-    return GovernorLine(state=state, clauses=()).title
+def status_clauses(governor: GovernorState) -> list[str]:
+    """The state with the room that is left, then every reason that holds runs."""
+    is_held = any(reason.check is Check.QUEUE_HELD for reason in governor.reasons)
+    title = GovernorLine(state=HELD if is_held else _STATES[governor.state], clauses=()).title
+    room = ", ".join(room_clauses(governor.active, governor.max_parallel, governor.start_tokens))
+    return [f"{title}: {room}", *(reason.message for reason in governor.reasons)]
 
 
 def room_clauses(active: int, max_parallel: int, start_tokens: float | None) -> tuple[str, ...]:

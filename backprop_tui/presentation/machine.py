@@ -20,14 +20,12 @@ def short_gpu_model(name: str) -> str:
 
 
 def no_gpu_note(readings: Readings, *, gpus_known: bool) -> str:
-    """Why no GPU is listed."""
     if readings.probe_problem is not None:
         return f"GPUs unknown: {sanitize(readings.probe)}: {sanitize(readings.probe_problem)}"
     return "no GPU · runs use the CPU" if gpus_known else "the driver has not answered yet"
 
 
 def gpu_problem(problem: str | None, age_seconds: float, now: float) -> str:
-    """Why a GPU shows no readings, and since when."""
     since = f" since {durations.clock(now - age_seconds)}" if age_seconds >= 1 else ""
     reason = f" · {sanitize(problem)}" if problem else ""
     return f"not answering{since}{reason}"
@@ -45,7 +43,6 @@ def foreign_process(process: GpuProcess) -> str:
 
 
 def host_line(host: HostReading) -> str:
-    """The host in one line."""
     cores = "" if host.cores is None else f" on {plain(host.cores)} cores"
     ram = "-" if host.ram_total_bytes is None else numbers.memory(used_ram(host), host.ram_total_bytes)
     parts = [
@@ -62,6 +59,5 @@ def load(load_1m: float | None) -> str:
 
 
 def used_ram(host: HostReading) -> int | None:
-    """The RAM that is not available, in bytes; None where it was not read."""
     total, available = host.ram_total_bytes, host.ram_available_bytes
     return None if total is None or available is None else max(0, total - available)

@@ -1,4 +1,4 @@
-"""The states of a run. Both front ends show the words of the public status; here is what follows from them."""
+"""What the public status of a run means for its display: whether it is a problem, whether it is held back."""
 
 from __future__ import annotations
 

@@ -28,18 +28,14 @@ class GpuProbe(Protocol):
         """The name that `--gpu-probe` takes."""
 
     def open(self) -> None:
-        """Prepare for measuring, within the probe's own time limit.
-
-        Raises:
-            ProbeUnavailable: the probe cannot be used.
-        """
+        """Prepares for measuring, within the probe's own time limit. Raises: ProbeUnavailable."""
 
     def read(self, seconds: float) -> tuple[GpuReading, ...]:
-        """Measure all GPUs, by index, in about `seconds` at most; a GPU that takes longer keeps its last reading.
+        """Measures all GPUs, by index, in about `seconds` at most; a GPU that takes longer keeps its last reading.
 
         Raises:
             ProbeUnavailable: the driver or tool is gone or broken as a whole.
         """
 
     def close(self) -> None:
-        """Release the resources of `open`, unless that would hang."""
+        """Releases the resources of `open`, unless that would hang."""

@@ -9,7 +9,6 @@ STDERR = 2
 
 
 def note(message: str) -> None:
-    """Logs one line."""
     try:
         os.write(STDERR, f"{message}\n".encode("utf-8", "backslashreplace"))
     except OSError:
@@ -17,5 +16,4 @@ def note(message: str) -> None:
 
 
 def note_exception(error: BaseException) -> None:
-    """Logs an exception with its traceback."""
     note("".join(traceback.format_exception(error)).rstrip())

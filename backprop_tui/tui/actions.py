@@ -35,39 +35,23 @@ class Scope(StrEnum):
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """Something that a key does.
+    """Something that a key does."""
 
-    Args:
-        id: Name, unique within the scope; also the id of the binding.
-        scope: Who carries it out.
-        keys: Textual's names of the keys; empty for an action that is only listed on the help page.
-        shown: The keys as people read them; the first word stands in the footer.
-        short: Text in the footer.
-        help: Text on the help page; empty: not listed there.
-        title: Text in the command palette, by default the help text; empty: not offered there.
-        section: Where the help page lists it.
-        method: Textual's action string; None: the id.
-        statuses: Statuses of the runs it applies to; None: it is not about runs, or applies to all.
-        refusal: Message when none of the chosen runs has such a status.
-        with_runs: Whether it applies only while there are runs (True) or only while there are none (False).
-    """
-
-    id: str
-    scope: Scope = Scope.MAIN
-    keys: tuple[str, ...]
-    shown: str
-    short: str
-    help: str = ""
-    title: str = ""
-    section: str = ""
-    method: str | None = None
-    statuses: AbstractSet[Status] | None = None
-    refusal: str = ""
-    with_runs: bool | None = None
+    id: str  # unique within the scope; also the id of the binding
+    scope: Scope = Scope.MAIN  # who carries it out
+    keys: tuple[str, ...]  # Textual's names; empty for an action that is only listed on the help page
+    shown: str  # the keys as people read them; the first word is shown in the footer
+    short: str  # text in the footer
+    help: str = ""  # text on the help page; empty: not listed there
+    title: str = ""  # text in the command palette; empty: not offered there
+    section: str = ""  # of the help page
+    method: str | None = None  # Textual's action string; None: the id
+    statuses: AbstractSet[Status] | None = None  # of the runs it applies to; None: it is not about runs, or about all
+    refusal: str = ""  # message when none of the chosen runs has such a status
+    with_runs: bool | None = None  # applies only while there are runs (True), or only while there are none (False)
 
     @property
     def command(self) -> str:
-        """The string that Textual runs."""
         return self.method or self.id
 
     @property
@@ -106,12 +90,13 @@ def _group(section: str, *actions: dict[str, Any], scope: Scope = Scope.MAIN) ->
     return tuple(Action(section=section, scope=scope, **fields) for fields in actions)
 
 
+_PALETTE = "app.command_palette"
+_NEXT: dict[str, Any] = {"shown": "]", "method": "turn_tab(1)"}
+_PREVIOUS: dict[str, Any] = {"shown": "[", "method": "turn_tab(-1)"}
 _ANYWHERE = _group(
     ANYWHERE,
     _action("help", "question_mark", "all keys", "this page", "Show all keys", shown="?"),
-    _action(
-        "palette", "ctrl+p colon", "commands", "command palette", "", shown="ctrl+p :", method="app.command_palette"
-    ),
+    _action("palette", "ctrl+p colon", "commands", "command palette", "", shown="ctrl+p :", method=_PALETTE),
     _action("next_pane", "tab", "pane", "next pane", "Go to the next pane", method="other_pane"),
     _action("previous_pane", "shift+tab", "pane", "previous pane", "Go to the previous pane", method="other_pane"),
     _action("tab_1", "1", "log", "tab: log", "Show the log", method="tab(0)"),
@@ -119,17 +104,9 @@ _ANYWHERE = _group(
     _action("tab_3", "3", "resources", "tab: resources", "Show resources", method="tab(2)"),
     _action("tab_4", "4", "details", "tab: details", "Show details", method="tab(3)"),
     _action("tab_5", "5", "events", "tab: events", "Show events", method="tab(4)"),
+    _action("next_tab", "right_square_bracket", "next tab", "next tab", "Show the next tab", **_NEXT),
     _action(
-        "next_tab", "right_square_bracket", "next tab", "next tab", "Show the next tab", shown="]", method="turn_tab(1)"
-    ),
-    _action(
-        "previous_tab",
-        "left_square_bracket",
-        "previous tab",
-        "previous tab",
-        "Show the previous tab",
-        shown="[",
-        method="turn_tab(-1)",
+        "previous_tab", "left_square_bracket", "previous tab", "previous tab", "Show the previous tab", **_PREVIOUS
     ),
     _action("zoom", "plus", "zoom", "zoom the pane", shown="+"),
     _action("unzoom", "underscore", "unzoom", "unzoom", "Unzoom the pane", shown="_"),
@@ -159,7 +136,12 @@ _MOVE = _group(
     _action("open", "enter", "open", "into the run, and back", "Open the run, or go back"),
 )
 _ON_UNFINISHED: dict[str, Any] = {"statuses": UNFINISHED, "refusal": "Nothing selected is running or waiting"}
+_ON_RUNNING: dict[str, Any] = {"statuses": ACTIVE - {Status.STOPPING}, "refusal": "Only running runs can be paused"}
+_ON_TIMED: dict[str, Any] = {"statuses": UNFINISHED, "refusal": "This run has ended. r resumes it"}
 _ON_QUEUED: dict[str, Any] = {"statuses": {Status.QUEUED}, "refusal": "Only a waiting run can be moved"}
+_LATER: dict[str, Any] = _ON_QUEUED | {"method": "move_in_queue(1)"}
+_SOONER: dict[str, Any] = _ON_QUEUED | {"method": "move_in_queue(-1)"}
+_FAILED: dict[str, Any] = {"statuses": {Status.FAILED, Status.LOST}, "refusal": "None of its runs failed"}
 _ON_ENDED: dict[str, Any] = {"statuses": ENDED, "refusal": "Stop it first"}
 _RUNS = _group(
     RUNS,
@@ -167,44 +149,12 @@ _RUNS = _group(
     _action("copy_as_new", "N", "copy as new", "new run like this one", "Start a new run like this one"),
     _action("stop", "s", "stop", "stop, saving first", "Stop the run, saving first", **_ON_UNFINISHED),
     _action("kill", "S", "kill", "kill now", "Kill the run now", **_ON_UNFINISHED),
-    _action(
-        "pause",
-        "p",
-        "pause",
-        "pause, continue",
-        "Pause or continue the run",
-        statuses=ACTIVE - {Status.STOPPING},
-        refusal="Only running runs can be paused",
-    ),
+    _action("pause", "p", "pause", "pause, continue", "Pause or continue the run", **_ON_RUNNING),
     _action("resume", "r", "resume", "resume or retry", "Resume or retry the run", **_ON_ENDED),
-    _action(
-        "time",
-        "t",
-        "time",
-        "more time",
-        "Give the run more time",
-        statuses=UNFINISHED,
-        refusal="This run has ended. r resumes it",
-    ),
+    _action("time", "t", "time", "more time", "Give the run more time", **_ON_TIMED),
     _action("edit", "e", "edit", "edit", "Edit name, tags, limits", with_runs=True),
-    _action(
-        "later",
-        "J",
-        "later",
-        "later in the queue",
-        "Move the run later in the queue",
-        method="move_in_queue(1)",
-        **_ON_QUEUED,
-    ),
-    _action(
-        "sooner",
-        "K",
-        "sooner",
-        "sooner in the queue",
-        "Move the run sooner in the queue",
-        method="move_in_queue(-1)",
-        **_ON_QUEUED,
-    ),
+    _action("later", "J", "later", "later in the queue", "Move the run later in the queue", **_LATER),
+    _action("sooner", "K", "sooner", "sooner in the queue", "Move the run sooner in the queue", **_SOONER),
     _action("remove", "d", "remove", "remove ended runs", **_ON_ENDED, with_runs=True),
     _action("mark", "space", "mark", "mark", "Mark the run"),
     _action("compare", "c", "compare", "compare marked runs"),
@@ -221,13 +171,7 @@ _EMPTY = _group(
 _GROUP = _group(
     GROUP,
     _action(
-        "retry_group",
-        "R",
-        "retry failed",
-        "retry its failed runs",
-        "Retry the failed runs of the group",
-        statuses={Status.FAILED, Status.LOST},
-        refusal="None of its runs failed",
+        "retry_group", "R", "retry failed", "retry its failed runs", "Retry the failed runs of the group", **_FAILED
     ),
     _action("best", "b", "best", "go to its best run", "Go to the best run of the group"),
 )
@@ -247,15 +191,7 @@ _CHARTS = _group(
     _action("metrics_grid", "M", "grid", "grid of all, and back", "Show a grid of all metrics, or one"),
     _action("export", "E", "export", "export CSV", "Export metrics as CSV"),
 )
-MAIN_ACTIONS = (
-    *_ANYWHERE,
-    *_MOVE,
-    *_RUNS,
-    *_EMPTY,
-    *_GROUP,
-    *_LOG,
-    *_CHARTS,
-)
+MAIN_ACTIONS = (*_ANYWHERE, *_MOVE, *_RUNS, *_EMPTY, *_GROUP, *_LOG, *_CHARTS)
 
 LOG_ACTIONS = _group(
     LOG,
@@ -386,7 +322,6 @@ _ACTIVE_GROUP = ("fold", "unfold", "stop", "pause", "mark", "retry_group", "best
 
 
 def bindings(actions: Iterable[Action]) -> list[BindingType]:
-    """Return the bindings of a screen or widget."""
     return [action.binding for action in actions if action.keys]
 
 

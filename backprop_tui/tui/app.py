@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from textual import events, on
 from textual.app import App, SystemCommand
@@ -17,34 +17,18 @@ from textual.notifications import Notify
 from textual.screen import Screen
 
 from backprop_tui.domain.formatting import counted
+from backprop_tui.tui.absence import WindowFocus
 from backprop_tui.tui.actions import MAIN_ACTIONS
-from backprop_tui.tui.bridge import DigestReady, Post, RunsEnded, StoreFailed, StoreRead
+from backprop_tui.tui.bridge import Bridge, DigestReady, RunsEnded, StoreFailed, StoreRead
 from backprop_tui.tui.charts.source import ChartSource, NoCharts
-from backprop_tui.tui.focus import WindowFocus
-from backprop_tui.tui.notifications.run_ends import summarize_ends
-from backprop_tui.tui.preferences import Preferences
-from backprop_tui.tui.requests import Desk
+from backprop_tui.tui.commands import CommandRunner
+from backprop_tui.tui.notifications import summarize_ends
 from backprop_tui.tui.screens.main import MainScreen
-from backprop_tui.tui.screens.panes_screen import StoreBridge
-from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.textual_patches.key_order import KeyHandled, KeyOrPaste, KeyQueue
-from backprop_tui.tui.theme import DARK, TERMINAL_BACKGROUND, THEMES, theme_colours
+from backprop_tui.tui.theme import DARK, TERMINAL_BACKGROUND, THEMES, Preferences, theme_colours
 
 _SECOND_INTERRUPT_SECONDS = 2.0
 _MAX_TOASTS = 3
-
-
-class AppBridge(StoreBridge, Protocol):
-    """The bridge to the store, as the application uses it."""
-
-    def first(self) -> Snapshot:
-        """Return what is known before the first paint."""
-
-    async def follow(self, post: Post) -> None:
-        """Post what is new until cancelled."""
-
-    def close(self) -> None:
-        """Stop reading."""
 
 
 class Dashboard(App[int]):
@@ -59,8 +43,8 @@ class Dashboard(App[int]):
 
     def __init__(
         self,
-        bridge: AppBridge,
-        desk: Desk,
+        bridge: Bridge,
+        commands: CommandRunner,
         preferences: Preferences,
         *,
         charts: ChartSource | None = None,
@@ -72,7 +56,7 @@ class Dashboard(App[int]):
         self._window_focus = focus or WindowFocus()
         self._charts = charts or NoCharts()
         self._bridge = bridge
-        self._desk = desk
+        self._commands = commands
         self._preferences = preferences
         self._selected_run = selected_run
         self._interrupted_at = float("-inf")
@@ -97,7 +81,6 @@ class Dashboard(App[int]):
         self.stylesheet.set_variables(self.get_css_variables())
 
     def get_css_variables(self) -> dict[str, str]:
-        """Add our colours, derived from the theme where it does not name them."""
         variables = super().get_css_variables()
         self.theme_variables = theme_colours(variables) | variables
         return self.theme_variables
@@ -107,7 +90,7 @@ class Dashboard(App[int]):
         self._main = MainScreen(
             self._bridge.first(),
             self._bridge,
-            self._desk,
+            self._commands,
             self._charts,
             glyphs=self._preferences.glyphs,
             selected_run=self._selected_run,
@@ -131,7 +114,7 @@ class Dashboard(App[int]):
 
     @on(StoreFailed)
     def _store_failed(self, message: StoreFailed) -> None:
-        self._main.fail(message.words)
+        self._main.fail(message.reason)
 
     @on(DigestReady)
     def _remembered(self, message: DigestReady) -> None:
@@ -146,7 +129,7 @@ class Dashboard(App[int]):
     def _runs_ended(self, message: RunsEnded) -> None:
         lines = summarize_ends([end for end in message.ends if not end.stopped_by_user], _MAX_TOASTS)
         for line in lines:
-            self._main.tell(line, bad=any(end.is_problem and line == end.words for end in message.ends))
+            self._main.tell(line, bad=any(end.is_problem and line == end.text for end in message.ends))
         if message.problem is not None:
             self._main.tell(message.problem, bad=True)
         if self._window_focus.is_unseen and self._driver is not None:
@@ -228,7 +211,6 @@ class Dashboard(App[int]):
             yield SystemCommand(f"Theme {name}", "colours of the dashboard", partial(self._use_theme, name))
 
     def action_command_palette(self) -> None:
-        """Open our palette, unless it is open."""
         from backprop_tui.tui.textual_patches.command_palette import Palette  # not before it is opened: slow to import
 
         if not isinstance(self.screen, Palette):

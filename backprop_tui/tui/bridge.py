@@ -19,13 +19,10 @@ from backprop_tui.launchers.sampler_process import SamplerProcess
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.probes.logout import LogoutPolicy, logout_policy, user_name
 from backprop_tui.store.home import Home
-from backprop_tui.tui.digest.absence import AbsenceTracker
-from backprop_tui.tui.digest.history import AbsenceDigest
-from backprop_tui.tui.focus import WindowFocus
-from backprop_tui.tui.notifications.command import EndCommand
-from backprop_tui.tui.notifications.run_ends import RunEnd, ends_between
+from backprop_tui.tui.absence import AbsenceDigest, AbsenceTracker, WindowFocus
+from backprop_tui.tui.notifications import EndCommand, RunEnd, ends_between
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.store_reader.reader import StoreReader
+from backprop_tui.tui.store_reader import StoreReader
 
 Post = Callable[[Message], object]
 
@@ -42,11 +39,11 @@ class StoreRead(Message):
 
 
 class StoreFailed(Message):
-    """The store cannot be read, or the supervisor or sampler cannot be started; `words` says why."""
+    """The store cannot be read, or the supervisor or sampler cannot be started."""
 
-    def __init__(self, words: str) -> None:
+    def __init__(self, reason: str) -> None:
         super().__init__()
-        self.words = words
+        self.reason = reason
 
 
 class DigestReady(Message):
@@ -75,14 +72,14 @@ class Bridge:
         home: Home,
         config_path: str,
         seconds: float,
-        attention: WindowFocus | None = None,
+        focus: WindowFocus | None = None,
         *,
         is_demo: bool = False,
         end_command: EndCommand | None = None,
     ) -> None:
         """`seconds` is the polling interval."""
-        self._attention = attention or WindowFocus()
-        self._absence = AbsenceTracker(home, self._attention)
+        self._focus = focus or WindowFocus()
+        self._absence = AbsenceTracker(home, self._focus)
         self._end_command = end_command
         self._digest_requested = False
         self._is_demo = is_demo
@@ -116,7 +113,6 @@ class Bridge:
             self._wake_up.set()
 
     def look(self) -> None:
-        """Polls immediately."""
         self._wake_up.set()
 
     def request_digest(self) -> None:
@@ -149,7 +145,7 @@ class Bridge:
     @property
     def pause_seconds(self) -> float:
         """The pause between two polls, unless it is woken up."""
-        return max(self.seconds, UNFOCUSED_SECONDS) if self._attention.is_unfocused else self.seconds
+        return max(self.seconds, UNFOCUSED_SECONDS) if self._focus.is_unfocused else self.seconds
 
     def close(self) -> None:
         """Stops the bridge's own sampler, if any; the supervisor continues."""
@@ -179,7 +175,7 @@ class Bridge:
         if not ends:
             return
         problem = None
-        if self._end_command is not None and self._attention.is_unseen:
+        if self._end_command is not None and self._focus.is_unseen:
             try:
                 problem = self._end_command.run(ends)
             except StorageFailed as error:  # the ends are shown nevertheless
@@ -222,9 +218,8 @@ class Bridge:
         return self._logout
 
     def _is_news(self, now: Snapshot) -> bool:
-        """Whether the state changed, or something is shown that changes with time."""
         last = self._last
-        if last is None or _content(last) != _content(now):
+        if last is None or replace(last, moment=now.moment) != now:
             return True
         if int(last.moment.wall // 60) != int(now.moment.wall // 60):
             return True
@@ -238,18 +233,3 @@ class Bridge:
         except OSError:
             return "no file: it cannot be written"
         return path
-
-
-def _content(snapshot: Snapshot) -> tuple[object, ...]:
-    """Everything but the time."""
-    return (
-        snapshot.runs,
-        snapshot.total,
-        snapshot.governor,
-        snapshot.supervisor_pid,
-        snapshot.queue_held,
-        snapshot.sample,
-        snapshot.histories,
-        snapshot.opened,
-        snapshot.logout,
-    )

@@ -8,25 +8,42 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.errors import BackpropError, InternalError, StorageFailed, UsageError
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.presentation.run_details import with_tilde
+from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
-from backprop_tui.tui.new_run.verdict import Verdict, verdict_from
 
 # The client's modules are loaded when they are first used, because the dashboard must start quickly.
 if TYPE_CHECKING:
+    from backprop_tui.client.command_line import Program
     from backprop_tui.client.control import AnyControlRequest
+    from backprop_tui.client.dry_run import RunPreview
     from backprop_tui.client.run_request import RunRequest
     from backprop_tui.config.load import Settings
 
 ResultT = TypeVar("ResultT")
-# Parses the words that follow `run` on a command line; raises UsageError.
-RunParser = Callable[[Sequence[str]], "RunRequest"]
+
+
+class CommandLine(Protocol):
+    """What the dashboard uses of the command line; `main` passes it, since the two front ends do not import each other.
+
+    Every method raises BackpropError when it cannot do what is asked.
+    """
+
+    def parse_run(self, words: Sequence[str]) -> RunRequest:
+        """Parses the words that follow `run`."""
+
+    def status(self, session: ClientSession) -> JsonObject:
+        """Returns what `status --json` writes."""
+
+    def doctor(self, session: ClientSession) -> Sequence[str]:
+        """Checks the machine; returns the lines that `doctor` writes."""
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +53,20 @@ class CommandResult:
     done: bool
     message: str
     run_ids: tuple[str, ...] = ()
-    lines: tuple[str, ...] = ()  # the whole output, for `output_of`
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """How many of so many `runs` would start now.
+
+    `message` is about the first that would not, else about the first. `python` is the interpreter with how it was
+    found, None if there is no script.
+    """
+
+    starts: int
+    runs: int
+    message: str
+    python: str | None = None
 
 
 class CommandRunner:
@@ -45,42 +75,31 @@ class CommandRunner:
     A request that a run's guardian has to fulfil is recorded at once and obeyed even if the dashboard is closed.
     """
 
-    def __init__(self, home: Home, config_path: str, parse_run: RunParser | None = None) -> None:
+    def __init__(self, home: Home, config_path: str, command_line: CommandLine | None = None) -> None:
         self.config_path = config_path
-        self._environment = os.environ | {"BACKPROP_HOME": home.root, "BACKPROP_HOST": home.host}
-        self._session = ClientSession(home=home, config_path=config_path, environment=self._environment)
-        self._parse_run = parse_run
+        environment = os.environ | {"BACKPROP_HOME": home.root, "BACKPROP_HOST": home.host}
+        self._session = ClientSession(home=home, config_path=config_path, environment=environment)
+        self._command_line = command_line
         self._unrecorded: set[threading.Event] = set()  # of the calls in progress
 
     async def stop(self, run_ids: Sequence[str], *, now: bool = False, after_checkpoint: bool = False) -> CommandResult:
         """Stops runs and returns when they have ended; `now` kills them without time to save."""
+        from backprop_tui.client.control import stop_requests
 
-        def requests() -> Sequence[AnyControlRequest]:
-            from backprop_tui.client.control import stop_requests
-
-            return stop_requests(self._session, run_ids, now=now, after_checkpoint=after_checkpoint)
-
-        return await self._control(requests, "killed" if now else "stopped")
+        return await self._control(
+            lambda: stop_requests(self._session, run_ids, now=now, after_checkpoint=after_checkpoint),
+            "killed" if now else "stopped",
+        )
 
     async def pause(self, run_ids: Sequence[str]) -> CommandResult:
-        """Pauses running runs."""
+        from backprop_tui.client.control import pause_requests
 
-        def requests() -> Sequence[AnyControlRequest]:
-            from backprop_tui.client.control import pause_requests
-
-            return pause_requests(self._session, run_ids)
-
-        return await self._control(requests, "paused")
+        return await self._control(lambda: pause_requests(self._session, run_ids), "paused")
 
     async def continue_(self, run_ids: Sequence[str]) -> CommandResult:
-        """Continues paused runs."""
+        from backprop_tui.client.control import continue_requests
 
-        def requests() -> Sequence[AnyControlRequest]:
-            from backprop_tui.client.control import continue_requests
-
-            return continue_requests(self._session, run_ids)
-
-        return await self._control(requests, "continued")
+        return await self._control(lambda: continue_requests(self._session, run_ids), "continued")
 
     async def edit(
         self,
@@ -93,13 +112,7 @@ class CommandRunner:
         max_run_seconds: float | None = None,
     ) -> CommandResult:
         """Changes what is given; `max_run_seconds` may be infinite, which is no limit."""
-
-        def requests() -> Sequence[AnyControlRequest]:
-            from backprop_tui.client.control import edit_requests
-
-            return edit_requests(self._session, run_ids, edit, timebox)
-
-        from backprop_tui.client.control import edit_summary
+        from backprop_tui.client.control import edit_requests, edit_summary
         from backprop_tui.domain.requests import EditRequest, TimeboxRequest
 
         timebox = None
@@ -108,7 +121,10 @@ class CommandRunner:
         unique_tags = None if tags is None else tuple(dict.fromkeys(tag for tag in tags if tag))
         given = EditRequest(name=name, tags=unique_tags, note=note, priority=priority)
         edit = None if given == EditRequest() else given
-        return await self._control(requests, edit_summary(edit, timebox), shows_end=False)
+        summary = edit_summary(edit, timebox)
+        return await self._control(
+            lambda: edit_requests(self._session, run_ids, edit, timebox), summary, shows_end=False
+        )
 
     async def resume(self, run_ids: Sequence[str]) -> CommandResult:
         """Queues ended runs again, each from its newest sound checkpoint, with the options that it had."""
@@ -132,19 +148,19 @@ class CommandRunner:
 
         return await self._run(work)
 
-    async def submit(self, request: RunRequest | Sequence[str]) -> CommandResult:
-        """Queues new runs; the words of a command line are parsed first."""
+    async def submit(self, words: Sequence[str]) -> CommandResult:
+        """Queues new runs; the words are those that follow `run` on a command line."""
 
         def work() -> CommandResult:
             from backprop_tui.client.submit import submit
 
-            run_ids = submit(self._session, self._request(request))
+            run_ids = submit(self._session, self._cli.parse_run(words))
             return CommandResult(done=True, message=f"queued {' '.join(run_ids)}", run_ids=tuple(run_ids))
 
         return await self._run(work)
 
-    async def dry_run(self, request: RunRequest | Sequence[str]) -> Verdict:
-        """What the governor would decide now about new runs.
+    async def dry_run(self, words: Sequence[str]) -> Verdict:
+        """What the governor would decide now about these new runs.
 
         Raises:
             BackpropError: the request is refused.
@@ -154,10 +170,10 @@ class CommandRunner:
             from backprop_tui.client.dry_run import preview_runs
             from backprop_tui.client.submit import plan
 
-            planned = plan(self._session, self._request(request))
+            planned = plan(self._session, self._cli.parse_run(words))
             return verdict_from(planned.program, preview_runs(self._session, planned.runs))
 
-        return await self._in_thread(lambda _: work())
+        return await self._in_thread(work)
 
     async def move(self, run_id: str, place: int) -> CommandResult:
         """Moves a queued run to a place in its queue, 1 being the first."""
@@ -171,28 +187,17 @@ class CommandRunner:
 
         return await self._run(work)
 
-    async def hold(self) -> CommandResult:
-        """Holds the queue of this machine."""
+    async def set_queue(self, *, held: bool) -> CommandResult:
+        """Holds the queue of this machine, or releases it."""
 
         def work() -> CommandResult:
-            from backprop_tui.client.queueing import hold_queue, waiting_runs
+            from backprop_tui.client.queueing import hold_queue, release_queue, waiting_runs
 
-            changed = hold_queue(self._session)
+            if held:
+                state = "Queue held" if hold_queue(self._session) else "The queue was held already"
+            else:
+                state = "Queue released" if release_queue(self._session) else "The queue was not held"
             waiting = len(waiting_runs(self._session))
-            state = "Queue held" if changed else "The queue was held already"
-            return CommandResult(done=True, message=f"{state}. {counted(waiting, 'run')} waiting")
-
-        return await self._run(work)
-
-    async def release(self) -> CommandResult:
-        """Releases the queue of this machine."""
-
-        def work() -> CommandResult:
-            from backprop_tui.client.queueing import release_queue, waiting_runs
-
-            changed = release_queue(self._session)
-            waiting = len(waiting_runs(self._session))
-            state = "Queue released" if changed else "The queue was not held"
             return CommandResult(done=True, message=f"{state}. {counted(waiting, 'run')} waiting")
 
         return await self._run(work)
@@ -215,7 +220,7 @@ class CommandRunner:
         Raises:
             BackpropError: a setting is wrong.
         """
-        return await self._in_thread(lambda _: self._session.settings())
+        return await self._in_thread(self._session.settings)
 
     async def set_config(self, key: str, value: str) -> CommandResult:
         """Writes a setting to the user's configuration file."""
@@ -228,25 +233,21 @@ class CommandRunner:
 
         return await self._run(work)
 
-    async def output_of(self, *words: str) -> CommandResult:
-        """The output of a command that only reads, such as `doctor`; the message is its last line."""
-        from backprop_tui.launchers.own_command import own_command
+    async def status(self) -> JsonObject:
+        """The object that `status --json` writes.
 
-        options = ("--config", self.config_path) if os.path.exists(self.config_path) else ()  # noqa: ASYNC240 - quick
-        process = await asyncio.create_subprocess_exec(
-            *own_command(*options, *words),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=self._environment,
-            start_new_session=True,
-        )
-        output, errors = await process.communicate()
-        done = process.returncode == 0
-        lines = _lines(output)
-        messages = lines if done else _lines(errors) or lines
-        message = messages[-1].removeprefix("backprop-tui: ") if messages else ""
-        return CommandResult(done=done, message=message, lines=tuple(lines))
+        Raises:
+            BackpropError: the state or a setting cannot be read.
+        """
+        return await self._in_thread(lambda: self._cli.status(self._session))
+
+    async def doctor(self) -> Sequence[str]:
+        """Checks the machine and returns lines about it.
+
+        Raises:
+            BackpropError: the state or a setting cannot be read.
+        """
+        return await self._in_thread(lambda: self._cli.doctor(self._session))
 
     def wait_until_recorded(self, seconds: float) -> None:
         """Waits until every call in progress has recorded its request or is done, but no longer than this."""
@@ -254,23 +255,23 @@ class CommandRunner:
         for event in [*self._unrecorded]:
             event.wait(max(0.0, end - time.monotonic()))
 
-    def _request(self, request: RunRequest | Sequence[str]) -> RunRequest:
-        if not isinstance(request, Sequence):
-            return request
-        if self._parse_run is None:
-            raise UsageError("this dashboard cannot start runs from a command line")
-        return self._parse_run(request)
+    @property
+    def _cli(self) -> CommandLine:
+        if self._command_line is None:
+            raise UsageError("this dashboard was opened without the command line")
+        return self._command_line
 
     async def _control(
         self, requests: Callable[[], Sequence[AnyControlRequest]], done: str, *, shows_end: bool = True
     ) -> CommandResult:
         """Makes requests to runs and waits until they are fulfilled; `shows_end` says how those ended that have."""
+        recorded = threading.Event()
 
-        def work(on_recorded: Callable[[], None]) -> CommandResult:
+        def work() -> CommandResult:
             from backprop_tui.client.control import ControlOutcome, Refusal, wait_for_all
             from backprop_tui.domain.status import ENDED
 
-            outcomes = wait_for_all(requests(), on_recorded=on_recorded)
+            outcomes = wait_for_all(requests(), on_recorded=recorded.set)
             for outcome in outcomes:
                 if isinstance(outcome, Refusal):
                     return CommandResult(done=False, message=sanitize(str(outcome.error)))
@@ -283,42 +284,37 @@ class CommandRunner:
             names = [outcome.run.name for outcome in fulfilled.values()]
             return CommandResult(done=True, message=sanitize(f"{_named(names)}: {message}"))
 
-        return await self._result(work)
+        return await self._run(work, recorded)
 
-    async def _run(self, work: Callable[[], CommandResult]) -> CommandResult:
-        return await self._result(lambda _: work())
-
-    async def _result(self, work: Callable[[Callable[[], None]], CommandResult]) -> CommandResult:
+    async def _run(self, work: Callable[[], CommandResult], recorded: threading.Event | None = None) -> CommandResult:
         try:
-            return await self._in_thread(work)
+            return await self._in_thread(work, recorded)
         except BackpropError as error:
             return CommandResult(done=False, message=sanitize(str(error)))
 
-    async def _in_thread(self, work: Callable[[Callable[[], None]], ResultT]) -> ResultT:
+    async def _in_thread(self, work: Callable[[], ResultT], recorded: threading.Event | None = None) -> ResultT:
         """Runs in a daemon thread, which neither a waiting call nor a hanging disk can keep the dashboard waiting for.
 
-        `work` gets a function to call when the request is recorded; the end of the work is taken for that, too.
+        `recorded` is set by the work when its request is recorded, and in any case at its end.
 
         Raises:
             BackpropError: any error of the work.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[ResultT] = loop.create_future()
-        recorded = threading.Event()
-        self._unrecorded.add(recorded)
-
-        def record() -> None:
-            recorded.set()
-            self._unrecorded.discard(recorded)
+        recorded_or_done = recorded or threading.Event()
+        self._unrecorded.add(recorded_or_done)
 
         def run() -> None:
+            settle: Callable[[], None]
             try:
-                finish = partial(_set_result, future, work(record))
-            except Exception as error:  # noqa: BLE001 - handed over to whoever waits for the result
-                finish = partial(_set_error, future, error)
-            record()
+                settle = partial(future.set_result, work())
+            except Exception as error:  # noqa: BLE001 - raised again where the result is awaited
+                settle = partial(future.set_exception, _as_backprop_error(error))
+            recorded_or_done.set()
+            self._unrecorded.discard(recorded_or_done)
             try:
-                loop.call_soon_threadsafe(finish)
+                loop.call_soon_threadsafe(lambda: None if future.done() else settle())
             except RuntimeError:  # the dashboard was closed meanwhile
                 return
 
@@ -326,25 +322,31 @@ class CommandRunner:
         return await future
 
 
-def _set_result(future: asyncio.Future[ResultT], result: ResultT) -> None:
-    if not future.done():
-        future.set_result(result)
-
-
-def _set_error(future: asyncio.Future[ResultT], error: Exception) -> None:
-    if future.done():
-        return
+def _as_backprop_error(error: Exception) -> BackpropError:
+    if isinstance(error, BackpropError):
+        return error
     if isinstance(error, OSError):
         where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
-        error = StorageFailed(f"{where}{error.strerror or error}")
-    elif not isinstance(error, BackpropError):
-        error = InternalError(f"internal error: {type(error).__name__}: {error}")
-    future.set_exception(error)
+        return StorageFailed(f"{where}{error.strerror or error}")
+    return InternalError(f"internal error: {type(error).__name__}: {error}")
 
 
 def _named(names: Sequence[str]) -> str:
     return sanitize(names[0]) if len(names) == 1 else counted(len(names), "run")
 
 
-def _lines(output: bytes) -> list[str]:
-    return [sanitize(line) for line in output.decode("utf-8", "replace").splitlines()]
+def verdict_from(program: Program, previews: Sequence[RunPreview]) -> Verdict:
+    held = [preview for preview in previews if not preview.starts]
+    interpreter = program.interpreter
+    if held:
+        message = "; ".join(held[0].hold_messages)
+    else:
+        gpus = ", ".join(map(str, previews[0].gpu_indices))
+        message = f"starts now on GPU {gpus}" if gpus else "starts now"
+    python = None if interpreter is None else f"{with_tilde(interpreter.path)}: {with_tilde(interpreter.origin)}"
+    return Verdict(
+        starts=len(previews) - len(held),
+        runs=len(previews),
+        message=sanitize(message),
+        python=None if python is None else sanitize(python),
+    )

@@ -58,19 +58,15 @@ def compute_layout(
     gpus: int,
     problem: bool = False,
     zoom: Zoom = Zoom.NONE,
-    opened: bool = False,
-    empty: bool = False,
+    opened: bool = False,  # the selected run was opened on a screen that has no room for it next to the runs
+    empty: bool = False,  # there is no run at all
 ) -> Layout:
-    """Compute the layout of a screen with so many GPUs.
-
-    `opened` says that the selected run was opened on a screen that has no room for it next to the runs, `empty` that
-    there is no run at all.
-    """
+    """Compute the layout of a screen with so many GPUs."""
     minimal = width < 60 or height < 12
     header_only = width < 20 or height < 5
-    form, machine_rows, heading, host_row = _machine(width, height, gpus)
-    if minimal or zoom is not Zoom.NONE:
-        form, machine_rows, heading, host_row = MachineForm.NONE, 0, False, False
+    hides_machine = minimal or zoom is not Zoom.NONE
+    machine = (MachineForm.NONE, 0, False, False) if hides_machine else _machine(width, height, gpus)
+    form, machine_rows, heading, host_row = machine
     governor = 0 if minimal or height < 14 or (zoom is not Zoom.NONE and width < 100) else 1
     problem_rows = 1 if problem and not minimal and height >= 16 and zoom is not Zoom.SELECTED else 0
     footer = 0 if minimal else 1

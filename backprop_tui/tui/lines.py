@@ -16,7 +16,6 @@ _BLANK_CELL: _Cell = (" ", Token.FG, False, False)
 
 
 def width_of(pieces: Iterable[Piece]) -> int:
-    """The width in cells."""
     return sum(cell_len(piece.text) for piece in pieces)
 
 
@@ -25,7 +24,6 @@ def blank(width: int) -> Piece:
 
 
 def text_of(line: Line) -> str:
-    """The text without colours."""
     return "".join(piece.text for piece in line)
 
 
@@ -42,8 +40,12 @@ class LineBuilder:
             self.column += cell_len(text)
         return self
 
+    def extend(self, pieces: Iterable[Piece]) -> LineBuilder:
+        for piece in pieces:
+            self.put(piece.text, piece.token, bold=piece.bold, chosen=piece.chosen)
+        return self
+
     def at(self, column: int) -> LineBuilder:
-        """Fills up with blanks to a column."""
         if column > self.column:
             self.put(" " * (column - self.column))
         return self
@@ -68,10 +70,7 @@ def heading(parts: Sequence[tuple[int, Sequence[Piece]]], width: int, glyphs: Gl
             continue
         if start - 1 > built.column:
             built.put(rule * (start - 1 - built.column), token)
-        built.at(start)
-        for piece in pieces:
-            built.put(piece.text, piece.token, bold=piece.bold, chosen=piece.chosen)
-        built.put(" " if built.column < width else "")
+        built.at(start).extend(pieces).put(" " if built.column < width else "")
     built.put(rule * (width - built.column), token)
     return built.line()
 

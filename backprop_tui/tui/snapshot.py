@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 
+from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.governor.governor_state import GovernorState
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MachineLimits
@@ -12,6 +13,8 @@ from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.probes.logout import LogoutPolicy
 from backprop_tui.probes.readings import Sample
 from backprop_tui.store.fields import JsonObject
+
+RECENT_SECONDS = 86400.0
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,10 @@ class Snapshot:
         """Whether there never was a run; the runs of a demo are about to appear."""
         return not self.runs and not self.total and not self.is_demo
 
+    def ended_recently(self, run: KnownRun) -> bool:
+        """Whether the run ended within the last day."""
+        ended = from_iso(run.record.get("ended_at"))
+        return ended is not None and self.moment.wall - ended < RECENT_SECONDS
+
     def find(self, run_id: str | None) -> KnownRun | None:
-        """The run with that id."""
         return next((run for run in self.runs if run.id == run_id), None)

@@ -19,12 +19,19 @@ from backprop_tui.cli.doctor.machine import (
     check_terminal,
     colours,
 )
-from backprop_tui.cli.doctor.state import check_locks, check_space, check_state, file_system_of
-from backprop_tui.cli.doctor.work import check_index, check_settings, check_work
-from backprop_tui.cli.machine import MachineReadings
+from backprop_tui.cli.doctor.state import (
+    check_index,
+    check_locks,
+    check_settings,
+    check_space,
+    check_state,
+    check_work,
+    file_system_of,
+)
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading, Readings
 from backprop_tui.probes.cgroups import Cgroups
+from backprop_tui.probes.readings import Sample
 from tests.support.commands import Commands
 from tests.support.runs import Runs
 
@@ -250,9 +257,9 @@ def test_colours_and_size_of_a_terminal_are_reported() -> None:
     assert "size" not in levels(check_terminal({"TERM": "xterm"}, size=(0, 0)))
 
 
-def machine(*gpus: GpuReading, problem: str | None = None, known: bool = True) -> MachineReadings:
+def machine(*gpus: GpuReading, problem: str | None = None, known: bool = True) -> Sample:
     readings = Readings(time=1.0, host=HostReading(), gpus=gpus, probe="nvml", probe_problem=problem)
-    return MachineReadings(readings=readings, gpus_known=known, passed_over={"amd": "no card"})
+    return Sample(readings=readings, gpus_known=known, passed_over={"amd": "no card"}, pid=1, boot_id="boot")
 
 
 def gpu(health: GpuHealth, problem: str | None = None) -> GpuReading:

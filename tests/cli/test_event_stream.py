@@ -38,7 +38,7 @@ def test_each_event_is_reported_once(session: Session, runs: Runs) -> None:
     assert listener.hear() == []
     guardian.tells("checkpoint", "at step 5", path="/c", step=5)
     (told,) = listener.hear()
-    assert (told.kind, told.figures["path"], told.figures["step"]) == ("checkpoint", "/c", 5)
+    assert (told.kind, told.values["path"], told.values["step"]) == ("checkpoint", "/c", 5)
 
 
 def test_the_end_comes_last_with_the_whole_run(session: Session, runs: Runs) -> None:
@@ -50,8 +50,8 @@ def test_the_end_comes_last_with_the_whole_run(session: Session, runs: Runs) -> 
     guardian.ends(Status.STOPPED, exit_code=1)
     events = listener.hear()
     assert _kinds(events) == ["stopping", "progress", "ended"]
-    assert events[-1].figures["run"]["status"] == "stopped"
-    assert events[-1].figures["run"]["exit_code"] == 1
+    assert events[-1].values["run"]["status"] == "stopped"
+    assert events[-1].values["run"]["exit_code"] == 1
 
 
 def test_an_attempt_that_is_tried_again_is_no_end(session: Session, runs: Runs) -> None:
@@ -73,7 +73,7 @@ def test_progress_is_reported_at_intervals_with_the_newest_values(session: Sessi
     guardian.measures(3, loss="NaN")
     assert list(story.new_events(10.1 + PROGRESS_SECONDS / 2)) == []
     (told,) = story.new_events(10.1 + PROGRESS_SECONDS)
-    assert (told.figures["step"], told.figures["metrics"]) == (3, {"loss": "NaN", "lr": 0.1})
+    assert (told.values["step"], told.values["metrics"]) == (3, {"loss": "NaN", "lr": 0.1})
 
 
 def test_a_hold_is_reported_when_its_checks_change_and_not_when_a_number_does(session: Session, runs: Runs) -> None:
@@ -93,7 +93,7 @@ def test_a_hold_is_reported_when_its_checks_change_and_not_when_a_number_does(se
     assert listener.hear() == []
     governor_says(("ram", 1.5), ("load", 3.0))
     (told,) = listener.hear()
-    assert [reason["check"] for reason in told.figures["reasons"]] == ["ram", "load"]
+    assert [reason["check"] for reason in told.values["reasons"]] == ["ram", "load"]
 
 
 def test_earlier_events_are_not_reported_again(session: Session, runs: Runs) -> None:

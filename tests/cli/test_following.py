@@ -16,7 +16,7 @@ from backprop_tui.cli.event_stream import Pace
 from backprop_tui.cli.following import Following
 from backprop_tui.cli.presenters import presenter_for
 from backprop_tui.cli.session import Interrupts, Session
-from backprop_tui.client.file_sizes import FileSizes, current_sizes
+from backprop_tui.client.runs import FileSizes, current_sizes
 from backprop_tui.domain.lifecycle import requeue_ended
 from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.run import Cause
@@ -232,7 +232,7 @@ def test_a_run_that_is_not_to_wait_is_taken_back_when_it_is_held(session: Sessio
         return True
 
     following = Following(session, {"abc": FileSizes()}, presenter_for(session, ["abc"]), Interrupts())
-    following.withdraw_when_held(withdraw)
+    following.withdraw = withdraw
     assert following.to_the_end() == 75
     assert taken == ["abc"]
 

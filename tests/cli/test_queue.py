@@ -110,7 +110,7 @@ def test_hold_and_release_ring_the_bell_and_may_be_repeated(
 def test_dry_runs_change_nothing(obey: Commands, runs: Runs, session: Session) -> None:
     runs.queued("a")
     runs.queued("b")
-    assert "would be moved to place 1" in obey("queue", "move", "b", "--to", "1", "--dry-run").out
+    assert "would be moved to position 1" in obey("queue", "move", "b", "--to", "1", "--dry-run").out
     assert "would be given priority 9" in obey("queue", "priority", "b", "9", "--dry-run").out
     assert "would be held" in obey("queue", "hold", "--dry-run").out
     assert order(obey) == ["a", "b"]

@@ -23,12 +23,12 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def player(workspace: Workspace) -> subprocess.Popen[bytes]:
     """A process that was started with the store in its environment."""
     command = (sys.executable, "-S", "-c", "import sys; print(flush=True); sys.stdin.read()")
-    started = subprocess.Popen(
+    process = subprocess.Popen(
         command, env=os.environ | {"BACKPROP_HOME": workspace.home}, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
-    assert started.stdout is not None
-    started.stdout.readline()  # from here on its environment is its own
-    return started
+    assert process.stdout is not None
+    process.stdout.readline()  # its environment is set by now
+    return process
 
 
 def test_an_abandoned_demo_is_removed_with_its_processes() -> None:
@@ -61,12 +61,12 @@ def test_a_process_of_another_store_is_not_touched() -> None:
 
 
 def test_a_link_in_the_temporary_directory_is_not_followed(temporary: Path) -> None:
-    precious = temporary / "precious"
-    precious.mkdir()
-    (precious / "file").touch()
-    os.symlink(precious, temporary / f"backprop-demo-{os.getuid()}-link")
+    target = temporary / "target"
+    target.mkdir()
+    (target / "file").touch()
+    os.symlink(target, temporary / f"backprop-demo-{os.getuid()}-link")
     remove_abandoned()
-    assert (precious / "file").exists()
+    assert (target / "file").exists()
 
 
 def test_the_store_is_private() -> None:

@@ -89,10 +89,10 @@ def test_a_run_that_restarts_is_a_warning(resumed: Resumed) -> None:
 
 
 def test_a_script_that_only_got_an_environment_variable_is_advised_to_use_resume_arg(tmp_path: Path) -> None:
-    untold = Resumed(tmp_path)
-    untold.watch().observe(values(0, 10, 20))
-    assert "--resume-arg" in untold.events()[0][1]
-    check = untold.recorder.live.resume_check
+    resumed = Resumed(tmp_path)
+    resumed.watch().observe(values(0, 10, 20))
+    assert "--resume-arg" in resumed.events()[0][1]
+    check = resumed.recorder.live.resume_check
     assert check is not None
     assert "--resume-arg" in check.message
 
@@ -141,7 +141,7 @@ def test_a_burst_of_lines_is_judged_once(tmp_path: Path, monkeypatch: pytest.Mon
     def undecided(_before: object, after: list[object], **_: object) -> None:
         judged.append(len(after))
 
-    monkeypatch.setattr(resume_watch, "judge", undecided)
+    monkeypatch.setattr(resume_watch, "check_resume", undecided)
     watch.observe([Progress(offset=0, metrics={"lr": 0.1})] * 20_000)
     watch.observe([Progress(offset=0, metrics={"lr": 0.1})])
     assert judged == [400]

@@ -160,7 +160,7 @@ def test_a_large_file_is_sampled_first_and_exact_in_the_end(tmp_path: Path, monk
     _append(path, *(_line(step, -99.0 if step == 4_567 else 1.0) for step in range(9_000)))
     monkeypatch.setattr(metrics_module, "LARGE_BYTES", 10_000)
     monkeypatch.setattr(metrics_module, "SLICE_BYTES", 200_000)
-    monkeypatch.setattr(metrics_module, "_SAMPLE_PLACES", 20)
+    monkeypatch.setattr(metrics_module, "_SAMPLE_PARTS", 20)
     file = MetricsFile(str(path))
     first = file.read()["loss"]
     assert first.count < 1_000

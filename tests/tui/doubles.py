@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
-from backprop_tui.tui.bridge import Post
-from backprop_tui.tui.requests import Said
+from backprop_tui.config.files import Setting
+from backprop_tui.config.keys import KEYS
+from backprop_tui.config.load import Settings
+from backprop_tui.domain.errors import UsageError
+from backprop_tui.store.fields import JsonObject
+from backprop_tui.tui.bridge import Bridge, Post
+from backprop_tui.tui.commands import CommandResult, CommandRunner, Verdict
 from backprop_tui.tui.snapshot import Snapshot
 
 
-@dataclass
-class FakeBridge:
+class FakeBridge(Bridge):
     """Returns the snapshot of the test."""
 
-    now: Snapshot
-    selected: list[str | None] = field(default_factory=list)
-    looks: int = 0
-    recalls: int = 0
-    post: Post | None = None
+    def __init__(self, now: Snapshot) -> None:
+        self.now = now
+        self.selected: list[str | None] = []
+        self.looks = 0
+        self.recalls = 0
+        self.post: Post | None = None
 
     def first(self) -> Snapshot:
         return self.now
@@ -40,12 +47,67 @@ class FakeBridge:
         self.post = None
 
 
-@dataclass
-class FakeDesk:
-    """Records the requests."""
+DONE = CommandResult(done=True, message="done")
 
-    asked: list[tuple[str, ...]] = field(default_factory=list)
 
-    async def ask(self, *words: str) -> Said:
-        self.asked.append(words)
-        return Said(done=True, words="done")
+class FakeCommands(CommandRunner):
+    """Records the requests and returns `result`; `settings`, `status` and `doctor` return what a test sets."""
+
+    def __init__(self, result: CommandResult = DONE) -> None:
+        self.calls: list[tuple[object, ...]] = []
+        self.config_path = "/home/anna/config.toml"
+        self.result = result
+        self.verdict = Verdict(starts=1, runs=1, message="starts now", python="/py: the environment")
+        self.refusal = ""  # of the dry run
+
+    def _record(self, *call: object) -> CommandResult:
+        self.calls.append(call)
+        return self.result
+
+    async def stop(self, run_ids: Sequence[str], *, now: bool = False, after_checkpoint: bool = False) -> CommandResult:
+        return self._record("stop", *run_ids, *["now"] * now, *["after_checkpoint"] * after_checkpoint)
+
+    async def pause(self, run_ids: Sequence[str]) -> CommandResult:
+        return self._record("pause", *run_ids)
+
+    async def continue_(self, run_ids: Sequence[str]) -> CommandResult:
+        return self._record("continue", *run_ids)
+
+    async def edit(self, run_ids: Sequence[str], **changes: Any) -> CommandResult:
+        return self._record("edit", *run_ids, changes)
+
+    async def resume(self, run_ids: Sequence[str]) -> CommandResult:
+        return self._record("resume", *run_ids)
+
+    async def remove(self, run_ids: Sequence[str]) -> CommandResult:
+        return self._record("remove", *run_ids)
+
+    async def move(self, run_id: str, place: int) -> CommandResult:
+        return self._record("move", run_id, place)
+
+    async def set_queue(self, *, held: bool) -> CommandResult:
+        return self._record("hold" if held else "release")
+
+    async def submit(self, words: Sequence[str]) -> CommandResult:
+        result = self._record("run", *words)
+        return replace(result, run_ids=("abcd2345",)) if result.done else result
+
+    async def dry_run(self, words: Sequence[str]) -> Verdict:
+        self._record("dry_run", *words)
+        if self.refusal:
+            raise UsageError(self.refusal)
+        return self.verdict
+
+    async def set_config(self, key: str, value: str) -> CommandResult:
+        return self._record("set_config", key, value)
+
+    async def settings(self) -> Settings:
+        return Settings({name: Setting(key.default, "default") for name, key in KEYS.items()})
+
+    async def status(self) -> JsonObject:
+        self._record("status")
+        return {"host": {}}
+
+    async def doctor(self) -> Sequence[str]:
+        self._record("doctor")
+        return "first line", "second line"

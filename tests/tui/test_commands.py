@@ -11,11 +11,11 @@ from typing import TypeVar
 
 import pytest
 
-from backprop_tui.cli.commands.run import parse_request
 from backprop_tui.cli.session import Session
 from backprop_tui.client.queueing import is_queue_held
 from backprop_tui.domain.errors import NotFound, UsageError
 from backprop_tui.domain.status import Status
+from backprop_tui.main import _CommandLine
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.tui.commands import CommandRunner
 from tests.support.runs import Runs
@@ -29,7 +29,7 @@ ResultT = TypeVar("ResultT")
 
 @pytest.fixture
 def runner(session: Session) -> CommandRunner:
-    return CommandRunner(session.home, session.config_path, parse_request)
+    return CommandRunner(session.home, session.config_path, _CommandLine())
 
 
 def play(work: Awaitable[ResultT]) -> ResultT:
@@ -98,7 +98,7 @@ def test_leaving_waits_no_longer_than_it_may(runner: CommandRunner, monkeypatch:
     monkeypatch.setattr("backprop_tui.client.queueing.hold_queue", lambda _: released.wait(10.0))
 
     async def leave() -> None:
-        task = asyncio.create_task(runner.hold())
+        task = asyncio.create_task(runner.set_queue(held=True))
         await asyncio.sleep(0.05)
         runner.wait_until_recorded(0.05)
         assert not released.is_set()
@@ -137,9 +137,9 @@ def test_a_run_is_moved_in_the_queue(runner: CommandRunner, runs: Runs) -> None:
 
 def test_the_queue_is_held_and_released(runner: CommandRunner, session: Session, runs: Runs) -> None:
     runs.queued("a")
-    assert play(runner.hold()).message == "Queue held. 1 run waiting"
+    assert play(runner.set_queue(held=True)).message == "Queue held. 1 run waiting"
     assert is_queue_held(session.home)
-    assert play(runner.release()).message == "Queue released. 1 run waiting"
+    assert play(runner.set_queue(held=False)).message == "Queue released. 1 run waiting"
     assert not is_queue_held(session.home)
 
 
@@ -167,7 +167,7 @@ def test_a_dry_run_says_what_the_governor_would_decide(
     words = ["--python", sys.executable, "--gpu-probe", "none", "--min-free-ram", "0", "train.py"]
     verdict = play(runner.dry_run(words))
     assert verdict.runs == 1
-    assert (verdict.words == "starts now") == (verdict.starts == 1)  # this machine may be busy
+    assert (verdict.message == "starts now") == (verdict.starts == 1)  # this machine may be busy
     assert verdict.python is not None
     runs.queued("other")
     assert play(runner.dry_run(["-p", "1", "--sweep", "x=1..3", *words])).runs == 3
@@ -208,10 +208,14 @@ def test_any_error_becomes_a_message(
         raise error
 
     monkeypatch.setattr("backprop_tui.client.queueing.hold_queue", fail)
-    assert message in play(runner.hold()).message
+    assert message in play(runner.set_queue(held=True)).message
 
 
-def test_the_output_of_a_command_that_only_reads_is_returned(runner: CommandRunner) -> None:
-    result = play(runner.output_of("list"))
-    assert result.done
-    assert not play(runner.output_of("list", "--nonsense")).done
+def test_status_and_doctor_come_from_the_command_line(runner: CommandRunner) -> None:
+    assert "supervisor" in play(runner.status())
+    assert play(runner.doctor())[-1] == "all is well" or "warning" in play(runner.doctor())[-1]
+
+
+def test_what_needs_the_command_line_is_refused_without_it(session: Session) -> None:
+    with pytest.raises(UsageError):
+        play(CommandRunner(session.home, session.config_path).status())

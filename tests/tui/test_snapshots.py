@@ -16,30 +16,27 @@ from textual.pilot import Pilot
 
 from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.charts.source import NoCharts
+from backprop_tui.tui.commands import CommandRunner, Verdict
 from backprop_tui.tui.glyphs import ASCII, UNICODE, Glyphs
-from backprop_tui.tui.preferences import Preferences
-from backprop_tui.tui.requests import Desk, Said
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.theme import Preferences
 from backprop_tui.tui.widgets.log import LogView
-from tests.tui.doubles import FakeBridge, FakeDesk
+from tests.tui.doubles import FakeBridge, FakeCommands
 from tests.tui.scene import SceneCharts, scene
-from tests.tui.screens.test_settings import ConfigDesk
+from tests.tui.screens.test_settings import FakeConfig
 from tests.tui.snapshots import gpu, sample, snapshot
 
 LOOKS_SECONDS = 20.0
-VERDICT = (
-    "interpreter  /home/anna/nanoGPT/.venv/bin/python: the .venv above the script",
-    "verdict      held: GPU 1 at 84 C, waiting below 80",
-)
 
 
-class RehearsingDesk(FakeDesk):
-    """Says of every draft that it would wait."""
+class HeldCommands(FakeCommands):
+    """Returns for every draft that it would wait."""
 
-    async def ask(self, *words: str) -> Said:
-        self.asked.append(words)
-        return Said(done=True, words=VERDICT[-1], lines=VERDICT)
+    def __init__(self) -> None:
+        super().__init__()
+        python = "/home/anna/nanoGPT/.venv/bin/python: the .venv above the script"
+        self.verdict = Verdict(starts=0, runs=1, message="GPU 1 at 84 C, waiting below 80", python=python)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +49,7 @@ class Look:
     keys: tuple[str, ...] = ()
     theme: str = "backprop-dark"
     glyphs: Glyphs = UNICODE
-    desk: type[Desk] = FakeDesk
+    commands: Callable[[], CommandRunner] = FakeCommands
 
 
 LOOKS = (
@@ -71,10 +68,10 @@ LOOKS = (
     Look(name="compare-100x30", size=(100, 30), gpus=2, keys=("space", "space", "c")),
     Look(name="events-80x24", size=(80, 24), gpus=2, keys=("5", "tab", "plus")),
     Look(name="sorted-100x30", size=(100, 30), gpus=12, keys=("v", "l")),
-    Look(name="new-run-100x30", size=(100, 30), gpus=2, keys=("n", *"train.py"), desk=RehearsingDesk),
+    Look(name="new-run-100x30", size=(100, 30), gpus=2, keys=("n", *"train.py"), commands=HeldCommands),
     Look(name="stop-80x24", size=(80, 24), gpus=2, keys=("s",)),
     Look(name="help-120x40", keys=("question_mark",)),
-    Look(name="settings-100x30", size=(100, 30), keys=("comma",), desk=ConfigDesk),
+    Look(name="settings-100x30", size=(100, 30), keys=("comma",), commands=FakeConfig),
 )
 
 
@@ -133,4 +130,4 @@ def test_an_empty_store_looks_as_it_did(snap_compare: Callable[..., bool]) -> No
 def _app(now: Snapshot, look: Look) -> Dashboard:
     preferences = Preferences(theme=look.theme, glyphs=look.glyphs)
     charts = SceneCharts() if now.runs else NoCharts()
-    return Dashboard(FakeBridge(now), look.desk(), preferences, charts=charts)
+    return Dashboard(FakeBridge(now), look.commands(), preferences, charts=charts)

@@ -170,7 +170,7 @@ def _overheat_request(run: ActiveRun, gpu: GpuReading) -> PauseRequest | StopReq
             return StopRequest(by=BY_HEAT, reason=message, cause=Alarm.OVERHEATED.value)
         case _:
             reason = f"{message}, continues below {plain(continue_below_celsius(limits))}"
-            return PauseRequest(by=BY_HEAT, reason=reason)
+            return PauseRequest(by=BY_HEAT, reason=reason, gpu=gpu.index, celsius=gpu.temperature_celsius)
 
 
 # A pause takes effect, and a reading shows it, before the next run is paused or continued.

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from textual import events, on
+from textual.message import Message
+
+from backprop_tui.tui.actions import BY_ID, Action
 from backprop_tui.tui.lines import LineBuilder, ends, width_of
 from backprop_tui.tui.tokens import Line, Piece, Token
+from backprop_tui.tui.widgets.line_widget import LineWidget
 
 _ALL_KEYS = (Piece("?", Token.ACCENT, bold=True), Piece(" all keys ", Token.MUTED))
 
@@ -17,8 +22,8 @@ def draw_footer(keys: Sequence[tuple[str, str]], width: int, *, note: str = "", 
     if note:
         builder.put(note, Token.WARN).put("   ")
     room = width - width_of(_ALL_KEYS) - 2
-    for place, (key, word) in enumerate(keys):
-        gap = "   " if place else ""
+    for index, (key, word) in enumerate(keys):
+        gap = "   " if index else ""
         if builder.column + len(gap) + len(key) + len(word) + 1 > room:
             break
         builder.put(gap).put(key, Token.ACCENT, bold=True).put(f" {word}", Token.MUTED)
@@ -28,7 +33,6 @@ def draw_footer(keys: Sequence[tuple[str, str]], width: int, *, note: str = "", 
 
 
 def key_at(keys: Sequence[tuple[str, str]], column: int, width: int, *, note: str = "") -> str | None:
-    """The key that is drawn at a column."""
     if column >= width - width_of(_ALL_KEYS):
         return "?"
     at = 1 + (len(note) + 3 if note else 0)
@@ -38,3 +42,32 @@ def key_at(keys: Sequence[tuple[str, str]], column: int, width: int, *, note: st
             return key
         at += size + 3
     return None
+
+
+class FooterBar(LineWidget):
+    """The actions that apply now; a click on one carries it out."""
+
+    _actions: Sequence[Action] = ()
+    _note = ""
+
+    class Clicked(Message):
+        """An action of the footer was clicked."""
+
+        def __init__(self, action: Action) -> None:
+            super().__init__()
+            self.action = action
+
+    def show_actions(self, actions: Sequence[Action], width: int, *, note: str = "") -> None:
+        self._actions, self._note = actions, note
+        self.show([draw_footer(footer_texts(actions), width, note=note)])
+
+    @on(events.Click)
+    def _clicked(self, event: events.Click) -> None:
+        key = key_at(footer_texts(self._actions), event.x, self.size.width, note=self._note)
+        actions = {action.keys_in_footer: action for action in (BY_ID["help"], *self._actions)}
+        if key in actions:
+            self.post_message(self.Clicked(actions[key]))
+
+
+def footer_texts(actions: Sequence[Action]) -> list[tuple[str, str]]:
+    return [(action.keys_in_footer, action.short) for action in actions]

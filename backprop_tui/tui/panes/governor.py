@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 
 from rich.cells import cell_len
+from textual import events, on
+from textual.message import Message
 
 from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -19,8 +21,8 @@ from backprop_tui.tui.glyphs import Glyphs, start_tokens
 from backprop_tui.tui.lines import LineBuilder, ends, width_of
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.tokens import Line, Piece, Token
+from backprop_tui.tui.widgets.line_widget import LineWidget
 
-RECENT_SECONDS = 86400.0
 _TOKENS = {
     governor.OPEN: Token.OK,
     governor.WAITING: Token.INFO,
@@ -31,19 +33,11 @@ _TOKENS = {
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class StartTokens:
-    """The starts that are left, of how many."""
-
-    left: float
-    burst: int
-
-
-@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GovernorLineView:
-    """`starts` is None where starts are not limited, or not known."""
+    """`starts` has the start tokens left and their maximum; None where starts are not limited, or not known."""
 
     line: governor.GovernorLine
-    starts: StartTokens | None = None
+    starts: tuple[float, int] | None = None
 
     @property
     def token(self) -> Token:
@@ -54,13 +48,11 @@ def governor_line_view(snapshot: Snapshot) -> GovernorLineView:
     """The line. A machine without unfinished runs needs no supervisor: there the queue is open or held."""
     state = snapshot.governor
     if state is None and not _has_unfinished_runs(snapshot):
-        if snapshot.queue_held:
-            return GovernorLineView(line=governor.held_line(0))
-        return GovernorLineView(line=governor.GovernorLine(state=governor.OPEN, clauses=("nothing is waiting",)))
+        idle = governor.GovernorLine(state=governor.OPEN, clauses=("nothing is waiting",))
+        return GovernorLineView(line=governor.held_line(0) if snapshot.queue_held else idle)
     if state is None or state.start_tokens is None:
         return GovernorLineView(line=governor.governor_line(state))
-    starts = StartTokens(left=state.start_tokens, burst=state.start_burst)
-    return GovernorLineView(line=governor.governor_line(state), starts=starts)
+    return GovernorLineView(line=governor.governor_line(state), starts=(state.start_tokens, state.start_burst))
 
 
 def _has_unfinished_runs(snapshot: Snapshot) -> bool:
@@ -82,8 +74,9 @@ def draw_governor(view: GovernorLineView, width: int, glyphs: Glyphs) -> Line:
 def _starts(view: GovernorLineView, glyphs: Glyphs) -> list[Piece]:
     if view.starts is None:
         return []
-    left, spent = start_tokens(view.starts.left, view.starts.burst, glyphs)
-    count = f" {int(view.starts.left + 1e-9)} of {view.starts.burst} "
+    tokens, burst = view.starts
+    left, spent = start_tokens(tokens, burst, glyphs)
+    count = f" {int(tokens + 1e-9)} of {burst} "
     return [Piece("starts ", Token.MUTED), Piece(left, Token.OK), Piece(spent, Token.MUTED), Piece(count, Token.MUTED)]
 
 
@@ -101,16 +94,10 @@ class ProblemView:
 
 def unseen_problems(snapshot: Snapshot, seen: AbstractSet[str]) -> list[KnownRun]:
     """The runs of the last day that failed and have not been looked at, newest first."""
-    return [run for run in snapshot.runs if is_problem(run) and run.id not in seen and _ended_recently(run, snapshot)]
-
-
-def _ended_recently(run: KnownRun, snapshot: Snapshot) -> bool:
-    ended = from_iso(run.record.get("ended_at"))
-    return ended is not None and snapshot.moment.wall - ended < RECENT_SECONDS
+    return [run for run in snapshot.runs if is_problem(run) and run.id not in seen and snapshot.ended_recently(run)]
 
 
 def problem_view(snapshot: Snapshot, seen: AbstractSet[str]) -> ProblemView | None:
-    """None where there is no such failure."""
     unseen = unseen_problems(snapshot, seen)
     if not unseen:
         return None
@@ -126,9 +113,7 @@ def problem_view(snapshot: Snapshot, seen: AbstractSet[str]) -> ProblemView | No
     )
 
 
-def draw_problem(view: ProblemView | None, width: int, glyphs: Glyphs) -> Line:
-    if view is None:
-        return ()
+def draw_problem(view: ProblemView, width: int, glyphs: Glyphs) -> Line:
     builder = LineBuilder()
     builder.put(f" {glyphs.state(view.state)} {clip(view.name, width // 3, glyphs)} {view.state}", Token.BAD, bold=True)
     builder.put(f" {view.age} ago: ", Token.MUTED)
@@ -138,3 +123,25 @@ def draw_problem(view: ProblemView | None, width: int, glyphs: Glyphs) -> Line:
     cause = view.cause if cell_len(view.cause) <= room else view.cause.replace("out of memory", "OOM")
     builder.put(shortened(cause, room, glyphs))
     return ends(builder.line(), right, width)
+
+
+class GovernorBar(LineWidget):
+    """One row: whether runs may start now."""
+
+    class Clicked(Message):
+        """The line was clicked, to see why runs wait."""
+
+    @on(events.Click)
+    def _clicked(self) -> None:
+        self.post_message(self.Clicked())
+
+
+class ProblemBar(LineWidget):
+    """One row: the newest failure that has not been looked at."""
+
+    class Clicked(Message):
+        """The line was clicked, to go to the run."""
+
+    @on(events.Click)
+    def _clicked(self) -> None:
+        self.post_message(self.Clicked())

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
-from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation import durations
-from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.machine import SIMULATED
 from backprop_tui.presentation.states import PROBLEM_STATUSES
 from backprop_tui.tui.cells import clip
@@ -18,36 +16,23 @@ from backprop_tui.tui.lines import LineBuilder, ends, width_of
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.tokens import STATE_TOKENS, Line, Piece, Token
 
-RECENT_SECONDS = 86400.0  # only runs that ended within a day are counted
 _LEAST_IMPORTANT_FIRST = (Status.COMPLETED, Status.QUEUED, Status.PAUSED, Status.RUNNING, Status.FAILED)
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class StateCount:
-    """How many runs are in a state."""
-
-    state: Status
-    count: int
-
-    @property
-    def token(self) -> Token:
-        return STATE_TOKENS[self.state]
-
-
-@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class HeaderView:
-    """`problem` replaces the host name where the store cannot be read."""
+    """`counts` has the number of runs in each state; `problem` replaces the host name if the store cannot be read."""
 
     host: str
-    counts: Sequence[StateCount]
+    counts: Mapping[Status, int]
     clock: str
     simulation: bool = False
     problem: str | None = None
 
 
 def header_view(snapshot: Snapshot) -> HeaderView:
-    now = snapshot.moment.wall
-    statuses = [run.status for run in snapshot.runs if run.status not in ENDED or _ended_recently(run, now)]
+    """Counts unfinished runs, and those that ended within the last day."""
+    statuses = [run.status for run in snapshot.runs if run.status not in ENDED or snapshot.ended_recently(run)]
     counts = (
         (Status.RUNNING, sum(status in (Status.RUNNING, Status.STARTING, Status.STOPPING) for status in statuses)),
         (Status.PAUSED, statuses.count(Status.PAUSED)),
@@ -58,28 +43,26 @@ def header_view(snapshot: Snapshot) -> HeaderView:
     sample = snapshot.sample
     return HeaderView(
         host=sanitize(snapshot.host),
-        counts=tuple(StateCount(state=state, count=count) for state, count in counts if count),
-        clock=durations.clock(now),
+        counts={state: count for state, count in counts if count},
+        clock=durations.clock(snapshot.moment.wall),
         simulation=snapshot.is_demo or (sample is not None and sample.readings.probe == SIMULATED),
         problem=snapshot.problem,
     )
-
-
-def _ended_recently(run: KnownRun, now: float) -> bool:
-    ended = from_iso(run.record.get("ended_at"))
-    return ended is not None and now - ended < RECENT_SECONDS
 
 
 def draw_header(view: HeaderView, width: int, glyphs: Glyphs) -> Line:
     """Name and host at the left, counts and clock at the right; where it is narrow the least important is dropped."""
     if width < 20:
         return draw_counts(view, width, glyphs)
-    counts = [count for count in view.counts if width >= 100 or count.state is not Status.COMPLETED]
+    counts = dict(view.counts)
+    if width < 100:
+        counts.pop(Status.COMPLETED, None)
     right = _right(view, counts, glyphs, gap=3, words=width >= 60)
     left = _left(view, width - width_of(right) - 2, glyphs, host=width >= 100)
     is_tight = False
     while counts and width_of(left) + width_of(right) + 1 > width:
-        counts = _without_least_important(counts) if is_tight else counts
+        if is_tight:
+            _drop_least_important(counts)
         is_tight = True
         right = _right(view, counts, glyphs, gap=2 if width >= 40 else 1, words=False)
         left = _left(view, width - width_of(right) - 2, glyphs, host=False)
@@ -98,28 +81,26 @@ def _left(view: HeaderView, room: int, glyphs: Glyphs, *, host: bool) -> list[Pi
     return left
 
 
-def _right(view: HeaderView, counts: list[StateCount], glyphs: Glyphs, *, gap: int, words: bool) -> list[Piece]:
+def _right(view: HeaderView, counts: Mapping[Status, int], glyphs: Glyphs, *, gap: int, words: bool) -> list[Piece]:
     builder = LineBuilder()
-    for count in counts:
-        builder.put(f"{glyphs.state(count.state)} ", count.token).put(str(count.count), bold=True)
-        builder.put(f" {count.state}" if words else "", Token.MUTED).put(" " * gap)
+    for state, count in counts.items():
+        builder.put(f"{glyphs.state(state)} ", STATE_TOKENS[state]).put(str(count), bold=True)
+        builder.put(f" {state}" if words else "", Token.MUTED).put(" " * gap)
     builder.put(view.clock if gap > 1 else "", Token.MUTED).put(" ")
     return list(builder.line())
 
 
 def draw_counts(view: HeaderView, width: int, glyphs: Glyphs) -> Line:
     """All that a tiny screen shows: `backprop ► 2 ✗ 1`."""
-    counts = list(view.counts)
+    counts = dict(view.counts)
     while True:
         line = [Piece("backprop", Token.ACCENT, bold=True)]
-        for count in counts:
-            line += [Piece(f" {glyphs.state(count.state)} ", count.token), Piece(str(count.count))]
+        for state, count in counts.items():
+            line += [Piece(f" {glyphs.state(state)} ", STATE_TOKENS[state]), Piece(str(count))]
         if not counts or width_of(line) <= width:
             return tuple(line) if width_of(line) <= width else ()
-        counts = _without_least_important(counts)
+        _drop_least_important(counts)
 
 
-def _without_least_important(counts: list[StateCount]) -> list[StateCount]:
-    shown = {count.state for count in counts}
-    least = next(state for state in _LEAST_IMPORTANT_FIRST if state in shown)
-    return [count for count in counts if count.state is not least]
+def _drop_least_important(counts: dict[Status, int]) -> None:
+    del counts[next(state for state in _LEAST_IMPORTANT_FIRST if state in counts)]

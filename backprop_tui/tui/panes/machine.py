@@ -11,21 +11,14 @@ from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading
 from backprop_tui.presentation import numbers
 from backprop_tui.presentation.known_run import KnownRun
-from backprop_tui.presentation.machine import (
-    foreign_process,
-    gpu_problem,
-    load,
-    no_gpu_note,
-    short_gpu_model,
-    used_ram,
-)
+from backprop_tui.presentation.machine import foreign_process, gpu_problem, load, no_gpu_note, short_gpu_model, used_ram
 from backprop_tui.tui.cells import clip, left, right
-from backprop_tui.tui.glyphs import Curves, Glyphs, bar
-from backprop_tui.tui.layout import MachineForm
+from backprop_tui.tui.glyphs import Curves, Glyphs, bar, history
+from backprop_tui.tui.layout import Layout, MachineForm
 from backprop_tui.tui.lines import LineBuilder, heading
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.sparklines import history
 from backprop_tui.tui.tokens import Line, Piece, Token
+from backprop_tui.tui.widgets.line_widget import LineWidget
 
 FULL_MEMORY = 0.97
 _NOT_ANSWERING = frozenset({GpuHealth.LOST, GpuHealth.STALE, GpuHealth.UNKNOWN})
@@ -62,24 +55,11 @@ class GpuRow:
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class HostRow:
-    """CPU, RAM, load and disk."""
-
-    cores: float | None
-    cpu: float | None
-    memory_share: float | None
-    memory_used: int | None
-    memory_total: int | None
-    load: float | None
-    disk_free: int | None
-
-
-@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class MachineView:
     """`note` says why there are no GPUs to show."""
 
     gpus: Sequence[GpuRow] = ()
-    host: HostRow | None = None
+    host: HostReading | None = None
     note: str | None = None
 
 
@@ -94,7 +74,7 @@ def machine_view(snapshot: Snapshot) -> MachineView:
     stale = age if age > max(_STALE_SECONDS, 3 * snapshot.limits.sample_seconds) else 0.0
     rows = [_gpu_row(gpu, active, snapshot, stale_seconds=stale) for gpu in readings.gpus]
     note = None if readings.gpus else no_gpu_note(readings, gpus_known=sample.gpus_known)
-    return MachineView(gpus=tuple(rows), host=_host_row(readings.host), note=note)
+    return MachineView(gpus=tuple(rows), host=readings.host, note=note)
 
 
 def _heat_limit(gpu: GpuReading, active: Iterable[KnownRun]) -> float:
@@ -103,9 +83,13 @@ def _heat_limit(gpu: GpuReading, active: Iterable[KnownRun]) -> float:
     return min((limit for limit in limits if limit > 0), default=RunLimits().gpu_max_temp_celsius)
 
 
+def _share(used: float | None, total: float | None) -> float | None:
+    return None if used is None or not total else used / total
+
+
 def _gpu_row(gpu: GpuReading, active: Mapping[str, KnownRun], snapshot: Snapshot, *, stale_seconds: float) -> GpuRow:
     celsius, used, total = gpu.temperature_celsius, gpu.memory_used_bytes, gpu.memory_total_bytes
-    share = used / total if used is not None and total else None
+    share = _share(used, total)
     limit = _heat_limit(gpu, active.values())
     problem = None
     if gpu.health in _NOT_ANSWERING or stale_seconds:
@@ -113,7 +97,7 @@ def _gpu_row(gpu: GpuReading, active: Mapping[str, KnownRun], snapshot: Snapshot
     return GpuRow(
         index=gpu.index,
         model=short_gpu_model(gpu.name),
-        utilization=None if gpu.utilization_percent is None else gpu.utilization_percent / 100,
+        utilization=_share(gpu.utilization_percent, 100),
         memory_share=share,
         memory_used=used,
         memory_total=total,
@@ -151,19 +135,6 @@ def _is_on(run: KnownRun, gpu: GpuReading) -> bool:
     return any(of_run.get("uuid") == gpu.uuid for of_run in run.record.get("gpus") or ())
 
 
-def _host_row(host: HostReading) -> HostRow:
-    total, used = host.ram_total_bytes, used_ram(host)
-    return HostRow(
-        cores=host.cores,
-        cpu=None if host.cpu_percent is None else host.cpu_percent / 100,
-        memory_share=used / total if used is not None and total else None,
-        memory_used=used,
-        memory_total=total,
-        load=host.load_1m,
-        disk_free=host.disk_free_bytes,
-    )
-
-
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GaugeColumns:
     """The columns of the gauges and their widths."""
@@ -178,17 +149,14 @@ class GaugeColumns:
 
     @property
     def bar_at(self) -> int:
-        """The column of the utilisation."""
         return 1 + self.name + 1
 
     @property
     def memory_at(self) -> int:
-        """The column of the memory."""
         return self.bar_at + self.utilization + 7
 
     @property
     def heat_at(self) -> int:
-        """The column of the temperature."""
         return self.memory_at + self.memory + 13
 
 
@@ -279,21 +247,16 @@ def _memory(builder: LineBuilder, used: int | None, total: int | None, token: To
     token_of_used = Token.WARN if token is Token.WARN else Token.MUTED if used is None else Token.FG
     if short:
         text = numbers.NOTHING if used is None else f"{used / 1e9:.0f}"
-        builder.put(f"{text:>4}", token_of_used).put(_padded(f"/{numbers.total_gigabytes(total)}G", 5), Token.MUTED)
+        builder.put(f"{text:>4}", token_of_used).put(f"/{numbers.total_gigabytes(total)}G".ljust(5), Token.MUTED)
         return
     builder.put(f"{numbers.used_gigabytes(used):>5}", token_of_used)
-    builder.put(_padded(f"/{numbers.total_gigabytes(total)} GB", 7), Token.MUTED)
-
-
-def _padded(text: str, width: int) -> str:
-    return f"{text:<{width}}"
+    builder.put(f"/{numbers.total_gigabytes(total)} GB".ljust(7), Token.MUTED)
 
 
 def _heat(builder: LineBuilder, gpu: GpuRow, *, short: bool, fan: bool) -> None:
     token = gpu.heat_token if gpu.celsius is not None else Token.MUTED
     mark = "!" if gpu.hot else " "
-    builder.put(f"{mark}{numbers.whole(gpu.celsius):>2}", token, bold=gpu.hot)
-    builder.put("C" if short else " C", Token.MUTED)
+    builder.put(f"{mark}{numbers.whole(gpu.celsius):>2}", token, bold=gpu.hot).put("C" if short else " C", Token.MUTED)
     watts = numbers.whole(gpu.watts)
     builder.put(f"{watts:>5}", Token.MUTED if gpu.watts is None else Token.FG).put("W" if short else " W", Token.MUTED)
     if fan:
@@ -307,24 +270,21 @@ def _history(builder: LineBuilder, samples: Sequence[float | None], width: int, 
         builder.put(" " if width <= 8 else "  ")
 
 
-def _host_line(host: HostRow, columns: GaugeColumns, glyphs: Glyphs, *, note: str | None) -> Line:
+def _host_line(host: HostReading, columns: GaugeColumns, glyphs: Glyphs, *, note: str | None) -> Line:
     builder = LineBuilder()
     cores = "" if host.cores is None or columns.short else f" {host.cores:g} cores"
     builder.put(" ").put("CPU", bold=True).put(clip(cores, columns.name - 3, glyphs), Token.MUTED).at(columns.bar_at)
-    _bar(builder, host.cpu, columns.utilization, Token.OK, glyphs)
-    _percent(builder, host.cpu)
+    cpu, used = _share(host.cpu_percent, 100), used_ram(host)
+    _bar(builder, cpu, columns.utilization, Token.OK, glyphs)
+    _percent(builder, cpu)
     builder.put("  ")
-    _bar(builder, host.memory_share, columns.memory, Token.INFO, glyphs)
-    if columns.short:
-        _memory(builder, host.memory_used, host.memory_total, Token.INFO, short=True)
-        builder.put(" load ", Token.MUTED).put(load(host.load)).put("  disk ", Token.MUTED)
-        builder.put(numbers.compact_size(host.disk_free)).put(" free", Token.MUTED)
-    else:
-        _memory(builder, host.memory_used, host.memory_total, Token.INFO, short=False)
-        builder.at(columns.heat_at - 1).put(" load ", Token.MUTED).put(f"{load(host.load):<5}").put(
-            "  disk ", Token.MUTED
-        )
-        builder.put(numbers.size(host.disk_free)).put(" free", Token.MUTED)
+    _bar(builder, _share(used, host.ram_total_bytes), columns.memory, Token.INFO, glyphs)
+    _memory(builder, used, host.ram_total_bytes, Token.INFO, short=columns.short)
+    loaded, disk = load(host.load_1m), numbers.compact_size(host.disk_free_bytes)
+    if not columns.short:
+        loaded, disk = f"{loaded:<5}", numbers.size(host.disk_free_bytes)
+        builder.at(columns.heat_at - 1)
+    builder.put(" load ", Token.MUTED).put(loaded).put("  disk ", Token.MUTED).put(disk).put(" free", Token.MUTED)
     if note is not None:
         room = columns.width - builder.column - 4
         text = note if len(note) <= room else clip(note.split(" · ")[0], room, glyphs)
@@ -369,10 +329,9 @@ def _side_by_side(parts: Sequence[list[Piece]], count: int, width: int) -> list[
     lines = []
     for start in range(0, len(parts), count):
         builder = LineBuilder()
-        for place, part in enumerate(parts[start : start + count]):
-            builder.at(place * (width // count))
-            for piece in part:
-                builder.put(piece.text, piece.token, bold=piece.bold)
+        for index, part in enumerate(parts[start : start + count]):
+            builder.at(index * (width // count))
+            builder.extend(part)
         lines.append(builder.line())
     return lines
 
@@ -380,22 +339,51 @@ def _side_by_side(parts: Sequence[list[Piece]], count: int, width: int) -> list[
 def _one_line(view: MachineView, width: int, glyphs: Glyphs) -> Line:
     """`0 87% 61G 71C | 1 0% 75G !84C`, or the host where there is no GPU."""
     builder = LineBuilder()
-    for place, gpu in enumerate(view.gpus):
+    for index, gpu in enumerate(view.gpus):
         part = _quarter(gpu)
-        if builder.column + 24 > width and place < len(view.gpus) - 1:
-            builder.put(f" +{len(view.gpus) - place}", Token.MUTED)
+        if builder.column + 24 > width and index < len(view.gpus) - 1:
+            builder.put(f" +{len(view.gpus) - index}", Token.MUTED)
             break
-        builder.put(f" {glyphs.divider}" if place else "", Token.RULE)
-        for piece in part:
-            builder.put(piece.text, piece.token, bold=piece.bold)
+        builder.put(f" {glyphs.divider}" if index else "", Token.RULE)
+        builder.extend(part)
     host = view.host
     if host is not None and builder.column + 22 <= width:
         builder.put(f" {glyphs.divider}" if view.gpus else "", Token.RULE)
         builder.put(" CPU", bold=True)
-        _percent(builder, host.cpu)
-        builder.put(
-            right(
-                f"{numbers.used_gigabytes(host.memory_used)}/{numbers.total_gigabytes(host.memory_total)}G", 10, glyphs
-            )
-        )
+        _percent(builder, _share(host.cpu_percent, 100))
+        ram = f"{numbers.used_gigabytes(used_ram(host))}/{numbers.total_gigabytes(host.ram_total_bytes)}G"
+        builder.put(right(ram, 10, glyphs))
     return builder.line()
+
+
+class MachineBar(LineWidget):
+    """The gauges of host and GPUs; the wheel scrolls when there are more GPUs than rows."""
+
+    WHEEL_ROWS = 1
+    _top = 0
+    _lines_drawn: tuple[Line, ...] = ()
+    _heading_rows = 0
+    _rows = 0
+
+    def show_view(self, view: MachineView, layout: Layout) -> None:
+        lines = draw_machine(
+            view,
+            layout.machine_form,
+            layout.width,
+            self.glyphs,
+            heading_row=layout.machine_heading,
+            host_row=layout.host_row,
+        )
+        self._lines_drawn, self._rows = tuple(lines), layout.machine_rows
+        self._heading_rows = int(layout.machine_heading)
+        self._paint()
+
+    def _paint(self) -> None:
+        self._top = max(0, min(self._top, len(self._lines_drawn) - self._rows))
+        start = self._heading_rows + self._top
+        rows = self._lines_drawn[start : start + self._rows - self._heading_rows]
+        self.show([*self._lines_drawn[: self._heading_rows], *rows])
+
+    def turn_wheel(self, rows: int) -> None:
+        self._top += rows
+        self._paint()

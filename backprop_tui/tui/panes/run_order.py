@@ -62,7 +62,6 @@ class RunFilter:
 
 
 def _values(run: KnownRun, key: str) -> list[str]:
-    """The values of a run that a condition may name."""
     match key:
         case "state":
             return [run.status.value, *_STATE_ALIASES.get(run.status, ())]
@@ -156,7 +155,6 @@ def best_first(runs: Iterable[KnownRun]) -> list[KnownRun]:
 
 
 def best_score(run: KnownRun) -> str:
-    """The best loss or score of a run."""
     scores = _scores(run)
     name = _main_score(list(scores))
     return "" if name is None else numbers.metric(scores[name])

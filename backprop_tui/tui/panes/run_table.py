@@ -1,22 +1,141 @@
-"""Draws the runs list: the heading with the names of the columns, and the rows."""
+"""Draws the runs list: the columns that fit, the heading with their names, and the rows."""
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from rich.cells import cell_len
 
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.presentation.numbers import percent_done
 from backprop_tui.presentation.run_line import RunLine, Tone
 from backprop_tui.tui.cells import clip, joined_clauses, left, right
-from backprop_tui.tui.glyphs import Glyphs, bar
+from backprop_tui.tui.glyphs import Glyphs, bar, trend
 from backprop_tui.tui.lines import LineBuilder, heading, width_of
-from backprop_tui.tui.panes.run_columns import MARGIN, RunColumns
-from backprop_tui.tui.panes.run_list import OLDER, RunListView
+from backprop_tui.tui.panes.run_list import OLDER, GroupSummary, RunListView, RunRow
 from backprop_tui.tui.panes.run_order import NEWEST, SORTS
-from backprop_tui.tui.panes.run_rows import GroupSummary, RunRow
-from backprop_tui.tui.sparklines import trend
 from backprop_tui.tui.tokens import STATE_TOKENS, TONE_TOKENS, Line, Piece, Token
+
+MARGIN = 1  # at the right edge
+_MOST_SPACE = 3
+_SPARE = 2  # cells that must stay free when a column is added
+HIDEABLE = ("trend", "eta", "timebox", "saved", "slice", "tags")
+# Added one after the other as long as they fit: the column, its new width, and how many cells that takes.
+_ADDITIONS = (
+    ("trend", 10, 12),
+    ("eta", 6, 6),
+    ("name", 22, 6),
+    ("timebox", 6, 7),
+    ("bar", 12, 4),
+    ("saved", 9, 9),
+    ("name", 28, 6),
+    ("slice", 7, 7),
+    ("tags", 16, 18),
+    ("name", 40, 12),
+)
+_LEAST = 77
+_NARROW = 46
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class RunColumns:
+    """The width of each column with the gap before it, 0 where it is not shown; `name` has no such gap."""
+
+    width: int
+    name: int
+    gpu: int = 4
+    bar: int = 8
+    step: int = 14
+    loss: int = 8
+    left: int = 7
+    trend: int = 0
+    eta: int = 0
+    timebox: int = 0
+    saved: int = 0
+    slice: int = 0
+    tags: int = 0
+    space: int = 0  # between the trend and the timebox
+    line_from_step: bool = False  # the sentence of a row with progress starts at the step and not at the trend
+
+    @property
+    def name_at(self) -> int:
+        """After the cursor, the mark, the glyph and the state."""
+        return 14
+
+    @property
+    def gpu_at(self) -> int:
+        return self.name_at + self.name + 1
+
+    @property
+    def progress_at(self) -> int:
+        """The progress bar, or the sentence of a row without progress."""
+        return self.gpu_at + self.gpu
+
+    @property
+    def step_at(self) -> int:
+        """After the bar and the percentage."""
+        return self.progress_at + self.bar + 5
+
+    @property
+    def loss_at(self) -> int:
+        return self.step_at + self.step
+
+    @property
+    def trend_at(self) -> int:
+        return self.loss_at + self.loss + 2
+
+    @property
+    def timebox_at(self) -> int:
+        return (
+            self.loss_at + self.loss + (self.trend + 2 if self.trend else 0) + (1 + self.space if self.timebox else 0)
+        )
+
+    @property
+    def left_at(self) -> int:
+        return self.timebox_at + self.timebox
+
+    @property
+    def eta_at(self) -> int:
+        return self.left_at + self.left
+
+    @property
+    def saved_at(self) -> int:
+        return self.eta_at + self.eta
+
+    @property
+    def slice_at(self) -> int:
+        return self.saved_at + self.saved
+
+    @property
+    def tags_at(self) -> int:
+        return self.slice_at + self.slice + (2 if self.tags else 0)
+
+
+def run_columns(width: int, hidden: AbstractSet[str] = frozenset()) -> RunColumns:
+    """The columns at a width, without the hidden ones."""
+    if width < _LEAST:
+        return _narrow(width)
+    shown: dict[str, int] = {"name": 16}
+    used = _LEAST
+    for column, size, cost in _ADDITIONS:
+        if column in hidden:
+            continue
+        if used + cost > width - MARGIN - _SPARE:
+            break
+        shown[column] = size
+        used += cost
+    space = min(_MOST_SPACE, max(0, width - MARGIN - used))
+    return RunColumns(width=width, line_from_step="trend" not in shown or width < 100, space=space, **shown)
+
+
+def _narrow(width: int) -> RunColumns:
+    """State, name, percentage, loss and time left; on very narrow screens only state and name."""
+    if width < _NARROW:
+        return RunColumns(width=width, name=max(1, width - 15), gpu=0, bar=0, step=0, loss=0, left=0)
+    name = max(8, min(22, width - 15 - 5 - 8 - 8))
+    step = max(0, width - MARGIN - 15 - name - 5 - 8 - 8)
+    return RunColumns(width=width, name=name, gpu=0, bar=0, step=step, loss=8, left=8, line_from_step=True)
 
 
 def draw_runs_heading(view: RunListView, columns: RunColumns, glyphs: Glyphs, *, focused: bool) -> Line:
@@ -61,14 +180,12 @@ def column_heads(columns: RunColumns, *, title_width: int) -> list[tuple[str, in
 
 
 def head_at(view: RunListView, columns: RunColumns, column: int) -> str | None:
-    """The heading at a column, where the rows can be sorted by it."""
     title = 4 + (min(20, len(view.filter)) + 2 if view.filter else 0) + len(f" {view.shown}/{view.total}")
     heads = column_heads(columns, title_width=title)
     return next((word for word, at in heads if word in SORTS and at <= column < at + len(word)), None)
 
 
 def draw_run(row: RunRow, columns: RunColumns, glyphs: Glyphs, *, cursor: bool) -> Line:
-    """The row of a run or of a group."""
     builder = LineBuilder()
     builder.put(glyphs.cursor if cursor else " ", Token.ACCENT)
     builder.put(glyphs.mark if row.marked else " ", Token.ACCENT)

@@ -1,8 +1,13 @@
-"""The pane of the selected run: its heading with the tabs, its card, details and events."""
+"""The pane of the selected run: a heading with tabs, its card, and the chosen tab."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.containers import Container, Vertical
+from textual.message import Message
 
 from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -13,16 +18,25 @@ from backprop_tui.presentation.causes import exit_text
 from backprop_tui.presentation.known_run import KnownRun, slice_text
 from backprop_tui.presentation.run_details import DetailSection, detail_sections
 from backprop_tui.presentation.states import is_problem
+from backprop_tui.tui.actions import LOG_SEARCH_FOOTER, Action
 from backprop_tui.tui.cells import clip
+from backprop_tui.tui.charts.source import ChartSource
 from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.layout import Layout
 from backprop_tui.tui.lines import heading, width_of
-from backprop_tui.tui.panes.card import Card, card_of
-from backprop_tui.tui.panes.events import EventRow, event_rows
+from backprop_tui.tui.panes.card import Card, card_of, draw_card
+from backprop_tui.tui.panes.details import DetailsTab
+from backprop_tui.tui.panes.events import EventRow, draw_events, event_rows
 from backprop_tui.tui.panes.waiting import WaitingView, waiting_view
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.tokens import Line, Piece, Token
+from backprop_tui.tui.widgets.charts import LossChart, MetricsTab, ResourcesTab, Steered
+from backprop_tui.tui.widgets.line_widget import LineWidget, ScrollView
+from backprop_tui.tui.widgets.log import LogView
+from backprop_tui.tui.widgets.run_charts import RunCharts
 
 TABS = ("Log", "Metrics", "Resources", "Details", "Events")
+LOG, METRICS, RESOURCES, DETAILS, EVENTS = range(len(TABS))
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,17 +51,29 @@ class SelectedRunView:
     failed: bool  # its log opens at the error
     card: Card | None
     waiting: WaitingView | None
-    sections: Sequence[DetailSection]
-    events: Sequence[EventRow]
+    run: KnownRun
+    snapshot: Snapshot
+
+    @property
+    def sections(self) -> Sequence[DetailSection]:
+        """The content of the Details tab, computed only while that tab is shown."""
+        sample = self.snapshot.sample
+        models = {} if sample is None else {gpu.uuid: gpu.name for gpu in sample.readings.gpus}
+        return tuple(detail_sections(self.run, self.snapshot.moment, gpu_models=models))
+
+    @property
+    def events(self) -> Sequence[EventRow]:
+        """The content of the Events tab, computed only while that tab is shown."""
+        opened = self.snapshot.opened
+        if opened is None or opened.run_id != self.run_id:
+            return ()
+        return event_rows(opened.events, self.snapshot)
 
 
 def selected_run_view(snapshot: Snapshot, run_id: str | None) -> SelectedRunView | None:
-    """None where there is no such run."""
     run = snapshot.find(run_id)
     if run is None:
         return None
-    opened = snapshot.opened
-    models = {} if snapshot.sample is None else {gpu.uuid: gpu.name for gpu in snapshot.sample.readings.gpus}
     return SelectedRunView(
         run_id=run.id,
         name=sanitize(str(run.record["name"])),
@@ -57,8 +83,8 @@ def selected_run_view(snapshot: Snapshot, run_id: str | None) -> SelectedRunView
         failed=is_problem(run),
         card=card_of(run, snapshot),
         waiting=waiting_view(run, snapshot),
-        sections=tuple(detail_sections(run, snapshot.moment, gpu_models=models)),
-        events=event_rows(opened.events, snapshot) if opened is not None and opened.run_id == run.id else (),
+        run=run,
+        snapshot=snapshot,
     )
 
 
@@ -100,24 +126,160 @@ def _clipped_name(view: SelectedRunView, width: int, glyphs: Glyphs) -> str:
 
 def _tabs(chosen: int, *, short: bool) -> list[Piece]:
     pieces: list[Piece] = []
-    for place, title in enumerate(TABS):
-        if place == chosen:
-            pieces.append(Piece(f" {place + 1} {title} ", Token.FG, bold=True, chosen=True))
+    for index, title in enumerate(TABS):
+        if index == chosen:
+            pieces.append(Piece(f" {index + 1} {title} ", Token.FG, bold=True, chosen=True))
         elif short:
-            pieces.append(Piece(f" {place + 1} ", Token.ACCENT))
+            pieces.append(Piece(f" {index + 1} ", Token.ACCENT))
         else:
-            pieces += [Piece(f" {place + 1}", Token.ACCENT), Piece(f" {title} ", Token.MUTED)]
+            pieces += [Piece(f" {index + 1}", Token.ACCENT), Piece(f" {title} ", Token.MUTED)]
     return pieces
 
 
 def tab_at(view: SelectedRunView | None, tab: int, column: int, width: int, glyphs: Glyphs) -> int | None:
-    """The tab at a column of the heading."""
     if view is None:
         return None
     at = 2 + len(_clipped_name(view, width, glyphs)) + 2
-    for place, title in enumerate(TABS):
-        size = len(title) + 4 if place == tab or width >= 70 else 3
+    for index, title in enumerate(TABS):
+        size = len(title) + 4 if index == tab or width >= 70 else 3
         if at <= column < at + size:
-            return place
+            return index
         at += size
     return None
+
+
+class SelectedHeading(LineWidget):
+    """The heading; a click on a tab chooses it."""
+
+    class TabClicked(Message):
+        """A tab was clicked, counted from 0."""
+
+        def __init__(self, tab: int) -> None:
+            super().__init__()
+            self.tab = tab
+
+    view: SelectedRunView | None = None
+    tab = LOG
+
+    @on(events.Click)
+    def _clicked(self, event: events.Click) -> None:
+        tab = tab_at(self.view, self.tab, event.x, self.size.width, self.glyphs)
+        if tab is not None:
+            self.post_message(self.TabClicked(tab))
+
+
+class SelectedRun(Vertical):
+    """The pane; the chosen tab stays chosen across runs."""
+
+    class Changed(Message):
+        """Another tab, another focus, or something else that the footer depends on."""
+
+    def __init__(self, charts: ChartSource, *, glyphs: Glyphs, id: str | None = None) -> None:  # noqa: A002 - Textual's
+        super().__init__(id=id)
+        self._glyphs = glyphs
+        self.tab = LOG
+        self.view: SelectedRunView | None = None
+        self.log_view = LogView(None, glyphs=glyphs, id=f"tab-{LOG}")
+        self.details = DetailsTab(glyphs=glyphs, id=f"tab-{DETAILS}")
+        self._loss = LossChart(glyphs=glyphs, id="loss-chart")
+        self._metrics = MetricsTab(glyphs=glyphs, id=f"tab-{METRICS}")
+        self._resources = ResourcesTab(glyphs=glyphs, id=f"tab-{RESOURCES}")
+        self._chart_widgets = {LOG: self._loss, METRICS: self._metrics, RESOURCES: self._resources}
+        self.charts = RunCharts(charts, self._loss, self._metrics, self._resources)
+
+    def compose(self) -> ComposeResult:
+        yield SelectedHeading(glyphs=self._glyphs, id="selected-heading")
+        yield LineWidget(glyphs=self._glyphs, id="card")
+        with Container(id="log-and-chart"):
+            yield self.log_view
+            yield self._loss
+        yield self._metrics
+        yield self._resources
+        yield self.details
+        yield ScrollView(glyphs=self._glyphs, id=f"tab-{EVENTS}")
+
+    def follow_charts(self) -> None:
+        self.run_worker(self.charts.follow(), name="charts", group="charts")
+
+    @property
+    def tab_widget(self) -> ScrollView:
+        return self.query_one(f"#tab-{self.tab}", ScrollView)
+
+    def footer_actions(self) -> Sequence[Action]:
+        """Return what applies to the focused tab; empty when the actions of the run apply."""
+        if self.log_view.has_focus and self.log_view.is_searching:
+            return LOG_SEARCH_FOOTER
+        return self.charts.footer_actions() if self.tab == METRICS and self.has_focus_within else ()
+
+    def choose(self, tab: int) -> None:
+        """Show another tab; it takes the focus if the old one had it."""
+        focused = self.has_focus_within
+        self.tab = tab % len(TABS)
+        for number in range(len(TABS)):
+            self.query_one(f"#tab-{number}", ScrollView).display = number == self.tab
+        self.query_one("#log-and-chart").display = self.tab == LOG
+        if focused:
+            self.screen.set_focus(self.tab_widget)
+        self.paint()
+        self.post_message(self.Changed())
+
+    def show_run(self, run: KnownRun | None, snapshot: Snapshot, layout: Layout) -> None:
+        """Show a run, or the same one later; nothing is drawn while the layout has no room for the pane."""
+        chart_widget = None
+        if layout.selected_rows:
+            view = selected_run_view(snapshot, None if run is None else run.id)
+            if view is None or self.view is None or view.run_id != self.view.run_id:
+                for tab in self.query(ScrollView):
+                    tab.to_top()
+            self.view = view
+            self.paint()
+            chart_widget = self._chart_widgets.get(self.tab)
+        self.charts.show(run, chart_widget, snapshot, layout)
+
+    @on(events.Resize)
+    def paint(self) -> None:
+        width = self.size.width
+        if width <= 0:
+            return
+        heading = self.query_one(SelectedHeading)
+        heading.view, heading.tab = self.view, self.tab
+        heading.show([draw_selected_heading(self.view, self.tab, width, self._glyphs, focused=self.has_focus_within)])
+        card = self.query_one("#card", LineWidget)
+        lines = draw_card(None if self.view is None else self.view.card, width, self._glyphs)
+        if lines and self.size.height > len(lines) + 8:
+            lines.append(())
+        rows = len(lines) if self.size.height > len(lines) + 3 else min(1, len(lines))
+        card.display = rows > 0
+        if card.styles.height is None or card.styles.height.value != rows:
+            card.styles.height = rows
+        card.show(lines[:rows])
+        self._paint_tab(width)
+
+    def _paint_tab(self, width: int) -> None:
+        view = self.view
+        if self.tab == LOG:
+            if view is None:
+                self.log_view.watch_path(None)
+            else:
+                self.log_view.watch_path(view.log_path, live=view.live, failed=view.failed)
+        elif self.tab == DETAILS:
+            self.details.show_details(() if view is None else view.sections, None if view is None else view.waiting)
+        elif self.tab == EVENTS:
+            self.tab_widget.show_content(() if view is None else draw_events(view.events, width, self._glyphs))
+
+    @on(Steered)
+    def _steered(self, message: Steered) -> None:
+        message.stop()
+        self.charts.steer(message)
+        self.post_message(self.Changed())
+
+    @on(MetricsTab.Chosen)
+    def _metric_chosen(self, message: MetricsTab.Chosen) -> None:
+        message.stop()
+        self.charts.choose_metric(message.name)
+
+    @on(events.DescendantFocus)
+    @on(events.DescendantBlur)
+    def _focus_changed(self) -> None:
+        self.call_after_refresh(self.paint)
+        self.post_message(self.Changed())

@@ -125,7 +125,6 @@ def _value_and_limit(check: Check, value: object, limit: object) -> tuple[str, s
 
 
 def _passing_checks(run: KnownRun, snapshot: Snapshot, failing: set[tuple[object, object]]) -> Iterator[CheckRow]:
-    """The other checks with the newest readings."""
     limits = RunLimits() if run.run is None else run.run.spec.limits
     failing_checks = {check for check, _ in failing}
     governor, sample = snapshot.governor, snapshot.sample
@@ -199,7 +198,6 @@ def _seconds_to_end(run: KnownRun, snapshot: Snapshot) -> float | None:
 
 
 def draw_waiting(view: WaitingView, width: int, glyphs: Glyphs) -> list[Line]:
-    """The table of the checks."""
     title = Piece(f" {glyphs.state('waiting')} {view.title}", Token.INFO, bold=True)
     lines: list[Line] = [(title, Piece(clip(f"   {view.note}", width - len(view.title) - 4, glyphs), Token.MUTED)), ()]
     head = LineBuilder().at(_NAME_AT).put("check", Token.MUTED).at(_NOW_AT).put("now", Token.MUTED)

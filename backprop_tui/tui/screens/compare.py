@@ -14,15 +14,13 @@ from textual.screen import Screen
 from backprop_tui.plotting.track import PlottedSeriesCache
 from backprop_tui.tui.actions import COMPARE_ACTIONS, bindings
 from backprop_tui.tui.charts.choices import ChartChoices, ChartNavigator
-from backprop_tui.tui.charts.compare_screen import draw_compare
-from backprop_tui.tui.charts.compare_view import MOST_RUNS, CompareView, compare_view, compared_run
+from backprop_tui.tui.charts.compare import MOST_RUNS, CompareView, compare_view, compared_run, draw_compare
 from backprop_tui.tui.charts.source import ChartData, ChartSource
 from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
-from backprop_tui.tui.widgets.bars import FooterBar
-from backprop_tui.tui.widgets.chart_mouse import ZOOM, Steered, Zoomed, steer
-from backprop_tui.tui.widgets.chart_tabs import ComparePage
+from backprop_tui.tui.widgets.charts import ComparePage, Steered
 from backprop_tui.tui.widgets.line_widget import COLOURS
 from backprop_tui.tui.widgets.run_charts import CATCHING_UP_SECONDS, CHART_SECONDS
 
@@ -36,12 +34,7 @@ class CompareScreen(DismissOnce, Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = bindings(COMPARE_ACTIONS)
 
     def __init__(
-        self,
-        run_ids: Sequence[str],
-        snapshot: Callable[[], Snapshot],
-        charts: ChartSource,
-        *,
-        glyphs: Glyphs,
+        self, run_ids: Sequence[str], snapshot: Callable[[], Snapshot], charts: ChartSource, *, glyphs: Glyphs
     ) -> None:
         super().__init__()
         self._run_ids = tuple(run_ids)[:MOST_RUNS]
@@ -76,11 +69,8 @@ class CompareScreen(DismissOnce, Screen[None]):
         caught_up = all(run.caught_up for run in figures)
         self.set_timer(CHART_SECONDS if caught_up else CATCHING_UP_SECONDS, self._start_reading)
 
-    def on_resize(self, event: events.Resize) -> None:
-        self.paint()
-
+    @on(events.Resize)
     def paint(self) -> None:
-        """Draw everything; what has not changed is not sent again."""
         snapshot = self._snapshot()
         runs = [run for run in map(snapshot.find, self._run_ids) if run is not None]
         compared = [compared_run(run, self._figures.get(run.id)) for run in runs]
@@ -98,12 +88,11 @@ class CompareScreen(DismissOnce, Screen[None]):
             await self.run_action(message.action.command)
 
     def action_metric(self) -> None:
-        """Draw the next metric."""
         if self.view is None or not self.view.metric_names:
             return
         names = self.view.metric_names
-        place = names.index(self.view.metric) if self.view.metric in names else -1
-        self._choices.metric = names[(place + 1) % len(names)]
+        index = names.index(self.view.metric) if self.view.metric in names else -1
+        self._choices.metric = names[(index + 1) % len(names)]
         self.paint()
 
     def action_axis(self) -> None:
@@ -122,13 +111,12 @@ class CompareScreen(DismissOnce, Screen[None]):
         self._page.move_cursor(columns)
 
     def action_zoom_in(self) -> None:
-        self._steer(Zoomed(None, ZOOM))
+        self._steer(Steered.zoom(closer=True))
 
     def action_zoom_out(self) -> None:
-        self._steer(Zoomed(None, 1 / ZOOM))
+        self._steer(Steered.zoom(closer=False))
 
     def action_leave_zoom(self) -> None:
-        """Show all of x again, or close."""
         if self._choices.window is None and self._choices.cursor is None:
             self.dismiss()
             return
@@ -138,7 +126,7 @@ class CompareScreen(DismissOnce, Screen[None]):
     @on(Steered)
     def _steer(self, message: Steered) -> None:
         if self.view is not None:
-            steer(message, ChartNavigator(self._choices, self.view.chart.x, self.view.whole, self.view.places))
+            message.apply(ChartNavigator(self._choices, self.view.chart.x, self.view.whole, self.view.points))
             self.paint()
 
     def action_all_options(self) -> None:
@@ -159,7 +147,6 @@ class CompareScreen(DismissOnce, Screen[None]):
         self.run_worker(self._export(), group="export", exit_on_error=False)
 
     async def _export(self) -> None:
-        """Write one file per run."""
         written = []
         for run_id in self._run_ids:
             try:

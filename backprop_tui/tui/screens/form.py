@@ -17,7 +17,7 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.actions import FORM_ACTIONS, bindings
 from backprop_tui.tui.cells import clip
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.new_run.command_line import join_lines
+from backprop_tui.tui.screens.draft import join_lines
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.textual_patches.line_input import LineInput
 from backprop_tui.tui.tokens import Line
@@ -113,7 +113,6 @@ class Form(DismissOnce, ModalScreen[tuple[str, ...] | None]):
 
     @property
     def text_width(self) -> int:
-        """Cells of a row within the frame."""
         width = self.app.size.width
         return max(1, (width if width < _FULL_WIDTH_BELOW else min(_MAX_WIDTH, width - _MARGIN)) - 4)
 
@@ -121,7 +120,6 @@ class Form(DismissOnce, ModalScreen[tuple[str, ...] | None]):
         return self.query_one(f"#field-{name}", FieldInput)
 
     def values(self) -> dict[str, str]:
-        """Return the text of each field."""
         return {field.name: self.field(field.name).value for row in self._rows for field in row}
 
     def fill(self, values: Mapping[str, str]) -> None:
@@ -133,7 +131,6 @@ class Form(DismissOnce, ModalScreen[tuple[str, ...] | None]):
                 entry.cursor_position = len(entry.value)
 
     def status(self) -> Sequence[Line]:
-        """Return the lines below the fields."""
         return ()
 
     def draw_status(self) -> None:

@@ -27,27 +27,14 @@ from backprop_tui.tui.actions import (
 from backprop_tui.tui.cells import clip
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import LineBuilder, heading
-from backprop_tui.tui.panes.footer import draw_footer
+from backprop_tui.tui.panes.footer import draw_footer, footer_texts
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.textual_patches.line_input import LineInput
 from backprop_tui.tui.tokens import STATE_TOKENS, Line, Piece, Token
-from backprop_tui.tui.widgets.bars import footer_texts
-from backprop_tui.tui.widgets.line_widget import COLOURS, LineWidget
-from backprop_tui.tui.widgets.scroll_view import ScrollView
+from backprop_tui.tui.widgets.line_widget import COLOURS, LineWidget, ScrollView
 
 _COLUMNS = ((ANYWHERE,), (RUNS, GROUP, DIALOGS), (MOVE, LOG, METRICS))
-_STATES = (
-    "running",
-    "starting",
-    "paused",
-    "stopping",
-    "queued",
-    "completed",
-    "stopped",
-    "timeboxed",
-    "failed",
-    "lost",
-)
+_STATES = ("running", "starting", "paused", "stopping", "queued", "completed", "stopped", "timeboxed", "failed", "lost")
 _FOOTER = footer_texts([action for action in HELP_ACTIONS if action.id in ("find", "scroll_down", "scroll_up", "back")])
 
 
@@ -130,9 +117,7 @@ def draw_help(width: int, glyphs: Glyphs, *, search: str = "") -> list[Line]:
     for row in range(max(map(len, columns))):
         built = LineBuilder()
         for number, column in enumerate(columns):
-            built.at(number * column_width)
-            for piece in column[row] if row < len(column) else ():
-                built.put(piece.text, piece.token, bold=piece.bold)
+            built.at(number * column_width).extend(column[row] if row < len(column) else ())
         lines.append(built.line())
     return [*lines, (), *_symbols(width, glyphs)]
 

@@ -13,33 +13,32 @@ from textual.app import SuspendNotSupported
 from textual.binding import BindingType
 from textual.message import Message
 
+from backprop_tui.demo.scenario import EXAMPLE
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.states import is_held_back
+from backprop_tui.tui.absence import AbsenceDigest
 from backprop_tui.tui.actions import BY_ID, MAIN_ACTIONS, Scope, bindings
-from backprop_tui.tui.charts.source import ChartSource, NoCharts
-from backprop_tui.tui.digest.history import AbsenceDigest
+from backprop_tui.tui.bridge import Bridge
+from backprop_tui.tui.charts.source import ChartSource
+from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.layout import Zoom
-from backprop_tui.tui.new_run.paths import example_script
-from backprop_tui.tui.panes.governor import unseen_problems
-from backprop_tui.tui.panes.run_list import OLDER
+from backprop_tui.tui.panes.footer import FooterBar
+from backprop_tui.tui.panes.governor import GovernorBar, ProblemBar, unseen_problems
+from backprop_tui.tui.panes.run_list import GROUP, OLDER
 from backprop_tui.tui.panes.run_order import RunSort, best_first, best_of, next_sort
-from backprop_tui.tui.panes.run_rows import GROUP
-from backprop_tui.tui.requests import Desk
-from backprop_tui.tui.screens.ask import CANCEL
-from backprop_tui.tui.screens.panes_screen import PanesScreen, StoreBridge
-from backprop_tui.tui.screens.questions import COLUMN, copy_question, copyable, view_question
-from backprop_tui.tui.screens.run_actions import Commands, RunActions
+from backprop_tui.tui.panes.runs import RunsTable
+from backprop_tui.tui.panes.selected_run import DETAILS, METRICS
+from backprop_tui.tui.screens.panes_screen import PanesScreen
+from backprop_tui.tui.screens.questions import CANCEL, COLUMN, copy_question, copyable, view_question
+from backprop_tui.tui.screens.run_actions import RunActions
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.theme import DARK, LIGHT, TERMINAL
-from backprop_tui.tui.widgets.bars import FooterBar, GovernorBar, ProblemBar
-from backprop_tui.tui.widgets.chart_mouse import ZOOM, Zoomed
-from backprop_tui.tui.widgets.runs import RunsTable
-from backprop_tui.tui.widgets.scroll_view import ScrollView
-from backprop_tui.tui.widgets.selected_run import DETAILS, METRICS
+from backprop_tui.tui.widgets.charts import Steered
+from backprop_tui.tui.widgets.line_widget import ScrollView
 
 # Dialogs are imported when they are opened, so that they do not delay the first paint.
 
@@ -58,20 +57,19 @@ class MainScreen(PanesScreen):
     def __init__(
         self,
         snapshot: Snapshot,
-        bridge: StoreBridge,
-        desk: Desk,
-        charts: ChartSource | None = None,
+        bridge: Bridge,
+        commands: CommandRunner,
+        charts: ChartSource,
         *,
         glyphs: Glyphs,
         selected_run: str | None = None,
     ) -> None:
-        self._charts = charts or NoCharts()
-        self.example = example_script()
-        has_example = self.example is not None
+        self._charts = charts
+        self.example = EXAMPLE if os.path.isfile(EXAMPLE) else None  # the package may be installed without its scripts
         super().__init__(
-            snapshot, bridge, self._charts, glyphs=glyphs, selected_run=selected_run, has_example=has_example
+            snapshot, bridge, charts, glyphs=glyphs, selected_run=selected_run, has_example=self.example is not None
         )
-        self.commands = Commands(desk)
+        self.commands = commands
         self._run_actions = RunActions(self.commands, self)
         self._draft: Mapping[str, str] = {}  # of the New run dialog, kept from one opening to the next
 
@@ -81,7 +79,6 @@ class MainScreen(PanesScreen):
         return registered is None or registered.with_runs in (None, not self.snapshot.is_beginning)
 
     def _target_runs(self) -> list[KnownRun]:
-        """Return the runs that an action is about."""
         self._follow_cursor()
         return self.state.target_runs(self.snapshot)
 
@@ -134,8 +131,10 @@ class MainScreen(PanesScreen):
         self.state.zoom = zoom
         self.paint()
 
+    @on(RunsTable.Opened)
     def action_open(self) -> None:
         """Fold or unfold a group, show older runs, enter the selected run, or go back."""
+        self._follow_cursor()
         if not self.runs_table.has_focus:
             self.action_back()
         elif self.state.is_group_row:
@@ -146,11 +145,6 @@ class MainScreen(PanesScreen):
             self.state.opened = True
             self.paint()
             self.set_focus(self.selected.tab_widget)
-
-    @on(RunsTable.Opened)
-    def _row_opened(self) -> None:
-        self._follow_cursor()
-        self.action_open()
 
     def action_back(self) -> None:
         """Leave the innermost of: filter input, zoom, selected run, filter, marks, problem line."""
@@ -171,18 +165,14 @@ class MainScreen(PanesScreen):
             state.seen |= {run.id for run in unseen_problems(self.snapshot, state.seen)}
         self.paint()
 
+    @on(ProblemBar.Clicked)
     def action_problem(self) -> None:
-        """Go to the next failure that has not been looked at."""
         ids = [run.id for run in unseen_problems(self.snapshot, self.state.seen)]
         if not ids:
             self.tell("No new failures")
             return
         row = self.state.row
         self.go_to(ids[(ids.index(row) + 1) % len(ids)] if row in ids else ids[0])
-
-    @on(ProblemBar.Clicked)
-    def _problem_clicked(self) -> None:
-        self.action_problem()
 
     @on(GovernorBar.Clicked)
     def _governor_clicked(self) -> None:
@@ -195,7 +185,6 @@ class MainScreen(PanesScreen):
         self.selected.choose(DETAILS)
 
     def action_best(self) -> None:
-        """Go to the best run of the group under the cursor."""
         members = self.state.group_members(self.snapshot)
         best = best_of(members)
         if best is not None:
@@ -214,19 +203,16 @@ class MainScreen(PanesScreen):
         if folded:
             self.runs_table.select(GROUP + group)
 
+    @on(RunsTable.Marked)
     def action_mark(self) -> None:
-        """Mark or unmark the run under the cursor, and go on to the next row."""
+        """Mark or unmark the run under the cursor, and go to the next row."""
+        self._follow_cursor()
         run = self.snapshot.find(self.state.row)
         if run is not None:
             self.state.toggle_mark(run.id)
             self.paint()
             self.runs_table.move(1)
             self._follow_cursor()
-
-    @on(RunsTable.Marked)
-    def _row_marked(self) -> None:
-        self._follow_cursor()
-        self.action_mark()
 
     def action_older(self) -> None:
         self.state.older = not self.state.older
@@ -251,8 +237,8 @@ class MainScreen(PanesScreen):
             self.paint()
 
     def action_theme(self) -> None:
-        place = _THEMES.index(self.app.theme) if self.app.theme in _THEMES else -1
-        self.app.theme = _THEMES[(place + 1) % len(_THEMES)]
+        index = _THEMES.index(self.app.theme) if self.app.theme in _THEMES else -1
+        self.app.theme = _THEMES[(index + 1) % len(_THEMES)]
 
     def action_redraw(self) -> None:
         self.refresh(repaint=True, layout=True)
@@ -281,7 +267,7 @@ class MainScreen(PanesScreen):
         self.work(self._run_actions.remove(self._target_runs()))
 
     def action_hold(self) -> None:
-        self.work(self._run_actions.hold(held=self.snapshot.queue_held))
+        self.work(self._run_actions.switch_queue(held=self.snapshot.queue_held))
 
     def action_time(self) -> None:
         self.work(self._more_time(self._target_runs()))
@@ -306,15 +292,14 @@ class MainScreen(PanesScreen):
     @on(events.Paste)
     def _pasted(self, message: events.Paste) -> None:
         """Open the New run dialog with a command line that was pasted, or a file that was dropped on the window."""
-        from backprop_tui.tui.new_run.command_line import join_lines
-        from backprop_tui.tui.new_run.draft import COMMAND
+        from backprop_tui.tui.screens.draft import COMMAND, join_lines
 
         line = sanitize(join_lines(message.text)).strip()
         if line:
             self._open_new_run({COMMAND: line}, keep=True)
 
     def action_copy_as_new(self) -> None:
-        from backprop_tui.tui.new_run.draft import draft_like
+        from backprop_tui.tui.screens.draft import draft_like
 
         run = self.state.selected_run(self.snapshot)
         if run is None or run.run is None:
@@ -323,7 +308,7 @@ class MainScreen(PanesScreen):
         self._open_new_run(draft_like(run.run), keep=False)
 
     def action_example(self) -> None:
-        from backprop_tui.tui.new_run.draft import COMMAND
+        from backprop_tui.tui.screens.draft import COMMAND
 
         if self.example is None:
             self.tell("The example is not installed", bad=True)
@@ -335,7 +320,7 @@ class MainScreen(PanesScreen):
 
     def _open_new_run(self, draft: Mapping[str, str], *, keep: bool) -> None:
         """Open the New run dialog; `keep` keeps what was typed when it is closed."""
-        from backprop_tui.tui.new_run.draft import recent_drafts
+        from backprop_tui.tui.screens.draft import recent_drafts
         from backprop_tui.tui.screens.new_run import NewRun
 
         recent = recent_drafts(run.run for run in self.snapshot.runs if run.run is not None)
@@ -367,9 +352,9 @@ class MainScreen(PanesScreen):
         self.app.push_screen(EditRun(runs, self.commands, glyphs=self.glyphs), closed)
 
     def action_settings(self) -> None:
-        from backprop_tui.tui.screens.settings import Settings
+        from backprop_tui.tui.screens.settings import SettingsScreen
 
-        self.app.push_screen(Settings(self.commands, glyphs=self.glyphs))
+        self.app.push_screen(SettingsScreen(self.commands, glyphs=self.glyphs))
 
     def action_help(self) -> None:
         from backprop_tui.tui.screens.help import Help
@@ -385,7 +370,7 @@ class MainScreen(PanesScreen):
             ended = sum(recalled.run.status in ENDED for recalled in digest.runs)
             self.tell(f"{counted(ended, 'run')} ended while you were away. D shows them")
             return
-        from backprop_tui.tui.digest.view import digest_view
+        from backprop_tui.tui.panes.digest import digest_view
         from backprop_tui.tui.screens.digest import RETRY, SHOW, Digest
 
         view = digest_view(digest, self.snapshot)
@@ -400,7 +385,7 @@ class MainScreen(PanesScreen):
         self.app.push_screen(Digest(view, glyphs=self.glyphs), closed)
 
     def action_compare(self) -> None:
-        from backprop_tui.tui.charts.compare_view import MOST_RUNS
+        from backprop_tui.tui.charts.compare import MOST_RUNS
         from backprop_tui.tui.screens.compare import CompareScreen
 
         runs = self._target_runs()
@@ -476,11 +461,11 @@ class MainScreen(PanesScreen):
         self.tell(f"Smoothing: {self.selected.charts.next_smoothing()}")
 
     def action_zoom_in(self) -> None:
-        self.selected.charts.steer(Zoomed(None, ZOOM))
+        self.selected.charts.steer(Steered.zoom(closer=True))
         self.paint_selected()
 
     def action_zoom_out(self) -> None:
-        self.selected.charts.steer(Zoomed(None, 1 / ZOOM))
+        self.selected.charts.steer(Steered.zoom(closer=False))
         self.paint_selected()
 
     def action_export(self) -> None:

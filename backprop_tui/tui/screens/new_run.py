@@ -11,15 +11,16 @@ from textual.binding import BindingType
 from textual.widgets import Input
 
 from backprop_tui.domain.errors import BackpropError
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.actions import NEW_RUN_ACTIONS, bindings
+from backprop_tui.tui.cells import clip
+from backprop_tui.tui.commands import CommandRunner, Verdict
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.new_run.draft import COMMAND, MORE, Draft, is_empty, shell_line, words_of
-from backprop_tui.tui.new_run.paths import Completions, completions
-from backprop_tui.tui.new_run.verdict import Verdict
-from backprop_tui.tui.panes.new_run import draw_completions, draw_live
+from backprop_tui.tui.lines import LineBuilder
+from backprop_tui.tui.screens.draft import COMMAND, MORE, Draft, is_empty, shell_line, words_of
 from backprop_tui.tui.screens.form import Field, FieldInput, Form
-from backprop_tui.tui.screens.run_actions import Commands
-from backprop_tui.tui.tokens import Line
+from backprop_tui.tui.screens.path_completion import Completions, PathCompletion, completions
+from backprop_tui.tui.tokens import Line, Piece, Token
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
 DEBOUNCE_SECONDS = 0.35
@@ -46,53 +47,38 @@ _ROWS = (
     (Field(name=MORE, label="Options", placeholder="--python PATH --cwd DIR --env NAME=VALUE, all of run --help"),),
 )
 _PATH_FIELDS = {f"field-{COMMAND}", f"field-{_RESUME}"}
-_HINT_INDENT = 13
+_INDENT = " " * 13
+_TAB = " tab completes"
 
 
-class PathCompletion:
-    """What tab does to the path under the cursor: complete the common part, then cycle through the candidates."""
+def draw_completions(completion: PathCompletion, width: int, glyphs: Glyphs) -> Line:
+    """As many completions as fit, without the directories they share."""
+    paths, chosen = completion.candidates, completion.chosen
+    if not paths:
+        return ()
+    builder = LineBuilder().put(_INDENT)
+    room = width - len(_TAB)
+    first = 0 if chosen is None else max(0, chosen - 2)
+    for index in range(first, len(paths)):
+        stem = paths[index].rstrip("/").rpartition("/")[0]
+        name = paths[index][len(stem) + 1 :] if stem else paths[index]
+        if builder.column + len(name) + 2 > room:
+            if index == first:
+                builder.put(clip(name, room - builder.column - 2, glyphs))
+            else:
+                builder.put(glyphs.clipped, Token.MUTED)
+            break
+        builder.put(f" {name} ", Token.FG if index == chosen else Token.MUTED, chosen=index == chosen)
+    return builder.put(" tab", Token.ACCENT, bold=True).put(" completes", Token.MUTED).line()
 
-    def __init__(self) -> None:
-        self._completions = Completions(typed="")
-        self.chosen: int | None = None  # index of the candidate that tab put into the field
-        self.typed = ""
 
-    @property
-    def candidates(self) -> tuple[str, ...]:
-        """The paths to choose from; none when the only one has been typed already."""
-        paths = self._completions.paths
-        return () if paths == (self.typed,) and self.chosen is None else paths
-
-    @staticmethod
-    def path_before_cursor(text: str, cursor: int, *, whole_field: bool) -> str | None:
-        """Return the path to complete, None when there is none.
-
-        With `whole_field` the field is a path. Otherwise options and quoted words are left alone, and so is an empty
-        word behind the first.
-        """
-        before = text[:cursor]
-        if whole_field:
-            return before or None
-        start = max(before.rfind(" "), before.rfind("=")) + 1
-        word = before[start:]
-        if word.startswith(("-", "'", '"')) or (not word and before):
-            return None
-        return word
-
-    def show(self, new: Completions) -> None:
-        """Offer completions of another path; keep the candidates that tab is cycling through."""
-        paths = self._completions.paths
-        if self.chosen is not None and new.typed == paths[self.chosen] and len(paths) > 1:
-            self.typed = new.typed
-            return
-        self._completions, self.chosen, self.typed = new, None, new.typed
-
-    def next_path(self) -> str:
-        """Return the path that tab replaces the typed one with."""
-        if self.chosen is None and self._completions.common != self.typed:
-            return self._completions.common
-        self.chosen = 0 if self.chosen is None else (self.chosen + 1) % len(self._completions.paths)
-        return self._completions.paths[self.chosen]
+def verdict_text(verdict: Verdict) -> str:
+    if verdict.runs == 1:
+        return verdict.message if verdict.starts else f"would wait: {verdict.message}"
+    if verdict.starts == verdict.runs:
+        return f"all {verdict.runs} would start now"
+    waiting = verdict.runs - verdict.starts
+    return f"{verdict.starts} of {verdict.runs} would start now; {waiting} wait: {verdict.message}"
 
 
 class NewRun(Form):
@@ -105,7 +91,7 @@ class NewRun(Form):
     BINDINGS: ClassVar[list[BindingType]] = bindings(NEW_RUN_ACTIONS)
 
     def __init__(
-        self, draft: Mapping[str, str], commands: Commands, recent: Sequence[Draft], *, glyphs: Glyphs
+        self, draft: Mapping[str, str], commands: CommandRunner, recent: Sequence[Draft], *, glyphs: Glyphs
     ) -> None:
         super().__init__(_ROWS, draft, glyphs=glyphs)
         self.draft = dict(draft)
@@ -127,20 +113,30 @@ class NewRun(Form):
         self.draw_status()
 
     def status(self) -> Sequence[Line]:
-        """Return interpreter, shell line, verdict, and what went wrong."""
+        """Return interpreter, equivalent shell command, verdict, and the last error or result."""
         try:
             same = "" if is_empty(self.draft) else shell_line(self.draft)
             refusal = self._refusal
         except ValueError as error:
             same, refusal = "", str(error)
-        return draw_live(
-            same=same,
-            verdict=self._verdict,
-            refusal=refusal,
-            messages=(self._error, "") if self._error else ("", "queuing" if self._busy else self._queued),
-            width=self.text_width,
-            glyphs=self.glyphs,
-        )
+        python = "" if self._verdict is None else self._verdict.python or ""
+        verdict = self._verdict_piece(refusal) if same or refusal else Piece("")
+        lines: list[Line] = [()]
+        for label, piece in (("python", Piece(python)), ("same as", Piece(same)), ("verdict", verdict)):
+            text = clip(piece.text, self.text_width - len(_INDENT), self.glyphs)
+            lines.append((Piece(f"{label:<13}", Token.MUTED), Piece(text, piece.token, bold=piece.bold)))
+        last = Piece("queuing" if self._busy else self._queued, Token.OK)
+        if self._error:
+            last = Piece(f"{self.glyphs.state('failed')} {self._error}", Token.BAD, bold=True)
+        return [*lines, (Piece(clip(last.text, self.text_width, self.glyphs), last.token, bold=last.bold),)]
+
+    def _verdict_piece(self, refusal: str) -> Piece:
+        if refusal:
+            return Piece(refusal, Token.WARN)
+        if self._verdict is None:
+            return Piece(f"checking {self.glyphs.clipped}", Token.MUTED)
+        state, token = ("completed", Token.OK) if self._verdict.starts else ("waiting", Token.INFO)
+        return Piece(f"{self.glyphs.state(state)} {verdict_text(self._verdict)}", token, bold=True)
 
     @on(Input.Changed)
     def _field_changed(self) -> None:
@@ -174,7 +170,7 @@ class NewRun(Form):
         try:
             return await self._commands.dry_run(words), ""
         except BackpropError as error:
-            return None, str(error)
+            return None, sanitize(str(error))
 
     def submit(self) -> None:
         self._queue(stay=False)
@@ -248,8 +244,7 @@ class NewRun(Form):
         self._find_completions()
 
     def _draw_completions(self) -> None:
-        width = self.text_width - _HINT_INDENT
-        line = draw_completions(self._completion.candidates, self._completion.chosen, width, self.glyphs)
+        line = draw_completions(self._completion, self.text_width, self.glyphs)
         for widget in self.query("#hint").results(LineWidget):  # none while the dialog is being closed
             widget.show([line])
 

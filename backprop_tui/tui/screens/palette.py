@@ -2,21 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.screen import Screen
+
+from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import Status
+from backprop_tui.tui.actions import TEXT_ACTIONS, bindings
+from backprop_tui.tui.commands import CommandRunner
+from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.lines import heading
 from backprop_tui.tui.panes.run_order import NEWEST, SORTS, RunSort
 from backprop_tui.tui.screens.questions import SORT_TITLES
-from backprop_tui.tui.screens.run_actions import Commands
-from backprop_tui.tui.screens.text_screen import TextScreen
+from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.tokens import Line, Piece, Token
+from backprop_tui.tui.widgets.line_widget import COLOURS, ScrollView
 
 if TYPE_CHECKING:
     from backprop_tui.tui.screens.main import MainScreen
+
+
+class TextScreen(DismissOnce, Screen[None]):
+    """Scrolls when the text is longer than the screen."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(TEXT_ACTIONS)
+
+    def __init__(self, title: str, lines: Sequence[Line], *, glyphs: Glyphs, token: Token = Token.ACCENT) -> None:
+        super().__init__()
+        self._title = Piece(title, token, bold=True)
+        self._lines = lines
+        self._glyphs = glyphs
+
+    def compose(self) -> ComposeResult:
+        yield ScrollView(glyphs=self._glyphs, id="page")
+
+    def on_resize(self, event: events.Resize) -> None:
+        width = event.size.width
+        back = [Piece("esc", Token.ACCENT, bold=True), Piece(" back", Token.MUTED)]
+        top = heading([(2, [self._title]), (max(8, width - 11), back)], width, self._glyphs, focused=True)
+        self.query_one(ScrollView).show_content([top, *self._lines])
+
+    def action_scroll(self, rows: int) -> None:
+        self.query_one(ScrollView).move(rows)
+
 
 PaletteCommand = tuple[str, str, Callable[[], object]]  # title, help, callback
 
@@ -24,8 +61,7 @@ _FAILED_FILTER = "state:failed"
 _MAX_RUNS = 200
 
 
-def palette_commands(screen: MainScreen, commands: Commands) -> Iterator[PaletteCommand]:
-    """Yield the commands that have no key."""
+def palette_commands(screen: MainScreen, commands: CommandRunner) -> Iterator[PaletteCommand]:
     snapshot = screen.snapshot
     for key in (*SORTS, NEWEST):
         yield f"Sort by {SORT_TITLES.get(key, key)}", "order of the runs", partial(screen.sort, RunSort.by(key))
@@ -39,16 +75,22 @@ def palette_commands(screen: MainScreen, commands: Commands) -> Iterator[Palette
         yield f"Go to run {name}", f"{run.status.value}  {run.id}", partial(screen.go_to, run.id)
 
 
-async def _copy_status(screen: MainScreen, commands: Commands) -> None:
-    result = await commands.output_of("status", "--json")
-    if result.done:
-        screen.app.copy_to_clipboard("\n".join(result.lines))
-    screen.tell("Copied the status as JSON" if result.done else result.message, bad=not result.done)
+async def _copy_status(screen: MainScreen, commands: CommandRunner) -> None:
+    try:
+        status = await commands.status()
+    except BackpropError as error:
+        screen.tell(sanitize(str(error)), bad=True)
+    else:
+        screen.app.copy_to_clipboard(json.dumps(status, indent=2))
+        screen.tell("Copied the status as JSON")
 
 
-async def _doctor(screen: MainScreen, commands: Commands) -> None:
+async def _doctor(screen: MainScreen, commands: CommandRunner) -> None:
     screen.tell("Checking the machine")
-    result = await commands.output_of("doctor")
-    lines: list[Line] = [(Piece(f" {line}"),) for line in result.lines or (result.message,)]
-    token = Token.ACCENT if result.done else Token.WARN
-    screen.app.push_screen(TextScreen("Doctor", [(), *lines], glyphs=screen.glyphs, token=token))
+    try:
+        report = await commands.doctor()
+    except BackpropError as error:
+        screen.tell(sanitize(str(error)), bad=True)
+    else:
+        lines = [(Piece(f" {sanitize(line)}"),) for line in report]
+        screen.app.push_screen(TextScreen("Doctor", [(), *lines], glyphs=screen.glyphs))

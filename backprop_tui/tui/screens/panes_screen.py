@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Coroutine
 from dataclasses import replace
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Container
-from textual.geometry import Offset
+from textual.geometry import Offset, Size
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
@@ -18,39 +18,33 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.actions import footer_actions
+from backprop_tui.tui.bridge import Bridge
 from backprop_tui.tui.charts.source import ChartSource
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.layout import Layout, compute_layout
-from backprop_tui.tui.panes.beginning import beginning_view
-from backprop_tui.tui.panes.governor import governor_line_view, problem_view
-from backprop_tui.tui.panes.header import header_view
-from backprop_tui.tui.panes.machine import machine_view
+from backprop_tui.tui.panes.footer import FooterBar
+from backprop_tui.tui.panes.governor import (
+    GovernorBar,
+    ProblemBar,
+    draw_governor,
+    draw_problem,
+    governor_line_view,
+    problem_view,
+)
+from backprop_tui.tui.panes.header import draw_header, header_view
+from backprop_tui.tui.panes.machine import MachineBar, machine_view
 from backprop_tui.tui.panes.run_list import OLDER, run_list_view
 from backprop_tui.tui.panes.run_order import RunFilter, RunSort
-from backprop_tui.tui.screens.ask import Ask, Question
+from backprop_tui.tui.panes.runs import RunsTable, beginning_view
+from backprop_tui.tui.panes.selected_run import DETAILS, LOG, SelectedHeading, SelectedRun
+from backprop_tui.tui.screens.questions import Ask, Question
 from backprop_tui.tui.screens.ui_state import UiState
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.textual_patches.line_input import LineInput
-from backprop_tui.tui.widgets.bars import FooterBar, GovernorBar, HeaderBar, MachineBar, ProblemBar
 from backprop_tui.tui.widgets.line_widget import COLOURS, LineWidget
 from backprop_tui.tui.widgets.log import LogView
-from backprop_tui.tui.widgets.runs import RunsTable
-from backprop_tui.tui.widgets.selected_run import DETAILS, LOG, SelectedHeading, SelectedRun
 
 _NO_TOAST_WIDTH, _NO_TOAST_HEIGHT = 60, 12  # on smaller screens a notification would cover everything
-
-
-class StoreBridge(Protocol):
-    """What the main screen asks of the bridge to the store."""
-
-    def select(self, run_id: str | None) -> None:
-        """Read the events of this run."""
-
-    def look(self) -> None:
-        """Read everything now, because something was changed."""
-
-    def request_digest(self) -> None:
-        """Read what happened during the last absence."""
 
 
 class PanesScreen(Screen[None]):
@@ -61,7 +55,7 @@ class PanesScreen(Screen[None]):
     def __init__(
         self,
         snapshot: Snapshot,
-        bridge: StoreBridge,
+        bridge: Bridge,
         charts: ChartSource,
         *,
         glyphs: Glyphs,
@@ -75,6 +69,7 @@ class PanesScreen(Screen[None]):
         self._bridge = bridge
         self._has_example = has_example
         self._layout_now = compute_layout(80, 24, gpus=0)
+        self._painted_size = Size(0, 0)
         self._has_cursor = False
         self._held: str | None = None  # the run whose details were opened because it is held
         self._awaited: str | None = None  # a run that was queued here, to be selected when it appears
@@ -85,7 +80,7 @@ class PanesScreen(Screen[None]):
     # Painting
 
     def compose(self) -> ComposeResult:
-        yield HeaderBar(glyphs=self.glyphs, id="header")
+        yield LineWidget(glyphs=self.glyphs, id="header")
         yield MachineBar(glyphs=self.glyphs, id="machine")
         yield GovernorBar(glyphs=self.glyphs, id="governor")
         yield ProblemBar(glyphs=self.glyphs, id="problem")
@@ -118,23 +113,29 @@ class PanesScreen(Screen[None]):
         self.paint()
 
     @on(events.Resize)
+    def _resized(self) -> None:
+        if self.app.size != self._painted_size:  # Textual sends this event three times before the first paint
+            self.paint()
+
     def paint(self) -> None:
         """Paint every pane from the snapshot; each sends only what changed."""
+        self._painted_size = self.app.size
         self._lay_out()
         width, snapshot = self.app.size.width, self.snapshot
-        self.query_one(HeaderBar).show_view(header_view(snapshot), width)
+        self.query_one("#header", LineWidget).show([draw_header(header_view(snapshot), width, self.glyphs)])
         self.query_one(MachineBar).show_view(machine_view(snapshot), self._layout_now)
-        self.query_one(GovernorBar).show_view(governor_line_view(snapshot), width)
-        self.query_one(ProblemBar).show_view(problem_view(snapshot, self.state.seen), width)
+        self.query_one(GovernorBar).show([draw_governor(governor_line_view(snapshot), width, self.glyphs)])
+        problem = problem_view(snapshot, self.state.seen)
+        self.query_one(ProblemBar).show([] if problem is None else [draw_problem(problem, width, self.glyphs)])
+        self.state.update_order(snapshot)
         beginning = beginning_view(snapshot, example=self._has_example)
-        self.runs_table.show_view(run_list_view(snapshot, self.state.choices(snapshot)), beginning)
+        self.runs_table.show_view(run_list_view(snapshot, self.state), beginning)
         self._follow_cursor()
         self.paint_selected()
 
     @on(SelectedRun.Changed)
     @on(LogView.SearchToggled)
     def paint_selected(self) -> None:
-        """Paint the selected run and the footer."""
         run = self.state.selected_run(self.snapshot)
         self.selected.show_run(run, self.snapshot, self._layout_now)
         status = None if run is None or self.state.row == OLDER else run.status
@@ -192,11 +193,9 @@ class PanesScreen(Screen[None]):
     # Talking to the user, and work in the background
 
     async def ask(self, question: Question) -> str:
-        """Ask in a dialog; return the value of the answer, or `CANCEL`."""
         return await self.app.push_screen_wait(Ask(question, glyphs=self.glyphs))
 
     def tell(self, text: str, *, bad: bool = False) -> None:
-        """Show a notification."""
         if not bad and (self.size.width < _NO_TOAST_WIDTH or self.size.height < _NO_TOAST_HEIGHT):
             return
         self.notify(text, severity="warning" if bad else "information", timeout=5, markup=False)
@@ -285,14 +284,10 @@ class PanesScreen(Screen[None]):
         self.filter_input.add_class("-open")
         self.filter_input.focus()
 
+    @on(Input.Submitted, "#filter")
     def close_filter(self) -> None:
-        """Close the input; the filter stays in force."""
         self.filter_input.remove_class("-open")
         self.set_focus(self.runs_table)
-
-    @on(Input.Submitted, "#filter")
-    def _filter_submitted(self) -> None:
-        self.close_filter()
 
     @on(RunsTable.FilterKey)
     def _filter_key(self, message: RunsTable.FilterKey) -> None:

@@ -1,24 +1,123 @@
-"""The questions that the main screen asks: pure functions of what is on the screen."""
+"""Questions to the user: a dialog with one key per answer, and what the main screen asks in it."""
 
 from __future__ import annotations
 
 import os
 import shlex
 from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.screen import ModalScreen
 
 from backprop_tui.domain.formatting import counted
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.presentation import durations
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.probes.logout import LogoutPolicy
+from backprop_tui.tui.cells import clip, clip_with_path, wrapped
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.panes.run_columns import HIDEABLE
 from backprop_tui.tui.panes.run_order import NEWEST
-from backprop_tui.tui.screens.ask import Answer, Note, Question
+from backprop_tui.tui.panes.run_table import HIDEABLE
 from backprop_tui.tui.screens.ui_state import UiState
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.tokens import Token
+from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
+from backprop_tui.tui.tokens import Line, Piece, Token
+from backprop_tui.tui.widgets.line_widget import COLOURS, LineWidget
+
+CANCEL = "cancel"
+_WIDTH = 66
+
+
+@lazy_dataclass(frozen=True, slots=True)
+class Answer:
+    """A key, the result, and the text beside the key."""
+
+    key: str
+    value: str
+    text: str
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """A line below the answers; its glyph is that of the state `word`."""
+
+    word: str
+    text: str
+    token: Token
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Title, lines of text, answers, and notes below them."""
+
+    title: str
+    lines: Sequence[str]
+    answers: Sequence[Answer]
+    notes: Sequence[Note] = ()
+
+
+class Ask(DismissOnce, ModalScreen[str]):
+    """Dialog with a question; its result is the value of the answer, or `CANCEL`."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
+
+    def __init__(self, question: Question, *, glyphs: Glyphs) -> None:
+        super().__init__()
+        self._question = question
+        self._glyphs = glyphs
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="dialog") as box:
+            box.border_title = f" {self._question.title} "
+            yield LineWidget(glyphs=self._glyphs, id="question")
+
+    def on_mount(self) -> None:
+        self._draw()
+
+    def on_resize(self) -> None:
+        self._draw()
+
+    def _draw(self) -> None:
+        width = min(_WIDTH, self.app.size.width)
+        lines = self._lines(width - 4)
+        box = self.query_one("#dialog")
+        box.styles.width, box.styles.height = width, min(len(lines) + 2, self.app.size.height)
+        self.query_one("#question", LineWidget).show(lines)
+
+    def _lines(self, width: int) -> list[Line]:
+        lines: list[Line] = [()]
+        for number, text in enumerate(self._question.lines):
+            for row in wrapped(text, width - 2):
+                clipped = clip(row.removeprefix("  "), width - 2, self._glyphs)
+                lines.append((Piece(f" {clipped}", Token.MUTED if number else Token.FG, bold=not number),))
+        lines.append(())
+        for answer in self._question.answers:
+            key = Piece(f"  {answer.key:<6}", Token.ACCENT, bold=True)
+            lines.append((key, Piece(clip_with_path(answer.text, width - 9, self._glyphs))))
+        lines.append((Piece(f"  {'esc':<6}", Token.ACCENT, bold=True), Piece("cancel", Token.MUTED)))
+        lines += [()] if self._question.notes else []
+        for note in self._question.notes:
+            rows = wrapped(f"{self._glyphs.state(note.word)} {note.text}", width - 2)
+            lines += [(Piece(f" {clip(row, width - 2, self._glyphs)}", note.token),) for row in rows]
+        return lines
+
+    def on_key(self, event: events.Key) -> None:
+        has_enter = any(answer.key == "enter" for answer in self._question.answers)
+        if event.key in ("escape", "q") or (event.key == "enter" and not has_enter):
+            event.stop()
+            self.dismiss(CANCEL)
+            return
+        for answer in self._question.answers:
+            if answer.key in (event.key, event.character):
+                event.stop()
+                self.dismiss(answer.value)
+                return
+
 
 SET_NUMBER, NO_LIMIT = "set", "none"
 SORT, COLUMN = "sort", "column"  # prefixes of the answers to `view_question`
@@ -38,27 +137,26 @@ _COLUMN_DIGITS = {"trend": "1", "eta": "2", "timebox": "3", "saved": "4", "slice
 
 
 def names_of(runs: Sequence[KnownRun]) -> str:
-    """Return the name of a single run, or how many runs there are."""
     return sanitize(str(runs[0].record["name"])) if len(runs) == 1 else counted(len(runs), "run")
 
 
 def confirm_question(title: str, line: str, text: str) -> Question:
     """Ask for `y`, so that pressing enter without reading is harmless."""
-    return Question(title=title, lines=(line,), answers=(Answer.by_letter("y", "yes", text),))
+    return Question(title=title, lines=(line,), answers=(Answer("y", "yes", text),))
 
 
 def stop_question(runs: Sequence[KnownRun]) -> Question:
     """A waiting run leaves the queue; a running one gets time to save, or not."""
     if all(run.status is Status.QUEUED for run in runs):
-        answer = Answer(key="enter", shown="enter", value="stop", text="take out; r queues again")
+        answer = Answer("enter", "stop", "take out; r queues again")
         return Question(title="Stop", lines=(f"Take {names_of(runs)} out of the queue?",), answers=(answer,))
     return Question(
         title="Stop",
         lines=(f"Stop {names_of(runs)}?", *_unsaved_work(runs)),
         answers=(
-            Answer(key="enter", shown="enter", value="stop", text="stop, with time to save"),
-            Answer.by_letter("c", "checkpoint", "after the next checkpoint"),
-            Answer.by_letter("S", "kill", "kill now"),
+            Answer("enter", "stop", "stop, with time to save"),
+            Answer("c", "checkpoint", "after the next checkpoint"),
+            Answer("S", "kill", "kill now"),
         ),
     )
 
@@ -82,17 +180,15 @@ def _unsaved_work(runs: Sequence[KnownRun]) -> list[str]:
 
 
 def time_question(runs: Sequence[KnownRun]) -> Question:
-    """Ask how much longer the timebox shall be."""
-    answers = [Answer.by_letter(key, str(minutes), f"+{minutes} min") for key, minutes in _MORE_MINUTES]
-    answers.append(Answer.by_letter("e", SET_NUMBER, "set another number"))
-    answers.append(Answer.by_letter("n", NO_LIMIT, "no limit"))
+    answers = [Answer(key, str(minutes), f"+{minutes} min") for key, minutes in _MORE_MINUTES]
+    answers.append(Answer("e", SET_NUMBER, "set another number"))
+    answers.append(Answer("n", NO_LIMIT, "no limit"))
     return Question(title="Time", lines=(f"Extend {names_of(runs)}",), answers=answers)
 
 
 def copy_question(run: KnownRun) -> Question:
-    """Offer everything that `copyable` has."""
     values = copyable(run).items()
-    answers = [Answer.by_letter(key, key, f"{name:<10} {value}") for key, (name, value) in values]
+    answers = [Answer(key, key, f"{name:<10} {value}") for key, (name, value) in values]
     return Question(title="Copy", lines=(names_of([run]),), answers=answers)
 
 
@@ -126,13 +222,13 @@ def view_question(state: UiState, glyphs: Glyphs) -> Question:
     def ticked(text: str, *, on: bool) -> str:
         return f"{glyphs.state('done') if on else ' '} {text}"
 
-    answers = [Answer.by_letter("a", f"{SORT}:", ticked("default order", on=sort is None))]
+    answers = [Answer("a", f"{SORT}:", ticked("default order", on=sort is None))]
     for key, letter in _SORT_LETTERS.items():
         text = SORT_TITLES[key] if key == NEWEST else f"by {SORT_TITLES.get(key, key)}"
-        answers.append(Answer.by_letter(letter, f"{SORT}:{key}", ticked(text, on=sort == key)))
+        answers.append(Answer(letter, f"{SORT}:{key}", ticked(text, on=sort == key)))
     for column in HIDEABLE:
         text = ticked(f"column {column}", on=column not in state.hidden)
-        answers.append(Answer.by_letter(_COLUMN_DIGITS[column], f"{COLUMN}:{column}", text))
+        answers.append(Answer(_COLUMN_DIGITS[column], f"{COLUMN}:{column}", text))
     return Question(title="View", lines=("Sort and columns",), answers=answers)
 
 
@@ -142,7 +238,6 @@ def local_active_runs(snapshot: Snapshot) -> list[KnownRun]:
 
 
 def has_local_work(snapshot: Snapshot) -> bool:
-    """Whether a run of this machine is active or waiting."""
     return bool(local_active_runs(snapshot) or _waiting(snapshot))
 
 
@@ -157,12 +252,12 @@ def leave_question(snapshot: Snapshot) -> Question:
     pronoun = "It continues" if active + waiting == 1 else "They continue"
     queue = "the queue stays held" if snapshot.queue_held else "hold the queue"
     answers = [
-        Answer(key="enter", shown="enter", value="leave", text="leave, everything continues"),
-        Answer.by_letter("H", "hold", f"leave, but start nothing new ({queue})"),
+        Answer("enter", "leave", "leave, everything continues"),
+        Answer("H", "hold", f"leave, but start nothing new ({queue})"),
     ]
     if active:
         text = f"stop {'it' if active == 1 else f'all {active}'}, hold the queue, leave; asks once more"
-        answers.append(Answer.by_letter("S", "stop", text))
+        answers.append(Answer("S", "stop", text))
     return Question(
         title="Leave",
         lines=(
@@ -178,6 +273,6 @@ def _logout_notes(logout: LogoutPolicy | None) -> list[Note]:
     if logout is None:
         return []
     if logout.survives:
-        return [Note(word="completed", text=f"runs survive logout on this machine ({logout.words})", token=Token.OK)]
-    text = f"logging out ends runs on this machine ({logout.words}); to fix it: {logout.mend}"
+        return [Note(word="completed", text=f"runs survive logout on this machine ({logout.reason})", token=Token.OK)]
+    text = f"logging out ends runs on this machine ({logout.reason}); to fix it: {logout.fix}"
     return [Note(word="conservative", text=text, token=Token.WARN)]

@@ -1,9 +1,9 @@
-"""The settings: every key with its value, origin and meaning; changes are written together."""
+"""The settings screen: key, value, origin and meaning; changes are written together."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -12,50 +12,139 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from backprop_tui.config.keys import KEYS
-from backprop_tui.config.kinds import WrongValue
+from backprop_tui.config.kinds import NONE, Value, WrongValue
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.formatting import counted
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.actions import SETTINGS_ACTIONS, bindings
-from backprop_tui.tui.cells import clip
+from backprop_tui.tui.cells import clip, left
+from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.panes.footer import draw_footer
-from backprop_tui.tui.panes.settings import (
-    SettingRow,
-    default_text,
-    draw_settings,
-    draw_settings_heading,
-)
-from backprop_tui.tui.screens.run_actions import Commands
+from backprop_tui.tui.lines import LineBuilder, heading, width_of
+from backprop_tui.tui.panes.footer import draw_footer, footer_texts
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.textual_patches.line_input import LineInput
 from backprop_tui.tui.tokens import Line, Piece, Token
-from backprop_tui.tui.widgets.bars import footer_texts
 from backprop_tui.tui.widgets.line_widget import COLOURS, LineWidget
 
+if TYPE_CHECKING:
+    from backprop_tui.config.load import Settings
+
+DEFAULT = "default"
+ENVIRONMENT = "environment "
+_TITLES = {"": "Limits", "gpu": "GPU", "run": "Runs"}  # other sections: their name
 _FOOTER = footer_texts(SETTINGS_ACTIONS[:4])
 _INPUT_FOOTER = (("enter", "change"), ("esc", "keep the value"))
 _DASHBOARD = "dashboard."
 _NOTHING = Piece("")
+_KEY, _VALUE, _ORIGIN = 33, 16, 20
+_HELP_FROM, _ORIGIN_FROM = 100, 66  # columns; on narrower screens the help is shown below the list only
 
 
-class Settings(DismissOnce, Screen[None]):
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class SettingRow:
+    """`value` is written as `config set` takes it; `section` is the heading of its rows."""
+
+    key: str
+    section: str
+    value: str
+    origin: str
+    help: str
+
+
+def settings_rows(settings: Settings) -> list[SettingRow]:
+    return [
+        SettingRow(
+            key=name,
+            section=_TITLES.get(key.section, key.section.capitalize()),
+            value=sanitize(value_text(settings[name])),
+            # The name of the variable, or of the file without its directories.
+            origin=sanitize(settings.origin(name)).removeprefix(ENVIRONMENT).rpartition("/")[2],
+            help=key.help,
+        )
+        for name, key in KEYS.items()
+    ]
+
+
+def value_text(value: Value) -> str:
+    match value:
+        case None:
+            return NONE
+        case bool():
+            return "true" if value else "false"
+        case tuple():
+            return ",".join(value)
+        case float():
+            return f"{value:.15g}"
+        case _:
+            return str(value)
+
+
+def default_text(key: str) -> str:
+    return value_text(KEYS[key].default)
+
+
+def draw_settings_heading(path: str, width: int, glyphs: Glyphs, *, changed: int) -> Line:
+    """The title, the path of the file, and how many changes are not saved."""
+    title = [Piece("Settings", Token.ACCENT, bold=True), Piece(f" {path}".rstrip(), Token.MUTED)]
+    count = [Piece(f"{changed} changed", Token.WARN, bold=True)]
+    parts = [(2, title), *([(width - width_of(count) - 2, count)] if changed else [])]
+    return heading(parts, width, glyphs, focused=True)
+
+
+def draw_settings(
+    rows: Sequence[SettingRow], cursor: int, width: int, glyphs: Glyphs, *, changed: Mapping[str, str]
+) -> tuple[list[Line], int]:
+    """The lines, and the one with the cursor; `changed` has the values that are not saved yet."""
+    lines: list[Line] = []
+    at, section = 0, ""
+    for index, row in enumerate(rows):
+        if row.section != section:
+            section = row.section
+            lines += [*([()] if lines else []), (Piece(f"  {section}", bold=True),)]
+        if index == cursor:
+            at = len(lines)
+        lines.append(_draw_row(row, changed.get(row.key), width, glyphs, cursor=index == cursor))
+    return lines, at
+
+
+def _draw_row(row: SettingRow, change: str | None, width: int, glyphs: Glyphs, *, cursor: bool) -> Line:
+    is_set = row.origin != DEFAULT
+    token = Token.FG if change is None else Token.WARN
+    arrow = "→" if glyphs.unicode else "->"
+    shown = row.value if change is None else f"{row.value} {arrow} {change}"
+    origin = row.origin if change is None else "changed"
+    key = min(_KEY, max(12, width // 2 - 2))
+    builder = LineBuilder().put(f"{glyphs.cursor} " if cursor else "  ", Token.ACCENT)
+    builder.put(left(row.key, key - 1, glyphs)).put(" ")
+    value = _VALUE if width >= _ORIGIN_FROM else max(4, width - builder.column - 1)
+    builder.put(left(shown, value - 1, glyphs), token, bold=is_set or change is not None).put(" ")
+    if width >= _ORIGIN_FROM:
+        room = _ORIGIN if width >= _HELP_FROM else width - builder.column - 1
+        muted = Token.FG if is_set else Token.MUTED
+        builder.put(left(origin, room - 1, glyphs), muted if change is None else Token.WARN).put(" ")
+    if width >= _HELP_FROM:
+        builder.put(left(row.help, width - builder.column - 1, glyphs), Token.MUTED)
+    return builder.line()
+
+
+class SettingsScreen(DismissOnce, Screen[None]):
     """The cursor is on one key, whose value is edited in an input at the bottom. Nothing is written before ctrl+s."""
 
     AUTO_FOCUS = ""  # the input has the focus only while it is open
     COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
     BINDINGS: ClassVar[list[BindingType]] = bindings(SETTINGS_ACTIONS)
 
-    def __init__(self, commands: Commands, *, glyphs: Glyphs) -> None:
+    def __init__(self, commands: CommandRunner, *, glyphs: Glyphs) -> None:
         super().__init__()
         self._commands = commands
         self._glyphs = glyphs
         self.rows: list[SettingRow] = []
         self.changed: dict[str, str] = {}  # values not written yet, by key
         self._warned = False
-        self._place = 0
+        self._index = 0
         self._top = 0
-        self._path = ""
         self._message = Piece("reading the settings", Token.MUTED)
 
     def compose(self) -> ComposeResult:
@@ -82,16 +171,13 @@ class Settings(DismissOnce, Screen[None]):
 
     @property
     def _row(self) -> SettingRow | None:
-        """The row under the cursor."""
-        return self.rows[self._place] if self.rows else None
+        return self.rows[self._index] if self.rows else None
 
     async def _read(self, message: Piece = _NOTHING) -> None:
-        """Read all settings, then show a message."""
-        self._path = self._path or await self._commands.config_path()
         try:
-            self.rows = await self._commands.settings()
+            self.rows = settings_rows(await self._commands.settings())
         except BackpropError as error:
-            message = self._failure(str(error))
+            message = self._failure(sanitize(str(error)))
         self._message = message
         self._draw()
 
@@ -101,11 +187,11 @@ class Settings(DismissOnce, Screen[None]):
     def _draw(self) -> None:
         width = self.app.size.width
         pane = self.query_one("#settings", LineWidget)
-        lines, cursor = draw_settings(self.rows, self._place, width, self._glyphs, changed=self.changed)
+        lines, cursor = draw_settings(self.rows, self._index, width, self._glyphs, changed=self.changed)
         height = max(1, pane.size.height)
         self._top = max(0, min(self._top, cursor - 1), cursor - height + 1)
         pane.show(lines[self._top : self._top + height], cursor=cursor - self._top if lines else None)
-        heading = draw_settings_heading(self._path, width, self._glyphs, changed=len(self.changed))
+        heading = draw_settings_heading(self._commands.config_path, width, self._glyphs, changed=len(self.changed))
         self.query_one("#settings-heading", LineWidget).show([heading])
         self.query_one("#settings-message", LineWidget).show([self._message_line(width)])
         keys = _INPUT_FOOTER if self._is_input_open else _FOOTER
@@ -121,12 +207,11 @@ class Settings(DismissOnce, Screen[None]):
 
     def action_move(self, rows: int) -> None:
         if self.rows and not self._is_input_open:
-            self._place = max(0, min(self._place + rows, len(self.rows) - 1))
+            self._index = max(0, min(self._index + rows, len(self.rows) - 1))
             self._message = _NOTHING
             self._draw()
 
     def action_change(self) -> None:
-        """Open the input with the value."""
         if self._row is not None:
             self._input.value = self.changed.get(self._row.key, self._row.value)
             self._input.add_class("-open")

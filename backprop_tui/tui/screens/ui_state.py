@@ -9,52 +9,30 @@ from backprop_tui.domain.status import ACTIVE
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.states import is_problem
 from backprop_tui.tui.layout import Zoom
-from backprop_tui.tui.panes.run_list import OLDER, RunListOptions
-from backprop_tui.tui.panes.run_order import RunFilter, RunSort, sorted_runs
-from backprop_tui.tui.panes.run_rows import GROUP, members_of
+from backprop_tui.tui.panes.run_list import GROUP, OLDER, RunListOptions, members_of
+from backprop_tui.tui.panes.run_order import RunSort, sorted_runs
 from backprop_tui.tui.snapshot import Snapshot
 
 SEEN_AFTER_SECONDS = 2.0  # a problem under the cursor for this long has been seen
 
 
-@lazy_dataclass(slots=True)
-class UiState:
+@lazy_dataclass(slots=True, kw_only=True)
+class UiState(RunListOptions):
     """Survives every refresh; `row` is the id of the row under the cursor."""
 
     row: str | None = None
     row_since: float = 0.0
-    filter: RunFilter = field(default_factory=RunFilter)
-    folded: set[str] = field(default_factory=set)
-    marked: set[str] = field(default_factory=set)
-    seen: set[str] = field(default_factory=set)
     visited: set[str] = field(default_factory=set)  # runs that were selected once, so that their tab was chosen
-    older: bool = False
     zoom: Zoom = Zoom.NONE
     opened: bool = False
-    sort: RunSort | None = None
-    hidden: set[str] = field(default_factory=set)  # columns
     _sorted_as: tuple[RunSort | None, frozenset[tuple[str, str]]] = (None, frozenset())
-    _order: tuple[str, ...] = ()
 
-    def choices(self, snapshot: Snapshot) -> RunListOptions:
-        """Return the choices that the rows depend on.
-
-        Sorted rows move when a run changes its status, not with each new value.
-        """
+    def update_order(self, snapshot: Snapshot) -> None:
+        """Sort again; sorted rows move when a run changes its status, not with each new value."""
         sorted_as = self.sort, frozenset((run.id, run.status.value) for run in snapshot.runs)
         if self.sort is not None and sorted_as != self._sorted_as:
             self._sorted_as = sorted_as
-            self._order = tuple(run.id for run in sorted_runs(snapshot.runs, self.sort, snapshot.moment))
-        return RunListOptions(
-            folded=frozenset(self.folded),
-            marked=frozenset(self.marked),
-            seen=frozenset(self.seen),
-            filter=self.filter,
-            older=self.older,
-            sort=self.sort,
-            order=self._order,
-            hidden=frozenset(self.hidden),
-        )
+            self.order = [run.id for run in sorted_runs(snapshot.runs, self.sort, snapshot.moment)]
 
     def select(self, row: str, now: float) -> None:
         """Record that the cursor moved to another row; `now` is monotonic."""

@@ -1,11 +1,13 @@
-"""A widget of lines of coloured text that sends only the changed cells to the terminal."""
+"""Widgets of lines of coloured text that send only the changed cells to the terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
+from textual import events, on
 from textual.geometry import Region
 from textual.selection import Selection
 from textual.strip import Strip
@@ -23,8 +25,21 @@ _Span = tuple[int, int]
 _StyleKey = tuple[Token, bool, bool, bool]
 
 
+def edited(text: str, event: events.Key) -> str:
+    """Returns a text after a key that edits it at its end."""
+    match event.key:
+        case "backspace":
+            return text[:-1]
+        case "ctrl+u":
+            return ""
+        case _:
+            return text + event.character if event.character is not None and event.character.isprintable() else text
+
+
 class LineWidget(Widget):
     """Shows lines; the one at `cursor` is painted as the selected row, over the whole width."""
+
+    WHEEL_ROWS: ClassVar[int] = 0  # by one turn of the wheel; 0 leaves the wheel to the parent
 
     def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
@@ -49,13 +64,21 @@ class LineWidget(Widget):
                     self.refresh(*(Region(start, row, end - start, 1) for start, end in spans))
 
     def line_text(self, row: int) -> str:
-        """Return the text of a row as it is shown."""
         return "".join(piece.text for piece in self._lines[row]) if row < len(self._lines) else ""
 
     @property
     def shown_text(self) -> str:
-        """The text of all rows."""
         return "\n".join(self.line_text(row).rstrip() for row in range(len(self._lines)))
+
+    def turn_wheel(self, rows: int) -> None:
+        """Scroll by rows, down if positive."""
+
+    @on(events.MouseScrollDown)
+    @on(events.MouseScrollUp)
+    def _wheel_turned(self, event: events.MouseScrollDown | events.MouseScrollUp) -> None:
+        if self.WHEEL_ROWS:
+            event.stop()
+            self.turn_wheel(self.WHEEL_ROWS if isinstance(event, events.MouseScrollDown) else -self.WHEEL_ROWS)
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Highlight the text selected by the mouse; Textual caches the rows without it."""
@@ -102,7 +125,6 @@ class LineWidget(Widget):
             yield self._encodable(text), style
 
     def notify_style_update(self) -> None:
-        """Forget the styles of the previous theme."""
         super().notify_style_update()
         self._styles.clear()
 
@@ -143,3 +165,43 @@ def _highlighted(strip: Strip, span: _Span | None, left: int, style: Style) -> S
     if start >= end:
         return strip
     return Strip.join([strip.crop(0, start), strip.crop(start, end).apply_style(style), strip.crop(end)])
+
+
+class ScrollView(LineWidget, can_focus=True):
+    """Scrolled by keys and wheel; new lines leave the position as it is."""
+
+    WHEEL_ROWS: ClassVar[int] = 3
+    _content: Sequence[Line] = ()
+    _top = 0
+
+    def show_content(self, lines: Sequence[Line]) -> None:
+        """Replace the lines, keeping the position."""
+        self._content = lines
+        self.paint()
+
+    def to_top(self) -> None:
+        """Go to the first line with the next paint."""
+        self._top = 0
+
+    def move(self, rows: int) -> None:
+        self._top += rows
+        self.paint()
+
+    def move_to(self, index: int) -> None:
+        self._top = index
+        self.paint()
+
+    def page(self, share: float) -> None:
+        """Scroll by a share of the visible rows."""
+        self.move(int(self.size.height * share))
+
+    def paint(self) -> None:
+        self._top = max(0, min(self._top, len(self._content) - self.size.height))
+        self.show(self._content[self._top : self._top + self.size.height])
+
+    @on(events.Resize)
+    def _repaint(self) -> None:
+        self.paint()
+
+    def turn_wheel(self, rows: int) -> None:
+        self.move(rows)

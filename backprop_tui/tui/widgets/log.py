@@ -17,10 +17,9 @@ from backprop_tui.tui.glyphs import UNICODE, Glyphs
 from backprop_tui.tui.log.escapes import plain_text
 from backprop_tui.tui.log.page import LogPage, draw_search_input, draw_status
 from backprop_tui.tui.log.painting import GUTTER_COLUMNS, RowPainter, changed_cells, row_at, row_painter, row_width
-from backprop_tui.tui.log.session import LogSession
-from backprop_tui.tui.log.thread import LOOK_SECONDS, LogThread
+from backprop_tui.tui.log.session import LOOK_SECONDS, LogSession, LogThread
 from backprop_tui.tui.tokens import Line
-from backprop_tui.tui.widgets.scroll_view import ScrollView
+from backprop_tui.tui.widgets.line_widget import ScrollView, edited
 
 _SIDEWAYS_COLUMNS = 8
 
@@ -66,11 +65,9 @@ class LogView(ScrollView):
         self._thread.stop()
 
     def on_show(self) -> None:
-        """Read while it is visible."""
         self._thread.rest(resting=False)
 
     def on_hide(self) -> None:
-        """Read nothing while it is hidden."""
         self._thread.rest(resting=True)
 
     def watch_path(self, path: str | None, *, live: bool = True, failed: bool = False) -> None:
@@ -97,9 +94,9 @@ class LogView(ScrollView):
         """Scroll; at the last row it starts to follow."""
         self._thread.submit(lambda session: session.move(rows))
 
-    def move_to(self, place: int) -> None:
+    def move_to(self, index: int) -> None:
         """Go to the top (0) or to the end."""
-        self._thread.submit(LogSession.to_end if place else LogSession.to_top)
+        self._thread.submit(LogSession.to_end if index else LogSession.to_top)
 
     def paint(self) -> None:
         width, height = self._room
@@ -108,7 +105,6 @@ class LogView(ScrollView):
 
     @property
     def _room(self) -> tuple[int, int]:
-        """Columns and rows that the log has."""
         return max(1, self.size.width - GUTTER_COLUMNS - 1), max(0, self.size.height - 1)
 
     def _open(self, path: str | None) -> None:
@@ -124,7 +120,6 @@ class LogView(ScrollView):
             self._show_page(message.page)
 
     def _show_page(self, page: LogPage) -> None:
-        """Paint the rows that changed."""
         before, self.page_shown = self.page_shown, page
         most = max(len(before.rows), len(page.rows))
         changed = [y for y in range(most) if row_at(before, y) != row_at(page, y)]
@@ -154,7 +149,6 @@ class LogView(ScrollView):
         return draw_status(self.page_shown, width, self.glyphs)
 
     def line_text(self, row: int) -> str:
-        """Return the text of a row of the log, or of the status row."""
         if row < len(self.page_shown.rows):
             return " " + plain_text(self.page_shown.rows[row].spans)
         return super().line_text(row)
@@ -171,7 +165,6 @@ class LogView(ScrollView):
         return self._brush.strip(row, left=self._left, width=self.size.width, is_target=is_target)
 
     def notify_style_update(self) -> None:
-        """Forget the styles of the previous theme."""
         super().notify_style_update()
         self._brush = None
 
@@ -182,7 +175,6 @@ class LogView(ScrollView):
         return self.is_searching or self.page_shown.seeking if action == "end_search" else True
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
-        """Take letters as text while a search is typed."""
         return self._typed is not None and character is not None and character.isprintable()
 
     def action_follow(self) -> None:
@@ -215,7 +207,6 @@ class LogView(ScrollView):
 
     @property
     def _overflow(self) -> int:
-        """How many columns of the longest row do not fit."""
         cells = max(map(row_width, self.page_shown.rows), default=0)
         return max(0, cells - (self.size.width - GUTTER_COLUMNS))
 
@@ -226,7 +217,6 @@ class LogView(ScrollView):
             self.refresh()
 
     def action_search(self) -> None:
-        """Take what is typed into the status row."""
         self._typed = ""
         self._show_status()
 
@@ -246,12 +236,10 @@ class LogView(ScrollView):
                 self._thread.submit(lambda session: session.search(typed))
             case "escape":
                 self._typed = None
-            case "backspace":
-                self._typed = self._typed[:-1] if self._typed else None
-            case "ctrl+u":
-                self._typed = ""
-            case _ if event.character is not None and event.character.isprintable():
-                self._typed += event.character
+            case "backspace" if not self._typed:
+                self._typed = None
+            case _:
+                self._typed = edited(self._typed, event)
         self._show_status()
 
     @on(events.Paste)

@@ -18,8 +18,7 @@ from backprop_tui.tui.actions import BY_ID, METRICS_ACTIONS, Action
 from backprop_tui.tui.charts.choices import AXIS_WORDS, ChartChoices
 from backprop_tui.tui.layout import Layout
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.widgets.chart_mouse import Steered, steer
-from backprop_tui.tui.widgets.chart_tabs import LossChart, MetricsTab, ResourcesTab
+from backprop_tui.tui.widgets.charts import LossChart, MetricsTab, ResourcesTab, Steered
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
 if TYPE_CHECKING:
@@ -65,7 +64,6 @@ class RunCharts:
         return None if self._run is None else self._run.id
 
     async def follow(self) -> None:
-        """Read until cancelled."""
         while True:
             self._read_now.clear()
             caught_up = await self._read()
@@ -75,7 +73,6 @@ class RunCharts:
                 pass
 
     async def _read(self) -> bool:
-        """Read the files of the run; return whether everything was read."""
         if self._run is None or self._widget is None:
             return True
         figures = (await self._source.read([self._run.id]))[0]
@@ -85,7 +82,6 @@ class RunCharts:
         return figures.caught_up
 
     def paint(self) -> None:
-        """Draw the chart or charts that are visible."""
         run, figures, snapshot, layout = self._run, self._figures, self._snapshot, self._layout
         if snapshot is None or layout is None:
             return
@@ -118,7 +114,6 @@ class RunCharts:
         return Plotter(run, figures, self.choices, self._tracks)
 
     def choose_metric(self, name: str) -> None:
-        """Show a metric large."""
         self.choices.metric = name
         self.paint()
 
@@ -147,7 +142,6 @@ class RunCharts:
         self.paint()
 
     def next_smoothing(self) -> str:
-        """Change the smoothing and return its name."""
         name = self.choices.next_smoothing()
         self.paint()
         return name
@@ -158,11 +152,10 @@ class RunCharts:
             return
         from backprop_tui.tui.charts.choices import ChartNavigator
 
-        steer(message, ChartNavigator.of(self._plotter(self._run, self._figures)))
+        message.apply(ChartNavigator.of(self._plotter(self._run, self._figures)))
         self.paint()
 
     def footer_actions(self) -> Sequence[Action]:
-        """Return the actions that apply to the Metrics tab."""
         choices = self.choices
         shorts = {
             "next_metric": "metrics",

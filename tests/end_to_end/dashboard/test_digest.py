@@ -7,7 +7,7 @@ import signal
 import time
 from pathlib import Path
 
-from backprop_tui.tui.digest.absence import LastSeen
+from backprop_tui.tui.absence import LastSeen
 from tests.end_to_end.dashboard.conftest import Open
 from tests.end_to_end.dashboard.helpers import assert_terminal_restored
 from tests.support.sandbox import Sandbox, python

@@ -29,7 +29,7 @@ def wait_until_sampler_is_gone(sandbox: Sandbox) -> None:
     """Waits for the end of the dashboard's own sampler."""
 
     def samplers() -> list[str]:
-        commands = [processes.described(pid) for pid in processes.knowing(sandbox.home.root)]
+        commands = [processes.describe(pid) for pid in processes.with_environment(sandbox.home.root)]
         return [command for command in commands if "sample.py" in command]
 
     wait_until(lambda: not samplers(), "no sampler left", report=lambda: str(samplers()))
@@ -137,7 +137,7 @@ def test_a_suspended_dashboard_ends_with_its_terminal(sandbox: Sandbox) -> None:
         screen.wait_for_exit()
 
     def dashboards() -> list[str]:
-        commands = [processes.described(pid) for pid in processes.knowing(sandbox.home.root)]
+        commands = [processes.describe(pid) for pid in processes.with_environment(sandbox.home.root)]
         return [command for command in commands if " -m backprop_tui" in command]
 
     wait_until(lambda: not dashboards(), "no dashboard left", report=lambda: str(dashboards()))

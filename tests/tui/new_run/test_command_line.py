@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.tui.new_run.command_line import join_lines, parse_command
-from backprop_tui.tui.new_run.draft import shell_line, words_of
-from backprop_tui.tui.new_run.verdict import sentence, verdict_of
+from backprop_tui.tui.commands import Verdict
+from backprop_tui.tui.screens.draft import join_lines, parse_command, shell_line, words_of
+from backprop_tui.tui.screens.new_run import verdict_text
 
 
 @pytest.mark.parametrize(
@@ -61,11 +61,7 @@ def test_no_argument_is_lost_or_changed(arguments: list[str]) -> None:
 
 
 def test_a_verdict_counts_the_runs_that_could_start() -> None:
-    held = "verdict      held: needs 2 GPUs, 0 free"
-    one = verdict_of(["verdict      starts now on GPU 3", held, held])
-    assert one is not None
-    assert sentence(one) == "1 of 3 would start now; 2 wait: needs 2 GPUs, 0 free"
-    alone = verdict_of([held])
-    assert alone is not None
-    assert sentence(alone) == "would wait: needs 2 GPUs, 0 free"
-    assert verdict_of(["run x"]) is None
+    reason = "needs 2 GPUs, 0 free"
+    assert verdict_text(Verdict(starts=1, runs=3, message=reason)) == f"1 of 3 would start now; 2 wait: {reason}"
+    assert verdict_text(Verdict(starts=0, runs=1, message=reason)) == f"would wait: {reason}"
+    assert verdict_text(Verdict(starts=2, runs=2, message="starts now")) == "all 2 would start now"

@@ -5,9 +5,8 @@ from __future__ import annotations
 from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.run_line import run_line
-from backprop_tui.tui.panes.run_list import MOST_ENDED, RunListOptions, run_list_view
+from backprop_tui.tui.panes.run_list import MOST_ENDED, RunListOptions, group_row, run_list_view
 from backprop_tui.tui.panes.run_order import best_first, best_of
-from backprop_tui.tui.panes.run_rows import group_row
 from tests.tui.snapshots import NOW, ended, snapshot
 
 

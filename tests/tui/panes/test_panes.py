@@ -1,4 +1,4 @@
-"""HeaderBar, gauges, governor, problem and details."""
+"""Header, gauges, governor, problem and details."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from backprop_tui.presentation.machine import short_gpu_model
 from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.layout import compute_layout
 from backprop_tui.tui.lines import text_of, width_of
+from backprop_tui.tui.panes.details import draw_details
 from backprop_tui.tui.panes.events import draw_events
 from backprop_tui.tui.panes.governor import draw_governor, draw_problem, governor_line_view, problem_view
 from backprop_tui.tui.panes.header import draw_header, header_view
 from backprop_tui.tui.panes.machine import draw_machine, machine_view
-from backprop_tui.tui.panes.run_details import draw_details
 from backprop_tui.tui.panes.selected_run import TABS, draw_selected_heading, selected_run_view, tab_at
 from backprop_tui.tui.snapshot import OpenRun
 from backprop_tui.tui.tokens import Token
@@ -24,11 +24,11 @@ from tests.tui.snapshots import NOW, ended, governor, gpu, queued, running, samp
 
 def test_the_header_counts_what_there_is() -> None:
     view = header_view(snapshot(running("a"), queued("b"), queued("c"), ended("d", Status.FAILED)))
-    assert [(count.state, count.count) for count in view.counts] == [("running", 1), ("queued", 2), ("failed", 1)]
+    assert view.counts == {Status.RUNNING: 1, Status.QUEUED: 2, Status.FAILED: 1}
 
 
 def test_ends_of_long_ago_are_not_counted() -> None:
-    assert header_view(snapshot(ended("d", Status.FAILED, ago=100_000))).counts == ()
+    assert header_view(snapshot(ended("d", Status.FAILED, ago=100_000))).counts == {}
 
 
 def test_a_simulation_is_labelled_at_every_width() -> None:

@@ -16,11 +16,9 @@ from backprop_tui.presentation.run_line import Tone
 from backprop_tui.presentation.states import is_problem
 from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.lines import text_of, width_of
-from backprop_tui.tui.panes.run_columns import run_columns
-from backprop_tui.tui.panes.run_list import RunListOptions, run_list_view
+from backprop_tui.tui.panes.run_list import RunListOptions, RunRow, index_ranges, run_list_view
 from backprop_tui.tui.panes.run_order import RunFilter
-from backprop_tui.tui.panes.run_rows import RunRow, index_ranges
-from backprop_tui.tui.panes.run_table import draw_run, draw_runs_heading
+from backprop_tui.tui.panes.run_table import draw_run, draw_runs_heading, run_columns
 from backprop_tui.tui.panes.selected_run import selected_run_view
 from backprop_tui.tui.tokens import Token
 from tests.tui.snapshots import NOW, ended, queued, running, snapshot

@@ -12,7 +12,7 @@ from backprop_tui.presentation.known_run import LossCurve
 from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.lines import text_of, width_of
 from backprop_tui.tui.panes.card import card_of
-from backprop_tui.tui.panes.run_details import draw_details
+from backprop_tui.tui.panes.details import draw_details
 from backprop_tui.tui.panes.waiting import CheckRow, waiting_view
 from backprop_tui.tui.snapshot import OpenRun
 from backprop_tui.tui.tokens import Token

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backprop_tui.tui.widgets.selected_run import DETAILS, LOG
+from backprop_tui.tui.panes.selected_run import DETAILS, LOG
 from tests.tui.screens.test_main import staged
 from tests.tui.snapshots import queued, running, snapshot
 

@@ -13,15 +13,15 @@ from textual.pilot import Pilot
 from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.charts.source import ChartData
 from backprop_tui.tui.layout import Zoom
-from backprop_tui.tui.preferences import Preferences
+from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.screens.compare import CompareScreen
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.widgets.bars import FooterBar
-from backprop_tui.tui.widgets.chart_tabs import LossChart, MetricsTab, ResourcesTab
-from backprop_tui.tui.widgets.scroll_view import ScrollView
+from backprop_tui.tui.theme import Preferences
+from backprop_tui.tui.widgets.charts import LossChart, MetricsTab, ResourcesTab
+from backprop_tui.tui.widgets.line_widget import ScrollView
 from tests.tui.charts.runs import chart_data
-from tests.tui.doubles import FakeBridge, FakeDesk
+from tests.tui.doubles import FakeBridge, FakeCommands
 from tests.tui.snapshots import ended, gpu, running, sample, snapshot
 
 RUNS = (running("nano", step=590, total_steps=1000, metrics={"loss": 2.1}), running("vit"), ended("good"))
@@ -86,7 +86,7 @@ async def staged(
 ) -> AsyncIterator[Stage]:
     charts = FakeCharts(bare=bare)
     bridge = FakeBridge(now or snapshot(*RUNS, sample=sample(gpu())))
-    app = Dashboard(bridge, FakeDesk(), Preferences(), charts=charts)
+    app = Dashboard(bridge, FakeCommands(), Preferences(), charts=charts)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         await pilot.pause()

@@ -10,16 +10,16 @@ from textual.pilot import Pilot
 
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
+from backprop_tui.tui.absence import AbsenceDigest, DigestRun
 from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.bridge import DigestReady
-from backprop_tui.tui.digest.history import AbsenceDigest, DigestRun
-from backprop_tui.tui.preferences import Preferences
+from backprop_tui.tui.panes.runs import RunsTable
 from backprop_tui.tui.screens.digest import Digest
 from backprop_tui.tui.screens.help import Help
 from backprop_tui.tui.screens.main import MainScreen
-from backprop_tui.tui.widgets.runs import RunsTable
-from backprop_tui.tui.widgets.scroll_view import ScrollView
-from tests.tui.doubles import FakeBridge, FakeDesk
+from backprop_tui.tui.theme import Preferences
+from backprop_tui.tui.widgets.line_widget import ScrollView
+from tests.tui.doubles import FakeBridge, FakeCommands
 from tests.tui.snapshots import NOW, ended, running, snapshot
 
 KILLED = Cause(kind="killed_by_signal", evidence="SIGKILL", advice="look in dmesg", retryable=True)
@@ -38,7 +38,7 @@ class Stage:
 
     pilot: Pilot[int]
     bridge: FakeBridge
-    desk: FakeDesk
+    commands: FakeCommands
 
     async def remembers(self, *, opens: bool = True) -> None:
         self.pilot.app.post_message(DigestReady(MISSED, opens=opens))
@@ -51,10 +51,10 @@ class Stage:
 
 @asynccontextmanager
 async def staged(size: tuple[int, int] = (120, 40)) -> AsyncIterator[Stage]:
-    bridge, desk = FakeBridge(snapshot(*RUNS)), FakeDesk()
-    async with Dashboard(bridge, desk, Preferences()).run_test(size=size, notifications=True) as pilot:
+    bridge, commands = FakeBridge(snapshot(*RUNS)), FakeCommands()
+    async with Dashboard(bridge, commands, Preferences()).run_test(size=size, notifications=True) as pilot:
         await pilot.pause()
-        yield Stage(pilot, bridge, desk)
+        yield Stage(pilot, bridge, commands)
 
 
 async def test_it_shows_what_was_missed_and_enter_goes_to_the_first_failure() -> None:
@@ -75,7 +75,7 @@ async def test_retry_resumes_only_runs_that_a_retry_can_help() -> None:
         await stage.remembers()
         await stage.pilot.press("R")
         await stage.pilot.pause()
-        assert stage.desk.asked == [("resume", "bad", "--detach")]
+        assert stage.commands.calls == [("resume", "bad")]
         assert not stage.is_open
 
 
@@ -87,7 +87,7 @@ async def test_d_requests_it_and_esc_closes_it() -> None:
         await stage.remembers()
         await stage.pilot.press("escape")
         assert not stage.is_open
-        assert not stage.desk.asked
+        assert not stage.commands.calls
 
 
 async def test_it_does_not_open_over_another_screen_or_after_a_key() -> None:

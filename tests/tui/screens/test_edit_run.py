@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from backprop_tui.tui.requests import Said
+from backprop_tui.tui.commands import CommandResult
 from backprop_tui.tui.screens.edit_run import EditRun
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.widgets.line_widget import LineWidget
+from tests.tui.doubles import FakeCommands
 from tests.tui.screens.test_main import Stage, staged
-from tests.tui.screens.test_new_run import Answering, until
+from tests.tui.screens.test_new_run import until
 from tests.tui.snapshots import ended, queued, snapshot
 
 RUNS = (queued("first", tags=("lm",), priority=2), queued("second", tags=("lm",), place=2), ended("old"))
@@ -26,27 +29,27 @@ def status(stage: Stage) -> str:
 
 
 async def test_only_changed_fields_are_sent() -> None:
-    desk = Answering()
-    async with staged(snapshot(*RUNS), desk=desk) as stage:
+    commands = FakeCommands()
+    async with staged(snapshot(*RUNS), commands=commands) as stage:
         await stage.pilot.press("e", *"-b", "down", *" '#two words'", "enter")
         await until(stage, lambda: isinstance(stage.pilot.app.screen, MainScreen))
-        assert desk.asked == [("edit", "first", "--name=first-b", "--tag=lm", "--tag=two words")]
+        assert commands.calls == [("edit", "first", {"name": "first-b", "tags": ["lm", "two words"]})]
 
 
 async def test_an_emptied_field_removes_its_value() -> None:
-    desk = Answering()
-    async with staged(snapshot(*RUNS), desk=desk) as stage:
+    commands = FakeCommands()
+    async with staged(snapshot(*RUNS), commands=commands) as stage:
         await stage.pilot.press("e")
         for name in ("tags", "minutes", "priority"):
             dialog(stage).field(name).value = ""
         await stage.pilot.press("enter")
-        await until(stage, lambda: bool(desk.asked))
-        assert desk.asked == [("edit", "first", "--tag=", "--max-minutes=none", "--priority=0")]
+        await until(stage, lambda: bool(commands.calls))
+        assert commands.calls == [("edit", "first", {"tags": [], "max_run_seconds": math.inf, "priority": 0})]
 
 
 async def test_a_refusal_is_shown_in_the_dialog() -> None:
-    desk = Answering(queued=Said(done=False, words="first: the disk is full"))
-    async with staged(snapshot(*RUNS), desk=desk) as stage:
+    commands = FakeCommands(CommandResult(done=False, message="first: the disk is full"))
+    async with staged(snapshot(*RUNS), commands=commands) as stage:
         await stage.pilot.press("e")
         dialog(stage).field("priority").value = "3"
         await stage.pilot.press("enter")
@@ -55,35 +58,35 @@ async def test_a_refusal_is_shown_in_the_dialog() -> None:
 
 @pytest.mark.parametrize(("name", "text"), [("priority", "x"), ("minutes", "-1"), ("tags", "'a")])
 async def test_a_field_that_cannot_be_understood_is_not_sent(name: str, text: str) -> None:
-    desk = Answering()
-    async with staged(snapshot(*RUNS), desk=desk) as stage:
+    commands = FakeCommands()
+    async with staged(snapshot(*RUNS), commands=commands) as stage:
         await stage.pilot.press("e")
         dialog(stage).field(name).value = text
         await stage.pilot.press("enter")
         assert "✗" in status(stage)
-        assert desk.asked == []
+        assert commands.calls == []
 
 
 async def test_enter_without_a_change_sends_nothing() -> None:
-    desk = Answering()
-    async with staged(snapshot(*RUNS), desk=desk) as stage:
+    commands = FakeCommands()
+    async with staged(snapshot(*RUNS), commands=commands) as stage:
         await stage.pilot.press("e", "enter")
         assert "nothing is changed" in status(stage)
-        assert desk.asked == []
+        assert commands.calls == []
 
 
 async def test_marked_runs_are_edited_together_and_have_no_name_field() -> None:
-    desk = Answering()
-    async with staged(snapshot(*RUNS), desk=desk) as stage:
+    commands = FakeCommands()
+    async with staged(snapshot(*RUNS), commands=commands) as stage:
         await stage.pilot.press("space", "space", "e")
         assert dialog(stage).values() == {"tags": "lm", "note": "", "minutes": "10", "priority": ""}
         dialog(stage).field("note").value = "again"
         await stage.pilot.press("enter")
-        await until(stage, lambda: len(desk.asked) == 2)
-        assert desk.asked == [("edit", one, "--note=again") for one in ("first", "second")]
+        await until(stage, lambda: len(commands.calls) == 2)
+        assert commands.calls == [("edit", run_id, {"note": "again"}) for run_id in ("first", "second")]
 
 
 async def test_an_ended_run_has_no_timebox_field() -> None:
-    async with staged(snapshot(RUNS[2]), desk=Answering()) as stage:
+    async with staged(snapshot(RUNS[2]), commands=FakeCommands()) as stage:
         await stage.pilot.press("e")
         assert "minutes" not in dialog(stage).values()

@@ -20,11 +20,11 @@ from backprop_tui.domain.telemetry import GpuHealth, GpuProcess
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.charts.source import ChartData
-from backprop_tui.tui.preferences import Preferences
-from backprop_tui.tui.requests import Said
+from backprop_tui.tui.commands import CommandResult
 from backprop_tui.tui.snapshot import OpenRun, Snapshot
+from backprop_tui.tui.theme import Preferences
 from tests.tui.charts.runs import chart_data, falling, series
-from tests.tui.doubles import FakeBridge, FakeDesk
+from tests.tui.doubles import FakeBridge, FakeCommands
 from tests.tui.snapshots import NOW, ended, governor, gpu, queued, running, sample, snapshot
 
 HOSTILE = (
@@ -69,10 +69,7 @@ class HostileCharts:
         """Nothing is open."""
 
 
-class HostileDesk(FakeDesk):
-    async def ask(self, *words: str) -> Said:
-        self.asked.append(words)
-        return Said(done=False, words="what a command says is made harmless where it is read")
+REFUSED = CommandResult(done=False, message="refused")
 
 
 def _fields() -> dict[str, Any]:
@@ -145,7 +142,12 @@ async def test_no_field_of_any_pane_or_dialog_reaches_the_terminal_raw(keys: tup
     log = tmp_path / "output.log"
     log.write_text(LOG * 5, encoding="utf-8", errors="surrogateescape")
 
-    app = Dashboard(FakeBridge(_snapshot(str(log))), HostileDesk(), Preferences(), charts=HostileCharts())
+    app = Dashboard(
+        FakeBridge(_snapshot(str(log))),
+        FakeCommands(REFUSED),
+        Preferences(),
+        charts=HostileCharts(),
+    )
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause(0.2)
         for key in keys:
@@ -162,7 +164,12 @@ async def test_selecting_any_row_shows_only_harmless_text(tmp_path: Path) -> Non
     log = tmp_path / "output.log"
     log.write_text(LOG, encoding="utf-8", errors="surrogateescape")
 
-    app = Dashboard(FakeBridge(_snapshot(str(log))), HostileDesk(), Preferences(), charts=HostileCharts())
+    app = Dashboard(
+        FakeBridge(_snapshot(str(log))),
+        FakeCommands(REFUSED),
+        Preferences(),
+        charts=HostileCharts(),
+    )
     async with app.run_test(size=(120, 40)) as pilot:
         for _ in range(9):
             for tab in ("1", "4"):
@@ -175,7 +182,12 @@ async def test_selecting_any_row_shows_only_harmless_text(tmp_path: Path) -> Non
 async def test_messages_of_a_broken_probe_and_a_failing_store_are_harmless_too(tmp_path: Path) -> None:
     broken = sample(probe=HOSTILE, probe_problem=HOSTILE)
     now = _snapshot(str(tmp_path / HOSTILE[:5]), sample=broken, problem=None)
-    app = Dashboard(FakeBridge(now), HostileDesk(), Preferences(), charts=HostileCharts())
+    app = Dashboard(
+        FakeBridge(now),
+        FakeCommands(REFUSED),
+        Preferences(),
+        charts=HostileCharts(),
+    )
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause(0.1)
         _assert_harmless(app)

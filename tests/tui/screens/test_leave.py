@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
 
 from backprop_tui.probes.logout import LogoutPolicy
-from backprop_tui.tui.requests import Said
-from backprop_tui.tui.screens.ask import Ask
+from backprop_tui.tui.commands import CommandResult
 from backprop_tui.tui.screens.main import MainScreen
-from backprop_tui.tui.screens.questions import leave_question
+from backprop_tui.tui.screens.questions import Ask, leave_question
 from backprop_tui.tui.snapshot import Snapshot
-from tests.tui.doubles import FakeDesk
+from tests.tui.doubles import FakeCommands
 from tests.tui.screens.test_main import Stage, staged
 from tests.tui.snapshots import ended, queued, running, snapshot
 
 BUSY = snapshot(running("a"), running("b"), queued("c"), running("far", host="another-box"))
-
-
-@dataclass
-class Refusing(FakeDesk):
-    """Every command fails."""
-
-    async def ask(self, *words: str) -> Said:
-        self.asked.append(words)
-        return Said(done=False, words="cannot be done")
 
 
 async def is_left(stage: Stage) -> bool:
@@ -39,15 +27,15 @@ async def is_left(stage: Stage) -> bool:
     ("keys", "asked"),
     [
         (("enter",), []),
-        (("H",), [("queue", "hold")]),
-        (("S", "y"), [("queue", "hold"), ("stop", "a", "b")]),
+        (("H",), [("hold",)]),
+        (("S", "y"), [("hold",), ("stop", "a", "b")]),
     ],
 )
 async def test_each_way_to_leave_requests_what_it_says(keys: tuple[str, ...], asked: list[tuple[str, ...]]) -> None:
     async with staged(BUSY) as stage:
         await stage.pilot.press("q", *keys)
         assert await is_left(stage)
-        assert stage.desk.asked == asked
+        assert stage.commands.calls == asked
 
 
 @pytest.mark.parametrize("keys", [("escape",), ("S", "escape"), ("q",)])
@@ -56,15 +44,15 @@ async def test_cancelling_changes_nothing(keys: tuple[str, ...]) -> None:
         await stage.pilot.press("q", *keys)
         assert not await is_left(stage)
         assert isinstance(stage.pilot.app.screen, MainScreen)
-        assert not stage.desk.asked
+        assert not stage.commands.calls
 
 
 async def test_a_refused_stop_is_reported_and_keeps_the_dashboard_open() -> None:
-    desk = Refusing()
-    async with staged(BUSY, desk=desk) as stage:
+    commands = FakeCommands(CommandResult(done=False, message="cannot be done"))
+    async with staged(BUSY, commands=commands) as stage:
         await stage.pilot.press("q", "S", "y")
         assert not await is_left(stage)
-        assert desk.asked == [("queue", "hold")]
+        assert commands.calls == [("hold",)]
 
 
 @pytest.mark.parametrize("now", [snapshot(), snapshot(ended("a")), snapshot(running("a"), is_demo=True)])
@@ -88,9 +76,9 @@ def test_with_only_waiting_runs_there_is_nothing_to_stop() -> None:
 
 
 def test_it_says_whether_runs_survive_a_logout_and_how_to_fix_it() -> None:
-    lives = leave_question(snapshot(running("a"), logout=LogoutPolicy(survives=True, words="linger is on")))
+    lives = leave_question(snapshot(running("a"), logout=LogoutPolicy(survives=True, reason="linger is on")))
     assert [one.text for one in lives.notes] == ["runs survive logout on this machine (linger is on)"]
-    dies = LogoutPolicy(survives=False, words="KillUserProcesses=yes", mend="loginctl enable-linger ada")
+    dies = LogoutPolicy(survives=False, reason="KillUserProcesses=yes", fix="loginctl enable-linger ada")
     ending = leave_question(snapshot(running("a"), logout=dies))
     assert ending.notes[0].text.endswith("to fix it: loginctl enable-linger ada")
     assert not leave_question(snapshot(running("a"))).notes

@@ -10,9 +10,8 @@ from rich.style import Style
 
 from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.glyphs import UNICODE, Curves
-from backprop_tui.tui.preferences import Preferences
-from backprop_tui.tui.theme import DARK, LIGHT
-from tests.tui.doubles import FakeBridge, FakeDesk
+from backprop_tui.tui.theme import DARK, LIGHT, Preferences
+from tests.tui.doubles import FakeBridge, FakeCommands
 from tests.tui.scene import scene
 
 Row = list[tuple[str, Style]]
@@ -22,7 +21,7 @@ def painted(preferences: Preferences) -> list[Row]:
     """Return the texts of each row with their styles, of a busy machine on a screen of 120 columns."""
 
     async def show() -> list[Row]:
-        app = Dashboard(FakeBridge(scene()), FakeDesk(), preferences)
+        app = Dashboard(FakeBridge(scene()), FakeCommands(), preferences)
         async with app.run_test(size=(120, 40)) as pilot:
             await pilot.pause()
             strips = app.screen._compositor.render_strips()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -17,16 +18,16 @@ from backprop_tui.domain.status import Status
 from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.bridge import StoreFailed, StoreRead
 from backprop_tui.tui.glyphs import ASCII, UNICODE
-from backprop_tui.tui.preferences import Preferences
-from backprop_tui.tui.screens.ask import Ask
+from backprop_tui.tui.panes.footer import FooterBar
+from backprop_tui.tui.panes.runs import RunsTable
+from backprop_tui.tui.panes.selected_run import SelectedRun
 from backprop_tui.tui.screens.edit_run import EditRun
 from backprop_tui.tui.screens.main import MainScreen
+from backprop_tui.tui.screens.questions import Ask
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.widgets.bars import FooterBar, HeaderBar
+from backprop_tui.tui.theme import Preferences
 from backprop_tui.tui.widgets.line_widget import LineWidget
-from backprop_tui.tui.widgets.runs import RunsTable
-from backprop_tui.tui.widgets.selected_run import SelectedRun
-from tests.tui.doubles import FakeBridge, FakeDesk
+from tests.tui.doubles import FakeBridge, FakeCommands
 from tests.tui.snapshots import NOW, ended, gpu, queued, running, sample, snapshot
 
 
@@ -36,7 +37,7 @@ class Stage:
 
     pilot: Pilot[int]
     bridge: FakeBridge
-    desk: FakeDesk
+    commands: FakeCommands
 
     @property
     def main(self) -> MainScreen:
@@ -75,21 +76,21 @@ async def staged(
     size: tuple[int, int] = (120, 40),
     *,
     ascii_only: bool = False,
-    desk: FakeDesk | None = None,
+    commands: FakeCommands | None = None,
 ) -> AsyncIterator[Stage]:
     """Run a dashboard of a size."""
     bridge = FakeBridge(now or snapshot(*RUNS, sample=sample(gpu())))
-    desk = desk or FakeDesk()
-    app = Dashboard(bridge, desk, Preferences(glyphs=ASCII if ascii_only else UNICODE))
+    commands = commands or FakeCommands()
+    app = Dashboard(bridge, commands, Preferences(glyphs=ASCII if ascii_only else UNICODE))
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
-        yield Stage(pilot, bridge, desk)
+        yield Stage(pilot, bridge, commands)
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24), (200, 50), (70, 20), (50, 11), (20, 5), (10, 3), (1, 1)])
 async def test_every_size_is_drawn(size: tuple[int, int]) -> None:
     async with staged(size=size) as stage:
-        assert stage.main.query_one(HeaderBar).shown_text.strip() or size == (1, 1)
+        assert stage.main.query_one("#header", LineWidget).shown_text.strip() or size == (1, 1)
         await stage.pilot.resize_terminal(20, 5)
         await stage.pilot.resize_terminal(120, 40)
         await stage.pilot.pause()
@@ -115,7 +116,7 @@ async def test_a_key_acts_on_the_run_that_the_key_before_moved_to() -> None:
     async with staged() as stage:
         await stage.pilot.press("j", "p")
         await stage.pilot.pause()
-        assert stage.desk.asked == [("pause", "vit")]
+        assert stage.commands.calls == [("pause", "vit")]
         assert stage.bridge.looks == 1
 
 
@@ -126,12 +127,12 @@ async def test_stopping_asks_first_and_escape_does_nothing() -> None:
         assert isinstance(stage.pilot.app.screen, Ask)
         await stage.pilot.press("escape")
         await stage.pilot.pause()
-        assert stage.desk.asked == []
+        assert stage.commands.calls == []
         await stage.pilot.press("s")
         await stage.pilot.pause()
         await stage.pilot.press("enter")
         await stage.pilot.pause()
-        assert stage.desk.asked == [("stop", "nano")]
+        assert stage.commands.calls == [("stop", "nano")]
 
 
 async def test_stopping_can_wait_for_the_next_checkpoint() -> None:
@@ -140,17 +141,17 @@ async def test_stopping_can_wait_for_the_next_checkpoint() -> None:
         await stage.pilot.pause()
         await stage.pilot.press("c")
         await stage.pilot.pause()
-        assert stage.desk.asked == [("stop", "nano", "--after-checkpoint")]
+        assert stage.commands.calls == [("stop", "nano", "after_checkpoint")]
 
 
-@pytest.mark.parametrize(("key", "minutes"), [("1", "20"), ("3", "40"), ("6", "70"), ("n", "none")])
-async def test_a_timebox_is_extended_or_removed(key: str, minutes: str) -> None:
+@pytest.mark.parametrize(("key", "minutes"), [("1", 20), ("3", 40), ("6", 70), ("n", math.inf)])
+async def test_a_timebox_is_extended_or_removed(key: str, minutes: float) -> None:
     async with staged() as stage:
         await stage.pilot.press("t")
         await stage.pilot.pause()
         await stage.pilot.press(key)
         await stage.pilot.pause()
-        assert stage.desk.asked == [("edit", "nano", f"--max-minutes={minutes}")]
+        assert stage.commands.calls == [("edit", "nano", {"max_run_seconds": 60 * minutes})]
 
 
 async def test_a_timebox_can_be_set_to_any_number() -> None:
@@ -160,7 +161,7 @@ async def test_a_timebox_can_be_set_to_any_number() -> None:
         await stage.pilot.press("e")
         await stage.pilot.pause()
         assert isinstance(stage.pilot.app.screen, EditRun)
-        assert stage.desk.asked == []
+        assert stage.commands.calls == []
 
 
 async def test_stopping_a_waiting_run_takes_it_out_of_the_queue_and_says_so() -> None:
@@ -172,7 +173,7 @@ async def test_stopping_a_waiting_run_takes_it_out_of_the_queue_and_says_so() ->
         assert "kill" not in said
         await stage.pilot.press("enter")
         await stage.pilot.pause()
-        assert stage.desk.asked == [("stop", "wait-1")]
+        assert stage.commands.calls == [("stop", "wait-1")]
 
 
 async def test_the_stop_dialog_says_what_is_saved_and_what_is_not() -> None:
@@ -185,24 +186,24 @@ async def test_the_stop_dialog_says_what_is_saved_and_what_is_not() -> None:
         assert "The 1,090 steps since are lost" in said
 
 
-@pytest.mark.parametrize(("key", "asked"), [("S", ("stop", "nano", "--now")), ("d", ("remove", "good", "--yes"))])
-async def test_irreversible_actions_ask_and_enter_is_harmless(key: str, asked: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(("key", "call"), [("S", ("stop", "nano", "now")), ("d", ("remove", "good"))])
+async def test_irreversible_actions_ask_and_enter_is_harmless(key: str, call: tuple[str, ...]) -> None:
     async with staged() as stage:
-        stage.runs.select(asked[1])
+        stage.runs.select(call[1])
         for answer in ("enter", "escape", "y"):
-            assert stage.desk.asked == []
+            assert stage.commands.calls == []
             await stage.pilot.press(key)
             await stage.pilot.pause()
             await stage.pilot.press(answer)
             await stage.pilot.pause()
-        assert stage.desk.asked == [asked]
+        assert stage.commands.calls == [call]
 
 
 async def test_an_action_applies_to_all_marked_runs() -> None:
     async with staged() as stage:
         await stage.pilot.press("space", "space", "p")
         await stage.pilot.pause()
-        assert stage.desk.asked == [("pause", "nano", "vit")]
+        assert stage.commands.calls == [("pause", "nano", "vit")]
         assert "2 marked" in stage.main.query_one(FooterBar).shown_text
 
 
@@ -210,7 +211,7 @@ async def test_a_queued_run_moves_by_one_place() -> None:
     async with staged() as stage:
         await stage.pilot.press("j", "j", "J")
         await stage.pilot.pause()
-        assert stage.desk.asked == [("queue", "move", "wait-1", "--to", "2")]
+        assert stage.commands.calls == [("move", "wait-1", 2)]
 
 
 async def test_the_filter_narrows_and_escape_clears_it() -> None:
@@ -238,7 +239,7 @@ async def test_a_filter_whose_keys_arrive_together_triggers_no_action() -> None:
         for _ in range(3):
             await stage.pilot.pause()
         assert [row.run_id for row in stage.runs.view.rows] == ["vit"]
-        assert stage.desk.asked == []
+        assert stage.commands.calls == []
         assert isinstance(stage.pilot.app.screen, MainScreen)
         await stage.pilot.press("j", "escape")
         await stage.pilot.pause()
@@ -319,7 +320,7 @@ async def test_an_unreadable_store_is_reported_in_the_header_and_the_rest_stays(
         assert stage.bridge.post is not None
         stage.bridge.post(StoreFailed("/state: no such device"))
         await stage.pilot.pause()
-        assert "/state: no such device" in stage.main.query_one(HeaderBar).shown_text
+        assert "/state: no such device" in stage.main.query_one("#header", LineWidget).shown_text
         assert "nano" in stage.runs.shown_text
 
 

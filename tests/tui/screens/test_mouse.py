@@ -5,10 +5,11 @@ from __future__ import annotations
 from textual import events
 
 from backprop_tui.domain.status import Status
+from backprop_tui.tui.panes.footer import FooterBar
+from backprop_tui.tui.panes.governor import GovernorBar, ProblemBar
+from backprop_tui.tui.panes.runs import RunsTable
+from backprop_tui.tui.panes.selected_run import SelectedHeading
 from backprop_tui.tui.screens.help import Help
-from backprop_tui.tui.widgets.bars import FooterBar, GovernorBar, ProblemBar
-from backprop_tui.tui.widgets.runs import RunsTable
-from backprop_tui.tui.widgets.selected_run import SelectedHeading
 from tests.tui.screens.test_main import RUNS, Stage, staged
 from tests.tui.snapshots import ended, gpu, queued, running, sample, snapshot
 
@@ -54,8 +55,8 @@ async def test_a_click_on_the_governor_line_shows_the_first_held_run_and_why() -
         await stage.pilot.click(GovernorBar)
         await stage.pilot.pause()
         assert stage.runs.selected == "c"
-        assert "waits for 1 thing" in stage.selected.tab_widget.shown_text
-        assert stage.desk.asked == []
+        assert "Waiting on 1 check" in stage.selected.tab_widget.shown_text
+        assert stage.commands.calls == []
 
 
 async def test_a_click_on_the_problem_line_shows_the_failed_run() -> None:
@@ -70,7 +71,7 @@ async def test_a_click_in_the_footer_carries_out_the_action() -> None:
         footer = stage.main.query_one(FooterBar)
         await stage.pilot.click(FooterBar, offset=(footer.line_text(0).index("pause"), 0))
         await stage.pilot.pause()
-        assert stage.desk.asked == [("pause", "nano")]
+        assert stage.commands.calls == [("pause", "nano")]
         await stage.pilot.click(FooterBar, offset=(footer.line_text(0).index("all keys"), 0))
         await stage.pilot.pause()
         assert isinstance(stage.pilot.app.screen, Help)

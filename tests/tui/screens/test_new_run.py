@@ -1,38 +1,22 @@
-"""The New run dialog, driven by keys, with a fake that answers as the commands do."""
+"""The New run dialog, driven by keys."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from textual import events
 
-from backprop_tui.tui.requests import Said
+from backprop_tui.tui.commands import CommandResult
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.new_run import NewRun
 from backprop_tui.tui.widgets.line_widget import LineWidget
-from tests.tui.doubles import FakeDesk
+from tests.tui.doubles import FakeCommands
 from tests.tui.screens.test_main import RUNS, Stage, staged
 from tests.tui.snapshots import queued, running, snapshot
 
-REFUSED = Said(done=False, words="script nix.py: not found; there is no such file in /home/anna")
-STARTS = Said(
-    done=True, words="verdict      starts now", lines=("interpreter  /py: the environment", "verdict starts now")
-)
-
-
-@dataclass
-class Answering(FakeDesk):
-    """Answers the dry run and the command with the given results."""
-
-    dry: Said = STARTS
-    queued: Said = field(default_factory=lambda: Said(done=True, words="abcd2345", lines=("abcd2345",)))
-
-    async def ask(self, *words: str) -> Said:
-        self.asked.append(words)
-        return self.dry if "--dry-run" in words else self.queued
+REFUSAL = "script nix.py: not found; there is no such file in /home/anna"
 
 
 async def until(stage: Stage, holds: Callable[[], bool]) -> None:
@@ -54,23 +38,23 @@ def live(stage: Stage) -> str:
     return dialog(stage).query_one("#status", LineWidget).shown_text
 
 
-def submitted(desk: FakeDesk) -> list[tuple[str, ...]]:
-    return [words for words in desk.asked if words[:2] == ("run", "-d")]
+def submitted(commands: FakeCommands) -> list[tuple[object, ...]]:
+    return [call for call in commands.calls if call[0] == "run"]
 
 
 async def test_enter_queues_the_run_and_selects_it() -> None:
-    desk = Answering()
-    async with staged(desk=desk) as stage:
+    commands = FakeCommands()
+    async with staged(commands=commands) as stage:
         await stage.pilot.press("n", *"train.py --lr 1", "down", *"mine", "down", *"60")
         await stage.pilot.press("enter")
         await until(stage, lambda: isinstance(stage.pilot.app.screen, MainScreen))
-        assert submitted(desk) == [("run", "-d", "--name", "mine", "-m", "60", "train.py", "--", "--lr", "1")]
+        assert submitted(commands) == [("run", "--name", "mine", "-m", "60", "train.py", "--", "--lr", "1")]
         await stage.becomes(snapshot(*RUNS[:3], queued("abcd2345", place=2), *RUNS[3:]))
         assert stage.runs.selected == "abcd2345"
 
 
 async def test_the_shell_line_and_the_verdict_follow_the_fields() -> None:
-    async with staged(desk=Answering()) as stage:
+    async with staged(commands=FakeCommands()) as stage:
         await stage.pilot.press("n", *"train.py")
         assert "backprop-tui run train.py" in live(stage)
         await until(stage, lambda: "✓ starts now" in live(stage))
@@ -78,37 +62,37 @@ async def test_the_shell_line_and_the_verdict_follow_the_fields() -> None:
 
 
 async def test_a_dry_run_is_made_only_for_the_final_fields() -> None:
-    desk = Answering()
-    async with staged(desk=desk) as stage:
+    commands = FakeCommands()
+    async with staged(commands=commands) as stage:
         await stage.pilot.press("n", *"train.py")
         await until(stage, lambda: "starts now" in live(stage))
-        assert desk.asked == [("run", "--dry-run", "train.py")]
+        assert commands.calls == [("dry_run", "train.py")]
 
 
 async def test_a_refusal_is_shown_and_the_dialog_stays_open() -> None:
-    async with staged(desk=Answering(dry=REFUSED, queued=REFUSED)) as stage:
+    async with staged(commands=FakeCommands(CommandResult(done=False, message=REFUSAL))) as stage:
         await stage.pilot.press("n", *"nix.py", "enter")
         await until(stage, lambda: "✗ script nix.py: not found" in live(stage))
 
 
 async def test_enter_without_a_command_sends_nothing() -> None:
-    desk = Answering()
-    async with staged(desk=desk) as stage:
+    commands = FakeCommands()
+    async with staged(commands=commands) as stage:
         await stage.pilot.press("n", "enter")
         assert "a command is missing" in live(stage)
-        assert desk.asked == []
+        assert commands.calls == []
 
 
 async def test_an_unclosed_quotation_is_reported_and_not_sent() -> None:
-    desk = Answering()
-    async with staged(desk=desk) as stage:
+    commands = FakeCommands()
+    async with staged(commands=commands) as stage:
         await stage.pilot.press("n", *"train.py '", "enter")
         await until(stage, lambda: "No closing quotation" in live(stage))
-        assert submitted(desk) == []
+        assert submitted(commands) == []
 
 
 async def test_esc_keeps_the_draft_and_queueing_clears_it() -> None:
-    async with staged(desk=Answering()) as stage:
+    async with staged(commands=FakeCommands()) as stage:
         await stage.pilot.press("n", *"train.py", "escape", "n")
         assert dialog(stage).field("command").value == "train.py"
         await stage.pilot.press("enter")
@@ -118,16 +102,16 @@ async def test_esc_keeps_the_draft_and_queueing_clears_it() -> None:
 
 
 async def test_ctrl_n_queues_and_keeps_the_dialog_open() -> None:
-    desk = Answering()
-    async with staged(desk=desk) as stage:
+    commands = FakeCommands()
+    async with staged(commands=commands) as stage:
         await stage.pilot.press("n", *"train.py", "ctrl+n")
         await until(stage, lambda: "queued abcd2345" in live(stage))
-        assert len(submitted(desk)) == 1
+        assert len(submitted(commands)) == 1
 
 
 async def test_copy_as_new_fills_in_the_fields_of_the_run() -> None:
     like = running("nano", priority=3, tags=("lm", "two words"))
-    async with staged(snapshot(like), desk=Answering()) as stage:
+    async with staged(snapshot(like), commands=FakeCommands()) as stage:
         await stage.pilot.press("N")
         found = dialog(stage).values()
         assert (found["command"], found["name"], found["priority"]) == ("python train.py", "nano", "3")
@@ -136,7 +120,7 @@ async def test_copy_as_new_fills_in_the_fields_of_the_run() -> None:
 
 
 async def test_ctrl_r_fills_in_recent_commands() -> None:
-    async with staged(desk=Answering()) as stage:
+    async with staged(commands=FakeCommands()) as stage:
         await stage.pilot.press("n", "ctrl+r")
         assert dialog(stage).field("command").value == "python train.py"
 
@@ -146,7 +130,7 @@ async def test_tab_completes_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (tmp_path / name).touch()
     monkeypatch.chdir(tmp_path)
 
-    async with staged(desk=Answering()) as stage:
+    async with staged(commands=FakeCommands()) as stage:
         await stage.pilot.press("n", *"tr")
         offered = dialog(stage).query_one("#hint", LineWidget)
         await until(stage, lambda: "train_a.py" in offered.shown_text)
@@ -160,14 +144,14 @@ async def test_tab_completes_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 async def test_a_command_pasted_on_the_main_screen_opens_the_dialog() -> None:
-    async with staged(desk=Answering()) as stage:
+    async with staged(commands=FakeCommands()) as stage:
         stage.main.post_message(events.Paste("$ python train.py \\\n  --lr 1\x1b[31m\n"))
         await until(stage, lambda: isinstance(stage.pilot.app.screen, NewRun))
         assert dialog(stage).field("command").value == "python train.py --lr 1"
 
 
 async def test_pasting_into_a_field_gives_one_harmless_line() -> None:
-    async with staged(desk=Answering()) as stage:
+    async with staged(commands=FakeCommands()) as stage:
         await stage.pilot.press("n")
         dialog(stage).field("command").post_message(events.Paste("train.py \\\n--lr\x1b]0;x\x07 1"))
         await until(stage, lambda: dialog(stage).field("command").value != "")
@@ -176,7 +160,7 @@ async def test_pasting_into_a_field_gives_one_harmless_line() -> None:
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24), (60, 14), (20, 5), (1, 1)])
 async def test_it_opens_at_every_size(size: tuple[int, int]) -> None:
-    async with staged(size=size, desk=Answering()) as stage:
+    async with staged(size=size, commands=FakeCommands()) as stage:
         await stage.pilot.press("n", *"x", *["down"] * 11)
         await stage.pilot.resize_terminal(80, 24)
         await stage.pilot.pause()

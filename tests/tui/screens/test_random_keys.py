@@ -17,12 +17,12 @@ from textual.pilot import Pilot
 from backprop_tui.tui.actions import ACTIONS
 from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.bridge import StoreRead
+from backprop_tui.tui.commands import CommandResult
 from backprop_tui.tui.glyphs import ASCII, UNICODE
-from backprop_tui.tui.preferences import Preferences
-from backprop_tui.tui.requests import Said
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.textual_patches.command_palette import Palette
-from tests.tui.doubles import FakeBridge, FakeDesk
+from backprop_tui.tui.theme import Preferences
+from tests.tui.doubles import FakeBridge, FakeCommands
 from tests.tui.scene import SceneCharts, scene
 from tests.tui.snapshots import ended, snapshot
 
@@ -36,13 +36,12 @@ OF_DIALOGS = (
 PASTES = ("python train.py --lr 3e-4", "'unclosed", "a\nb\\\nc", "\x1b]52;c;eA==\x07", "/etc/host", "x" * 3000, "")
 
 
-class RefusingDesk(FakeDesk):
+class RefusingCommands(FakeCommands):
     """Refuses every third request."""
 
-    async def ask(self, *words: str) -> Said:
-        self.asked.append(words)
-        done = len(self.asked) % 3 > 0
-        return Said(done=done, words="done" if done else "no: nothing here", lines=("f00001",))
+    def _record(self, *call: object) -> CommandResult:
+        self.result = CommandResult(done=len(self.calls) % 3 < 2, message="no: nothing here")
+        return super()._record(*call)
 
 
 def _moments(logs: Path) -> list[Snapshot]:
@@ -91,7 +90,7 @@ def test_only_the_keys_to_leave_end_the_dashboard(tmp_path: Path, monkeypatch: p
     async def run(done: list[str]) -> bool:
         """Return whether all bursts were sent before a key left the dashboard."""
         glyphs = chance.choice((ASCII, UNICODE))
-        app = Dashboard(FakeBridge(moments[0]), RefusingDesk(), Preferences(glyphs=glyphs), charts=SceneCharts())
+        app = Dashboard(FakeBridge(moments[0]), RefusingCommands(), Preferences(glyphs=glyphs), charts=SceneCharts())
         async with app.run_test(size=(120, 40)) as pilot:
             for _ in bursts:
                 await _burst(pilot, inputs, chance.randint(1, MOST_AT_ONCE), done)
@@ -114,7 +113,7 @@ def test_only_the_keys_to_leave_end_the_dashboard(tmp_path: Path, monkeypatch: p
 
 
 async def test_paging_a_palette_without_rows_does_nothing(tmp_path: Path) -> None:
-    app = Dashboard(FakeBridge(scene(logs=tmp_path)), FakeDesk(), Preferences(glyphs=UNICODE))
+    app = Dashboard(FakeBridge(scene(logs=tmp_path)), FakeCommands(), Preferences(glyphs=UNICODE))
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("ctrl+p")
         await pilot.resize_terminal(20, 2)

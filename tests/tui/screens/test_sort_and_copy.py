@@ -5,12 +5,11 @@ from __future__ import annotations
 from textual.app import SystemCommand
 
 from backprop_tui.domain.status import Status
-from backprop_tui.tui.requests import Said
-from backprop_tui.tui.screens.ask import Ask
-from backprop_tui.tui.screens.text_screen import TextScreen
-from backprop_tui.tui.widgets.scroll_view import ScrollView
-from backprop_tui.tui.widgets.selected_run import DetailsTab
-from tests.tui.doubles import FakeDesk
+from backprop_tui.tui.panes.details import DetailsTab
+from backprop_tui.tui.screens.palette import TextScreen
+from backprop_tui.tui.screens.questions import Ask
+from backprop_tui.tui.widgets.line_widget import ScrollView
+from tests.tui.doubles import FakeCommands
 from tests.tui.screens.test_main import Stage, staged
 from tests.tui.snapshots import ended, queued, running, snapshot
 
@@ -101,13 +100,13 @@ async def test_capital_r_retries_only_the_failed_runs_of_the_group() -> None:
     async with staged(snapshot(*RUNS)) as stage:
         stage.runs.select("group:sweep")
         await press(stage, "R")
-        assert stage.desk.asked == [("resume", "s3", "--detach"), ("resume", "s4", "--detach")]
+        assert stage.commands.calls == [("resume", "s3"), ("resume", "s4")]
 
 
 async def test_capital_r_without_a_group_sends_nothing() -> None:
     async with staged(snapshot(*RUNS)) as stage:
         await press(stage, "R", "b")
-        assert stage.desk.asked == []
+        assert stage.commands.calls == []
 
 
 async def test_y_offers_values_and_copies_the_chosen_one() -> None:
@@ -150,17 +149,11 @@ async def test_the_palette_goes_to_runs_sorts_and_filters() -> None:
         assert stage.runs.selected == "slow"
 
 
-class TalkingDesk(FakeDesk):
-    async def ask(self, *words: str) -> Said:
-        self.asked.append(words)
-        return Said(done=True, words="fine", lines=('{"host": {}}', "second line"))
-
-
 async def test_the_palette_copies_the_status_and_shows_the_doctor() -> None:
-    async with staged(snapshot(*RUNS), desk=TalkingDesk()) as stage:
+    async with staged(snapshot(*RUNS), commands=FakeCommands()) as stage:
         commands(stage)["Copy status as JSON"].callback()
         await stage.pilot.pause()
-        assert stage.pilot.app.clipboard.startswith('{"host": {}}')
+        assert stage.pilot.app.clipboard.startswith('{\n  "host": {}')
         commands(stage)["Doctor"].callback()
         await stage.pilot.pause()
         page = stage.pilot.app.screen
@@ -168,4 +161,4 @@ async def test_the_palette_copies_the_status_and_shows_the_doctor() -> None:
         assert "second line" in page.query_one(ScrollView).shown_text
         await press(stage, "escape")
         assert stage.pilot.app.screen is stage.main
-        assert stage.desk.asked == [("status", "--json"), ("doctor",)]
+        assert stage.commands.calls == [("status",), ("doctor",)]

@@ -9,10 +9,10 @@ from textual.command import CommandList
 from textual.keys import key_to_character
 from textual.pilot import Pilot
 
-from backprop_tui.tui.screens.ask import Ask
 from backprop_tui.tui.screens.edit_run import EditRun
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.new_run import NewRun
+from backprop_tui.tui.screens.questions import Ask
 from backprop_tui.tui.textual_patches.command_palette import Palette
 from tests.tui.screens.test_main import staged
 
@@ -28,7 +28,7 @@ async def test_letters_behind_a_tab_go_to_the_next_field() -> None:
     async with staged() as stage:
         await stage.pilot.press("e")
         await _all_at_once(stage.pilot, "a", "tab", "b", "c", "tab", "tab", "5", "enter")
-        assert stage.desk.asked == [("edit", "nano", "--name=nanoa", "--tag=bc", "--max-minutes=105")]
+        assert stage.commands.calls == [("edit", "nano", {"name": "nanoa", "tags": ["bc"], "max_run_seconds": 6300.0})]
         assert not isinstance(stage.pilot.app.screen, EditRun)
 
 
@@ -44,7 +44,7 @@ async def test_a_second_escape_closes_no_more_than_the_first() -> None:
 async def test_keys_behind_one_that_opens_a_dialog_go_to_the_dialog() -> None:
     async with staged() as stage:
         await _all_at_once(stage.pilot, "j", "s", "enter", "j")
-        assert stage.desk.asked == [("stop", "vit")]
+        assert stage.commands.calls == [("stop", "vit")]
         assert stage.runs.selected == "wait-1"
         await _all_at_once(stage.pilot, "n", "a", "full_stop", "p", "y")
         screen = stage.pilot.app.screen

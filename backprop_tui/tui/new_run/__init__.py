@@ -1,1 +1,0 @@
-"""From what a user types to start a run to the words of the `run` command."""
