@@ -12,7 +12,7 @@ from backprop_tui.config.load import machine_limits, machine_probe
 from backprop_tui.domain.errors import BackpropError, BrokenRecord
 from backprop_tui.domain.governor.claims import Claim, outstanding_claims
 from backprop_tui.domain.governor.disk_forecast import SavingRun, saving_run
-from backprop_tui.domain.governor.snapshot import ActiveRun, Candidate, PendingDependency, Snapshot, claims_of
+from backprop_tui.domain.governor.snapshot import ActiveRun, Candidate, MachineSnapshot, PendingDependency, claims_of
 from backprop_tui.domain.governor.tokens import TokenBucket, full_bucket
 from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.domain.live import Live
@@ -34,7 +34,7 @@ OLDEST_LIVE_SECONDS = 300.0  # a live record older than this says nothing about 
 MOUNTS_SECONDS = 60.0  # between two reads of the mount table
 
 
-def snapshot_for(run: Run, snapshot: Snapshot, machine_probe: str) -> Snapshot:
+def snapshot_for(run: Run, snapshot: MachineSnapshot, machine_probe: str) -> MachineSnapshot:
     """The snapshot limited to the GPUs of the probe that the run asks for; `machine_probe` applies to `auto`.
 
     With `--gpu-probe none` the run sees no GPUs. Until the sampler uses the probe that the run asks for, its GPUs count
@@ -188,13 +188,13 @@ class Capacity:
     def probe(self) -> str:
         return self._readings_source.machine_probe
 
-    def snapshot(self, active: Sequence[Run]) -> Snapshot:
+    def snapshot(self, active: Sequence[Run]) -> MachineSnapshot:
         """The machine's current state, with these runs active."""
         self._reread_limits()
         now, wall_time = time.monotonic(), time.time()
         readings = self._readings_source.latest()
         self._bucket = self._bucket.refilled(now, self.limits)
-        return Snapshot(
+        return MachineSnapshot(
             now=now,
             readings=readings,
             bucket=self._bucket,
@@ -208,7 +208,7 @@ class Capacity:
             probe_broken_since=self._readings_source.broken_since,
         )
 
-    def record_start(self, snapshot: Snapshot) -> None:
+    def record_start(self, snapshot: MachineSnapshot) -> None:
         """Spends the token of the run that was started last, for later supervisors too, and keeps its claims."""
         self._bucket = snapshot.bucket
         newest = snapshot.active[-1].id

@@ -10,7 +10,7 @@ from backprop_tui.domain.causes.stops import cause_of_stop, cause_of_unmet_depen
 from backprop_tui.domain.governor.admission import Hold, decide
 from backprop_tui.domain.governor.placement import HeadOfQueue, head_of_queue, reserve
 from backprop_tui.domain.governor.reasons import Check, HoldReason
-from backprop_tui.domain.governor.snapshot import Candidate, PendingDependency, Placement, Snapshot
+from backprop_tui.domain.governor.snapshot import Candidate, MachineSnapshot, PendingDependency, Placement
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import begin_attempt
 from backprop_tui.domain.requests import EditRequest, StopRequest, TimeboxRequest
@@ -55,7 +55,7 @@ def pending_dependencies(run: Run, unfinished: UnfinishedRuns) -> tuple[PendingD
 
 @lazy_dataclass(slots=True)
 class PassResult:
-    snapshot: Snapshot
+    snapshot: MachineSnapshot
     runs: list[Run] = field(default_factory=list)  # all unfinished runs; unchanged ones are the same objects as before
     guardians: dict[str, GuardianHandle] = field(default_factory=dict)  # launched in this pass
     unwatched: list[str] = field(default_factory=list)  # active, guarded by a guardian that was launched by another

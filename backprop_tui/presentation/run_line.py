@@ -11,7 +11,7 @@ from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.limits import continue_below_celsius
 from backprop_tui.domain.live import Live, displayed_status
 from backprop_tui.domain.metric_series import main_loss
-from backprop_tui.domain.resume_check import DOUBTFUL, Verdict
+from backprop_tui.domain.resume_check import DOUBTFUL, ResumeVerdict
 from backprop_tui.domain.run import Queued, Run
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
@@ -151,7 +151,7 @@ def _ended(run: KnownRun) -> RunLine:
     clauses = [reason] if reason else []
     check = record.get("resume_check")
     if check and check["verdict"] in DOUBTFUL:
-        restarted = check["verdict"] == Verdict.RESTARTED
+        restarted = check["verdict"] == ResumeVerdict.RESTARTED
         clauses.append("! started over after the resume" if restarted else "! loss jumped at the resume")
     clauses += _results(run)
     changes = record["attempts"][-1].get("code_changes") if record["attempts"] else None

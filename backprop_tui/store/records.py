@@ -21,7 +21,7 @@ from backprop_tui.domain.requests import (
     StopRequest,
     TimeboxRequest,
 )
-from backprop_tui.domain.resume_check import ResumeCheck, Verdict
+from backprop_tui.domain.resume_check import ResumeCheck, ResumeVerdict
 from backprop_tui.domain.run import Ended, Queued, Run, Running, Starting, State
 from backprop_tui.store.codec import decode, encode, register, tagged
 from backprop_tui.store.fields import JsonObject, WrongField, items, nested, text
@@ -57,7 +57,7 @@ def _decode_extreme(value: Any, key: str) -> Extreme:  # noqa: ANN401 - JSON
 def _decode_resume_check(value: object, key: str) -> ResumeCheck | None:
     """A verdict that only a newer version knows is dropped: it must not hide the run."""
     source = nested(value, key)
-    is_known = source and text(source.get("verdict"), "verdict") in list(Verdict)
+    is_known = source and text(source.get("verdict"), "verdict") in list(ResumeVerdict)
     return decode(ResumeCheck, source) if is_known else None
 
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.goals import parse_goal
-from backprop_tui.domain.resume_check import ResumeCheck, Verdict
+from backprop_tui.domain.resume_check import ResumeCheck, ResumeVerdict
 from backprop_tui.domain.run import Attempt, Cause, Checkpoint, Git
 from backprop_tui.domain.status import Status
 from backprop_tui.processes.linux import boot_id
@@ -194,7 +194,9 @@ def test_the_cause_and_the_check_of_a_resume_are_shown(obey: Commands, runs: Run
     guardian = runs.guarded("oom", spec={"found_resume_arg": "--resume {path}"})
     guardian.ends(Status.FAILED, exit_code=1, cause=cause)
     directory = guardian.directory
-    check = ResumeCheck(verdict=Verdict.JUMPED, attempt=2, message="the loss jumped at the resume: loss 3, before 1")
+    check = ResumeCheck(
+        verdict=ResumeVerdict.JUMPED, attempt=2, message="the loss jumped at the resume: loss 3, before 1"
+    )
     directory.write(replace(directory.read(), resume_check=check), durable=False)
     text = obey("status", "oom").out
     for text_part in (

@@ -11,7 +11,7 @@ import pytest
 
 from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.live import Clock, Live
-from backprop_tui.domain.resume_check import Verdict
+from backprop_tui.domain.resume_check import ResumeVerdict
 from backprop_tui.domain.run import Checkpoint, Queued, Run
 from backprop_tui.domain.status import Status
 from backprop_tui.readers.events import Progress
@@ -52,7 +52,7 @@ class Resumed:
     def watch(self) -> ResumeWatch:
         return ResumeWatch(self.directory, self.run, self.recorder)
 
-    def verdict(self) -> Verdict | None:
+    def verdict(self) -> ResumeVerdict | None:
         check = self.recorder.live.resume_check
         return None if check is None else check.verdict
 
@@ -76,13 +76,13 @@ def test_a_run_that_continues_is_reported_once(resumed: Resumed) -> None:
     assert resumed.verdict() is None
     watch.observe(values(930))
     watch.observe(values(*range(940, 990, 10)))
-    assert resumed.verdict() is Verdict.CONTINUED
+    assert resumed.verdict() is ResumeVerdict.CONTINUED
     assert [kind for kind, _ in resumed.events()] == ["resume_checked"]
 
 
 def test_a_run_that_restarts_is_a_warning(resumed: Resumed) -> None:
     resumed.watch().observe(values(0, 10, 20))
-    assert resumed.verdict() is Verdict.RESTARTED
+    assert resumed.verdict() is ResumeVerdict.RESTARTED
     ((kind, message),) = resumed.events()
     assert kind == "resume_doubtful"
     assert message.startswith("attempt 2 restarted at step 0 after 900: loss 3.967, before 1.")
@@ -100,7 +100,7 @@ def test_a_script_that_only_got_an_environment_variable_is_advised_to_use_resume
 def test_a_guardian_that_takes_over_knows_the_values_since_the_resume(resumed: Resumed) -> None:
     resumed.write(range(0, 20, 10), time=501.0)
     resumed.watch().observe(values(20))
-    assert resumed.verdict() is Verdict.RESTARTED
+    assert resumed.verdict() is ResumeVerdict.RESTARTED
     again = resumed.watch()
     again.observe(values(30, 40, 50))
     assert len(resumed.events()) == 1
@@ -112,7 +112,7 @@ def test_a_line_without_a_step_belongs_to_the_last_step(resumed: Resumed) -> Non
         watch.observe([Progress(offset=1, step=step), Progress(offset=1, metrics={"loss": loss_at(step)})])
     check = resumed.recorder.live.resume_check
     assert check is not None
-    assert (check.verdict, check.step_after, check.metric) == (Verdict.CONTINUED, 910, "loss")
+    assert (check.verdict, check.step_after, check.metric) == (ResumeVerdict.CONTINUED, 910, "loss")
 
 
 def test_an_attempt_without_a_resume_is_not_judged(resumed: Resumed) -> None:

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from backprop_tui.domain.governor.admission import Hold, conservative_hold, conservative_reason
 from backprop_tui.domain.governor.reasons import Check, HoldReason, most_blocking_first
-from backprop_tui.domain.governor.snapshot import Snapshot
+from backprop_tui.domain.governor.snapshot import MachineSnapshot
 from backprop_tui.domain.governor.tokens import is_limited
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
@@ -38,7 +38,7 @@ class GovernorState:
     queue_held: bool = False
 
 
-def governor_state(snapshot: Snapshot, holds: Iterable[Hold], *, waiting: int) -> GovernorState:
+def governor_state(snapshot: MachineSnapshot, holds: Iterable[Hold], *, waiting: int) -> GovernorState:
     """Returns the state of the governor after a pass, with the runs that it started already in the snapshot.
 
     `holds` are the decisions about the other runs, in the order of the queue. `waiting` counts the queued runs.

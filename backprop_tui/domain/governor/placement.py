@@ -8,7 +8,7 @@ from dataclasses import replace
 from backprop_tui.domain.formatting import counted, duration, gigabytes_down, gigabytes_up, plain
 from backprop_tui.domain.governor.claims import free_after_claims, outstanding_bytes
 from backprop_tui.domain.governor.reasons import Check, HoldReason
-from backprop_tui.domain.governor.snapshot import BY_HEAT, Candidate, Placement, Reservation, Snapshot
+from backprop_tui.domain.governor.snapshot import BY_HEAT, Candidate, MachineSnapshot, Placement, Reservation
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import continue_below_celsius, start_below_celsius
 from backprop_tui.domain.run import Gpu
@@ -52,7 +52,7 @@ def _matches(selector: str, gpu: GpuReading) -> bool:
     return bool(selector) and gpu.uuid.lower().startswith(selector.lower())
 
 
-def unfit_reasons(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading) -> tuple[HoldReason, ...]:
+def unfit_reasons(candidate: Candidate, snapshot: MachineSnapshot, gpu: GpuReading) -> tuple[HoldReason, ...]:
     """Returns all reasons against starting the run on this GPU now; for one that does not answer, only that reason."""
     unhealthy = _check_health(snapshot, gpu)
     if unhealthy is not None:
@@ -61,7 +61,7 @@ def unfit_reasons(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading) -> 
     return tuple(reason for reason in reasons if reason is not None)
 
 
-def _needed_vram_bytes(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading) -> int:
+def _needed_vram_bytes(candidate: Candidate, snapshot: MachineSnapshot, gpu: GpuReading) -> int:
     """The free VRAM that a run needs to start on a GPU.
 
     The margin above a learned peak only applies when the GPU is shared with other runs. With it on an empty GPU, a run
@@ -72,7 +72,7 @@ def _needed_vram_bytes(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading
     return max(candidate.limits.gpu_min_free_vram_bytes, candidate.learned_peak_bytes or 0)
 
 
-def _check_health(snapshot: Snapshot, gpu: GpuReading) -> HoldReason | None:
+def _check_health(snapshot: MachineSnapshot, gpu: GpuReading) -> HoldReason | None:
     if snapshot.answers(gpu):
         return None
     problem = f": {gpu.problem}" if gpu.problem else ""
@@ -94,7 +94,7 @@ def _check_health(snapshot: Snapshot, gpu: GpuReading) -> HoldReason | None:
     )
 
 
-def _check_reservation(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading) -> HoldReason | None:
+def _check_reservation(candidate: Candidate, snapshot: MachineSnapshot, gpu: GpuReading) -> HoldReason | None:
     reservation = snapshot.reservation
     if reservation is None or reservation.run_id == candidate.id or gpu.uuid not in reservation.gpu_uuids:
         return None
@@ -102,7 +102,7 @@ def _check_reservation(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading
     return HoldReason(check=Check.GPU_COUNT, figure=0, limit=1, gpu=gpu.index, message=message)
 
 
-def _check_temperature(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading) -> HoldReason | None:
+def _check_temperature(candidate: Candidate, snapshot: MachineSnapshot, gpu: GpuReading) -> HoldReason | None:
     """If a run on the GPU is paused for heat, a start waits for the same temperature, or it would keep that paused."""
     limits, temperature = candidate.limits, gpu.temperature_celsius
     if limits.gpu_max_temp_celsius <= 0 or temperature is None:
@@ -121,7 +121,7 @@ def _check_temperature(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading
     )
 
 
-def _check_memory(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading) -> HoldReason | None:
+def _check_memory(candidate: Candidate, snapshot: MachineSnapshot, gpu: GpuReading) -> HoldReason | None:
     free = free_after_claims(gpu, snapshot.claims)
     needed = _needed_vram_bytes(candidate, snapshot, gpu)
     if candidate.limits.gpu_min_free_vram_bytes <= 0 or free is None or free >= needed:
@@ -135,7 +135,7 @@ def _check_memory(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading) -> 
     )
 
 
-def _memory_obstacle(snapshot: Snapshot, gpu: GpuReading, free: int, needed: int) -> str:
+def _memory_obstacle(snapshot: MachineSnapshot, gpu: GpuReading, free: int, needed: int) -> str:
     """Names the obstacle: the size of the card, a claim, another user's process, or just the memory in use."""
     total = gpu.memory_total_bytes or 0
     if total < needed:
@@ -151,7 +151,7 @@ def _memory_obstacle(snapshot: Snapshot, gpu: GpuReading, free: int, needed: int
     return message
 
 
-def _largest_claimant(snapshot: Snapshot, gpu: GpuReading) -> str:
+def _largest_claimant(snapshot: MachineSnapshot, gpu: GpuReading) -> str:
     claims = [claim for claim in snapshot.claims if claim.gpu_uuid == gpu.uuid]
     return max(claims, key=lambda claim: outstanding_bytes(gpu, [claim])).run_name
 
@@ -161,7 +161,7 @@ def _largest_foreign_process(gpu: GpuReading) -> GpuProcess | None:
     return max(foreign, key=lambda process: process.memory_bytes or 0, default=None)
 
 
-def place(candidate: Candidate, snapshot: Snapshot) -> Placement | tuple[HoldReason, ...]:
+def place(candidate: Candidate, snapshot: MachineSnapshot) -> Placement | tuple[HoldReason, ...]:
     """Returns where the run would start, or why it cannot start anywhere.
 
     With a broken probe nothing is known about any GPU: the run is not placed, and admission lets only one run start.
@@ -183,7 +183,7 @@ def place(candidate: Candidate, snapshot: Snapshot) -> Placement | tuple[HoldRea
     return (*_too_few_reason(candidate, required, len(eligible), len(fit)), *gpu_reasons)
 
 
-def gpu_preference(snapshot: Snapshot, gpu: GpuReading) -> tuple[int, int, int]:
+def gpu_preference(snapshot: MachineSnapshot, gpu: GpuReading) -> tuple[int, int, int]:
     """Sort key: fewest runs and foreign processes, then most free VRAM after claims, then index.
 
     Free VRAM alone would put all runs on the largest card while smaller ones are idle.
@@ -193,7 +193,7 @@ def gpu_preference(snapshot: Snapshot, gpu: GpuReading) -> tuple[int, int, int]:
     return users, -(free_after_claims(gpu, snapshot.claims) or 0), gpu.index
 
 
-def _placement_on(gpus: Sequence[GpuReading], candidate: Candidate, snapshot: Snapshot) -> Placement:
+def _placement_on(gpus: Sequence[GpuReading], candidate: Candidate, snapshot: MachineSnapshot) -> Placement:
     """A placement on these GPUs; the claim is limited to what is free."""
     frees = (free_after_claims(gpu, snapshot.claims) for gpu in gpus)
     claim = min([candidate.claim_bytes, *(max(0, free) for free in frees if free is not None)])
@@ -235,7 +235,9 @@ class HeadOfQueue:
     since: float
 
 
-def head_of_queue(previous: HeadOfQueue | None, queue: Sequence[Candidate], snapshot: Snapshot) -> HeadOfQueue | None:
+def head_of_queue(
+    previous: HeadOfQueue | None, queue: Sequence[Candidate], snapshot: MachineSnapshot
+) -> HeadOfQueue | None:
     """Returns the head for this pass over the queue; None if no run waits for GPUs.
 
     The head of the last pass stays unless a run before it waits, even if something else holds it for a moment.
@@ -248,7 +250,7 @@ def head_of_queue(previous: HeadOfQueue | None, queue: Sequence[Candidate], snap
     return None
 
 
-def reserve(head: HeadOfQueue | None, queue: Sequence[Candidate], snapshot: Snapshot) -> Reservation | None:
+def reserve(head: HeadOfQueue | None, queue: Sequence[Candidate], snapshot: MachineSnapshot) -> Reservation | None:
     """Reserves GPUs for the head once it has waited long enough: suitable ones first, then the closest to suitable."""
     if head is None or snapshot.now - head.since < RESERVE_AFTER_SECONDS:
         return None
@@ -266,17 +268,17 @@ def reserve(head: HeadOfQueue | None, queue: Sequence[Candidate], snapshot: Snap
     return Reservation(run_id=candidate.id, run_name=candidate.name, gpu_uuids=frozenset(gpu.uuid for gpu in kept))
 
 
-def _waits_for_gpus(candidate: Candidate, snapshot: Snapshot) -> bool:
+def _waits_for_gpus(candidate: Candidate, snapshot: MachineSnapshot) -> bool:
     return not isinstance(place(candidate, snapshot), Placement)
 
 
-def _could_run(candidate: Candidate, snapshot: Snapshot) -> bool:
+def _could_run(candidate: Candidate, snapshot: MachineSnapshot) -> bool:
     """Whether the run has no unmet dependency and would fit on this machine once the other runs have ended."""
     required = required_gpu_count(candidate, snapshot.readings.gpus)
     return not candidate.awaited and 0 < required <= len(_large_enough(candidate, snapshot))
 
 
-def _large_enough(candidate: Candidate, snapshot: Snapshot) -> list[GpuReading]:
+def _large_enough(candidate: Candidate, snapshot: MachineSnapshot) -> list[GpuReading]:
     """The eligible GPUs that are large enough for the run once the other runs have ended."""
     needed = max(candidate.limits.gpu_min_free_vram_bytes, candidate.learned_peak_bytes or 0)
     return [
@@ -286,7 +288,7 @@ def _large_enough(candidate: Candidate, snapshot: Snapshot) -> list[GpuReading]:
     ]
 
 
-def _has_room(snapshot: Snapshot, gpu: GpuReading, needed: int) -> bool:
+def _has_room(snapshot: MachineSnapshot, gpu: GpuReading, needed: int) -> bool:
     """Whether foreign processes leave that much; without a run on the GPU, all memory in use is theirs."""
     if gpu.memory_total_bytes is None or gpu.memory_used_bytes is None:
         return True

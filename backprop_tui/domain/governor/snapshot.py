@@ -91,7 +91,7 @@ class Placement:
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
+class MachineSnapshot:
     """The machine at the monotonic time `now`.
 
     `bucket` is refilled up to `now`. `readings_age_seconds` is the age of the readings as a whole. `gpus_known` is
@@ -117,7 +117,7 @@ class Snapshot:
     def runs_on(self, gpu: GpuReading) -> tuple[ActiveRun, ...]:
         return tuple(run for run in self.active if gpu.uuid in run.gpu_uuids)
 
-    def with_started(self, candidate: Candidate, placement: Placement) -> Snapshot:
+    def with_started(self, candidate: Candidate, placement: Placement) -> MachineSnapshot:
         """Returns the machine after this start, as input for the decision about the next candidate."""
         uuids = tuple(gpu.uuid for gpu in placement.gpus or ())
         run = ActiveRun(

@@ -8,7 +8,7 @@ import pytest
 
 from backprop_tui.domain.governor.admission import Hold, decide
 from backprop_tui.domain.governor.governor_state import GovernorMode, GovernorState, governor_state
-from backprop_tui.domain.governor.snapshot import Candidate, PendingDependency, Snapshot
+from backprop_tui.domain.governor.snapshot import Candidate, MachineSnapshot, PendingDependency
 from backprop_tui.domain.limits import MachineLimits, RunLimits
 from tests.domain.governor.machines import CALM_HOST, active_run, candidate, claim, gb, gpu, snapshot
 
@@ -16,13 +16,13 @@ LIMITS = MachineLimits(max_parallel=6, start_burst=4, starts_per_minute=1.0)
 TWO_RUN = (active_run("a"), active_run("b"))
 
 
-def after_pass(machine: Snapshot, *queue: Candidate) -> GovernorState:
+def after_pass(machine: MachineSnapshot, *queue: Candidate) -> GovernorState:
     decisions = (decide(run, machine) for run in queue)
     holds = [decision for decision in decisions if isinstance(decision, Hold)]
     return governor_state(machine, holds, waiting=len(queue))
 
 
-def clauses(machine: Snapshot, *queue: Candidate) -> tuple[str, tuple[str, ...]]:
+def clauses(machine: MachineSnapshot, *queue: Candidate) -> tuple[str, tuple[str, ...]]:
     state = after_pass(machine, *queue)
     return state.state.value, tuple(reason.message for reason in state.reasons)
 
@@ -52,7 +52,7 @@ def test_an_open_governor_has_free_slots_and_starts() -> None:
         ),
     ],
 )
-def test_a_holding_governor_names_the_resource_with_figure_and_limit(machine: Snapshot, clause: str) -> None:
+def test_a_holding_governor_names_the_resource_with_figure_and_limit(machine: MachineSnapshot, clause: str) -> None:
     assert clauses(machine, candidate()) == ("holding", (clause,))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from backprop_tui.domain.causes.stops import cause_of_stop
 from backprop_tui.domain.live import Pause, PostponedStop, Stopping
 from backprop_tui.domain.metric_series import Extreme
-from backprop_tui.domain.resume_check import ResumeCheck, Verdict
+from backprop_tui.domain.resume_check import ResumeCheck, ResumeVerdict
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.compare import member_names
@@ -200,10 +200,10 @@ def test_what_a_person_stopped_is_no_problem() -> None:
 
 def test_a_doubtful_resume_stands_in_the_row_of_an_ended_run() -> None:
     check = ResumeCheck(
-        verdict=Verdict.RESTARTED, attempt=2, message="began again at step 1 after 400: loss 4, before 1"
+        verdict=ResumeVerdict.RESTARTED, attempt=2, message="began again at step 1 after 400: loss 4, before 1"
     )
     assert "! started over after the resume" in _text(ended("a", Status.TIMEBOXED, resume_check=check))
-    fine = replace(check, verdict=Verdict.CONTINUED)
+    fine = replace(check, verdict=ResumeVerdict.CONTINUED)
     assert "resume" not in _text(ended("a", Status.TIMEBOXED, resume_check=fine))
 
 
