@@ -10,7 +10,6 @@ from types import FrameType
 from typing import Any, Self
 
 from backprop_tui.cli import diagnostics
-from backprop_tui.client.handles import resolve_all
 from backprop_tui.client.session import ClientSession
 from backprop_tui.config.paths import state_directory, user_config_path
 from backprop_tui.domain.errors import UsageError
@@ -86,6 +85,8 @@ def require_named_or_all(arguments: argparse.Namespace) -> None:
 
 def named_or_all(arguments: argparse.Namespace, session: Session) -> list[str]:
     """The ids of the runs that were named, or with --all those of the unfinished ones."""
+    from backprop_tui.client.handles import resolve_all  # slow to import, and not every command needs it
+
     require_named_or_all(arguments)
     if arguments.all:
         return [view.run.id for view in unfinished_views(session.home)]
