@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -16,7 +18,6 @@ from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation import durations
 from backprop_tui.presentation.causes import exit_text
 from backprop_tui.presentation.known_run import KnownRun, slice_text
-from backprop_tui.presentation.run_details import DetailSection, detail_sections
 from backprop_tui.presentation.states import is_problem
 from backprop_tui.tui.actions import LOG_SEARCH_FOOTER, Action
 from backprop_tui.tui.cells import clip
@@ -25,15 +26,18 @@ from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.layout import Layout
 from backprop_tui.tui.lines import heading, width_of
 from backprop_tui.tui.panes.card import Card, card_of, draw_card
-from backprop_tui.tui.panes.details import DetailsTab
 from backprop_tui.tui.panes.events import EventRow, draw_events, event_rows
 from backprop_tui.tui.panes.waiting import WaitingView, waiting_view
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.tokens import Line, Piece, Token
-from backprop_tui.tui.widgets.charts import LossChart, MetricsTab, ResourcesTab, Steered
 from backprop_tui.tui.widgets.line_widget import LineWidget, ScrollView
 from backprop_tui.tui.widgets.log import LogView
-from backprop_tui.tui.widgets.run_charts import RunCharts
+
+if TYPE_CHECKING:
+    from backprop_tui.presentation.run_details import DetailSection
+    from backprop_tui.tui.panes.details import DetailsTab
+    from backprop_tui.tui.widgets.charts import MetricsTab, Steered
+    from backprop_tui.tui.widgets.run_charts import RunCharts
 
 TABS = ("Log", "Metrics", "Resources", "Details", "Events")
 LOG, METRICS, RESOURCES, DETAILS, EVENTS = range(len(TABS))
@@ -180,26 +184,50 @@ class SelectedRun(Vertical):
         self.tab = LOG
         self.view: SelectedRunView | None = None
         self.log_view = LogView(None, glyphs=glyphs, id=f"tab-{LOG}")
-        self.details = DetailsTab(glyphs=glyphs, id=f"tab-{DETAILS}")
-        self._loss = LossChart(glyphs=glyphs, id="loss-chart")
-        self._metrics = MetricsTab(glyphs=glyphs, id=f"tab-{METRICS}")
-        self._resources = ResourcesTab(glyphs=glyphs, id=f"tab-{RESOURCES}")
-        self._chart_widgets = {LOG: self._loss, METRICS: self._metrics, RESOURCES: self._resources}
-        self.charts = RunCharts(charts, self._loss, self._metrics, self._resources)
+        self._chart_source = charts
+        self._chart_widgets: dict[int, LineWidget] = {}  # by tab
+        self._shown: tuple[KnownRun | None, Snapshot, Layout] | None = None
 
     def compose(self) -> ComposeResult:
+        """Only the log is there at first; the other tabs would delay the first paint."""
         yield SelectedHeading(glyphs=self._glyphs, id="selected-heading")
         yield LineWidget(glyphs=self._glyphs, id="card")
         with Container(id="log-and-chart"):
             yield self.log_view
-            yield self._loss
-        yield self._metrics
-        yield self._resources
-        yield self.details
-        yield ScrollView(glyphs=self._glyphs, id=f"tab-{EVENTS}")
 
-    def follow_charts(self) -> None:
+    @cached_property
+    def charts(self) -> RunCharts:
+        """The charts of the run, mounted after the first paint or when a key asks for them before."""
+        from backprop_tui.tui.widgets.charts import LossChart, MetricsTab, ResourcesTab
+        from backprop_tui.tui.widgets.run_charts import RunCharts
+
+        loss = LossChart(glyphs=self._glyphs, id="loss-chart")
+        metrics = MetricsTab(glyphs=self._glyphs, id=f"tab-{METRICS}")
+        resources = ResourcesTab(glyphs=self._glyphs, id=f"tab-{RESOURCES}")
+        self._chart_widgets = {LOG: loss, METRICS: metrics, RESOURCES: resources}
+        self.query_one("#log-and-chart").mount(loss)
+        self.mount(metrics, resources)
+        return RunCharts(self._chart_source, loss, metrics, resources)
+
+    @cached_property
+    def details(self) -> DetailsTab:
+        from backprop_tui.tui.panes.details import DetailsTab
+
+        details = DetailsTab(glyphs=self._glyphs, id=f"tab-{DETAILS}")
+        self.mount(details, ScrollView(glyphs=self._glyphs, id=f"tab-{EVENTS}"))
+        return details
+
+    def mount_tabs(self) -> None:
+        """Mount what the first paint does not show, and start to read the files of the charts."""
+        _ = self.details
+        self._show_charts()
         self.run_worker(self.charts.follow(), name="charts", group="charts")
+
+    def _show_charts(self) -> None:
+        if self._shown is not None:
+            run, snapshot, layout = self._shown
+            charts = self.charts
+            charts.show(run, self._chart_widgets.get(self.tab) if layout.selected_rows else None, snapshot, layout)
 
     @property
     def tab_widget(self) -> ScrollView:
@@ -215,6 +243,7 @@ class SelectedRun(Vertical):
         """Show another tab; it takes the focus if the old one had it."""
         focused = self.has_focus_within
         self.tab = tab % len(TABS)
+        _ = self.charts, self.details  # mounts the tabs
         for number in range(len(TABS)):
             self.query_one(f"#tab-{number}", ScrollView).display = number == self.tab
         self.query_one("#log-and-chart").display = self.tab == LOG
@@ -225,7 +254,7 @@ class SelectedRun(Vertical):
 
     def show_run(self, run: KnownRun | None, snapshot: Snapshot, layout: Layout) -> None:
         """Show a run, or the same one later; nothing is drawn while the layout has no room for the pane."""
-        chart_widget = None
+        self._shown = (run, snapshot, layout)
         if layout.selected_rows:
             view = selected_run_view(snapshot, None if run is None else run.id)
             if view is None or self.view is None or view.run_id != self.view.run_id:
@@ -233,8 +262,8 @@ class SelectedRun(Vertical):
                     tab.to_top()
             self.view = view
             self.paint()
-            chart_widget = self._chart_widgets.get(self.tab)
-        self.charts.show(run, chart_widget, snapshot, layout)
+        if self._chart_widgets:
+            self._show_charts()
 
     @on(events.Resize)
     def paint(self) -> None:
@@ -267,14 +296,12 @@ class SelectedRun(Vertical):
         elif self.tab == EVENTS:
             self.tab_widget.show_content(() if view is None else draw_events(view.events, width, self._glyphs))
 
-    @on(Steered)
-    def _steered(self, message: Steered) -> None:
+    def on_steered(self, message: Steered) -> None:
         message.stop()
         self.charts.steer(message)
         self.post_message(self.Changed())
 
-    @on(MetricsTab.Chosen)
-    def _metric_chosen(self, message: MetricsTab.Chosen) -> None:
+    def on_metrics_tab_chosen(self, message: MetricsTab.Chosen) -> None:
         message.stop()
         self.charts.choose_metric(message.name)
 

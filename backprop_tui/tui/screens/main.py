@@ -37,7 +37,6 @@ from backprop_tui.tui.screens.questions import CANCEL, COLUMN, copy_question, co
 from backprop_tui.tui.screens.run_actions import RunActions
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.theme import DARK, LIGHT, TERMINAL
-from backprop_tui.tui.widgets.charts import Steered
 from backprop_tui.tui.widgets.line_widget import ScrollView
 
 # Dialogs are imported when they are opened, so that they do not delay the first paint.
@@ -461,11 +460,11 @@ class MainScreen(PanesScreen):
         self.tell(f"Smoothing: {self.selected.charts.next_smoothing()}")
 
     def action_zoom_in(self) -> None:
-        self.selected.charts.steer(Steered.zoom(closer=True))
+        self.selected.charts.zoom(closer=True)
         self.paint_selected()
 
     def action_zoom_out(self) -> None:
-        self.selected.charts.steer(Steered.zoom(closer=False))
+        self.selected.charts.zoom(closer=False)
         self.paint_selected()
 
     def action_export(self) -> None:

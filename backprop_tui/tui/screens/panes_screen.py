@@ -93,7 +93,7 @@ class PanesScreen(Screen[None]):
     def on_mount(self) -> None:
         self.runs_table.focus()
         self.paint()  # selects a run at once, so that its log is there with the first paint or right after it
-        self.call_after_refresh(self.selected.follow_charts)
+        self.call_after_refresh(self.selected.mount_tabs)
 
     def take(self, snapshot: Snapshot) -> None:
         """Show another snapshot; one that arrives while the app closes is dropped."""

@@ -155,6 +155,9 @@ class RunCharts:
         message.apply(ChartNavigator.of(self._plotter(self._run, self._figures)))
         self.paint()
 
+    def zoom(self, *, closer: bool) -> None:
+        self.steer(Steered.zoom(closer=closer))
+
     def footer_actions(self) -> Sequence[Action]:
         choices = self.choices
         shorts = {
