@@ -8,10 +8,8 @@ from backprop_tui.cli import output
 from backprop_tui.client.runs import record_of
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.telemetry import GpuHealth, GpuReading
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, Moment, last_loss, step_text
-from backprop_tui.presentation.machine import foreign_process
 from backprop_tui.presentation.run_line import reason_text
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_view import RunView
@@ -44,16 +42,6 @@ QUEUE_COLUMNS = (
     Column(title="NAME", least=12, middle=True),
     Column(title="PRIORITY", right=True),
     Column(title="WAITS FOR", least=12),
-)
-GPU_COLUMNS = (
-    Column(title="GPU"),
-    Column(title="NAME", least=8),
-    Column(title="HEALTH"),
-    Column(title="UTIL", right=True),
-    Column(title="MEMORY", right=True),
-    Column(title="TEMP", right=True),
-    Column(title="POWER", right=True),
-    Column(title="RUNS", least=8),
 )
 
 
@@ -153,19 +141,3 @@ def show_queue(home: Home, queued: Sequence[RunView], positions: Mapping[str, in
         position = str(positions[record["id"]])
         rows.append((position, record["id"], record["name"], str(record["priority"]), reasons + elsewhere))
     show(QUEUE_COLUMNS, rows)
-
-
-def gpu_row(gpu: GpuReading, names: Mapping[str, str]) -> tuple[str, ...]:
-    """The cells of a GPU; `names` has the names of the runs by id."""
-    runs = dict.fromkeys(names.get(process.run, process.run) for process in gpu.processes if process.run is not None)
-    foreign = [foreign_process(process) for process in gpu.processes if process.run is None]
-    return (
-        str(gpu.index),
-        gpu.name,
-        gpu.health + (f" for {durations.elapsed(gpu.age_seconds)}" if gpu.health is GpuHealth.STALE else ""),
-        numbers.percent(gpu.utilization_percent),
-        numbers.memory(gpu.memory_used_bytes, gpu.memory_total_bytes),
-        numbers.celsius(gpu.temperature_celsius),
-        numbers.watts(gpu.power_watts),
-        ", ".join([*runs, *foreign]),
-    )

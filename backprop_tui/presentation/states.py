@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from backprop_tui.domain.causes.stops import REQUESTED_ENDS
-from backprop_tui.domain.governor.reasons import Check
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import Status
 from backprop_tui.store.fields import JsonObject
@@ -21,12 +19,16 @@ def is_problem(run: KnownRun) -> bool:
     """Whether the run ended in a way that needs attention: failed, lost, or stopped by a guard."""
     if run.status is not Status.STOPPED:
         return run.status in PROBLEM_STATUSES
+    from backprop_tui.domain.causes.stops import REQUESTED_ENDS  # `list` needs neither this nor the governor's checks
+
     cause = run.record.get("cause") or {}
     return bool(cause) and cause.get("kind") not in REQUESTED_ENDS
 
 
 def is_held_back(run: KnownRun) -> bool:
     """Whether the run is queued and more than the end of other runs is missing before it can start."""
+    from backprop_tui.domain.governor.reasons import Check
+
     return run.status is Status.QUEUED and any(
         reason.get("check") != Check.DEPENDENCY for reason in run.record["hold_reasons"]
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import traceback
 
 STDERR = 2
 
@@ -16,4 +15,6 @@ def note(message: str) -> None:
 
 
 def note_exception(error: BaseException) -> None:
+    import traceback  # expensive, and only needed for errors
+
     note("".join(traceback.format_exception(error)).rstrip())

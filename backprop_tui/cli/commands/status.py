@@ -17,10 +17,11 @@ from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.governor.governor_state import GovernorState
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import Status
-from backprop_tui.domain.telemetry import GpuReading
+from backprop_tui.domain.telemetry import GpuHealth, GpuReading
 from backprop_tui.launchers.lease import is_signed_elsewhere, supervisor_pid
+from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, Moment
-from backprop_tui.presentation.machine import host_line, no_gpu_note, status_clauses
+from backprop_tui.presentation.machine import foreign_process, host_line, no_gpu_note, status_clauses
 from backprop_tui.presentation.run_details import NamedValue, detail_sections
 from backprop_tui.probes.readings import Sample
 from backprop_tui.store.fields import JsonObject
@@ -29,6 +30,16 @@ from backprop_tui.store.run_view import RunView, public_record, read_view
 SUMMARY = "show the machine, the governor and the unfinished runs, or everything about one run"
 
 _MARGIN = 13
+_GPU_COLUMNS = (
+    tables.Column(title="GPU"),
+    tables.Column(title="NAME", least=8),
+    tables.Column(title="HEALTH"),
+    tables.Column(title="UTIL", right=True),
+    tables.Column(title="MEMORY", right=True),
+    tables.Column(title="TEMP", right=True),
+    tables.Column(title="POWER", right=True),
+    tables.Column(title="RUNS", least=8),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -131,7 +142,7 @@ def _print_gpus(session: Session, sample: Sample, unfinished: Sequence[RunView])
     if readings.gpus:
         names = {view.run.id: view.run.name for view in unfinished}
         output.line()
-        tables.show(tables.GPU_COLUMNS, [tables.gpu_row(gpu, names) for gpu in readings.gpus])
+        tables.show(_GPU_COLUMNS, [_gpu_row(gpu, names) for gpu in readings.gpus])
         _print_lines([(f"GPU {gpu.index}", gpu.problem) for gpu in readings.gpus if gpu.problem is not None])
         output.line()
     else:
@@ -139,6 +150,22 @@ def _print_gpus(session: Session, sample: Sample, unfinished: Sequence[RunView])
     if session.verbose:
         others = (("", f"not {name}: {reason}") for name, reason in sample.passed_over.items())
         _print_lines([("gpu probe", readings.probe), *others])
+
+
+def _gpu_row(gpu: GpuReading, names: Mapping[str, str]) -> tuple[str, ...]:
+    """The cells of a GPU; `names` has the names of the runs by id."""
+    runs = dict.fromkeys(names.get(process.run, process.run) for process in gpu.processes if process.run is not None)
+    foreign = [foreign_process(process) for process in gpu.processes if process.run is None]
+    return (
+        str(gpu.index),
+        gpu.name,
+        gpu.health + (f" for {durations.elapsed(gpu.age_seconds)}" if gpu.health is GpuHealth.STALE else ""),
+        numbers.percent(gpu.utilization_percent),
+        numbers.memory(gpu.memory_used_bytes, gpu.memory_total_bytes),
+        numbers.celsius(gpu.temperature_celsius),
+        numbers.watts(gpu.power_watts),
+        ", ".join([*runs, *foreign]),
+    )
 
 
 def _supervisor_text(session: Session, pid: int | None, unfinished: Sequence[RunView]) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from backprop_tui.domain.causes.cause import NAN_ADVICE, build_cause
-from backprop_tui.domain.governor.snapshot import BY_RAM
 from backprop_tui.domain.live import Stopping
+from backprop_tui.domain.requests import BY_RAM
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
 

@@ -8,10 +8,18 @@ from functools import partial
 
 from backprop_tui.domain.formatting import duration, gigabytes_down, gigabytes_up, plain
 from backprop_tui.domain.governor.claims import run_usage_bytes
-from backprop_tui.domain.governor.snapshot import BY_HEAT, BY_RAM, GUARD_PAUSES, ActiveRun
+from backprop_tui.domain.governor.snapshot import ActiveRun
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MemoryLimit, RunLimits, continue_below_celsius, is_hot
-from backprop_tui.domain.requests import ContinueRequest, NoticeRequest, PauseRequest, StopRequest
+from backprop_tui.domain.requests import (
+    BY_HEAT,
+    BY_RAM,
+    GUARD_PAUSES,
+    ContinueRequest,
+    NoticeRequest,
+    PauseRequest,
+    StopRequest,
+)
 from backprop_tui.domain.telemetry import STALE_AFTER_SAMPLES, GpuHealth, GpuReading, Readings, answers
 
 # A single reading may be wrong, two are not; a reported problem stops the run after twice as many.

@@ -8,9 +8,10 @@ from dataclasses import replace
 from backprop_tui.domain.formatting import counted, duration, gigabytes_down, gigabytes_up, plain
 from backprop_tui.domain.governor.claims import free_after_claims, outstanding_bytes
 from backprop_tui.domain.governor.reasons import Check, HoldReason
-from backprop_tui.domain.governor.snapshot import BY_HEAT, Candidate, MachineSnapshot, Placement, Reservation
+from backprop_tui.domain.governor.snapshot import Candidate, MachineSnapshot, Placement, Reservation
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import continue_below_celsius, start_below_celsius
+from backprop_tui.domain.requests import BY_HEAT
 from backprop_tui.domain.run import Gpu
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
 

@@ -13,11 +13,6 @@ from backprop_tui.domain.limits import MachineLimits, RunLimits
 from backprop_tui.domain.run import Gpu
 from backprop_tui.domain.telemetry import GpuReading, Readings, answers
 
-BY_HEAT = "heat"
-BY_RAM = "ram"
-# Only the guard continues these pauses, and only a person those by a person.
-GUARD_PAUSES = frozenset({BY_HEAT, BY_RAM})
-
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveRun:

@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterator
 
 from backprop_tui.domain.formatting import counted, duration, from_iso, plain
-from backprop_tui.domain.governor.snapshot import BY_HEAT, BY_RAM
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import RunLimits, continue_below_celsius
 from backprop_tui.domain.live import Live, Pause
+from backprop_tui.domain.requests import BY_HEAT, BY_RAM
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation import durations, numbers

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from rich.cells import cell_len
 
 from backprop_tui.domain.formatting import counted, plain, time_or_none
-from backprop_tui.domain.governor.snapshot import BY_HEAT
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.requests import BY_HEAT
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation import durations, numbers
