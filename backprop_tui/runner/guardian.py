@@ -70,8 +70,7 @@ class Guardian:
             listens=listens,
         )
         self._requests = RequestHandler(directory, tree, recorder, self.stop_sequence, self._deferred_stop)
-        readings_path = supervisor.home.readings
-        self._meter = ResourceMeter(tree, recorder, lambda: share_of(run.id, run.attempt.gpus, readings_path))
+        self._meter = ResourceMeter(tree, recorder, lambda: share_of(run.id, run.attempt.gpus, supervisor.home.readings))
         self._resume_watch = ResumeWatch(directory, run, recorder)
         self.memory_kills = MemoryKillMonitor(script.identity.pid)
         self._wake = wake
