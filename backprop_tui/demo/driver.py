@@ -9,13 +9,15 @@ import itertools
 import os
 import select
 import subprocess
+import sys
 
+import backprop_tui
 from backprop_tui.demo.scenario import INITIAL_RUNS, LATER_RUNS, MACHINE, DemoRun
 from backprop_tui.demo.workspace import Workspace, tear_down
-from backprop_tui.launchers.own_command import own_command
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_view import marked_ids
 
+_PROGRAM = "import sys; sys.path.insert(0, sys.argv.pop(1)); from backprop_tui.main import program; program()"
 POLL_SECONDS = 2.0
 MIN_UNFINISHED_RUNS = 7  # with fewer, another run is queued
 
@@ -66,3 +68,13 @@ def _queue_run(workspace: Workspace, run: DemoRun, environment: dict[str, str]) 
 def _demo_environment(workspace: Workspace, host: str) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("BACKPROP_")}
     return inherited | MACHINE | {"BACKPROP_HOME": workspace.home, "BACKPROP_HOST": host}
+
+
+def own_command(*arguments: str) -> list[str]:
+    """Returns the command line of `backprop-tui ARGUMENTS`.
+
+    The package path is no environment variable, since the environment of a command is captured for the runs it queues.
+    -P keeps the working directory off the module path: a user's `random.py` there must not be imported.
+    """
+    package = os.path.dirname(os.path.dirname(os.path.abspath(backprop_tui.__file__)))
+    return [sys.executable, "-P", "-c", _PROGRAM, package, *arguments]

@@ -6,7 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from backprop_tui.launchers.own_command import own_command
+from backprop_tui.demo.driver import own_command
 
 
 def test_it_works_from_any_location_and_ignores_modules_of_the_working_directory(tmp_path: Path) -> None:
