@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from backprop_tui.client.queueing import is_queue_held
-from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.load import machine_limits, machine_probe
+from backprop_tui.domain.errors import ConfigError
 from backprop_tui.domain.governor.governor_state import GovernorMode, GovernorState
 from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from backprop_tui.config.errors import ConfigError, unknown_key
 from backprop_tui.config.keys import JSON_NAMES, KEYS, ORIGINAL_ARGUMENTS, ORIGINAL_VALUES, Key, key_in_json
 from backprop_tui.config.kinds import Value, WrongValue
+from backprop_tui.domain.errors import ConfigError, unknown_key
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 _HEADER = re.compile(r"\s*\[\[?([^\[\]]+)\]")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 
-from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.files import PROJECT_FILES, Setting, find_problems, original_arguments_in, read_file
 from backprop_tui.config.keys import KEYS
 from backprop_tui.config.kinds import Value, WrongValue, parse_memory_limit
+from backprop_tui.domain.errors import ConfigError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import GIGABYTE, MEGABYTE, MachineLimits, RunLimits
 

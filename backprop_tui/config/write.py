@@ -7,11 +7,10 @@ import os
 import re
 from collections.abc import Iterator
 
-from backprop_tui.config.errors import ConfigError, unknown_key
 from backprop_tui.config.files import Tree, flatten, names_in_toml, read_file, read_text
 from backprop_tui.config.keys import KEYS, Key
 from backprop_tui.config.kinds import NONE, Value, WrongValue
-from backprop_tui.domain.errors import StorageFailed
+from backprop_tui.domain.errors import ConfigError, StorageFailed, unknown_key
 
 # A key whose value ends on the same line, and a comment after it.
 _TEXT = r"""(?:"(?:[^"\\]|\\.)*"|'[^']*')"""

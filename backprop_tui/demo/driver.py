@@ -1,7 +1,4 @@
-"""The driver of a demo: a process next to the dashboard that queues the runs, and cleans up when the dashboard ends.
-
-It notices that by the end of its standard input, which the kernel closes however the dashboard ends.
-"""
+"""The driver of a demo: a process that queues its runs and stops everything when the dashboard has gone."""
 
 from __future__ import annotations
 
@@ -18,6 +15,18 @@ from backprop_tui.store.home import Home
 from backprop_tui.store.run_view import marked_ids
 
 _PROGRAM = "import sys; sys.path.insert(0, sys.argv.pop(1)); from backprop_tui.main import program; program()"
+
+
+def own_command(*arguments: str) -> list[str]:
+    """Returns the command line of `backprop-tui ARGUMENTS`.
+
+    The package path is no environment variable, since the environment of a command is captured for the runs it queues.
+    -P keeps the working directory off the module path: a user's `random.py` there must not be imported.
+    """
+    package = os.path.dirname(os.path.dirname(os.path.abspath(backprop_tui.__file__)))
+    return [sys.executable, "-P", "-c", _PROGRAM, package, *arguments]
+
+
 POLL_SECONDS = 2.0
 MIN_UNFINISHED_RUNS = 7  # with fewer, another run is queued
 
@@ -68,13 +77,3 @@ def _queue_run(workspace: Workspace, run: DemoRun, environment: dict[str, str]) 
 def _demo_environment(workspace: Workspace, host: str) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("BACKPROP_")}
     return inherited | MACHINE | {"BACKPROP_HOME": workspace.home, "BACKPROP_HOST": host}
-
-
-def own_command(*arguments: str) -> list[str]:
-    """Returns the command line of `backprop-tui ARGUMENTS`.
-
-    The package path is no environment variable, since the environment of a command is captured for the runs it queues.
-    -P keeps the working directory off the module path: a user's `random.py` there must not be imported.
-    """
-    package = os.path.dirname(os.path.dirname(os.path.abspath(backprop_tui.__file__)))
-    return [sys.executable, "-P", "-c", _PROGRAM, package, *arguments]

@@ -100,7 +100,7 @@ def index_runs(home: Home, runs: Iterable[Run]) -> None:
             unmark(home, run)
 
 
-def try_lock(directory: RunDirectory) -> Lock | None:
+def try_lock_run(directory: RunDirectory) -> Lock | None:
     """The run's lock; None if another process holds it, or the run was removed at this moment."""
     try:
         return directory.try_lock()
@@ -111,7 +111,7 @@ def try_lock(directory: RunDirectory) -> Lock | None:
 def unmark(home: Home, run: Run) -> None:
     """Removes an ended run's marker under its lock, unless the record changed: `resume` may have queued it again."""
     directory = RunDirectory(home.run_folder(run.id))
-    lock = try_lock(directory)
+    lock = try_lock_run(directory)
     if lock is None:
         return
     with lock:

@@ -17,7 +17,6 @@ from backprop_tui.domain.run import Run
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation import durations, numbers
-from backprop_tui.presentation.causes import cause_text, evidence_text, exit_text
 from backprop_tui.presentation.known_run import (
     KnownRun,
     Moment,
@@ -28,6 +27,7 @@ from backprop_tui.presentation.known_run import (
     share_done,
 )
 from backprop_tui.presentation.run_line import progress_clauses, slice_line
+from backprop_tui.presentation.states import cause_text, evidence_text, exit_text
 from backprop_tui.store.fields import JsonObject
 
 NamedValue = tuple[str, str]

@@ -16,7 +16,6 @@ from backprop_tui.domain.run import Queued, Run
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation import durations, numbers
-from backprop_tui.presentation.causes import cause_text, exit_text
 from backprop_tui.presentation.known_run import (
     KnownRun,
     Moment,
@@ -26,7 +25,7 @@ from backprop_tui.presentation.known_run import (
     slice_text,
     usable_checkpoints,
 )
-from backprop_tui.presentation.states import is_held_back, is_problem
+from backprop_tui.presentation.states import cause_text, exit_text, is_held_back, is_problem
 from backprop_tui.store.fields import JsonObject
 
 _NEXT_SIGNALS = ("stop signal", "TERM", "kill")  # by the stage of the stop sequence

@@ -7,8 +7,15 @@ import os
 import re
 
 from backprop_tui.domain.telemetry import GpuProcess, GpuReading
-from backprop_tui.probes.gpu_probe import ProbeUnavailable
-from backprop_tui.probes.gpu_record import GpuAnswer, GpuLost, GpuOutcome, GpuPoller, GpuRecord, poll_all
+from backprop_tui.probes.gpu_record import (
+    GpuAnswer,
+    GpuLost,
+    GpuOutcome,
+    GpuPoller,
+    GpuRecord,
+    ProbeUnavailable,
+    poll_all,
+)
 
 
 class AmdProcesses:

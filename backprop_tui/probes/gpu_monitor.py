@@ -9,7 +9,7 @@ from dataclasses import field, replace
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, is_stale
-from backprop_tui.probes.gpu_probe import GpuProbe, ProbeUnavailable
+from backprop_tui.probes.gpu_record import GpuProbe, ProbeUnavailable
 from backprop_tui.probes.ownership import ProcessOwners
 from backprop_tui.processes.hanging_call import HangingCall, Pending
 

@@ -1,16 +1,51 @@
-"""State of one GPU over time: last metrics, their age and health; each GPU is queried in its own thread."""
+"""What a GPU probe offers, and the state of one GPU over time: last readings, their age and health."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
+from typing import Protocol
 
+from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import RunLimits, is_hot
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading, is_stale
-from backprop_tui.probes.gpu_probe import ProbeUnavailable
 from backprop_tui.processes.hanging_call import HangingCall, Pending
+
+
+class ProbeUnavailable(BackpropError):
+    """A probe cannot measure; the message says why and what to do.
+
+    `absent` means that the machine has no such driver, tool or card, which is not a fault.
+    """
+
+    def __init__(self, problem: str, *, absent: bool = False) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.absent = absent
+
+
+class GpuProbe(Protocol):
+    """One way to measure GPUs. A probe may be reopened after it was closed and keeps what it knows."""
+
+    @property
+    def name(self) -> str:
+        """The name that `--gpu-probe` takes."""
+
+    def open(self) -> None:
+        """Prepares for measuring, within the probe's own time limit. Raises: ProbeUnavailable."""
+
+    def read(self, seconds: float) -> tuple[GpuReading, ...]:
+        """Measures all GPUs, by index, in about `seconds` at most; a GPU that takes longer keeps its last reading.
+
+        Raises:
+            ProbeUnavailable: the driver or tool is gone or broken as a whole.
+        """
+
+    def close(self) -> None:
+        """Releases the resources of `open`, unless that would hang."""
+
 
 UNKNOWN_PREFIX = "unknown-"  # of the placeholder UUID of a GPU that has never answered
 NOT_RESPONDING = "the driver does not respond"

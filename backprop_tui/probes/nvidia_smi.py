@@ -13,7 +13,6 @@ from dataclasses import replace
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
 from backprop_tui.probes import nvidia_driver
-from backprop_tui.probes.gpu_probe import ProbeUnavailable
 from backprop_tui.probes.gpu_record import (
     NOT_RESPONDING,
     GpuAnswer,
@@ -22,6 +21,7 @@ from backprop_tui.probes.gpu_record import (
     GpuOutcome,
     GpuPoller,
     GpuRecord,
+    ProbeUnavailable,
     poll_all,
 )
 from backprop_tui.processes.hanging_call import HangingCall, Pending

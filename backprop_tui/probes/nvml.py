@@ -11,8 +11,16 @@ from typing import TypeVar
 
 from backprop_tui.domain.telemetry import GpuProcess, GpuReading
 from backprop_tui.probes import nvidia_driver
-from backprop_tui.probes.gpu_probe import ProbeUnavailable
-from backprop_tui.probes.gpu_record import GpuAnswer, GpuFailed, GpuLost, GpuOutcome, GpuPoller, GpuRecord, poll_all
+from backprop_tui.probes.gpu_record import (
+    GpuAnswer,
+    GpuFailed,
+    GpuLost,
+    GpuOutcome,
+    GpuPoller,
+    GpuRecord,
+    ProbeUnavailable,
+    poll_all,
+)
 from backprop_tui.processes.hanging_call import HangingCall, Pending
 
 RECENT_SECONDS = 600.0  # an Xid event is reported for so long

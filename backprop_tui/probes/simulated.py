@@ -12,8 +12,7 @@ from random import Random
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import is_hot
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
-from backprop_tui.probes.gpu_probe import ProbeUnavailable
-from backprop_tui.probes.gpu_record import DEFAULT_HOT_CELSIUS
+from backprop_tui.probes.gpu_record import DEFAULT_HOT_CELSIUS, ProbeUnavailable
 from backprop_tui.processes.identity import DEAD_STATES, state_of
 
 MEMORY_FILLS_SECONDS = 6.0  # how long a run takes to allocate its memory

@@ -11,9 +11,8 @@ from dataclasses import replace
 
 from textual.message import Message
 
-from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.load import machine_probe
-from backprop_tui.domain.errors import BackpropError, StorageFailed
+from backprop_tui.domain.errors import BackpropError, ConfigError, StorageFailed
 from backprop_tui.domain.status import UNFINISHED
 from backprop_tui.launchers.sampler_process import SamplerProcess
 from backprop_tui.launchers.supervisor_process import SupervisorProcess

@@ -16,9 +16,8 @@ from backprop_tui.domain.formatting import time_or_none
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
-from backprop_tui.presentation.causes import cause_text
 from backprop_tui.presentation.known_run import KnownRun
-from backprop_tui.presentation.states import is_problem
+from backprop_tui.presentation.states import cause_text, is_problem
 from backprop_tui.store.files import read_bytes, write_atomically
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import wait_for_lock

@@ -10,9 +10,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from backprop_tui.client.machine import decode_governor
-from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.load import machine_limits
-from backprop_tui.domain.errors import BrokenRecord
+from backprop_tui.domain.errors import BrokenRecord, ConfigError
 from backprop_tui.domain.formatting import time_or_none
 from backprop_tui.domain.governor.governor_state import GovernorState
 from backprop_tui.domain.limits import MachineLimits

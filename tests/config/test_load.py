@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 import backprop_tui
-from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.keys import KEYS
 from backprop_tui.config.load import (
     DEFAULT,
@@ -20,6 +19,7 @@ from backprop_tui.config.load import (
     machine_probe,
     run_limits,
 )
+from backprop_tui.domain.errors import ConfigError
 from backprop_tui.domain.limits import MachineLimits, MemoryLimit, RunLimits
 from tests.config.settings_files import Machine
 

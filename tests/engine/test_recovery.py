@@ -10,8 +10,8 @@ import pytest
 from backprop_tui.domain.live import Stopping
 from backprop_tui.domain.run import Checkpoint, Ended, Run, Starting
 from backprop_tui.domain.status import Status
-from backprop_tui.engine import recovery
-from backprop_tui.engine.recovery import recover
+from backprop_tui.engine import scheduler
+from backprop_tui.engine.scheduler import recover
 from backprop_tui.store.locks import try_lock
 from tests.engine.machines import Host
 from tests.support.runs import Guardian
@@ -102,7 +102,7 @@ def test_for_a_lost_run_no_checkpoint_is_checked(host: Host, monkeypatch: pytest
     def never_answers(_checkpoints: object) -> None:
         pytest.fail("it asked")
 
-    monkeypatch.setattr(recovery, "newest_sound", never_answers)
+    monkeypatch.setattr(scheduler, "newest_sound", never_answers)
     guardian = host.runs.guarded("a")
     guardian.edits(replace(guardian.run, attempts=(replace(guardian.run.attempt, boot_id="another"),)))
     assert recovered(guardian).status is Status.LOST

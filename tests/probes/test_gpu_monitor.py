@@ -11,7 +11,7 @@ import pytest
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
 from backprop_tui.probes import gpu_monitor
 from backprop_tui.probes.gpu_monitor import GpuMonitor, GpuSample, NoneProbe, ProbeChoice
-from backprop_tui.probes.gpu_probe import ProbeUnavailable
+from backprop_tui.probes.gpu_record import ProbeUnavailable
 from backprop_tui.probes.ownership import ProcessOwners
 from tests.support.waiting import wait_until
 

@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
-from backprop_tui.probes.gpu_probe import ProbeUnavailable
-from backprop_tui.probes.gpu_record import GpuAnswer
+from backprop_tui.probes.gpu_record import GpuAnswer, ProbeUnavailable
 from backprop_tui.probes.nvidia_smi import (
     GPU_FIELDS,
     NvidiaSmiProbe,

@@ -6,7 +6,7 @@ import pytest
 
 from backprop_tui.domain.telemetry import GpuReading
 from backprop_tui.probes.gpu_monitor import NoneProbe, ProbeFactories, ProbeSelector, probe_factories
-from backprop_tui.probes.gpu_probe import GpuProbe, ProbeUnavailable
+from backprop_tui.probes.gpu_record import GpuProbe, ProbeUnavailable
 
 
 class Probe:

@@ -10,10 +10,10 @@ from backprop_tui.cli import output, tables
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.session import Session
 from backprop_tui.client.session import current_directory
-from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.keys import KEYS
 from backprop_tui.config.kinds import NONE, Value
 from backprop_tui.config.load import checked_layers
+from backprop_tui.domain.errors import ConfigError
 
 SUMMARY = "show, check and change the settings"
 
@@ -45,7 +45,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 
 def _show(arguments: argparse.Namespace, session: Session) -> int:
     settings = session.settings()
-    from backprop_tui.config.errors import unknown_key
+    from backprop_tui.domain.errors import unknown_key
 
     for name in arguments.keys:
         if name not in KEYS:

@@ -14,8 +14,8 @@ from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.session import Session
 from backprop_tui.client.machine import MachineProbe, machine_settings
 from backprop_tui.client.session import ClientSession, current_directory
-from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.load import run_limits
+from backprop_tui.domain.errors import ConfigError
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.probes.logout import user_name

@@ -19,9 +19,8 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.telemetry import GpuReading
 from backprop_tui.launchers.lease import is_signed_elsewhere, supervisor_pid
-from backprop_tui.presentation.governor import status_clauses
 from backprop_tui.presentation.known_run import KnownRun, Moment
-from backprop_tui.presentation.machine import host_line, no_gpu_note
+from backprop_tui.presentation.machine import host_line, no_gpu_note, status_clauses
 from backprop_tui.presentation.run_details import NamedValue, detail_sections
 from backprop_tui.probes.readings import Sample
 from backprop_tui.store.fields import JsonObject

@@ -13,9 +13,8 @@ from backprop_tui.domain.live import Live, Pause
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation import durations, numbers
-from backprop_tui.presentation.causes import cause_text, evidence_text
 from backprop_tui.presentation.known_run import KnownRun, usable_checkpoints
-from backprop_tui.presentation.states import is_problem
+from backprop_tui.presentation.states import cause_text, evidence_text, is_problem
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.cells import clip, clip_with_path
 from backprop_tui.tui.glyphs import Glyphs

@@ -12,9 +12,8 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation import durations, numbers
-from backprop_tui.presentation.causes import cause_text
 from backprop_tui.presentation.known_run import KnownRun, usable_checkpoints
-from backprop_tui.presentation.states import PROBLEM_STATUSES, is_problem
+from backprop_tui.presentation.states import PROBLEM_STATUSES, cause_text, is_problem
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.absence import AbsenceDigest
 from backprop_tui.tui.cells import clip, left, wrapped

@@ -16,9 +16,9 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation import durations
-from backprop_tui.presentation.causes import exit_text
 from backprop_tui.presentation.known_run import KnownRun, slice_text
-from backprop_tui.presentation.states import is_problem
+from backprop_tui.presentation.run_details import detail_sections
+from backprop_tui.presentation.states import exit_text, is_problem
 from backprop_tui.tui.actions import LOG_SEARCH_FOOTER, Action
 from backprop_tui.tui.cells import clip
 from backprop_tui.tui.charts.source import ChartSource
