@@ -74,11 +74,7 @@ class _Entry:
 
 
 def read_file(path: str) -> dict[str, Setting]:
-    """Reads the settings in a file, by the name of their key; a missing file has none.
-
-    Raises:
-        ConfigError: the file cannot be read or parsed, or has an unknown key or a wrong value.
-    """
+    """Reads the settings in a file by key, none if it is missing; raises ConfigError for the first error in it."""
     settings: dict[str, Setting] = {}
     for item in _settings_in(path):
         if isinstance(item, ConfigError):
@@ -88,7 +84,6 @@ def read_file(path: str) -> dict[str, Setting]:
 
 
 def find_problems(path: str) -> list[ConfigError]:
-    """Returns all errors in a file; a missing file has none."""
     try:
         return [item for item in _settings_in(path) if isinstance(item, ConfigError)]
     except ConfigError as error:

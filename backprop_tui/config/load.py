@@ -56,9 +56,7 @@ def load(
 
     Empty variables are ignored, and so are BACKPROP_ variables that match no key, since scripts get variables with the
     same prefix. `directory` may have a project's file; `user_file` is the user's config.toml, or that of --config.
-
-    Raises:
-        ConfigError: a layer has an error.
+    Raises ConfigError if a layer has an error.
     """
     settings = _defaults() | read_file(user_file)
     project = project_file(directory)

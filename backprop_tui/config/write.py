@@ -102,11 +102,8 @@ _STORAGE_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 def set_key(path: str, name: str, word: str) -> Value:
     """Sets one key in a TOML file, which is created if it is missing; other keys and comments are kept.
 
-    Comments inside a replaced multi-line value are lost.
-
-    Raises:
-        ConfigError: the key is unknown, the value is wrong, or the file has an error or cannot be written.
-        StorageFailed: the disk is full or broken.
+    Comments inside a replaced multi-line value are lost. Raises ConfigError if the key is unknown, the value is wrong,
+    or the file has an error or cannot be written, and StorageFailed if the disk is full or broken.
     """
     value = validate_assignment(path, name, word)
     _write(path, _text_with_key(path, KEYS[name], value))

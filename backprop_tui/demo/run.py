@@ -22,12 +22,7 @@ ShowDashboard = Callable[[Home, str], int]  # takes a store and the path of its 
 
 
 def run_demo(show: ShowDashboard, host: str) -> int:
-    """Runs a demo until the dashboard is closed; returns its exit code.
-
-    Raises:
-        OSError: there is no space for temporary files.
-        StateUnavailable: the store cannot be written or locked.
-    """
+    """Runs a demo until the dashboard is closed; raises OSError or StateUnavailable if there is no place for it."""
     remove_abandoned()
     workspace, lock = create_workspace(host)
     with lock:

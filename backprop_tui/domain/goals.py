@@ -57,11 +57,7 @@ def unreported_metric(goals: Sequence[Goal], metrics: Mapping[str, float]) -> st
 
 
 def parse_goal(text: str) -> Goal:
-    """Parses a goal.
-
-    Raises:
-        ValueError: the text is not a goal; the message says what is wrong and gives an example.
-    """
+    """Parses a goal; raises ValueError with a message that says what is wrong and gives an example."""
     match = _CONDITION.fullmatch(text)
     if match is None:
         raise ValueError("write a name, one of < <= > >= = and a number, such as step=10000 or 'loss<0.1'")

@@ -257,6 +257,5 @@ def timebox_seconds(run: Run) -> float | None:
 
 
 def requeue_ended(run: Run, *, now: float, resume_from: str | None) -> Run:
-    """Queues an ended run again, behind the others."""
     queued = Queued(since=now, reason="resumed", resume_from=resume_from, by_request=True)
     return replace(run.to(queued), position=now)

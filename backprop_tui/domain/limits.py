@@ -54,7 +54,6 @@ def is_hot(celsius: float | None, limit_celsius: float) -> bool:
 
 
 def is_nearly_hot(celsius: float | None, limit_celsius: float) -> bool:
-    """Whether a GPU is close to its limit or above."""
     return celsius is not None and 0 < limit_celsius <= celsius + NEAR_LIMIT_CELSIUS
 
 

@@ -11,7 +11,6 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 _NO_LOSS = 100  # the rank of a metric that is not a loss
 _LOSSES = ("loss", "train_loss", "training_loss")
-_NO_LOSS = 100  # the rank of a metric that is no loss
 _LESS_IS_BETTER = ("loss", "error", "err", "perplexity", "ppl", "mae", "mse", "rmse", "wer", "cer", "fid", "nll", "bpb")
 _MORE_IS_BETTER = ("acc", "accuracy", "f1", "auc", "bleu", "rouge", "recall", "precision", "map", "iou", "dice", "r2")
 _NOT_SCORES = ("scale", "weight", "lr", "rate", "norm", "time", "coef", "count")

@@ -55,7 +55,6 @@ def binary_size(size_bytes: int) -> str:
 
 
 def decimal_size(size_bytes: int) -> str:
-    """Formats a size of a disk as `1.2 GB`."""
     return f"{size_bytes / 10**9:.1f} GB" if size_bytes >= 10**9 else f"{size_bytes // 10**6} MB"
 
 

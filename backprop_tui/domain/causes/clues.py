@@ -13,8 +13,6 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class FileSystem:
-    """The file system of a path, and its free space."""
-
     mount: str
     free_bytes: int
     free_files: int | None = None  # None if the file system does not count them

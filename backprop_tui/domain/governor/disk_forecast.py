@@ -51,8 +51,6 @@ def saving_run(run: Run, live: Live, *, passed_seconds: float = 0.0) -> SavingRu
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Shortage:
-    """A disk that is too small for what will still be written to it."""
-
     mount: str
     free_bytes: int
     needed_bytes: int

@@ -51,8 +51,6 @@ ALARM_IS_OVER: Mapping[Alarm, Callable[[ActiveRun, GuardView], bool]] = {
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class SentCommand:
-    """The last command to a run, and its monotonic time."""
-
     action: GuardAction
     at: float
 

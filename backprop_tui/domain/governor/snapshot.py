@@ -66,8 +66,6 @@ class Candidate:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
-    """GPUs reserved for a run that has waited for them at the head of the queue."""
-
     run_id: str
     run_name: str
     gpu_uuids: frozenset[str]
