@@ -70,16 +70,17 @@ class Guardian:
             listens=listens,
         )
         self._requests = RequestHandler(directory, tree, recorder, self.stop_sequence, self._deferred_stop)
-        self._meter = ResourceMeter(tree, recorder, lambda: share_of(run.id, run.attempt.gpus, supervisor.home.readings))
+        self._meter = ResourceMeter(
+            tree, recorder, lambda: share_of(run.id, run.attempt.gpus, supervisor.home.readings)
+        )
         self._resume_watch = ResumeWatch(directory, run, recorder)
         self.memory_kills = MemoryKillMonitor(script.identity.pid)
         self._wake = wake
         self._poll = select.poll()
-        self._poll.register(script.pidfd, select.POLLIN)
-        self._poll.register(wake, select.POLLIN)
+        for descriptor in (script.pidfd, wake):
+            self._poll.register(descriptor, select.POLLIN)
         self._check_supervisor_at = time.monotonic() + CHECK_SUPERVISOR_SECONDS
-        self._session_ends = False
-        self._more_to_read = False  # whether more of the log is waiting
+        self._session_ends = self._more_to_read = False  # more to read: of the log
 
     def wait_for_end(self) -> Exit:
         """Guards until the script's process is dead; returns how it ended, all None where nobody saw it."""

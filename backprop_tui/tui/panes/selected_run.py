@@ -265,9 +265,17 @@ class SelectedRun(Vertical):
         if self._chart_widgets:
             self._show_charts()
 
+    @property
+    def _room(self) -> tuple[int, int]:
+        """Columns and rows: before the first layout what it will be, so that one layout suffices."""
+        if self.size.width or self._shown is None:
+            return self.size.width, self.size.height
+        layout = self._shown[2]
+        return layout.selected_width, layout.selected_rows
+
     @on(events.Resize)
     def paint(self) -> None:
-        width = self.size.width
+        width, height = self._room
         if width <= 0:
             return
         heading = self.query_one(SelectedHeading)
@@ -275,9 +283,9 @@ class SelectedRun(Vertical):
         heading.show([draw_selected_heading(self.view, self.tab, width, self._glyphs, focused=self.has_focus_within)])
         card = self.query_one("#card", LineWidget)
         lines = draw_card(None if self.view is None else self.view.card, width, self._glyphs)
-        if lines and self.size.height > len(lines) + 8:
+        if lines and height > len(lines) + 8:
             lines.append(())
-        rows = len(lines) if self.size.height > len(lines) + 3 else min(1, len(lines))
+        rows = len(lines) if height > len(lines) + 3 else min(1, len(lines))
         card.display = rows > 0
         if card.styles.height is None or card.styles.height.value != rows:
             card.styles.height = rows

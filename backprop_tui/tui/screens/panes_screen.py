@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -91,6 +92,9 @@ class PanesScreen(Screen[None]):
         yield FooterBar(glyphs=self.glyphs, id="footer")
 
     def on_mount(self) -> None:
+        batch = ExitStack()  # Textual lays the screen out four times before the first paint; it is painted once
+        batch.enter_context(self.app.batch_update())
+        self.call_later(batch.close)
         self.runs_table.focus()
         self.paint()  # selects a run at once, so that its log is there with the first paint or right after it
         self.call_after_refresh(self.selected.mount_tabs)
